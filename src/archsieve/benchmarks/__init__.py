@@ -1,0 +1,8 @@
+"""The catalogue of benchmarks; a table's file is read when somebody asks for it."""
+
+from archsieve.registry import BENCHMARKS
+
+BENCHMARKS.add_lazy("nasbench-macro-cifar10", "archsieve.benchmarks.nasbench_macro:CIFAR10")
+BENCHMARKS.add_lazy("nasbench201-cifar10", "archsieve.benchmarks.nasbench201:CIFAR10")
+BENCHMARKS.add_lazy("nasbench201-analog", "archsieve.benchmarks.analog:ANALOG")
+BENCHMARKS.add_lazy("nasbench201-published-proxies", "archsieve.benchmarks.published_proxies:CIFAR10")

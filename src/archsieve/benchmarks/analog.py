@@ -1,0 +1,185 @@
+"""AnalogNAS-Bench: every cell of NAS-Bench-201 trained again, and its accuracy on analog hardware.
+
+The file is a pickle inside the package analog-nasbench. It is found without importing the package and read
+without running any code: the two classes it names are replaced by empty ones, and any other name is an error.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmarks.files import assemble, fault, number
+from archsieve.errors import DataError, MissingDataError
+from archsieve.sources import Source
+from archsieve.spaces.nasbench201 import NASBench201, from_naslib
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from archsieve.benchmark import Benchmark, Table
+    from archsieve.space import Architecture
+
+_ACCURACIES = ("baseline_accuracy", "ptq_accuracy", "qat_accuracy", "noisy_accuracy", "analog_accuracy")
+_SECONDS = (60, 3600, 86400, 2592000)
+_DRIFTS = tuple(f"{kind}_drift_{seconds}" for kind in ("baseline", "analog") for seconds in _SECONDS)
+_MODULE = "analognasbench.data"
+_FAILURES = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)  # what a damaged pickle can end in
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedSource(Source):
+    """A file inside an installed package, which is never imported.
+
+    Args:
+        package: the package's import name; `file` is a path below it.
+        extra: the extra of this package that installs it.
+    """
+
+    package: str
+    extra: str
+
+    def find(self) -> Path | None:
+        """Return the file's path in the installed package, or None."""
+        spec = find_spec(self.package)
+        folders = (spec.submodule_search_locations or ()) if spec is not None else ()
+        return next((path for folder in folders if (path := Path(folder) / self.file).exists()), None)
+
+    def require(self) -> Path:
+        """Return the file's path.
+
+        Raises:
+            MissingDataError: the package is not installed; says how to install it.
+        """
+        path = self.find()
+        if path is None:
+            raise MissingDataError(
+                f"The file {self.file!r} of the package {self.package!r} is not there "
+                f"(licence: {self.licence}): pip install 'archsieve[{self.extra}]'."
+            )
+        return path
+
+
+@dataclass(frozen=True)
+class AnalogNASBench:
+    """Accuracies in percent on CIFAR-10 of all 15,625 cells.
+
+    `baseline_accuracy` in floating point, then after quantisation (`ptq_`, `qat_`), on noisy hardware without
+    (`noisy_`) and with (`analog_`) training for it, and both after 60 to 2,592,000 seconds of drift.
+
+    >>> ANALOG.truth, len(ANALOG.columns)
+    ('baseline_accuracy', 13)
+    """
+
+    name: str
+    task: str
+    source: Source
+    columns: tuple[str, ...] = (*_ACCURACIES, *_DRIFTS)
+    truth: str = "baseline_accuracy"
+
+    @property
+    def space(self) -> NASBench201:
+        """The space with the benchmark's settings."""
+        return NASBench201()
+
+    def is_present(self) -> bool:
+        """Whether the file can be found."""
+        return self.source.find() is not None
+
+    def load(self) -> Table:
+        """Read the table.
+
+        Raises:
+            MissingDataError: the package is not installed.
+            DataError: the file is damaged, of another format, or names anything outside the allow-list.
+        """
+        path = self.source.require()
+        content = _read(path)
+        archs = [_code(path, key) for key in content]
+        rows = [_values(path, arch, entry) for arch, entry in zip(archs, content.values(), strict=True)]
+        values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.columns))
+        columns = dict(zip(self.columns, values.T, strict=True))
+        return assemble(path, self.space, archs, columns, truth=self.truth)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds plain values and empty stand-ins for the file's two classes, and refuses every other name."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        super().__init__(stream)
+        self._path = path
+        # Made anew for each file: what a file might set on them ends with it.
+        self._allowed = {(_MODULE, name): type(name, (), {}) for name in ("Architecture", "DriftMeasurement")}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the stand-in of an allowed name.
+
+        Raises:
+            DataError: any other name.
+        """
+        if (module, name) not in self._allowed:
+            raise fault(self._path, f"names {module}.{name}, which is not allowed in it: it was not read")
+        return self._allowed[module, name]
+
+
+def _read(path: Path) -> dict[Any, Any]:
+    """Return the pickled dictionary."""
+    try:
+        with path.open("rb") as stream:
+            content = _Unpickler(stream, path).load()
+    except DataError:
+        raise
+    except _FAILURES as error:
+        raise fault(path, f"is damaged, or no pickle: {str(error) or type(error).__name__}") from error
+    if not isinstance(content, dict):
+        raise fault(path, f"holds a {type(content).__name__} where a dictionary is expected")
+    return content
+
+
+def _code(path: Path, key: object) -> Architecture:
+    """Return the code of a key, which is NASLib's tuple."""
+    options = key if isinstance(key, tuple) and len(key) == 6 else ()
+    if not options or not all(type(option) is int and 0 <= option <= 4 for option in options):
+        raise fault(path, "holds a key that is no tuple of six numbers in 0..4")
+    return from_naslib(options)
+
+
+def _values(path: Path, arch: Architecture, entry: object) -> list[float]:
+    """Return one row in the order of the columns; a drift counts with its mean."""
+    fields = getattr(entry, "__dict__", {})
+    drifts = [(name, getattr(fields.get(name), "__dict__", {}).get("value")) for name in _DRIFTS]
+    named = [*((name, fields.get(name)) for name in _ACCURACIES), *drifts]
+    return [number(path, value, f"{name!r} of {arch}") for name, value in named]
+
+
+ANALOG: Benchmark = AnalogNASBench(
+    name="nasbench201-analog",
+    task="cifar10",
+    source=PackagedSource(
+        file="data.anb",
+        package="analognasbench",
+        extra="nb201",
+        origin="the package analog-nasbench 0.1.3 (https://pypi.org/project/analog-nasbench)",
+        licence="none stated",
+        citation="AnalogNAS-Bench: A NAS Benchmark for Analog In-Memory Computing, 2025, arXiv 2506.18495",
+        sha256="85f3435b877aa2d36268d55ce07f6ff6d73643d17a840f1941745da5eb80db32",
+    ),
+)
+"""From 10.0 to 94.0664 %; the best is 333123."""

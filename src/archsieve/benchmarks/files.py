@@ -1,0 +1,139 @@
+"""From published files to tables: whatever is wrong with a file becomes one sentence that names it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmark import Table
+from archsieve.errors import ArchitectureError, DataError
+from archsieve.space import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.space import Architecture, SearchSpace
+
+NASLIB_NO_SCORE = -1e8
+"""What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
+
+
+def fault(path: Path, what: str) -> DataError:
+    """Return the error that says what is wrong with a file; `what` completes "The file X ..."."""
+    return DataError(f"The file {path} {what}.")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object a file holds.
+
+    Raises:
+        DataError: the file cannot be read, is no JSON object, or names a key twice.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise fault(path, f"holds the key {next(n for n in names if names.count(n) > 1)!r} twice")
+        return found
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+    except OSError as error:
+        raise fault(path, f"cannot be read: {error.strerror}") from error
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise fault(path, f"is damaged, or no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
+    return content
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: short, and safe whatever a file holds."""
+    plain = value is None or isinstance(value, str | float | bool)
+    return f"{value!r:.40}" if plain else f"a value of type {type(value).__name__}"
+
+
+def record(path: Path, value: object, where: str) -> dict[str, Any]:
+    """Return a value that must be a JSON object.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if not isinstance(value, dict):
+        raise fault(path, f"holds {shown(value)} for {where}, where an object is expected")
+    return value
+
+
+def number(path: Path, value: object, where: str) -> float:
+    """Return a value that must be a number.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise fault(path, f"holds {shown(value)} for {where}, where a number is expected")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise fault(path, f"holds a number for {where} that is too large") from error
+
+
+def code(path: Path, parse: Callable[[str], Architecture], text: object) -> Architecture:
+    """Return the code that `parse` reads from a text of the file.
+
+    Raises:
+        DataError: it is no text, or no architecture.
+    """
+    if not isinstance(text, str):
+        raise fault(path, f"holds {shown(text)} where the text of an architecture is expected")
+    try:
+        return parse(text)
+    except ArchitectureError as error:
+        raise fault(path, f"holds a wrong architecture: {str(error).rstrip('.')}") from error
+
+
+def assemble(
+    path: Path,
+    space: SearchSpace,
+    archs: Iterable[Architecture],
+    columns: Mapping[str, NDArray[np.float64]],
+    *,
+    truth: str,
+    complete: bool = True,
+) -> Table:
+    """Return the table of a file after the checks that every benchmark needs.
+
+    Args:
+        path: the file, for the messages.
+        space: what the codes belong to.
+        archs: one code a row.
+        columns: one value a row each.
+        truth: the column that must hold an accuracy in percent in every row.
+        complete: whether the file must hold every code of the space.
+
+    Raises:
+        DataError: a code twice, the wrong number of codes, or a truth that is no accuracy in percent.
+    """
+    rows = tuple(archs)
+    seen: set[Architecture] = set()
+    for arch in rows:
+        if arch in seen:
+            raise fault(path, f"holds the architecture {space.describe(arch)!r} twice")
+        seen.add(arch)
+    if complete and len(rows) != size(space):
+        raise fault(path, f"holds {len(rows):,} architectures, but {space.name} has {size(space):,}")
+    if not rows:
+        raise fault(path, "holds no architecture")
+    values = columns[truth]
+    for row in np.flatnonzero(~((values >= 0) & (values <= 100))):
+        what = f"holds {values[row]} as {truth} of {space.describe(rows[row])!r}"
+        raise fault(path, f"{what}, where an accuracy in percent (0 to 100) is expected")
+    return Table(rows, columns)

@@ -1,0 +1,173 @@
+"""NAS-Bench-201's accuracies on CIFAR-10, one row a cell, in a parquet or CSV file with named columns."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault
+from archsieve.errors import UnknownNameError, require
+from archsieve.registry import near_miss
+from archsieve.sources import Source
+from archsieve.spaces.nasbench201 import NASBench201
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.benchmark import Table
+    from archsieve.sources import FileState
+    from archsieve.space import Architecture
+
+CODE_COLUMN = "arch_str"
+
+
+@dataclass(frozen=True)
+class TableSource(Source):
+    """A parquet file, or the same table as CSV beside it: same name, ending in `.csv`."""
+
+    def find(self) -> Path | None:
+        """Return the parquet file's path, else the CSV's, else None."""
+        csv_file = self.file.removesuffix(".parquet") + ".csv"
+        return super().find() or Source(csv_file, self.origin, self.licence, self.citation).find()
+
+    def state(self, *, check: bool = False) -> FileState:
+        """Return whether the file is there; a CSV is the user's own writing, so no hash is known for it."""
+        path = self.find()
+        is_csv = path is not None and path.suffix == ".csv"
+        return super().state(check=check and not is_csv)
+
+
+@dataclass(frozen=True)
+class NASBench201Table:
+    """All 15,625 cells, accuracies in percent; further numeric columns of the file become columns too.
+
+    `test_acc_200` and `val_acc_200` follow the 200-epoch schedule; `test_acc_12` and `val_acc_12` are other
+    trainings, with a 12-epoch schedule of their own, not the first 12 epochs of the long one; `published_zen`
+    is NASLib's score, NaN where that gave none; `index` is NATS-Bench's own number of the cell.
+
+    >>> CIFAR10.truth, CIFAR10.columns[:2]
+    ('test_acc_200', ('test_acc_200', 'val_acc_200'))
+    """
+
+    name: str
+    task: str
+    source: Source
+    columns: tuple[str, ...] = (
+        "test_acc_200",
+        "val_acc_200",
+        "test_acc_12",
+        "val_acc_12",
+        "published_zen",
+        "index",
+    )
+    truth: str = "test_acc_200"
+
+    @property
+    def space(self) -> NASBench201:
+        """The space with the benchmark's settings."""
+        return NASBench201()
+
+    def is_present(self) -> bool:
+        """Whether the file can be found."""
+        return self.source.find() is not None
+
+    def load(self) -> Table:
+        """Read the table.
+
+        Raises:
+            MissingDataError: the file is not there.
+            MissingPackageError: the file is parquet and pyarrow is not installed.
+            DataError: the file is damaged or of another format.
+        """
+        path = self.source.require()
+        raw = _read(path, self.columns)
+        read = {name: self._numbers(path, name, raw[name]) for name in raw}
+        numbers = {name: values for name, values in read.items() if values is not None}
+        return assemble(path, self.space, self._codes(path, raw), numbers, truth=self.truth)
+
+    def text(self, column: str) -> dict[Architecture, str]:
+        """Return a text column by code, such as `unique_str`, NATS-Bench's string of what reaches the output.
+
+        Raises:
+            UnknownNameError: the file has no such column.
+            DataError: as `load`.
+        """
+        path = self.source.require()
+        raw = _read(path, self.columns)
+        if column not in raw:
+            raise UnknownNameError(f"The file {path} has no column {column!r}.{near_miss(column, raw)}")
+        return dict(zip(self._codes(path, raw), map(str, raw[column]), strict=True))
+
+    def _codes(self, path: Path, raw: dict[str, list[Any]]) -> list[Architecture]:
+        space = self.space
+        return [code(path, space.parse, text) for text in raw[CODE_COLUMN]]
+
+    def _numbers(self, path: Path, name: str, values: list[Any]) -> NDArray[np.float64] | None:
+        """Return a column as numbers, empty fields as NaN; None where it is a text column."""
+        try:
+            column = np.array([np.nan if v in (None, "") else float(v) for v in values], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            if name in self.columns:
+                raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
+            return None
+        return np.where(column == NASLIB_NO_SCORE, np.nan, column) if name == "published_zen" else column
+
+
+def _read(path: Path, needed: tuple[str, ...]) -> dict[str, list[Any]]:
+    """Return the file's columns; those needed and the codes are among them."""
+    columns = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    missing = [name for name in (CODE_COLUMN, *needed) if name not in columns]
+    if missing:
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
+    return columns
+
+
+def _read_parquet(path: Path) -> dict[str, list[Any]]:
+    require("pyarrow", "data")
+    from pyarrow import ArrowException, parquet
+
+    try:
+        table = parquet.read_table(path)
+    except (OSError, ValueError, ArrowException) as error:
+        raise fault(path, f"is damaged, or no parquet: {str(error).splitlines()[0].rstrip('.')}") from error
+    if len(set(table.column_names)) < len(table.column_names):
+        raise fault(path, "names a column twice")
+    columns: dict[str, list[Any]] = table.to_pydict()
+    return columns
+
+
+def _read_csv(path: Path) -> dict[str, list[Any]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.reader(stream, strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise fault(path, f"is damaged, or no CSV: {error}") from error
+    header = rows[0] if rows else []
+    if len(set(header)) < len(header):
+        raise fault(path, "names a column twice")
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise fault(path, f"has {len(row)} fields in row {line}, but its header has {len(header)}")
+    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(header)}
+
+
+CIFAR10 = NASBench201Table(
+    name="nasbench201-cifar10",
+    task="cifar10",
+    source=TableSource(
+        file="nasbench201-cifar10.parquet",
+        origin="https://github.com/D-X-Y/NATS-Bench (accuracies) and https://github.com/automl/NASLib (zen), "
+        "put into one table with the columns arch_str, test_acc_200, val_acc_200, test_acc_12, val_acc_12, "
+        "published_zen and index",
+        licence="MIT (NATS-Bench, NAS-Bench-201), Apache-2.0 (NASLib)",
+        citation="Dong and Yang, NAS-Bench-201, ICLR 2020, arXiv 2001.00326; Dong et al., NATS-Bench, "
+        "TPAMI 2021, arXiv 2009.00437",
+        sha256="bad1fbd59efa17ab86c1bfc6c94fa24cf0f45e24d5edae267f8078d5a5e0f8ed",
+    ),
+)
+"""The best test accuracy, 94.3733 %, is a tie of two different networks: 333132 and 333123."""

@@ -1,0 +1,91 @@
+"""NAS-Bench-Macro's table: three trainings of every code on CIFAR-10, parameters and multiply-adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
+from archsieve.sources import Source
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from archsieve.benchmark import Benchmark, Table
+
+RUNS = 3
+_SCALARS = ("mean_acc", "std", "params", "flops")
+_RUN_COLUMNS = tuple(f"test_acc_{run + 1}" for run in range(RUNS))
+
+
+@dataclass(frozen=True)
+class NASBenchMacroTable:
+    """The table in its published JSON: code -> `test_acc` (three runs), `mean_acc`, `std`, `params`, `flops`.
+
+    Accuracies are test accuracies in percent; `flops` counts multiply-adds.
+
+    >>> CIFAR10.truth, CIFAR10.space.name
+    ('mean_acc', 'nasbench-macro')
+    """
+
+    name: str
+    task: str
+    source: Source
+    columns: tuple[str, ...] = (*_SCALARS, *_RUN_COLUMNS)
+    truth: str = "mean_acc"
+
+    @property
+    def space(self) -> NASBenchMacro:
+        """The space with the benchmark's settings."""
+        return NASBenchMacro()
+
+    def is_present(self) -> bool:
+        """Whether the file can be found."""
+        return self.source.find() is not None
+
+    def load(self) -> Table:
+        """Read the table.
+
+        Raises:
+            MissingDataError: the file is not there.
+            DataError: the file is damaged or of another format.
+        """
+        path = self.source.require()
+        space = self.space
+        content = read_json(path)
+        archs = [code(path, space.parse, text) for text in content]
+        rows = [_values(path, text, entry) for text, entry in content.items()]
+        values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.columns))
+        columns = dict(zip(self.columns, values.T, strict=True))
+        return assemble(path, space, archs, columns, truth=self.truth)
+
+
+def _values(path: Path, text: str, entry: Any) -> list[float]:
+    """Return one row in the order of the columns."""
+    fields = record(path, entry, repr(text))
+    for key in ("test_acc", *_SCALARS):
+        if key not in fields:
+            raise fault(path, f"holds no {key!r} for {text!r}")
+    runs = fields["test_acc"]
+    if not isinstance(runs, list) or len(runs) != RUNS:
+        raise fault(path, f"holds no list of {RUNS} numbers as 'test_acc' of {text!r}")
+    named = [*((key, fields[key]) for key in _SCALARS), *zip(_RUN_COLUMNS, runs, strict=True)]
+    return [number(path, value, f"{key!r} of {text!r}") for key, value in named]
+
+
+CIFAR10: Benchmark = NASBenchMacroTable(
+    name="nasbench-macro-cifar10",
+    task="cifar10",
+    source=Source(
+        file="nas-bench-macro_cifar10.json",
+        origin="https://github.com/xiusu/NAS-Bench-Macro, its data/nas-bench-macro_cifar10.json",
+        licence="Apache-2.0",
+        citation="Su et al., Prioritized Architecture Sampling with Monto-Carlo Tree Search, CVPR 2021, "
+        "arXiv 2103.11922",
+        sha256="686dee8363cc21cca8c1f321ad5749454f2d9b9ca5972682e137e539bc522297",
+    ),
+)
+"""All 6,561 codes; the best, 93.1267 %, is 22212220 and its twin 22212202."""

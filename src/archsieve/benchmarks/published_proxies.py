@@ -1,0 +1,119 @@
+"""Zero-cost scores of NAS-Bench-201 cells as NAS-Bench-Suite-Zero publishes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
+from archsieve.sources import Source
+from archsieve.spaces.nasbench201 import NASBench201, from_naslib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.benchmark import Benchmark, Table
+    from archsieve.space import Architecture
+
+PROXIES = (
+    "flops",
+    "params",
+    "snip",
+    "jacov",
+    "grad_norm",
+    "plain",
+    "epe_nas",
+    "fisher",
+    "grasp",
+    "l2_norm",
+    "synflow",
+)
+_KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
+
+
+@dataclass(frozen=True)
+class PublishedProxies:
+    """Scores by cell, larger is better, and the validation accuracy in percent after 200 epochs.
+
+    A key is the text of NASLib's tuple; a score is a number or `{"score": ..., "time": ...}`; the cells may
+    lie below the name of the data set, as published. `flops` and `params` are in millions. NaN where a proxy
+    gave no score.
+
+    >>> CIFAR10.truth, CIFAR10.columns[-1]
+    ('val_accuracy', 'val_accuracy')
+    """
+
+    name: str
+    task: str
+    source: Source
+    columns: tuple[str, ...] = (*PROXIES, "val_accuracy")
+    truth: str = "val_accuracy"
+
+    @property
+    def space(self) -> NASBench201:
+        """The space with the benchmark's settings."""
+        return NASBench201()
+
+    def is_present(self) -> bool:
+        """Whether the file can be found."""
+        return self.source.find() is not None
+
+    def load(self) -> Table:
+        """Read the table; proxies that the file has besides the declared ones become columns too.
+
+        Raises:
+            MissingDataError: the file is not there.
+            DataError: the file is damaged or of another format.
+        """
+        path = self.source.require()
+        content = read_json(path)
+        if self.task in content:
+            content = record(path, content[self.task], repr(self.task))
+        archs = [_code(path, key) for key in content]
+        rows = [_scores(path, key, entry) for key, entry in content.items()]
+        for key, row in zip(content, rows, strict=True):
+            if missing := [name for name in self.columns if name not in row]:
+                raise fault(path, f"holds no {', '.join(missing)} for {key!r}")
+        names = dict.fromkeys((*self.columns, *(name for row in rows for name in row)))
+        columns = {name: _column([row.get(name, np.nan) for row in rows]) for name in names}
+        return assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
+
+
+def _code(path: Path, key: str) -> Architecture:
+    """Return the code of a key, read by a pattern and never evaluated."""
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise fault(path, f"holds the key {key!r:.40}, but expected is one like '(0, 0, 4, 3, 0, 2)'")
+    return from_naslib([int(option) for option in found.groups()])
+
+
+def _scores(path: Path, key: str, entry: Any) -> dict[str, float]:
+    """Return the numbers of one cell by name."""
+    fields = record(path, entry, repr(key))
+    flat = {name: value.get("score") if isinstance(value, dict) else value for name, value in fields.items()}
+    return {name: number(path, value, f"{name!r} of {key!r}") for name, value in flat.items()}
+
+
+def _column(values: list[float]) -> NDArray[np.float64]:
+    column = np.array(values, dtype=np.float64)
+    return np.where(column == NASLIB_NO_SCORE, np.nan, column)
+
+
+CIFAR10: Benchmark = PublishedProxies(
+    name="nasbench201-published-proxies",
+    task="cifar10",
+    source=Source(
+        file="published-proxies-nasbench201-cifar10.json",
+        origin="NAS-Bench-Suite-Zero (https://github.com/automl/NASLib, zerocost branch), its "
+        "zc_nasbench201.json or a part of it, under this name",
+        licence="Apache-2.0",
+        citation="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
+        sha256="6a08743e6ae2eca75a97b53985282763d8945dc0d5f0a979ce5792d087b859b1",
+    ),
+)
+"""245 cells."""

@@ -1,0 +1,94 @@
+"""Every error archsieve raises on purpose: one root, each also the built-in a caller would guess."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ArchsieveError(Exception):
+    """Root of all errors raised on purpose; its message says what is wrong, the value and what to do."""
+
+
+class UnknownNameError(ArchsieveError, KeyError):
+    """A name that no registry, table or plan knows; the message offers the near miss."""
+
+    def __str__(self) -> str:
+        """Return the message itself: `KeyError` would show its repr."""
+        return str(self.args[0])
+
+
+class SettingError(ArchsieveError, ValueError):
+    """A setting outside its range, or of the wrong type."""
+
+
+class ArchitectureError(ArchsieveError, ValueError):
+    """A code that is no architecture of the space."""
+
+
+class PlanError(ArchsieveError, ValueError):
+    """A plan file that cannot be read as a plan."""
+
+
+class DataError(ArchsieveError, ValueError):
+    """A data file that is damaged, or does not hold what its name promises."""
+
+
+class MissingDataError(ArchsieveError, FileNotFoundError):
+    """A data file that is not there; the message says where it comes from."""
+
+
+class MissingPackageError(ArchsieveError, ImportError):
+    """A feature whose optional package is not installed; the message names the extra."""
+
+
+class RunFolderError(ArchsieveError, RuntimeError):
+    """A run folder that belongs to another search, is in use, or is damaged."""
+
+
+class EstimatorError(ArchsieveError, RuntimeError):
+    """An estimator that failed in a way nobody foresaw; `details` holds its traceback as text."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message, details)
+        self.details = details
+
+    def __str__(self) -> str:
+        """Return the sentence without the traceback."""
+        return str(self.args[0])
+
+
+class WorkerError(ArchsieveError, RuntimeError):
+    """A worker process that died."""
+
+
+class ScoringError(ArchsieveError, ValueError):
+    """This architecture cannot be scored by this estimator: recorded with its text and ranked last.
+
+    The only error a search survives.
+    """
+
+
+class ScoringErrors(ScoringError):
+    """Some of many architectures cannot be scored: the scores (n, k) of the rest, and why by (row, column)."""
+
+    def __init__(self, scores: NDArray[np.float64], reasons: dict[tuple[int, int], str]) -> None:
+        super().__init__(f"{len(reasons)} scores could not be computed; the first: {next(iter(reasons.values()))}")
+        self.scores, self.reasons = scores, reasons
+
+
+def require(module: str, extra: str) -> None:
+    """Raise a sentence naming the extra to install where an optional module is missing.
+
+    Raises:
+        MissingPackageError: `module` cannot be found.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise MissingPackageError(
+            f"This needs the package {module!r}, which is not installed: pip install 'archsieve[{extra}]'."
+        )

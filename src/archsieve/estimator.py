@@ -1,0 +1,154 @@
+"""An estimator scores architectures, higher is better; what it may be besides is one small protocol each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+Scores: TypeAlias = NDArray[np.float64]
+"""Shape (n,), higher is better. NaN: could not be scored. -inf is a score; +inf is a failure."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an estimator works on: plain values, since it is sent to workers.
+
+    `workdir` is the estimator's own folder, for what it learns and can do again (a supernet, checkpoints).
+    `seed` is the run's; draw from it through `archsieve.randomness` by purpose.
+    """
+
+    space: SearchSpace
+    task: Task
+    workdir: Path
+    seed: int = 0
+    device: str = "cpu"
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """A frozen dataclass of settings with an integer `version`, raised whenever its scores change.
+
+    Optional attributes: `by_code = True` scores raw codes rather than canonical ones (recorded tables);
+    `chunk_size`, the codes a worker gets at a time.
+    """
+
+    @property
+    def name(self) -> str:
+        """What tables and plans call it."""
+
+    @property
+    def version(self) -> int:
+        """Part of its fingerprint."""
+
+    def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
+        """Return the scores, shape (n,).
+
+        Raises:
+            ScoringError: an architecture cannot be scored; the session then asks for them one at a time, unless it
+                is `ScoringErrors`, which says which and gives the scores of the rest.
+        """
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """Members with an equal `group` are computed in one pass. Law: column j == member j alone, bit for bit."""
+
+    @property
+    def group(self) -> Hashable:
+        """What members of one pass have in common."""
+
+    def score_group(self, members: Sequence[Any], archs: Sequence[Architecture], ctx: Context) -> Scores:
+        """Return the scores of all members, shape (n, k)."""
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """Combines the columns of others: pure, runs in the driver, is not stored (its parts are)."""
+
+    @property
+    def name(self) -> str:
+        """What tables and plans call it."""
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The estimators it combines."""
+
+    @property
+    def calibration(self) -> int | None:
+        """How many codes of the space are the reference sample; None: the codes that are being scored."""
+
+    def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
+        """Return the scores, shape (n,), from the parts' columns (n, k) and those of the reference (m, k)."""
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """Learns first, and keeps what it learnt in `ctx.workdir`."""
+
+    @property
+    def learns_from_pool(self) -> bool:
+        """Whether what it learns depends on the pool, and not on the space alone."""
+
+    def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Callable[..., NDArray[np.float64]]) -> None:
+        """Learn; a no-op if `ctx.workdir` holds it already. `scores(estimators, archs)` gives labels."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """Goes on from where a smaller budget ended: epoch 2 from epoch 1."""
+
+    @property
+    def lineage(self) -> Estimator:
+        """The estimator whose work folder this one shares."""
+
+
+def identity(thing: Any) -> Any:
+    """Return what makes `thing` what it is as plain JSON values: type, version and every setting.
+
+    A dataclass may define `identity()` itself, to leave a path out and put a content hash in.
+
+    Raises:
+        SettingError: a setting is no plain value.
+    """
+    if hasattr(thing, "identity") and not isinstance(thing, type):
+        return identity(thing.identity())
+    if is_dataclass(thing) and not isinstance(thing, type):
+        settings = {f.name: identity(getattr(thing, f.name)) for f in fields(thing)}
+        return {"type": type(thing).__name__, "version": getattr(thing, "version", 1), **settings}
+    if isinstance(thing, Mapping):
+        return {str(key): identity(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [identity(value) for value in thing]
+    if thing is None or isinstance(thing, bool | int | float | str):
+        return thing
+    if isinstance(thing, Path):
+        return str(thing)
+    raise SettingError(
+        f"A setting must be a plain value (number, text, tuple, dataclass), but got {thing!r} of type "
+        f"{type(thing).__name__}."
+    )
+
+
+def fingerprint(*things: Any) -> str:
+    """Return 16 hex digits that change whenever a setting or a version of any of `things` does.
+
+    >>> fingerprint({"epochs": 1}) == fingerprint({"epochs": 2})
+    False
+    """
+    text = json.dumps([identity(thing) for thing in things], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

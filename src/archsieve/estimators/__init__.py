@@ -1,0 +1,12 @@
+"""The catalogue of estimators; proxies have one of their own, and each is an estimator under its name."""
+
+from archsieve.registry import ESTIMATORS
+
+ESTIMATORS.add_lazy("params", "archsieve.estimators.cost:PARAMS")
+ESTIMATORS.add_lazy("macs", "archsieve.estimators.cost:MACS")
+ESTIMATORS.add_lazy("flops", "archsieve.estimators.cost:FLOPS")
+ESTIMATORS.add_lazy("lookup", "archsieve.estimators.lookup:Lookup")
+ESTIMATORS.add_lazy("vote", "archsieve.estimators.vote:Vote")
+ESTIMATORS.add_lazy("zero_cost", "archsieve.estimators.zero_cost:ZeroCost")
+ESTIMATORS.add_lazy("one_shot", "archsieve.estimators.one_shot:OneShot")
+ESTIMATORS.add_lazy("partial_training", "archsieve.estimators.partial_training:PartialTraining")

@@ -1,0 +1,50 @@
+"""Costs as estimators: what a network weighs is the baseline every proxy has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.estimator import Context, Scores
+    from archsieve.space import Architecture
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Scores an architecture by its cost, more is better; needs neither data nor, in closed form, torch.
+
+    "params" is the number of parameters; "macs" the multiply-adds of one input, half of what
+    `torch.utils.flop_counter` counts; "flops" is NASLib's count, which adds normalisation, activation and pooling. A
+    space's method of that name gives it in closed form, else it is counted on the built network.
+    """
+
+    name: Literal["params", "macs", "flops"]
+    version: ClassVar[int] = 1
+    chunk_size: ClassVar[int] = 256
+
+    def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
+        """Return the costs, shape (n,)."""
+        closed_form = getattr(ctx.space, self.name, None)
+        return np.array([closed_form(a, ctx.task) if closed_form else self._count(a, ctx) for a in archs], dtype=float)
+
+    def _count(self, arch: Architecture, ctx: Context) -> int:
+        import torch
+
+        from archsieve.networks import count_flops, count_macs, count_params
+
+        with torch.device("meta"):
+            network = ctx.space.build(arch, ctx.task)
+        if self.name == "params":
+            return count_params(network)
+        return {"macs": count_macs, "flops": count_flops}[self.name](network, ctx.task.input_shape)
+
+
+PARAMS = partial(Cost, "params")
+MACS = partial(Cost, "macs")
+FLOPS = partial(Cost, "flops")

@@ -1,0 +1,101 @@
+"""Partial training: the real training, stopped early; epoch 2 goes on from epoch 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.networks import build_network
+from archsieve.training import Recipe, epochs_trained, evaluate, train
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.estimator import Context, Scores
+    from archsieve.space import Architecture
+    from archsieve.task import Split
+
+
+@dataclass(frozen=True)
+class PartialTraining:
+    """Scores an architecture by its metric after `epochs` epochs of the full schedule.
+
+    The learning rate follows the long horizon, however early the training stops. The defaults are those of "Good
+    Performance Estimation strategies are All You Need in NAS" (TPAMI 2025) for its macro space; its cell space takes
+    a horizon of 200 and Nesterov momentum.
+
+    Args:
+        epochs: trained in total; 0 scores the initial network.
+        horizon: epochs of the cosine schedule.
+        learning_rate: at the start; it ends at 0.
+        momentum: of SGD.
+        nesterov: whether momentum is Nesterov's.
+        weight_decay: of SGD.
+        batch_size: of a training step.
+        clip: largest norm of the gradient.
+        split: what is scored on, "validation" or, for a final figure, "test".
+    """
+
+    epochs: int = 1
+    horizon: int = 50
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 5e-4
+    batch_size: int = 64
+    clip: float = 5.0
+    split: Split = "validation"
+    version: ClassVar[int] = 1
+    chunk_size: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ("data", "labels")
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        self._recipe()
+        if self.epochs < 0:
+            raise SettingError(f"`epochs >= 0` must hold, but got epochs={self.epochs}.")
+        if self.split not in ("validation", "test"):
+            raise SettingError(f"`split` must be 'validation' or 'test', but got {self.split!r}.")
+
+    @property
+    def name(self) -> str:
+        """The name with the epochs trained."""
+        return f"partial_training[{self.epochs}]"
+
+    @property
+    def lineage(self) -> PartialTraining:
+        """The same training of no epochs: its folder holds every architecture's latest checkpoint."""
+        return replace(self, epochs=0, split="validation")
+
+    def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
+        """Return the metric after `epochs` epochs, shape (n,), higher is better."""
+        return np.array([self._train_and_evaluate(arch, ctx) for arch in archs])
+
+    def _train_and_evaluate(self, arch: Architecture, ctx: Context) -> float:
+        network = build_network(ctx.space, arch, ctx.task, ctx.seed)
+        checkpoint = ctx.workdir / f"{'-'.join(map(str, arch))}.pt"
+        ahead = epochs_trained(checkpoint) > self.epochs  # then train anew, and leave the checkpoint alone
+        train(
+            network,
+            ctx.task,
+            self._recipe(),
+            epochs=self.epochs,
+            seed=ctx.seed,
+            device=ctx.device,
+            checkpoint=None if ahead else checkpoint,
+        )
+        return evaluate(network.eval(), ctx.task, self.split, device=ctx.device)
+
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            horizon=self.horizon,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            clip=self.clip,
+        )

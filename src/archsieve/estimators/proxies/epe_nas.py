@@ -1,0 +1,35 @@
+"""epe_nas: how alike the network treats inputs of one class."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve.estimators.proxy import correlation, input_jacobian, proxy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsieve.estimators.proxy import Probe
+
+STABILISER = 1e-5
+MANY_CLASSES = 100
+
+
+@proxy(needs=("data", "labels"))
+def epe_nas(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over classes of |sum of log(|corr| + 1e-5)|, corr the Jacobian correlation inside a class.
+
+    In [0, inf). With more than 100 outputs each class's sum is divided by the size of its matrix, and the score is
+    the sum over pairs of classes of |s - s'|, divided by the number of classes seen. Source: Lopes et al., "EPE-NAS",
+    arXiv 2102.08099.
+    """
+    jacobian, labels = input_jacobian(network, probe), probe.targets.cpu().numpy()
+    matrices = [correlation(jacobian[labels == label]) for label in np.unique(labels)]
+    sums = [float(np.log(np.abs(matrix) + STABILISER).sum()) for matrix in matrices]
+    if probe.num_outputs <= MANY_CLASSES:
+        return sum(map(abs, sums))
+    means = [total / matrix.size for total, matrix in zip(sums, matrices, strict=True)]
+    return sum(abs(a - b) for a, b in combinations(means, 2)) / len(means)

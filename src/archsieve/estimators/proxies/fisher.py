@@ -1,0 +1,39 @@
+"""fisher: how much the loss feels the removal of each channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from archsieve.estimators.proxy import gradients, proxy
+
+if TYPE_CHECKING:
+    from archsieve.estimators.proxy import Probe
+
+
+@proxy(needs=("data", "labels"))
+def fisher(network: nn.Module, probe: Probe) -> float:
+    """Return the Fisher saliency of all channels, each weighed by the weights it has; in [0, inf).
+
+    Per layer output a with gradient d: s = sum over positions of a * d, for each image and channel; a channel's value
+    is half the mean over images of s^2, times its weights (input channels / groups * kernel). Source: Turner et al.,
+    "BlockSwap", arXiv 1906.04113; the weighing is that of arXiv 2101.08134, whose code copies a channel's value to
+    every weight before summing.
+    """
+    outputs: list[Tensor] = []
+    sizes: list[int] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        outputs.append(output)
+        sizes.append(module.weight[0].numel())  # type: ignore[index]
+
+    for module in network.modules():
+        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            module.register_forward_hook(keep)
+    loss = probe.loss(network(probe.inputs), probe.targets)
+    score = 0.0
+    for output, gradient, size in zip(outputs, gradients(loss, outputs), sizes, strict=True):
+        saliency = (output * gradient).flatten(2).sum(2) if output.dim() > 2 else output * gradient
+        score += 0.5 * saliency.square().mean(0).sum().item() * size
+    return score

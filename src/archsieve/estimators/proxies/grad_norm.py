@@ -1,0 +1,21 @@
+"""grad_norm: the size of the loss gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archsieve.estimators.proxy import loss_gradients, proxy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsieve.estimators.proxy import Probe
+
+
+@proxy(needs=("data", "labels"))
+def grad_norm(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over layers of ||dL/dW||_2 on one batch; in [0, inf).
+
+    Source: Abdelfattah et al., arXiv 2101.08134.
+    """
+    return sum(float(gradient.norm()) for gradient in loss_gradients(network, probe)[1])

@@ -1,0 +1,21 @@
+"""plain: the signed sum behind snip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archsieve.estimators.proxy import loss_gradients, proxy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsieve.estimators.proxy import Probe
+
+
+@proxy(needs=("data", "labels"))
+def plain(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over weights of W * dL/dW on one batch; any real number.
+
+    Source: the baseline of arXiv 2101.08134, after Mozer and Smolensky (1989).
+    """
+    return sum((w * g).sum().item() for w, g in zip(*loss_gradients(network, probe), strict=True))

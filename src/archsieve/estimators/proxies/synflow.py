@@ -1,0 +1,53 @@
+"""synflow: the flow through all paths of a network whose weights are all positive."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from archsieve.estimators.proxy import gradients, proxy, weights
+
+if TYPE_CHECKING:
+    from archsieve.estimators.proxy import Probe
+
+
+@proxy
+def synflow(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over weights of |W * dR/dW|, R the summed outputs for an input of ones; in [0, inf).
+
+    All weights are replaced by their absolute values, batch normalisation is left out, double precision. Values of
+    1e46 are common; where they may overflow, use `synflow_log`. Source: Tanaka et al., "Pruning neural networks
+    without any data by iteratively conserving synaptic flow", arXiv 2006.05467, summed as in arXiv 2101.08134.
+    """
+    return synaptic_flow(without_batch_norm(network), probe)
+
+
+@proxy
+def synflow_log(network: nn.Module, probe: Probe) -> float:
+    """Return log(synflow): the same ranking on a scale that can be read; -inf where nothing flows."""
+    flow = synflow(network, probe)
+    return math.log(flow) if flow > 0 else -math.inf
+
+
+def synaptic_flow(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over weights of |W * dR/dW| of the network in absolute values and double precision."""
+    network.double()
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.abs_()
+    layers = list(weights(network).values())
+    ones = torch.ones_like(probe.inputs[:1], dtype=torch.float64)
+    flows = gradients(network(ones).sum(), layers)
+    return sum((w * g).abs().sum().item() for w, g in zip(layers, flows, strict=True))
+
+
+def without_batch_norm(network: nn.Module) -> nn.Module:
+    """Return the network with every batch normalisation replaced by an identity, in place."""
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            parent, _, child = name.rpartition(".")
+            setattr(network.get_submodule(parent), child, nn.Identity())
+    return network

@@ -1,0 +1,127 @@
+"""How well an estimator ranks: rank correlations, precision, regret and the minimum keeping ratio.
+
+All take `scores` (the estimator's) and `truth`, both of shape (n,), higher is better. A NaN score means "could not
+be scored" and ranks below everything else, -inf included. Truth must hold no NaN.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def kendall_tau(scores: ArrayLike, truth: ArrayLike) -> float:
+    """Return Kendall's tau-b, in [-1, 1], higher is better; NaN where either side is constant.
+
+    >>> round(kendall_tau([1, 2, 3, 4], [1, 3, 2, 4]), 4)
+    0.6667
+    """
+    from scipy.stats import kendalltau
+
+    ranks, values = _checked(scores, truth)
+    return float("nan") if _constant(ranks, values) else float(kendalltau(ranks, values, variant="b").statistic)
+
+
+def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
+    """Return Spearman's rank correlation, in [-1, 1], higher is better; NaN where either side is constant.
+
+    >>> round(spearman([1, 2, 3, 4], [1, 3, 2, 4]), 4)
+    0.8
+    """
+    from scipy.stats import spearmanr
+
+    ranks, values = _checked(scores, truth)
+    return float("nan") if _constant(ranks, values) else float(spearmanr(ranks, values).statistic)
+
+
+def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
+    """Return scipy's weighted tau with its defaults, in [-1, 1], higher is better; NaN where a side is constant.
+
+    Hyperbolic weights, added, averaged over the ranking by decreasing scores and that by decreasing truth
+    (Vigna 2015, arXiv 1404.3325).
+
+    >>> round(weighted_tau([1, 2, 3, 4], [1, 2, 3, 4]), 4)
+    1.0
+    """
+    from scipy.stats import weightedtau
+
+    ranks, values = _checked(scores, truth)
+    return float("nan") if _constant(ranks, values) else float(weightedtau(ranks, values).statistic)
+
+
+def precision_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
+    """Return the share of the estimator's top k that are among the truth's top k, in [0, 1], higher is better.
+
+    Ties in the estimate count against it: the worse truth is taken first. What equals the truth's k-th best counts as
+    among its top k.
+
+    Raises:
+        SettingError: k is not in 1..n.
+
+    >>> precision_at_k([4, 3, 2, 1], [9, 1, 8, 2], k=2)
+    0.5
+    """
+    ranks, values = _checked(scores, truth)
+    chosen = _top(ranks, values, k)
+    return float((values[chosen] >= np.sort(values)[-k]).mean())
+
+
+def regret_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
+    """Return the best truth minus the best truth in the estimator's top k: in the truth's unit, >= 0, lower is better.
+
+    Ties in the estimate count against it: the worse truth is taken first.
+
+    Raises:
+        SettingError: k is not in 1..n.
+
+    >>> regret_at_k([4, 3, 2, 1], [7, 1, 8, 2], k=2)
+    1.0
+    """
+    ranks, values = _checked(scores, truth)
+    return float(values.max() - values[_top(ranks, values, k)].max())
+
+
+def minimum_keeping_ratio(scores: ArrayLike, truth: ArrayLike) -> float:
+    """Return the least top share of the estimator's ranking that still holds a true best; lower is better.
+
+    The share of items that score at least as high as the best-scored of the true optima: in [1/n, 1]. Ties in the
+    estimate count against the estimator; of tied true optima, any will do (TPAMI 2025, "Good Performance Estimation
+    strategies are All You Need in Neural Architecture Search"; the paper leaves ties to the sort).
+
+    >>> minimum_keeping_ratio([0.3, 0.9, 0.5, 0.5], [1, 2, 3, 0])
+    0.75
+    """
+    ranks, values = _checked(scores, truth)
+    best = ranks[values == values.max()].max()
+    return float((ranks >= best).mean())
+
+
+def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the scores as dense ranks (0 the lowest, NaN below all) and the truth as floats."""
+    estimate, values = np.asarray(scores, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if estimate.ndim != 1 or estimate.shape != values.shape:
+        raise SettingError(
+            f"Scores and truth must be two lists of equal length, but have shapes {estimate.shape} and {values.shape}."
+        )
+    if len(values) < 2:
+        raise SettingError(f"At least 2 items are needed to compare rankings, but got {len(values)}.")
+    if np.isnan(values).any():
+        raise SettingError(f"The truth holds {int(np.isnan(values).sum())} NaN: leave those items out.")
+    _, ranks = np.unique(estimate, return_inverse=True)  # NaN sorts last here
+    return np.where(np.isnan(estimate), -1, ranks).astype(np.int64), values
+
+
+def _constant(ranks: NDArray[np.int64], values: NDArray[np.float64]) -> bool:
+    return bool((ranks == ranks[0]).all() or (values == values[0]).all())
+
+
+def _top(ranks: NDArray[np.int64], values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    if not 1 <= k <= len(values):
+        raise SettingError(f"`1 <= k <= n` must hold, but got k={k}, n={len(values)}.")
+    return np.lexsort((values, -ranks))[:k]

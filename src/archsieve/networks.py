@@ -1,0 +1,146 @@
+"""What archsieve does with any network: initialise it by name, count it, and hold many of them in one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from archsieve.errors import SettingError
+from archsieve.randomness import Purpose, derive_seed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+
+class Supernet(Protocol):
+    """A network that holds every network of a space; the architecture is an argument, never a state.
+
+    Law: `extract(a)(x) == supernet(x, a)`, in training and in evaluation mode; what is extracted shares no storage
+    with the supernet and loads strictly into `build(a)`.
+    """
+
+    def __call__(self, inputs: Tensor, arch: Architecture) -> Tensor:
+        """Return the outputs of the path `arch`, shape (n, outputs)."""
+
+    def extract(self, arch: Architecture) -> nn.Module:
+        """Return a network of its own with the path's weights."""
+
+
+def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Architecture) -> nn.Module:
+    """Return the network of `arch` with copies of the supernet's weights, in its mode and on its device."""
+    with torch.device("meta"):  # draws no random numbers
+        network = space.build(arch, task)
+    state = supernet.state_dict()
+    network.load_state_dict({name: state[name].clone() for name in network.state_dict()}, assign=True)
+    return network.train(supernet.training)
+
+
+def torch_generator(run_seed: int, purpose: Purpose, *path: str | int) -> torch.Generator:
+    """Return a torch generator on the CPU for one purpose and place: the same numbers on every device."""
+    return torch.Generator().manual_seed(derive_seed(run_seed, purpose, *path))
+
+
+def initialise(network: nn.Module, run_seed: int) -> nn.Module:
+    """Give every module the initial weights its own class prescribes, drawn by seed and by the module's name.
+
+    A name says position and option, so a block has the same weights in every network that holds it, and in the
+    supernet. Weights that belong to no module with `reset_parameters` are left as built.
+    """
+    with torch.random.fork_rng(devices=[]):
+        for name, module in network.named_modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                torch.manual_seed(derive_seed(run_seed, "init", name))
+                reset()
+    return network
+
+
+def build_network(space: SearchSpace, arch: Architecture, task: Task, run_seed: int) -> nn.Module:
+    """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(run_seed, "init"))
+        network = space.build(arch, task)
+    return initialise(network, run_seed).train()
+
+
+def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
+    """Return the space's supernet, initialised as its networks are.
+
+    Raises:
+        SettingError: the space offers no supernet.
+    """
+    if not hasattr(space, "supernet"):
+        raise SettingError(
+            f"The space {space.name} has no supernet: give it a method supernet(task), or use an estimator that "
+            f"needs none."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(run_seed, "init"))
+        supernet: nn.Module = space.supernet(task)
+    return initialise(supernet, run_seed).train()
+
+
+def count_params(network: nn.Module) -> int:
+    """Return the number of parameters, each counted once."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def count_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Return the multiply-adds of one input through `network` (which may lie on the meta device).
+
+    Half of what `torch.utils.flop_counter` counts: products of convolutions, linear layers and attention; no bias,
+    normalisation, activation or pooling.
+    """
+    with FlopCounterMode(display=False) as counter:
+        _forward_one(network, input_shape)
+    return int(counter.get_total_flops()) // 2
+
+
+def count_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Return "flops" as NASLib and NAS-Bench-Suite-Zero print them (arXiv 2210.03230), for one input.
+
+    MACs, plus per output element 1 for a ReLU, 2 for a batch normalisation and the window's size for a pooling. The
+    window of an adaptive pooling is taken one larger a side than it is, as their counter does.
+    """
+    extra = 0
+
+    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal extra
+        extra += output.numel() * _flops_an_element(module, inputs[0], output)
+
+    counted = [m for m in network.modules() if not list(m.children())]
+    handles = [m.register_forward_hook(add) for m in counted]
+    try:
+        macs = count_macs(network, input_shape)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return macs + extra
+
+
+def _flops_an_element(module: nn.Module, inputs: Tensor, output: Tensor) -> int:
+    if isinstance(module, nn.ReLU):
+        return 1
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return 2
+    if isinstance(module, nn.AvgPool2d | nn.MaxPool2d):
+        size = module.kernel_size
+        return size * size if isinstance(size, int) else size[0] * size[1]
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return int((inputs.shape[-2] // output.shape[-2] + 1) * (inputs.shape[-1] // output.shape[-1] + 1))
+    return 0
+
+
+def _forward_one(network: nn.Module, input_shape: tuple[int, ...]) -> None:
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        network(torch.zeros(1, *input_shape, device=device))
+    network.train(was_training)

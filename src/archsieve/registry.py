@@ -1,0 +1,118 @@
+"""Names to objects: the catalogues of spaces, tasks, benchmarks, proxies and estimators."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from archsieve.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" with the closest known name, else the list of known ones.
+
+    >>> near_miss("nwto", ["nwot", "zen"])
+    " Did you mean 'nwot'?"
+    >>> near_miss("a", ["nwot", "zen"])
+    ' Known: nwot, zen.'
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(names)}."
+
+
+class Registry(Generic[T]):
+    """A catalogue: registering is publishing, and what is registered is tested by the contract suites.
+
+    An entry is an object, or "module:Name", which is imported when somebody asks for it.
+
+    >>> colours: Registry[int] = Registry("colour")
+    >>> colours.add("red", 1)
+    >>> colours["red"], list(colours)
+    (1, ['red'])
+    """
+
+    def __init__(self, kind: str, home: str | None = None) -> None:
+        """Make an empty catalogue of `kind`; `home` is the package that fills it when first asked."""
+        self.kind = kind
+        self._home = home
+        self._entries: dict[str, T | str] = {}
+
+    def add(self, name: str, entry: T) -> None:
+        """Publish an entry.
+
+        Raises:
+            UnknownNameError: the name is taken by something else.
+        """
+        taken = self._entries.get(name)
+        if taken is not None and not _same(taken, entry):
+            raise UnknownNameError(f"The {self.kind} {name!r} is registered already: choose another name.")
+        self._entries[name] = entry
+
+    def add_lazy(self, name: str, target: str) -> None:
+        """Publish "module:Name", imported when first asked for."""
+        self._entries[name] = target
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that publishes what it decorates under `name`."""
+
+        def decorate(entry: T) -> T:
+            self.add(name, entry)
+            return entry
+
+        return decorate
+
+    def __getitem__(self, name: str) -> T:
+        """Return the entry of that name; an unknown one raises `UnknownNameError` with the near miss."""
+        self._fill()
+        if name not in self._entries:
+            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(name, self._entries)}")
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            target, _, attribute = entry.partition(":")
+            module = importlib.import_module(target)
+            entry = self._entries[name]  # the module may have registered it itself
+            if isinstance(entry, str):
+                entry = self._entries[name] = getattr(module, attribute)
+        return entry
+
+    def __contains__(self, name: object) -> bool:
+        self._fill()
+        return name in self._entries
+
+    def __iter__(self) -> Any:
+        self._fill()
+        return iter(list(self._entries))
+
+    def __len__(self) -> int:
+        self._fill()
+        return len(self._entries)
+
+    def _fill(self) -> None:
+        if self._home is not None:
+            home, self._home = self._home, None
+            importlib.import_module(home)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two entries are one definition, announced first or imported twice (a plugin file loaded again)."""
+    return one == other or _origin(one) == _origin(other)
+
+
+def _origin(entry: object) -> str:
+    definition = getattr(entry, "function", entry)
+    return entry if isinstance(entry, str) else f"{definition.__module__}:{getattr(definition, '__qualname__', entry)}"
+
+
+SPACES: Registry[Any] = Registry("space", "archsieve.spaces")
+TASKS: Registry[Any] = Registry("task", "archsieve.tasks")
+BENCHMARKS: Registry[Any] = Registry("benchmark", "archsieve.benchmarks")
+ESTIMATORS: Registry[Any] = Registry("estimator", "archsieve.estimators")
+PROXIES: Registry[Any] = Registry("proxy", "archsieve.estimators.proxies")
+SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers")

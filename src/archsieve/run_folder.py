@@ -1,0 +1,85 @@
+"""The folder of a run: one driver at a time, one space and task for good, and what else lies in it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import RunFolderError
+from archsieve.estimator import fingerprint, identity
+from archsieve.files import replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from archsieve.space import SearchSpace
+    from archsieve.task import Task
+
+RUN_FILE = "run.json"
+RESULT_FILE = "result.json"
+PLAN_FILE = "plan.toml"
+ERROR_FILE = "error.log"
+
+
+def lock(folder: Path) -> sqlite3.Connection:
+    """Make the folder and hold it until the connection is closed or the process ends, however it ends.
+
+    Raises:
+        RunFolderError: another driver holds it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise RunFolderError(f"Cannot write to the run folder {folder}: {error}.") from error
+        raise RunFolderError(
+            f"The run folder {folder} is in use by another search: wait for it, or choose another folder."
+        ) from error
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise RunFolderError(f"Cannot use the run folder {folder}: {error}.") from error
+    return connection
+
+
+def claim(folder: Path, space: SearchSpace, task: Task) -> None:
+    """Mark the folder as made for this space and task.
+
+    Raises:
+        RunFolderError: it was made for another, or its mark is damaged.
+    """
+    prints = {"space": fingerprint(space), "task": fingerprint(task)}
+    mark = folder / RUN_FILE
+    if not mark.exists():
+        write_json(mark, {"fingerprints": prints, "space": identity(space), "task": identity(task)})
+        return
+    found = read_json(mark)
+    for kind, now in (("space", space), ("task", task)):
+        if found.get("fingerprints", {}).get(kind) != prints[kind]:
+            raise RunFolderError(
+                f"The run folder {folder} was made for the {kind} {json.dumps(found.get(kind))}, but this search is "
+                f"for {json.dumps(identity(now))}: choose another folder."
+            )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file in one step."""
+    with replace_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Return the contents of a JSON file.
+
+    Raises:
+        RunFolderError: it is not there, or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunFolderError(
+            f"There is no {path.name} in {path.parent}: is it the folder of a finished run?"
+        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunFolderError(f"The file {path} cannot be read: {error}. Delete it and run the search again.") from error

@@ -1,0 +1,120 @@
+"""What every searcher speaks of: stages, rounds and results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.estimator import Scores
+    from archsieve.space import Architecture
+
+Evaluate: TypeAlias = "Callable[[Sequence[Architecture]], Scores]"
+
+
+def exact(value: float) -> Fraction:
+    """Return the decimal fraction that was meant: 0.1 is one tenth, 1 - 0.41 is 59 hundredths."""
+    return Fraction(repr(float(value))).limit_denominator(10**9)
+
+
+def order_best_first(scores: Scores) -> NDArray[np.intp]:
+    """Return the positions from the best score to the worst: NaN last, ties in the order given."""
+    finite_last = np.isnan(scores)
+    return np.lexsort((np.arange(len(scores)), -np.where(finite_last, 0.0, scores), finite_last))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One cut of a funnel: an estimator and exactly one rule of what to keep.
+
+    Args:
+        estimator: scores the candidates.
+        keep: fraction in [0, 1]: n of n if it is 1, else max(1, ceil(keep * (n - 1))), in exact arithmetic. With
+            distinct scores this is the method's "strictly above the (1 - keep) quantile".
+        top: the number to keep, at least 1.
+        above: keep what scores strictly above; the best one if none does.
+        label: what tables and figures call it; the estimator's name unless given.
+
+    Ties are resolved by the order of the candidates, which the session has shuffled by seed; NaN ranks last.
+    A stage never keeps none.
+
+    >>> [Stage(None, keep=k).count(625) for k in (1.0, 0.25, 0.0)]
+    [625, 156, 1]
+    """
+
+    estimator: Any
+    keep: float | None = None
+    top: int | None = None
+    above: float | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that one rule is given and in range."""
+        rules = {k: v for k in ("keep", "top", "above") if (v := getattr(self, k)) is not None}
+        if len(rules) != 1:
+            raise SettingError(f"A stage needs exactly one of keep, top and above, but got {rules or 'none'}.")
+        if self.keep is not None and not 0 <= self.keep <= 1:
+            raise SettingError(f"`0 <= keep <= 1` must hold, but got keep={self.keep}.")
+        if self.top is not None and self.top < 1:
+            raise SettingError(f"`top >= 1` must hold, but got top={self.top}.")
+        if not self.label:
+            object.__setattr__(self, "label", getattr(self.estimator, "name", "stage"))
+
+    def count(self, n: int) -> int:
+        """Return how many of `n` the rules `keep` and `top` leave."""
+        if self.top is not None:
+            return min(n, self.top)
+        if self.keep is None:
+            raise SettingError("A stage with `above` keeps a number that depends on the scores.")
+        kept = exact(self.keep)
+        return n if kept == 1 else max(1, ceil(kept * (n - 1)))
+
+    def select(self, scores: Scores) -> NDArray[np.intp]:
+        """Return the positions kept, best first."""
+        order = order_best_first(scores)
+        if self.above is None:
+            return order[: self.count(len(scores))]
+        passed = order[scores[order] > self.above]
+        return passed if len(passed) else order[:1]
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """What one stage saw and kept: codes (n, d) as int8, scores (n,), positions kept, seconds spent."""
+
+    label: str
+    archs: NDArray[np.int8]
+    scores: Scores
+    kept: NDArray[np.intp]
+    seconds: float = 0.0
+
+    @property
+    def failures(self) -> int:
+        """How many could not be scored."""
+        return int(np.isnan(self.scores).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The architecture found, the score that chose it (NaN if none did), and every round."""
+
+    best: Architecture
+    best_score: float
+    rounds: tuple[Round, ...]
+
+
+def record(
+    label: str, archs: Sequence[Architecture], scores: Scores, kept: NDArray[np.intp], seconds: float = 0.0
+) -> Round:
+    """Return a round of plain tuples."""
+    return Round(label, np.asarray(archs, dtype=np.int8), np.asarray(scores, dtype=np.float64), kept, seconds)

@@ -1,0 +1,76 @@
+"""The funnel: each stage scores what is left and keeps the best part, the cheap estimators first."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.search import SearchResult, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.estimator import Scores
+    from archsieve.search import Round, Stage
+    from archsieve.space import Architecture
+
+
+def run_funnel(
+    stages: Sequence[Stage],
+    pool: Sequence[Architecture],
+    scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
+    *,
+    on_round: Callable[[Round], None] | None = None,
+) -> SearchResult:
+    """Return the best of the last stage that ran, with one round a stage.
+
+    Survivors stay in the order of the pool from stage to stage: that order resolves ties everywhere, not what
+    an earlier estimator thought. The funnel stops as soon as one architecture is left; of a pool of one,
+    nothing is scored.
+
+    Args:
+        stages: what to score with and what to keep, in order.
+        pool: the candidates, in the order that resolves ties.
+        scores: returns the scores (n, k) of n architectures by k estimators.
+        on_round: called with every round once it is over.
+
+    Raises:
+        SettingError: no stages, an empty pool, or `scores` returned another shape.
+    """
+    if not stages:
+        raise SettingError("A funnel needs at least one stage, but got none.")
+    if not len(pool):
+        raise SettingError("A funnel needs at least one architecture, but the pool is empty.")
+    left, best_score, rounds = list(pool), float("nan"), []
+    for stage in stages:
+        if len(left) == 1:
+            break
+        started = perf_counter()
+        column = _column(scores, stage, left)
+        kept = stage.select(column)
+        rounds.append(record(stage.label, left, column, kept, perf_counter() - started))
+        best, best_score = left[kept[0]], float(column[kept[0]])
+        left = [left[i] for i in np.sort(kept)]
+        if on_round is not None:
+            on_round(rounds[-1])
+    return SearchResult(best if rounds else left[0], best_score, tuple(rounds))
+
+
+def _column(
+    scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
+    stage: Stage,
+    archs: list[Architecture],
+) -> Scores:
+    """Return one stage's scores, shape (n,)."""
+    table = np.asarray(scores([stage.estimator], archs), dtype=np.float64)
+    if table.shape != (len(archs), 1):
+        raise SettingError(
+            f"`scores` must return one column for the stage {stage.label!r}, shape ({len(archs)}, 1), "
+            f"but returned shape {table.shape}."
+        )
+    return table[:, 0]

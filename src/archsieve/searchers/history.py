@@ -1,0 +1,75 @@
+"""What a searcher asked and was told, in order, and the result that follows from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.search import SearchResult, order_best_first, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.search import Evaluate
+    from archsieve.space import Architecture
+
+
+@dataclass
+class History:
+    """Every architecture evaluated and its score, in order, duplicates included."""
+
+    evaluate: Evaluate
+    archs: list[Architecture] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    started: float = field(default_factory=perf_counter)
+
+    def ask(self, archs: Sequence[Architecture]) -> list[float]:
+        """Return the scores of one batch, and remember them.
+
+        Raises:
+            SettingError: `evaluate` returned something else than one score an architecture.
+        """
+        scores = np.asarray(self.evaluate(archs), dtype=np.float64)
+        if scores.shape != (len(archs),):
+            raise SettingError(
+                f"`evaluate` must return one score an architecture, shape ({len(archs)},), "
+                f"but returned shape {scores.shape}."
+            )
+        self.archs.extend(archs)
+        self.scores.extend(scores.tolist())
+        return self.scores[-len(archs) :]
+
+    def result(self, label: str) -> SearchResult:
+        """Return the best, the first reached of equals, with the whole history as one round."""
+        scores = np.array(self.scores, dtype=np.float64)
+        best = order_best_first(scores)[:1]
+        history = record(label, self.archs, scores, best, perf_counter() - self.started)
+        return SearchResult(self.archs[best[0]], float(scores[best[0]]), (history,))
+
+
+def rank(score: float) -> tuple[bool, float]:
+    """Return a key that orders scores: NaN is the worst, below -inf, and equal to itself.
+
+    >>> max([float("nan"), float("-inf"), -3.0], key=rank)
+    -3.0
+    >>> rank(float("nan")) < rank(float("-inf"))
+    True
+    """
+    return (False, 0.0) if math.isnan(score) else (True, score)
+
+
+def check_budget(budget: int, population: int = 1) -> None:
+    """Check that a budget covers the first population.
+
+    Raises:
+        SettingError: it does not.
+    """
+    if budget < population:
+        rule = "budget >= 1" if population == 1 else "budget >= population"
+        value = "" if population == 1 else f", population={population}"
+        raise SettingError(f"`{rule}` must hold, but got budget={budget}{value}.")

@@ -1,0 +1,34 @@
+"""Random search: the baseline every searcher has to beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archsieve.searchers.history import History, check_budget
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archsieve.search import Evaluate, SearchResult
+    from archsieve.space import SearchSpace
+
+
+def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: np.random.Generator) -> SearchResult:
+    """Return the best of `budget` codes drawn independently (duplicates may occur), evaluated as one batch.
+
+    Raises:
+        SettingError: the budget is below 1.
+
+    >>> import numpy as np
+    >>> from archsieve.registry import SPACES
+    >>> space = SPACES["nasbench201"]()
+    >>> found = random_search(
+    ...     space, lambda archs: [sum(arch) for arch in archs], budget=9, rng=np.random.default_rng(0)
+    ... )
+    >>> len(found.rounds[0].archs), found.best_score == sum(found.best)
+    (9, True)
+    """
+    check_budget(budget)
+    history = History(evaluate)
+    history.ask([space.sample(rng) for _ in range(budget)])
+    return history.result("random search")

@@ -1,0 +1,61 @@
+"""Regularised evolution: tournaments choose who has offspring, and the oldest dies, not the worst.
+
+Ageing evolution of Real et al. 2019 (arXiv 1802.01548): the best of a random sample of the population is
+mutated in one decision, its child joins, the oldest member leaves. Departure: the sample is drawn without
+replacement, so that `tournament == population` always mutates the best member; of equals, the one drawn
+first wins. NaN loses every tournament.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from archsieve.errors import SettingError
+from archsieve.searchers.history import History, check_budget, rank
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archsieve.search import Evaluate, SearchResult
+    from archsieve.space import SearchSpace
+
+
+def regularized_evolution(
+    space: SearchSpace,
+    evaluate: Evaluate,
+    *,
+    budget: int,
+    rng: np.random.Generator,
+    population: int = 50,
+    tournament: int = 10,
+) -> SearchResult:
+    """Return the best architecture ever evaluated.
+
+    Args:
+        space: what to draw from and mutate in.
+        evaluate: returns the scores (n,) of n architectures; called once with the first population, then
+            with one architecture at a time. Duplicates are evaluated again.
+        budget: evaluations in all, the first population included.
+        rng: the source of all randomness.
+        population: members alive.
+        tournament: members that compete to be the parent.
+
+    Raises:
+        SettingError: `1 <= tournament <= population <= budget` does not hold.
+        ArchitectureError: the space has nothing to draw, or nothing to mutate to.
+    """
+    if not 1 <= tournament <= population:
+        got = f"tournament={tournament}, population={population}"
+        raise SettingError(f"`1 <= tournament <= population` must hold, but got {got}.")
+    check_budget(budget, population)
+    history = History(evaluate)
+    archs = [space.sample(rng) for _ in range(population)]
+    alive = deque(zip(archs, history.ask(archs), strict=True))
+    for _ in range(budget - population):
+        drawn = [alive[i] for i in rng.choice(population, size=tournament, replace=False)]
+        parent, _ = max(drawn, key=lambda member: rank(member[1]))
+        child = space.mutate(parent, rng)
+        alive.append((child, history.ask([child])[0]))
+        alive.popleft()
+    return history.result("regularized evolution")

@@ -1,0 +1,246 @@
+"""A session binds space, task, seed and executor to one folder: the only state, and the only door to scores."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.errors import ArchsieveError, EstimatorError, SettingError
+from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint
+from archsieve.executor import Serial, single_thread
+from archsieve.randomness import generator
+from archsieve.run_folder import claim, lock
+from archsieve.space import draw_distinct, enumerate_space, size
+from archsieve.store import Key, Row, Store
+from archsieve.work import Chunk, ChunkScores, describe_error, score_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from archsieve.executor import Executor
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+LARGEST_POOL = 1_000_000
+_CHUNK = 32
+_CHUNKS_A_WORKER = 8  # so that workers end together
+
+
+class Session:
+    """An open run folder.
+
+    Use it as a context manager; while it is open no other driver can open the folder.
+
+    Args:
+        folder: made if it is not there. Holds `results.sqlite`, `run.json` and `artifacts/`, which may be deleted.
+        space: the space searched.
+        task: what networks are for.
+        seed: of everything drawn.
+        executor: where scores are computed; this process unless given.
+        device: "cpu", "cuda", "mps".
+        plugins: modules that workers import first, for what they register.
+        progress: called with (label, done, total) as work goes on.
+
+    Raises:
+        RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        space: SearchSpace,
+        task: Task,
+        *,
+        seed: int = 0,
+        executor: Executor | None = None,
+        device: str = "cpu",
+        plugins: Sequence[str] = (),
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.space, self.task, self.seed = space, task, seed
+        self._executor: Executor = executor or Serial()
+        self._device, self._plugins = device, tuple(plugins)
+        self._progress = progress or (lambda label, done, total: None)
+        self._prints = fingerprint(space), fingerprint(task)
+        self._lock = lock(self.folder)
+        try:
+            claim(self.folder, space, task)
+            self._store = Store(self.folder / "results.sqlite")
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the folder for this driver."""
+        self._store.close()
+        self._lock.close()
+
+    def pool(self, sample: int | None = None) -> list[Architecture]:
+        """Return all distinct networks of the space by canonical code, or `sample` of them, shuffled by the seed.
+
+        The order is the tie-break of every later cut.
+
+        Raises:
+            SettingError: the space is too large to list, or holds fewer than `sample` networks.
+        """
+        rng = generator(self.seed, "sample", "pool")
+        if size(self.space) > LARGEST_POOL:
+            if sample is None:
+                raise SettingError(
+                    f"The space {self.space.name} has {size(self.space):.3g} codes, too many to score all: ask for a "
+                    f"sample."
+                )
+            return draw_distinct(self.space, sample, rng)
+        codes = sorted({self.space.canonical(arch) for arch in enumerate_space(self.space)})
+        if sample is not None and not 1 <= sample <= len(codes):
+            raise SettingError(f"`1 <= sample <= {len(codes)}` must hold in {self.space.name}, but got {sample}.")
+        return [codes[i] for i in rng.permutation(len(codes))][:sample]
+
+    def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
+
+        What the store knows is not computed. The rest is grouped into passes, fitted where needed, spread over the
+        executor and stored chunk by chunk.
+
+        Raises:
+            EstimatorError: an estimator failed in a way nobody foresaw; what was scored before is stored.
+        """
+        if not archs:
+            return np.empty((0, len(estimators)))
+        leaves = list(dict.fromkeys(leaf for e in estimators for leaf in _leaves(e)))
+        known = self._known(leaves, archs)
+        for pass_ in _passes(leaves):
+            self._compute(pass_, archs, known)
+        return np.stack([self._column(e, archs, known) for e in estimators], axis=1)
+
+    def context(self, estimator: Any) -> Context:
+        """Return what an estimator works on, with its own folder."""
+        owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
+        name = fingerprint(*self._prints, owner, self.seed)
+        workdir = self.folder.resolve() / "artifacts" / name
+        return Context(self.space, self.task, workdir, self.seed, self._device)
+
+    def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
+        """Return why codes could not be scored, for those that could not."""
+        key = self._key(estimator)
+        wanted = {self._code(estimator, arch) for arch in archs}
+        return {r.arch: r.error or "" for r in self._store.rows() if r.key == key and r.arch in wanted and r.error}
+
+    def _key(self, estimator: Any) -> Key:
+        return Key(*self._prints, fingerprint(estimator), self.seed)
+
+    def _code(self, estimator: Any, arch: Architecture) -> Architecture:
+        return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
+
+    def _known(self, leaves: Iterable[Any], archs: Sequence[Architecture]) -> dict[Any, dict[Architecture, float]]:
+        return {e: self._store.get(self._key(e), {self._code(e, a) for a in archs}) for e in leaves}
+
+    def _column(
+        self, estimator: Any, archs: Sequence[Architecture], known: dict[Any, dict[Architecture, float]]
+    ) -> NDArray[np.float64]:
+        if not isinstance(estimator, Composite):
+            return np.array([known[estimator][self._code(estimator, a)] for a in archs])
+        columns = np.stack([self._column(part, archs, known) for part in estimator.parts], axis=1)
+        if estimator.calibration is None:
+            return estimator.combine(columns, columns)
+        sample = self.pool(min(estimator.calibration, size(self.space)))
+        return estimator.combine(columns, self.scores(estimator.parts, sample))
+
+    def _compute(
+        self,
+        members: Sequence[Any],
+        archs: Sequence[Architecture],
+        known: dict[Any, dict[Architecture, float]],
+    ) -> None:
+        """Score what is missing of one pass and store it; members that lack different codes are split."""
+        codes = sorted({self._code(members[0], arch) for arch in archs})
+        lacking: dict[tuple[Any, ...], list[Architecture]] = {}
+        for code in codes:
+            if absent := tuple(e for e in members if code not in known[e]):
+                lacking.setdefault(absent, []).append(code)
+        total, done = sum(map(len, lacking.values())), 0
+        label = ", ".join(e.name for e in members)
+        if total:
+            for estimator in members:
+                if isinstance(estimator, Fittable):
+                    self._fit(estimator, archs)
+            self._progress(label, 0, total)
+        for absent, missing in lacking.items():
+            for result in self._executor.map(score_chunk, self._chunks(absent, missing)):
+                for row in self._keep(result):
+                    known[next(e for e in absent if self._key(e) == row.key)][row.arch] = row.score
+                done += len(result.chunk.archs)
+                self._progress(label, done, total)
+
+    def _fit(self, estimator: Any, archs: Sequence[Architecture]) -> None:
+        self._progress(f"{estimator.name}: learning", 0, 0)
+        try:
+            with single_thread():
+                estimator.fit(archs, self.context(estimator), self.scores)
+        except ArchsieveError:
+            raise
+        except Exception as error:
+            raise EstimatorError(
+                f"The estimator {estimator.name!r} failed while learning: {describe_error(error)}",
+                traceback.format_exc(),
+            ) from error
+
+    def _chunks(self, members: tuple[Any, ...], codes: Sequence[Architecture]) -> Iterable[Chunk]:
+        wanted = min(getattr(e, "chunk_size", _CHUNK) for e in members)
+        fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * self._executor.workers))
+        length = max(1, min(wanted, fair) if self._executor.workers > 1 else wanted)
+        contexts = tuple(self.context(e) for e in members)
+        for begin in range(0, len(codes), length):
+            yield Chunk(members, tuple(codes[begin : begin + length]), contexts, self._plugins)
+
+    def _keep(self, result: ChunkScores) -> list[Row]:
+        if result.failure is not None:
+            raise EstimatorError(*result.failure)
+        share = result.seconds / result.scores.size
+        rows = [
+            Row(
+                self._key(e),
+                arch,
+                e.name,
+                float(result.scores[i, k]),
+                share,
+                result.worker,
+                result.errors.get((i, k)),
+            )
+            for k, e in enumerate(result.chunk.estimators)
+            for i, arch in enumerate(result.chunk.archs)
+        ]
+        self._store.put(rows)
+        return rows
+
+
+def _leaves(estimator: Any) -> list[Any]:
+    """Return the estimators that compute: an estimator itself, or the leaves of a composite's parts."""
+    if isinstance(estimator, Composite):
+        return [leaf for part in estimator.parts for leaf in _leaves(part)]
+    return [estimator]
+
+
+def _passes(leaves: Sequence[Any]) -> list[list[Any]]:
+    """Return the leaves that can be computed together, in order of first appearance."""
+    passes: dict[Any, list[Any]] = {}
+    for leaf in leaves:
+        mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else leaf
+        passes.setdefault(mates, []).append(leaf)
+    return list(passes.values())

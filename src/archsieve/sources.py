@@ -1,0 +1,81 @@
+"""Where outside data come from, under which licence, how to find them, and how to tell they are the right ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from archsieve.errors import DataError, MissingDataError
+
+FileState: TypeAlias = Literal["present", "missing", "differs"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published data file: name, origin, licence, citation and the SHA-256 of the known version.
+
+    `sha256` is None where no version is known byte for byte (the hub's files change with their encoding).
+    """
+
+    file: str
+    origin: str
+    licence: str
+    citation: str
+    sha256: str | None = None
+
+    def find(self) -> Path | None:
+        """Return the file's path in the folder `ARCHSIEVE_DATA`, or None."""
+        folder = os.environ.get("ARCHSIEVE_DATA")
+        if not folder:
+            return None
+        path = Path(folder) / self.file
+        return path if path.exists() else None
+
+    def require(self) -> Path:
+        """Return the file's path.
+
+        Raises:
+            MissingDataError: it is not in `ARCHSIEVE_DATA`; says where it comes from.
+        """
+        path = self.find()
+        if path is None:
+            folder = os.environ.get("ARCHSIEVE_DATA")
+            where = f"ARCHSIEVE_DATA={folder}" if folder else "ARCHSIEVE_DATA, which is not set"
+            raise MissingDataError(
+                f"The file {self.file!r} is not in the folder {where}. It comes from {self.origin} "
+                f"(licence: {self.licence}); put it there, or point ARCHSIEVE_DATA at the folder that has it."
+            )
+        return path
+
+    def state(self, *, check: bool = False) -> FileState:
+        """Return whether the file is there and, with `check`, whether its hash is the recorded one."""
+        path = self.find()
+        if path is None:
+            return "missing"
+        if check and self.sha256 is not None and sha256_of(path) != self.sha256:
+            return "differs"
+        return "present"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, or of all files below a folder with their relative names.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+                digest.update(bytes.fromhex(sha256_of(file)))
+        else:
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror}.") from error
+    return digest.hexdigest()

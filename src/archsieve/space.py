@@ -1,0 +1,175 @@
+"""A search space: which architectures there are, how they are written, and what network each one is.
+
+An architecture is a tuple of small ints, per decision the index of the chosen option. Mutation, crossover,
+encoding, storage and sampling are written once, here, for every space.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from archsieve.errors import ArchitectureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from archsieve.task import Task
+
+Architecture: TypeAlias = tuple[int, ...]
+
+_ATTEMPTS = 10_000  # draws before a constrained space is declared too tight
+
+
+class SearchSpace(ABC):
+    """A space of networks; subclass it as a frozen dataclass whose fields are the space's settings.
+
+    Two methods are needed, `choices` and `build`; the rest have defaults. A space may also offer `params(arch,
+    task)`, `macs(arch, task)` and `flops(arch, task)` in closed form (else they are counted on the built
+    network), and `supernet(task)`, a network of networks (see `archsieve.networks.Supernet`).
+    """
+
+    name: str = ""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Name the space after its class where it names itself not."""
+        super().__init_subclass__(**kwargs)
+        if not cls.__dict__.get("name"):
+            cls.name = cls.__name__
+
+    @property
+    @abstractmethod
+    def choices(self) -> tuple[int, ...]:
+        """Number of options of each decision, e.g. `(5,) * 6`. A decision with one option is allowed."""
+
+    @abstractmethod
+    def build(self, arch: Architecture, task: Task) -> nn.Module:
+        """Return a new network for `arch`, from inputs `(n, *task.input_shape)` to `(n, task.num_outputs)`."""
+
+    def is_valid(self, arch: Architecture) -> bool:
+        """Whether a code with every option in range is an architecture of this space."""
+        return True
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the one code that stands for all codes no estimator can tell from `arch`."""
+        return arch
+
+    def describe(self, arch: Architecture) -> str:
+        """Return the code in the published notation: here its digits, separated where one exceeds 9."""
+        separator = "" if max(self.choices) <= 10 else "-"
+        return separator.join(map(str, arch))
+
+    def parse(self, text: str) -> Architecture:
+        """Return the code that `describe` writes as `text`.
+
+        Raises:
+            ArchitectureError: `text` is no architecture of this space.
+        """
+        parts = text.split("-") if max(self.choices) > 10 else list(text.strip())
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            raise ArchitectureError(
+                f"{text!r} is no architecture of {self.name}: write {len(self.choices)} digits, e.g. "
+                f"{self.describe((0,) * len(self.choices))!r}."
+            )
+        return check(self, tuple(map(int, parts)), text)
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Return a valid code drawn uniformly.
+
+        Raises:
+            ArchitectureError: no valid code in 10,000 draws.
+        """
+        for _ in range(_ATTEMPTS):
+            arch = tuple(int(rng.integers(n)) for n in self.choices)
+            if self.is_valid(arch):
+                return arch
+        raise ArchitectureError(f"No valid architecture of {self.name} in {_ATTEMPTS} draws: relax its limits.")
+
+    def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return a valid code that differs from `arch` in exactly one decision, drawn uniformly.
+
+        Raises:
+            ArchitectureError: no valid neighbour in 10,000 draws.
+        """
+        movable = [i for i, n in enumerate(self.choices) if n > 1]
+        for _ in range(_ATTEMPTS if movable else 0):
+            i = movable[int(rng.integers(len(movable)))]
+            option = int(rng.integers(self.choices[i] - 1))
+            other = (*arch[:i], option + (option >= arch[i]), *arch[i + 1 :])
+            if self.is_valid(other):
+                return other
+        raise ArchitectureError(f"{self.describe(arch)!r} has no valid neighbour in {self.name}: nothing to mutate to.")
+
+
+def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> Architecture:
+    """Return `arch` as a tuple of ints if it is an architecture of `space`.
+
+    Raises:
+        ArchitectureError: wrong length, an option out of range, or excluded by the space; says which.
+    """
+    shown = repr(text) if text is not None else str(tuple(arch))
+    if len(arch) != len(space.choices):
+        raise ArchitectureError(
+            f"{shown} is no architecture of {space.name}: it has {len(arch)} decisions, the space {len(space.choices)}."
+        )
+    for i, (option, options) in enumerate(zip(arch, space.choices, strict=True)):
+        if not 0 <= option < options:
+            raise ArchitectureError(
+                f"{shown} is no architecture of {space.name}: decision {i} is {option}, but must lie in "
+                f"0..{options - 1}."
+            )
+    code = tuple(int(option) for option in arch)
+    if not space.is_valid(code):
+        raise ArchitectureError(f"{shown} is excluded by the limits of {space.name}.")
+    return code
+
+
+def size(space: SearchSpace) -> int:
+    """Return the number of codes, valid or not."""
+    return math.prod(space.choices)
+
+
+def enumerate_space(space: SearchSpace) -> Iterator[Architecture]:
+    """Yield every valid code in lexicographic order, the first decision slowest."""
+    codes = itertools.product(*(range(n) for n in space.choices))
+    return (arch for arch in codes if space.is_valid(arch))
+
+
+def draw_distinct(space: SearchSpace, count: int, rng: np.random.Generator) -> list[Architecture]:
+    """Return `count` different canonical codes, in the order drawn.
+
+    Raises:
+        ArchitectureError: draws keep giving what was drawn already: the space holds fewer.
+    """
+    drawn: dict[Architecture, None] = {}
+    stale = 0
+    while len(drawn) < count:
+        before = len(drawn)
+        drawn[space.canonical(space.sample(rng))] = None
+        stale = stale + 1 if len(drawn) == before else 0
+        if stale > _ATTEMPTS:
+            raise ArchitectureError(f"{space.name} gave only {len(drawn)} different networks of the {count} asked for.")
+    return list(drawn)
+
+
+def neighbours(space: SearchSpace, arch: Architecture) -> list[Architecture]:
+    """Return the valid codes that differ from `arch` in one decision."""
+    return [
+        other
+        for i, options in enumerate(space.choices)
+        for option in range(options)
+        if option != arch[i] and space.is_valid(other := (*arch[:i], option, *arch[i + 1 :]))
+    ]
+
+
+def one_hot(space: SearchSpace, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+    """Return the codes as 0/1 features, shape (n, sum of choices)."""
+    codes = np.asarray(archs, dtype=int).reshape(len(archs), len(space.choices))
+    return np.concatenate([np.eye(n)[codes[:, i]] for i, n in enumerate(space.choices)], axis=1)

@@ -1,0 +1,6 @@
+"""The catalogue of search spaces; a space's module loads torch only when it builds a network."""
+
+from archsieve.registry import SPACES
+
+SPACES.add_lazy("nasbench-macro", "archsieve.spaces.nasbench_macro:NASBenchMacro")
+SPACES.add_lazy("nasbench201", "archsieve.spaces.nasbench201:NASBench201")

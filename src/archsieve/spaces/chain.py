@@ -1,0 +1,67 @@
+"""A network that is a chain of choice blocks: stem, one block a decision, head.
+
+A stand-alone network is the same module with one option a decision, so that a block has the same name, and with it
+the same initial weights, wherever it occurs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from torch import nn
+
+from archsieve.networks import extract_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import Tensor
+
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+
+class ChainBlocks(Protocol):
+    """What makes the parts of a chain."""
+
+    def stem(self) -> nn.Module:
+        """Return what comes before the first choice."""
+
+    def block(self, position: int, option: int) -> nn.Module:
+        """Return one option of one choice."""
+
+    def head(self) -> nn.Module:
+        """Return what comes after the last choice."""
+
+
+class Chain(nn.Module):
+    """Stem, `choices[position][option]` and head; a supernet if there is more than one path.
+
+    Args:
+        space: the space it belongs to.
+        task: what it is for.
+        blocks: makes the parts.
+        options: the options it holds of each decision, each ascending.
+    """
+
+    def __init__(self, space: SearchSpace, task: Task, blocks: ChainBlocks, options: Iterable[Sequence[int]]) -> None:
+        super().__init__()
+        self._space, self._task = space, task
+        held = [tuple(o) for o in options]
+        self._path = tuple(o[0] for o in held)
+        self.stem = blocks.stem()
+        self.choices = nn.ModuleList(
+            nn.ModuleDict({str(o): blocks.block(i, o) for o in position}) for i, position in enumerate(held)
+        )
+        self.head = blocks.head()
+
+    def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
+        x = self.stem(inputs)
+        for position, option in enumerate(arch or self._path):
+            x = self.choices[position][str(option)](x)  # type: ignore[index]
+        return self.head(x)  # type: ignore[no-any-return]
+
+    def extract(self, arch: Architecture) -> nn.Module:
+        """Return the path as a network of its own, with copies of the weights."""
+        return extract_path(self, self._space, self._task, arch)

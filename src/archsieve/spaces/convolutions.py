@@ -1,0 +1,39 @@
+"""Closed-form cost of a network that is a list of convolutions and one linear layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Convolution(NamedTuple):
+    """A bias-free convolution: weights, output channels, output positions, and whether a BN follows."""
+
+    weights: int
+    channels: int
+    positions: int
+    normalised: bool = True
+
+
+def convolution(
+    inputs: int, outputs: int, kernel: int, positions: int, *, groups: int = 1, normalised: bool = True
+) -> Convolution:
+    """Return a convolution of that many input and output channels, kernel side and output positions."""
+    return Convolution(inputs // groups * outputs * kernel * kernel, outputs, positions, normalised)
+
+
+def params(convolutions: Iterable[Convolution]) -> int:
+    """Return the parameters of convolutions and the affine BNs behind them."""
+    return sum(c.weights + 2 * c.channels * c.normalised for c in convolutions)
+
+
+def macs(convolutions: Iterable[Convolution]) -> int:
+    """Return the multiply-adds of one input through the convolutions."""
+    return sum(c.weights * c.positions for c in convolutions)
+
+
+def halved(side: int) -> int:
+    """Return the side of a map after a stride of 2, odd sides rounded up."""
+    return (side + 1) // 2

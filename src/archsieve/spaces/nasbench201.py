@@ -1,0 +1,222 @@
+"""NAS-Bench-201: one cell of six edges, five operations each, repeated in a fixed skeleton (arXiv 2001.00326)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from archsieve.errors import ArchitectureError, SettingError
+from archsieve.space import SearchSpace, check
+from archsieve.spaces import convolutions
+from archsieve.spaces.convolutions import Convolution, convolution, halved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import nn
+
+    from archsieve.space import Architecture
+    from archsieve.task import Task
+
+NONE, SKIP, CONV1, CONV3, POOL = range(5)
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""(source, target) of each decision."""
+KERNELS = {CONV1: 1, CONV3: 3}
+
+_NASLIB_EDGES = (0, 1, 3, 2, 4, 5)  # NASLib orders edges by source
+_NASLIB_OPERATIONS = (SKIP, NONE, CONV3, CONV1, POOL)
+_EDGE = re.compile(r"(\w+)~(\d)")
+
+_Terms: TypeAlias = "tuple[tuple[object, ...], ...]"
+
+
+@dataclass(frozen=True)
+class NASBench201(SearchSpace):
+    """The space of NAS-Bench-201: 5^6 = 15,625 codes, 6,590 classes of cells that are one network.
+
+    A code gives the operation of the edges 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2; operations are 0 none, 1 skip_connect,
+    2 nor_conv_1x1, 3 nor_conv_3x3, 4 avg_pool_3x3.
+
+    Args:
+        width: channels of the stem and of the first stage; each later stage doubles them.
+        cells: cells of each stage.
+        stages: stages, with a residual block of stride 2 between them.
+
+    >>> space = NASBench201()
+    >>> space.describe((3, 3, 3, 1, 2, 3))
+    '|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|'
+    >>> space.parse("333123")
+    (3, 3, 3, 1, 2, 3)
+    """
+
+    name: ClassVar[str] = "nasbench201"  # type: ignore[misc]
+
+    width: int = 16
+    cells: int = 5
+    stages: int = 3
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if min(self.width, self.cells, self.stages) < 1:
+            raise SettingError(f"Width, cells and stages must be at least 1, but got {self}.")
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """Five operations an edge."""
+        return (len(OPERATIONS),) * len(EDGES)
+
+    def describe(self, arch: Architecture) -> str:
+        """Return NAS-Bench-201's string of the cell."""
+        nodes = [
+            "|".join(f"{OPERATIONS[arch[e]]}~{source}" for e, (source, node) in enumerate(EDGES) if node == target)
+            for target in (1, 2, 3)
+        ]
+        return "+".join(f"|{node}|" for node in nodes)
+
+    def parse(self, text: str) -> Architecture:
+        """Return the code of NAS-Bench-201's string, or of six digits.
+
+        Raises:
+            ArchitectureError: `text` is neither.
+        """
+        if re.fullmatch("[0-9]+", text.strip()):
+            return check(self, tuple(map(int, text.strip())), text)
+        edges = _EDGE.findall(text)
+        known = len(edges) == len(EDGES) and all(operation in OPERATIONS for operation, _ in edges)
+        arch = tuple(OPERATIONS.index(operation) for operation, _ in edges) if known else ()
+        if not known or self.describe(arch) != text.strip():
+            raise ArchitectureError(
+                f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
+                f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}."
+            )
+        return arch
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the first code, in lexicographic order, of the cells that are the same network.
+
+        Two cells are one if they compute the same function and hold the same multiset of (convolution, its input),
+        edges that do not reach the output included, since their parameters count.
+        """
+        return _representatives()[arch]
+
+    def build(self, arch: Architecture, task: Task) -> nn.Module:
+        """Return the stand-alone network."""
+        from archsieve.spaces.nasbench201_network import CellNetwork
+
+        return CellNetwork(self, task, [(option,) for option in arch])
+
+    def supernet(self, task: Task) -> nn.Module:
+        """Return the network of all paths; every cell takes the same path."""
+        from archsieve.spaces.nasbench201_network import CellNetwork
+
+        return CellNetwork(self, task, [range(n) for n in self.choices])
+
+    def params(self, arch: Architecture, task: Task) -> int:
+        """Return the number of parameters, as published with NAS-Bench-Suite-Zero."""
+        last = self.widths[-1]
+        return convolutions.params(self._convolutions(arch, task)) + 2 * last + (last + 1) * task.num_outputs
+
+    def macs(self, arch: Architecture, task: Task) -> int:
+        """Return the multiply-adds of one image."""
+        return convolutions.macs(self._convolutions(arch, task)) + self.widths[-1] * task.num_outputs
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return tuple(self.width * 2**stage for stage in range(self.stages))
+
+    def _convolutions(self, arch: Architecture, task: Task) -> Iterator[Convolution]:
+        channels, height, width = task.input_shape
+        yield convolution(channels, self.width, 3, height * width)
+        before = self.width
+        for stage, outputs in enumerate(self.widths):
+            if stage > 0:
+                shortcut = (height // 2) * (width // 2)
+                height, width = halved(height), halved(width)
+                yield convolution(before, outputs, 3, height * width)
+                yield convolution(outputs, outputs, 3, height * width)
+                yield convolution(before, outputs, 1, shortcut, normalised=False)
+            for operation in arch:
+                if operation in KERNELS:
+                    edge = convolution(outputs, outputs, KERNELS[operation], height * width)
+                    yield from (edge,) * self.cells
+            before = outputs
+
+
+def from_naslib(code: Sequence[int]) -> Architecture:
+    """Return our code of NASLib's tuple: operations skip, none, 3x3, 1x1, pool; edges ordered by source.
+
+    Raises:
+        ArchitectureError: not six numbers in 0..4.
+
+    >>> from_naslib((2, 2, 0, 2, 3, 2))
+    (3, 3, 3, 1, 2, 3)
+    """
+    if len(code) != len(EDGES) or not all(0 <= o < len(OPERATIONS) for o in code):
+        raise ArchitectureError(f"{tuple(code)} is no NASLib code of a cell: six numbers in 0..4 are needed.")
+    arch = [NONE] * len(EDGES)
+    for position, edge in enumerate(_NASLIB_EDGES):
+        arch[edge] = _NASLIB_OPERATIONS[code[position]]
+    return tuple(arch)
+
+
+def to_naslib(arch: Architecture) -> tuple[int, ...]:
+    """Return NASLib's tuple of our code, the inverse of `from_naslib`."""
+    return tuple(_NASLIB_OPERATIONS.index(arch[edge]) for edge in _NASLIB_EDGES)
+
+
+def unique_string(arch: Architecture) -> str:
+    """Return NATS-Bench's string of what reaches the output (arXiv 2009.00437).
+
+    6,466 values over the space. It drops edges that do not reach the output, and with them their parameters, so cells
+    that share it need not be the same network: use `NASBench201.canonical` for that.
+    """
+    nodes = ["0"]
+    for target in (1, 2, 3):
+        parts = []
+        for operation, (source, node) in zip(arch, EDGES, strict=True):
+            if node != target:
+                continue
+            if operation == NONE or nodes[source] == "#":
+                parts.append("#")
+            elif operation == SKIP:
+                parts.append(nodes[source])
+            else:
+                parts.append(f"({nodes[source]})@{OPERATIONS[operation]}")
+        nodes.append("+".join(sorted(parts)))
+    return nodes[3]
+
+
+@cache
+def _representatives() -> dict[Architecture, Architecture]:
+    """Return the first code of every code's class."""
+    first: dict[object, Architecture] = {}
+    codes = product(range(len(OPERATIONS)), repeat=len(EDGES))
+    return {arch: first.setdefault(_class_of(arch), arch) for arch in codes}
+
+
+def _class_of(arch: Architecture) -> tuple[_Terms, _Terms]:
+    """Return (what the output is, every convolution with its input), both as sorted sums of terms.
+
+    A sum through skips is flattened. Pooling nothing gives nothing, but a convolution of nothing is not nothing: its
+    batch normalisation has a bias.
+    """
+    nodes: list[_Terms] = [(("input",),)]
+    convolved: list[tuple[object, ...]] = []
+    for target in (1, 2, 3):
+        terms: list[tuple[object, ...]] = []
+        for operation, (source, node) in zip(arch, EDGES, strict=True):
+            if node != target or operation == NONE:
+                continue
+            if operation == SKIP:
+                terms += nodes[source]
+            elif operation != POOL or nodes[source]:
+                terms.append((operation, nodes[source]))
+            if operation in KERNELS:
+                convolved.append((operation, nodes[source]))
+        nodes.append(tuple(sorted(terms, key=repr)))
+    return nodes[3], tuple(sorted(convolved, key=repr))

@@ -1,0 +1,112 @@
+"""The cells and the skeleton of NAS-Bench-201 networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from archsieve.networks import extract_path
+from archsieve.spaces.nasbench201 import EDGES, KERNELS, NONE, POOL, NASBench201
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import Tensor
+
+    from archsieve.space import Architecture
+    from archsieve.task import Task
+
+
+class CellNetwork(nn.Module):
+    """Stem, stages of equal cells with residual blocks between them, head; a supernet if it holds many paths.
+
+    Args:
+        space: the space it belongs to.
+        task: what it is for.
+        options: the operations it holds of each edge, each ascending.
+    """
+
+    def __init__(self, space: NASBench201, task: Task, options: Iterable[Sequence[int]]) -> None:
+        super().__init__()
+        self._space, self._task = space, task
+        held = [tuple(o) for o in options]
+        self._path = tuple(o[0] for o in held)
+        self.stem = nn.Sequential(
+            nn.Conv2d(task.input_shape[0], space.width, 3, padding=1, bias=False), nn.BatchNorm2d(space.width)
+        )
+        self.body = nn.ModuleList()
+        before = space.width
+        for stage, width in enumerate(space.widths):
+            if stage > 0:
+                self.body.append(ResidualBlock(before, width))
+            self.body.extend(Cell(width, held) for _ in range(space.cells))
+            before = width
+        self.head = nn.Sequential(
+            nn.BatchNorm2d(before),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(before, task.num_outputs),
+        )
+
+    def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
+        path = arch or self._path
+        x = self.stem(inputs)
+        for part in self.body:
+            x = part(x, path) if isinstance(part, Cell) else part(x)
+        return self.head(x)  # type: ignore[no-any-return]
+
+    def extract(self, arch: Architecture) -> nn.Module:
+        """Return the path as a network of its own, with copies of the weights."""
+        return extract_path(self, self._space, self._task, arch)
+
+
+class Cell(nn.Module):
+    """Four nodes; a node is the sum of its incoming edges."""
+
+    def __init__(self, width: int, options: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList(nn.ModuleDict({str(o): _operation(o, width) for o in edge}) for edge in options)
+
+    def forward(self, inputs: Tensor, arch: Architecture) -> Tensor:
+        """Return the last node."""
+        nodes = [inputs]
+        for target in (1, 2, 3):
+            terms = [
+                self.edges[edge][str(arch[edge])](nodes[source])  # type: ignore[index]
+                for edge, (source, node) in enumerate(EDGES)
+                if node == target and arch[edge] != NONE
+            ]
+            # A node nothing reaches is zero but stays in the graph, so that gradients are zeros and not missing.
+            nodes.append(sum(terms[1:], terms[0]) if terms else inputs * 0)
+        return nodes[3]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, the first of stride 2, beside a pooled 1x1 shortcut without BN."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = _relu_conv_bn(inputs, outputs, 3, 2)
+        self.second = _relu_conv_bn(outputs, outputs, 3)
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(inputs, outputs, 1, bias=False))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the sum of both branches."""
+        return self.shortcut(inputs) + self.second(self.first(inputs))  # type: ignore[no-any-return]
+
+
+def _operation(option: int, width: int) -> nn.Module:
+    if option in KERNELS:
+        return _relu_conv_bn(width, width, KERNELS[option])
+    return nn.AvgPool2d(3, 1, 1, count_include_pad=False) if option == POOL else nn.Identity()
+
+
+def _relu_conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    )

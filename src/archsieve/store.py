@@ -1,0 +1,151 @@
+"""The scores of a run, in one SQLite table: what is stored is never computed again."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archsieve.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from archsieve.space import Architecture
+
+_SCHEMA = """CREATE TABLE IF NOT EXISTS results (
+    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
+    architecture TEXT NOT NULL, name TEXT NOT NULL, score REAL, seconds REAL NOT NULL, worker INTEGER NOT NULL,
+    error TEXT, PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a score is about, except the architecture: fingerprints of space, task and estimator, and the seed."""
+
+    space: str
+    task: str
+    estimator: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stored score: NaN with the reason in `error` where it could not be computed.
+
+    `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it.
+    """
+
+    key: Key
+    arch: Architecture
+    name: str
+    score: float
+    seconds: float
+    worker: int
+    error: str | None = None
+
+
+class Store:
+    """One SQLite file. One driver writes, anyone may read; each batch of rows is one transaction.
+
+    Raises:
+        RunFolderError: the file is damaged or is no results file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._guarded():
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(_SCHEMA)
+            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise self._damaged(verdict)
+
+    def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
+        """Return the stored scores among those codes; NaN where scoring failed."""
+        wanted = set(archs)
+        return {arch: score for arch, score in self._all(key) if arch in wanted}
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
+        values = [
+            (
+                *_columns(r.key),
+                encode(r.arch),
+                r.name,
+                None if math.isnan(r.score) else r.score,
+                r.seconds,
+                r.worker,
+                r.error,
+            )
+            for r in rows
+        ]
+        with self._guarded():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?)", values)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def rows(self) -> Iterator[Row]:
+        """Yield every row, ordered by key and architecture."""
+        with self._guarded():
+            for space, task, estimator, seed, arch, name, score, seconds, worker, error in self._db.execute(
+                "SELECT * FROM results ORDER BY space, task, estimator, seed, architecture"
+            ):
+                key = Key(space, task, estimator, seed)
+                yield Row(key, decode(arch), name, _score(score), seconds, worker, error)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _all(self, key: Key) -> list[tuple[Architecture, float]]:
+        with self._guarded():
+            found = self._db.execute(
+                "SELECT architecture, score FROM results WHERE space=? AND task=? AND estimator=? AND seed=?",
+                _columns(key),
+            ).fetchall()
+        return [(decode(arch), _score(score)) for arch, score in found]
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.OperationalError as error:
+            raise RunFolderError(f"Cannot use the results file {self.path}: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> RunFolderError:
+        return RunFolderError(
+            f"The results file {self.path} is damaged ({why.splitlines()[-1]}). Move it away to start anew, or put "
+            f"back a whole copy."
+        )
+
+
+def encode(arch: Architecture) -> str:
+    """Return the code as stored text, e.g. "2-2-0"."""
+    return "-".join(map(str, arch))
+
+
+def decode(text: str) -> Architecture:
+    """Return the code of stored text."""
+    return tuple(map(int, text.split("-")))
+
+
+def _columns(key: Key) -> tuple[str, str, str, int]:
+    return key.space, key.task, key.estimator, key.seed
+
+
+def _score(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,72 @@
+"""A task: data, loss and metric, which together say what a network is for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from torch import Tensor
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+class Metric(Protocol):
+    """Collects batches and says how good the outputs were; every item counts once."""
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        """Take in one batch."""
+
+    def compute(self) -> float:
+        """Return the metric over all items so far, e.g. accuracy in percent 0-100."""
+
+
+class Task(Protocol):
+    """What a network is trained and scored on. Plain settings: it is sent to workers, which load the data.
+
+    What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once.
+    """
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch: (channels, height, width) for images."""
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of outputs a network must have."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Direction of the metric."""
+
+    def batches(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (inputs, targets) once through `split`, the last batch possibly smaller.
+
+        Args:
+            split: "train" and "validation" part the training data by seed; "test" is the published test set.
+            batch_size: items a batch, at least 1.
+            rng: shuffles; None keeps the order.
+            augment: draw augmentations from `rng`, which must then be given.
+            device: where the tensors go.
+        """
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the scalar training loss, a mean over the batch."""
+
+    def metric(self) -> Metric:
+        """Return a new metric."""

@@ -1,0 +1,8 @@
+"""The catalogue of tasks: data, loss and metric, by name. Importing it reads no data and imports no torch."""
+
+from archsieve.registry import TASKS
+
+TASKS.add_lazy("digits", "archsieve.tasks.digits:Digits")
+TASKS.add_lazy("synthetic", "archsieve.tasks.synthetic:Synthetic")
+TASKS.add_lazy("cifar10", "archsieve.tasks.cifar:CIFAR10")
+TASKS.add_lazy("cifar100", "archsieve.tasks.cifar:CIFAR100")

@@ -1,0 +1,106 @@
+"""Decoded pictures kept as .npy files, so that loading is quick and processes share the memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve.errors import DataError
+from archsieve.tasks.images import Images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LAYOUT = 1
+"""Part of every folder's name; raised when what is kept, or how it is decoded, changes."""
+
+
+def cache_folder() -> Path:
+    """Return `$ARCHSIEVE_CACHE`, else `$XDG_CACHE_HOME/archsieve`, else `~/.cache/archsieve`."""
+    if own := os.environ.get("ARCHSIEVE_CACHE"):
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "archsieve"
+
+
+def is_kept(name: str, content: str) -> bool:
+    """Whether the cache has a folder with all arrays of that content; does not look into them."""
+    return all(path.exists() for path in _paths(name, content).values())
+
+
+def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[int, ...], classes: int) -> Images:
+    """Return the arrays of `content` opened read-only from the cache; made and kept if missing or damaged.
+
+    Args:
+        name: the task's, so that a person finds the folder.
+        content: what tells one set of data from another, a hash or a public name.
+        make: decodes the pictures.
+        shape: (C, H, W) that each picture must have.
+        classes: labels must be in [0, classes).
+
+    Raises:
+        DataError: the cache folder cannot be written.
+    """
+    paths = _paths(name, content)
+    found = _open(paths, shape, classes)
+    if found is not None:
+        return found
+    made = make()
+    try:
+        for field, path in paths.items():
+            _write(path, getattr(made, field))
+    except OSError as error:
+        raise DataError(
+            f"Cannot write the cache folder {cache_folder()}: {error.strerror}. Set ARCHSIEVE_CACHE to a "
+            "folder that can be written."
+        ) from error
+    found = _open(paths, shape, classes)
+    return made if found is None else found
+
+
+def _paths(name: str, content: str) -> dict[str, Path]:
+    key = hashlib.sha256(f"{LAYOUT} {name} {content}".encode()).hexdigest()[:16]
+    folder = cache_folder() / "tasks" / f"{name}-{key}"
+    return {field: folder / f"{field}.npy" for field in Images._fields}
+
+
+def _open(paths: dict[str, Path], shape: tuple[int, ...], classes: int) -> Images | None:
+    """Return the memory-mapped arrays, or None where one is missing or is not what `_write` left there."""
+    try:
+        # As plain arrays: numpy's memmap class is slower to index and says nothing more.
+        arrays = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths.values())
+        images = Images(*(np.asarray(array) for array in arrays))
+    except (OSError, ValueError, EOFError):
+        return None
+    pairs = ((images.train_images, images.train_labels), (images.test_images, images.test_labels))
+    fits = all(_fits(pixels, labels, shape, classes) for pixels, labels in pairs)
+    return images if fits else None
+
+
+def _fits(pixels: np.ndarray, labels: np.ndarray, shape: tuple[int, ...], classes: int) -> bool:
+    return (
+        pixels.dtype == np.uint8
+        and labels.dtype == np.int64
+        and labels.ndim == 1
+        and len(labels) > 0
+        and pixels.shape == (len(labels), *shape)
+        and int(labels.min()) >= 0
+        and int(labels.max()) < classes
+    )
+
+
+def _write(path: Path, array: np.ndarray) -> None:
+    """Write one array so that nobody ever sees half of it: two processes may do this at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with partial.open("xb") as stream:
+            np.save(stream, array, allow_pickle=False)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

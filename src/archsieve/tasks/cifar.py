@@ -1,0 +1,100 @@
+"""CIFAR-10 and CIFAR-100: 50,000 + 10,000 photographs of 32 x 32 pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from archsieve.sources import Source
+from archsieve.tasks.images import ImageClassification, Images
+from archsieve.tasks.published import Published
+
+
+def _published(name: str, classes: int) -> Published:
+    hub_id = f"uoft-cs/{name}"
+    train, test = (
+        Source(
+            file=f"{name}-{split}.parquet",
+            origin=f"https://huggingface.co/datasets/{hub_id}",
+            licence="none stated",
+            citation="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+        )
+        for split in ("train", "test")
+    )
+    return Published(name, hub_id, (train, test), shape=(3, 32, 32), classes=classes)
+
+
+@dataclass(frozen=True)
+class CIFAR10(ImageClassification):
+    """Ten classes of photographs (3, 32, 32), cropped after padding by 4 and mirrored to augment.
+
+    Attributes:
+        source: where the data are; see `archsieve.tasks.published.Published.find`. It is not part of the
+            identity, the hash of what it holds is.
+
+    >>> CIFAR10().input_shape, CIFAR10().num_outputs
+    ((3, 32, 32), 10)
+    """
+
+    source: str = ""
+
+    name: ClassVar[str] = "cifar10"
+    published: ClassVar[Published] = _published("cifar10", 10)
+    sources: ClassVar[tuple[Source, ...]] = published.sources
+    input_shape: ClassVar[tuple[int, ...]] = published.shape
+    num_outputs: ClassVar[int] = published.classes
+    mean: ClassVar[tuple[float, ...]] = (0.49139968, 0.48215827, 0.44653124)
+    std: ClassVar[tuple[float, ...]] = (0.24703233, 0.24348505, 0.26158768)
+    crop_padding: ClassVar[int] = 4
+    flip: ClassVar[bool] = True
+
+    def load(self) -> Images:
+        """Return the pictures; see `Published.load`."""
+        return self.published.load(self.source)
+
+    def is_present(self) -> bool:
+        """Whether the data are on this machine; cheap, and asks no network."""
+        return self.published.is_present(self.source)
+
+    def identity(self) -> dict[str, Any]:
+        """Return name, version, settings and content; see `Published.content`."""
+        return _with_content(super().identity(), self.published)
+
+
+@dataclass(frozen=True)
+class CIFAR100(ImageClassification):
+    """A hundred classes (the fine labels) of photographs; otherwise as `CIFAR10`.
+
+    >>> CIFAR100().input_shape, CIFAR100().num_outputs
+    ((3, 32, 32), 100)
+    """
+
+    source: str = ""
+
+    name: ClassVar[str] = "cifar100"
+    published: ClassVar[Published] = _published("cifar100", 100)
+    sources: ClassVar[tuple[Source, ...]] = published.sources
+    input_shape: ClassVar[tuple[int, ...]] = published.shape
+    num_outputs: ClassVar[int] = published.classes
+    mean: ClassVar[tuple[float, ...]] = (0.5071, 0.4865, 0.4409)
+    std: ClassVar[tuple[float, ...]] = (0.2673, 0.2564, 0.2762)
+    crop_padding: ClassVar[int] = 4
+    flip: ClassVar[bool] = True
+
+    def load(self) -> Images:
+        """Return the pictures; see `Published.load`."""
+        return self.published.load(self.source)
+
+    def is_present(self) -> bool:
+        """Whether the data are on this machine; cheap, and asks no network."""
+        return self.published.is_present(self.source)
+
+    def identity(self) -> dict[str, Any]:
+        """Return name, version, settings and content; see `Published.content`."""
+        return _with_content(super().identity(), self.published)
+
+
+def _with_content(identity: dict[str, Any], published: Published) -> dict[str, Any]:
+    """Return the identity with what `source` holds in the place of where it is."""
+    content = published.content(identity.pop("source"))
+    return {**identity, "content": content}

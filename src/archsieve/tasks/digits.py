@@ -1,0 +1,58 @@
+"""Handwritten digits of 8 x 8 pixels, embedded in scikit-learn: the task that every machine has."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from archsieve.errors import require
+from archsieve.randomness import generator
+from archsieve.tasks.images import ImageClassification, Images, read_only
+
+TEST_IMAGES = 359
+"""A fifth of the 1,797, rounded down."""
+
+
+@dataclass(frozen=True)
+class Digits(ImageClassification):
+    """1,797 pictures (1, 8, 8) of the digits 0 to 9; 1,438 to train and validate on, 359 to test.
+
+    The pictures are the test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI
+    Machine Learning Repository, 1998, CC BY 4.0), as shipped with scikit-learn. It has no published split:
+    the test images are drawn once for all, by a fixed seed.
+
+    >>> Digits().input_shape, Digits().num_outputs
+    ((1, 8, 8), 10)
+    """
+
+    name: ClassVar[str] = "digits"
+    input_shape: ClassVar[tuple[int, ...]] = (1, 8, 8)
+    num_outputs: ClassVar[int] = 10
+    white: ClassVar[int] = 16
+    mean: ClassVar[tuple[float, ...]] = (0.305,)
+    std: ClassVar[tuple[float, ...]] = (0.376,)
+    crop_padding: ClassVar[int] = 1  # no flip: a mirrored digit is another sign
+
+    def load(self) -> Images:
+        """Return the pictures, with pixels 0 to 16.
+
+        Raises:
+            MissingPackageError: scikit-learn is not installed.
+        """
+        return _load()
+
+
+@functools.cache
+def _load() -> Images:
+    require("sklearn", "data")
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = digits.images.astype(np.uint8)[:, np.newaxis]
+    labels = digits.target.astype(np.int64)
+    order = generator(0, "split", "digits", "test").permutation(len(labels))
+    test, train = order[:TEST_IMAGES], order[TEST_IMAGES:]
+    return read_only(Images(images[train], labels[train], images[test], labels[test]))

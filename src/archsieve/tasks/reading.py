@@ -1,0 +1,231 @@
+"""Encoded pictures to arrays: from parquet files, image folders and the Hugging Face hub."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import io
+import tempfile
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from archsieve.errors import DataError, MissingDataError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+IMAGE_COLUMNS = ("img", "image")
+LABEL_COLUMNS = ("label", "fine_label")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+HUB_SECONDS = 5.0
+"""How long the hub may take to say that it is there."""
+
+
+class Item(NamedTuple):
+    """One picture, still encoded; `where` is what a message calls it."""
+
+    where: str
+    encoded: bytes | None
+    label: object
+
+
+def decode(
+    items: Iterable[Item], name: str, shape: tuple[int, ...], classes: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return pixels (n, C, H, W) and labels (n,); `name` is what a message calls them all.
+
+    Raises:
+        DataError: no picture at all, one that cannot be read or has another size, or a label that is not in
+            [0, classes).
+    """
+    require("PIL", "data")
+    pixels: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    for item in items:
+        label = item.label
+        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < classes:
+            raise DataError(f"The label of {item.where} must be in 0 to {classes - 1}, but is {label!r}.")
+        pixels.append(_pixels(item, shape))
+        labels.append(label)
+    if not pixels:
+        raise DataError(f"{name} holds no images.")
+    return np.stack(pixels), np.array(labels, dtype=np.int64)
+
+
+def _pixels(item: Item, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    channels, height, width = shape
+    if not item.encoded:
+        raise DataError(f"There is no image in {item.where}.")
+    try:
+        with Image.open(io.BytesIO(item.encoded)) as image:
+            size = image.size
+            # Looked at before decoding, so that a picture of a gigapixel is refused and not unpacked.
+            if size == (width, height):
+                array = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    except Exception as error:  # Pillow lets through whatever the parser of a format stumbles over
+        raise DataError(f"Cannot read the image in {item.where}: {_first_line(error)}") from error
+    if size != (width, height):
+        raise DataError(f"The image in {item.where} must be {width} x {height} pixels, but is {size[0]} x {size[1]}.")
+    return array.transpose(2, 0, 1) if channels == 3 else array[np.newaxis]
+
+
+def folder_items(folder: Path, classes: Sequence[str]) -> Iterator[Item]:
+    """Yield the pictures of `folder/<class>/`, class by class and each by file name.
+
+    Raises:
+        DataError: a class without pictures, or a file that cannot be opened.
+    """
+    for label, name in enumerate(classes):
+        files = sorted(p for p in (folder / name).glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not files:
+            raise DataError(f"The folder {folder / name} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
+        for file in files:
+            try:
+                encoded = file.read_bytes()
+            except OSError as error:
+                raise DataError(f"Cannot read {file}: {error.strerror}.") from error
+            yield Item(f"the file {file}", encoded, label)
+
+
+def class_names(folders: Sequence[Path], count: int) -> list[str]:
+    """Return the names of the folders in each of `folders`, sorted: their positions are the labels.
+
+    Raises:
+        DataError: there are not `count` of them, or they differ.
+    """
+    first, *others = (sorted(p.name for p in f.glob("[!.]*") if p.is_dir()) for f in folders)
+    if len(first) != count:
+        raise DataError(f"There must be {count} folders, one a class, in {folders[0]}, but there are {len(first)}.")
+    for folder, names in zip(folders[1:], others, strict=True):
+        if names != first:
+            odd = sorted(set(first) ^ set(names))[0]
+            raise DataError(f"{folders[0]} and {folder} must hold the same classes, but {odd!r} is in one only.")
+    return first
+
+
+def parquet_items(files: Sequence[Path], split: str) -> Iterator[Item]:
+    """Return the rows of parquet files in the hub's layout, by `datasets`, which leaves nothing behind.
+
+    Raises:
+        DataError: a file is no parquet, is cut short, or has no column of pictures or labels.
+    """
+    require("datasets", "data")
+    import datasets
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    for file in files:
+        try:
+            parquet.read_metadata(file)
+        except (arrow.ArrowException, OSError) as error:
+            raise DataError(f"{file} is no whole parquet file: {_first_line(error)}") from error
+    names = ", ".join(str(file) for file in files)
+    try:
+        with tempfile.TemporaryDirectory(prefix="archsieve-") as scratch, _no_progress_bars():
+            table = datasets.load_dataset(
+                "parquet",
+                data_files={split: [glob.escape(str(file)) for file in files]},
+                split=split,
+                cache_dir=scratch,
+                keep_in_memory=True,
+            )
+    except (datasets.exceptions.DatasetsError, arrow.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"Cannot read {names}: {_first_line(error.__cause__ or error)}") from error
+    return _rows(table, names)
+
+
+def hub_items(hub_id: str) -> tuple[Iterator[Item], Iterator[Item]]:
+    """Return the rows of the splits "train" and "test" of a data set on the hub.
+
+    It is downloaded to the cache of `datasets` (HF_HOME), which other programs share.
+
+    Raises:
+        MissingDataError: the hub cannot be reached or does not have it.
+        DataError: it cannot be read, or lacks a split or a column.
+    """
+    require("datasets", "data")
+    import datasets
+
+    _check_reachable(hub_id)
+    try:
+        with _no_progress_bars():
+            table = datasets.load_dataset(hub_id)
+    except (ConnectionError, FileNotFoundError) as error:
+        raise MissingDataError(_unreachable(hub_id, error)) from error
+    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+        raise DataError(f"Cannot read {hub_id!r} of the Hugging Face hub: {_first_line(error)}") from error
+    missing = [split for split in ("train", "test") if split not in table]
+    if missing:
+        raise DataError(f"{hub_id!r} of the Hugging Face hub must have a split {missing[0]!r}: {list(table)}.")
+    train, test = (_rows(table[split], f"the {split} split of {hub_id}") for split in ("train", "test"))
+    return train, test
+
+
+def _check_reachable(hub_id: str) -> None:
+    """Ask the hub once, briefly: on its own, `datasets` retries for half a minute before it gives up."""
+    import datasets
+    from huggingface_hub import HfApi
+
+    if datasets.config.HF_HUB_OFFLINE:
+        return
+    try:
+        HfApi(endpoint=datasets.config.HF_ENDPOINT).dataset_info(hub_id, timeout=HUB_SECONDS)
+    except Exception as error:  # which one depends on the HTTP client that huggingface_hub is built on
+        raise MissingDataError(_unreachable(hub_id, error)) from error
+
+
+def _unreachable(hub_id: str, error: BaseException) -> str:
+    return (
+        f"Cannot get {hub_id!r} from the Hugging Face hub ({_first_line(error).rstrip('.')}): put the "
+        "parquet files into the folder ARCHSIEVE_DATA, name a folder as `source`, or set HF_HUB_OFFLINE=1 "
+        "to use a copy downloaded before."
+    )
+
+
+def _rows(table: Any, name: str) -> Iterator[Item]:
+    """Return the rows of a `datasets.Dataset`, its pictures left encoded: we decode, to name a broken one."""
+    import datasets
+
+    image, label = (_column(table, names, name) for names in (IMAGE_COLUMNS, LABEL_COLUMNS))
+    try:
+        table = table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
+    except (TypeError, ValueError) as error:  # pyarrow's errors are of these types too
+        raise DataError(f"The column {image!r} of {name} holds no images: {_first_line(error)}") from error
+    # A row may name a file instead of holding one: that is not followed, a data file does not choose what
+    # is read from this machine.
+    return (
+        Item(f"row {index} of {name}", row[image]["bytes"] if row[image] else None, row[label])
+        for index, row in enumerate(table)
+    )
+
+
+def _column(table: Any, names: Sequence[str], where: str) -> str:
+    for name in names:
+        if name in table.column_names:
+            return name
+    wanted, has = " or ".join(map(repr, names)), ", ".join(table.column_names)
+    raise DataError(f"There must be a column {wanted} in {where}, but there are only: {has}.")
+
+
+@contextlib.contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    import datasets
+
+    shown = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

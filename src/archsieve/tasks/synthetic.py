@@ -1,0 +1,99 @@
+"""Made-up pictures: noise of any shape, with or without something to learn in it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.randomness import generator
+from archsieve.tasks.images import ImageClassification, Images, check_whole, read_only
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PATCH = 4
+"""Pixels along a side of the even patches of a prototype: large, so that a crop does not destroy it."""
+
+
+@dataclass(frozen=True)
+class Synthetic(ImageClassification):
+    """Normal noise around a prototype of each class; it stands in for real pictures where there are none.
+
+    Normalised inputs are close to standard normal where `signal` is 0. Classes are of equal size, give or
+    take one picture, and training and test pictures share their prototypes.
+
+    Attributes:
+        shape: (channels, height, width).
+        num_outputs: number of classes.
+        images: number of training pictures, validation included.
+        test_images: number of test pictures.
+        signal: size of the prototypes in standard deviations of the noise; 0 is noise alone.
+        data_seed: draws prototypes and noise.
+
+    >>> Synthetic(shape=(3, 16, 16), num_outputs=4).load().train_images.shape
+    (1000, 3, 16, 16)
+    """
+
+    shape: tuple[int, int, int] = (3, 32, 32)
+    num_outputs: int = 10
+    images: int = 1000
+    test_images: int = 200
+    signal: float = 0.0
+    data_seed: int = 0
+
+    name: ClassVar[str] = "synthetic"
+    mean: ClassVar[tuple[float, ...]] = (0.5,)
+    std: ClassVar[tuple[float, ...]] = (0.25,)
+    crop_padding: ClassVar[int] = 4
+    flip: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.shape, tuple | list) or len(self.shape) != 3:
+            raise SettingError(f"`shape` must be (channels, height, width), but got {self.shape!r}.")
+        for size in self.shape:
+            check_whole("size", size, least=1)
+        # A list, as plan files have it, is no key of a cache.
+        object.__setattr__(self, "shape", tuple(self.shape))
+        for name in ("num_outputs", "images", "test_images"):
+            check_whole(name, getattr(self, name), least=1)
+        check_whole("data_seed", self.data_seed)
+        if not isinstance(self.signal, int | float) or not 0 <= self.signal < math.inf:
+            raise SettingError(f"`0 <= signal < inf` must hold, but got {self.signal!r}.")
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width), which is `shape`."""
+        return self.shape
+
+    def load(self) -> Images:
+        """Return the pictures, made anew in each process: equal settings give equal pixels."""
+        signal = float(self.signal)
+        return _draw(self.shape, self.num_outputs, self.images, self.test_images, signal, self.data_seed)
+
+    def identity(self) -> dict[str, object]:
+        """Return name, version and settings; 0 and 0.0 are one signal."""
+        return {**super().identity(), "signal": float(self.signal)}
+
+
+@functools.lru_cache(maxsize=4)
+def _draw(shape: tuple[int, int, int], classes: int, train: int, test: int, signal: float, seed: int) -> Images:
+    channels, height, width = shape
+    coarse = (classes, channels, math.ceil(height / PATCH), math.ceil(width / PATCH))
+    patches = generator(seed, "sample", "synthetic", "prototypes").standard_normal(coarse, dtype=np.float32)
+    prototypes = patches.repeat(PATCH, axis=2).repeat(PATCH, axis=3)[:, :, :height, :width] * signal
+
+    def draw(part: str, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        # A generator for each part: how many pictures one has does not change the other.
+        rng = generator(seed, "sample", "synthetic", part)
+        labels = rng.permutation(np.arange(count, dtype=np.int64) % classes)
+        noise = rng.standard_normal((count, *shape), dtype=np.float32)
+        pixels = np.rint(255 * (0.5 + 0.25 * (noise + prototypes[labels]))).clip(0, 255)
+        return pixels.astype(np.uint8), labels
+
+    return read_only(Images(*draw("train", train), *draw("test", test)))

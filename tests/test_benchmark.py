@@ -1,0 +1,105 @@
+"""Tables, and the choice of a benchmark for a space."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from archsieve import benchmark as module
+from archsieve.benchmark import Table, benchmarks_of, find_benchmark
+from archsieve.errors import ArchitectureError, MissingDataError, UnknownNameError
+from archsieve.registry import Registry
+from archsieve.sources import Source
+from archsieve.space import SearchSpace
+
+TABLE = Table(((0, 1), (1, 1), (1, 0)), {"accuracy": np.array([90.0, 80.0, 70.0]), "size": np.array([3.0, 2, 1])})
+
+
+@dataclass(frozen=True)
+class Bits(SearchSpace):
+    length: int = 2
+
+    @property
+    def choices(self):
+        return (2,) * self.length
+
+    def build(self, arch, task):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Fake:
+    name: str
+    present: bool = True
+    truth: str | None = "accuracy"
+    columns: tuple = ("accuracy", "size")
+    space: SearchSpace = Bits()
+    task: str = "none"
+    source: Source = Source("fake.json", "nowhere", "none", "nobody")
+
+    def is_present(self):
+        return self.present
+
+    def load(self):
+        if not self.present:
+            raise MissingDataError(f"{self.name} is not there")
+        return TABLE
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    def register(*benchmarks):
+        registry = Registry("benchmark")
+        for benchmark in benchmarks:
+            registry.add(benchmark.name, benchmark)
+        monkeypatch.setattr(module, "BENCHMARKS", registry)
+
+    return register
+
+
+def test_lookup_follows_the_order_asked_and_gives_nan_for_strangers():
+    found = TABLE.lookup("size", [(1, 0), (0, 0), (0, 1), (1, 0)])
+    np.testing.assert_array_equal(found, [1, np.nan, 3, 1])
+    assert TABLE.lookup("size", []).shape == (0,)
+
+
+def test_lookup_of_an_unknown_column_offers_the_near_miss():
+    with pytest.raises(UnknownNameError, match="no column 'acuracy'. Did you mean 'accuracy'"):
+        TABLE.lookup("acuracy", [(0, 1)])
+
+
+def test_row():
+    assert TABLE.row((1, 1)) == {"accuracy": 80.0, "size": 2.0}
+    with pytest.raises(ArchitectureError, match=r"no row for \(0, 0\)"):
+        TABLE.row((0, 0))
+
+
+def test_only_benchmarks_with_the_same_settings_are_about_a_space(registered):
+    registered(Fake("two"), Fake("three", space=Bits(3)), Fake("again"))
+    assert [b.name for b in benchmarks_of(Bits())] == ["two", "again"]
+    assert [b.name for b in benchmarks_of(Bits(3))] == ["three"]
+
+
+def test_the_first_present_one_with_the_column_is_found(registered):
+    registered(Fake("absent", present=False), Fake("small", columns=("size",), truth=None), Fake("full"), Fake("later"))
+    assert find_benchmark(Bits()).name == "full"
+    assert find_benchmark(Bits(), "size").name == "small"
+    assert find_benchmark(Bits(), name="later").name == "later"
+
+
+def test_a_fitting_one_whose_file_is_missing_says_where_it_comes_from(registered):
+    registered(Fake("absent", present=False), Fake("small", columns=("size",), truth=None))
+    with pytest.raises(MissingDataError, match="absent is not there"):
+        find_benchmark(Bits(), "accuracy")
+
+
+def test_what_no_benchmark_knows_is_refused(registered):
+    registered(Fake("two"))
+    with pytest.raises(UnknownNameError, match="No benchmark is about the space Bits with these settings"):
+        find_benchmark(Bits(5))
+    with pytest.raises(UnknownNameError, match="no column|has a column 'sise'. Did you mean 'size'"):
+        find_benchmark(Bits(), "sise")
+    with pytest.raises(UnknownNameError, match="'two' is not about the space Bits"):
+        find_benchmark(Bits(5), name="two")
+    with pytest.raises(UnknownNameError, match="no benchmark 'tvo'"):
+        find_benchmark(Bits(), name="tvo")

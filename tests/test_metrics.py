@@ -1,0 +1,195 @@
+"""Numbers worked out by hand, and laws that hold whatever the scores."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archsieve.errors import SettingError
+from archsieve.metrics import (
+    kendall_tau,
+    minimum_keeping_ratio,
+    precision_at_k,
+    regret_at_k,
+    spearman,
+    weighted_tau,
+)
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "expected"),
+    [
+        ([1, 2, 3], [3, 1, 2], -1 / 3),  # one concordant pair, two discordant
+        ([1, 2, 2, 3], [1, 1, 2, 3], 0.8),  # 4 concordant; one tie on each side: 4 / sqrt(5 * 5)
+        ([NAN, -INF, 1], [1, 2, 3], 1.0),  # NaN ranks below -inf
+        ([NAN, -INF, 1], [2, 1, 3], 1 / 3),
+        ([NAN, NAN, 1, 2], [1, 2, 3, 4], 5 / math.sqrt(30)),  # two NaN are a tie
+        ([1, 2], [5, 3], -1.0),
+    ],
+)
+def test_kendall_by_hand(scores, truth, expected):
+    assert kendall_tau(scores, truth) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "expected"),
+    [
+        ([1, 2, 3, 4], [2, 1, 4, 3], 0.6),  # squared rank differences sum to 4: 1 - 6 * 4 / 60
+        ([1, 2, 2, 3], [1, 2, 3, 4], 4.5 / math.sqrt(4.5 * 5)),  # tied ranks 2.5, 2.5
+        ([NAN, -INF, 1], [1, 2, 3], 1.0),
+        ([1, 2], [5, 3], -1.0),
+    ],
+)
+def test_spearman_by_hand(scores, truth, expected):
+    assert spearman(scores, truth) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "expected"),
+    [
+        # Pair weights 3/2, 4/3 concordant and 5/6 discordant, by either ranking: 2 / (11 / 3).
+        ([3, 2, 1], [3, 1, 2], 6 / 11),
+        ([NAN, -INF, 1], [1, 2, 3], 1.0),
+        ([1, 2], [5, 3], -1.0),
+    ],
+)
+def test_weighted_tau_by_hand(scores, truth, expected):
+    assert weighted_tau(scores, truth) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("correlation", [kendall_tau, spearman, weighted_tau])
+@pytest.mark.parametrize(("scores", "truth"), [([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [5, 5, 5]), ([NAN] * 2, [1, 2])])
+def test_correlation_with_a_constant_is_nan(correlation, scores, truth):
+    assert math.isnan(correlation(scores, truth))
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "k", "expected"),
+    [
+        ([4, 3, 2, 1], [9, 1, 8, 2], 1, 1.0),
+        ([1, 1, 1, 0], [3, 2, 1, 4], 1, 0.0),  # of three tied, the worst counts as chosen
+        ([1, 1, 1, 0], [3, 2, 1, 4], 3, 2 / 3),
+        ([1, 1, 1, 0], [3, 2, 1, 4], 4, 1.0),
+        ([4, 3, 2, 1], [1, 2, 2, 0], 2, 0.5),
+        ([1, 4, 3, 0], [9, 8, 8, 1], 2, 1.0),  # both equal the second best
+        ([NAN, -INF, 1], [9, 8, 1], 2, 0.5),  # chosen: the 1 and the -inf
+        ([7, 7], [1, 2], 1, 0.0),
+    ],
+)
+def test_precision_by_hand(scores, truth, k, expected):
+    assert precision_at_k(scores, truth, k) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "k", "expected"),
+    [
+        ([4, 3, 2, 1], [7, 1, 8, 2], 1, 1.0),
+        ([4, 3, 2, 1], [7, 1, 8, 2], 3, 0.0),
+        ([1, 1], [5, 3], 1, 2.0),  # of two tied, the worse counts as chosen
+        ([NAN, -INF, -INF], [9, 4, 6], 1, 5.0),
+        ([0, 1], [4, 4], 1, 0.0),
+    ],
+)
+def test_regret_by_hand(scores, truth, k, expected):
+    assert regret_at_k(scores, truth, k) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "expected"),
+    [
+        ([9, 5, 7, 1], [4, 1, 3, 2], 1 / 4),
+        ([5, 5, 5, 1], [1, 2, 9, 3], 3 / 4),  # ties count against the estimator
+        ([1, 4, 3, 2], [9, 9, 5, 1], 1 / 4),  # any of the tied optima will do
+        ([5, 5, 1], [9, 9, 2], 2 / 3),  # tied optima with tied scores
+        ([NAN, 1, 2, -INF], [9, 1, 1, 1], 1.0),  # a best that could not be scored ranks last
+        ([-INF, NAN, 1], [9, 1, 2], 2 / 3),  # -inf is a score
+        ([3, 3, 3], [1, 2, 3], 1.0),
+        ([1, 2], [2, 1], 1.0),
+        ([2, 1], [2, 1], 0.5),
+        ([NAN, NAN], [2, 1], 1.0),
+    ],
+)
+def test_minimum_keeping_ratio_by_hand(scores, truth, expected):
+    assert minimum_keeping_ratio(scores, truth) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "sentence"),
+    [
+        ([1, 2, 3], [1, 2], r"shapes \(3,\) and \(2,\)"),
+        ([[1, 2]], [[1, 2]], "two lists of equal length"),
+        ([1], [1], "At least 2 items"),
+        ([1, 2, 3], [1, NAN, NAN], "holds 2 NaN"),
+    ],
+)
+@pytest.mark.parametrize("metric", [kendall_tau, spearman, weighted_tau, minimum_keeping_ratio])
+def test_wrong_input_is_refused(metric, scores, truth, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        metric(scores, truth)
+
+
+@pytest.mark.parametrize("metric", [precision_at_k, regret_at_k])
+@pytest.mark.parametrize("k", [0, -1, 4])
+def test_k_out_of_range_is_refused(metric, k):
+    with pytest.raises(SettingError, match=f"got k={k}, n=3"):
+        metric([1, 2, 3], [1, 2, 3], k)
+
+
+SCORES = st.one_of(st.integers(-20, 20).map(float), st.sampled_from([NAN, -INF]))
+RANKINGS = st.lists(st.tuples(SCORES, st.integers(-6, 6)), min_size=2, max_size=30)
+
+
+def _strictly_monotone(scores):
+    return [
+        lambda: 3 * scores + 7,
+        lambda: scores**3 + scores,
+        lambda: np.where(scores > 0, 1000 * scores, scores / 4),
+    ]
+
+
+@settings(deadline=None)
+@given(items=RANKINGS, which=st.integers(0, 2), data=st.data())
+def test_only_the_order_of_the_scores_matters(items, which, data):
+    scores, truth = (np.array(column, dtype=float) for column in zip(*items, strict=True))
+    k = data.draw(st.integers(1, len(items)))
+    mapped = _strictly_monotone(scores)[which]()
+    for metric in (kendall_tau, spearman, weighted_tau, minimum_keeping_ratio):
+        np.testing.assert_allclose(metric(mapped, truth), metric(scores, truth), rtol=0, atol=1e-12)
+    for metric in (precision_at_k, regret_at_k):
+        assert metric(mapped, truth, k) == metric(scores, truth, k)
+
+
+@given(items=RANKINGS)
+def test_keeping_ratio_is_the_first_cut_that_holds_an_optimum(items):
+    truth = [t for _, t in items]
+    levels = [(-INF, 0.0) if math.isnan(s) else (0.0, s) for s, _ in items]  # NaN below every score
+    best = max(truth)
+    for cut in sorted(set(levels), reverse=True):
+        above = [i for i, level in enumerate(levels) if level >= cut]
+        if any(truth[i] == best for i in above):
+            break
+    ratio = minimum_keeping_ratio([s for s, _ in items], truth)
+    assert ratio == pytest.approx(len(above) / len(items), abs=1e-12)
+    assert 1 / len(items) <= ratio <= 1
+
+
+@given(items=RANKINGS, data=st.data())
+def test_regret_and_precision_at_all_items_are_perfect(items, data):
+    scores, truth = zip(*items, strict=True)
+    n = len(items)
+    assert regret_at_k(scores, truth, n) == 0
+    assert precision_at_k(scores, truth, n) == 1
+    k = data.draw(st.integers(1, n))
+    assert 0 <= regret_at_k(scores, truth, k) <= max(truth) - min(truth)
+    assert 0 <= precision_at_k(scores, truth, k) <= 1
+
+
+@given(items=RANKINGS)
+def test_regret_is_zero_from_the_keeping_ratio_on(items):
+    scores, truth = zip(*items, strict=True)
+    k = round(minimum_keeping_ratio(scores, truth) * len(items))
+    assert regret_at_k(scores, truth, k) == 0

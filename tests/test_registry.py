@@ -1,0 +1,73 @@
+"""Registries: near misses, lazy entries, names taken."""
+
+import sys
+
+import pytest
+
+from archsieve.errors import UnknownNameError
+from archsieve.registry import Registry, near_miss
+
+
+def test_near_miss_or_the_list():
+    assert near_miss("zne", ["nwot", "zen"]) == " Did you mean 'zen'?"
+    assert near_miss("qqq", ["zen", "nwot"]) == " Known: nwot, zen."
+
+
+def test_an_unknown_name_is_a_key_error_with_a_plain_sentence():
+    registry = Registry("proxy")
+    registry.add("synflow", 1)
+    with pytest.raises(KeyError) as caught:
+        registry["sinflow"]
+    assert str(caught.value) == "There is no proxy 'sinflow'. Did you mean 'synflow'?"
+
+
+def test_entries_in_order_of_registration():
+    registry = Registry("thing")
+    registry.add("b", 1)
+    registry.add_lazy("a", "math:pi")
+    assert list(registry) == ["b", "a"]
+    assert len(registry) == 2
+    assert "a" in registry
+    assert "c" not in registry
+
+
+def test_a_lazy_entry_is_imported_when_asked_for(tmp_path, monkeypatch):
+    (tmp_path / "lazily_found.py").write_text("ANSWER = [42]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("thing")
+    registry.add_lazy("answer", "lazily_found:ANSWER")
+    assert list(registry) == ["answer"]
+    assert "lazily_found" not in sys.modules
+    assert registry["answer"] == [42]
+    assert registry["answer"] is registry["answer"]
+    monkeypatch.delitem(sys.modules, "lazily_found")
+
+
+def test_the_home_fills_a_registry_once(tmp_path, monkeypatch):
+    (tmp_path / "home_of_things.py").write_text("import builtins\nbuiltins.things.add('one', 1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("thing", "home_of_things")
+    monkeypatch.setattr("builtins.things", registry, raising=False)
+    assert registry["one"] == 1
+    assert list(registry) == ["one"]
+    monkeypatch.delitem(sys.modules, "home_of_things")
+
+
+def test_a_name_is_taken_once_but_the_same_thing_may_come_again():
+    registry = Registry("thing")
+    registry.add("one", 1)
+    registry.add("one", 1)
+    with pytest.raises(UnknownNameError, match="The thing 'one' is registered already"):
+        registry.add("one", 2)
+    assert registry["one"] == 1
+
+
+def test_register_decorates_and_returns_what_it_decorates():
+    registry = Registry("thing")
+
+    @registry.register("double")
+    def double(x):
+        return 2 * x
+
+    assert double(4) == 8
+    assert registry["double"] is double
