@@ -75,5 +75,5 @@ def test_a_folders_hash_depends_on_names_and_contents(tmp_path):
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
-    with pytest.raises(DataError, match="Cannot read .*absent: No such file"):
+    with pytest.raises(DataError, match=r"Cannot read .*absent: No such file"):
         sha256_of(tmp_path / "absent")

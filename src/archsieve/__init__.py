@@ -1,0 +1,65 @@
+"""archsieve: neural architecture search as a funnel of performance estimators."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import ArchsieveError, ScoringError
+from archsieve.estimator import Context, Scores
+from archsieve.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
+from archsieve.search import Round, SearchResult, Stage
+from archsieve.space import Architecture, SearchSpace, enumerate_space
+
+if TYPE_CHECKING:
+    from archsieve.estimators.proxy import Probe, proxy
+    from archsieve.searchers.differential_evolution import differential_evolution
+    from archsieve.searchers.funnel import run_funnel
+    from archsieve.searchers.random_search import random_search
+    from archsieve.searchers.regularized_evolution import regularized_evolution
+    from archsieve.session import Session
+
+_LAZY = {
+    "Probe": "archsieve.estimators.proxy",
+    "Session": "archsieve.session",
+    "differential_evolution": "archsieve.searchers.differential_evolution",
+    "proxy": "archsieve.estimators.proxy",
+    "random_search": "archsieve.searchers.random_search",
+    "regularized_evolution": "archsieve.searchers.regularized_evolution",
+    "run_funnel": "archsieve.searchers.funnel",
+}
+
+__all__ = [
+    "BENCHMARKS",
+    "ESTIMATORS",
+    "PROXIES",
+    "SPACES",
+    "TASKS",
+    "Architecture",
+    "ArchsieveError",
+    "Context",
+    "Probe",
+    "Round",
+    "Scores",
+    "ScoringError",
+    "SearchResult",
+    "SearchSpace",
+    "Session",
+    "Stage",
+    "differential_evolution",
+    "enumerate_space",
+    "kendall_tau",
+    "minimum_keeping_ratio",
+    "proxy",
+    "random_search",
+    "regularized_evolution",
+    "run_funnel",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use what may need torch."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'archsieve' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

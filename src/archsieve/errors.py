@@ -72,7 +72,7 @@ class ScoringError(ArchsieveError, ValueError):
     """
 
 
-class ScoringErrors(ScoringError):
+class PartialScoringError(ScoringError):
     """Some of many architectures cannot be scored: the scores (n, k) of the rest, and why by (row, column)."""
 
     def __init__(self, scores: NDArray[np.float64], reasons: dict[tuple[int, int], str]) -> None:

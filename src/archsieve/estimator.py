@@ -60,7 +60,7 @@ class Estimator(Protocol):
 
         Raises:
             ScoringError: an architecture cannot be scored; the session then asks for them one at a time, unless it
-                is `ScoringErrors`, which says which and gives the scores of the rest.
+                is `PartialScoringError`, which says which and gives the scores of the rest.
         """
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archsieve.task import Task
 
 RUN_FILE = "run.json"
+RESULTS_FILE = "results.sqlite"
 RESULT_FILE = "result.json"
 PLAN_FILE = "plan.toml"
 ERROR_FILE = "error.log"

@@ -13,7 +13,7 @@ from archsieve.errors import ArchsieveError, EstimatorError, SettingError
 from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint
 from archsieve.executor import Serial, single_thread
 from archsieve.randomness import generator
-from archsieve.run_folder import claim, lock
+from archsieve.run_folder import RESULTS_FILE, claim, lock
 from archsieve.space import draw_distinct, enumerate_space, size
 from archsieve.store import Key, Row, Store
 from archsieve.work import Chunk, ChunkScores, describe_error, score_chunk
@@ -73,7 +73,7 @@ class Session:
         self._lock = lock(self.folder)
         try:
             claim(self.folder, space, task)
-            self._store = Store(self.folder / "results.sqlite")
+            self._store = Store(self.folder / RESULTS_FILE)
         except BaseException:
             self._lock.close()
             raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.errors import ArchsieveError, ScoringError, ScoringErrors
+from archsieve.errors import ArchsieveError, PartialScoringError, ScoringError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def _fill(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int
     """Score all at once; where something cannot be scored and the estimator does not say which, one by one."""
     try:
         scores[:] = _ask(chunk.estimators, chunk.archs, chunk.contexts)
-    except ScoringErrors as failed:
+    except PartialScoringError as failed:
         scores[:] = failed.scores.reshape(scores.shape)
         errors.update(failed.reasons)
         for place in failed.reasons:

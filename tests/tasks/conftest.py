@@ -1,20 +1,13 @@
-"""Tiny data sets on disk, and a cache that is not the user's."""
+"""A cache of decoded pictures that is not the user's."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as arrow
 import pytest
-from PIL import Image
-from pyarrow import parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-TRAIN, TEST = 20, 10
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,39 +28,3 @@ def cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def no_data(monkeypatch):
     monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """Encode (C, H, W) without loss."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels.transpose(1, 2, 0)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def pictures(count: int, seed: int = 0, size: int = 32) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 3, size, size), dtype=np.uint8)
-
-
-def write_parquet(path: Path, encoded: list, labels: list, *, image: str = "img", label: str = "label") -> Path:
-    images = [{"bytes": e, "path": None} if isinstance(e, bytes | None) else e for e in encoded]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(arrow.table({image: images, label: labels}), path)
-    return path
-
-
-def write_published(folder: Path, name: str = "cifar10", *, seed: int = 0, label: str = "label") -> Path:
-    """Write both files of a tiny copy; training picture i has label i % 10, test picture i as well."""
-    for split, count, shift in (("train", TRAIN, 0), ("test", TEST, 1000)):
-        encoded = [png(p) for p in pictures(count, seed + shift)]
-        labels = [i % 10 for i in range(count)]
-        write_parquet(folder / f"{name}-{split}.parquet", encoded, labels, label=label)
-    return folder
-
-
-def write_image_folder(folder: Path, classes: list[str], *, seed: int = 0) -> Path:
-    """Write one training and one test picture of each class."""
-    for split, shift in (("train", 0), ("test", 1000)):
-        for name, pixels in zip(classes, pictures(len(classes), seed + shift), strict=True):
-            (folder / split / name).mkdir(parents=True)
-            (folder / split / name / "0.png").write_bytes(png(pixels))
-    return folder

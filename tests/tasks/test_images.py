@@ -179,7 +179,7 @@ def test_a_fraction_that_leaves_nothing_to_train_on_is_refused():
 
 # Each is refused by the call, not by the first batch.
 def test_an_unknown_split_is_refused():
-    with pytest.raises(SettingError, match="There is no split 'validate'. Did you mean 'validation'?"):
+    with pytest.raises(SettingError, match=r"no split 'validate'.* Did you mean 'validation'"):
         Tiny().batches("validate", batch_size=1)
 
 
@@ -190,7 +190,7 @@ def test_a_batch_holds_at_least_one(size):
 
 
 def test_a_batch_size_is_a_whole_number():
-    with pytest.raises(SettingError, match="`batch_size` must be a whole number, but got 2.5"):
+    with pytest.raises(SettingError, match=r"`batch_size` must be a whole number, but got 2\.5"):
         Tiny().batches("train", batch_size=2.5)
 
 

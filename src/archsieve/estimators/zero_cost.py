@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from archsieve.errors import ScoringError, ScoringErrors, SettingError
+from archsieve.errors import PartialScoringError, ScoringError, SettingError
 from archsieve.estimators.proxy import Probe, Proxy
 from archsieve.networks import build_network
 from archsieve.randomness import derive_seed, generator
@@ -86,7 +86,7 @@ class ZeroCost:
                 except ScoringError as error:
                     reasons[row, column] = str(error)
         if reasons:
-            raise ScoringErrors(scores, reasons)
+            raise PartialScoringError(scores, reasons)
         return scores
 
     def _probe(self, ctx: Context) -> Probe:

@@ -120,17 +120,21 @@ def parquet_items(files: Sequence[Path], split: str) -> Iterator[Item]:
     import pyarrow as arrow
     from pyarrow import parquet
 
+    filled = []  # `datasets` stumbles over a file without rows
     for file in files:
         try:
-            parquet.read_metadata(file)
+            if parquet.read_metadata(file).num_rows:
+                filled.append(glob.escape(str(file)))
         except (arrow.ArrowException, OSError) as error:
             raise DataError(f"{file} is no whole parquet file: {_first_line(error)}") from error
     names = ", ".join(str(file) for file in files)
+    if not filled:
+        raise DataError(f"There are no rows in {names}.")
     try:
-        with tempfile.TemporaryDirectory(prefix="archsieve-") as scratch, _no_progress_bars():
+        with tempfile.TemporaryDirectory(prefix="archsieve-") as scratch, _quiet():
             table = datasets.load_dataset(
                 "parquet",
-                data_files={split: [glob.escape(str(file)) for file in files]},
+                data_files={split: filled},
                 split=split,
                 cache_dir=scratch,
                 keep_in_memory=True,
@@ -154,7 +158,7 @@ def hub_items(hub_id: str) -> tuple[Iterator[Item], Iterator[Item]]:
 
     _check_reachable(hub_id)
     try:
-        with _no_progress_bars():
+        with _quiet():
             table = datasets.load_dataset(hub_id)
     except (ConnectionError, FileNotFoundError) as error:
         raise MissingDataError(_unreachable(hub_id, error)) from error
@@ -191,11 +195,12 @@ def _unreachable(hub_id: str, error: BaseException) -> str:
 def _rows(table: Any, name: str) -> Iterator[Item]:
     """Return the rows of a `datasets.Dataset`, its pictures left encoded: we decode, to name a broken one."""
     import datasets
+    import pyarrow as arrow
 
     image, label = (_column(table, names, name) for names in (IMAGE_COLUMNS, LABEL_COLUMNS))
     try:
         table = table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
-    except (TypeError, ValueError) as error:  # pyarrow's errors are of these types too
+    except (arrow.ArrowException, TypeError, ValueError) as error:
         raise DataError(f"The column {image!r} of {name} holds no images: {_first_line(error)}") from error
     # A row may name a file instead of holding one: that is not followed, a data file does not choose what
     # is read from this machine.
@@ -214,14 +219,18 @@ def _column(table: Any, names: Sequence[str], where: str) -> str:
 
 
 @contextlib.contextmanager
-def _no_progress_bars() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
+    """Keep `datasets` from writing to the terminal: what went wrong is in the error, once."""
     import datasets
 
-    shown = datasets.is_progress_bar_enabled()
+    logging = datasets.utils.logging
+    shown, verbosity = datasets.is_progress_bar_enabled(), logging.get_verbosity()
     datasets.disable_progress_bars()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             datasets.enable_progress_bars()
 

@@ -56,8 +56,8 @@ class Synthetic(ImageClassification):
         super().__post_init__()
         if not isinstance(self.shape, tuple | list) or len(self.shape) != 3:
             raise SettingError(f"`shape` must be (channels, height, width), but got {self.shape!r}.")
-        for size in self.shape:
-            check_whole("size", size, least=1)
+        for place, size in enumerate(self.shape):
+            check_whole(f"shape[{place}]", size, least=1)
         # A list, as plan files have it, is no key of a cache.
         object.__setattr__(self, "shape", tuple(self.shape))
         for name in ("num_outputs", "images", "test_images"):

@@ -1,0 +1,355 @@
+"""The command line: every command ends in one sentence or a result, never in a traceback."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import traceback
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archsieve import console
+from archsieve.config import find_plan, load_plan, load_plugin, make, plan_names
+from archsieve.errors import ArchsieveError, EstimatorError
+from archsieve.executor import Processes, Ray, Serial
+from archsieve.judge import judge
+from archsieve.plan import Result, run_plan, stage_counts
+from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
+from archsieve.report import read_rows, read_run, to_csv
+from archsieve.run_folder import ERROR_FILE, PLAN_FILE
+from archsieve.session import Session
+from archsieve.work import describe_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from archsieve.executor import Executor
+    from archsieve.search import Round
+
+app = typer.Typer(
+    name="archsieve",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Neural architecture search as a funnel of performance estimators.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="A Python file of yours to import first.")]
+Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="A proxy or cost; may be repeated.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to score in.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Score on Ray instead of local processes.")]
+TaskName = Annotated[str | None, typer.Option("--task", help="Name of the task. [default: cifar10, else noise]")]
+RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder to keep results in, and to go on from.")]
+CATALOGUES = {
+    "spaces": SPACES,
+    "tasks": TASKS,
+    "benchmarks": BENCHMARKS,
+    "proxies": PROXIES,
+    "estimators": ESTIMATORS,
+    "searchers": SEARCHERS,
+}
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(CATALOGUES)}, plans.")] = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """List what is there by name."""
+    with _guarded():
+        _load(plugin)
+        names = {k: list(catalogue) for k, catalogue in CATALOGUES.items()} | {"plans": plan_names()}
+        if kind is not None and kind not in names:
+            raise typer.BadParameter(f"{kind!r} is none of {', '.join(names)}.")
+        chosen = names if kind is None else {kind: names[kind]}
+        if as_json:
+            console.out_json(chosen)
+            return
+        for title, entries in chosen.items():
+            console.out(f"{title}: {', '.join(entries)}")
+
+
+@app.command()
+def score(
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    archs: Annotated[list[str], typer.Argument(help="Architectures in the space's notation.")],
+    proxy: Proxies = None,
+    task: TaskName = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Score architectures by proxies and costs."""
+    with _guarded(), ExitStack() as stack:
+        plugins = _load(plugin)
+        estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
+        the_space = make("space", space, plugins)
+        codes = [the_space.parse(text) for text in archs]
+        session = stack.enter_context(
+            Session(
+                stack.enter_context(tempfile.TemporaryDirectory()),
+                the_space,
+                _task(task, estimators, plugins),
+                seed=seed,
+                executor=stack.enter_context(_executor(workers, ray)),
+                device=device,
+                plugins=plugins,
+                progress=stack.enter_context(console.progress()),
+            )
+        )
+        found = session.scores(estimators, codes)
+        errors = {e.name: session.failures(e, codes) for e in estimators if hasattr(e, "version")}
+        stack.close()
+        rows = [
+            {"architecture": the_space.describe(code), **dict(zip([e.name for e in estimators], row, strict=True))}
+            for code, row in zip(codes, found.tolist(), strict=True)
+        ]
+        if as_json:
+            console.out_json(rows)
+        else:
+            console.table(list(rows[0]), [list(row.values()) for row in rows])
+        for name, reasons in errors.items():
+            for code, reason in reasons.items():
+                console.note(f"{name} could not score {the_space.describe(code)}: {reason}")
+
+
+@app.command()
+def measure(
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    proxy: Proxies = None,
+    lookup: Annotated[list[str] | None, typer.Option(help="A recorded column as estimator; may be repeated.")] = None,
+    truth: Annotated[str | None, typer.Option(help="The true column. [default: the benchmark's]")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
+    distinct: Annotated[bool, typer.Option("--distinct", help="One code a network, instead of all codes.")] = False,
+    task: TaskName = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    out: RunFolder = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio."""
+    with _guarded(out), ExitStack() as stack:
+        plugins = _load(plugin)
+        names = proxy or ([] if lookup else ["params", "macs"])
+        estimators = [make("estimator", name, plugins) for name in names]
+        estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
+        session = stack.enter_context(
+            Session(
+                out or stack.enter_context(tempfile.TemporaryDirectory()),
+                make("space", space, plugins),
+                _task(task, estimators, plugins),
+                seed=seed,
+                executor=stack.enter_context(_executor(workers, ray)),
+                device=device,
+                plugins=plugins,
+                progress=stack.enter_context(console.progress()),
+            )
+        )
+        found = judge(session, estimators, truth=truth, benchmark=benchmark, distinct=distinct)
+        stack.close()
+        if as_json:
+            console.out_json(found)
+            return
+        columns = ("estimator", "tau", "spearman", "weighted_tau", "precision_at_10", "regret_at_10", "mkr", "failures")
+        console.table(columns, [[getattr(j, c) for c in columns] for j in found])
+        console.out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes.")
+
+
+@app.command()
+def search(
+    plan: Annotated[str, typer.Argument(help="A plan file, or the name of a shipped plan.")],
+    out: RunFolder = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the stages and counts, and stop.")] = False,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Search by a plan; started again, it goes on from what its folder holds."""
+    folder = out or Path("runs") / Path(plan).stem
+    again = f"archsieve search {plan} --out {folder}" + "".join(f" --plugin {p}" for p in plugin or [])
+    with _guarded(None if dry_run else folder, again), ExitStack() as stack:
+        plugins = _load(plugin)
+        path = find_plan(plan)
+        chosen = load_plan(path, plugins)
+        if dry_run:
+            _print_counts(stage_counts(chosen), as_json)
+            return
+        session = stack.enter_context(
+            Session(
+                folder,
+                chosen.space,
+                chosen.task,
+                seed=chosen.seed,
+                executor=stack.enter_context(_executor(workers, ray)),
+                device=device,
+                plugins=plugins,
+                progress=stack.enter_context(console.progress()),
+            )
+        )
+        if path.resolve() != (folder / PLAN_FILE).resolve():
+            shutil.copyfile(path, folder / PLAN_FILE)
+        result = run_plan(chosen, session, on_round=_note_round)
+        stack.close()
+        if as_json:
+            console.out_json(result)
+        else:
+            _print_result(result, folder)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print every stored score as CSV.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Report what a run folder holds, finished or not."""
+    with _guarded():
+        if csv:
+            typer.echo(to_csv(read_rows(run)), nl=False)
+            return
+        found = read_run(run)
+        if as_json:
+            console.out_json(found)
+            return
+        if found.result is None:
+            console.out("This run is not finished. Stored so far:")
+        else:
+            columns = ("label", "candidates", "kept", "failures", "seconds")
+            console.table(columns, [[stage[c] for c in columns] for stage in found.result["stages"]])
+            console.out(f"\nBest: {found.result['best']}\n")
+        stored = ("estimator", "scored", "failures", "seconds", "best", "best_score")
+        console.table(stored, [[getattr(e, c) for c in stored] for e in found.estimators])
+        for failure in found.failures:
+            console.out(f"{failure.estimator} could not score {failure.architecture}: {failure.reason}")
+
+
+@app.command()
+def data(
+    check: Annotated[bool, typer.Option("--check", help="Compare every file's hash with the recorded one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the data files archsieve knows, which are there, and where the others come from."""
+    with _guarded():
+        rows = [
+            {"used_by": name, "file": s.file, "state": s.state(check=check), "licence": s.licence}
+            | {"origin": s.origin, "citation": s.citation, "path": str(s.find() or "")}
+            for name, s in _sources()
+        ]
+        if as_json:
+            console.out_json(rows)
+        else:
+            for row in rows:
+                console.out(f"{row['file']}: {row['state']}  (for {row['used_by']}; licence: {row['licence']})")
+                console.out(f"    {row['path'] or 'from ' + row['origin']}")
+        if check and any(row["state"] == "differs" for row in rows):
+            console.note("A file differs from the version archsieve knows: see the state above, and fetch it again.")
+            raise typer.Exit(1)
+
+
+def _sources() -> list[tuple[str, Any]]:
+    benchmarks = [(name, BENCHMARKS[name].source) for name in BENCHMARKS]
+    tasks = [(name, source) for name in TASKS for source in getattr(TASKS[name], "sources", ())]
+    return benchmarks + tasks
+
+
+def _load(plugins: Sequence[str] | None) -> list[str]:
+    return [load_plugin(name) for name in plugins or []]
+
+
+def _task(name: str | None, estimators: Sequence[Any], plugins: Sequence[str]) -> Any:
+    """Return the named task; unless one is named, CIFAR-10 where its images are, else noise of the same shape."""
+    if name is not None:
+        return make("task", name, plugins)
+    task = make("task", "cifar10")
+    if task.is_present():
+        return task
+    if any("data" in getattr(e, "needs", ()) for e in estimators):
+        console.note("The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.")
+    return make("task", "synthetic")
+
+
+def _executor(workers: int, ray: bool) -> AbstractContextManager[Executor]:
+    if ray:
+        return Ray(workers)
+    return Processes(workers) if workers > 1 else nullcontext(Serial())
+
+
+def _note_round(found: Round) -> None:
+    failed = f", {found.failures} could not be scored" if found.failures else ""
+    console.note(f"{found.label}: {len(found.archs)} -> {len(found.kept)} in {found.seconds:.1f} s{failed}")
+
+
+def _print_counts(rows: Sequence[tuple[str, int, int | None]], as_json: bool) -> None:
+    if as_json:
+        console.out_json([{"label": label, "candidates": n, "kept": kept} for label, n, kept in rows])
+        return
+    is_bound = False
+    shown = []
+    for label, n, kept in rows:
+        at_most = "at most " if is_bound else ""
+        is_bound = is_bound or kept is None
+        shown.append((label, f"{at_most}{n}", "by score" if kept is None else f"{at_most}{kept}"))
+    console.table(("stage", "candidates", "kept"), shown)
+
+
+def _print_result(result: Result, folder: Path) -> None:
+    columns = ("label", "candidates", "kept", "failures", "seconds")
+    console.table(columns, [[getattr(stage, c) for c in columns] for stage in result.stages])
+    console.out(f"\nBest: {result.best}")
+    if result.final_score is not None:
+        console.out(f"{result.final_estimator}: {result.final_score:.2f}")
+    if result.truth is not None:
+        t = result.truth
+        console.out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
+    console.out(f"{result.seconds:.1f} seconds. Run folder: {folder}")
+
+
+@contextmanager
+def _guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
+    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to error.log."""
+    try:
+        yield
+    except (typer.Exit, typer.BadParameter, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        kept = f" What was computed is kept in {folder}; go on with: {again}" if folder and again else ""
+        console.note(f"Interrupted.{kept}")
+        raise typer.Exit(130) from None
+    except ArchsieveError as error:
+        details = error.details if isinstance(error, EstimatorError) else ""
+        console.note(f"Error: {error}{_logged(details, folder) if details else ''}")
+        raise typer.Exit(1) from None
+    except Exception as error:
+        console.note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
+        raise typer.Exit(1) from None
+
+
+def _logged(details: str, folder: Path | None) -> str:
+    where = folder if folder and folder.is_dir() else Path(tempfile.gettempdir())
+    path = where / (ERROR_FILE if where is folder else f"archsieve-{ERROR_FILE}")
+    try:
+        path.write_text(details, encoding="utf-8")
+    except OSError:
+        return f"\n{details}"
+    return f" The traceback is in {path}."

@@ -1,0 +1,216 @@
+"""Plans as TOML: names and settings to dataclasses; what is not understood is an error, never ignored."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tomllib
+from dataclasses import MISSING, fields, is_dataclass, replace
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
+from archsieve.plan import Plan, Pool
+from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
+from archsieve.search import Stage, exact
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_PLAN_KEYS = ("title", "seed", "space", "task", "pool", "stage", "final")
+_STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")
+_PLAIN: dict[str, tuple[str, tuple[type, ...]]] = {
+    "int": ("whole number", (int,)),
+    "float": ("number", (int, float)),
+    "str": ("text", (str,)),
+    "bool": ("truth value", (bool,)),
+}
+_CATALOGUES = {"space": SPACES, "task": TASKS, "estimator": ESTIMATORS}
+
+
+def plan_names() -> list[str]:
+    """Return the names of the plans shipped with the package."""
+    return sorted(p.name.removesuffix(".toml") for p in files("archsieve.plans").iterdir() if p.name.endswith(".toml"))
+
+
+def find_plan(name: str) -> Path:
+    """Return the path of a plan file, or of the shipped plan of that name.
+
+    Raises:
+        UnknownNameError: there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if name in plan_names():
+        return Path(str(files("archsieve.plans") / f"{name}.toml"))
+    raise UnknownNameError(
+        f"There is no plan file {name!r}, nor a shipped plan of that name.{near_miss(name, plan_names())}"
+    )
+
+
+def load_plan(path: Path, plugins: Collection[str] = ()) -> Plan:
+    """Read a plan. `plugins` are the modules the user has named: only those may a plan name as "module:Name".
+
+    Raises:
+        PlanError: it is no TOML, has an unknown or misspelt key, or a setting out of range.
+        UnknownNameError: it names a space, task or estimator nobody registered.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanError(f"The plan {path} cannot be read: {error}.") from error
+    try:
+        return plan_of(table, plugins)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"In the plan {path}: {error}") from error
+    except (ArchsieveError, TypeError, AttributeError) as error:
+        raise PlanError(f"In the plan {path}: {error}") from error
+
+
+def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
+    """Return the plan of a table as TOML gives it."""
+    _check_keys(table, _PLAN_KEYS, "the plan")
+    for key in ("space", "task", "stage"):
+        if key not in table:
+            raise PlanError(f"the key {key!r} is missing.")
+    stages = _typed("stage", "list of tables [[stage]]", table["stage"], list)
+    return Plan(
+        space=make("space", table["space"], plugins),
+        task=make("task", table["task"], plugins),
+        stages=tuple(s for i, row in enumerate(stages, 1) for s in _stages(row, f"stage {i}", plugins)),
+        pool=_pool(table.get("pool", "all"), plugins),
+        final=make("estimator", table["final"], plugins) if "final" in table else None,
+        seed=_typed("seed", "whole number", table.get("seed", 0), int),
+        title=_typed("title", "text", table.get("title", ""), str),
+    )
+
+
+def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
+    """Return the space, task or estimator that a name, or a table of a name and settings, stands for.
+
+    A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`.
+
+    Raises:
+        UnknownNameError: nobody registered the name.
+        PlanError: a setting is unknown, or the module is not among `plugins`.
+        SettingError: a setting is out of range.
+    """
+    table = {"name": value} if isinstance(value, str) else dict(_typed(kind, "name or table", value, dict))
+    name = _typed(f"name of the {kind}", "text", table.pop("name", None), str)
+    entry = _entry(kind, name, plugins)
+    bound = entry.args if isinstance(entry, partial) else ()
+    cls = entry.func if isinstance(entry, partial) else entry
+    if not is_dataclass(cls):
+        raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.")
+    known = {f.name: f for f in fields(cls)[len(bound) :] if f.init}
+    _check_keys(table, known, f"the {kind} {name!r}")
+    missing = [k for k, f in known.items() if k not in table and f.default is MISSING and f.default_factory is MISSING]
+    if missing:
+        raise PlanError(f"the {kind} {name!r} needs the setting {missing[0]!r}.")
+    return entry(**{key: _setting(known[key], setting, plugins) for key, setting in table.items()})
+
+
+def load_plugin(name: str) -> str:
+    """Import a user's file (or module) for what it registers, and return the module's name.
+
+    Raises:
+        PlanError: it is not there, its name is taken by another module, or it fails.
+    """
+    path = Path(name)
+    module = path.stem if path.suffix == ".py" else name
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise PlanError(f"There is no plugin file {name!r}.")
+        sys.path.insert(0, str(path.resolve().parent))
+    try:
+        loaded = importlib.import_module(module)
+    except Exception as error:
+        raise PlanError(f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    origin = getattr(loaded, "__file__", None)
+    if path.suffix == ".py" and (origin is None or Path(origin).resolve() != path.resolve()):
+        raise PlanError(f"The plugin {name!r} has the name of the module {origin}: rename the file.")
+    return module
+
+
+def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
+    module, colon, attribute = name.partition(":")
+    if colon:
+        if module not in plugins:
+            raise PlanError(
+                f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust "
+                f"it, add --plugin {module}.py (or --plugin {module})."
+            )
+        found = vars(importlib.import_module(module))
+        if attribute not in found:
+            raise UnknownNameError(
+                f"The module {module!r} has no {attribute!r}.{near_miss(attribute, vars(sys.modules[module]))}"
+            )
+        return found[attribute]
+    if kind == "estimator" and name not in ESTIMATORS:
+        if name in PROXIES:
+            return partial(ESTIMATORS["zero_cost"], name)
+        both = [*ESTIMATORS, *PROXIES]
+        raise UnknownNameError(f"There is no estimator or proxy {name!r}.{near_miss(name, both)}")
+    return _CATALOGUES[kind][name]
+
+
+def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
+    """Return the stage of a table, or one an epoch where it has the key `drop`."""
+    table = dict(_typed(where, "table", row, dict))
+    _check_keys(table, _STAGE_KEYS, where)
+    if "estimator" not in table:
+        raise PlanError(f"{where} needs an estimator.")
+    estimator = make("estimator", table.pop("estimator"), plugins)
+    drop = table.pop("drop", None)
+    if drop is None:
+        return [Stage(estimator, **table)]
+    if table.keys() & {"keep", "top", "above"} or not hasattr(estimator, "epochs"):
+        raise PlanError(f"{where}: `drop` goes with an estimator that has epochs, and without keep, top or above.")
+    if not all(isinstance(d, int | float) and 0 <= d <= 1 for d in drop):
+        raise PlanError(f"{where}: every fraction in `drop` must lie in 0..1, but got {drop}.")
+    label = table.get("label", estimator.name.partition("[")[0])
+    return [
+        Stage(replace(estimator, epochs=epoch), keep=float(1 - exact(d)), label=f"{label}, epoch {epoch}")
+        for epoch, d in enumerate(drop, 1)
+    ]
+
+
+def _pool(value: Any, plugins: Collection[str]) -> Pool:
+    if value == "all":
+        return Pool()
+    table = _typed("pool", "'all' or a table with sample, or evolve and budget", value, dict)
+    _check_keys(table, ("sample", "evolve", "budget"), "the pool")
+    evolve = make("estimator", table["evolve"], plugins) if "evolve" in table else None
+    if ("sample" in table) == (evolve is not None):
+        raise PlanError(f"the pool needs either `sample` or `evolve`, but got {table}.")
+    return Pool(table.get("sample"), evolve, table.get("budget", Pool.budget))
+
+
+def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
+    """Return a setting as its field wants it: lists as tuples, names of estimators as estimators."""
+    if kind := field.metadata.get("catalogue"):
+        return tuple(make(kind, part, plugins) for part in _typed(field.name, "list", value, list))
+    declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+    base = declared.removesuffix(" | None")
+    if base.startswith("tuple[int"):
+        values = _typed(field.name, "list of whole numbers", value, list)
+        return tuple(_typed(field.name, "list of whole numbers", v, int) for v in values)
+    if base in _PLAIN:
+        wanted, kinds = _PLAIN[base]
+        return _typed(field.name, wanted, value, *kinds)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _typed(what: str, wanted: str, value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise SettingError(f"{what} must be a {wanted}, but is {value!r}.")
+    return value
+
+
+def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, known)}")

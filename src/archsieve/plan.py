@@ -1,0 +1,178 @@
+"""A plan: a whole funnel search as values, and how a session runs it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmark import benchmarks_of
+from archsieve.errors import SettingError
+from archsieve.randomness import generator
+from archsieve.run_folder import RESULT_FILE, write_json
+from archsieve.searchers.funnel import run_funnel
+from archsieve.searchers.regularized_evolution import regularized_evolution
+from archsieve.space import enumerate_space, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from archsieve.search import Round, Stage
+    from archsieve.session import Session
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where a funnel's candidates come from: all networks, a sample, or what an evolution visits.
+
+    Args:
+        sample: so many networks drawn at random; None for all.
+        evolve: an estimator that a regularized evolution maximises; the pool is every network it visits.
+        budget: evaluations of that evolution.
+    """
+
+    sample: int | None = None
+    evolve: Any = None
+    budget: int = 500
+
+    def draw(self, session: Session) -> list[Architecture]:
+        """Return the candidates, by canonical code, in the order that breaks ties."""
+        if self.evolve is None:
+            return session.pool(self.sample)
+        found = regularized_evolution(
+            session.space,
+            lambda archs: session.scores([self.evolve], archs)[:, 0],
+            budget=self.budget,
+            rng=generator(session.seed, "sample", "evolution"),
+        )
+        visited = (tuple(map(int, code)) for code in found.rounds[0].archs)
+        return list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
+
+    def count(self, space: SearchSpace) -> int:
+        """Return how many candidates there are, or at most are."""
+        if self.evolve is not None:
+            return self.budget
+        if self.sample is not None:
+            return self.sample
+        return len({space.canonical(arch) for arch in enumerate_space(space)}) if size(space) < 10**6 else size(space)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A funnel search: what is searched, for what, by which stages.
+
+    `final` scores the winner alone, on what no stage has seen: a longer training, on the test split.
+    """
+
+    space: SearchSpace
+    task: Task
+    stages: tuple[Stage, ...]
+    pool: Pool = Pool()
+    final: Any = None
+    seed: int = 0
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that there is a stage."""
+        if not self.stages:
+            raise SettingError("A plan needs at least one stage, but has none.")
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What one stage did: candidates in, kept, how many could not be scored, and the seconds of this run."""
+
+    label: str
+    candidates: int
+    kept: int
+    failures: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a table says of the winner: the recorded value, its rank (1 is best, ties share it), and the best value."""
+
+    benchmark: str
+    column: str
+    value: float
+    rank: int
+    count: int
+    best: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of a search, as `result.json` holds it. `best_score` is None where no stage chose between two."""
+
+    best: str
+    code: tuple[int, ...]
+    best_score: float | None
+    chosen_by: str
+    final_estimator: str | None
+    final_score: float | None
+    truth: Truth | None
+    stages: tuple[StageReport, ...]
+    seconds: float
+    seed: int
+    archsieve_version: str
+
+
+def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None) -> Result:
+    """Run the plan in an open session, write `result.json`, and return what it holds."""
+    begun = time.perf_counter()
+    found = run_funnel(plan.stages, plan.pool.draw(session), session.scores, on_round=on_round)
+    final = float(session.scores([plan.final], [found.best])[0, 0]) if plan.final else None
+    result = Result(
+        best=session.space.describe(found.best),
+        code=found.best,
+        best_score=None if math.isnan(found.best_score) else found.best_score,
+        chosen_by=found.rounds[-1].label if found.rounds else "",
+        final_estimator=plan.final.name if plan.final else None,
+        final_score=final,
+        truth=true_rank(session.space, session.task, found.best),
+        stages=tuple(
+            StageReport(r.label, len(r.archs), len(r.kept), r.failures, round(r.seconds, 3)) for r in found.rounds
+        ),
+        seconds=round(time.perf_counter() - begun, 3),
+        seed=plan.seed,
+        archsieve_version=version("archsieve"),
+    )
+    write_json(session.folder / RESULT_FILE, asdict(result))
+    return result
+
+
+def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> Truth | None:
+    """Return what the first present table about this space and task says of `arch`; None where none does."""
+    for benchmark in benchmarks_of(space):
+        if benchmark.truth is None or benchmark.task != task.name or not benchmark.is_present():
+            continue
+        table = benchmark.load()
+        values, own = table.columns[benchmark.truth], float(table.lookup(benchmark.truth, [arch])[0])
+        if not math.isnan(own):
+            rank = 1 + int(np.sum(values > own))
+            count = int(np.isfinite(values).sum())
+            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values)))
+    return None
+
+
+def stage_counts(plan: Plan) -> Sequence[tuple[str, int, int | None]]:
+    """Return (label, candidates, kept) of each stage; None where the number kept depends on the scores.
+
+    After such a stage the counts are upper bounds. Stages after the one that leaves a single network do not run.
+    """
+    rows: list[tuple[str, int, int | None]] = []
+    n = plan.pool.count(plan.space)
+    for stage in plan.stages:
+        kept = None if stage.above is not None else stage.count(n)
+        rows.append((stage.label, n, kept))
+        n = n if kept is None else kept
+        if n == 1:
+            break
+    return rows

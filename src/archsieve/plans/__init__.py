@@ -1,0 +1,1 @@
+"""Plans shipped with the package, as TOML."""

@@ -1,0 +1,115 @@
+"""What a run folder says: it reads that folder and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import RunFolderError
+from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, RUN_FILE, read_json
+from archsieve.store import Row, Store, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error")
+
+
+@dataclass(frozen=True)
+class EstimatorReport:
+    """What the store holds of one estimator: rows, failures, summed worker seconds, and the best of them."""
+
+    estimator: str
+    fingerprint: str
+    seed: int
+    scored: int
+    failures: int
+    seconds: float
+    best: str | None
+    best_score: float | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a code could not be scored."""
+
+    estimator: str
+    architecture: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run folder: its space and task, the result if it is finished, and all that is stored."""
+
+    folder: str
+    space: dict[str, Any]
+    task: dict[str, Any]
+    result: dict[str, Any] | None
+    estimators: tuple[EstimatorReport, ...]
+    failures: tuple[Failure, ...]
+
+
+def read_run(folder: Path) -> RunReport:
+    """Return what the folder says, of a finished run or one that goes on.
+
+    Raises:
+        RunFolderError: it is no run folder, or damaged.
+    """
+    rows = read_rows(folder)
+    mark = read_json(folder / RUN_FILE)
+    groups: dict[tuple[str, str, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.name, row.key.estimator, row.key.seed), []).append(row)
+    return RunReport(
+        folder=str(folder),
+        space=mark["space"],
+        task=mark["task"],
+        result=read_json(folder / RESULT_FILE) if (folder / RESULT_FILE).exists() else None,
+        estimators=tuple(_summary(*group, members) for group, members in groups.items()),
+        failures=tuple(Failure(r.name, encode(r.arch), r.error) for r in rows if r.error),
+    )
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Return every stored score, ordered by estimator and architecture.
+
+    Raises:
+        RunFolderError: there are no results, or they are damaged.
+    """
+    path = folder / RESULTS_FILE
+    if not path.exists():
+        raise RunFolderError(f"{folder} is no run folder: it has no {RESULTS_FILE}.")
+    store = Store(path)
+    try:
+        return sorted(store.rows(), key=lambda r: (r.name, r.key.estimator, r.key.seed, r.arch))
+    finally:
+        store.close()
+
+
+def to_csv(rows: Iterable[Row]) -> str:
+    """Return the rows as CSV, every score with all its digits; the same run gives the same bytes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    writer.writerows((r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or "") for r in rows)
+    return text.getvalue()
+
+
+def _summary(name: str, fingerprint: str, seed: int, rows: list[Row]) -> EstimatorReport:
+    scored = [r for r in rows if not math.isnan(r.score)]
+    best = max(scored, key=lambda r: r.score, default=None)
+    return EstimatorReport(
+        estimator=name,
+        fingerprint=fingerprint,
+        seed=seed,
+        scored=len(scored),
+        failures=len(rows) - len(scored),
+        seconds=round(sum(r.seconds for r in rows), 3),
+        best=encode(best.arch) if best else None,
+        best_score=best.score if best else None,
+    )

@@ -1,0 +1,39 @@
+"""Loaded tables, read once; a test that needs a file that is not there is skipped and says so."""
+
+import pytest
+
+from archsieve.registry import BENCHMARKS
+
+
+def _loaded(name):
+    benchmark = BENCHMARKS[name]
+    if not benchmark.is_present():
+        pytest.skip(f"{benchmark.source.file} is not there: see `archsieve data`")
+    return benchmark.load()
+
+
+@pytest.fixture(scope="session")
+def macro():
+    return _loaded("nasbench-macro-cifar10")
+
+
+@pytest.fixture(scope="session")
+def cells():
+    return _loaded("nasbench201-cifar10")
+
+
+@pytest.fixture(scope="session")
+def analog():
+    return _loaded("nasbench201-analog")
+
+
+@pytest.fixture(scope="session")
+def published():
+    return _loaded("nasbench201-published-proxies")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty ARCHSIEVE_DATA."""
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
+    return tmp_path

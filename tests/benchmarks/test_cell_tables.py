@@ -1,0 +1,153 @@
+"""NAS-Bench-201's table as CSV and as parquet, whole and damaged."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+from archsieve.errors import DataError, MissingPackageError, UnknownNameError
+from archsieve.registry import BENCHMARKS
+from archsieve.space import enumerate_space
+
+CELLS = BENCHMARKS["nasbench201-cifar10"]
+HEADER = ["arch_str", "unique_str", *CELLS.columns, "more"]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """A table of the whole space: value i in row i, no zen score in the second."""
+    space = CELLS.space
+    return [
+        [space.describe(arch), f"u{i}", i / 200, 1, 2, 3, -1e8 if i == 1 else i, i, -i]
+        for i, arch in enumerate(enumerate_space(space))
+    ]
+
+
+def write_csv(folder, rows, header=HEADER):
+    path = folder / "nasbench201-cifar10.csv"
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+    return path
+
+
+def write_parquet(folder, rows, header=HEADER):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    columns = [pyarrow.array(column) for column in zip(*rows, strict=True)]
+    path = folder / "nasbench201-cifar10.parquet"
+    parquet.write_table(pyarrow.Table.from_arrays(columns, names=header), path)
+    return path
+
+
+def check_table(table):
+    assert table.archs[:2] == ((0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 1))
+    assert len(table.archs) == 15_625
+    assert set(table.columns) == {*CELLS.columns, "more"}
+    assert table.row((0, 0, 0, 0, 1, 0))["test_acc_200"] == 5 / 200
+    assert table.row((0, 0, 0, 0, 1, 0))["more"] == -5
+    zen = table.columns["published_zen"]
+    assert np.flatnonzero(np.isnan(zen)).tolist() == [1]
+    assert zen[2] == 2
+    assert CELLS.text("unique_str")[(0, 0, 0, 0, 1, 0)] == "u5"
+
+
+def test_csv(folder, rows):
+    write_csv(folder, rows)
+    assert CELLS.is_present()
+    assert CELLS.source.state(check=True) == "present"  # a CSV is the user's own writing
+    check_table(CELLS.load())
+
+
+def test_parquet_goes_before_csv(folder, rows):
+    write_csv(folder, rows[:1])
+    path = write_parquet(folder, rows)
+    assert CELLS.source.find() == path
+    assert CELLS.source.state(check=True) == "differs"
+    check_table(CELLS.load())
+
+
+def test_empty_fields_are_nan(folder, rows):
+    write_csv(folder, [[*rows[0][:3], "", *rows[0][4:]], *rows[1:]])
+    values = CELLS.load().columns["val_acc_200"]
+    assert np.flatnonzero(np.isnan(values)).tolist() == [0]
+
+
+def test_parquet_without_pyarrow_names_the_extra(folder, rows, monkeypatch):
+    write_parquet(folder, rows[:1])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r"'pyarrow'.*archsieve\[data\]"):
+        CELLS.load()
+
+
+def test_an_unknown_text_column(folder, rows):
+    write_csv(folder, rows)
+    with pytest.raises(UnknownNameError, match=r"no column 'unique_st'\. Did you mean 'unique_str'"):
+        CELLS.text("unique_st")
+
+
+def changed(rows, row, column, value):
+    made = list(rows)
+    made[row] = [*rows[row][:column], value, *rows[row][column + 1 :]]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda rows: rows[:-1], "holds 15,624 architectures, but nasbench201 has 15,625"),
+        (lambda rows: [*rows, rows[7]], "holds the architecture .* twice"),
+        (lambda rows: changed(rows, 3, 0, "|none~0|"), "wrong architecture: '|none~0|' is no architecture"),
+        (lambda rows: changed(rows, 3, 0, ""), "wrong architecture: ''"),
+        (lambda rows: changed(rows, 3, 2, "high"), "more than numbers in its column 'test_acc_200'"),
+        (lambda rows: changed(rows, 3, 2, ""), "holds nan as test_acc_200 of .*accuracy in percent"),
+        (lambda rows: changed(rows, 3, 2, 100.5), r"holds 100\.5 as test_acc_200 of"),
+        (lambda rows: [*rows[:-1], rows[-1][:4]], "has 4 fields in row 15626, but its header has 9"),
+    ],
+)
+def test_csv_with_one_thing_wrong(folder, rows, change, sentence):
+    path = write_csv(folder, change(rows))
+    with pytest.raises(DataError, match=sentence) as caught:
+        CELLS.load()
+    assert str(caught.value).startswith(f"The file {path} ")
+
+
+def test_missing_columns_are_named(folder, rows):
+    write_csv(folder, [row[:3] for row in rows], HEADER[:3])
+    with pytest.raises(
+        DataError, match=r"lacks the columns val_acc_200, .*index; it has arch_str, unique_str, test_acc_200"
+    ):
+        CELLS.load()
+
+
+def test_a_column_twice(folder, rows):
+    write_csv(folder, rows, [*HEADER[:-1], "index"])
+    with pytest.raises(DataError, match="names a column twice"):
+        CELLS.load()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'arch_str,"unclosed\n'])
+def test_no_csv(folder, content):
+    (folder / "nasbench201-cifar10.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"is damaged, or no CSV|lacks the columns arch_str"):
+        CELLS.load()
+
+
+def test_truncated_parquet(folder, rows):
+    path = write_parquet(folder, rows)
+    content = path.read_bytes()
+    for part in (content[: len(content) // 2], content[4:], b"", b"PAR1", b"PAR1" + b"\xff" * 50 + b"PAR1"):
+        path.write_bytes(part)
+        with pytest.raises(DataError, match=r"The file .*\.parquet is damaged, or no parquet: \S"):
+            CELLS.load()
+
+
+def test_parquet_of_another_shape(folder, rows):
+    write_parquet(folder, [row[:2] for row in rows[:5]], HEADER[:2])
+    with pytest.raises(DataError, match="lacks the columns test_acc_200"):
+        CELLS.load()
+    write_parquet(folder, [[i, *row[1:]] for i, row in enumerate(rows)])
+    with pytest.raises(DataError, match="where the text of an architecture is expected"):
+        CELLS.load()

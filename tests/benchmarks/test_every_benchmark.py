@@ -1,0 +1,85 @@
+"""What holds for every registered benchmark."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+
+import pytest
+
+from archsieve.errors import MissingDataError
+from archsieve.registry import BENCHMARKS
+from archsieve.sources import Source
+from archsieve.space import SearchSpace, check
+
+EVERY = pytest.mark.parametrize("name", list(BENCHMARKS))
+
+
+@EVERY
+def test_what_is_known_before_reading(name):
+    benchmark = BENCHMARKS[name]
+    assert benchmark.name == name
+    assert isinstance(benchmark.space, SearchSpace)
+    assert name.startswith(benchmark.space.name)
+    assert benchmark.task == "cifar10"
+    assert benchmark.truth in benchmark.columns
+    assert len(set(benchmark.columns)) == len(benchmark.columns)
+
+
+@EVERY
+def test_provenance_is_complete(name):
+    source = BENCHMARKS[name].source
+    assert isinstance(source, Source)
+    assert re.fullmatch("[0-9a-f]{64}", source.sha256)
+    assert re.search(r"arXiv \d{4}\.\d{5}", source.citation)
+    assert "https://" in source.origin
+    assert source.licence
+
+
+@EVERY
+def test_it_is_frozen(name):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        BENCHMARKS[name].truth = "other"
+
+
+@EVERY
+def test_a_missing_file_says_where_it_comes_from(name, folder, monkeypatch):
+    benchmark = BENCHMARKS[name]
+    if name == "nasbench201-analog":
+        absent = dataclasses.replace(benchmark.source, package="archsieve_no_such_package")
+        benchmark = dataclasses.replace(benchmark, source=absent)
+    assert not benchmark.is_present()
+    assert benchmark.source.state(check=True) == "missing"
+    with pytest.raises(MissingDataError) as caught:
+        benchmark.load()
+    assert benchmark.source.file in str(caught.value)
+    assert benchmark.source.licence in str(caught.value)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("fixture", "name"),
+    [
+        ("macro", "nasbench-macro-cifar10"),
+        ("cells", "nasbench201-cifar10"),
+        ("analog", "nasbench201-analog"),
+        ("published", "nasbench201-published-proxies"),
+    ],
+)
+def test_the_known_file_holds_what_was_announced(fixture, name, request):
+    table, benchmark = request.getfixturevalue(fixture), BENCHMARKS[name]
+    assert benchmark.source.state(check=True) == "present"
+    assert set(table.columns) == set(benchmark.columns)
+    assert all(check(benchmark.space, arch) == arch for arch in table.archs[::50])
+    truth = table.columns[benchmark.truth]
+    assert truth.min() >= 0
+    assert 89 < truth.max() < 95  # percent
+
+
+def test_names_and_columns_need_no_torch():
+    code = (
+        "import sys\nfrom archsieve.registry import BENCHMARKS\n"
+        "[BENCHMARKS[name].space.choices for name in BENCHMARKS]\n"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'pyarrow', 'analognasbench')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,170 @@
+"""The two JSON formats, whole and damaged."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from archsieve.errors import DataError
+from archsieve.registry import BENCHMARKS
+from archsieve.space import enumerate_space
+
+MACRO, PUBLISHED = BENCHMARKS["nasbench-macro-cifar10"], BENCHMARKS["nasbench201-published-proxies"]
+CODES = ["".join(map(str, arch)) for arch in enumerate_space(MACRO.space)]
+
+
+def macro_rows():
+    return {
+        code: {"test_acc": [80, 81.5, 82], "mean_acc": 81 + i / 1000, "std": 0.5, "params": i, "flops": 2 * i}
+        for i, code in enumerate(CODES)
+    }
+
+
+def published_rows():
+    scores = {name: float(i) for i, name in enumerate(PUBLISHED.columns[:-1])}
+    return {
+        "(2, 2, 0, 2, 3, 2)": {**scores, "val_accuracy": 91.0},
+        "(1, 1, 1, 1, 1, 1)": {**scores, "snip": -1e8, "val_accuracy": 10.0},
+    }
+
+
+def load(benchmark, folder, content):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / benchmark.source.file).write_text(text)
+    return benchmark.load()
+
+
+def refused(benchmark, folder, content, sentence):
+    with pytest.raises(DataError, match=sentence) as caught:
+        load(benchmark, folder, content)
+    message = str(caught.value)
+    assert message.startswith(f"The file {folder / benchmark.source.file} ")
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def test_macro_reads_the_official_format(folder):
+    table = load(MACRO, folder, macro_rows())
+    assert table.row((0, 0, 0, 0, 0, 0, 1, 2)) == {
+        "mean_acc": 81.005,
+        "std": 0.5,
+        "params": 5.0,
+        "flops": 10.0,
+        "test_acc_1": 80.0,
+        "test_acc_2": 81.5,
+        "test_acc_3": 82.0,
+    }
+    assert MACRO.source.state(check=True) == "differs"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda rows: rows.pop("22212220"), r"holds 6,560 architectures, but nasbench-macro has 6,561"),
+        (lambda rows: rows.update({"3" * 8: rows["0" * 8]}), r"wrong architecture: '33333333' .* decision 0 is 3"),
+        (lambda rows: rows.update({" 00000000": rows["0" * 8]}), r"holds the architecture '00000000' twice"),
+        (lambda rows: rows.update({"0" * 8: [1]}), r"a value of type list for '00000000', where an object"),
+        (lambda rows: rows["0" * 8].pop("std"), r"holds no 'std' for '00000000'"),
+        (lambda rows: rows["0" * 8]["test_acc"].pop(), r"no list of 3 numbers as 'test_acc' of '00000000'"),
+        (lambda rows: rows["0" * 8].update(flops="12"), r"'12' for 'flops' of '00000000', where a number"),
+        (lambda rows: rows["0" * 8].update(params=True), r"True for 'params' of '00000000'"),
+        (lambda rows: rows["0" * 8].update(params=10**400), r"'params' of '00000000' that is too large"),
+        (lambda rows: rows["0" * 8].update(mean_acc=float("nan")), r"holds nan as mean_acc of '00000000'"),
+        (lambda rows: rows["0" * 8].update(mean_acc=101), r"holds 101.0 as mean_acc .*accuracy in percent"),
+        (lambda rows: rows.clear(), r"holds 0 architectures"),
+    ],
+)
+def test_macro_with_one_thing_wrong(folder, change, sentence):
+    rows = macro_rows()
+    change(rows)
+    refused(MACRO, folder, rows, sentence)
+
+
+@pytest.mark.parametrize("benchmark", [MACRO, PUBLISHED], ids=lambda b: b.name)
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is damaged, or no JSON"),
+        ('{"00000000": {"test_acc": [80', "is damaged, or no JSON"),
+        ("[" * 100_000, "is damaged, or no JSON"),
+        ("[1, 2]", "holds a JSON list where an object is expected"),
+        ('{"a": 1, "a": 2}', "holds the key 'a' twice"),
+        ("\x00\x01", "is damaged, or no JSON"),
+    ],
+)
+def test_no_json(folder, benchmark, text, sentence):
+    refused(benchmark, folder, text, sentence)
+
+
+@pytest.mark.parametrize("benchmark", [MACRO, PUBLISHED], ids=lambda b: b.name)
+def test_other_bytes_and_a_folder_in_its_place(folder, benchmark):
+    path = folder / benchmark.source.file
+    path.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(DataError, match="is damaged, or no JSON"):
+        benchmark.load()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        benchmark.load()
+
+
+def test_published_flat_nested_and_below_the_data_set_are_one(folder):
+    flat = published_rows()
+    nested = {
+        key: {n: v if n == "val_accuracy" else {"score": v, "time": 0.1} for n, v in row.items()}
+        for key, row in flat.items()
+    }
+    tables = [load(PUBLISHED, folder, form) for form in (flat, nested, {"cifar10": nested, "cifar100": {}})]
+    for table in tables:
+        assert table.archs == ((3, 3, 3, 1, 2, 3), (0, 0, 0, 0, 0, 0))
+        assert table.row((3, 3, 3, 1, 2, 3))["jacov"] == 3.0
+        assert table.row((0,) * 6)["val_accuracy"] == 10.0
+        assert np.isnan(table.row((0,) * 6)["snip"])
+        assert set(table.columns) == set(PUBLISHED.columns)
+
+
+def test_published_further_proxies_become_columns(folder):
+    rows = published_rows()
+    rows["(2, 2, 0, 2, 3, 2)"]["nwot"] = 7.5
+    table = load(PUBLISHED, folder, rows)
+    assert table.row((3, 3, 3, 1, 2, 3))["nwot"] == 7.5
+    assert np.isnan(table.row((0,) * 6)["nwot"])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "__import__('os').system('false')",
+        "(2, 2, 0, 2, 3)",
+        "(2, 2, 0, 2, 3, 5)",
+        "(2, 2, 0, 2, 3, 2) ",
+        "[2, 2, 0, 2, 3, 2]",
+        "(2, 2, 0, 2, 3, 2, 2)",
+        "(2, 2, 0, 2, 3, -1)",
+        "(٢, 2, 0, 2, 3, 2)",
+        "(2, 2, 0, 2, 3, 2)\n",
+    ],
+)
+def test_published_keys_are_read_by_a_pattern(folder, key):
+    rows = {**published_rows(), key: {}}
+    refused(PUBLISHED, folder, rows, r"holds the key .*, but expected is one like '\(0, 0, 4, 3, 0, 2\)'")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda row: row.pop("snip"), r"holds no snip for '\(2, 2, 0, 2, 3, 2\)'"),
+        (lambda row: row.update(snip="high"), r"'high' for 'snip' of"),
+        (lambda row: row.update(snip={"time": 1}), r"None for 'snip' of"),
+        (lambda row: row.update(val_accuracy=-1), r"holds -1.0 as val_accuracy of"),
+    ],
+)
+def test_published_with_one_thing_wrong(folder, change, sentence):
+    rows = copy.deepcopy(published_rows())
+    change(rows["(2, 2, 0, 2, 3, 2)"])
+    refused(PUBLISHED, folder, rows, sentence)
+
+
+def test_published_without_cells(folder):
+    refused(PUBLISHED, folder, {}, "holds no architecture")

@@ -1,0 +1,128 @@
+"""The funnel: what each stage sees, where it stops, how ties and failures fare."""
+
+import math
+
+import numpy as np
+import pytest
+
+from archsieve.errors import SettingError
+from archsieve.search import Stage
+from archsieve.searchers.funnel import run_funnel
+
+NAN = float("nan")
+POOL = [(k,) for k in range(10)]
+
+
+class Scoring:
+    """An estimator here is a function of one code."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, estimators, archs):
+        self.calls.append((list(estimators), list(archs)))
+        return np.array([[estimator(arch) for estimator in estimators] for arch in archs], dtype=float)
+
+
+def first(arch):
+    return arch[0]
+
+
+def negative(arch):
+    return -arch[0]
+
+
+def flat(arch):
+    return 1.0
+
+
+def test_each_stage_scores_what_the_last_one_kept():
+    scoring, seen = Scoring(), []
+    stages = [Stage(first, top=4, label="one"), Stage(negative, keep=0.5, label="two")]
+    result = run_funnel(stages, POOL, scoring, on_round=seen.append)
+    assert scoring.calls == [([first], POOL), ([negative], [(6,), (7,), (8,), (9,)])]
+    assert result.best == (6,)
+    assert result.best_score == -6
+    assert [r.label for r in result.rounds] == ["one", "two"]
+    assert [r.kept.tolist() for r in result.rounds] == [[9, 8, 7, 6], [0, 1]]
+    assert result.rounds[1].archs.tolist() == [[6], [7], [8], [9]]
+    assert result.rounds[1].scores.tolist() == [-6, -7, -8, -9]
+    assert tuple(seen) == result.rounds
+    assert all(r.seconds > 0 for r in result.rounds)
+
+
+def test_it_stops_as_soon_as_one_is_left():
+    scoring = Scoring()
+    result = run_funnel([Stage(first, top=1), Stage(negative, top=1)], POOL, scoring)
+    assert len(scoring.calls) == len(result.rounds) == 1
+    assert (result.best, result.best_score) == ((9,), 9)
+
+
+def test_of_a_pool_of_one_nothing_is_scored():
+    scoring = Scoring()
+    result = run_funnel([Stage(first, top=1)], [(3,)], scoring)
+    assert scoring.calls == []
+    assert result.best == (3,)
+    assert math.isnan(result.best_score)
+    assert result.rounds == ()
+
+
+def test_ties_are_resolved_by_the_pool_and_not_by_an_earlier_stage():
+    scoring = Scoring()
+    result = run_funnel([Stage(first, top=3), Stage(flat, top=1)], POOL, scoring)
+    assert result.best == (7,)
+    backwards = run_funnel([Stage(first, top=3), Stage(flat, top=1)], POOL[::-1], scoring)
+    assert backwards.best == (9,)
+
+
+def test_if_more_than_one_is_left_the_best_of_the_last_stage_wins():
+    result = run_funnel([Stage(first, top=5), Stage(negative, keep=1.0)], POOL, Scoring())
+    assert (result.best, result.best_score) == ((5,), -5)
+    assert len(result.rounds[-1].kept) == 5
+
+
+def test_failures_rank_last_and_are_counted():
+    def shaky(arch):
+        return NAN if arch[0] > 2 else arch[0]
+
+    result = run_funnel([Stage(shaky, top=2)], POOL, Scoring())
+    assert result.best == (2,)
+    assert result.rounds[0].failures == 7
+
+
+def test_if_all_fail_the_first_goes_on():
+    result = run_funnel([Stage(lambda arch: NAN, top=1)], POOL, Scoring())
+    assert result.best == (0,)
+    assert math.isnan(result.best_score)
+
+
+def test_the_published_trajectory_in_a_whole_run():
+    drops = [0.75, 0.41, 0.46, 0.13, 0.26, 0.23, 0.05, 0.34, 0.07, 0.36, 0, 0.62, 0, 0]  # A's, epochs 1 to 14
+    rng = np.random.default_rng(0)
+    pool = [tuple(map(int, code)) for code in rng.permutation(120)[:, None]]
+    pool += [(a, 0) for (a,) in pool] + [(a, 1) for (a,) in pool[:22]]
+    assert len(pool) == 262
+    width = [(*arch, 2)[:2] for arch in pool]
+    values = dict(zip(width, rng.permutation(262).tolist(), strict=True))
+    result = run_funnel([Stage(values.get, keep=1 - drop) for drop in drops], width, Scoring())
+    trained = [len(r.archs) for r in result.rounds]
+    assert trained == [262, 66, 39, 21, 18, 13, 10, 9, 6, 5, 3, 3]
+    assert sum(trained) == 455
+    assert values[result.best] == 261
+
+
+@pytest.mark.parametrize(
+    ("stages", "pool", "sentence"),
+    [
+        ([], POOL, "at least one stage, but got none"),
+        ([Stage(first, top=1)], [], "the pool is empty"),
+    ],
+)
+def test_nothing_to_do_is_refused(stages, pool, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        run_funnel(stages, pool, Scoring())
+
+
+def test_scores_of_another_shape_are_refused():
+    with pytest.raises(SettingError, match=r"the stage 'x', shape \(10, 1\), but returned shape \(10,\)"):
+        run_funnel([Stage(first, top=1, label="x")], POOL, lambda estimators, archs: np.zeros(len(archs)))

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import io
+import pickle
+import tempfile
+
+import datasets
+import huggingface_hub
+import numpy as np
+import pyarrow as arrow
+import pytest
+import torch
+from PIL import Image
+from pyarrow import parquet
+
+from archsieve.errors import DataError, MissingDataError
+from archsieve.estimator import fingerprint
+from archsieve.tasks import published
+from archsieve.tasks.cifar import CIFAR10, CIFAR100
+
+from .tiny import TEST, TRAIN, pictures, png, write_image_folder, write_parquet, write_published
+
+CLASSES = [f"class{i}" for i in range(10)]
+
+pytestmark = pytest.mark.usefixtures("cache", "no_data")
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+
+
+def load(folder):
+    return CIFAR10(source=str(folder)).load()
+
+
+def refused(folder) -> str:
+    """Return the sentence with which the data are refused."""
+    with pytest.raises(DataError) as caught:
+        load(folder)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_parquet_files_are_decoded_as_they_were(tmp_path):
+    data = load(write_published(tmp_path))
+    assert np.array_equal(data.train_images, pictures(TRAIN, 0))
+    assert np.array_equal(data.test_images, pictures(TEST, 1000))
+    assert data.train_labels.tolist() == [i % 10 for i in range(TRAIN)]
+
+
+def test_the_folder_of_the_environment_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(write_published(tmp_path)))
+    assert CIFAR10().is_present()
+    assert np.array_equal(CIFAR10().load().train_images, pictures(TRAIN, 0))
+
+
+def test_one_file_without_the_other_is_missing_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(write_published(tmp_path)))
+    (tmp_path / "cifar10-test.parquet").unlink()
+    assert not CIFAR10().is_present()
+    with pytest.raises(MissingDataError, match=r"'cifar10-test.parquet' is not in the folder"):
+        CIFAR10().load()
+
+
+def test_shards_of_the_hubs_layout_are_read_in_order(tmp_path):
+    write_published(tmp_path / "whole")
+    encoded = [png(p) for p in pictures(TRAIN, 0)]
+    labels = [i % 10 for i in range(TRAIN)]
+    shards = tmp_path / "clone" / "plain_text"
+    write_parquet(shards / "train-00000-of-00002.parquet", encoded[:8], labels[:8])
+    write_parquet(shards / "train-00001-of-00002.parquet", encoded[8:], labels[8:])
+    (tmp_path / "whole" / "cifar10-test.parquet").rename(shards / "test-00000-of-00001.parquet")
+    assert np.array_equal(load(tmp_path / "clone").train_images, pictures(TRAIN, 0))
+
+
+def test_a_folder_whose_name_is_a_pattern_is_taken_by_its_name(tmp_path):
+    assert len(load(write_published(tmp_path / "a[b]*")).train_labels) == TRAIN
+
+
+def test_an_image_folder_is_labelled_by_its_folders(tmp_path):
+    data = load(write_image_folder(tmp_path / "images", CLASSES))
+    assert np.array_equal(data.train_images, pictures(10, 0))
+    assert data.test_labels.tolist() == list(range(10))
+
+
+def test_other_column_names_are_known(tmp_path):
+    for split, count in (("train", 3), ("test", 2)):
+        encoded = [png(p) for p in pictures(count)]
+        path = tmp_path / f"cifar100-{split}.parquet"
+        write_parquet(path, encoded, [99] * count, image="image", label="fine_label")
+    assert CIFAR100(source=str(tmp_path)).load().test_labels.tolist() == [99, 99]
+
+
+def test_grey_pictures_become_coloured(tmp_path):
+    write_published(tmp_path)
+    grey = pictures(1)[0][:1].repeat(3, axis=0)
+    stream = io.BytesIO()
+    Image.fromarray(grey[0]).save(stream, "PNG")
+    write_parquet(tmp_path / "cifar10-test.parquet", [stream.getvalue()], [0])
+    assert np.array_equal(load(tmp_path).test_images[0], grey)
+
+
+def test_inputs_have_the_published_mean_and_deviation(tmp_path):
+    inputs, _ = next(CIFAR10(source=str(write_published(tmp_path))).batches("test", batch_size=1))
+    pixels = torch.tensor(pictures(1, 1000)[0]) / 255
+    assert torch.allclose(inputs[0, 2], (pixels[2] - 0.44653124) / 0.26158768, atol=1e-6)
+
+
+def test_the_identity_is_the_content_and_not_the_place(tmp_path):
+    here, copy = write_published(tmp_path / "here"), write_published(tmp_path / "copy")
+    other = write_published(tmp_path / "other", seed=7)
+    images = write_image_folder(tmp_path / "images", CLASSES)
+    tasks = [CIFAR10(source=str(folder)) for folder in (here, copy, other, images)]
+    marks = [fingerprint(task) for task in tasks]
+    assert marks[0] == marks[1]
+    assert len(set(marks)) == 3
+    for task in tasks:
+        assert str(tmp_path) not in repr(task.identity())
+        assert "source" not in task.identity()
+        assert task.source  # asking leaves the task as it was
+
+
+def test_the_identity_of_the_hubs_copy_needs_no_download():
+    assert CIFAR10().identity()["content"] == "uoft-cs/cifar10"
+    assert CIFAR100().identity()["content"] == "uoft-cs/cifar100"
+    assert CIFAR10(source="somebody/else").identity()["content"] == "somebody/else"
+    assert not CIFAR10().is_present()
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_failed_download_is_one_sentence():
+    with pytest.raises(MissingDataError, match="Cannot get 'uoft-cs/cifar10' from the Hugging Face") as caught:
+        CIFAR10().load()
+    assert "\n" not in str(caught.value)
+    assert "ARCHSIEVE_DATA" in str(caught.value)
+
+
+def test_a_hub_out_of_reach_is_asked_once(monkeypatch):
+    asked = []
+
+    def unreachable(self, repo, timeout):
+        asked.append((repo, timeout))
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    with pytest.raises(MissingDataError, match="no route to host"):
+        CIFAR10(source="some/thing").load()
+    assert asked == [("some/thing", 5.0)]
+
+
+def hub_copy(folder):
+    files = {s: str(folder / f"cifar10-{s}.parquet") for s in ("train", "test")}
+    return datasets.load_dataset("parquet", data_files=files, cache_dir=str(folder / "hf"))
+
+
+@pytest.mark.usefixtures("offline")
+def test_what_the_hub_gave_is_kept_for_later(tmp_path, monkeypatch):
+    copy = hub_copy(write_published(tmp_path))
+    answers = iter([copy])
+    monkeypatch.setattr(datasets, "load_dataset", lambda hub_id: next(answers))
+    first = CIFAR10(source="some/copy").load()
+    assert np.array_equal(first.train_images, pictures(TRAIN, 0))
+    assert CIFAR10(source="some/copy").is_present()
+    published._load.cache_clear()  # as another process would be
+    assert np.array_equal(CIFAR10(source="some/copy").load().train_images, first.train_images)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_hub_data_set_without_a_test_split_is_refused(tmp_path, monkeypatch):
+    copy = hub_copy(write_published(tmp_path))
+    del copy["test"]
+    monkeypatch.setattr(datasets, "load_dataset", lambda hub_id: copy)
+    with pytest.raises(DataError, match=r"'some/part' of the Hugging Face hub must have a split 'test'"):
+        CIFAR10(source="some/part").load()
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_broken_download_is_refused(monkeypatch):
+    def broken(hub_id):
+        raise datasets.exceptions.DatasetGenerationError("half a file\nand more")
+
+    monkeypatch.setattr(datasets, "load_dataset", broken)
+    with pytest.raises(DataError, match=r"Cannot read 'some/thing' of the Hugging Face hub: half a file$"):
+        CIFAR10(source="some/thing").load()
+
+
+@pytest.mark.parametrize("source", ["/no/such/folder", "nowhere", "./a/b", "../cifar"])
+def test_a_folder_that_is_not_there_is_missing_data(source):
+    assert not CIFAR10(source=source).is_present()
+    with pytest.raises(MissingDataError, match=f"There is no folder '{source}'"):
+        CIFAR10(source=source).load()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    assert "must hold cifar10-train.parquet and cifar10-test.parquet" in refused(tmp_path)
+    assert not CIFAR10(source=str(tmp_path)).is_present()
+
+
+def test_an_unreadable_image_is_named_by_its_row(tmp_path):
+    write_published(tmp_path)
+    good = png(pictures(1)[0])
+    path = write_parquet(tmp_path / "cifar10-test.parquet", [good, good[: len(good) // 2]], [0, 1])
+    assert refused(tmp_path).startswith(f"Cannot read the image in row 1 of {path}: ")
+
+
+def test_an_unreadable_image_is_named_by_its_file(tmp_path):
+    folder = write_image_folder(tmp_path / "images", CLASSES)
+    broken = folder / "test" / "class4" / "1.png"
+    broken.write_bytes(b"no picture")
+    assert refused(folder).startswith(f"Cannot read the image in the file {broken}: ")
+
+
+@pytest.mark.parametrize("nothing", [None, b"", {"bytes": None, "path": "/etc/hostname"}])
+def test_a_row_without_an_image_is_refused(tmp_path, nothing):
+    write_published(tmp_path)
+    full = {"bytes": png(pictures(1)[0]), "path": "0.png"}
+    path = write_parquet(tmp_path / "cifar10-test.parquet", [full, nothing], [0, 0])
+    assert refused(tmp_path) == f"There is no image in row 1 of {path}."
+
+
+def test_a_picture_of_another_size_is_refused(tmp_path):
+    write_published(tmp_path)
+    path = write_parquet(tmp_path / "cifar10-test.parquet", [png(pictures(1, size=28)[0])], [0])
+    assert refused(tmp_path) == f"The image in row 0 of {path} must be 32 x 32 pixels, but is 28 x 28."
+
+
+@pytest.mark.parametrize("label", [10, -1, None, "cat", 1.5])
+def test_a_label_out_of_range_is_refused(tmp_path, label):
+    write_published(tmp_path)
+    path = write_parquet(tmp_path / "cifar10-test.parquet", [png(pictures(1)[0])], [label])
+    assert refused(tmp_path) == f"The label of row 0 of {path} must be in 0 to 9, but is {label!r}."
+
+
+def test_a_file_cut_short_is_refused(tmp_path):
+    write_published(tmp_path)
+    path = tmp_path / "cifar10-train.parquet"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert refused(tmp_path).startswith(f"{path} is no whole parquet file: ")
+
+
+def test_a_file_damaged_inside_is_refused(tmp_path):
+    write_published(tmp_path)
+    path = tmp_path / "cifar10-train.parquet"
+    content = bytearray(path.read_bytes())
+    content[4:400] = bytes(396)
+    path.write_bytes(content)
+    assert refused(tmp_path).startswith(f"Cannot read {path}: ")
+
+
+def test_missing_columns_are_named(tmp_path):
+    write_published(tmp_path)
+    path = write_parquet(tmp_path / "cifar10-test.parquet", [png(pictures(1)[0])], [0], label="y")
+    wanted = f"There must be a column 'label' or 'fine_label' in {path}, but there are only: img, y."
+    assert refused(tmp_path) == wanted
+
+
+def test_a_column_of_something_else_is_refused(tmp_path):
+    write_published(tmp_path)
+    path = tmp_path / "cifar10-test.parquet"
+    parquet.write_table(arrow.table({"img": [1.5], "label": [0]}), path)
+    assert refused(tmp_path).startswith(f"The column 'img' of {path} holds no images")
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    write_published(tmp_path)
+    path = tmp_path / "cifar10-test.parquet"
+    parquet.write_table(parquet.read_table(path).slice(0, 0), path)
+    assert refused(tmp_path) == f"There are no rows in {path}."
+
+
+def test_an_image_folder_must_have_all_classes(tmp_path):
+    folder = write_image_folder(tmp_path / "images", CLASSES[:9])
+    assert "There must be 10 folders, one a class" in refused(folder)
+
+
+def test_both_halves_of_an_image_folder_must_have_the_same_classes(tmp_path):
+    folder = write_image_folder(tmp_path / "images", CLASSES)
+    (folder / "test" / "class3").rename(folder / "test" / "klass3")
+    assert "'class3' is in one only" in refused(folder)
+
+
+def test_a_class_without_images_is_refused(tmp_path):
+    folder = write_image_folder(tmp_path / "images", CLASSES)
+    (folder / "train" / "class3" / "0.png").unlink()
+    assert refused(folder).startswith(f"The folder {folder / 'train' / 'class3'} holds no images")
+
+
+def test_reading_leaves_the_users_settings_and_folders_alone(tmp_path, cache, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    shown, verbosity = datasets.is_progress_bar_enabled(), datasets.utils.logging.get_verbosity()
+    load(write_published(tmp_path / "data"))
+    assert datasets.is_progress_bar_enabled() == shown
+    assert datasets.utils.logging.get_verbosity() == verbosity
+    assert not list((tmp_path / "scratch").iterdir())
+    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["cifar10-test.parquet", "cifar10-train.parquet"]
+    assert sorted(p.name for p in cache.rglob("*.*")) == sorted(f"{f}.npy" for f in load(tmp_path / "data")._fields)
+
+
+def test_a_task_is_sent_as_its_settings(tmp_path):
+    task = CIFAR10(source=str(write_published(tmp_path)))
+    task.load()
+    assert len(pickle.dumps(task)) < 500
+    assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301 - our own

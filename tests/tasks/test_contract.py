@@ -1,0 +1,109 @@
+"""What holds for every registered task; those that read files get a tiny copy of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import typing
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from operator import methodcaller
+
+import numpy as np
+import pytest
+import torch
+
+from archsieve.estimator import fingerprint
+from archsieve.registry import TASKS
+from archsieve.task import SPLITS
+
+from .tiny import write_published
+
+
+@pytest.fixture(params=list(TASKS))
+def task(request, tmp_path):
+    kind = TASKS[request.param]
+    return kind(source=str(write_published(tmp_path, request.param))) if kind.sources else kind()
+
+
+def test_it_says_what_a_network_needs_to_know(task):
+    assert TASKS[task.name] is type(task)
+    assert all(isinstance(size, int) and size > 0 for size in task.input_shape)
+    assert task.num_outputs > 1
+    assert isinstance(task.higher_is_better, bool)
+    assert task.is_present()
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_batches_have_the_promised_shapes_and_types(task, split):
+    for inputs, targets in task.batches(split, batch_size=64):
+        assert inputs.shape == (len(targets), *task.input_shape)
+        assert inputs.dtype == torch.float32
+        assert inputs.is_contiguous()
+        assert targets.dtype == torch.int64
+        assert int(targets.min()) >= 0
+        assert int(targets.max()) < task.num_outputs
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_equal_generators_give_equal_batches(task, augment):
+    def draw():
+        return list(task.batches("train", batch_size=7, rng=np.random.default_rng(3), augment=augment))
+
+    for (inputs, targets), (again, same) in zip(draw(), draw(), strict=True):
+        assert torch.equal(inputs, again)
+        assert torch.equal(targets, same)
+
+
+def test_augmentation_changes_pictures_and_not_their_shape(task):
+    def draw(augment):
+        return next(task.batches("train", batch_size=64, rng=np.random.default_rng(3), augment=augment))
+
+    (plain, targets), (augmented, same) = draw(False), draw(True)
+    assert torch.equal(targets, same)
+    assert plain.shape == augmented.shape
+    assert not torch.equal(plain, augmented)
+
+
+def test_loss_is_a_scalar_with_a_gradient_and_the_metric_takes_batches(task):
+    inputs, targets = next(task.batches("train", batch_size=8))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(inputs[0].numel(), task.num_outputs))
+    loss = task.loss(network(inputs), targets)
+    loss.backward()
+    assert loss.shape == ()
+    metric = task.metric()
+    metric.update(network(inputs), targets)
+    assert 0 <= metric.compute() <= 100
+
+
+def test_it_is_sent_to_a_worker_as_plain_settings(task):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        identity = pool.submit(methodcaller("identity"), task).result()
+        labels = pool.submit(methodcaller("load"), task).result().test_labels
+    assert identity == task.identity()
+    assert np.array_equal(labels, task.load().test_labels)
+
+
+def test_every_setting_counts_in_the_fingerprint(task):
+    other = type(task)(**{**vars(task), "split_seed": 1})
+    wider = type(task)(**{**vars(task), "validation_fraction": 0.2})
+    assert len({fingerprint(t) for t in (task, other, wider)}) == 3
+
+
+def test_its_annotations_can_be_resolved(task):
+    # Plan files are checked against them.
+    assert typing.get_type_hints(type(task))["validation_fraction"] is float
+
+
+def test_looking_at_tasks_imports_nothing_heavy():
+    code = """
+import sys
+from archsieve.registry import TASKS
+for name in TASKS:
+    task = TASKS[name]()
+    (task.name, task.input_shape, task.num_outputs, task.higher_is_better, task.sources, task.is_present())
+heavy = {"torch", "datasets", "sklearn", "PIL", "pyarrow", "huggingface_hub", "scipy"} & set(sys.modules)
+sys.exit(", ".join(sorted(heavy)) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
