@@ -318,7 +318,7 @@ def _print_result(result: Result, folder: Path) -> None:
     console.table(columns, [[getattr(stage, c) for c in columns] for stage in result.stages])
     console.out(f"\nBest: {result.best}")
     if result.final_score is not None:
-        console.out(f"{result.final_estimator}: {result.final_score:.2f}")
+        console.out(f"Final {result.metric}, by {result.final_estimator}: {result.final_score:.2f}")
     if result.truth is not None:
         t = result.truth
         console.out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")

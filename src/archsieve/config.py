@@ -166,7 +166,8 @@ def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
     estimator = make("estimator", table.pop("estimator"), plugins)
     drop = table.pop("drop", None)
     if drop is None:
-        return [Stage(estimator, **table)]
+        rules = {f.name: f for f in fields(Stage)}
+        return [Stage(estimator, **{key: _setting(rules[key], value, plugins) for key, value in table.items()})]
     if table.keys() & {"keep", "top", "above"} or not hasattr(estimator, "epochs"):
         raise PlanError(f"{where}: `drop` goes with an estimator that has epochs, and without keep, top or above.")
     if not all(isinstance(d, int | float) and 0 <= d <= 1 for d in drop):

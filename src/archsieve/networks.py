@@ -61,6 +61,19 @@ def initialise(network: nn.Module, run_seed: int) -> nn.Module:
     return network
 
 
+def check_device(device: str) -> None:
+    """Check that torch can compute on `device`.
+
+    Raises:
+        SettingError: it cannot.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by the kind of device
+        reason = str(error).partition("\n")[0]
+        raise SettingError(f"The device {device!r} cannot be used here: {reason}") from error
+
+
 def build_network(space: SearchSpace, arch: Architecture, task: Task, run_seed: int) -> nn.Module:
     """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option."""
     with torch.random.fork_rng(devices=[]):

@@ -117,6 +117,7 @@ class Result:
     chosen_by: str
     final_estimator: str | None
     final_score: float | None
+    metric: str
     truth: Truth | None
     stages: tuple[StageReport, ...]
     seconds: float
@@ -136,6 +137,7 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
         chosen_by=found.rounds[-1].label if found.rounds else "",
         final_estimator=plan.final.name if plan.final else None,
         final_score=final,
+        metric=getattr(session.task, "metric_name", "score"),
         truth=true_rank(session.space, session.task, found.best),
         stages=tuple(
             StageReport(r.label, len(r.archs), len(r.kept), r.failures, round(r.seconds, 3)) for r in found.rounds

@@ -6,7 +6,7 @@ import difflib
 import importlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from archsieve.errors import UnknownNameError
+from archsieve.errors import UnknownNameError, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,7 +76,7 @@ class Registry(Generic[T]):
         entry = self._entries[name]
         if isinstance(entry, str):
             target, _, attribute = entry.partition(":")
-            module = importlib.import_module(target)
+            module = _import(target)
             entry = self._entries[name]  # the module may have registered it itself
             if isinstance(entry, str):
                 entry = self._entries[name] = getattr(module, attribute)
@@ -98,6 +98,16 @@ class Registry(Generic[T]):
         if self._home is not None:
             home, self._home = self._home, None
             importlib.import_module(home)
+
+
+def _import(module: str) -> Any:
+    """Import a module of the catalogue; where it lacks an optional package, name the extra that brings it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            require("torch", "torch")
+        raise
 
 
 def _same(one: object, other: object) -> bool:

@@ -50,6 +50,7 @@ class Session:
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
+        SettingError: the device is not there.
     """
 
     def __init__(
@@ -64,6 +65,10 @@ class Session:
         plugins: Sequence[str] = (),
         progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
+        if device != "cpu":
+            from archsieve.networks import check_device
+
+            check_device(device)
         self.folder = Path(folder)
         self.space, self.task, self.seed = space, task, seed
         self._executor: Executor = executor or Serial()
@@ -211,7 +216,7 @@ class Session:
 
     def _keep(self, result: ChunkScores) -> list[Row]:
         if result.failure is not None:
-            raise EstimatorError(*result.failure)
+            raise result.failure
         share = result.seconds / result.scores.size
         rows = [
             Row(

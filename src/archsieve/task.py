@@ -28,6 +28,9 @@ class Task(Protocol):
     """What a network is trained and scored on. Plain settings: it is sent to workers, which load the data.
 
     What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once.
+
+    A task may also have `identity()`, plain values that tell it from others (the content of its data in, their path
+    out), `sources`, the files it reads, `is_present()`, whether they are there, and `metric_name`.
     """
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.errors import ArchsieveError, PartialScoringError, ScoringError
+from archsieve.errors import ArchsieveError, EstimatorError, PartialScoringError, ScoringError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Chunk:
 class ChunkScores:
     """What it gives back: scores (n, k), why some are NaN by (row, column), who computed them in how long.
 
-    `failure` is set, to a sentence and a traceback, where an estimator failed in a way nobody foresaw.
+    `failure` is set where the chunk could not be scored at all; one nobody foresaw is an `EstimatorError`.
     """
 
     chunk: Chunk
@@ -44,7 +44,7 @@ class ChunkScores:
     errors: dict[tuple[int, int], str]
     seconds: float
     worker: int
-    failure: tuple[str, str] | None = None
+    failure: ArchsieveError | None = None
 
 
 def score_chunk(chunk: Chunk) -> ChunkScores:
@@ -52,19 +52,19 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     begun = time.perf_counter()
     scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
     errors: dict[tuple[int, int], str] = {}
-    failure = None
+    failure: ArchsieveError | None = None
     try:
         for plugin in chunk.plugins:
             importlib.import_module(plugin)
         _fill(chunk, scores, errors)
+    except ArchsieveError as error:
+        failure = error
     except Exception as error:
         names = ", ".join(e.name for e in chunk.estimators)
         first, last = (chunk.contexts[0].space.describe(chunk.archs[i]) for i in (0, -1))
         where = first if len(chunk.archs) == 1 else f"{first} to {last}"
-        failure = (
-            f"The estimator {names!r} failed on {where}: {describe_error(error)}",
-            traceback.format_exc(),
-        )
+        message = f"The estimator {names!r} failed on {where}: {describe_error(error)}"
+        failure = EstimatorError(message, traceback.format_exc())
     return ChunkScores(chunk, scores, errors, time.perf_counter() - begun, os.getpid(), failure)
 
 

@@ -110,6 +110,22 @@ def test_a_dimension_is_forced_only_where_it_can_move(toy, recorder):
     assert sum(member != trial for member, trial in pairs) > 25
 
 
+def test_a_dimension_is_forced_only_if_none_was_crossed(toy, recorder):
+    both = []
+    for seed in range(20):
+        evaluate = recorder(lambda arch: 0)
+        run(toy((100, 100)), evaluate, budget=100, seed=seed)
+        pairs = slots(evaluate.asked, 50, better=lambda trial, member: True)
+        both += [all(a != b for a, b in zip(member, trial, strict=True)) for member, trial in pairs]
+    assert np.mean(both) == pytest.approx(0.25, abs=0.05)  # forced always, it would be one half
+
+
+def test_a_space_of_one_architecture(toy, recorder):
+    evaluate = recorder(lambda arch: 2)
+    result = run(toy((1, 1)), evaluate, budget=60)
+    assert (result.best, result.best_score, len(evaluate.asked)) == ((0, 0), 2, 60)
+
+
 def test_codes_cover_equal_bins(toy, recorder):
     evaluate = recorder(lambda arch: 0)
     run(toy((4,)), evaluate, budget=4000, population=2000)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from archsieve.errors import require
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,6 +36,7 @@ class Cost:
         return np.array([closed_form(a, ctx.task) if closed_form else self._count(a, ctx) for a in archs], dtype=float)
 
     def _count(self, arch: Architecture, ctx: Context) -> int:
+        require("torch", "torch")
         import torch
 
         from archsieve.networks import count_flops, count_macs, count_params

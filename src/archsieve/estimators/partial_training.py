@@ -62,8 +62,8 @@ class PartialTraining:
 
     @property
     def name(self) -> str:
-        """The name with the epochs trained."""
-        return f"partial_training[{self.epochs}]"
+        """The name with the epochs trained, and the split where it is the test set."""
+        return f"partial_training[{self.epochs}{', test' if self.split == 'test' else ''}]"
 
     @property
     def lineage(self) -> PartialTraining:

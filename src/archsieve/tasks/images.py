@@ -80,6 +80,7 @@ class ImageClassification(ABC):
     version: ClassVar[int] = 1  # raised whenever the same data would give other inputs
     higher_is_better: ClassVar[bool] = True
     sources: ClassVar[tuple[Source, ...]] = ()
+    metric_name: ClassVar[str] = "accuracy in percent"
     white: ClassVar[int] = 255  # the pixel value that becomes 1
     mean: ClassVar[tuple[float, ...]]  # after that, by channel; one value stands for all channels
     std: ClassVar[tuple[float, ...]]
