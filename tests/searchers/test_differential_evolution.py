@@ -141,6 +141,24 @@ def test_a_tight_space_is_searched_with_fresh_points(toy, recorder):
     assert result.best_score == 1
 
 
+def test_where_no_trial_is_valid_a_fresh_point_of_the_space_is_tried(toy, recorder):
+    valid = [(5,) * 12, (50,) * 12, (90,) * 12]  # a fully crossed mixture of the three is none of them
+
+    class Islands(toy):
+        def is_valid(self, arch):
+            return arch in valid
+
+        def sample(self, rng):
+            drawn.append(valid[len(drawn) % 3])
+            return drawn[-1]
+
+    drawn = []
+    evaluate = recorder(sum)
+    result = run(Islands((100,) * 12), evaluate, budget=4, population=3, cr=1)
+    assert evaluate.asked == [*valid, valid[0]] == drawn
+    assert result.best == (90,) * 12
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

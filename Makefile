@@ -1,0 +1,39 @@
+# `make demo` and `make test` are all a newcomer needs; both set up what they use in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest --doctest-modules --doctest-glob=README.md src tests README.md
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(VENV)/.ready-demo
+	$(BIN)/archsieve search demo --out runs/demo --workers 2
+
+test: lint
+	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered
+
+test-slow: $(VENV)/.ready-dev
+	$(PYTEST) -m slow
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+clean:
+	rm -rf $(VENV) runs .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "archsieve needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[torch,data]'
+	touch $@
+
+$(VENV)/.ready-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[all,dev]'
+	touch $@ $(VENV)/.ready-demo

@@ -1,0 +1,32 @@
+"""Which tests run where: `data` tests need ARCHSIEVE_DATA, `gpu` tests an accelerator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # as in a worker: sums then do not depend on the machine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = os.environ.get("ARCHSIEVE_DATA", "")
+    no_data = pytest.mark.skip(reason="ARCHSIEVE_DATA names no folder: see `archsieve data`")
+    no_gpu = pytest.mark.skip(reason="no CUDA device here")
+    for item in items:
+        if "data" in item.keywords and not (folder and Path(folder).is_dir()):
+            item.add_marker(no_data)
+        if "gpu" in item.keywords and not torch.cuda.is_available():
+            item.add_marker(no_gpu)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
+    """Fail a skipped `data` test where the data are required."""
+    report = yield
+    if report.skipped and "data" in item.keywords and os.environ.get("ARCHSIEVE_REQUIRE_DATA"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped although ARCHSIEVE_REQUIRE_DATA is set: {report.longrepr}"
+    return report
