@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 import traceback
@@ -187,8 +188,11 @@ def search(
 ) -> None:
     """Search by a plan; started again, it goes on from what its folder holds."""
     folder = out or Path("runs") / Path(plan).stem
-    again = f"archsieve search {plan} --out {folder}" + "".join(f" --plugin {p}" for p in plugin or [])
-    with _guarded(None if dry_run else folder, again), ExitStack() as stack:
+    again = ["archsieve", "search", plan, "--out", str(folder)] + ["--ray"] * ray
+    again += [] if device == "cpu" else ["--device", device]
+    again += [] if workers == 1 else ["--workers", str(workers)]
+    again += [word for name in plugin or [] for word in ("--plugin", name)]
+    with _guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
         plugins = _load(plugin)
         path = find_plan(plan)
         chosen = load_plan(path, plugins)
@@ -319,6 +323,8 @@ def _print_result(result: Result, folder: Path) -> None:
     console.out(f"\nBest: {result.best}")
     if result.final_score is not None:
         console.out(f"Final {result.metric}, by {result.final_estimator}: {result.final_score:.2f}")
+    elif result.final_estimator is not None:
+        console.out(f"{result.final_estimator} could not score it: see `archsieve report {folder}`")
     if result.truth is not None:
         t = result.truth
         console.out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
@@ -338,7 +344,7 @@ def _guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         raise typer.Exit(130) from None
     except ArchsieveError as error:
         details = error.details if isinstance(error, EstimatorError) else ""
-        console.note(f"Error: {error}{_logged(details, folder) if details else ''}")
+        console.note(f"Error: {str(error).rstrip('.')}.{_logged(details, folder)}" if details else f"Error: {error}")
         raise typer.Exit(1) from None
     except Exception as error:
         console.note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")

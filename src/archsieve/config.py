@@ -164,15 +164,18 @@ def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
     if "estimator" not in table:
         raise PlanError(f"{where} needs an estimator.")
     estimator = make("estimator", table.pop("estimator"), plugins)
-    drop = table.pop("drop", None)
-    if drop is None:
-        rules = {f.name: f for f in fields(Stage)}
-        return [Stage(estimator, **{key: _setting(rules[key], value, plugins) for key, value in table.items()})]
+    rules = {f.name: f for f in fields(Stage)}
+    if "drop" not in table:
+        try:
+            return [Stage(estimator, **{key: _setting(rules[key], value, plugins) for key, value in table.items()})]
+        except SettingError as error:
+            raise PlanError(f"{where}: {error}") from error
+    drop = _typed(f"{where}: drop", "list of fractions", table.pop("drop"), list)
     if table.keys() & {"keep", "top", "above"} or not hasattr(estimator, "epochs"):
         raise PlanError(f"{where}: `drop` goes with an estimator that has epochs, and without keep, top or above.")
-    if not all(isinstance(d, int | float) and 0 <= d <= 1 for d in drop):
-        raise PlanError(f"{where}: every fraction in `drop` must lie in 0..1, but got {drop}.")
-    label = table.get("label", estimator.name.partition("[")[0])
+    if not drop or not all(isinstance(d, int | float) and not isinstance(d, bool) and 0 <= d <= 1 for d in drop):
+        raise PlanError(f"{where}: `drop` needs one fraction in 0..1 an epoch, but got {drop}.")
+    label = _typed(f"{where}: label", "text", table.get("label", estimator.name.partition("[")[0]), str)
     return [
         Stage(replace(estimator, epochs=epoch), keep=float(1 - exact(d)), label=f"{label}, epoch {epoch}")
         for epoch, d in enumerate(drop, 1)
@@ -187,7 +190,10 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
     evolve = make("estimator", table["evolve"], plugins) if "evolve" in table else None
     if ("sample" in table) == (evolve is not None):
         raise PlanError(f"the pool needs either `sample` or `evolve`, but got {table}.")
-    return Pool(table.get("sample"), evolve, table.get("budget", Pool.budget))
+    if "budget" in table and evolve is None:
+        raise PlanError("the pool: `budget` goes with `evolve`.")
+    numbers = {key: _typed(key, "whole number", table[key], int) for key in ("sample", "budget") if key in table}
+    return Pool(evolve=evolve, **numbers)
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
@@ -206,7 +212,7 @@ def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
 
 
 def _typed(what: str, wanted: str, value: Any, *kinds: type) -> Any:
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds) or value != value:  # NaN
         raise SettingError(f"{what} must be a {wanted}, but is {value!r}.")
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +78,10 @@ class PartialScoringError(ScoringError):
     def __init__(self, scores: NDArray[np.float64], reasons: dict[tuple[int, int], str]) -> None:
         super().__init__(f"{len(reasons)} scores could not be computed; the first: {next(iter(reasons.values()))}")
         self.scores, self.reasons = scores, reasons
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again in another process, from its parts and not from its message."""
+        return type(self), (self.scores, self.reasons)
 
 
 def require(module: str, extra: str) -> None:

@@ -90,7 +90,7 @@ class Processes:
             self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start_worker)
         try:
             with _single_thread_children():
-                yield from _as_completed(self._pool.submit, fn, items, 2 * self.workers)
+                yield from _as_completed(self._submit, fn, items, 2 * self.workers)
         except BrokenProcessPool as error:
             self._stop(at_once=True)
             raise WorkerError(
@@ -102,6 +102,12 @@ class Processes:
             raise
         if not self._is_kept:
             self._stop(at_once=False)
+
+    def _submit(self, *call: Any) -> Future[Any]:
+        if self._pool is None:
+            raise WorkerError("The worker processes were stopped while there was work to do.")
+        with _interrupts_held():  # the pool starts processes as they are needed
+            return self._pool.submit(*call)
 
     def _stop(self, *, at_once: bool) -> None:
         pool, self._pool = self._pool, None
@@ -155,9 +161,11 @@ class Ray:
                 running += [remote.remote(function, item) for item in islice(queue, len(done))]
                 yield from ray.get(done)
         except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, ray.exceptions.RayError):
+                raise _ray_failed(error.cause) from error
             raise error.cause from error
         except ray.exceptions.RayError as error:
-            raise WorkerError(f"Ray could not finish: {error}. What was finished is stored.") from error
+            raise _ray_failed(error) from error
         finally:
             for task in running:
                 ray.cancel(task, force=True)
@@ -170,6 +178,11 @@ class Ray:
 
             ray.shutdown()
             self._is_ours = False
+
+
+def _ray_failed(error: Exception) -> WorkerError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return WorkerError(f"Ray could not finish: {reason}. What was finished is stored.")
 
 
 def _start_ray(workers: int) -> None:
@@ -213,6 +226,19 @@ def _single_thread_children() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Have processes started meanwhile be deaf to Ctrl-C from the beginning: it is the driver's to act on."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:

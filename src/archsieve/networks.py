@@ -49,14 +49,15 @@ def torch_generator(run_seed: int, purpose: Purpose, *path: str | int) -> torch.
 def initialise(network: nn.Module, run_seed: int) -> nn.Module:
     """Give every module the initial weights its own class prescribes, drawn by seed and by the module's name.
 
-    A name says position and option, so a block has the same weights in every network that holds it, and in the
-    supernet. Weights that belong to no module with `reset_parameters` are left as built.
+    The network lies on the CPU: no other device's generator is touched. A name says position and option, so a block
+    has the same weights in every network that holds it, and in the supernet. Weights that belong to no module with
+    `reset_parameters` are left as built.
     """
     with torch.random.fork_rng(devices=[]):
         for name, module in network.named_modules():
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
-                torch.manual_seed(derive_seed(run_seed, "init", name))
+                torch.default_generator.manual_seed(derive_seed(run_seed, "init", name))
                 reset()
     return network
 
@@ -77,7 +78,7 @@ def check_device(device: str) -> None:
 def build_network(space: SearchSpace, arch: Architecture, task: Task, run_seed: int) -> nn.Module:
     """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(run_seed, "init"))
+        torch.default_generator.manual_seed(derive_seed(run_seed, "init"))
         network = space.build(arch, task)
     return initialise(network, run_seed).train()
 
@@ -94,7 +95,7 @@ def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
             f"needs none."
         )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(run_seed, "init"))
+        torch.default_generator.manual_seed(derive_seed(run_seed, "init"))
         supernet: nn.Module = space.supernet(task)
     return initialise(supernet, run_seed).train()
 
@@ -152,8 +153,9 @@ def _flops_an_element(module: nn.Module, inputs: Tensor, output: Tensor) -> int:
 
 def _forward_one(network: nn.Module, input_shape: tuple[int, ...]) -> None:
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    was_training = network.training
+    modes = {module: module.training for module in network.modules()}
     network.eval()
     with torch.no_grad():
         network(torch.zeros(1, *input_shape, device=device))
-    network.train(was_training)
+    for module, training in modes.items():
+        module.training = training

@@ -16,7 +16,7 @@ from archsieve.randomness import generator
 from archsieve.run_folder import RESULT_FILE, write_json
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution
-from archsieve.space import enumerate_space, size
+from archsieve.session import pool_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,12 @@ class Pool:
     evolve: Any = None
     budget: int = 500
 
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name, number in (("sample", self.sample), ("budget", self.budget)):
+            if number is not None and number < 1:
+                raise SettingError(f"`{name} >= 1` must hold for a pool, but got {name}={number}.")
+
     def draw(self, session: Session) -> list[Architecture]:
         """Return the candidates, by canonical code, in the order that breaks ties."""
         if self.evolve is None:
@@ -49,18 +55,20 @@ class Pool:
             session.space,
             lambda archs: session.scores([self.evolve], archs)[:, 0],
             budget=self.budget,
+            population=min(50, self.budget),
+            tournament=min(10, self.budget),
             rng=generator(session.seed, "sample", "evolution"),
         )
         visited = (tuple(map(int, code)) for code in found.rounds[0].archs)
         return list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
 
     def count(self, space: SearchSpace) -> int:
-        """Return how many candidates there are, or at most are."""
-        if self.evolve is not None:
-            return self.budget
-        if self.sample is not None:
-            return self.sample
-        return len({space.canonical(arch) for arch in enumerate_space(space)}) if size(space) < 10**6 else size(space)
+        """Return how many candidates there are, or for an evolution at most are.
+
+        Raises:
+            SettingError: the space cannot give that pool.
+        """
+        return pool_size(space, self.sample) if self.evolve is None else self.budget
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,11 @@ class Truth:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of a search, as `result.json` holds it. `best_score` is None where no stage chose between two."""
+    """The outcome of a search, as `result.json` holds it.
+
+    `best_score` is None where no stage chose between two, or none could be scored; so is `final_score` where there is
+    no final estimator, or it failed.
+    """
 
     best: str
     code: tuple[int, ...]
@@ -129,14 +141,14 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
     """Run the plan in an open session, write `result.json`, and return what it holds."""
     begun = time.perf_counter()
     found = run_funnel(plan.stages, plan.pool.draw(session), session.scores, on_round=on_round)
-    final = float(session.scores([plan.final], [found.best])[0, 0]) if plan.final else None
+    final = session.scores([plan.final], [found.best])[0, 0] if plan.final else math.nan
     result = Result(
         best=session.space.describe(found.best),
         code=found.best,
-        best_score=None if math.isnan(found.best_score) else found.best_score,
+        best_score=_finite(found.best_score),
         chosen_by=found.rounds[-1].label if found.rounds else "",
         final_estimator=plan.final.name if plan.final else None,
-        final_score=final,
+        final_score=_finite(final),
         metric=getattr(session.task, "metric_name", "score"),
         truth=true_rank(session.space, session.task, found.best),
         stages=tuple(
@@ -148,6 +160,10 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
     )
     write_json(session.folder / RESULT_FILE, asdict(result))
     return result
+
+
+def _finite(score: float) -> float | None:
+    return float(score) if math.isfinite(score) else None
 
 
 def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> Truth | None:
@@ -167,14 +183,14 @@ def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> Truth | Non
 def stage_counts(plan: Plan) -> Sequence[tuple[str, int, int | None]]:
     """Return (label, candidates, kept) of each stage; None where the number kept depends on the scores.
 
-    After such a stage the counts are upper bounds. Stages after the one that leaves a single network do not run.
+    After such a stage the counts are upper bounds. A stage that is given a single network does not run.
     """
     rows: list[tuple[str, int, int | None]] = []
     n = plan.pool.count(plan.space)
     for stage in plan.stages:
+        if n == 1:
+            break
         kept = None if stage.above is not None else stage.count(n)
         rows.append((stage.label, n, kept))
         n = n if kept is None else kept
-        if n == 1:
-            break
     return rows

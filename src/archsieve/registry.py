@@ -50,6 +50,7 @@ class Registry(Generic[T]):
         Raises:
             UnknownNameError: the name is taken by something else.
         """
+        self._fill()
         taken = self._entries.get(name)
         if taken is not None and not _same(taken, entry):
             raise UnknownNameError(f"The {self.kind} {name!r} is registered already: choose another name.")
@@ -117,7 +118,9 @@ def _same(one: object, other: object) -> bool:
 
 def _origin(entry: object) -> str:
     definition = getattr(entry, "function", entry)
-    return entry if isinstance(entry, str) else f"{definition.__module__}:{getattr(definition, '__qualname__', entry)}"
+    if isinstance(entry, str):
+        return entry
+    return f"{getattr(definition, '__module__', '')}:{getattr(definition, '__qualname__', entry)}"
 
 
 SPACES: Registry[Any] = Registry("space", "archsieve.spaces")

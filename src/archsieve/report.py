@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import RunFolderError
-from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, RUN_FILE, read_json
+from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, read_json, read_mark
 from archsieve.store import Row, Store, encode
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read_run(folder: Path) -> RunReport:
         RunFolderError: it is no run folder, or damaged.
     """
     rows = read_rows(folder)
-    mark = read_json(folder / RUN_FILE)
+    mark = read_mark(folder)
     groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.name, row.key.estimator, row.key.seed), []).append(row)

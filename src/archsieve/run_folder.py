@@ -32,7 +32,11 @@ def lock(folder: Path) -> sqlite3.Connection:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)
-        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
             raise RunFolderError(f"Cannot write to the run folder {folder}: {error}.") from error
@@ -55,13 +59,29 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> None:
     if not mark.exists():
         write_json(mark, {"fingerprints": prints, "space": identity(space), "task": identity(task)})
         return
-    found = read_json(mark)
+    found = read_mark(folder)
     for kind, now in (("space", space), ("task", task)):
-        if found.get("fingerprints", {}).get(kind) != prints[kind]:
+        if found["fingerprints"].get(kind) != prints[kind]:
             raise RunFolderError(
-                f"The run folder {folder} was made for the {kind} {json.dumps(found.get(kind))}, but this search is "
+                f"The run folder {folder} was made for the {kind} {json.dumps(found[kind])}, but this search is "
                 f"for {json.dumps(identity(now))}: choose another folder."
             )
+
+
+def read_mark(folder: Path) -> dict[str, Any]:
+    """Return what `claim` left: the fingerprints and identities of space and task.
+
+    Raises:
+        RunFolderError: it is not there, or damaged.
+    """
+    found = read_json(folder / RUN_FILE)
+    whole = isinstance(found, dict) and {"space", "task"} <= found.keys()
+    if not whole or not isinstance(found.get("fingerprints"), dict):
+        raise RunFolderError(
+            f"The file {folder / RUN_FILE} does not say what the run folder is for: put back a whole copy, or choose "
+            f"another folder."
+        )
+    return found  # type: ignore[no-any-return]
 
 
 def write_json(path: Path, value: Any) -> None:

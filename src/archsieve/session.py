@@ -105,17 +105,11 @@ class Session:
             SettingError: the space is too large to list, or holds fewer than `sample` networks.
         """
         rng = generator(self.seed, "sample", "pool")
+        count = pool_size(self.space, sample)
         if size(self.space) > LARGEST_POOL:
-            if sample is None:
-                raise SettingError(
-                    f"The space {self.space.name} has {size(self.space):.3g} codes, too many to score all: ask for a "
-                    f"sample."
-                )
-            return draw_distinct(self.space, sample, rng)
-        codes = sorted({self.space.canonical(arch) for arch in enumerate_space(self.space)})
-        if sample is not None and not 1 <= sample <= len(codes):
-            raise SettingError(f"`1 <= sample <= {len(codes)}` must hold in {self.space.name}, but got {sample}.")
-        return [codes[i] for i in rng.permutation(len(codes))][:sample]
+            return draw_distinct(self.space, count, rng)
+        codes = sorted(_distinct(self.space))
+        return [codes[i] for i in rng.permutation(len(codes))][:count]
 
     def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
@@ -126,8 +120,8 @@ class Session:
         Raises:
             EstimatorError: an estimator failed in a way nobody foresaw; what was scored before is stored.
         """
-        if not archs:
-            return np.empty((0, len(estimators)))
+        if not archs or not estimators:
+            return np.empty((len(archs), len(estimators)))
         leaves = list(dict.fromkeys(leaf for e in estimators for leaf in _leaves(e)))
         known = self._known(leaves, archs)
         for pass_ in _passes(leaves):
@@ -164,8 +158,11 @@ class Session:
         columns = np.stack([self._column(part, archs, known) for part in estimator.parts], axis=1)
         if estimator.calibration is None:
             return estimator.combine(columns, columns)
-        sample = self.pool(min(estimator.calibration, size(self.space)))
-        return estimator.combine(columns, self.scores(estimator.parts, sample))
+        return estimator.combine(columns, self.scores(estimator.parts, self._reference(estimator.calibration)))
+
+    def _reference(self, count: int) -> list[Architecture]:
+        """Return `count` networks drawn by seed, or all where the space holds fewer."""
+        return self.pool(count if size(self.space) > LARGEST_POOL else min(count, len(_distinct(self.space))))
 
     def _compute(
         self,
@@ -181,10 +178,10 @@ class Session:
                 lacking.setdefault(absent, []).append(code)
         total, done = sum(map(len, lacking.values())), 0
         label = ", ".join(e.name for e in members)
+        for estimator in dict.fromkeys(e for absent in lacking for e in absent):
+            if isinstance(estimator, Fittable):
+                self._fit(estimator, archs)
         if total:
-            for estimator in members:
-                if isinstance(estimator, Fittable):
-                    self._fit(estimator, archs)
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
             for result in self._executor.map(score_chunk, self._chunks(absent, missing)):
@@ -223,7 +220,7 @@ class Session:
                 self._key(e),
                 arch,
                 e.name,
-                float(result.scores[i, k]),
+                float(result.scores[i, k]) + 0.0,  # -0.0 is 0.0: the store knows one zero
                 share,
                 result.worker,
                 result.errors.get((i, k)),
@@ -233,6 +230,30 @@ class Session:
         ]
         self._store.put(rows)
         return rows
+
+
+def pool_size(space: SearchSpace, sample: int | None = None) -> int:
+    """Return how many networks a pool has: all of the space, or `sample` of them.
+
+    Raises:
+        SettingError: the space is too large to list, or holds fewer than `sample` networks.
+    """
+    if sample is not None and sample < 1:
+        raise SettingError(f"`sample >= 1` must hold, but got {sample}.")
+    if size(space) > LARGEST_POOL:
+        if sample is None:
+            raise SettingError(
+                f"The space {space.name} has {size(space):.3g} codes, too many to score all: ask for a sample."
+            )
+        return sample
+    count = len(_distinct(space))
+    if sample is not None and sample > count:
+        raise SettingError(f"`1 <= sample <= {count}` must hold in {space.name}, but got {sample}.")
+    return sample or count
+
+
+def _distinct(space: SearchSpace) -> set[Architecture]:
+    return {space.canonical(arch) for arch in enumerate_space(space)}
 
 
 def _leaves(estimator: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsieve.errors import RunFolderError
+from archsieve.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
     space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
     architecture TEXT NOT NULL, name TEXT NOT NULL, score REAL, seconds REAL NOT NULL, worker INTEGER NOT NULL,
     error TEXT, PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
+_SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,11 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._guarded():
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(_SCHEMA)
-            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise self._damaged(verdict)
+            if not path.exists():
+                _make(path)
+            elif path.is_file() and _is_cut(path.stat().st_size):  # which SQLite overlooks, or takes for a new file
+                raise self._damaged("it is cut short")
+            self._db = _open(path)
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed."""
@@ -121,7 +121,7 @@ class Store:
             yield
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise RunFolderError(f"Cannot use the results file {self.path}: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from error
@@ -131,6 +131,37 @@ class Store:
             f"The results file {self.path} is damaged ({why.splitlines()[-1]}). Move it away to start anew, or put "
             f"back a whole copy."
         )
+
+
+def _is_cut(length: int) -> bool:
+    return length == 0 or length % _SMALLEST_PAGE != 0
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        _prepare(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute(_SCHEMA)
+    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+
+
+def _make(path: Path) -> None:
+    """Make an empty results file in one step, so that a file of no bytes is always a damaged one."""
+    for leftover in ("-wal", "-shm"):  # of a file that was moved away: SQLite would play it into the new one
+        path.with_name(path.name + leftover).unlink(missing_ok=True)
+    with replace_file(path) as temporary:
+        _open(temporary).close()
 
 
 def encode(arch: Architecture) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from archsieve.errors import SettingError
+from archsieve.errors import RunFolderError, SettingError
 from archsieve.files import replace_file
 from archsieve.randomness import generator
 
@@ -99,9 +101,8 @@ def train(
     for epoch in range(begun, epochs):
         optimiser.param_groups[0]["lr"] = recipe.rate(epoch)
         order, choices = generator(seed, "train", epoch), generator(seed, "sample", epoch)
-        for inputs, targets in task.batches(
-            "train", batch_size=recipe.batch_size, rng=order, augment=True, device=device
-        ):
+        batches = task.batches("train", batch_size=recipe.batch_size, rng=order, augment=True, device=device)
+        for inputs, targets in _joined(batches, least=min(2, recipe.batch_size)):  # one item has no statistics
             optimiser.zero_grad(set_to_none=True)
             outputs = network(inputs) if forward is None else forward(inputs, choices)
             task.loss(outputs, targets).backward()  # type: ignore[no-untyped-call]
@@ -112,17 +113,29 @@ def train(
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> int:
-    """Load weights, and the optimiser's state if one is given; return the epochs trained."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    network.load_state_dict(state["network"])
-    if optimiser is not None:
-        optimiser.load_state_dict(state["optimiser"])
-    return int(state["epochs"])
+    """Load weights, and the optimiser's state if one is given; return the epochs trained.
+
+    Raises:
+        RunFolderError: the file is damaged, or holds another network.
+    """
+    with _reading(path):
+        state = _load(path)
+        network.load_state_dict(state["network"])
+        if optimiser is not None:
+            optimiser.load_state_dict(state["optimiser"])
+        return int(state["epochs"])
 
 
 def epochs_trained(path: Path) -> int:
-    """Return the epochs a checkpoint holds, 0 where there is none."""
-    return int(torch.load(path, map_location="cpu", weights_only=True)["epochs"]) if path.exists() else 0
+    """Return the epochs a checkpoint holds, 0 where there is none.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    if not path.exists():
+        return 0
+    with _reading(path):
+        return int(_load(path)["epochs"])
 
 
 def evaluate(
@@ -141,9 +154,32 @@ def evaluate(
     """
     metric = task.metric()
     with torch.no_grad():
-        for inputs, targets in _joined(_first(task.batches(split, batch_size=batch_size, device=device), limit)):
+        batches = _first(task.batches(split, batch_size=batch_size, device=device), limit)
+        for inputs, targets in _joined(batches, least=batch_size // 2):
             metric.update(forward(inputs), targets)
     return metric.compute() if task.higher_is_better else -metric.compute()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever reading a damaged checkpoint raises into one sentence."""
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):  # name the file themselves
+        raise
+    except Exception as error:  # torch raises a dozen kinds, OSError among them, by where the damage is
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RunFolderError(
+            f"The checkpoint {path} is damaged, or of another network: delete it to train anew. ({reason})"
+        ) from error
+
+
+def _load(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        if broken := archive.testzip():  # torch does not look at the checksums
+            raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
 
 
 def _save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, epochs: int) -> None:
@@ -163,12 +199,13 @@ def _first(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> Itera
             return
 
 
-def _joined(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+def _joined(batches: Iterable[tuple[Tensor, Tensor]], least: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches, a last one of fewer than `least` items joined to the one before."""
     held: tuple[Tensor, Tensor] | None = None
     for batch in batches:
         if held is None:
             held = batch
-        elif 2 * len(batch[0]) < len(held[0]):
+        elif len(batch[0]) < least:
             held = torch.cat([held[0], batch[0]]), torch.cat([held[1], batch[1]])
         else:
             yield held

@@ -80,7 +80,7 @@ def _fill(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int
         scores[:] = _ask(chunk.estimators, chunk.archs, chunk.contexts)
     except PartialScoringError as failed:
         scores[:] = failed.scores.reshape(scores.shape)
-        errors.update(failed.reasons)
+        errors.update({place: " ".join(reason.split()) for place, reason in failed.reasons.items()})
         for place in failed.reasons:
             scores[place] = np.nan
     except ScoringError:

@@ -122,8 +122,9 @@ def test_missing_columns_are_named(folder, rows):
         CELLS.load()
 
 
-def test_a_column_twice(folder, rows):
-    write_csv(folder, rows, [*HEADER[:-1], "index"])
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_a_column_twice(folder, rows, write):
+    write(folder, rows, [*HEADER[:-1], "index"])
     with pytest.raises(DataError, match="names a column twice"):
         CELLS.load()
 

@@ -132,7 +132,8 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
     from pyarrow import ArrowException, parquet
 
     try:
-        table = parquet.read_table(path)
+        with parquet.ParquetFile(path) as file:
+            table = file.read()
     except (OSError, ValueError, ArrowException) as error:
         raise fault(path, f"is damaged, or no parquet: {str(error).splitlines()[0].rstrip('.')}") from error
     if len(set(table.column_names)) < len(table.column_names):

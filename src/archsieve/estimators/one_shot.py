@@ -83,7 +83,13 @@ class OneShot:
         )
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the metric of each path on the validation split, shape (n,), higher is better."""
+        """Return the metric of each path on the validation split, shape (n,), higher is better.
+
+        Raises:
+            SettingError: the supernet is not trained.
+        """
+        if not self._file(ctx).exists():
+            raise SettingError(f"There is no trained supernet in {ctx.workdir}: call `fit` first.")
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
         load_checkpoint(self._file(ctx), supernet)
         use_batch_statistics(supernet.to(ctx.device).eval())

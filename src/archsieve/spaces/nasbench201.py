@@ -135,11 +135,10 @@ class NASBench201(SearchSpace):
         before = self.width
         for stage, outputs in enumerate(self.widths):
             if stage > 0:
-                shortcut = (height // 2) * (width // 2)
                 height, width = halved(height), halved(width)
                 yield convolution(before, outputs, 3, height * width)
                 yield convolution(outputs, outputs, 3, height * width)
-                yield convolution(before, outputs, 1, shortcut, normalised=False)
+                yield convolution(before, outputs, 1, height * width, normalised=False)
             for operation in arch:
                 if operation in KERNELS:
                     edge = convolution(outputs, outputs, KERNELS[operation], height * width)

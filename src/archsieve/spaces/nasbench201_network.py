@@ -91,7 +91,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = _relu_conv_bn(inputs, outputs, 3, 2)
         self.second = _relu_conv_bn(outputs, outputs, 3)
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(inputs, outputs, 1, bias=False))
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the sum of both branches."""

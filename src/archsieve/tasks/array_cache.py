@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archsieve.errors import DataError
+from archsieve.files import replace_file
 from archsieve.tasks.images import Images
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[in
     made = make()
     try:
         for field, path in paths.items():
-            _write(path, getattr(made, field))
+            with replace_file(path) as temporary, temporary.open("xb") as stream:
+                np.save(stream, getattr(made, field), allow_pickle=False)
     except OSError as error:
         raise DataError(
             f"Cannot write the cache folder {cache_folder()}: {error.strerror}. Set ARCHSIEVE_CACHE to a "
@@ -70,7 +71,7 @@ def _paths(name: str, content: str) -> dict[str, Path]:
 
 
 def _open(paths: dict[str, Path], shape: tuple[int, ...], classes: int) -> Images | None:
-    """Return the memory-mapped arrays, or None where one is missing or is not what `_write` left there."""
+    """Return the memory-mapped arrays, or None where one is missing or is not what `kept` left there."""
     try:
         # As plain arrays: numpy's memmap class is slower to index and says nothing more.
         arrays = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths.values())
@@ -92,15 +93,3 @@ def _fits(pixels: np.ndarray, labels: np.ndarray, shape: tuple[int, ...], classe
         and int(labels.min()) >= 0
         and int(labels.max()) < classes
     )
-
-
-def _write(path: Path, array: np.ndarray) -> None:
-    """Write one array so that nobody ever sees half of it: two processes may do this at the same time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with partial.open("xb") as stream:
-            np.save(stream, array, allow_pickle=False)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

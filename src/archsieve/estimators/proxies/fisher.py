@@ -22,18 +22,22 @@ def fisher(network: nn.Module, probe: Probe) -> float:
     every weight before summing.
     """
     outputs: list[Tensor] = []
-    sizes: list[int] = []
+    layers: list[nn.Module] = []
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         outputs.append(output)
-        sizes.append(module.weight[0].numel())  # type: ignore[index]
+        layers.append(module)
 
     for module in network.modules():
         if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
             module.register_forward_hook(keep)
     loss = probe.loss(network(probe.inputs), probe.targets)
     score = 0.0
-    for output, gradient, size in zip(outputs, gradients(loss, outputs), sizes, strict=True):
-        saliency = (output * gradient).flatten(2).sum(2) if output.dim() > 2 else output * gradient
-        score += 0.5 * saliency.square().mean(0).sum().item() * size
+    for layer, output, gradient in zip(layers, outputs, gradients(loss, outputs), strict=True):
+        product = output * gradient
+        if isinstance(layer, nn.Linear):
+            product = product.movedim(-1, 1)  # features stand last, behind positions where there are any
+        saliency = product.flatten(2).sum(2) if product.dim() > 2 else product
+        weights_a_channel = layer.weight[0].numel()  # type: ignore[index]
+        score += 0.5 * saliency.square().mean(0).sum().item() * weights_a_channel
     return score

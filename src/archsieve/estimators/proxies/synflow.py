@@ -37,7 +37,8 @@ def synaptic_flow(network: nn.Module, probe: Probe) -> float:
     network.double()
     with torch.no_grad():
         for tensor in (*network.parameters(), *network.buffers()):
-            tensor.abs_()
+            if tensor.is_floating_point():  # a mask has no sign
+                tensor.abs_()
     layers = list(weights(network).values())
     ones = torch.ones_like(probe.inputs[:1], dtype=torch.float64)
     flows = gradients(network(ones).sum(), layers)

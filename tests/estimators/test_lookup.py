@@ -1,0 +1,102 @@
+"""A recorded column as an estimator, on a benchmark made up here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from archsieve.benchmark import Table
+from archsieve.errors import MissingDataError, UnknownNameError
+from archsieve.estimator import Context, Estimator
+from archsieve.estimators.lookup import Lookup
+from archsieve.registry import BENCHMARKS, ESTIMATORS
+from archsieve.space import SearchSpace
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.testing import EstimatorContract
+
+
+@dataclass(frozen=True)
+class Bits(SearchSpace):
+    length: int = 2
+
+    @property
+    def choices(self):
+        return (2,) * self.length
+
+    def canonical(self, arch):
+        return tuple(sorted(arch))
+
+    def build(self, arch, task):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Made:
+    name: str
+    values: tuple[float, ...]
+    columns: tuple[str, ...] = ("accuracy",)
+    present: bool = True
+    space = Bits()
+    truth = "accuracy"
+
+    def is_present(self):
+        return self.present
+
+    def load(self):
+        if not self.present:
+            raise MissingDataError(f"{self.name}.csv is not there")
+        archs = ((0, 0), (0, 1), (1, 0))
+        return Table(archs, {column: np.array(self.values) for column in self.columns})
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks(monkeypatch):
+    list(BENCHMARKS)  # fills the catalogue, which is put back afterwards
+    for made in (
+        Made("away", (0.0, 0.0, 0.0), ("accuracy", "seconds"), present=False),
+        Made("first", (1.0, 2.0, 3.0)),
+        Made("second", (4.0, 5.0, np.nan), ("accuracy", "loss")),
+    ):
+        monkeypatch.setitem(BENCHMARKS._entries, made.name, made)
+
+
+CODES = [(1, 0), (0, 0), (0, 1), (1, 1)]
+
+
+def scores(tmp_path, *settings, space=None):
+    return Lookup(*settings).score(CODES, Context(space or Bits(), Synthetic(), tmp_path))
+
+
+def test_raw_codes_of_the_first_benchmark_that_is_present(tmp_path):
+    # (0, 1) and (1, 0) are one network, trained twice; (1, 1) was not trained.
+    np.testing.assert_array_equal(scores(tmp_path, "accuracy"), [3, 1, 2, np.nan])
+
+
+def test_the_benchmark_can_be_named_or_follows_from_the_column(tmp_path):
+    np.testing.assert_array_equal(scores(tmp_path, "accuracy", "second"), [np.nan, 4, 5, np.nan])
+    np.testing.assert_array_equal(scores(tmp_path, "loss"), [np.nan, 4, 5, np.nan])
+
+
+def test_what_is_not_there_says_so(tmp_path):
+    with pytest.raises(UnknownNameError, match=r"has a column 'acuracy'\. Did you mean 'accuracy'"):
+        scores(tmp_path, "acuracy")
+    with pytest.raises(UnknownNameError, match="There is no benchmark 'third'"):
+        scores(tmp_path, "accuracy", "third")
+    with pytest.raises(UnknownNameError, match="'first' is not about the space Bits with these settings"):
+        scores(tmp_path, "accuracy", "first", space=Bits(3))
+    with pytest.raises(UnknownNameError, match="No benchmark is about the space Bits with these settings"):
+        scores(tmp_path, "accuracy", space=Bits(3))
+    with pytest.raises(MissingDataError, match=r"away\.csv is not there"):
+        scores(tmp_path, "seconds")
+
+
+def test_what_it_says_of_itself():
+    estimator = ESTIMATORS["lookup"]("loss")
+    assert isinstance(estimator, Estimator)
+    assert (estimator.name, estimator.by_code) == ("loss", True)
+
+
+class TestLookup(EstimatorContract):
+    estimator, space = Lookup("accuracy"), Bits()

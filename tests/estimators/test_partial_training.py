@@ -1,0 +1,120 @@
+"""Partial training: exact to resume, and the same whatever was asked before."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from archsieve.errors import RunFolderError, SettingError
+from archsieve.estimator import Context, Estimator, Resumable, fingerprint
+from archsieve.estimators.partial_training import PartialTraining
+from archsieve.networks import build_network
+from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.tasks.digits import Digits
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.testing import EstimatorContract
+from archsieve.training import epochs_trained, evaluate
+
+SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
+# Many pictures to score on, so that equal scores say something; batches of 25 to train on.
+TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=300, test_images=170, signal=0.5, validation_fraction=0.5)
+ARCHS = [(1, 0), (2, 2)]
+
+
+def partial(epochs, **kwargs):
+    return PartialTraining(**{"epochs": epochs, "horizon": 4, "batch_size": 25, **kwargs})
+
+
+def scores(folder, epochs, archs=ARCHS, **kwargs):
+    return partial(epochs, **kwargs).score(archs, Context(SPACE, TASK, folder)).tolist()
+
+
+def test_epoch_two_after_epoch_one_is_epoch_two_at_once(tmp_path):
+    scores(tmp_path / "pieces", 1)
+    assert epochs_trained(tmp_path / "pieces" / "1-0.pt") == 1
+    assert scores(tmp_path / "pieces", 2) == scores(tmp_path / "at once", 2)
+    one, other = (torch.load(tmp_path / f / "2-2.pt", weights_only=True)["network"] for f in ("pieces", "at once"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_earlier_epoch_later_is_what_it_was_at_first(tmp_path):
+    first = {epochs: scores(tmp_path, epochs) for epochs in (0, 1, 2, 3)}
+    assert len({tuple(s) for s in first.values()}) > 2  # training does change scores
+    before = (tmp_path / "1-0.pt").read_bytes()
+    assert {epochs: scores(tmp_path, epochs) for epochs in (2, 0, 1, 3)} == first
+    assert (tmp_path / "1-0.pt").read_bytes() == before
+
+
+def test_no_epochs_score_the_initial_network(tmp_path):
+    network = build_network(SPACE, (1, 0), TASK, 0).eval()
+    assert scores(tmp_path, 0)[0] == evaluate(network, TASK, "validation")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_test_split_is_scored_on_where_asked(tmp_path):
+    validated, tested = scores(tmp_path, 1), scores(tmp_path, 1, split="test")
+    network = build_network(SPACE, (1, 0), TASK, 0)
+    network.load_state_dict(torch.load(tmp_path / "1-0.pt", weights_only=True)["network"])
+    assert tested[0] == evaluate(network.eval(), TASK, "test")
+    assert validated[0] == evaluate(network, TASK, "validation")
+    assert tested != validated
+    assert epochs_trained(tmp_path / "1-0.pt") == 1  # one training for both
+
+
+def test_it_learns_digits(tmp_path):
+    space = NASBenchMacro(stem_width=8, widths=(16,), stages=(3,), head_width=32)
+    estimator = PartialTraining(epochs=4, horizon=4, batch_size=32, learning_rate=0.05)
+    (score,) = estimator.score([(1, 1, 1)], Context(space, Digits(), tmp_path))
+    assert 60 < score <= 100  # chance is 10
+
+
+def test_the_seed_of_the_run_counts(tmp_path):
+    for seed in (0, 1):
+        partial(1).score(ARCHS[:1], Context(SPACE, TASK, tmp_path / str(seed), seed))
+    one, other = (torch.load(tmp_path / f / "1-0.pt", weights_only=True)["network"] for f in ("0", "1"))
+    assert not torch.equal(one["stem.0.weight"], other["stem.0.weight"])
+
+
+def test_a_damaged_checkpoint_says_so(tmp_path):
+    scores(tmp_path, 1)
+    (tmp_path / "1-0.pt").write_bytes(b"PK")
+    with pytest.raises(RunFolderError, match=r"The checkpoint .*1-0\.pt is damaged"):
+        scores(tmp_path, 2)
+
+
+class TestPartialTraining(EstimatorContract):
+    estimator, task = partial(1), TASK
+    space = NASBench201(width=2, cells=1, stages=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"epochs": -1}, "`epochs >= 0` must hold, but got epochs=-1"),
+        ({"split": "train"}, "`split` must be 'validation' or 'test', but got 'train'"),
+        ({"horizon": 0}, "`horizon >= 1`"),
+        ({"batch_size": 0}, "`batch_size >= 1` must hold"),
+        ({"learning_rate": 0.0}, "`learning_rate > 0`"),
+        ({"clip": -1.0}, "`clip > 0` must hold"),
+    ],
+)
+def test_settings_that_cannot_be(given, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        PartialTraining(**given)
+
+
+def test_what_it_says_of_itself():
+    estimator = PartialTraining(epochs=3)
+    assert isinstance(estimator, Estimator)
+    assert isinstance(estimator, Resumable)
+    assert estimator.name == "partial_training[3]"
+    assert PartialTraining(epochs=3, split="test").name == "partial_training[3, test]"
+    assert estimator.needs == ("data", "labels")
+
+
+def test_one_lineage_for_all_epochs_and_splits_of_one_training():
+    lineages = {fingerprint(p.lineage) for p in (partial(1), partial(3), partial(2, split="test"), partial(1).lineage)}
+    assert len(lineages) == 1
+    others = [partial(1, horizon=5), partial(1, batch_size=26), partial(1, nesterov=True), partial(1, clip=4.0)]
+    assert len(lineages | {fingerprint(p.lineage) for p in others}) == 5

@@ -1,0 +1,139 @@
+"""Zero-cost: the probe, the initial weights and the settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from archsieve.errors import PartialScoringError, ScoringError, SettingError, UnknownNameError
+from archsieve.estimator import Context, Estimator, Grouped, fingerprint
+from archsieve.estimators.proxy import Proxy
+from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.registry import PROXIES
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.tasks.synthetic import Synthetic
+
+SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
+TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40)  # 36 to train on
+ARCHS = [(0, 0), (1, 2), (2, 1)]
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What a proxy named `spy` was given; its score is the number of pictures."""
+    calls = []
+
+    def spy(network, probe):
+        calls.append((network, probe))
+        return len(probe.inputs)
+
+    list(PROXIES)  # fills the catalogue, which is put back afterwards
+    monkeypatch.setitem(PROXIES._entries, "spy", Proxy(spy, ("data",), version=7))
+    return calls
+
+
+def context(tmp_path, **kwargs):
+    return Context(SPACE, TASK, tmp_path, **kwargs)
+
+
+@pytest.mark.parametrize(("asked", "got"), [(8, 8), (36, 36), (64, 36)])
+def test_the_batch_is_as_large_as_asked_or_as_there_is(seen, tmp_path, asked, got):
+    assert ZeroCost("spy", batch_size=asked).score(ARCHS, context(tmp_path)).tolist() == [got] * 3
+    assert ZeroCost("nwot", batch_size=64).score(ARCHS, context(tmp_path)).shape == (3,)
+
+
+def test_every_architecture_gets_the_same_pictures_of_the_training_split(seen, tmp_path):
+    ZeroCost("spy", batch_size=8).score(ARCHS, context(tmp_path))
+    ZeroCost("spy", batch_size=8).score(ARCHS[:1], context(tmp_path, seed=1))
+    first, *rest, other = [probe for _, probe in seen]
+    assert all(torch.equal(first.inputs, probe.inputs) and torch.equal(first.targets, probe.targets) for probe in rest)
+    assert not torch.equal(first.inputs, other.inputs)  # another run, another batch
+    everything, _ = next(iter(TASK.batches("train", batch_size=100)))
+    training = {x.numpy().tobytes() for x in everything}
+    assert {x.numpy().tobytes() for x in first.inputs} <= training  # as they are: not augmented
+    assert len({x.numpy().tobytes() for x in first.inputs}) == 8
+    assert (first.num_outputs, first.seed, other.seed) == (4, 0, 1)
+
+
+def test_proxies_get_copies_in_training_mode(seen, tmp_path):
+    members = [ZeroCost("spy"), ZeroCost("spy")]
+    members[0].score_group(members, ARCHS[:1], context(tmp_path))
+    (one, _), (other, _) = seen
+    assert one is not other
+    assert one.training
+    assert torch.equal(one.head[-1].weight, other.head[-1].weight)
+    assert one.head[-1].weight.data_ptr() != other.head[-1].weight.data_ptr()
+
+
+def test_shared_weights_and_weights_of_ones_own(seen, tmp_path):
+    for init in ("shared", "per_architecture", "per_architecture"):
+        ZeroCost("spy", init=init).score(ARCHS, context(tmp_path))
+    stems = [network.stem[0].weight for network, _ in seen]
+    shared, own, again = stems[:3], stems[3:6], stems[6:]
+    assert all(torch.equal(shared[0], stem) for stem in shared)
+    assert not any(torch.equal(a, b) for a, b in ((own[0], own[1]), (own[1], own[2]), (own[0], own[2])))
+    assert not torch.equal(shared[0], own[0])
+    assert all(torch.equal(a, b) for a, b in zip(own, again, strict=True))
+
+
+def test_weights_of_ones_own_do_not_depend_on_company(tmp_path):
+    estimator, ctx = ZeroCost("l2_norm", init="per_architecture"), context(tmp_path)
+    scores = estimator.score(ARCHS, ctx)
+    assert scores.tolist() == [estimator.score([arch], ctx)[0] for arch in ARCHS]
+    assert not np.array_equal(scores, estimator.score(ARCHS, context(tmp_path, seed=1)))
+    assert not np.array_equal(scores, ZeroCost("l2_norm").score(ARCHS, ctx))
+
+
+def test_what_it_says_of_itself(seen):
+    estimator = ZeroCost("spy", batch_size=8)
+    assert isinstance(estimator, Estimator)
+    assert isinstance(estimator, Grouped)
+    assert (estimator.name, estimator.version, estimator.needs) == ("spy", 7, ("data",))
+    assert estimator.group == ZeroCost("snip", batch_size=8).group
+    assert estimator.group != ZeroCost("spy", batch_size=9).group
+    assert estimator.group != ZeroCost("spy", batch_size=8, init="per_architecture").group
+    assert ZeroCost("l2_norm").needs == ()
+    assert ZeroCost("snip").needs == ("data", "labels")
+
+
+def test_the_version_of_the_proxy_counts_in_the_fingerprint(seen, monkeypatch):
+    before = fingerprint(ZeroCost("spy"))
+    monkeypatch.setitem(PROXIES._entries, "spy", Proxy(PROXIES["spy"].function, version=8))
+    assert fingerprint(ZeroCost("spy")) != before
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "sentence"),
+    [
+        ({"proxy": "nwto"}, UnknownNameError, "There is no proxy 'nwto'. Did you mean 'nwot'?"),
+        ({"proxy": "nwot", "batch_size": 0}, SettingError, "`batch_size >= 1` must hold, but got batch_size=0"),
+        ({"proxy": "nwot", "init": "none"}, SettingError, "`init` must be 'shared' or 'per_architecture', but got 'no"),
+    ],
+)
+def test_settings_that_cannot_be(given, error, sentence):
+    with pytest.raises(error) as raised:
+        ZeroCost(**given)
+    assert sentence in str(raised.value)
+
+
+def test_what_cannot_be_scored_is_named_and_the_rest_given(seen, monkeypatch, tmp_path):
+    def picky(network, probe):
+        if network._path == (1, 2):
+            raise ScoringError("no such thing")
+        return 3.0
+
+    monkeypatch.setitem(PROXIES._entries, "picky", Proxy(picky))
+    with pytest.raises(PartialScoringError, match="1 scores could not be computed; the first: no such thing") as failed:
+        ZeroCost("spy").score_group([ZeroCost("spy", 8), ZeroCost("picky", 8)], ARCHS, context(tmp_path))
+    assert failed.value.reasons == {(1, 1): "no such thing"}
+    np.testing.assert_array_equal(failed.value.scores, [[36, 3], [36, np.nan], [36, 3]])
+
+
+def test_other_errors_are_not_swallowed(seen, monkeypatch, tmp_path):
+    def broken(network, probe):
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(PROXIES._entries, "broken", Proxy(broken))
+    with pytest.raises(ZeroDivisionError):
+        ZeroCost("broken").score(ARCHS, context(tmp_path))

@@ -1,0 +1,1 @@
+"""Helpers of the tests, and plugin files for the command line."""

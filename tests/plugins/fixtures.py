@@ -1,0 +1,73 @@
+"""Fixtures of the tests that touch registries, plugins or the environment: what a test adds goes away with it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from archsieve import registry
+from archsieve.benchmark import Table
+
+REGISTRIES = (
+    registry.SPACES,
+    registry.TASKS,
+    registry.BENCHMARKS,
+    registry.ESTIMATORS,
+    registry.PROXIES,
+    registry.SEARCHERS,
+)
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def restored(tmp_path):
+    """Take back what the test registers, and the plugins it imports."""
+    names = [set(r) for r in REGISTRIES]
+    modules, path = set(sys.modules), list(sys.path)
+    yield
+    for catalogue, before in zip(REGISTRIES, names, strict=True):
+        for name in set(catalogue) - before:
+            del catalogue._entries[name]
+    sys.path[:] = path
+    homes = (tmp_path.resolve(), HERE)
+    for name in set(sys.modules) - modules:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if origin and Path(origin).parent in homes and "." not in name:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def publish(restored):
+    """Return a function that registers a made-up benchmark until the test ends."""
+
+    def add(space, columns, truth="accuracy", *, archs=None, task="synthetic", name="made-up"):
+        table = Table(tuple(archs if archs is not None else all_codes(space)), columns)
+        registry.BENCHMARKS.add(name, MadeUp(name, space, task, table, truth))
+
+    return add
+
+
+def all_codes(space):
+    from archsieve.space import enumerate_space
+
+    return list(enumerate_space(space))
+
+
+class MadeUp:
+    """A benchmark in memory."""
+
+    source = None
+
+    def __init__(self, name, space, task, table, truth):
+        self.name, self.space, self.task, self.truth = name, space, task, truth
+        self._table = table
+
+    @property
+    def columns(self):
+        return tuple(self._table.columns)
+
+    def is_present(self):
+        return True
+
+    def load(self):
+        return self._table

@@ -1,0 +1,147 @@
+"""The laws of a space, for every registered one and for shrunken settings of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archsieve.networks import build_network, build_supernet, count_flops, count_macs, count_params
+from archsieve.registry import SPACES
+from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.testing import SpaceContract
+
+SHRUNKEN = {
+    "macro-small": NASBenchMacro(stem_width=4, widths=(6, 8), stages=(2, 3), head_width=10),
+    "macro-same-widths": NASBenchMacro(stem_width=4, widths=(4,), stages=(1,), head_width=4),
+    "201-small": NASBench201(width=4, cells=1, stages=2),
+    "201-one-stage": NASBench201(width=3, cells=2, stages=1),
+}
+SPACES_UNDER_TEST = {**{name: SPACES[name]() for name in SPACES}, **SHRUNKEN}
+WITH_SUPERNET = [name for name, space in SPACES_UNDER_TEST.items() if hasattr(space, "supernet")]
+TASK = Synthetic(shape=(3, 16, 16), num_outputs=7, images=20)
+
+
+class TestEverySpace(SpaceContract):
+    task = TASK
+
+    @pytest.fixture(autouse=True, params=list(SPACES_UNDER_TEST))
+    def _space(self, request):
+        self.space = SPACES_UNDER_TEST[request.param]
+
+
+def count(space, arch, task):
+    """Return what is counted on the built network for every cost that the space gives in closed form."""
+    with torch.device("meta"):
+        network = space.build(arch, task)
+    counts = {"params": count_params(network)}
+    if hasattr(space, "macs"):
+        counts["macs"] = count_macs(network, task.input_shape)
+    if hasattr(space, "flops"):
+        counts["flops"] = count_flops(network, task.input_shape)
+    return {name: value for name, value in counts.items() if hasattr(space, name)}
+
+
+def closed_form(space, arch, task):
+    return {n: getattr(space, n)(arch, task) for n in ("params", "macs", "flops") if hasattr(space, n)}
+
+
+@pytest.mark.parametrize("name", list(SPACES))
+def test_closed_form_is_what_is_counted_on_random_codes(name):
+    space, task, rng = SPACES[name](), Synthetic(), np.random.default_rng(1)
+    archs = [space.sample(rng) for _ in range(100)]
+    assert [closed_form(space, a, task) for a in archs] == [count(space, a, task) for a in archs]
+
+
+@pytest.mark.parametrize("name", list(SHRUNKEN))
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 24), (2, 32, 32)])
+def test_closed_form_follows_settings_and_task(name, shape):
+    space, task = SHRUNKEN[name], Synthetic(shape=shape, num_outputs=3)
+    for seed in range(5):
+        arch = space.sample(np.random.default_rng(seed))
+        assert closed_form(space, arch, task) == count(space, arch, task)
+
+
+@given(st.sampled_from(sorted(SPACES_UNDER_TEST)), st.integers(0, 2**32))
+@settings(deadline=None)
+def test_notation_goes_there_and_back(name, seed):
+    space = SPACES_UNDER_TEST[name]
+    arch = space.sample(np.random.default_rng(seed))
+    assert space.parse(space.describe(arch)) == arch
+    assert space.parse(f"  {space.describe(arch)}\n") == arch
+
+
+@pytest.fixture(params=WITH_SUPERNET)
+def space_with_supernet(request):
+    return SPACES_UNDER_TEST[request.param]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_extracting_leaves_the_supernet_and_the_random_state_as_they_were(space_with_supernet, training):
+    space = space_with_supernet
+    supernet = build_supernet(space, TASK, 0).train(training)
+    before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    random = torch.get_rng_state()
+    arch = space.sample(np.random.default_rng(3))
+    network = supernet.extract(arch)
+    assert torch.equal(torch.get_rng_state(), random)
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.add_(1)
+    after = supernet.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert all(module.training is training for module in network.modules())
+
+
+def test_the_supernet_computes_its_paths_after_a_training_step(space_with_supernet):
+    space = space_with_supernet
+    supernet = build_supernet(space, TASK, 0)
+    inputs = torch.randn(6, *TASK.input_shape, generator=torch.Generator().manual_seed(1))
+    archs = [space.sample(np.random.default_rng(seed)) for seed in range(3)]
+    optimiser = torch.optim.SGD(supernet.parameters(), lr=0.1)
+    for arch in archs:  # statistics and affine weights are no longer those of a new network
+        optimiser.zero_grad()
+        supernet(inputs, arch).square().mean().backward()
+        optimiser.step()
+    for training in (True, False):
+        for arch in archs:
+            network = supernet.train(training).extract(arch)
+            assert torch.equal(network(inputs), supernet(inputs, arch))
+
+
+def test_paths_have_the_initial_weights_of_stand_alone_networks(space_with_supernet):
+    space = space_with_supernet
+    supernet, arch = build_supernet(space, TASK, 5), space.sample(np.random.default_rng(0))
+    alone, path = build_network(space, arch, TASK, 5).state_dict(), supernet.extract(arch).state_dict()
+    assert list(alone) == list(path)
+    assert all(torch.equal(alone[name], path[name]) for name in alone)
+
+
+def test_building_leaves_the_random_state_alone(space_with_supernet):
+    before = torch.get_rng_state()
+    build_supernet(space_with_supernet, TASK, 0)
+    build_network(space_with_supernet, space_with_supernet.sample(np.random.default_rng(0)), TASK, 0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["macro-all", "201-all-codes", "201-all-multisets"])
+def test_closed_form_is_what_is_counted_on_all_codes(name):
+    from itertools import combinations_with_replacement
+
+    from archsieve.space import enumerate_space
+
+    if name == "201-all-multisets":  # at full size; every code is counted on the small cells
+        space, rng = NASBench201(), np.random.default_rng(0)
+        archs = [tuple(map(int, rng.permutation(a))) for a in combinations_with_replacement(range(5), 6)]
+    else:
+        space = NASBenchMacro() if name == "macro-all" else NASBench201(width=2, cells=1, stages=2)
+        archs = enumerate_space(space)
+    task = Synthetic(shape=(3, 32, 32))
+    wrong = [arch for arch in archs if closed_form(space, arch, task) != count(space, arch, task)]
+    assert wrong == []

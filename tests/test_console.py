@@ -1,0 +1,107 @@
+"""What is printed: results on standard output, everything else on standard error."""
+
+import json
+import math
+from dataclasses import dataclass
+
+import pytest
+
+from archsieve import console
+
+
+@dataclass
+class Pair:
+    a: float
+    b: tuple
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (1.5, 1.5),
+        (2.0, 2),
+        (0.0, 0),
+        (0.1 + 0.2, 0.30000000000000004),
+        (2.0**60, 2.0**60),
+        (math.nan, None),
+        (math.inf, "inf"),
+        (-math.inf, "-inf"),
+        (None, None),
+        (True, True),
+        ("é\u2014", "é\u2014"),
+        ({1: math.nan, "x": (1.0, [math.inf])}, {"1": None, "x": [1, ["inf"]]}),
+        (Pair(math.nan, (Pair(1.5, ()),)), {"a": None, "b": [{"a": 1.5, "b": []}]}),
+    ],
+)
+def test_json_is_json(capsys, value, printed):
+    console.out_json(value)
+    captured = capsys.readouterr()
+    assert json.loads(captured.out, parse_constant=pytest.fail) == printed
+    assert captured.err == ""
+
+
+def test_a_table_is_aligned_with_numbers_to_the_right(capsys):
+    console.table(("name", "score", "count"), [("a", 1.23456789, 5), ("longer", None, 12345), ("b", -math.inf, 1)])
+    assert capsys.readouterr().out.splitlines() == [
+        "name      score  count",
+        "a       1.23457      5",
+        "longer        -  12345",
+        "b          -inf      1",
+    ]
+
+
+def test_text_in_a_column_of_numbers_puts_all_of_it_to_the_left(capsys):
+    console.table(("stage", "kept"), [("a", "by score"), ("b", 3)])
+    assert capsys.readouterr().out.splitlines() == ["stage  kept", "a      by score", "b      3"]
+
+
+def test_a_table_without_rows_is_its_header(capsys):
+    console.table(("a", "b"), [])
+    assert capsys.readouterr().out == "a  b\n"
+
+
+def test_a_note_is_no_result_and_is_printed_as_it_is(capsys):
+    console.note("[bold]x[/bold] [0] " + "long " * 100)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "[bold]x[/bold] [0] " + "long " * 100 + "\n"
+
+
+def test_progress_without_a_terminal_is_plain_lines_now_and_then(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("archsieve.console.time.monotonic", lambda: now[0])
+    with console.progress() as show:
+        for label, done, total, seconds in [
+            ("learning", 0, 0, 0.0),
+            ("nwot", 0, 100, 1.0),
+            ("nwot", 10, 100, 4.9),
+            ("nwot", 20, 100, 6.0),
+            ("nwot", 30, 100, 10.9),
+            ("nwot, [zen]", 0, 50, 10.9),
+            ("nwot", 40, 100, 11.0),
+            ("nwot, [zen]", 50, 50, 16.0),
+        ]:
+            now[0] = seconds
+            show(label, done, total)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == ["learning", "nwot: 20/100", "nwot: 40/100", "nwot, [zen]: 50/50"]
+
+
+def test_progress_on_a_terminal_is_bars_that_go_away(monkeypatch):
+    from io import StringIO
+
+    from rich.console import Console
+
+    text = StringIO()
+    monkeypatch.setattr(
+        "archsieve.console.Console", lambda **_: Console(file=text, force_terminal=True, width=100, color_system=None)
+    )
+    with console.progress() as show:
+        show("learning", 0, 0)
+        for done in range(101):
+            show("nwot", done, 100)
+        show("nwot", 0, 50)
+    assert "nwot" in text.getvalue()
+    assert "/100" in text.getvalue()
+    assert "\x1b[" in text.getvalue()

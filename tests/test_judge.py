@@ -1,0 +1,159 @@
+"""Judgements against numbers worked out by hand, on a made-up table."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from archsieve.errors import SettingError, UnknownNameError
+from archsieve.estimators.lookup import Lookup
+from archsieve.judge import judge
+from archsieve.session import Session
+from archsieve.space import enumerate_space
+from plugins.toy import TASK, Toy
+
+pytest_plugins = ["plugins.fixtures"]
+
+SPACE = Toy(3)  # 27 codes, 10 networks
+ARCHS = list(enumerate_space(SPACE))
+NETWORKS = [a for a in ARCHS if a == tuple(sorted(a))]
+
+
+def column(by_network, others=math.nan):
+    """A column with these values for the ten networks' canonical codes, in order."""
+    values = dict(zip(NETWORKS, by_network, strict=True))
+    return np.array([values.get(arch, others) for arch in ARCHS])
+
+
+@pytest.fixture
+def judged(tmp_path, publish):
+    """Return a function that judges a column by another."""
+
+    def judged(estimate, known, **options):
+        publish(SPACE, {"estimate": estimate, "truth": known}, truth="truth")
+        with Session(tmp_path, SPACE, TASK) as session:
+            (found,) = judge(session, [Lookup("estimate")], **options)
+        return found
+
+    return judged
+
+
+def test_numbers_by_hand(judged):
+    # The estimate swaps the truth's 9 and 10 (the two best): 44 pairs in order, 1 not, of 45.
+    found = judged(column([1, 2, 3, 4, 5, 6, 7, 8, 10, 9]), column(range(1, 11)))
+    assert found.tau == pytest.approx(43 / 45)
+    # Squared rank differences 1 + 1: 1 - 6 * 2 / (10 * 99)
+    assert found.spearman == pytest.approx(1 - 12 / 990)
+    assert found.mkr == 0.2  # two of ten score at least as high as the best
+    assert (found.precision_at_10, found.regret_at_10) == (1.0, 0.0)  # the top ten are all ten
+    assert (found.count, found.failures, found.benchmark, found.truth) == (10, 0, "made-up", "truth")
+    assert found.estimator == "estimate"
+
+
+def test_a_reversed_estimate(judged):
+    found = judged(column(range(10, 0, -1)), column(range(1, 11)))
+    assert (found.tau, found.spearman, found.mkr) == (pytest.approx(-1), pytest.approx(-1), 1.0)
+    assert found.weighted_tau < -0.9
+
+
+def test_ties_are_tau_b_and_count_against_the_estimator(judged):
+    # Estimate in two halves: 25 pairs in order, 0 not, 20 tied: 25 / sqrt(25 * 45).
+    found = judged(column([0] * 5 + [1] * 5), column(range(1, 11)))
+    assert found.tau == pytest.approx(25 / math.sqrt(25 * 45))
+    assert found.mkr == 0.5
+
+
+def test_failures_rank_last_and_are_counted(judged):
+    # The two best could not be scored: they rank below the other eight, and tie with each other.
+    found = judged(column([1, 2, 3, 4, 5, 6, 7, 8, math.nan, math.nan]), column(range(1, 11)))
+    assert found.failures == 2
+    assert found.mkr == 1.0
+    # 28 pairs among the eight in order, 16 with a failure not, 1 tied: (28 - 16) / sqrt(44 * 45)
+    assert found.tau == pytest.approx(12 / math.sqrt(44 * 45))
+
+
+def test_a_constant_estimate_has_no_correlation(judged):
+    found = judged(column([3.0] * 10), column(range(1, 11)))
+    assert (found.tau, found.spearman, found.weighted_tau, found.mkr) == (None, None, None, 1.0)
+
+
+def test_the_top_ten_of_many(judged):
+    # All 27 codes, truth 1..27; the estimate moves the three best to the bottom.
+    truth = np.arange(1.0, 28.0)
+    estimate = np.where(truth > 24, truth - 100, truth)
+    found = judged(estimate, truth)
+    assert found.count == 27
+    # Its top ten have truths 15..24, of which 18..24 are among the true top ten 18..27.
+    assert found.precision_at_10 == 0.7
+    assert found.regret_at_10 == 3.0
+    assert found.mkr == 25 / 27  # the best one is the first of the bottom three
+
+
+def test_distinct_takes_one_code_a_network(judged):
+    truth = np.arange(1.0, 28.0)
+    found = judged(truth, truth, distinct=True)
+    assert (found.count, found.tau, found.mkr) == (10, pytest.approx(1), 0.1)
+
+
+def test_codes_without_a_truth_are_left_out(judged):
+    truth = np.arange(1.0, 28.0)
+    truth[:5] = math.nan
+    found = judged(np.arange(27.0), truth)
+    assert found.count == 22
+
+
+def test_fewer_than_ten_are_refused(judged):
+    with pytest.raises(SettingError, match=r"column 'truth' of made-up knows 9 codes, but 10 are needed"):
+        judged(column(range(10)), column([*range(9), math.nan]))
+
+
+def test_another_truth_may_be_named(judged):
+    found = judged(column(range(10)), column(range(10, 0, -1)), truth="estimate", benchmark="made-up")
+    assert (found.truth, found.tau) == ("estimate", pytest.approx(1))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"truth": "truht"}, r"No benchmark of toy has a column 'truht'\. Did you mean 'truth'\?"),
+        ({"benchmark": "made-down"}, r"There is no benchmark 'made-down'\. Did you mean 'made-up'\?"),
+        ({"benchmark": "nasbench-macro-cifar10"}, r"'nasbench-macro-cifar10' is not about the space toy"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(judged, options, sentence):
+    with pytest.raises(UnknownNameError, match=sentence):
+        judged(column(range(10)), column(range(10)), **options)
+
+
+def test_a_space_without_a_table_is_a_sentence(tmp_path):
+    with (
+        Session(tmp_path, SPACE, TASK) as session,
+        pytest.raises(UnknownNameError, match="No benchmark is about the space toy with these settings"),
+    ):
+        judge(session, [Lookup("truth")])
+
+
+@dataclass(frozen=True)
+class Position:
+    """The estimate is the code's place in the space, or its negative."""
+
+    sign: int = 1
+    version: ClassVar[int] = 1
+    by_code: ClassVar[bool] = True
+
+    @property
+    def name(self):
+        return f"position{self.sign:+d}"
+
+    def score(self, archs, ctx):
+        return np.array([self.sign * float(ARCHS.index(a)) for a in archs])
+
+
+def test_several_estimators_are_judged_each_by_itself(tmp_path, publish):
+    publish(SPACE, {"truth": np.arange(27.0)}, truth="truth")
+    with Session(tmp_path, SPACE, TASK) as session:
+        up, down = judge(session, [Position(), Position(-1)])
+    assert (up.estimator, up.tau, up.mkr) == ("position+1", pytest.approx(1), 1 / 27)
+    assert (down.estimator, down.tau, down.mkr) == ("position-1", pytest.approx(-1), 1.0)

@@ -1,0 +1,256 @@
+"""A plan from pool to result, on a toy space with a made-up table whose numbers can be worked by hand."""
+
+import json
+import math
+import re
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from archsieve.errors import SettingError
+from archsieve.estimators.lookup import Lookup
+from archsieve.plan import Plan, Pool, run_plan, stage_counts, true_rank
+from archsieve.registry import BENCHMARKS
+from archsieve.search import Stage
+from archsieve.session import Session
+from archsieve.space import enumerate_space
+from plugins.toy import TASK, Counting, Failing, Toy, calls
+
+pytest_plugins = ["plugins.fixtures"]
+
+SPACE = Toy()  # 81 codes, 15 networks
+ARCHS = list(enumerate_space(SPACE))
+# As a number in base 3, the digits of the sorted code, least first: 0000 -> 0, 2222 -> 80, so that 2222 is the best.
+ACCURACY = np.array([sum(3**i * option for i, option in enumerate(sorted(arch))) for arch in ARCHS], dtype=float)
+ONES = np.array([float(arch.count(1)) for arch in ARCHS])
+
+
+@pytest.fixture
+def table(publish):
+    publish(SPACE, {"accuracy": ACCURACY, "ones": ONES})
+
+
+@pytest.fixture
+def run(tmp_path, table):
+    """Return a function that runs a plan in a new folder and returns its result and its session."""
+
+    def run(stages, **settings):
+        plan = Plan(SPACE, TASK, tuple(stages), **settings)
+        session = Session(tmp_path / f"run{len(list(tmp_path.iterdir()))}", SPACE, TASK, seed=plan.seed)
+        opened.append(session)
+        return run_plan(plan, session), session
+
+    opened = []
+    yield run
+    for session in opened:
+        session.close()
+
+
+def test_a_funnel_finds_what_its_stages_say(run):
+    result, session = run([Stage(Lookup("ones"), top=5), Stage(Lookup("accuracy"), top=1)])
+    # The most ones: 1111 (4), then 0111 and 1112 (3); of 0011, 0112, 1122 (2) the shuffle picks two.
+    seen = [a for a in session.pool() if a.count(1) >= 2]
+    assert len(seen) == 6
+    assert result.code in {(1, 1, 2, 2), (1, 1, 1, 2)}
+    assert [(s.label, s.candidates, s.kept, s.failures) for s in result.stages] == [
+        ("ones", 15, 5, 0),
+        ("accuracy", 5, 1, 0),
+    ]
+    assert (result.chosen_by, result.best, result.seed) == ("accuracy", "".join(map(str, result.code)), 0)
+    assert result.best_score == ACCURACY[ARCHS.index(result.code)]
+
+
+def test_a_stage_after_a_single_survivor_does_not_run(run):
+    result, session = run([Stage(Lookup("accuracy"), top=1), Stage(Counting(), keep=0.5)])
+    assert result.code == (2, 2, 2, 2)
+    assert [s.label for s in result.stages] == ["accuracy"]
+    assert calls(session, Counting()) == []
+
+
+def test_a_pool_of_one_is_not_scored(run):
+    result, session = run([Stage(Counting(), keep=0.5)], pool=Pool(sample=1))
+    assert (result.code, result.best_score, result.chosen_by, result.stages) == (session.pool(1)[0], None, "", ())
+
+
+def test_the_truth_of_the_winner(run):
+    result, _ = run([Stage(Lookup("accuracy"), top=1)])
+    assert asdict(result.truth) == {
+        "benchmark": "made-up",
+        "column": "accuracy",
+        "value": 80.0,
+        "rank": 1,
+        "count": 81,
+        "best": 80.0,
+    }
+
+
+def test_ties_share_the_better_rank(publish):
+    publish(SPACE, {"ones": ONES}, truth="ones")
+    # one code has four ones, 4 * 2 = 8 have three, 6 * 4 = 24 two, 4 * 8 = 32 one, 16 none
+    ranks = {4: 1, 3: 2, 2: 10, 1: 34, 0: 66}
+    for arch in ARCHS:
+        assert true_rank(SPACE, TASK, arch).rank == ranks[arch.count(1)]
+
+
+def test_codes_without_a_truth_do_not_count(publish):
+    values = np.where(ONES == 1, np.nan, ONES)
+    publish(SPACE, {"ones": values}, truth="ones")
+    found = true_rank(SPACE, TASK, (0, 0, 0, 0))
+    assert (found.rank, found.count, found.best) == (34, 49, 4.0)
+    assert true_rank(SPACE, TASK, (0, 0, 0, 1)) is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"task": "another"}, {"truth": None}, {"space": Toy(5)}],
+    ids=["of another task", "without truth", "of another space"],
+)
+def test_a_table_about_something_else_says_nothing(publish, settings):
+    space = settings.pop("space", SPACE)
+    archs = list(enumerate_space(space))
+    publish(space, {"accuracy": np.arange(len(archs), dtype=float)}, archs=archs, **settings)
+    assert true_rank(SPACE, TASK, (2, 2, 2, 2)) is None
+
+
+def test_a_table_that_is_not_here_is_passed_over(publish, monkeypatch):
+    publish(SPACE, {"accuracy": ACCURACY}, name="absent")
+    monkeypatch.setattr(BENCHMARKS["absent"], "is_present", lambda: False)
+    publish(SPACE, {"ones": ONES}, truth="ones", name="present")
+    assert true_rank(SPACE, TASK, (1, 1, 1, 1)).benchmark == "present"
+
+
+def test_the_final_estimator_scores_the_winner_alone(run):
+    result, session = run([Stage(Lookup("accuracy"), top=1)], final=Counting(3))
+    assert calls(session, Counting(3)) == ["2-2-2-2"]
+    assert (result.final_estimator, result.final_score) == ("counting", session.scores([Counting(3)], [(2,) * 4])[0, 0])
+
+
+@pytest.mark.parametrize("how", ["nan", "-inf", "scoring"])
+def test_a_final_score_that_is_no_number_is_none(run, how):
+    result, session = run([Stage(Lookup("accuracy"), top=1)], final=Failing(how))
+    assert result.final_score is None
+    assert result.final_estimator == f"failing[{how}]"
+    read_strictly(session.folder / "result.json")
+
+
+def test_the_result_is_in_the_folder_as_it_was_returned(run):
+    result, session = run([Stage(Lookup("ones"), keep=0.5), Stage(Failing("nan"), keep=0.0)], final=Counting(), seed=4)
+    read = read_strictly(session.folder / "result.json")
+    assert read == json.loads(json.dumps(asdict(result)))
+    assert read["seed"] == 4
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", read["archsieve_version"])
+    assert read["metric"] == "accuracy in percent"
+    assert read["seconds"] >= sum(s["seconds"] for s in read["stages"]) - 0.01
+
+
+def test_failures_are_counted_and_rank_last(run):
+    result, _ = run([Stage(Failing("scoring"), keep=1.0), Stage(Failing("nan"), top=14)])
+    assert [(s.failures, s.kept) for s in result.stages] == [(1, 15), (1, 14)]
+    assert result.code != (2, 2, 2, 2)
+
+
+def test_where_nothing_can_be_scored_the_first_of_the_pool_is_left(run, table, publish):
+    publish(SPACE, {"nothing": np.full(81, np.nan)}, truth=None, name="void")
+    result, session = run([Stage(Lookup("nothing"), keep=0.0)])
+    assert result.code == session.pool()[0]
+    assert (result.best_score, result.stages[0].failures) == (None, 15)
+    read_strictly(session.folder / "result.json")
+
+
+def test_rounds_are_told_as_they_end(tmp_path, table):
+    seen = []
+    plan = Plan(SPACE, TASK, (Stage(Lookup("ones"), keep=0.5, label="a"), Stage(Lookup("accuracy"), top=1)))
+    with Session(tmp_path, SPACE, TASK) as session:
+        run_plan(plan, session, on_round=lambda r: seen.append((r.label, len(r.archs), len(r.kept))))
+    assert seen == [("a", 15, 7), ("accuracy", 7, 1)]  # ceil(0.5 * 14) = 7
+
+
+def test_a_run_continued_gives_the_same_result(tmp_path, table):
+    plan = Plan(SPACE, TASK, (Stage(Counting(), keep=0.5), Stage(Counting(1), keep=0.0)), final=Counting(2))
+    results = []
+    for _ in range(2):
+        with Session(tmp_path, SPACE, TASK) as session:
+            results.append(run_plan(plan, session))
+            assert calls(session, Counting()) == sorted("-".join(map(str, a)) for a in session.pool())
+    one, other = ({**asdict(r), "seconds": 0, "stages": [s.kept for s in r.stages]} for r in results)
+    assert one == other
+
+
+# Pools
+
+
+def test_a_sampled_pool_is_the_sessions(run):
+    result, session = run([Stage(Counting(), keep=1.0)], pool=Pool(sample=4))
+    assert result.stages[0].candidates == 4
+    assert calls(session, Counting()) == sorted("-".join(map(str, a)) for a in session.pool(4))
+
+
+@pytest.mark.parametrize("budget", [1, 10, 60])
+def test_an_evolved_pool_is_what_the_evolution_visits(tmp_path, table, budget):
+    pool = Pool(evolve=Counting(), budget=budget)
+    with Session(tmp_path, SPACE, TASK, seed=3) as session:
+        drawn = pool.draw(session)
+        assert 1 <= len(drawn) <= min(budget, 15)
+        assert len(set(drawn)) == len(drawn)
+        assert all(SPACE.canonical(a) == a for a in drawn)
+        assert calls(session, Counting()) == sorted("-".join(map(str, a)) for a in drawn)
+        assert pool.draw(session) == drawn
+    assert pool.count(SPACE) == budget
+
+
+@pytest.mark.parametrize("numbers", [{"sample": 0}, {"sample": -3}, {"budget": 0}])
+def test_a_pool_of_nothing_is_refused(numbers):
+    (name,) = numbers
+    with pytest.raises(SettingError, match=rf"`{name} >= 1` must hold for a pool"):
+        Pool(**numbers)
+
+
+def test_a_plan_without_stages_is_refused():
+    with pytest.raises(SettingError, match="A plan needs at least one stage"):
+        Plan(SPACE, TASK, ())
+
+
+# Counts
+
+
+@pytest.mark.parametrize("pool", [Pool(), Pool(sample=9), Pool(sample=1)])
+@pytest.mark.parametrize(
+    "keeps", [(0.5, 0.5), (1.0, 0.41), (0.0, 0.5), (0.9, 0.8, 0.7, 0.6, 0.5, 0.4), (0.07,), (0.15, 0.5, 1.0)]
+)
+def test_a_dry_run_counts_what_happens(run, pool, keeps):
+    stages = [Stage(Counting(i), keep=keep, label=f"stage {i}") for i, keep in enumerate(keeps)]
+    result, _ = run(stages, pool=pool)
+    counted = stage_counts(Plan(SPACE, TASK, tuple(stages), pool=pool))
+    happened = [(s.label, s.candidates, s.kept) for s in result.stages]
+    assert counted == happened
+
+
+def test_counts_by_hand():
+    stages = (Stage(Counting(), keep=0.5), Stage(Counting(1), top=3), Stage(Counting(2), above=0.0, label="by score"))
+    # 15 -> ceil(0.5 * 14) = 7 -> 3 -> unknown, at most 3
+    counted = stage_counts(Plan(SPACE, TASK, (*stages, Stage(Counting(3), keep=0.0))))
+    assert counted == [("counting", 15, 7), ("counting", 7, 3), ("by score", 3, None), ("counting", 3, 1)]
+
+
+def test_counts_say_at_once_what_a_search_would_refuse():
+    with pytest.raises(SettingError, match=r"`1 <= sample <= 15` must hold in toy, but got 16"):
+        stage_counts(Plan(SPACE, TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=16)))
+    with pytest.raises(SettingError, match="too many to score all: ask for a sample"):
+        stage_counts(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),)))
+    assert stage_counts(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=5)))[0][1] == 5
+
+
+def read_strictly(path):
+    """Read JSON, which knows neither NaN nor infinities."""
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_the_strict_reader_is_strict(tmp_path):
+    (tmp_path / "x").write_text(json.dumps(math.nan))
+    with pytest.raises(AssertionError, match="no JSON"):
+        read_strictly(tmp_path / "x")

@@ -1,0 +1,141 @@
+"""The report: it reads a run folder and nothing else."""
+
+import math
+from dataclasses import asdict
+
+import pytest
+
+from archsieve.errors import RunFolderError
+from archsieve.estimator import fingerprint
+from archsieve.plan import Plan, run_plan
+from archsieve.report import read_rows, read_run, to_csv
+from archsieve.search import Stage
+from archsieve.session import Session
+from archsieve.store import Key, Row
+from plugins.toy import TASK, Counting, Failing, Sum, Toy, value
+
+SPACE = Toy(2)  # 00 01 02 11 12 22
+PLAN = Plan(SPACE, TASK, (Stage(Counting(), keep=1.0), Stage(Failing("scoring"), keep=0.0)))
+
+
+@pytest.fixture
+def finished(tmp_path):
+    with Session(tmp_path / "run", SPACE, TASK) as session:
+        run_plan(PLAN, session)
+    return tmp_path / "run"
+
+
+def test_a_finished_run(finished):
+    report = read_run(finished)
+    assert report.folder == str(finished)
+    assert report.space == {"type": "Toy", "version": 1, "length": 2}
+    assert report.task["name"] == "synthetic"
+    assert report.result["stages"][1]["label"] == report.result["chosen_by"] == "failing[scoring]"
+    assert [s["failures"] for s in report.result["stages"]] == [0, 1]
+    counting, failing = report.estimators
+    values = {a: value(a) for a in SPACE_CODES}
+    best = max(values, key=values.get)
+    assert (counting.estimator, counting.fingerprint, counting.seed) == ("counting", fingerprint(Counting()), 0)
+    assert (counting.scored, counting.failures) == (6, 0)
+    assert (counting.best, counting.best_score) == ("-".join(map(str, best)), values[best])
+    assert (failing.scored, failing.failures) == (5, 1)
+    assert [asdict(f) for f in report.failures] == [
+        {"estimator": "failing[scoring]", "architecture": "2-2", "reason": "no score for (2, 2)"}
+    ]
+
+
+SPACE_CODES = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+
+
+def test_a_run_that_goes_on(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        session.scores([Counting()], [(0, 1)])
+        report = read_run(tmp_path)  # while the driver holds the folder
+        session.scores([Counting(1)], [(0, 1)])
+    assert report.result is None
+    assert [(e.estimator, e.scored) for e in report.estimators] == [("counting", 1)]
+
+
+def test_estimators_are_kept_apart_by_setting_and_seed(tmp_path):
+    for seed in (0, 1):
+        with Session(tmp_path, SPACE, TASK, seed=seed) as session:
+            session.scores([Counting(), Counting(1)], [(0, 1)])
+    found = {(e.fingerprint, e.seed) for e in read_run(tmp_path).estimators}
+    assert found == {(fingerprint(Counting(s)), seed) for s in (0, 1) for seed in (0, 1)}
+
+
+def test_where_nothing_was_scored_there_is_no_best(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        session.scores([Failing("nan")], [(2, 2)])
+    (estimator,) = read_run(tmp_path).estimators
+    assert (estimator.scored, estimator.failures, estimator.best, estimator.best_score) == (0, 1, None, None)
+
+
+def test_csv_has_every_digit_and_every_reason(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        session.scores([Sum((Counting(), Failing("scoring"), Failing("-inf")))], [(2, 2), (0, 1)])
+    one, two, three = (fingerprint(e) for e in (Counting(), Failing("-inf"), Failing("scoring")))
+    assert to_csv(read_rows(tmp_path)).splitlines() == [
+        "estimator,fingerprint,seed,architecture,score,error",
+        f"counting,{one},0,0-1,{value((0, 1))!r},",
+        f"counting,{one},0,2-2,{value((2, 2))!r},",
+        f"failing[-inf],{two},0,0-1,{value((0, 1))!r},",
+        f"failing[-inf],{two},0,2-2,-inf,",
+        f"failing[scoring],{three},0,0-1,{value((0, 1))!r},",
+        f'failing[scoring],{three},0,2-2,nan,"no score for (2, 2)"',
+    ]
+
+
+def test_csv_does_not_depend_on_the_order_of_work(tmp_path):
+    found = []
+    for name, order in (("a", 1), ("b", -1)):
+        with Session(tmp_path / name, SPACE, TASK) as session:
+            for arch in SPACE_CODES[::order]:
+                session.scores([Counting(), Counting(1)][::order], [arch])
+        found.append(to_csv(read_rows(tmp_path / name)))
+    assert found[0] == found[1]
+    assert len(found[0].splitlines()) == 13
+
+
+def test_csv_quotes_what_needs_it():
+    row = Row(Key("s", "t", "e", 0), (1,), 'a "name", odd', math.nan, 0.0, 0, "line\nbreak")
+    assert to_csv([row]).splitlines()[1:] == ['"a ""name"", odd",e,0,1,nan,"line', 'break"']
+
+
+def test_codes_are_ordered_as_numbers(tmp_path):
+    rows = [Row(Key("s", "t", "e", 0), (i,), "n", float(i), 0.0, 0) for i in (10, 9, 2)]
+    from archsieve.store import Store
+
+    store = Store(tmp_path / "results.sqlite")
+    store.put(rows)
+    store.close()
+    assert [r.arch for r in read_rows(tmp_path)] == [(2,), (9,), (10,)]
+
+
+def test_reading_changes_nothing(finished):
+    before = {p.name: p.read_bytes() for p in finished.iterdir() if p.is_file()}
+    read_run(finished)
+    assert {p.name: p.read_bytes() for p in finished.iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_no_run_folder_is_a_sentence(tmp_path, there):
+    folder = tmp_path if there else tmp_path / "nowhere"
+    with pytest.raises(RunFolderError, match=r"is no run folder: it has no results\.sqlite\.$"):
+        read_run(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["results.sqlite", "run.json", "result.json"])
+@pytest.mark.parametrize("content", [b"", b"{garbage"])
+def test_a_damaged_file_is_a_sentence(finished, file, content):
+    (finished / file).write_bytes(content)
+    with pytest.raises(RunFolderError, match=file.replace(".", r"\.")) as caught:
+        read_run(finished)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_lost_mark_is_a_sentence(finished):
+    (finished / "run.json").unlink()
+    with pytest.raises(RunFolderError, match=r"There is no run\.json"):
+        read_run(finished)

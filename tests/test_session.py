@@ -1,0 +1,527 @@
+"""The session: nothing is computed twice, nothing depends on order, chunk or worker, and every failure is recorded."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, SettingError, WorkerError
+from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.executor import Processes, Ray, Serial
+from archsieve.session import Session
+from archsieve.space import SearchSpace
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.store import Key
+from archsieve.tasks.synthetic import Synthetic
+from plugins import toy
+from plugins.toy import TASK, Counting, Failing, Learner, Mate, Raw, Sum, Toy, calls, value
+
+SPACE = Toy()
+CODES = [(0, 0, 0, 1), (0, 0, 1, 2), (1, 1, 2, 2), (0, 1, 1, 1), (2, 2, 2, 2)]
+FAILS = (2, 2, 2, 2)  # the one canonical code among them that begins with 2
+
+
+@pytest.fixture
+def session(tmp_path):
+    with Session(tmp_path / "run", SPACE, TASK) as session:
+        yield session
+
+
+def text(arch):
+    return "-".join(map(str, arch))
+
+
+def stored(session):
+    return {(r.name, r.arch): r for r in session._store.rows()}
+
+
+# What is stored is not computed again
+
+
+def test_scores_are_those_of_the_estimator(session):
+    scores = session.scores([Counting(1), Counting(2)], CODES)
+    assert scores.tolist() == [[value(arch, 1), value(arch, 2)] for arch in CODES]
+
+
+def test_nothing_is_computed_twice(session):
+    first = session.scores([Counting()], CODES[:3])
+    again = session.scores([Counting()], CODES)
+    assert calls(session, Counting()) == sorted(map(text, CODES))
+    assert again[:3].tobytes() == first.tobytes()
+    session.scores([Counting(), Counting()], CODES * 2)
+    assert calls(session, Counting()) == sorted(map(text, CODES))
+
+
+def test_nothing_is_computed_twice_by_another_session(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        first = session.scores([Counting(), Failing("nan")], CODES)
+    with Session(tmp_path, SPACE, TASK) as session:
+        again = session.scores([Counting(), Failing("nan")], CODES[::-1])
+        assert calls(session, Counting()) == sorted(map(text, CODES))
+    assert again[::-1].tobytes() == first.tobytes()
+
+
+def test_a_zero_has_one_sign_before_and_after_it_is_stored(tmp_path):
+    class Zero(Counting):
+        def score(self, archs, ctx):
+            return np.full(len(archs), -0.0)
+
+    found = []
+    for _ in range(2):
+        with Session(tmp_path, SPACE, TASK) as session:
+            found.append(session.scores([Zero()], CODES).tobytes())
+    assert found[0] == found[1] == np.zeros((5, 1)).tobytes()
+
+
+@pytest.mark.parametrize("change", [{"salt": 1}, {"chunk_size": 1}])
+def test_another_setting_is_another_score(session, change):
+    session.scores([Counting()], CODES)
+    other = replace(Counting(), **change)
+    session.scores([other], CODES)
+    assert calls(session, other) == sorted(map(text, CODES))
+
+
+def test_another_version_is_another_score(session, monkeypatch):
+    session.scores([Counting()], CODES)
+    monkeypatch.setattr(Counting, "version", 2)
+    assert calls(session, Counting()) == []
+    session.scores([Counting()], CODES)
+    assert calls(session, Counting()) == sorted(map(text, CODES))
+
+
+def test_no_architectures_and_no_estimators_give_an_empty_table(session):
+    assert session.scores([Counting()], []).shape == (0, 1)
+    assert session.scores([], CODES).shape == (5, 0)
+
+
+# Order, chunk and executor do not matter
+
+ESTIMATORS = [Counting(3), Raw(4), Mate(1), Mate(2), Sum((Counting(5), Mate(1)))]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The pool and its scores, computed at once in this process."""
+    with Session(tmp_path_factory.mktemp("reference"), Toy(5), TASK) as session:
+        return session.pool(), session.scores(ESTIMATORS, session.pool())
+
+
+@pytest.mark.parametrize(
+    ("chunk", "make"),
+    [
+        pytest.param(1, lambda: nullcontext(Serial()), id="1-serial"),
+        pytest.param(5, lambda: nullcontext(Serial()), id="5-serial"),
+        pytest.param(100, lambda: nullcontext(Serial()), id="100-serial"),
+        pytest.param(5, lambda: Processes(2), id="5-processes"),
+        pytest.param(5, lambda: Ray(2), id="5-ray", marks=pytest.mark.ray),
+    ],
+)
+def test_scores_depend_on_neither_order_nor_chunk_nor_executor(tmp_path, monkeypatch, reference, chunk, make):
+    pool, expected = reference
+    monkeypatch.setattr("archsieve.session._CHUNK", chunk)
+    order = np.random.default_rng(chunk).permutation(len(pool))
+    with make() as executor, Session(tmp_path, Toy(5), TASK, executor=executor) as session:
+        for part in np.array_split(order, 3):
+            session.scores(ESTIMATORS[::-1], [pool[i] for i in part])
+        found = session.scores(ESTIMATORS, [pool[i] for i in order])
+    assert found[:, :4].tobytes() == expected[order, :4].tobytes()
+    assert found[:, 4] == pytest.approx(expected[order, 4], abs=1e-9)  # its mean is summed in the order given
+
+
+def bytes_of(folder, make, codes, step):
+    """Scores of real proxies, by code, as bytes."""
+    space = NASBenchMacro(stem_width=4, widths=(4, 8, 8), stages=(2, 2, 2), head_width=16)
+    estimators = [ZeroCost(name, batch_size=8) for name in ("nwot", "zen", "synflow", "grad_norm", "jacov")]
+    with make() as executor, Session(folder, space, Synthetic(shape=(1, 8, 8)), executor=executor) as session:
+        pool = sorted(session.pool(codes))[::step]
+        return session.scores(estimators, pool)[::step].tobytes()
+
+
+@pytest.mark.parametrize("codes", [60, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("make", "step"),
+    [
+        pytest.param(lambda: nullcontext(Serial()), -1, id="backwards"),
+        pytest.param(lambda: Processes(2), 1, id="processes"),
+        pytest.param(lambda: Ray(2), 1, id="ray", marks=pytest.mark.ray),
+    ],
+)
+def test_proxies_give_the_same_bytes_everywhere(tmp_path, codes, make, step):
+    expected = bytes_of(tmp_path / "reference", lambda: nullcontext(Serial()), codes, 1)
+    assert len(expected) == codes * 5 * 8
+    assert not np.isnan(np.frombuffer(expected)).any()
+    assert bytes_of(tmp_path / "run", make, codes, step) == expected
+
+
+# Twins and raw codes
+
+
+def test_twins_are_computed_once_by_their_canonical_code(session):
+    twins = [(2, 1, 0, 0), (0, 0, 1, 2), (1, 0, 2, 0)]
+    scores = session.scores([Counting()], twins)
+    assert calls(session, Counting()) == ["0-0-1-2"]
+    assert scores[:, 0].tolist() == [value((0, 0, 1, 2))] * 3
+
+
+def test_estimators_by_code_see_raw_codes(session):
+    twins = [(2, 1, 0, 0), (0, 0, 1, 2)]
+    scores = session.scores([Raw(), Counting()], twins)
+    assert calls(session, Raw()) == ["0-0-1-2", "2-1-0-0"]
+    assert scores[:, 0].tolist() == [value(arch) for arch in twins]
+    assert scores[0, 0] != scores[1, 0]
+    assert scores[:, 1].tolist() == [value((0, 0, 1, 2))] * 2
+
+
+# Groups
+
+
+def test_members_of_a_group_are_computed_together(session):
+    scores = session.scores([Mate(1), Mate(2)], CODES)
+    assert scores.tolist() == [[value(a, 1), value(a, 2)] for a in CODES]
+    assert calls(session, Mate(1), "mate1+mate2/mate1 ") == calls(session, Mate(1), "mate1+mate2/mate2 ") != []
+
+
+def test_members_that_lack_different_codes_are_split(session):
+    first, second, both = CODES[:2], CODES[2:4], CODES[4:]
+    session.scores([Mate(1)], first)
+    session.scores([Mate(2)], second)
+    scores = session.scores([Mate(1), Mate(2)], CODES)
+    assert scores.tolist() == [[value(a, 1), value(a, 2)] for a in CODES]
+    assert calls(session, Mate(1), "mate1/mate1 ") == sorted(map(text, [*first, *second]))
+    assert calls(session, Mate(2), "mate2/mate2 ") == sorted(map(text, [*first, *second]))
+    assert calls(session, Mate(1), "mate1+mate2/mate1 ") == [text(a) for a in both]
+
+
+# Composites
+
+
+def test_a_composite_is_not_stored_but_its_parts_are(session):
+    scores = session.scores([Sum((Counting(1), Raw(2)))], CODES)
+    columns = np.array([[value(a, 1), value(a, 2)] for a in CODES])
+    assert scores[:, 0].tolist() == (columns.sum(axis=1) - columns.sum(axis=1).mean()).tolist()
+    assert {name for name, _ in stored(session)} == {"counting", "raw"}
+
+
+def test_a_composite_of_composites(session):
+    inner = Sum((Counting(1), Counting(2)))
+    (scores,) = session.scores([Sum((inner, Counting(3)))], CODES).T
+    one, two, three = (np.array([value(a, salt) for a in CODES]) for salt in (1, 2, 3))
+    expected = (one + two) - (one + two).mean()
+    expected = expected + three - (expected + three).mean()
+    assert scores == pytest.approx(expected, abs=1e-9)
+    assert calls(session, Counting(1)) == sorted(map(text, CODES))
+
+
+def test_a_calibration_sample_is_drawn_by_seed_from_the_space(session):
+    composite = Sum((Counting(1),), calibration=6)
+    sample = session.pool(6)
+    (scores,) = session.scores([composite], CODES).T
+    mean = np.mean([value(arch, 1) for arch in sample])
+    assert scores == pytest.approx([value(a, 1) - mean for a in CODES], abs=1e-9)
+    assert calls(session, Counting(1)) == sorted(map(text, {*sample, *CODES}))
+    alone = session.scores([composite], CODES[:1])[0, 0]
+    assert alone == scores[0]  # unlike a reference of the codes being scored
+
+
+def test_a_calibration_sample_larger_than_the_space_is_the_space(session):
+    assert len(session.pool()) == 15 < 50 < 3**4
+    (scores,) = session.scores([Sum((Counting(1),), calibration=50)], CODES).T
+    mean = np.mean([value(arch, 1) for arch in session.pool()])
+    assert scores == pytest.approx([value(a, 1) - mean for a in CODES], abs=1e-9)
+
+
+# Learning
+
+
+def test_learning_happens_when_something_is_missing_and_only_then(session):
+    learner = Learner()
+    session.scores([learner], CODES[:2])
+    assert len(calls(session, learner, "fit ")) == 1
+    session.scores([learner], CODES[:2])
+    assert len(calls(session, learner, "fit ")) == 1
+    session.scores([learner], CODES)
+    assert len(calls(session, learner, "fit ")) == 2
+
+
+def test_only_who_lacks_something_learns(session):
+    full, lacking = Learner(salt=1), Learner(salt=2)
+    session.scores([full], CODES)
+    session.scores([full, lacking], CODES)
+    assert [len(calls(session, e, "fit ")) for e in (full, lacking)] == [1, 1]
+
+
+def test_labels_come_through_the_same_door(session):
+    learner = Learner(teacher=Counting(7))
+    (scores,) = session.scores([learner], CODES).T
+    mean = np.mean([value(a, 7) for a in CODES])
+    assert scores.tolist() == [value(a) - float(mean) for a in CODES]
+    assert calls(session, Counting(7)) == sorted(map(text, CODES))
+    assert {name for name, _ in stored(session)} == {"counting", "learner"}
+
+
+def test_an_exception_while_learning_is_a_sentence(session):
+    with pytest.raises(EstimatorError) as caught:
+        session.scores([toy.BadLearner()], CODES)
+    assert str(caught.value) == ("The estimator 'learner' failed while learning: ZeroDivisionError: nothing to learn")
+    assert 'raise ZeroDivisionError("nothing\\nto learn")' in caught.value.details
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("nan", "failing[nan] returned nan"),
+        ("inf", "failing[inf] returned inf"),
+        ("scoring", "no score for (2, 2, 2, 2)"),
+        ("partial", "no score for (2, 2, 2, 2)"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 2, 32])
+def test_what_cannot_be_scored_is_recorded_with_its_reason(session, how, reason, chunk):
+    estimator = Failing(how, chunk_size=chunk)
+    (scores,) = session.scores([estimator], CODES).T
+    assert scores.tolist()[:4] == [value(a) for a in CODES[:4]]
+    assert math.isnan(scores[4])
+    assert session.failures(estimator, CODES) == {FAILS: reason}
+    assert session.failures(estimator, CODES[:2]) == {}
+    row = stored(session)[estimator.name, FAILS]
+    assert (math.isnan(row.score), row.error) == (True, reason)
+
+
+def test_minus_infinity_is_a_score(session):
+    (scores,) = session.scores([Failing("-inf")], CODES).T
+    assert scores[4] == -math.inf
+    assert session.failures(Failing("-inf"), CODES) == {}
+
+
+def test_a_failure_ranks_last_and_is_not_tried_again(tmp_path):
+    from archsieve.search import Stage
+
+    with Session(tmp_path, SPACE, TASK) as session:
+        stage = Stage(Failing("nan"), keep=1.0)
+        kept = stage.select(session.scores([Failing("nan")], CODES)[:, 0])
+        assert kept[-1] == 4
+    with Session(tmp_path, SPACE, TASK) as session:
+        rows = list(session._store.rows())
+        session.scores([Failing("nan")], CODES)
+        assert [(r.arch, r.seconds) for r in session._store.rows()] == [(r.arch, r.seconds) for r in rows]
+
+
+@pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
+def test_an_exception_is_a_sentence_and_what_was_before_it_is_stored(tmp_path, executor):
+    with Session(tmp_path, SPACE, TASK, executor=executor) as session:
+        session.scores([Counting()], CODES)
+        with pytest.raises(EstimatorError) as caught:
+            session.scores([Failing("exception", chunk_size=1)], CODES)
+        assert str(caught.value) == ("The estimator 'failing[exception]' failed on 2222: ZeroDivisionError: by zero")
+        assert 'raise ZeroDivisionError("by\\nzero")' in caught.value.details
+        assert caught.value.details.startswith("Traceback (most recent call last):")
+        rows = stored(session)
+        assert ("failing[exception]", FAILS) not in rows
+        assert {arch for name, arch in rows if name == "counting"} == set(CODES)
+        if isinstance(executor, Serial):  # codes are scored in order, and the bad one is the last
+            assert {arch for name, arch in rows if name != "counting"} == {*CODES} - {FAILS}
+        assert session.scores([Counting()], CODES).shape == (5, 1)  # the session goes on
+
+
+def test_an_exception_on_many_says_where(session):
+    with pytest.raises(EstimatorError, match=r"failed on 0001 to 2222: ZeroDivisionError"):
+        session.scores([Failing("exception")], CODES)
+
+
+@pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
+def test_our_own_errors_arrive_as_themselves(tmp_path, executor):
+    with (
+        Session(tmp_path, SPACE, TASK, executor=executor) as session,
+        pytest.raises(MissingDataError, match=r"^The file 'x' is not there\.$"),
+    ):
+        session.scores([Failing("own")], CODES)
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("shape", r"TypeError: it must return scores of shape \(5,\), but returned \(4,\)"),
+        ("text", r"ValueError: could not convert string to float: 'high'"),
+    ],
+)
+def test_something_that_is_no_scores_is_a_sentence(session, how, sentence):
+    with pytest.raises(EstimatorError, match=sentence):
+        session.scores([Failing(how)], CODES)
+    assert stored(session) == {}
+
+
+def test_a_worker_that_dies_is_a_sentence_and_what_it_finished_is_stored(tmp_path):
+    with Session(tmp_path, Toy(5), TASK, executor=Processes(2)) as session:
+        pool = session.pool()
+        with pytest.raises(WorkerError, match="A worker process died"):
+            session.scores([Failing("dies", chunk_size=1)], pool)
+        finished = {arch for _, arch in stored(session)}
+        assert finished < set(pool)
+        assert (2, 2, 2, 2, 2) not in finished
+        assert session.scores([Counting()], pool).shape == (len(pool), 1)
+
+
+# The folder
+
+
+def test_a_second_driver_is_refused(tmp_path):
+    with (
+        Session(tmp_path, SPACE, TASK),
+        pytest.raises(RunFolderError, match=r"is in use by another search: wait for it, or choose another folder"),
+    ):
+        Session(tmp_path, SPACE, TASK)
+    Session(tmp_path, SPACE, TASK).close()
+
+
+def test_the_folder_is_free_after_a_driver_was_killed(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from plugins.toy import *; from archsieve.session import Session\n"
+        "session = Session(Path(sys.argv[1]), Toy(), TASK); session.scores([Counting()], [(0, 0, 0, 1)])\n"
+        "print('open', flush=True); time.sleep(600)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
+    ) as driver:
+        assert driver.stdout.readline().strip() == "open"
+        with pytest.raises(RunFolderError, match="is in use by another search"):
+            Session(tmp_path, SPACE, TASK)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait(30)
+    with Session(tmp_path, SPACE, TASK) as session:
+        assert session.scores([Counting()], [(0, 0, 0, 1)])[0, 0] == value((0, 0, 0, 1))
+        assert calls(session, Counting()) == ["0-0-0-1"]
+
+
+@pytest.mark.parametrize(
+    ("space", "task", "kind"),
+    [(Toy(5), TASK, "space"), (SPACE, Synthetic(shape=(1, 4, 4), num_outputs=4), "task")],
+)
+def test_a_folder_of_another_space_or_task_is_refused(tmp_path, space, task, kind):
+    Session(tmp_path, SPACE, TASK).close()
+    with pytest.raises(RunFolderError, match=rf"was made for the {kind} \{{.*choose another folder\.$"):
+        Session(tmp_path, space, task)
+    Session(tmp_path, SPACE, TASK).close()  # a refused one leaves it free
+
+
+def test_another_seed_is_welcome_and_kept_apart(tmp_path):
+    for seed in (0, 1):
+        with Session(tmp_path, SPACE, TASK, seed=seed) as session:
+            session.scores([Counting()], CODES)
+            assert calls(session, Counting()) == sorted(map(text, CODES))
+    with Session(tmp_path, SPACE, TASK) as session:
+        assert {r.key.seed for r in session._store.rows()} == {0, 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"text" * 3000])
+def test_damaged_results_are_refused_and_leave_the_folder_free(tmp_path, content):
+    Session(tmp_path, SPACE, TASK).close()
+    (tmp_path / "results.sqlite").write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"results\.sqlite is damaged"):
+        Session(tmp_path, SPACE, TASK)
+    (tmp_path / "results.sqlite").unlink()
+    Session(tmp_path, SPACE, TASK).close()
+
+
+def test_artifacts_may_be_deleted(tmp_path):
+    import shutil
+
+    with Session(tmp_path, SPACE, TASK) as session:
+        first = session.scores([Learner(), Counting()], CODES)
+    shutil.rmtree(tmp_path / "artifacts")
+    with Session(tmp_path, SPACE, TASK) as session:
+        assert session.scores([Learner(), Counting()], CODES).tobytes() == first.tobytes()
+
+
+# The pool
+
+
+def test_the_pool_is_every_network_once_shuffled_by_the_seed(tmp_path):
+    pools = []
+    for seed in (0, 0, 1):
+        with Session(tmp_path / str(len(pools)), SPACE, TASK, seed=seed) as session:
+            pools.append(session.pool())
+    assert pools[0] == pools[1] != pools[2]
+    assert sorted(pools[0]) == sorted(pools[2]) == sorted({tuple(sorted(a)) for a in pools[0]})
+    assert len(pools[0]) == 15  # multisets of 4 from 3
+    assert pools[0] != sorted(pools[0])
+
+
+def test_a_sample_is_the_beginning_of_the_pool(session):
+    assert session.pool(6) == session.pool()[:6]
+    assert session.pool(15) == session.pool()
+
+
+@pytest.mark.parametrize("sample", [0, -1, 16])
+def test_a_sample_that_the_space_cannot_give_is_refused(session, sample):
+    with pytest.raises(SettingError, match=rf"sample.* must hold.*, but got {sample}"):
+        session.pool(sample)
+
+
+def test_a_space_too_large_to_list_gives_samples_only(tmp_path):
+    with Session(tmp_path, Toy(13), TASK) as session:
+        with pytest.raises(SettingError, match=r"The space toy has 1.59e\+06 codes, too many .*ask for a sample"):
+            session.pool()
+        with pytest.raises(SettingError, match=r"`sample >= 1` must hold, but got 0"):
+            session.pool(0)
+        sample = session.pool(20)
+        assert len(set(sample)) == 20
+        assert all(arch == tuple(sorted(arch)) for arch in sample)
+        assert session.pool(20) == sample
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(SettingError, match=r"^The device 'warp' cannot be used here: "):
+        Session(tmp_path / "run", SPACE, TASK, device="warp")
+    assert not (tmp_path / "run").exists()
+
+
+# Workers and progress
+
+
+def test_progress_reaches_the_total_and_names_what_is_done(tmp_path):
+    seen = []
+    with Session(tmp_path, SPACE, TASK, progress=lambda *report: seen.append(report)) as session:
+        session.scores([Learner(), Counting(chunk_size=2)], CODES)
+    assert seen == [
+        ("learner: learning", 0, 0),
+        ("learner", 0, 5),
+        ("learner", 5, 5),
+        ("counting", 0, 5),
+        ("counting", 2, 5),
+        ("counting", 4, 5),
+        ("counting", 5, 5),
+    ]
+
+
+def test_a_row_says_who_computed_it_and_how_long_it_took(tmp_path):
+    with Session(tmp_path, SPACE, TASK, executor=Processes(2)) as session:
+        begun = time.perf_counter()
+        session.scores([toy.Slow(seconds=0.02)], CODES)
+        elapsed = time.perf_counter() - begun
+        rows = list(session._store.rows())
+        assert {r.key for r in rows} == {Key(*session._prints, rows[0].key.estimator, 0)}
+        assert all(0.02 <= r.seconds < elapsed for r in rows)
+        assert os.getpid() not in {r.worker for r in rows}
+
+
+def test_a_space_outside_the_package_needs_choices_and_build_only(tmp_path):
+    class Own(SearchSpace):
+        choices = (2, 2)
+
+        def build(self, arch, task):
+            raise NotImplementedError
+
+    with pytest.raises(SettingError, match="A setting must be a plain value"):
+        Session(tmp_path / "run", Own(), TASK)  # no dataclass: it could not be told from another

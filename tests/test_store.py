@@ -1,0 +1,180 @@
+"""The results file: what goes in comes out bit for bit, and a damaged file is one sentence."""
+
+import math
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archsieve.errors import RunFolderError
+from archsieve.store import Key, Row, Store, decode, encode
+
+KEY = Key("space", "task", "estimator", 0)
+
+
+def row(arch, score, error=None, key=KEY):
+    return Row(key, arch, "name", score, 0.25, 7, error)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "results.sqlite")
+    yield store
+    store.close()
+
+
+def filled(path, count=200):
+    store = Store(path)
+    store.put([row((i, 1), i / 7) for i in range(count)])
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "score", [0.1 + 0.2, -math.inf, 0.0, 5e-324, 1.7976931348623157e308, 93.1266666666666711, 1 / 3]
+)
+def test_a_score_comes_back_bit_for_bit(store, score):
+    store.put([row((1, 2), score)])
+    assert struct.pack("<d", store.get(KEY, [(1, 2)])[1, 2]) == struct.pack("<d", score)
+    assert next(iter(store.rows())) == row((1, 2), score)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20))
+def test_every_float_comes_back_but_for_the_sign_of_zero(tmp_path, scores):
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        store = Store(Path(folder) / "results.sqlite")
+        store.put([row((i,), score) for i, score in enumerate(scores)])
+        found = store.get(KEY, [(i,) for i in range(len(scores))])
+        store.close()
+    assert [found[i,].hex() for i in range(len(scores))] == [(score + 0.0).hex() for score in scores]
+
+
+def test_a_failure_comes_back_as_nan_with_its_reason(store):
+    store.put([row((1, 2), math.nan, "it's \u201cbad\u201d; DROP TABLE results")])
+    (found,) = store.rows()
+    assert math.isnan(found.score)
+    assert math.isnan(store.get(KEY, [(1, 2)])[1, 2])
+    assert found.error == "it's \u201cbad\u201d; DROP TABLE results"
+    assert (found.key, found.arch, found.name, found.seconds, found.worker) == (KEY, (1, 2), "name", 0.25, 7)
+
+
+def test_only_what_was_asked_for_is_returned(store):
+    store.put([row((1, 2), 1.0), row((2, 1), 2.0)])
+    assert store.get(KEY, [(2, 1), (0, 0)]) == {(2, 1): 2.0}
+
+
+@pytest.mark.parametrize("field", ["space", "task", "estimator", "seed"])
+def test_every_part_of_the_key_counts(store, field):
+    other = Key(**{**vars(KEY), field: 1 if field == "seed" else "other"})
+    store.put([row((1,), 1.0), row((1,), 2.0, key=other)])
+    assert store.get(KEY, [(1,)]) == {(1,): 1.0}
+    assert store.get(other, [(1,)]) == {(1,): 2.0}
+
+
+def test_a_row_twice_is_refused_and_nothing_of_its_batch_stays(store):
+    store.put([row((1, 2), 1.0)])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.put([row((3, 3), 3.0), row((1, 2), 9.0), row((4, 4), 4.0)])
+    assert [(r.arch, r.score) for r in store.rows()] == [((1, 2), 1.0)]
+    store.put([row((3, 3), 3.0)])  # and the store goes on
+    assert len(list(store.rows())) == 2
+
+
+def test_it_is_there_after_it_was_closed(tmp_path):
+    filled(tmp_path / "results.sqlite", 3)
+    again = Store(tmp_path / "results.sqlite")
+    assert again.get(KEY, [(0, 1), (1, 1), (2, 1)]) == {(0, 1): 0.0, (1, 1): 1 / 7, (2, 1): 2 / 7}
+    again.close()
+
+
+def test_it_can_be_read_while_a_driver_writes(tmp_path):
+    path = tmp_path / "results.sqlite"
+    writer = Store(path)
+    writer.put([row((0,), 1.0)])
+    writer._db.execute("BEGIN IMMEDIATE")  # a batch that is being written
+    writer._db.execute("INSERT INTO results VALUES ('space', 'task', 'estimator', 0, '1', 'name', 2.0, 0, 0, NULL)")
+    program = (
+        "import sys; from pathlib import Path; from archsieve.store import Store\n"
+        "print([(r.arch, r.score) for r in Store(Path(sys.argv[1])).rows()])"
+    )
+    seen = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, timeout=60, check=True)
+    assert seen.stdout.strip() == "[((0,), 1.0)]"
+    writer._db.execute("COMMIT")
+    assert len(list(writer.rows())) == 2
+    writer.close()
+
+
+def test_no_truncation_goes_unnoticed(tmp_path):
+    path = tmp_path / "results.sqlite"
+    filled(path)
+    whole = path.read_bytes()
+    assert len(whole) > 8192
+    lengths = [0, 1, 15, 16, 99, 100, 101, 512, *range(1000, len(whole), 1000), *range(4096, len(whole), 4096)]
+    for length in [*lengths, len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(RunFolderError, match=r"results\.sqlite is damaged .*Move it away"):
+            Store(path).close()
+    path.write_bytes(whole)
+    store = Store(path)
+    assert len(list(store.rows())) == 200
+    store.close()
+
+
+@pytest.mark.parametrize("content", [b"hello, I am text\n" * 100, b"{}", b"\x00" * 5000, b"SQLite format 3\x00"])
+def test_another_file_in_its_place_is_a_sentence(tmp_path, content):
+    path = tmp_path / "results.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"results\.sqlite") as caught:
+        Store(path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_in_its_place_is_a_sentence(tmp_path):
+    path = tmp_path / "results.sqlite"
+    path.mkdir()
+    with pytest.raises(RunFolderError, match=r"results\.sqlite: unable to open"):
+        Store(path)
+
+
+def test_a_database_of_something_else_is_a_sentence(tmp_path):
+    path = tmp_path / "results.sqlite"
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE results (a, b)")
+    db.close()
+    with pytest.raises(RunFolderError, match=r"results\.sqlite"):
+        Store(path).get(KEY, [(1,)])
+
+
+def test_where_no_file_can_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match=r"Cannot use the results file .*results\.sqlite"):
+        Store(tmp_path / "file" / "results.sqlite")
+
+
+def test_what_an_old_file_left_behind_does_not_come_back(tmp_path):
+    path = tmp_path / "results.sqlite"
+    program = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_store import Path, Store, row\n"
+        "Store(Path(sys.argv[2])).put([row((1,), 1.0)]); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, Path(__file__).parent, path], timeout=60, check=False)
+    assert (tmp_path / "results.sqlite-wal").stat().st_size > 0
+    path.rename(tmp_path / "moved-away")
+    store = Store(path)
+    assert list(store.rows()) == []
+    store.put([row((1,), 2.0)])
+    assert store.get(KEY, [(1,)]) == {(1,): 2.0}
+    store.close()
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=40).map(tuple))
+def test_codes_come_back(arch):
+    assert decode(encode(arch)) == arch

@@ -1,0 +1,358 @@
+"""The training loop: schedule, exact resumption, and what a checkpoint that cannot be read says."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from archsieve.errors import ArchsieveError, RunFolderError, SettingError
+from archsieve.networks import build_network
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.training import Recipe, epochs_trained, evaluate, load_checkpoint, train
+
+SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
+TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=50, test_images=11, signal=1.0)  # 45 to train on: 3 batches
+RECIPE = Recipe(horizon=4, learning_rate=0.1, weight_decay=1e-3, batch_size=20)
+
+
+def network():
+    return build_network(SPACE, (1, 2), TASK, 0)
+
+
+def trained(epochs, **kwargs):
+    net = network()
+    train(net, TASK, RECIPE, epochs=epochs, seed=0, **kwargs)
+    return net.state_dict()
+
+
+def assert_equal(one, other):
+    assert list(one) == list(other)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+# Schedule and optimiser, by hand.
+
+
+def test_rate_by_hand():
+    recipe = Recipe(horizon=4, learning_rate=1.0, final_learning_rate=0.2)
+    # 0.2 + 0.8 * (1 + cos(pi e / 4)) / 2, and the last one for ever after.
+    half = math.sqrt(0.5)
+    expected = [1.0, 0.6 + 0.4 * half, 0.6, 0.6 - 0.4 * half, 0.2, 0.2, 0.2]
+    assert [recipe.rate(epoch) for epoch in range(7)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"horizon": 0}, "`horizon >= 1` and `batch_size >= 1` must hold, but got .*horizon=0"),
+        ({"batch_size": 0}, "must hold, but got .*batch_size=0"),
+        ({"learning_rate": 0.0}, "`learning_rate > 0` and `clip > 0` must hold, but got .*learning_rate=0.0"),
+        ({"clip": 0.0}, "must hold, but got .*clip=0.0"),
+    ],
+)
+def test_settings_that_cannot_be(given, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        Recipe(**{"horizon": 1, "learning_rate": 0.1, **given})
+
+
+class Slope(nn.Module):
+    """One weight whose loss has the gradient `slope`, whatever the batch."""
+
+    def __init__(self, slope: float, start: float = 0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(start, dtype=torch.float64))
+        self.slope = slope
+
+    def forward(self, inputs):
+        return self.slope * self.weight
+
+
+class Items:
+    """A task of `count` items, item i being the number i; the loss is the output."""
+
+    input_shape, num_outputs, higher_is_better = (1,), 1, True
+
+    def __init__(self, count, higher_is_better=True):
+        self.count, self.higher_is_better = count, higher_is_better
+        self.asked = []
+
+    def batches(self, split, *, batch_size, rng=None, augment=False, device="cpu"):
+        self.asked.append((split, batch_size, augment))
+        yield from ((x, x) for x in torch.arange(float(self.count)).split(batch_size))
+
+    def loss(self, outputs, targets):
+        return outputs
+
+    def metric(self):
+        return Sum()
+
+
+class Sum:
+    def __init__(self):
+        self.total = 0.0
+
+    def update(self, outputs, targets):
+        assert torch.equal(outputs, targets)
+        self.total += float(outputs.sum())
+
+    def compute(self):
+        return self.total
+
+
+def weight_after(epochs, *, slope=1.0, start=0.0, items=1, **settings):
+    net = Slope(slope, start)
+    recipe = Recipe(**{"horizon": 2, "learning_rate": 1.0, "momentum": 0.0, "batch_size": 1, **settings})
+    train(net, Items(items), recipe, epochs=epochs, seed=0)
+    return net.weight.item()
+
+
+def test_each_epoch_has_its_own_rate():
+    # A step an epoch down a slope of 1, at rates 1, 1/2, 0, 0.
+    assert [weight_after(epochs) for epochs in range(5)] == pytest.approx([0.0, -1.0, -1.5, -1.5, -1.5])
+    assert weight_after(2, items=3) == pytest.approx(-4.5)  # three steps an epoch
+
+
+def test_momentum_and_weight_decay_by_hand():
+    # Velocities 1, then 0.9 + 1; rates 1 and 1/2.
+    assert weight_after(2, momentum=0.9) == pytest.approx(-1.0 - 0.95)
+    # Nesterov: 1 + 0.9, then velocity 1.9 and 1 + 0.9 * 1.9.
+    assert weight_after(2, momentum=0.9, nesterov=True) == pytest.approx(-1.9 - 0.5 * 2.71)
+    # Gradient 1 + 0.1 * 3.
+    assert weight_after(1, start=3.0, weight_decay=0.1) == pytest.approx(3.0 - 1.3)
+
+
+@pytest.mark.parametrize(("slope", "clip", "step"), [(10.0, 5.0, 5.0), (-10.0, 2.0, -2.0), (3.0, 5.0, 3.0)])
+def test_gradients_are_clipped(slope, clip, step):
+    assert weight_after(1, slope=slope, clip=clip) == pytest.approx(-step, rel=1e-5)
+
+
+def test_the_clip_is_over_all_weights_together():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
+
+        def forward(self, inputs):
+            return 6 * self.a + 8 * self.b  # a gradient of norm 10
+
+    net = Two()
+    train(net, Items(1), Recipe(horizon=1, learning_rate=1.0, clip=5.0), epochs=1, seed=0)
+    assert (net.a.item(), net.b.item()) == pytest.approx((-3.0, -4.0), rel=1e-5)
+
+
+def test_training_is_shuffled_augmented_and_on_the_training_split():
+    task = Items(5)
+    train(Slope(1.0), task, Recipe(horizon=1, learning_rate=1.0, batch_size=3), epochs=2, seed=0)
+    assert task.asked == [("train", 3, True)] * 2
+
+
+# Exactness.
+
+
+def test_training_in_pieces_is_training_at_once(tmp_path):
+    at_once = trained(3)
+    trained(1, checkpoint=tmp_path / "c.pt")
+    assert epochs_trained(tmp_path / "c.pt") == 1
+    in_pieces = trained(3, checkpoint=tmp_path / "c.pt")  # by new objects, as in a new process
+    assert_equal(at_once, in_pieces)
+    assert epochs_trained(tmp_path / "c.pt") == 3
+
+
+def test_an_epoch_cut_off_in_the_middle_is_done_again(tmp_path):
+    steps, net = 0, network()
+
+    def forward(inputs, choices):
+        nonlocal steps
+        steps += 1
+        if steps == 5:  # the second step of the second epoch
+            raise KeyboardInterrupt
+        return net(inputs)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(net, TASK, RECIPE, epochs=3, seed=0, checkpoint=tmp_path / "c.pt", forward=forward)
+    assert epochs_trained(tmp_path / "c.pt") == 1
+    assert_equal(trained(3), trained(3, checkpoint=tmp_path / "c.pt"))
+    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_steps_draw_their_choices_by_seed_and_epoch(tmp_path):
+    def choices(epochs, checkpoint=None):
+        drawn, net = [], network()
+
+        def forward(inputs, rng):
+            drawn.append(int(rng.integers(1_000_000)))
+            return net(inputs)
+
+        train(net, TASK, RECIPE, epochs=epochs, seed=0, checkpoint=checkpoint, forward=forward)
+        return drawn
+
+    at_once = choices(3)
+    assert len(set(at_once)) == 9
+    assert choices(1, tmp_path / "c.pt") + choices(3, tmp_path / "c.pt") == at_once
+
+
+def test_every_epoch_has_an_order_of_its_own():
+    net, seen = network(), []
+
+    def forward(inputs, choices):
+        seen.append(inputs)
+        return net(inputs)
+
+    train(net, TASK, RECIPE, epochs=3, seed=0, forward=forward)
+    epochs = [torch.cat(seen[i : i + 3]) for i in (0, 3, 6)]
+    assert [len(e) for e in epochs] == [45] * 3
+    assert not any(torch.equal(epochs[i], epochs[j]) for i, j in ((0, 1), (1, 2), (0, 2)))
+
+
+def test_the_first_epoch_does_not_depend_on_how_many_follow():
+    net, seen = network(), []
+
+    class Watched(Synthetic):
+        def batches(self, split, **kwargs):
+            seen.append({name: tensor.clone() for name, tensor in net.state_dict().items()})
+            return super().batches(split, **kwargs)
+
+    train(net, Watched(**vars(TASK)), RECIPE, epochs=3, seed=0)
+    assert_equal(seen[1], trained(1))
+    assert_equal(seen[2], trained(2))
+
+
+def test_seeds_give_other_orders():
+    one, other = network(), network()
+    train(one, TASK, RECIPE, epochs=1, seed=0)
+    train(other, TASK, RECIPE, epochs=1, seed=1)
+    assert not torch.equal(one.head[-1].weight, other.head[-1].weight)
+
+
+def test_no_epochs_change_nothing_and_write_nothing(tmp_path):
+    assert_equal(trained(0, checkpoint=tmp_path / "c.pt"), network().state_dict())
+    assert list(tmp_path.iterdir()) == []
+    assert epochs_trained(tmp_path / "c.pt") == 0
+
+
+def test_training_leaves_the_random_state_alone(tmp_path):
+    net, before = network(), torch.get_rng_state()
+    train(net, TASK, RECIPE, epochs=1, seed=0, checkpoint=tmp_path / "c.pt")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert net.training
+
+
+# Checkpoints that cannot be read.
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    trained(1, checkpoint=tmp_path / "c.pt")
+    return tmp_path / "c.pt"
+
+
+def damage_cut(data):
+    return data[: len(data) // 2]
+
+
+def damage_nothing_left(data):
+    return b""
+
+
+def damage_text(data):
+    return b"not a checkpoint"
+
+
+def damage_names(data):  # the first record's header
+    return b"\0" * 200 + data[200:]
+
+
+@pytest.mark.parametrize("damage", [damage_cut, damage_nothing_left, damage_text, damage_names])
+def test_a_damaged_checkpoint_says_so(checkpoint, damage):
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    for read in (epochs_trained, lambda path: trained(2, checkpoint=path), lambda p: load_checkpoint(p, network())):
+        with pytest.raises(RunFolderError, match=r"The checkpoint .*c\.pt is damaged, .*: delete it to train anew"):
+            read(checkpoint)
+
+
+def test_a_file_cut_anywhere_is_one_sentence(checkpoint):
+    data = checkpoint.read_bytes()
+    for end in range(0, len(data), len(data) // 50):
+        checkpoint.write_bytes(data[:end])
+        with pytest.raises(ArchsieveError, match="is damaged"):
+            epochs_trained(checkpoint)
+
+
+@pytest.mark.parametrize("content", [{"network": {}}, [1, 2], {"network": 3, "optimiser": {}, "epochs": 1}])
+def test_a_file_of_something_else_says_so(tmp_path, content):
+    torch.save(content, tmp_path / "c.pt")
+    with pytest.raises(RunFolderError, match="of another network: delete it"):
+        trained(1, checkpoint=tmp_path / "c.pt")
+
+
+def test_the_checkpoint_of_another_network_says_so(checkpoint):
+    other = build_network(SPACE, (0, 0), TASK, 0)
+    with pytest.raises(RunFolderError, match=r"of another network: delete it to train anew\. \(Error"):
+        train(other, TASK, RECIPE, epochs=2, seed=0, checkpoint=checkpoint)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    torch.save({"network": {}, "optimiser": {}, "epochs": Evil()}, tmp_path / "c.pt")
+    with pytest.raises(RunFolderError, match="is damaged"):
+        epochs_trained(tmp_path / "c.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"c\.pt"):
+        load_checkpoint(tmp_path / "c.pt", network())
+
+
+# Evaluation.
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "sizes"),
+    [
+        (8, None, [4, 4]),
+        (10, None, [4, 4, 2]),  # half a batch stays one
+        (9, None, [4, 5]),  # less is joined
+        (3, None, [3]),
+        (1, None, [1]),
+        (9, 6, [4, 2]),
+        (9, 5, [5]),
+        (9, 3, [3]),
+        (9, 8, [4, 4]),
+        (9, 100, [4, 5]),
+    ],
+)
+def test_every_item_counts_once(count, limit, sizes):
+    task, seen = Items(count), []
+
+    def forward(inputs):
+        assert not torch.is_grad_enabled()
+        seen.append(len(inputs))
+        return inputs
+
+    score = evaluate(forward, task, "validation", batch_size=4, limit=limit)
+    assert seen == sizes
+    taken = min(count, limit or count)
+    assert score == taken * (taken - 1) / 2  # the items are 0, 1, 2, ...
+    assert task.asked == [("validation", 4, False)]
+
+
+def test_a_metric_to_minimise_is_negated():
+    assert evaluate(lambda inputs: inputs, Items(4, higher_is_better=False), "test") == -6
+
+
+def test_accuracy_counts_items_and_not_batches():
+    # 11 test items in batches of 8: the share of hits of the whole, not a mean of two shares.
+    targets = torch.cat([t for _, t in TASK.batches("test", batch_size=100)])
+    hits = (targets == 0).sum().item()
+    first = torch.nn.functional.one_hot(torch.tensor(0), 4).float()
+    score = evaluate(lambda inputs: first.expand(len(inputs), 4), TASK, "test", batch_size=8)
+    assert 0 < hits < 11
+    assert score == pytest.approx(100 * hits / 11)
