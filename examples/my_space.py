@@ -1,7 +1,7 @@
 """A proxy and a space of your own, in a file of your own.
 
-    archsieve score my-mlp 21 --proxy widest_layer --proxy params --task digits --plugin examples/my_space.py
-    archsieve search examples/my_plan.toml --plugin examples/my_space.py
+archsieve score my-mlp 21 --proxy widest_layer --proxy params --task digits --plugin examples/my_space.py
+archsieve search examples/my_plan.toml --plugin examples/my_space.py
 """
 
 from dataclasses import dataclass

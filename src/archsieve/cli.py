@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
-import traceback
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,22 +13,16 @@ import typer
 
 from archsieve import console
 from archsieve.config import find_plan, load_plan, load_plugin, make, plan_names
-from archsieve.errors import ArchsieveError, EstimatorError
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.judge import judge
-from archsieve.plan import Result, run_plan, stage_counts
+from archsieve.plan import run_plan, stage_counts
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.report import read_rows, read_run, to_csv
-from archsieve.run_folder import ERROR_FILE, PLAN_FILE
+from archsieve.run_folder import PLAN_FILE
 from archsieve.session import Session
-from archsieve.work import describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
-
-    from archsieve.executor import Executor
-    from archsieve.search import Round
+    from collections.abc import Sequence
 
 app = typer.Typer(
     name="archsieve",
@@ -70,7 +63,7 @@ def list_names(
     as_json: Json = False,
 ) -> None:
     """List what is there by name."""
-    with _guarded():
+    with console.guarded():
         _load(plugin)
         names = {k: list(catalogue) for k, catalogue in CATALOGUES.items()} | {"plans": plan_names()}
         if kind is not None and kind not in names:
@@ -97,8 +90,8 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score architectures by proxies and costs."""
-    with _guarded(), ExitStack() as stack:
-        plugins = _load(plugin)
+    with console.guarded(), ExitStack() as stack:
+        plugins, shared = _load(plugin), _shared(stack, workers, ray)
         estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
         the_space = make("space", space, plugins)
         codes = [the_space.parse(text) for text in archs]
@@ -108,10 +101,9 @@ def score(
                 the_space,
                 _task(task, estimators, plugins),
                 seed=seed,
-                executor=stack.enter_context(_executor(workers, ray)),
                 device=device,
                 plugins=plugins,
-                progress=stack.enter_context(console.progress()),
+                **shared,
             )
         )
         found = session.scores(estimators, codes)
@@ -148,8 +140,8 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio."""
-    with _guarded(out), ExitStack() as stack:
-        plugins = _load(plugin)
+    with console.guarded(out), ExitStack() as stack:
+        plugins, shared = _load(plugin), _shared(stack, workers, ray)
         names = proxy or ([] if lookup else ["params", "macs"])
         estimators = [make("estimator", name, plugins) for name in names]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
@@ -159,10 +151,9 @@ def measure(
                 make("space", space, plugins),
                 _task(task, estimators, plugins),
                 seed=seed,
-                executor=stack.enter_context(_executor(workers, ray)),
                 device=device,
                 plugins=plugins,
-                progress=stack.enter_context(console.progress()),
+                **shared,
             )
         )
         found = judge(session, estimators, truth=truth, benchmark=benchmark, distinct=distinct)
@@ -192,33 +183,25 @@ def search(
     again += [] if device == "cpu" else ["--device", device]
     again += [] if workers == 1 else ["--workers", str(workers)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
-    with _guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
+    with console.guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
         plugins = _load(plugin)
         path = find_plan(plan)
         chosen = load_plan(path, plugins)
         if dry_run:
-            _print_counts(stage_counts(chosen), as_json)
+            console.stage_counts(stage_counts(chosen), as_json)
             return
+        shared = _shared(stack, workers, ray)
         session = stack.enter_context(
-            Session(
-                folder,
-                chosen.space,
-                chosen.task,
-                seed=chosen.seed,
-                executor=stack.enter_context(_executor(workers, ray)),
-                device=device,
-                plugins=plugins,
-                progress=stack.enter_context(console.progress()),
-            )
+            Session(folder, chosen.space, chosen.task, seed=chosen.seed, device=device, plugins=plugins, **shared)
         )
         if path.resolve() != (folder / PLAN_FILE).resolve():
             shutil.copyfile(path, folder / PLAN_FILE)
-        result = run_plan(chosen, session, on_round=_note_round)
+        result = run_plan(chosen, session, on_round=console.note_round)
         stack.close()
         if as_json:
             console.out_json(result)
         else:
-            _print_result(result, folder)
+            console.result(result, folder)
 
 
 @app.command()
@@ -228,7 +211,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Report what a run folder holds, finished or not."""
-    with _guarded():
+    with console.guarded():
         if csv:
             typer.echo(to_csv(read_rows(run)), nl=False)
             return
@@ -239,8 +222,7 @@ def report(
         if found.result is None:
             console.out("This run is not finished. Stored so far:")
         else:
-            columns = ("label", "candidates", "kept", "failures", "seconds")
-            console.table(columns, [[stage[c] for c in columns] for stage in found.result["stages"]])
+            console.stages(found.result["stages"])
             console.out(f"\nBest: {found.result['best']}\n")
         stored = ("estimator", "scored", "failures", "seconds", "best", "best_score")
         console.table(stored, [[getattr(e, c) for c in stored] for e in found.estimators])
@@ -254,7 +236,7 @@ def data(
     as_json: Json = False,
 ) -> None:
     """List the data files archsieve knows, which are there, and where the others come from."""
-    with _guarded():
+    with console.guarded():
         rows = [
             {"used_by": name, "file": s.file, "state": s.state(check=check), "licence": s.licence}
             | {"origin": s.origin, "citation": s.citation, "path": str(s.find() or "")}
@@ -293,69 +275,7 @@ def _task(name: str | None, estimators: Sequence[Any], plugins: Sequence[str]) -
     return make("task", "synthetic")
 
 
-def _executor(workers: int, ray: bool) -> AbstractContextManager[Executor]:
-    if ray:
-        return Ray(workers)
-    return Processes(workers) if workers > 1 else nullcontext(Serial())
-
-
-def _note_round(found: Round) -> None:
-    failed = f", {found.failures} could not be scored" if found.failures else ""
-    console.note(f"{found.label}: {len(found.archs)} -> {len(found.kept)} in {found.seconds:.1f} s{failed}")
-
-
-def _print_counts(rows: Sequence[tuple[str, int, int | None]], as_json: bool) -> None:
-    if as_json:
-        console.out_json([{"label": label, "candidates": n, "kept": kept} for label, n, kept in rows])
-        return
-    is_bound = False
-    shown = []
-    for label, n, kept in rows:
-        at_most = "at most " if is_bound else ""
-        is_bound = is_bound or kept is None
-        shown.append((label, f"{at_most}{n}", "by score" if kept is None else f"{at_most}{kept}"))
-    console.table(("stage", "candidates", "kept"), shown)
-
-
-def _print_result(result: Result, folder: Path) -> None:
-    columns = ("label", "candidates", "kept", "failures", "seconds")
-    console.table(columns, [[getattr(stage, c) for c in columns] for stage in result.stages])
-    console.out(f"\nBest: {result.best}")
-    if result.final_score is not None:
-        console.out(f"Final {result.metric}, by {result.final_estimator}: {result.final_score:.2f}")
-    elif result.final_estimator is not None:
-        console.out(f"{result.final_estimator} could not score it: see `archsieve report {folder}`")
-    if result.truth is not None:
-        t = result.truth
-        console.out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
-    console.out(f"{result.seconds:.1f} seconds. Run folder: {folder}")
-
-
-@contextmanager
-def _guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
-    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to error.log."""
-    try:
-        yield
-    except (typer.Exit, typer.BadParameter, BrokenPipeError):
-        raise
-    except KeyboardInterrupt:
-        kept = f" What was computed is kept in {folder}; go on with: {again}" if folder and again else ""
-        console.note(f"Interrupted.{kept}")
-        raise typer.Exit(130) from None
-    except ArchsieveError as error:
-        details = error.details if isinstance(error, EstimatorError) else ""
-        console.note(f"Error: {str(error).rstrip('.')}.{_logged(details, folder)}" if details else f"Error: {error}")
-        raise typer.Exit(1) from None
-    except Exception as error:
-        console.note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
-        raise typer.Exit(1) from None
-
-
-def _logged(details: str, folder: Path | None) -> str:
-    where = folder if folder and folder.is_dir() else Path(tempfile.gettempdir())
-    path = where / (ERROR_FILE if where is folder else f"archsieve-{ERROR_FILE}")
-    try:
-        path.write_text(details, encoding="utf-8")
-    except OSError:
-        return f"\n{details}"
-    return f" The traceback is in {path}."
+def _shared(stack: ExitStack, workers: int, ray: bool) -> dict[str, Any]:
+    """Return the executor and the progress of a session, both ended with the stack."""
+    executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
+    return {"executor": stack.enter_context(executor), "progress": stack.enter_context(console.progress())}

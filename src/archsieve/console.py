@@ -1,19 +1,31 @@
-"""What the command line prints: results on standard output, progress on standard error."""
+"""What the command line prints: results on standard output, progress and errors on standard error."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import tempfile
 import time
+import traceback
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from archsieve.errors import ArchsieveError, EstimatorError
+from archsieve.run_folder import ERROR_FILE
+from archsieve.work import describe_error
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from archsieve.plan import Result
+    from archsieve.search import Round
 
 _PLAIN_EVERY = 5.0  # seconds between two lines of one label where there is no terminal
 
@@ -41,6 +53,86 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for row in cells:
         aligned = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True))
         out("  ".join(aligned).rstrip())
+
+
+def stages(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print what each stage of a search did."""
+    columns = ("label", "candidates", "kept", "failures", "seconds")
+    table(columns, [[row[c] for c in columns] for row in rows])
+
+
+def stage_counts(rows: Sequence[tuple[str, int, int | None]], as_json: bool) -> None:
+    """Print how many candidates each stage of a plan gets and keeps; bounds, behind a cut that depends on scores."""
+    if as_json:
+        out_json([{"label": label, "candidates": n, "kept": kept} for label, n, kept in rows])
+        return
+    is_bound = False
+    shown = []
+    for label, n, kept in rows:
+        at_most = "at most " if is_bound else ""
+        is_bound = is_bound or kept is None
+        shown.append((label, f"{at_most}{n}", "by score" if kept is None else f"{at_most}{kept}"))
+    table(("stage", "candidates", "kept"), shown)
+
+
+def note_round(found: Round) -> None:
+    """Print that a stage is over."""
+    failed = f", {found.failures} could not be scored" if found.failures else ""
+    note(f"{found.label}: {len(found.archs)} -> {len(found.kept)} in {found.seconds:.1f} s{failed}")
+
+
+def result(found: Result, folder: Path) -> None:
+    """Print the outcome of a search."""
+    stages([asdict(stage) for stage in found.stages])
+    out(f"\nBest: {found.best}")
+    if found.final_score is not None:
+        out(f"Final {found.metric}, by {found.final_estimator}: {found.final_score:.2f}")
+    elif found.final_estimator is not None:
+        out(f"{found.final_estimator} could not score it: see `archsieve report {folder}`")
+    if found.truth is not None:
+        t = found.truth
+        out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
+    out(f"{found.seconds:.1f} seconds. Run folder: {folder}")
+
+
+@contextmanager
+def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
+    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to a log.
+
+    Args:
+        folder: the run folder, where the log goes and results are kept.
+        again: the command that goes on with an interrupted run.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.BadParameter, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        kept = f" What was computed is kept in {folder}; go on with: {again}" if folder and again else ""
+        note(f"Interrupted.{kept}")
+        raise typer.Exit(130) from None
+    except ArchsieveError as error:
+        details = error.details if isinstance(error, EstimatorError) else ""
+        note(f"Error: {str(error).rstrip('.')}.{_logged(details, folder)}" if details else f"Error: {error}")
+        raise typer.Exit(1) from None
+    except Exception as error:
+        note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
+        raise typer.Exit(1) from None
+
+
+def _logged(details: str, folder: Path | None) -> str:
+    """Write a traceback to the run folder, else to a new temporary file, and say where."""
+    try:
+        if folder is not None and folder.is_dir():
+            path = folder / ERROR_FILE
+        else:
+            handle, name = tempfile.mkstemp(prefix="archsieve-", suffix=f"-{ERROR_FILE}")
+            os.close(handle)
+            path = Path(name)
+        path.write_text(details, encoding="utf-8")
+    except OSError:
+        return f"\n{details}"
+    return f" The traceback is in {path}."
 
 
 @contextmanager

@@ -28,7 +28,8 @@ Scores: TypeAlias = NDArray[np.float64]
 class Context:
     """What an estimator works on: plain values, since it is sent to workers.
 
-    `workdir` is the estimator's own folder, for what it learns and can do again (a supernet, checkpoints).
+    `workdir` is the estimator's own folder, for what it learns and can do again (a supernet, checkpoints); it is made
+    by whoever first writes there.
     `seed` is the run's; draw from it through `archsieve.randomness` by purpose.
     """
 

@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from archsieve import console
 from archsieve.cli import app
 
 PROGRAM = (sys.executable, "-c", "from archsieve.cli import main; main()")
@@ -26,8 +28,13 @@ head_width = 8
 
 
 def invoke(*arguments):
-    """Run a command in this process; standard output and error are kept apart."""
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    """Run a command in this process; standard output and error are kept apart.
+
+    No progress lines: on a slow machine there would be more of them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "_PLAIN_EVERY", float("inf"))
+        return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def start(*arguments, **settings):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +14,6 @@ from archsieve.registry import PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
 
     from archsieve.randomness import Purpose
 
@@ -117,21 +114,20 @@ def loss_gradients(
     return layers, gradients(loss, layers, create_graph=create_graph)
 
 
-def input_jacobian(network: nn.Module, probe: Probe) -> NDArray[np.float64]:
-    """Return the gradient of the summed outputs with respect to each input, shape (n, input size)."""
+def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
+    """Return the gradient of the summed outputs with respect to each input, (n, input size), float64 on the CPU."""
     inputs = probe.inputs.clone().requires_grad_(True)
     (jacobian,) = gradients(network(inputs).sum(), [inputs])
-    return jacobian.flatten(1).cpu().numpy().astype(np.float64)
+    return jacobian.flatten(1).cpu().double()
 
 
-def correlation(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation matrix of the rows.
+def correlation(rows: Tensor) -> Tensor:
+    """Return the correlation matrix of the rows, (n, n).
 
     Raises:
         ScoringError: a row is constant, so that it has no correlation.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        matrix = np.atleast_2d(np.corrcoef(rows))
-    if not np.isfinite(matrix).all():
+    matrix = torch.corrcoef(rows).reshape(len(rows), len(rows))
+    if not bool(matrix.isfinite().all()):
         raise ScoringError("The outputs do not depend on every input: a row of the Jacobian is constant.")
     return matrix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-import numpy as np
+import torch
 
 from archsieve.estimators.proxy import correlation, input_jacobian, proxy
 
@@ -26,10 +26,10 @@ def epe_nas(network: nn.Module, probe: Probe) -> float:
     the sum over pairs of classes of |s - s'|, divided by the number of classes seen. Source: Lopes et al., "EPE-NAS",
     arXiv 2102.08099.
     """
-    jacobian, labels = input_jacobian(network, probe), probe.targets.cpu().numpy()
-    matrices = [correlation(jacobian[labels == label]) for label in np.unique(labels)]
-    sums = [float(np.log(np.abs(matrix) + STABILISER).sum()) for matrix in matrices]
+    jacobian, labels = input_jacobian(network, probe), probe.targets.cpu()
+    matrices = [correlation(jacobian[labels == label]) for label in torch.unique(labels)]
+    sums = [float((matrix.abs() + STABILISER).log().sum()) for matrix in matrices]
     if probe.num_outputs <= MANY_CLASSES:
         return sum(map(abs, sums))
-    means = [total / matrix.size for total, matrix in zip(sums, matrices, strict=True)]
+    means = [total / matrix.numel() for total, matrix in zip(sums, matrices, strict=True)]
     return sum(abs(a - b) for a, b in combinations(means, 2)) / len(means)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+import torch
 
 from archsieve.estimators.proxy import correlation, input_jacobian, proxy
 
@@ -24,5 +24,5 @@ def jacov(network: nn.Module, probe: Probe) -> float:
     Training", first version, arXiv 2006.04647v1. The matrix is symmetric and treated so: a general eigenvalue
     routine, as first published, can return complex values.
     """
-    eigenvalues = np.linalg.eigvalsh(correlation(input_jacobian(network, probe))) + STABILISER
-    return float(-(np.log(eigenvalues) + 1 / eigenvalues).sum())
+    eigenvalues = torch.linalg.eigvalsh(correlation(input_jacobian(network, probe))) + STABILISER
+    return -float((eigenvalues.log() + 1 / eigenvalues).sum())
