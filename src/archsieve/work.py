@@ -60,10 +60,7 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     except ArchsieveError as error:
         failure = error
     except Exception as error:
-        names = ", ".join(e.name for e in chunk.estimators)
-        first, last = (chunk.contexts[0].space.describe(chunk.archs[i]) for i in (0, -1))
-        where = first if len(chunk.archs) == 1 else f"{first} to {last}"
-        message = f"The estimator {names!r} failed on {where}: {describe_error(error)}"
+        message = f"The estimator {_culprit(chunk)}: {describe_error(error)}"
         failure = EstimatorError(message, traceback.format_exc())
     return ChunkScores(chunk, scores, errors, time.perf_counter() - begun, os.getpid(), failure)
 
@@ -72,6 +69,21 @@ def describe_error(error: BaseException) -> str:
     """Return the error as one line: its message, after its type where it is not one of ours."""
     text = " ".join(str(error).split()) or "no message"
     return text if isinstance(error, ArchsieveError) else f"{type(error).__name__}: {text}"
+
+
+def _culprit(chunk: Chunk) -> str:
+    """Return "NAME failed on ARCHITECTURE" for the first that fails alone; the whole chunk where none does."""
+    describe = chunk.contexts[0].space.describe
+    for arch in chunk.archs if len(chunk.archs) * len(chunk.estimators) > 1 else ():
+        for estimator, context in zip(chunk.estimators, chunk.contexts, strict=True):
+            try:
+                _ask((estimator,), (arch,), (context,))
+            except ScoringError:
+                continue
+            except Exception:
+                return f"{estimator.name!r} failed on {describe(arch)}"
+    names = ", ".join(e.name for e in chunk.estimators)
+    return f"{names!r} failed on {' to '.join(dict.fromkeys(describe(chunk.archs[i]) for i in (0, -1)))}"
 
 
 def _fill(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:

@@ -57,7 +57,7 @@ def decode(
 
 
 def _pixels(item: Item, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     channels, height, width = shape
     if not item.encoded:
@@ -69,7 +69,8 @@ def _pixels(item: Item, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             if size == (width, height):
                 array = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     except Exception as error:  # Pillow lets through whatever the parser of a format stumbles over
-        raise DataError(f"Cannot read the image in {item.where}: {_first_line(error)}") from error
+        reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else _first_line(error)
+        raise DataError(f"Cannot read the image in {item.where}: {reason}.") from error
     if size != (width, height):
         raise DataError(f"The image in {item.where} must be {width} x {height} pixels, but is {size[0]} x {size[1]}.")
     return array.transpose(2, 0, 1) if channels == 3 else array[np.newaxis]
