@@ -334,8 +334,8 @@ def test_an_exception_is_a_sentence_and_what_was_before_it_is_stored(tmp_path, e
         assert session.scores([Counting()], CODES).shape == (5, 1)  # the session goes on
 
 
-def test_an_exception_on_many_says_where(session):
-    with pytest.raises(EstimatorError, match=r"failed on 0001 to 2222: ZeroDivisionError"):
+def test_an_exception_on_many_says_on_which(session):
+    with pytest.raises(EstimatorError, match=r"failed on 2222: ZeroDivisionError"):
         session.scores([Failing("exception")], CODES)
 
 
