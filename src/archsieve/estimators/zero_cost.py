@@ -7,15 +7,19 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 
 from archsieve.errors import PartialScoringError, ScoringError, SettingError
-from archsieve.estimators.proxy import Probe, Proxy
-from archsieve.networks import build_network
+from archsieve.estimators.meter import score_chain
+from archsieve.estimators.proxy import Probe
+from archsieve.networks import build_network, build_supernet
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+    from torch import nn
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture
@@ -58,6 +62,11 @@ class ZeroCost:
         return int(PROXIES[self.proxy].version)
 
     @property
+    def chunk_size(self) -> int:
+        """More codes where they may share prefixes."""
+        return 32 if PROXIES[self.proxy].meter is None else 256
+
+    @property
     def group(self) -> Hashable:
         """Every setting but the proxy."""
         return tuple(getattr(self, f.name) for f in fields(self) if f.name != "proxy")
@@ -72,25 +81,64 @@ class ZeroCost:
         return self.score_group([self], archs, ctx)[:, 0]
 
     def score_group(self, members: Sequence[Any], archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the scores of all members, shape (n, k): one network an architecture, a copy of it a proxy."""
-        probe = self._probe(ctx)
-        proxies: list[Proxy] = [PROXIES[member.proxy] for member in members]
-        scores = np.full((len(archs), len(members)), np.nan)
-        reasons: dict[tuple[int, int], str] = {}
-        for row, arch in enumerate(archs):
-            seed = ctx.seed if self.init == "shared" else derive_seed(ctx.seed, "init", *arch)
-            network = build_network(ctx.space, arch, ctx.task, seed).to(ctx.device)
-            for column, member in enumerate(proxies):
+        """Return the scores of all members, shape (n, k).
+
+        One network an architecture serves all proxies; in a space whose networks are chains, those that only look at
+        forward passes walk the tree of common prefixes instead.
+        """
+        proxies = {member.proxy: PROXIES[member.proxy] for member in members}
+        probe, chain = self._probe(ctx), self._chain(ctx) if any(p.meter for p in proxies.values()) else None
+        found: dict[str, dict[Architecture, float | str]] = {name: {} for name in proxies}
+        whole = {}
+        for name, proxy in proxies.items():
+            if chain is not None and proxy.meter is not None:
+                found[name] = score_chain(proxy.meter, copy.deepcopy(chain), probe, archs)
+            else:
+                whole[name] = proxy
+        for arch in archs if whole else ():
+            network = self._network(arch, ctx)
+            for name, proxy in whole.items():
                 try:
-                    scores[row, column] = member(copy.deepcopy(network), probe)
+                    found[name][arch] = proxy(network, probe)
                 except ScoringError as error:
-                    reasons[row, column] = str(error)
-        if reasons:
-            raise PartialScoringError(scores, reasons)
-        return scores
+                    found[name][arch] = str(error)
+        return _columns([[found[member.proxy][arch] for member in members] for arch in archs])
+
+    def _network(self, arch: Architecture, ctx: Context) -> nn.Module:
+        seed = ctx.seed if self.init == "shared" else derive_seed(ctx.seed, "init", *arch)
+        return _laid_out(build_network(ctx.space, arch, ctx.task, seed), ctx.device)
+
+    def _chain(self, ctx: Context) -> nn.Module | None:
+        """Return the network of all paths, with the weights each has alone; None where the space is no chain."""
+        if self.init != "shared" or not hasattr(ctx.space, "supernet"):
+            return None
+        supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
+        is_chain = all(hasattr(supernet, part) for part in ("stem", "choices", "head"))
+        return _laid_out(supernet, ctx.device) if is_chain else None
 
     def _probe(self, ctx: Context) -> Probe:
         batches = ctx.task.batches(
             "train", batch_size=self.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
         )
-        return Probe((next(iter(batches)),), ctx.task.loss, ctx.task.num_outputs, ctx.seed)
+        inputs, targets = next(iter(batches))
+        if inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return Probe(((inputs, targets),), ctx.task.loss, ctx.task.num_outputs, ctx.seed)
+
+
+def _laid_out(network: nn.Module, device: str) -> nn.Module:
+    """Return the network on the device, channels last: several times faster for depthwise convolutions on a CPU."""
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _columns(rows: Sequence[Sequence[float | str]]) -> Scores:
+    """Return the scores (n, k); a text says why there is none.
+
+    Raises:
+        PartialScoringError: there is a text.
+    """
+    scores = np.array([[np.nan if isinstance(value, str) else value for value in row] for row in rows])
+    reasons = {(i, k): value for i, row in enumerate(rows) for k, value in enumerate(row) if isinstance(value, str)}
+    if reasons:
+        raise PartialScoringError(scores, reasons)
+    return scores

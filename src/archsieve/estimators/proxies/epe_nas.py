@@ -18,7 +18,7 @@ STABILISER = 1e-5
 MANY_CLASSES = 100
 
 
-@proxy(needs=("data", "labels"))
+@proxy(needs=("data", "labels"), spoils=False)
 def epe_nas(network: nn.Module, probe: Probe) -> float:
     """Return the sum over classes of |sum of log(|corr| + 1e-5)|, corr the Jacobian correlation inside a class.
 

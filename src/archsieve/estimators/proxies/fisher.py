@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import nn
 
-from archsieve.estimators.proxy import gradients, proxy
+from archsieve.estimators.proxy import backward_pass, proxy
 
 if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"))
+@proxy(needs=("data", "labels"), spoils=False)
 def fisher(network: nn.Module, probe: Probe) -> float:
     """Return the Fisher saliency of all channels, each weighed by the weights it has; in [0, inf).
 
@@ -21,19 +21,8 @@ def fisher(network: nn.Module, probe: Probe) -> float:
     "BlockSwap", arXiv 1906.04113; the weighing is that of arXiv 2101.08134, whose code copies a channel's value to
     every weight before summing.
     """
-    outputs: list[Tensor] = []
-    layers: list[nn.Module] = []
-
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        outputs.append(output)
-        layers.append(module)
-
-    for module in network.modules():
-        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
-            module.register_forward_hook(keep)
-    loss = probe.loss(network(probe.inputs), probe.targets)
     score = 0.0
-    for layer, output, gradient in zip(layers, outputs, gradients(loss, outputs), strict=True):
+    for layer, output, gradient in backward_pass(network, probe).outputs:
         product = output * gradient
         if isinstance(layer, nn.Linear):
             product = product.movedim(-1, 1)  # features stand last, behind positions where there are any

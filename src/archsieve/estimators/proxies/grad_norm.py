@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.estimators.proxy import loss_gradients, proxy
+from archsieve.estimators.proxy import backward_pass, proxy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"))
+@proxy(needs=("data", "labels"), spoils=False)
 def grad_norm(network: nn.Module, probe: Probe) -> float:
     """Return the sum over layers of ||dL/dW||_2 on one batch; in [0, inf).
 
     Source: Abdelfattah et al., arXiv 2101.08134.
     """
-    return sum(float(gradient.norm()) for gradient in loss_gradients(network, probe)[1])
+    return sum(float(gradient.norm()) for _, gradient in backward_pass(network, probe).weights)

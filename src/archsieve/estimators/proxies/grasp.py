@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.estimators.proxy import gradients, loss_gradients, proxy
+from archsieve.estimators.proxy import gradients, proxy, weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"))
+@proxy(needs=("data", "labels"), spoils=False)
 def grasp(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of -W * (H g), with g the loss gradient and H the Hessian; any real number.
 
     One batch, temperature 1. Source: Wang et al., "Picking Winning Tickets Before Training by Preserving Gradient
     Flow", arXiv 2002.07376, summed as in arXiv 2101.08134.
     """
-    layers, first = loss_gradients(network, probe, create_graph=True)
+    layers = list(weights(network).values())
+    first = gradients(probe.loss(network(probe.inputs), probe.targets), layers, create_graph=True)
     product = sum((g.detach() * g).sum() for g in first)
     second = gradients(product, layers)  # type: ignore[arg-type]
     return sum(-(w * h).sum().item() for w, h in zip(layers, second, strict=True))

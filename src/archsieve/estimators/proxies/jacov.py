@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STABILISER = 1e-5
 
 
-@proxy(needs=("data",))
+@proxy(needs=("data",), spoils=False)
 def jacov(network: nn.Module, probe: Probe) -> float:
     """Return -sum(log(v + k) + 1 / (v + k)), v the eigenvalues of the inputs' Jacobian correlation, k = 1e-5.
 

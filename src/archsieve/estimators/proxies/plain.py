@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.estimators.proxy import loss_gradients, proxy
+from archsieve.estimators.proxy import backward_pass, proxy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"))
+@proxy(needs=("data", "labels"), spoils=False)
 def plain(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of W * dL/dW on one batch; any real number.
 
     Source: the baseline of arXiv 2101.08134, after Mozer and Smolensky (1989).
     """
-    return sum((w * g).sum().item() for w, g in zip(*loss_gradients(network, probe), strict=True))
+    return sum((w * g).sum().item() for w, g in backward_pass(network, probe).weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.estimators.proxy import loss_gradients, proxy
+from archsieve.estimators.proxy import backward_pass, proxy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"))
+@proxy(needs=("data", "labels"), spoils=False)
 def snip(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of |W * dL/dW| on one batch; in [0, inf).
 
     The gradient with respect to a mask of ones on W is W * dL/dW. Source: Lee et al., "SNIP", arXiv 1810.02340, summed
     as in arXiv 2101.08134.
     """
-    return sum((w * g).abs().sum().item() for w, g in zip(*loss_gradients(network, probe), strict=True))
+    return sum((w * g).abs().sum().item() for w, g in backward_pass(network, probe).weights)

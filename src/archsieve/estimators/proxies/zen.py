@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
 
 if TYPE_CHECKING:
@@ -18,7 +20,59 @@ STEP = 0.01
 _POOLS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.AvgPool2d, nn.MaxPool2d)
 
 
-@proxy
+@dataclass(frozen=True)
+class ZenMeter:
+    """Sums the log scales of the batch normalisations, and compares the features of two inputs at the end."""
+
+    inputs: Tensors
+
+    @classmethod
+    def of(cls, network: nn.Module, probe: Probe) -> ZenMeter:
+        """Redraw the network's weights, and return its meter."""
+        _draw_gaussian(network, probe)
+        noise, like = probe.generator("noise", "zen"), probe.inputs
+        inputs = torch.randn(like.shape, generator=noise)
+        moved = inputs + STEP * torch.randn(like.shape, generator=noise)
+        return cls(tuple(torch.empty_like(like).copy_(x) for x in (inputs, moved)))
+
+    def start(self) -> tuple[Tensors, float]:
+        """Return the noise and the moved noise, and a sum of nothing."""
+        return self.inputs, 0.0
+
+    def run(self, piece: nn.Module, tensors: Tensors, state: float) -> tuple[Tensors, float]:
+        """Return the outputs of a piece for both inputs, and the sum with its batch normalisations."""
+        norms = [m for m in piece.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        for norm in norms:
+            norm.reset_running_stats()
+        with torch.no_grad():
+            outputs = tuple(piece(tensor) for tensor in tensors)
+        for norm in norms:
+            if norm.running_var is not None:
+                state += 0.5 * math.log(float(norm.running_var.mean()))
+        return outputs, state
+
+    def finish(self, piece: nn.Module, tensors: Tensors, state: float) -> float:
+        """Return the distance's logarithm plus the sum.
+
+        Raises:
+            ScoringError: the last piece has neither a pooling nor a linear layer.
+        """
+        taps: list[tuple[bool, Tensor]] = []
+
+        def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            taps.append((isinstance(module, _POOLS), arguments[0]))
+
+        tapped = [module for module in piece.modules() if isinstance(module, (*_POOLS, nn.Linear))]
+        handles = [module.register_forward_pre_hook(keep) for module in tapped]
+        state = self.run(piece, tensors, state)[1]
+        for handle in handles:
+            handle.remove()
+        half = len(taps) // 2
+        distance = (_features(taps[:half]) - _features(taps[half:])).abs().flatten(1).sum(1).mean()
+        return (math.log(distance) if distance > 0 else -math.inf) + state
+
+
+@proxy(meter=ZenMeter.of)
 def zen(network: nn.Module, probe: Probe) -> float:
     """Return log D + sum over BNs of log sqrt(mean variance); any real number, -inf where the features stand still.
 
@@ -32,16 +86,14 @@ def zen(network: nn.Module, probe: Probe) -> float:
     Raises:
         ScoringError: the network has neither a pooling nor a linear layer.
     """
-    _draw_gaussian(network, probe)
-    noise = probe.generator("noise", "zen")
-    shape, device = probe.inputs.shape, probe.inputs.device
-    inputs = torch.randn(shape, generator=noise).to(device)
-    moved = inputs + STEP * torch.randn(shape, generator=noise).to(device)
-    first, second = _features(network, inputs), _features(network, moved)
-    distance = (first - second).abs().flatten(1).sum(1).mean().item()
-    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
-    scales = sum(0.5 * math.log(m.running_var.mean().item()) for m in norms if m.running_var is not None)
-    return (math.log(distance) if distance > 0 else -math.inf) + scales
+    return score_whole(ZenMeter.of(network, probe), network)
+
+
+def _features(taps: list[tuple[bool, Tensor]]) -> Tensor:
+    """Return the input of the last pooling executed, else of the last linear layer."""
+    if not taps:
+        raise ScoringError("zen taps the input of the last pooling or linear layer, and this network has neither.")
+    return next((inputs for is_pool, inputs in reversed(taps) if is_pool), taps[-1][1])
 
 
 def _draw_gaussian(network: nn.Module, probe: Probe) -> None:
@@ -57,26 +109,3 @@ def _draw_gaussian(network: nn.Module, probe: Probe) -> None:
                 continue
             if module.bias is not None:
                 module.bias.zero_()
-
-
-def _features(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Return the input of the last pooling executed, else of the last linear layer."""
-    seen: dict[str, Tensor] = {}
-
-    def keep(kind: str) -> object:
-        return lambda module, arguments: seen.update({kind: arguments[0]})
-
-    kinds = {"pool": _POOLS, "linear": (nn.Linear,)}
-    handles = [
-        module.register_forward_pre_hook(keep(kind))  # type: ignore[arg-type]
-        for module in network.modules()
-        for kind, classes in kinds.items()
-        if isinstance(module, classes)
-    ]
-    with torch.no_grad():
-        network(inputs)
-    for handle in handles:
-        handle.remove()
-    if not seen:
-        raise ScoringError("zen taps the input of the last pooling or linear layer, and this network has neither.")
-    return seen.get("pool", seen.get("linear"))  # type: ignore[return-value]

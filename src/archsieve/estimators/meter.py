@@ -1,0 +1,75 @@
+"""Proxies that only look at forward passes, as meters: what they read adds up along the network.
+
+A meter that has run through a stem and three blocks can go on into any fourth block, so in a chain of choice blocks
+the codes that share a prefix share its evaluation. A whole network is a chain of one piece: the same code scores it,
+and gives the same score bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+
+from archsieve.errors import ScoringError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor, nn
+
+    from archsieve.estimators.proxy import Probe
+    from archsieve.space import Architecture
+
+S = TypeVar("S")
+Tensors: TypeAlias = "tuple[Tensor, ...]"
+
+
+class Meter(Protocol, Generic[S]):
+    """Reads a network piece by piece; `S` is what has been read so far, an immutable value."""
+
+    def start(self) -> tuple[Tensors, S]:
+        """Return the network's inputs, which pass through every piece one after the other, and nothing read."""
+
+    def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
+        """Return the outputs of a piece for each input, and what has been read with it."""
+
+    def finish(self, piece: nn.Module, tensors: Tensors, state: S) -> float:
+        """Return the score, with `piece` the last one of the network.
+
+        Raises:
+            ScoringError: the network cannot be scored.
+        """
+
+
+def score_whole(meter: Meter[S], network: nn.Module) -> float:
+    """Return the score of a network as one piece."""
+    return meter.finish(network, *meter.start())
+
+
+def score_chain(
+    make: Callable[[nn.Module, Probe], Meter[Any]], chain: Any, probe: Probe, archs: Sequence[Architecture]
+) -> dict[Architecture, float | str]:
+    """Return the score of every path of a chain, or why it has none; common prefixes are evaluated once.
+
+    Holds the tensors of one path at a time.
+
+    Args:
+        make: makes the meter of a network.
+        chain: stem, `choices[position][str(option)]` and head; it is spoilt.
+        probe: what the meter looks at.
+        archs: paths through the chain.
+    """
+    meter = make(chain, probe)
+    path = [meter.run(chain.stem, *meter.start())]
+    scores: dict[Architecture, float | str] = {}
+    before: Architecture = ()
+    for arch in sorted(archs):
+        shared = next((i for i, (a, b) in enumerate(zip(before, arch, strict=False)) if a != b), len(before))
+        del path[shared + 1 :]
+        for position in range(shared, len(arch)):
+            path.append(meter.run(chain.choices[position][str(arch[position])], *path[-1]))
+        try:
+            scores[arch] = meter.finish(chain.head, *path[-1])
+        except ScoringError as error:
+            scores[arch] = str(error)
+        before = arch
+    return scores
