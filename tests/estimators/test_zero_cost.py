@@ -56,14 +56,17 @@ def test_every_architecture_gets_the_same_pictures_of_the_training_split(seen, t
     assert (first.num_outputs, first.seed, other.seed) == (4, 0, 1)
 
 
-def test_proxies_get_copies_in_training_mode(seen, tmp_path):
-    members = [ZeroCost("spy"), ZeroCost("spy")]
-    members[0].score_group(members, ARCHS[:1], context(tmp_path))
-    (one, _), (other, _) = seen
-    assert one is not other
-    assert one.training
-    assert torch.equal(one.head[-1].weight, other.head[-1].weight)
-    assert one.head[-1].weight.data_ptr() != other.head[-1].weight.data_ptr()
+def test_proxies_get_copies_in_training_mode(seen, tmp_path, monkeypatch):
+    def spoiler(network, probe):
+        return float(sum(p.data.zero_().sum() for p in network.parameters()))
+
+    monkeypatch.setitem(PROXIES._entries, "spoiler", Proxy(spoiler))
+    members = [ZeroCost("spoiler"), ZeroCost("spy"), ZeroCost("snip")]
+    together = members[0].score_group(members, ARCHS[:1], context(tmp_path))
+    ((network, _),) = seen
+    assert network.training
+    assert network.head[-1].weight.abs().sum() > 0
+    assert together[0, 2] == ZeroCost("snip").score(ARCHS[:1], context(tmp_path))[0] > 0
 
 
 def test_shared_weights_and_weights_of_ones_own(seen, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
@@ -85,8 +84,8 @@ class Proxy:
     spoils: bool = True
 
     def __call__(self, network: nn.Module, probe: Probe) -> float:
-        """Return the score, higher is better; the network is left as it was."""
-        return float(self.function(copy.deepcopy(network) if self.spoils else network, probe))
+        """Return the score, higher is better; the network is spoilt where `spoils`."""
+        return float(self.function(network, probe))
 
 
 @overload

@@ -99,7 +99,7 @@ class ZeroCost:
             network = self._network(arch, ctx)
             for name, proxy in whole.items():
                 try:
-                    found[name][arch] = proxy(network, probe)
+                    found[name][arch] = proxy(copy.deepcopy(network) if proxy.spoils else network, probe)
                 except ScoringError as error:
                     found[name][arch] = str(error)
         return _columns([[found[member.proxy][arch] for member in members] for arch in archs])

@@ -30,7 +30,7 @@ class ZenMeter:
     def of(cls, network: nn.Module, probe: Probe) -> ZenMeter:
         """Redraw the network's weights, and return its meter."""
         _draw_gaussian(network, probe)
-        noise, like = probe.generator("noise", "zen"), probe.inputs
+        noise, like = probe.generator("noise", "zen"), torch.empty_like(probe.inputs, dtype=torch.float32)
         inputs = torch.randn(like.shape, generator=noise)
         moved = inputs + STEP * torch.randn(like.shape, generator=noise)
         return cls(tuple(torch.empty_like(like).copy_(x) for x in (inputs, moved)))
