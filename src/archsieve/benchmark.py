@@ -115,6 +115,8 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
     if not about:
         raise UnknownNameError(f"No benchmark is about the space {space.name} with these settings: no truth is known.")
     fitting = [b for b in about if (b.truth if column is None else column in b.columns)]
+    if not fitting:  # a user's copy may have more columns than are declared
+        fitting = [b for b in about if b.is_present() and column in b.load().columns]
     if not fitting:
         known = sorted({c for b in about for c in b.columns})
         raise UnknownNameError(f"No benchmark of {space.name} has a column {column!r}.{near_miss(str(column), known)}")

@@ -14,6 +14,7 @@ import typer
 from archsieve import console
 from archsieve.config import find_plan, load_plan, load_plugin, make, plan_names
 from archsieve.executor import Processes, Ray, Serial
+from archsieve.files import replace_file
 from archsieve.judge import judge
 from archsieve.plan import run_plan, stage_counts
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
@@ -140,7 +141,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio."""
-    with console.guarded(out), ExitStack() as stack:
+    with console.guarded(out, "the same command"), ExitStack() as stack:
         plugins, shared = _load(plugin), _shared(stack, workers, ray)
         names = proxy or ([] if lookup else ["params", "macs"])
         estimators = [make("estimator", name, plugins) for name in names]
@@ -195,7 +196,8 @@ def search(
             Session(folder, chosen.space, chosen.task, seed=chosen.seed, device=device, plugins=plugins, **shared)
         )
         if path.resolve() != (folder / PLAN_FILE).resolve():
-            shutil.copyfile(path, folder / PLAN_FILE)
+            with replace_file(folder / PLAN_FILE) as copy:
+                shutil.copyfile(path, copy)
         result = run_plan(chosen, session, on_round=console.note_round)
         stack.close()
         if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import tomllib
+import traceback
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import partial
 from importlib.resources import files
@@ -128,7 +129,9 @@ def load_plugin(name: str) -> str:
     try:
         loaded = importlib.import_module(module)
     except Exception as error:
-        raise PlanError(f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+        failed = PlanError(f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}")
+        failed.details = traceback.format_exc()
+        raise failed from error
     origin = getattr(loaded, "__file__", None)
     if path.suffix == ".py" and (origin is None or Path(origin).resolve() != path.resolve()):
         raise PlanError(f"The plugin {name!r} has the name of the module {origin}: rename the file.")

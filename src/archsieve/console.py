@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from archsieve.errors import ArchsieveError, EstimatorError
+from archsieve.errors import ArchsieveError
 from archsieve.run_folder import ERROR_FILE
 from archsieve.work import describe_error
 
@@ -92,6 +92,8 @@ def result(found: Result, folder: Path) -> None:
     if found.truth is not None:
         t = found.truth
         out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
+    if found.truth_note:
+        note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")
 
 
@@ -112,8 +114,8 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         note(f"Interrupted.{kept}")
         raise typer.Exit(130) from None
     except ArchsieveError as error:
-        details = error.details if isinstance(error, EstimatorError) else ""
-        note(f"Error: {str(error).rstrip('.')}.{_logged(details, folder)}" if details else f"Error: {error}")
+        log = _logged(error.details, folder) if error.details else ""
+        note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
         raise typer.Exit(1) from None
     except Exception as error:
         note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")

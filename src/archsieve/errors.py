@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 
 class ArchsieveError(Exception):
-    """Root of all errors raised on purpose; its message says what is wrong, the value and what to do."""
+    """Root of all errors raised on purpose; its message says what is wrong, the value and what to do.
+
+    `details` is the traceback, as text, of what nobody foresaw behind it.
+    """
+
+    details: str = ""
 
 
 class UnknownNameError(ArchsieveError, KeyError):
@@ -50,7 +55,7 @@ class RunFolderError(ArchsieveError, RuntimeError):
 
 
 class EstimatorError(ArchsieveError, RuntimeError):
-    """An estimator that failed in a way nobody foresaw; `details` holds its traceback as text."""
+    """An estimator that failed in a way nobody foresaw."""
 
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message, details)

@@ -117,6 +117,9 @@ class Resumable(Protocol):
     def lineage(self) -> Estimator:
         """The estimator whose work folder this one shares."""
 
+    def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
+        """Delete what is kept to go on with these codes; they were cut."""
+
 
 def identity(thing: Any) -> Any:
     """Return what makes `thing` what it is as plain JSON values: type, version and every setting.
@@ -129,7 +132,7 @@ def identity(thing: Any) -> Any:
     if hasattr(thing, "identity") and not isinstance(thing, type):
         return identity(thing.identity())
     if is_dataclass(thing) and not isinstance(thing, type):
-        settings = {f.name: identity(getattr(thing, f.name)) for f in fields(thing)}
+        settings = {f.name: _declared(f.type, identity(getattr(thing, f.name))) for f in fields(thing)}
         return {"type": type(thing).__name__, "version": getattr(thing, "version", 1), **settings}
     if isinstance(thing, Mapping):
         return {str(key): identity(value) for key, value in thing.items()}
@@ -143,6 +146,12 @@ def identity(thing: Any) -> Any:
         f"A setting must be a plain value (number, text, tuple, dataclass), but got {thing!r} of type "
         f"{type(thing).__name__}."
     )
+
+
+def _declared(kind: Any, value: Any) -> Any:
+    """Return a whole number as the float it is declared to be: 5 and 5.0 are one setting."""
+    is_float = str(getattr(kind, "__name__", kind)).startswith("float")
+    return float(value) if is_float and type(value) is int else value
 
 
 def fingerprint(*things: Any) -> str:

@@ -95,7 +95,8 @@ class Processes:
             self._stop(at_once=True)
             raise WorkerError(
                 "A worker process died, often for want of memory. What it had finished is stored; run the same "
-                "command again, with fewer --workers if it dies again."
+                "command again, with fewer --workers if it dies again. (A script must start workers below "
+                "`if __name__ == '__main__':`, and cannot be read from standard input.)"
             ) from error
         except BaseException:  # an error of `fn`, Ctrl-C, or a caller who has had enough: what runs is of no use
             self._stop(at_once=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -12,6 +13,8 @@ from archsieve.errors import SettingError
 from archsieve.randomness import Purpose, derive_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from archsieve.space import Architecture, SearchSpace
@@ -46,6 +49,15 @@ def torch_generator(run_seed: int, purpose: Purpose, *path: str | int) -> torch.
     return torch.Generator().manual_seed(derive_seed(run_seed, purpose, *path))
 
 
+@contextmanager
+def drawing(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Let what torch draws meanwhile (dropout) depend on `seed`, and leave the caller's generators as they were."""
+    is_cuda = torch.device(device).type == "cuda"
+    with torch.random.fork_rng(devices=[device] if is_cuda else []):
+        (torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed)(seed)
+        yield
+
+
 def initialise(network: nn.Module, run_seed: int) -> nn.Module:
     """Give every module the initial weights its own class prescribes, drawn by seed and by the module's name.
 
@@ -77,8 +89,7 @@ def check_device(device: str) -> None:
 
 def build_network(space: SearchSpace, arch: Architecture, task: Task, run_seed: int) -> nn.Module:
     """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive_seed(run_seed, "init"))
+    with drawing(derive_seed(run_seed, "init")):
         network = space.build(arch, task)
     return initialise(network, run_seed).train()
 
@@ -94,8 +105,7 @@ def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
             f"The space {space.name} has no supernet: give it a method supernet(task), or use an estimator that "
             f"needs none."
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive_seed(run_seed, "init"))
+    with drawing(derive_seed(run_seed, "init")):
         supernet: nn.Module = space.supernet(task)
     return initialise(supernet, run_seed).train()
 

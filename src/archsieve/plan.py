@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmark import benchmarks_of
-from archsieve.errors import SettingError
+from archsieve.errors import ArchsieveError, SettingError
 from archsieve.randomness import generator
 from archsieve.run_folder import RESULT_FILE, write_json
 from archsieve.searchers.funnel import run_funnel
@@ -60,7 +60,9 @@ class Pool:
             rng=generator(session.seed, "sample", "evolution"),
         )
         visited = (tuple(map(int, code)) for code in found.rounds[0].archs)
-        return list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
+        codes = list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
+        order = generator(session.seed, "sample", "pool").permutation(len(codes))
+        return [codes[i] for i in order]
 
     def count(self, space: SearchSpace) -> int:
         """Return how many candidates there are, or for an evolution at most are.
@@ -120,7 +122,7 @@ class Result:
     """The outcome of a search, as `result.json` holds it.
 
     `best_score` is None where no stage chose between two, or none could be scored; so is `final_score` where there is
-    no final estimator, or it failed.
+    no final estimator, or it failed. `truth_note` says which table could not be read.
     """
 
     best: str
@@ -131,6 +133,7 @@ class Result:
     final_score: float | None
     metric: str
     truth: Truth | None
+    truth_note: str
     stages: tuple[StageReport, ...]
     seconds: float
     seed: int
@@ -139,9 +142,22 @@ class Result:
 
 def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None) -> Result:
     """Run the plan in an open session, write `result.json`, and return what it holds."""
+    for kind in ("space", "task", "seed"):
+        if getattr(plan, kind) != getattr(session, kind):
+            raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
     begun = time.perf_counter()
-    found = run_funnel(plan.stages, plan.pool.draw(session), session.scores, on_round=on_round)
+    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be another plan's
+    stages = iter(plan.stages)
+
+    def over(found: Round) -> None:
+        dropped = set(range(len(found.archs))) - set(found.kept.tolist())
+        session.forget(next(stages).estimator, [tuple(found.archs[i].tolist()) for i in sorted(dropped)])
+        if on_round is not None:
+            on_round(found)
+
+    found = run_funnel(plan.stages, plan.pool.draw(session), session.scores, on_round=over)
     final = session.scores([plan.final], [found.best])[0, 0] if plan.final else math.nan
+    truth, truth_note = true_rank(session.space, session.task, found.best)
     result = Result(
         best=session.space.describe(found.best),
         code=found.best,
@@ -150,12 +166,13 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
         metric=getattr(session.task, "metric_name", "score"),
-        truth=true_rank(session.space, session.task, found.best),
+        truth=truth,
+        truth_note=truth_note,
         stages=tuple(
             StageReport(r.label, len(r.archs), len(r.kept), r.failures, round(r.seconds, 3)) for r in found.rounds
         ),
         seconds=round(time.perf_counter() - begun, 3),
-        seed=plan.seed,
+        seed=session.seed,
         archsieve_version=version("archsieve"),
     )
     write_json(session.folder / RESULT_FILE, asdict(result))
@@ -166,18 +183,23 @@ def _finite(score: float) -> float | None:
     return float(score) if math.isfinite(score) else None
 
 
-def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> Truth | None:
-    """Return what the first present table about this space and task says of `arch`; None where none does."""
+def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth | None, str]:
+    """Return what the first present table about this space and task says of `arch`, and which could not be read."""
+    notes = []
     for benchmark in benchmarks_of(space):
         if benchmark.truth is None or benchmark.task != task.name or not benchmark.is_present():
             continue
-        table = benchmark.load()
+        try:
+            table = benchmark.load()
+        except ArchsieveError as error:  # a search does not need the truth
+            notes.append(str(error))
+            continue
         values, own = table.columns[benchmark.truth], float(table.lookup(benchmark.truth, [arch])[0])
         if not math.isnan(own):
             rank = 1 + int(np.sum(values > own))
             count = int(np.isfinite(values).sum())
-            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values)))
-    return None
+            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values))), " ".join(notes)
+    return None, " ".join(notes)
 
 
 def stage_counts(plan: Plan) -> Sequence[tuple[str, int, int | None]]:

@@ -69,10 +69,20 @@ def read_run(folder: Path) -> RunReport:
         folder=str(folder),
         space=mark["space"],
         task=mark["task"],
-        result=read_json(folder / RESULT_FILE) if (folder / RESULT_FILE).exists() else None,
+        result=_read_result(folder),
         estimators=tuple(_summary(*group, members) for group, members in groups.items()),
         failures=tuple(Failure(r.name, encode(r.arch), r.error) for r in rows if r.error),
     )
+
+
+def _read_result(folder: Path) -> dict[str, Any] | None:
+    path = folder / RESULT_FILE
+    if not path.exists():
+        return None
+    found = read_json(path)
+    if not isinstance(found, dict) or not {"best", "stages"} <= found.keys():
+        raise RunFolderError(f"The file {path} is no result of a search: delete it and run the search again.")
+    return found
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -84,7 +94,7 @@ def read_rows(folder: Path) -> list[Row]:
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"{folder} is no run folder: it has no {RESULTS_FILE}.")
-    store = Store(path)
+    store = Store(path, read_only=True)
     try:
         return sorted(store.rows(), key=lambda r: (r.name, r.key.estimator, r.key.seed, r.arch))
     finally:

@@ -29,8 +29,8 @@ def exact(value: float) -> Fraction:
 
 def order_best_first(scores: Scores) -> NDArray[np.intp]:
     """Return the positions from the best score to the worst: NaN last, ties in the order given."""
-    finite_last = np.isnan(scores)
-    return np.lexsort((np.arange(len(scores)), -np.where(finite_last, 0.0, scores), finite_last))
+    is_nan = np.isnan(scores)
+    return np.lexsort((np.arange(len(scores)), -np.where(is_nan, 0.0, scores), is_nan))
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """What one stage saw and kept: codes (n, d) as int8, scores (n,), positions kept, seconds spent."""
+    """What one stage saw and kept: codes (n, d), scores (n,), positions kept, seconds spent."""
 
     label: str
-    archs: NDArray[np.int8]
+    archs: NDArray[np.integer[Any]]
     scores: Scores
     kept: NDArray[np.intp]
     seconds: float = 0.0
@@ -117,4 +117,7 @@ def record(
     label: str, archs: Sequence[Architecture], scores: Scores, kept: NDArray[np.intp], seconds: float = 0.0
 ) -> Round:
     """Return a round of plain tuples."""
-    return Round(label, np.asarray(archs, dtype=np.int8), np.asarray(scores, dtype=np.float64), kept, seconds)
+    codes = np.asarray(archs)
+    if codes.max(initial=0) <= np.iinfo(np.int8).max:
+        codes = codes.astype(np.int8)
+    return Round(label, codes, np.asarray(scores, dtype=np.float64), kept, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable
 from archsieve.executor import Serial, single_thread
 from archsieve.randomness import generator
 from archsieve.run_folder import RESULTS_FILE, claim, lock
-from archsieve.space import draw_distinct, enumerate_space, size
+from archsieve.space import check, draw_distinct, enumerate_space, size
 from archsieve.store import Key, Row, Store
 from archsieve.work import Chunk, ChunkScores, describe_error, score_chunk
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from archsieve.executor import Executor
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
+
+_Known: TypeAlias = "dict[Key, dict[Architecture, float]]"
 
 LARGEST_POOL = 1_000_000
 _CHUNK = 32
@@ -50,7 +52,7 @@ class Session:
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
-        SettingError: the device is not there.
+        SettingError: the seed is out of range, or the device is not there.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Session:
         plugins: Sequence[str] = (),
         progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
+        if not 0 <= seed < 2**63:
+            raise SettingError(f"`0 <= seed < 2**63` must hold, but got seed={seed}.")
         if device != "cpu":
             from archsieve.networks import check_device
 
@@ -118,43 +122,50 @@ class Session:
         executor and stored chunk by chunk.
 
         Raises:
+            ArchitectureError: a code is no architecture of the space.
             EstimatorError: an estimator failed in a way nobody foresaw; what was scored before is stored.
         """
+        archs = [check(self.space, arch) for arch in archs]
         if not archs or not estimators:
             return np.empty((len(archs), len(estimators)))
-        leaves = list(dict.fromkeys(leaf for e in estimators for leaf in _leaves(e)))
-        known = self._known(leaves, archs)
-        for pass_ in _passes(leaves):
-            self._compute(pass_, archs, known)
+        leaves = {self._key(leaf, archs): leaf for e in estimators for leaf in _leaves(e)}
+        known = {key: self._store.get(key, {self._code(e, a) for a in archs}) for key, e in leaves.items()}
+        for members in _passes(leaves):
+            self._compute(members, archs, known)
         return np.stack([self._column(e, archs, known) for e in estimators], axis=1)
 
-    def context(self, estimator: Any) -> Context:
-        """Return what an estimator works on, with its own folder."""
+    def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
+        """Return what an estimator works on, with its own folder; `pool` is what it learns from, if it does."""
         owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
-        name = fingerprint(*self._prints, owner, self.seed)
+        name = fingerprint(*self._prints, self._learner(owner, pool), self.seed)
         workdir = self.folder.resolve() / "artifacts" / name
         return Context(self.space, self.task, workdir, self.seed, self._device)
 
     def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
         """Return why codes could not be scored, for those that could not."""
-        key = self._key(estimator)
+        key = self._key(estimator, archs)
         wanted = {self._code(estimator, arch) for arch in archs}
         return {r.arch: r.error or "" for r in self._store.rows() if r.key == key and r.arch in wanted and r.error}
 
-    def _key(self, estimator: Any) -> Key:
-        return Key(*self._prints, fingerprint(estimator), self.seed)
+    def forget(self, estimator: Any, archs: Sequence[Architecture]) -> None:
+        """Delete what an estimator keeps to go on with these codes; their scores stay."""
+        if isinstance(estimator, Resumable):
+            estimator.forget([self._code(estimator, arch) for arch in archs], self.context(estimator))
+
+    def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
+        return Key(*self._prints, fingerprint(self._learner(estimator, pool)), self.seed)
+
+    def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
+        """Return the estimator, with the pool where what it learns depends on it."""
+        depends = isinstance(estimator, Fittable) and estimator.learns_from_pool
+        return [estimator, sorted({self._code(estimator, arch) for arch in pool})] if depends else estimator
 
     def _code(self, estimator: Any, arch: Architecture) -> Architecture:
         return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
 
-    def _known(self, leaves: Iterable[Any], archs: Sequence[Architecture]) -> dict[Any, dict[Architecture, float]]:
-        return {e: self._store.get(self._key(e), {self._code(e, a) for a in archs}) for e in leaves}
-
-    def _column(
-        self, estimator: Any, archs: Sequence[Architecture], known: dict[Any, dict[Architecture, float]]
-    ) -> NDArray[np.float64]:
+    def _column(self, estimator: Any, archs: Sequence[Architecture], known: _Known) -> NDArray[np.float64]:
         if not isinstance(estimator, Composite):
-            return np.array([known[estimator][self._code(estimator, a)] for a in archs])
+            return np.array([known[self._key(estimator, archs)][self._code(estimator, a)] for a in archs])
         columns = np.stack([self._column(part, archs, known) for part in estimator.parts], axis=1)
         if estimator.calibration is None:
             return estimator.combine(columns, columns)
@@ -164,29 +175,25 @@ class Session:
         """Return `count` networks drawn by seed, or all where the space holds fewer."""
         return self.pool(count if size(self.space) > LARGEST_POOL else min(count, len(_distinct(self.space))))
 
-    def _compute(
-        self,
-        members: Sequence[Any],
-        archs: Sequence[Architecture],
-        known: dict[Any, dict[Architecture, float]],
-    ) -> None:
+    def _compute(self, members: dict[Key, Any], archs: Sequence[Architecture], known: _Known) -> None:
         """Score what is missing of one pass and store it; members that lack different codes are split."""
-        codes = sorted({self._code(members[0], arch) for arch in archs})
-        lacking: dict[tuple[Any, ...], list[Architecture]] = {}
+        codes = sorted({self._code(e, arch) for e in members.values() for arch in archs})
+        lacking: dict[tuple[Key, ...], list[Architecture]] = {}
         for code in codes:
-            if absent := tuple(e for e in members if code not in known[e]):
+            if absent := tuple(key for key in members if code not in known[key]):
                 lacking.setdefault(absent, []).append(code)
         total, done = sum(map(len, lacking.values())), 0
-        label = ", ".join(e.name for e in members)
-        for estimator in dict.fromkeys(e for absent in lacking for e in absent):
-            if isinstance(estimator, Fittable):
-                self._fit(estimator, archs)
+        label = ", ".join(e.name for e in members.values())
+        for key in dict.fromkeys(key for absent in lacking for key in absent):
+            if isinstance(members[key], Fittable):
+                self._fit(members[key], archs)
         if total:
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
-            for result in self._executor.map(score_chunk, self._chunks(absent, missing)):
-                for row in self._keep(result):
-                    known[next(e for e in absent if self._key(e) == row.key)][row.arch] = row.score
+            chunks = self._chunks([members[key] for key in absent], missing, archs)
+            for result in self._executor.map(score_chunk, chunks):
+                for row in self._keep(result, absent):
+                    known[row.key][row.arch] = row.score
                 done += len(result.chunk.archs)
                 self._progress(label, done, total)
 
@@ -194,7 +201,7 @@ class Session:
         self._progress(f"{estimator.name}: learning", 0, 0)
         try:
             with single_thread():
-                estimator.fit(archs, self.context(estimator), self.scores)
+                estimator.fit(archs, self.context(estimator, archs), self.scores)
         except ArchsieveError:
             raise
         except Exception as error:
@@ -203,21 +210,23 @@ class Session:
                 traceback.format_exc(),
             ) from error
 
-    def _chunks(self, members: tuple[Any, ...], codes: Sequence[Architecture]) -> Iterable[Chunk]:
+    def _chunks(
+        self, members: Sequence[Any], codes: Sequence[Architecture], pool: Sequence[Architecture]
+    ) -> Iterable[Chunk]:
         wanted = min(getattr(e, "chunk_size", _CHUNK) for e in members)
         fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * self._executor.workers))
         length = max(1, min(wanted, fair) if self._executor.workers > 1 else wanted)
-        contexts = tuple(self.context(e) for e in members)
+        contexts = tuple(self.context(e, pool) for e in members)
         for begin in range(0, len(codes), length):
-            yield Chunk(members, tuple(codes[begin : begin + length]), contexts, self._plugins)
+            yield Chunk(tuple(members), tuple(codes[begin : begin + length]), contexts, self._plugins)
 
-    def _keep(self, result: ChunkScores) -> list[Row]:
+    def _keep(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
         if result.failure is not None:
             raise result.failure
         share = result.seconds / result.scores.size
         rows = [
             Row(
-                self._key(e),
+                key,
                 arch,
                 e.name,
                 float(result.scores[i, k]) + 0.0,  # -0.0 is 0.0: the store knows one zero
@@ -225,7 +234,7 @@ class Session:
                 result.worker,
                 result.errors.get((i, k)),
             )
-            for k, e in enumerate(result.chunk.estimators)
+            for k, (key, e) in enumerate(zip(keys, result.chunk.estimators, strict=True))
             for i, arch in enumerate(result.chunk.archs)
         ]
         self._store.put(rows)
@@ -263,10 +272,10 @@ def _leaves(estimator: Any) -> list[Any]:
     return [estimator]
 
 
-def _passes(leaves: Sequence[Any]) -> list[list[Any]]:
+def _passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
     """Return the leaves that can be computed together, in order of first appearance."""
-    passes: dict[Any, list[Any]] = {}
-    for leaf in leaves:
-        mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else leaf
-        passes.setdefault(mates, []).append(leaf)
+    passes: dict[Any, dict[Key, Any]] = {}
+    for key, leaf in leaves.items():
+        mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else key
+        passes.setdefault(mates, {})[key] = leaf
     return list(passes.values())

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from archsieve.errors import DataError, MissingDataError
 
-FileState: TypeAlias = Literal["present", "missing", "differs"]
+FileState: TypeAlias = Literal["present", "missing", "differs", "unchecked"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,13 @@ class Source:
         return path
 
     def state(self, *, check: bool = False) -> FileState:
-        """Return whether the file is there and, with `check`, whether its hash is the recorded one."""
+        """Return whether the file is there and, with `check`, whether its hash is the recorded one, if one is."""
         path = self.find()
         if path is None:
             return "missing"
-        if check and self.sha256 is not None and sha256_of(path) != self.sha256:
+        if check and self.sha256 is None:
+            return "unchecked"
+        if check and sha256_of(path) != self.sha256:
             return "differs"
         return "present"
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from archsieve.errors import ArchitectureError
+from archsieve.errors import ArchitectureError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,20 @@ class SearchSpace(ABC):
         if not cls.__dict__.get("name"):
             cls.name = cls.__name__
 
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this space from others: its class's name and `version`, settings and choices.
+
+        Raise `version` when the networks of a code change and no setting does.
+
+        Raises:
+            SettingError: the space is no dataclass, so that its settings are unknown.
+        """
+        if not is_dataclass(self):
+            raise SettingError(f"The space {self.name} must be a frozen dataclass, so that its settings are known.")
+        settings = {f.name: getattr(self, f.name) for f in fields(self)}
+        version = getattr(self, "version", 1)
+        return {"type": type(self).__name__, "version": version, **settings, "choices": self.choices}
+
     @property
     @abstractmethod
     def choices(self) -> tuple[int, ...]:
@@ -67,12 +82,12 @@ class SearchSpace(ABC):
         return separator.join(map(str, arch))
 
     def parse(self, text: str) -> Architecture:
-        """Return the code that `describe` writes as `text`.
+        """Return the code that `describe` writes as `text`; digits may be separated by "-", as reports have them.
 
         Raises:
             ArchitectureError: `text` is no architecture of this space.
         """
-        parts = text.split("-") if max(self.choices) > 10 else list(text.strip())
+        parts = text.strip().split("-") if "-" in text or max(self.choices) > 10 else list(text.strip())
         if not all(part.isascii() and part.isdigit() for part in parts):
             raise ArchitectureError(
                 f"{text!r} is no architecture of {self.name}: write {len(self.choices)} digits, e.g. "

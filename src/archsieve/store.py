@@ -21,6 +21,7 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
     space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
     architecture TEXT NOT NULL, name TEXT NOT NULL, score REAL, seconds REAL NOT NULL, worker INTEGER NOT NULL,
     error TEXT, PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
+_FEW = 500  # codes asked for by name rather than picked from all
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
 
 
@@ -53,23 +54,30 @@ class Row:
 class Store:
     """One SQLite file. One driver writes, anyone may read; each batch of rows is one transaction.
 
+    Args:
+        path: the file, made if it is not there.
+        read_only: leave file and folder as they are.
+
     Raises:
         RunFolderError: the file is damaged or is no results file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         with self._guarded():
-            if not path.exists():
+            if not path.exists() and not read_only:
                 _make(path)
             elif path.is_file() and _is_cut(path.stat().st_size):  # which SQLite overlooks, or takes for a new file
                 raise self._damaged("it is cut short")
-            self._db = _open(path)
+            self._db = _open_to_read(path) if read_only else _open(path)
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed."""
         wanted = set(archs)
-        return {arch: score for arch, score in self._all(key) if arch in wanted}
+        if len(wanted) > _FEW:
+            return {arch: score for arch, score in self._all(key) if arch in wanted}
+        places = ",".join("?" * len(wanted))
+        return dict(self._all(key, f" AND architecture IN ({places})", map(encode, wanted)))
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
@@ -107,11 +115,11 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    def _all(self, key: Key) -> list[tuple[Architecture, float]]:
+    def _all(self, key: Key, where: str = "", values: Iterable[str] = ()) -> list[tuple[Architecture, float]]:
         with self._guarded():
             found = self._db.execute(
-                "SELECT architecture, score FROM results WHERE space=? AND task=? AND estimator=? AND seed=?",
-                _columns(key),
+                "SELECT architecture, score FROM results WHERE space=? AND task=? AND estimator=? AND seed=?" + where,
+                (*_columns(key), *values),
             ).fetchall()
         return [(decode(arch), _score(score)) for arch, score in found]
 
@@ -147,10 +155,27 @@ def _open(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a file that a driver may be writing, or that lies where nothing can be written."""
+    log = path.with_name(path.name + "-wal")
+    is_at_rest = not log.exists() or log.stat().st_size == 0
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_at_rest else ''}", uri=True)
+    try:
+        _check(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute(_SCHEMA)
+    _check(db)
+
+
+def _check(db: sqlite3.Connection) -> None:
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)

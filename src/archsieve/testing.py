@@ -1,7 +1,9 @@
 """Contract suites: subclass one in a test of yours, name your space or estimator, and run pytest.
 
-class TestMySpace(SpaceContract):
-space = MySpace()
+    class TestMySpace(SpaceContract):
+        space = MySpace()
+
+Each law is a test of its own; it is checked on a few samples.
 """
 
 from __future__ import annotations

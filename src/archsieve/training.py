@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.files import replace_file
-from archsieve.randomness import generator
+from archsieve.networks import drawing
+from archsieve.randomness import derive_seed, generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,6 +50,8 @@ class Recipe:
         """Check the settings."""
         if self.horizon < 1 or self.batch_size < 1:
             raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {self}.")
+        if self.nesterov and self.momentum <= 0:
+            raise SettingError(f"`nesterov` needs `momentum > 0`, but got momentum={self.momentum}.")
         if self.learning_rate <= 0 or self.clip <= 0:
             raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {self}.")
 
@@ -76,8 +79,8 @@ def train(
 ) -> None:
     """Train `network`, in place, until it has seen `epochs` epochs in total.
 
-    Order and augmentation of an epoch depend on seed and epoch alone, so that training in pieces equals training at
-    once. `checkpoint` is read if it is there and written after every epoch.
+    Order, augmentation and dropout of an epoch depend on seed and epoch alone, so that training in pieces equals
+    training at once. `checkpoint` is read if it is there and written after every epoch.
 
     Args:
         network: moved to `device`, left in training mode.
@@ -102,12 +105,13 @@ def train(
         optimiser.param_groups[0]["lr"] = recipe.rate(epoch)
         order, choices = generator(seed, "train", epoch), generator(seed, "sample", epoch)
         batches = task.batches("train", batch_size=recipe.batch_size, rng=order, augment=True, device=device)
-        for inputs, targets in _joined(batches, least=min(2, recipe.batch_size)):  # one item has no statistics
-            optimiser.zero_grad(set_to_none=True)
-            outputs = network(inputs) if forward is None else forward(inputs, choices)
-            task.loss(outputs, targets).backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            optimiser.step()
+        with drawing(derive_seed(seed, "train", epoch), device):
+            for inputs, targets in _joined(batches, least=min(2, recipe.batch_size)):  # one item has no statistics
+                optimiser.zero_grad(set_to_none=True)
+                outputs = network(inputs) if forward is None else forward(inputs, choices)
+                task.loss(outputs, targets).backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+                optimiser.step()
         if checkpoint:
             _save_checkpoint(checkpoint, network, optimiser, epoch + 1)
 
@@ -151,12 +155,18 @@ def evaluate(
 
     Every item counts once. A last batch smaller than half is joined to the one before, so that batch statistics, where
     the network uses them, are never those of a few items.
+
+    Raises:
+        SettingError: the split is empty.
     """
-    metric = task.metric()
+    metric, items = task.metric(), 0
     with torch.no_grad():
         batches = _first(task.batches(split, batch_size=batch_size, device=device), limit)
         for inputs, targets in _joined(batches, least=batch_size // 2):
             metric.update(forward(inputs), targets)
+            items += len(inputs)
+    if not items:
+        raise SettingError(f"The task {task.name!r} has nothing to score on in its split {split!r}.")
     return metric.compute() if task.higher_is_better else -metric.compute()
 
 

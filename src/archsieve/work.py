@@ -48,7 +48,7 @@ class ChunkScores:
 
 
 def score_chunk(chunk: Chunk) -> ChunkScores:
-    """Score a chunk. Never raises: workers on other machines give back plain values only."""
+    """Score a chunk. What goes wrong is in the result: workers on other machines give back plain values only."""
     begun = time.perf_counter()
     scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
     errors: dict[tuple[int, int], str] = {}
@@ -58,8 +58,9 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
             importlib.import_module(plugin)
         _fill(chunk, scores, errors)
     except ArchsieveError as error:
-        failure = error
-    except Exception as error:
+        # An error class of a plug-in may not survive the way back: its sentence does.
+        failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
+    except (Exception, SystemExit) as error:
         message = f"The estimator {_culprit(chunk)}: {describe_error(error)}"
         failure = EstimatorError(message, traceback.format_exc())
     return ChunkScores(chunk, scores, errors, time.perf_counter() - begun, os.getpid(), failure)
@@ -80,7 +81,7 @@ def _culprit(chunk: Chunk) -> str:
                 _ask((estimator,), (arch,), (context,))
             except ScoringError:
                 continue
-            except Exception:
+            except (Exception, SystemExit):
                 return f"{estimator.name!r} failed on {describe(arch)}"
     names = ", ".join(e.name for e in chunk.estimators)
     return f"{names!r} failed on {' to '.join(dict.fromkeys(describe(chunk.archs[i]) for i in (0, -1)))}"

@@ -38,8 +38,9 @@ class TableSource(Source):
     def state(self, *, check: bool = False) -> FileState:
         """Return whether the file is there; a CSV is the user's own writing, so no hash is known for it."""
         path = self.find()
-        is_csv = path is not None and path.suffix == ".csv"
-        return super().state(check=check and not is_csv)
+        if check and path is not None and path.suffix == ".csv":
+            return "unchecked"
+        return super().state(check=check)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Lookup:
     """Scores a code by a recorded value, higher is better; NaN where the table has none.
 
-    Reads raw codes: codes of one network were trained separately and differ.
+    Reads raw codes: codes of one network were trained separately and differ. A run folder keeps the values it first
+    read.
 
     Args:
         column: name of the column.

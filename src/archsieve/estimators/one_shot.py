@@ -54,6 +54,8 @@ class OneShot:
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        if self.epochs < 1:
+            raise SettingError(f"`epochs >= 1` must hold, but got epochs={self.epochs}.")
         self._recipe()
         if self.scoring_items is not None and self.scoring_items < 1:
             raise SettingError(f"`scoring_items >= 1` must hold, but got scoring_items={self.scoring_items}.")

@@ -13,6 +13,7 @@ from archsieve.training import Recipe, epochs_trained, evaluate, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture
@@ -74,9 +75,17 @@ class PartialTraining:
         """Return the metric after `epochs` epochs, shape (n,), higher is better."""
         return np.array([self._train_and_evaluate(arch, ctx) for arch in archs])
 
+    def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
+        """Delete the checkpoints of these codes."""
+        for arch in archs:
+            self._checkpoint(arch, ctx).unlink(missing_ok=True)
+
+    def _checkpoint(self, arch: Architecture, ctx: Context) -> Path:
+        return ctx.workdir / f"{'-'.join(map(str, arch))}.pt"
+
     def _train_and_evaluate(self, arch: Architecture, ctx: Context) -> float:
         network = build_network(ctx.space, arch, ctx.task, ctx.seed)
-        checkpoint = ctx.workdir / f"{'-'.join(map(str, arch))}.pt"
+        checkpoint = self._checkpoint(arch, ctx)
         ahead = epochs_trained(checkpoint) > self.epochs  # then train anew, and leave the checkpoint alone
         train(
             network,

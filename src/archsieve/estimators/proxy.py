@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import ScoringError
-from archsieve.networks import torch_generator
+from archsieve.networks import drawing, torch_generator
+from archsieve.randomness import derive_seed
 from archsieve.registry import PROXIES
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Probe:
         """Return what `compute` gives for this network, computed by the first proxy that asks."""
         known = self._known.setdefault(network, {})
         if what not in known:
-            known[what] = compute()
+            with drawing(derive_seed(self.seed, "noise", "forward"), str(self.inputs.device)):
+                known[what] = compute()
         return cast("T", known[what])
 
     @property
@@ -70,7 +72,9 @@ class Probe:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A published proxy: what it needs beyond the network, and a version raised whenever its scores change.
+    """A published proxy, with a version that is raised whenever its scores change.
+
+    `needs` names what of the data its score depends on; without, the shapes of the probe's tensors may be used.
 
     `meter` scores a network piece by piece where the proxy only looks at forward passes (see
     `archsieve.estimators.meter`); it must give what the function gives. `spoils` is false where the function leaves

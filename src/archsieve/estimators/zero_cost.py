@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from archsieve.errors import PartialScoringError, ScoringError, SettingError
 from archsieve.estimators.meter import score_chain
 from archsieve.estimators.proxy import Probe
-from archsieve.networks import build_network, build_supernet
+from archsieve.networks import build_network, build_supernet, drawing
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-
-    from torch import nn
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture
@@ -99,7 +98,8 @@ class ZeroCost:
             network = self._network(arch, ctx)
             for name, proxy in whole.items():
                 try:
-                    found[name][arch] = proxy(copy.deepcopy(network) if proxy.spoils else network, probe)
+                    with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
+                        found[name][arch] = proxy(copy.deepcopy(network) if proxy.spoils else network, probe)
                 except ScoringError as error:
                     found[name][arch] = str(error)
         return _columns([[found[member.proxy][arch] for member in members] for arch in archs])
@@ -114,6 +114,8 @@ class ZeroCost:
             return None
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
         is_chain = all(hasattr(supernet, part) for part in ("stem", "choices", "head"))
+        # Dropout draws in the order of evaluation, which a tree changes.
+        is_chain = is_chain and not any(isinstance(m, nn.modules.dropout._DropoutNd) for m in supernet.modules())
         return _laid_out(supernet, ctx.device) if is_chain else None
 
     def _probe(self, ctx: Context) -> Probe:

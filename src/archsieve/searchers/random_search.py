@@ -20,10 +20,12 @@ def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: n
         SettingError: the budget is below 1.
 
     >>> import numpy as np
-    >>> from archsieve.registry import SPACES
-    >>> space = SPACES["nasbench201"]()
+    >>> from archsieve.space import SearchSpace
+    >>> class Pairs(SearchSpace):
+    ...     choices = (3, 3)
+    ...     build = None
     >>> found = random_search(
-    ...     space, lambda archs: [sum(arch) for arch in archs], budget=9, rng=np.random.default_rng(0)
+    ...     Pairs(), lambda archs: [sum(arch) for arch in archs], budget=9, rng=np.random.default_rng(0)
     ... )
     >>> len(found.rounds[0].archs), found.best_score == sum(found.best)
     (9, True)
