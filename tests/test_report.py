@@ -28,7 +28,7 @@ def finished(tmp_path):
 def test_a_finished_run(finished):
     report = read_run(finished)
     assert report.folder == str(finished)
-    assert report.space == {"type": "Toy", "version": 1, "length": 2}
+    assert report.space == {"type": "Toy", "version": 1, "length": 2, "choices": [3, 3]}
     assert report.task["name"] == "synthetic"
     assert report.result["stages"][1]["label"] == report.result["chosen_by"] == "failing[scoring]"
     assert [s["failures"] for s in report.result["stages"]] == [0, 1]

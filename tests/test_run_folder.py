@@ -62,7 +62,7 @@ def test_a_claim_writes_what_the_folder_is_for(tmp_path):
     claim(tmp_path, Toy(), TASK)
     mark = read_mark(tmp_path)
     assert mark["fingerprints"] == {"space": fingerprint(Toy()), "task": fingerprint(TASK)}
-    assert mark["space"] == {"type": "Toy", "version": 1, "length": 4}
+    assert mark["space"] == {"type": "Toy", "version": 1, "length": 4, "choices": [3, 3, 3, 3]}
     assert mark["task"]["name"] == "synthetic"
     before = (tmp_path / "run.json").read_bytes()
     claim(tmp_path, Toy(), TASK)

@@ -31,7 +31,7 @@ def test_a_file_of_another_content_differs_only_when_checked(folder):
 
 def test_without_a_known_hash_nothing_differs(folder):
     (folder / "table.csv").write_bytes(b"anything")
-    assert Source("table.csv", "o", "l", "c").state(check=True) == "present"
+    assert Source("table.csv", "o", "l", "c").state(check=True) == "unchecked"
 
 
 def test_a_missing_file_says_where_it_comes_from(folder):

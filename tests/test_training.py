@@ -356,3 +356,21 @@ def test_accuracy_counts_items_and_not_batches():
     score = evaluate(lambda inputs: first.expand(len(inputs), 4), TASK, "test", batch_size=8)
     assert 0 < hits < 11
     assert score == pytest.approx(100 * hits / 11)
+
+
+def test_dropout_depends_on_the_seed_and_the_epoch_alone(tmp_path):
+    task = Synthetic(shape=(3, 8, 8), num_outputs=3, images=40, signal=1.0)
+    recipe = Recipe(horizon=4, learning_rate=0.1, batch_size=8)
+
+    def trained(steps, checkpoint=None):
+        for epochs in steps:
+            torch.rand(epochs)  # whatever the caller draws
+            network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(192, 3))
+            torch.nn.init.constant_(network[2].weight, 0.01)
+            torch.nn.init.zeros_(network[2].bias)
+            train(network, task, recipe, epochs=epochs, seed=0, checkpoint=checkpoint)
+        return network[2].weight
+
+    at_once, again = trained([3]), trained([3])
+    assert torch.equal(at_once, again)
+    assert torch.equal(at_once, trained([1, 3], tmp_path / "c.pt"))

@@ -56,7 +56,7 @@ def check_table(table):
 def test_csv(folder, rows):
     write_csv(folder, rows)
     assert CELLS.is_present()
-    assert CELLS.source.state(check=True) == "present"  # a CSV is the user's own writing
+    assert CELLS.source.state(check=True) == "unchecked"  # a CSV is the user's own writing
     check_table(CELLS.load())
 
 

@@ -160,7 +160,7 @@ def test_a_space_without_supernet_is_refused(tmp_path):
     ("given", "sentence"),
     [
         ({"scoring_items": 0}, "`scoring_items >= 1` must hold, but got scoring_items=0"),
-        ({"epochs": 0}, "`horizon >= 1`"),
+        ({"epochs": 0}, "`epochs >= 1`"),
         ({"batch_size": 0}, "`batch_size >= 1` must hold"),
         ({"learning_rate": -0.1}, "`learning_rate > 0`"),
         ({"clip": 0.0}, "`clip > 0` must hold"),

@@ -121,7 +121,7 @@ class Learner:
     salt: int = 0
     name: ClassVar[str] = "learner"
     version: ClassVar[int] = 1
-    learns_from_pool: ClassVar[bool] = True
+    learns_from_pool: ClassVar[bool] = False
 
     def fit(self, pool, ctx, scores):
         log(ctx, pool[:1], "fit ")

@@ -83,7 +83,7 @@ class NASBench201(SearchSpace):
         Raises:
             ArchitectureError: `text` is neither.
         """
-        if re.fullmatch("[0-9]-?" * len(EDGES), text.strip()) or text.strip().isdecimal():
+        if re.fullmatch("[0-9]-?" * len(EDGES), text.strip()) or re.fullmatch("[0-9]+", text.strip()):
             return check(self, tuple(map(int, text.strip().replace("-", ""))), text)
         edges = _EDGE.findall(text)
         known = len(edges) == len(EDGES) and all(operation in OPERATIONS for operation, _ in edges)
