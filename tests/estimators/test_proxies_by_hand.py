@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.proxy import Probe
 from archsieve.registry import PROXIES
 
-from .tiny import linear, probe
+from .tiny import half_square, linear, probe
 
 ROOT2 = math.sqrt(2)
 
@@ -185,10 +186,101 @@ def test_nwot_counts_every_call_of_a_module():
     assert PROXIES["nwot"](network, probe([[-1], [1], [2]], [0])) == pytest.approx(math.log(32))
 
 
-def test_nwot_of_a_network_without_relu():
-    network = nn.Sequential(linear([[1]]), nn.GELU())
-    with pytest.raises(ScoringError, match="nwot counts ReLU modules, and this network has none"):
-        PROXIES["nwot"](network, probe([[1]], [[1]]))
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.Sigmoid(), nn.ELU(inplace=True)])
+def test_nwot_counts_every_activation_or_relus_only(activation):
+    network = nn.Sequential(linear([[1], [1]], [0, -1.5]), activation)
+    data = probe([[-1], [1], [2]], [0])
+    assert PROXIES["nwot"](network, data) == pytest.approx(math.log(4))
+    with pytest.raises(ScoringError, match="nwot counts activations, and this network has none that counts"):
+        PROXIES["nwot"](network, data, activations="relu")
+
+
+@pytest.mark.parametrize("call", [torch.relu, nn.functional.relu, torch.Tensor.relu_, nn.functional.silu])
+def test_nwot_sees_activations_that_are_no_modules(call):
+    class Called(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = linear([[1], [1]], [0, -1.5])
+
+        def forward(self, inputs):
+            return call(self.first(inputs))
+
+    assert PROXIES["nwot"](Called(), probe([[-1], [1], [2]], [0])) == pytest.approx(math.log(4))
+
+
+@pytest.mark.parametrize(
+    ("rows", "bias", "patterns"),
+    [
+        # Inputs -1, 1, 2: the units show 011 and 001.
+        ([[1], [1]], [0, -1.5], 2),
+        # 011, 001, 011 again, and 100.
+        ([[1], [1], [2], [-1]], [0, -1.5, 0, 0], 3),
+        # 000 is a pattern too.
+        ([[1]], [-9], 1),
+    ],
+)
+def test_swap_by_hand(rows, bias, patterns):
+    assert PROXIES["swap"](nn.Sequential(linear(rows, bias), nn.ReLU()), probe([[-1], [1], [2]], [0])) == patterns
+
+
+@pytest.mark.parametrize("count", [3, 22, 23, 64, 65, 130])
+def test_swap_of_any_number_of_inputs(count):
+    # Unit k is on from input k on: all patterns differ, in every place.
+    network = nn.Sequential(linear([[1]] * count, [0.5 - k for k in range(count)]), nn.ReLU())
+    assert PROXIES["swap"](network, probe([[float(i)] for i in range(count)], [0])) == count
+
+
+def test_meco_by_hand():
+    # Two maps of one input: x and x + y from 1x1 convolutions of noise channels; of n positions the correlation is r,
+    # and the least eigenvalue of ((1, r), (r, 1)) is 1 - |r|.
+    layer = nn.Conv2d(2, 2, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.0, 0.0], [1.0, 1.0]])[:, :, None, None])
+    data = probe(torch.zeros(3, 2, 200, 200), [0])
+    assert PROXIES["meco"](nn.Sequential(layer), data) == pytest.approx(1 - math.sqrt(0.5), abs=0.01)
+    # A constant channel correlates with nothing, itself included: the least eigenvalue is 0.
+    with torch.no_grad():
+        layer.weight[1] = 0
+    assert PROXIES["meco"](nn.Sequential(layer), data) == 0
+    # More channels than positions allow.
+    assert PROXIES["meco"](nn.Sequential(nn.Conv2d(2, 5, 1)), probe(torch.zeros(3, 2, 2, 2), [0])) == 0
+
+
+def test_zico_by_hand():
+    # Outputs w x with targets 0 in half the squared error: g = w x^2 averaged over the batch. With w = 1: 1 and 9 for
+    # the two batches, mean 5, deviation 4.
+    one, other = (torch.tensor([[x]]) for x in (1.0, 3.0))
+    data = Probe(((one, torch.zeros(1, 1)), (other, torch.zeros(1, 1))), half_square, 1)
+    assert PROXIES["zico"](linear([[1]]), data) == pytest.approx(math.log(5 / 4))
+    # Two weights of one layer: the second sees 0 in both batches, has no deviation and is left out.
+    pad = [(torch.cat((x, torch.zeros(1, 1)), 1), t) for x, t in data.batches]
+    assert PROXIES["zico"](linear([[1, 1]]), Probe(tuple(pad), half_square, 1)) == pytest.approx(math.log(5 / 4))
+
+
+def test_zico_needs_two_batches():
+    with pytest.raises(ScoringError, match="2 batches are needed, and the task gives 1: choose a smaller batch_size"):
+        PROXIES["zico"](linear([[1]]), probe([[1]], [[1]]))
+
+
+def test_gradsign_by_hand():
+    # g of item i is (w . x - t) x: signs (+, -), (+, +) and (-, +) by the items below with w = 0 and t = -1, -1, 1.
+    data = probe([[1, -1], [1, 1], [1, -1]], [[-1.0], [-1.0], [1.0]])
+    assert PROXIES["gradsign"](linear([[0, 0]]), data) == abs(1 + 1 - 1) + abs(-1 + 1 + 1)
+
+
+def test_gradsign_holds_normalisation_at_the_batch():
+    # Alone, an item would be normalised to 0 and have no gradient. In the batch -1 and 1 stay what they are.
+    network = nn.Sequential(nn.BatchNorm1d(1), linear([[0]]))
+    assert PROXIES["gradsign"](network, probe([[-1], [1]], [[1.0], [1.0]])) == 0  # + and -
+    network = nn.Sequential(nn.BatchNorm1d(1), linear([[0]]))
+    assert PROXIES["gradsign"](network, probe([[-1], [1]], [[1.0], [-1.0]])) == 2  # + and +
+
+
+def test_trainable_layers_by_hand():
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2), nn.Linear(2, 2))
+    network[-1].requires_grad_(False)
+    assert PROXIES["trainable_layers"](network, probe([[1]], [[1]])) == 2
+    assert PROXIES["trainable_layers"](nn.MultiheadAttention(4, 2), probe([[1]], [[1]])) == 2
 
 
 def gates(*rows):
@@ -242,10 +334,12 @@ def test_a_jacobian_without_spread_has_no_correlation(name):
 
 
 def test_zen_of_the_noise_itself():
-    # Without a layer before the pooling, D is the mean of sum |0.01 e| over 3 * 16 * 16 normal e: 7.68 sqrt(2 / pi).
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    # A layer that keeps its input is one before the pooling: D is the mean of sum |0.01 w e| over 3 * 16 * 16 normal e.
+    keep = nn.Conv2d(3, 3, 1, groups=3)
+    network = nn.Sequential(keep, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     score = PROXIES["zen"](network, probe(torch.zeros(64, 3, 16, 16), [0]))
-    assert score == pytest.approx(math.log(7.68 * math.sqrt(2 / math.pi)), abs=0.01)
+    size = keep.weight.abs().sum().item()
+    assert score == pytest.approx(math.log(2.56 * size * math.sqrt(2 / math.pi)), abs=0.02)
 
 
 def test_zen_puts_back_the_scale_that_normalisation_takes():
@@ -272,8 +366,14 @@ def test_zen_taps_the_last_pooling_else_the_last_linear_layer():
 
 
 def test_zen_without_anything_to_tap():
-    with pytest.raises(ScoringError, match="zen taps the input of the last pooling or linear layer"):
-        PROXIES["zen"](nn.Sequential(nn.Conv2d(1, 1, 1)), probe(torch.zeros(2, 1, 4, 4), [0]))
+    with pytest.raises(ScoringError, match="The features before the head are asked for, and this network has no layer"):
+        PROXIES["zen"](nn.Sequential(nn.ReLU()), probe(torch.zeros(2, 1, 4, 4), [0]))
+
+
+def test_zen_of_features_that_overflow():
+    layers = [nn.Linear(200, 200) for _ in range(40)]
+    with pytest.raises(ScoringError, match="zen's features overflow"):
+        PROXIES["zen"](nn.Sequential(*layers), probe(torch.zeros(2, 200), [0]))
 
 
 @pytest.mark.parametrize("name", ["grad_norm", "snip", "plain", "grasp", "fisher", "jacov", "synflow"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from archsieve.errors import PartialScoringError, ScoringError, SettingError, UnknownNameError
+from archsieve.errors import EstimatorError, PartialScoringError, ScoringError, SettingError, UnknownNameError
 from archsieve.estimator import Context, Estimator, Grouped, fingerprint
 from archsieve.estimators.proxy import Proxy
+from archsieve.estimators.readings import gradients
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.registry import PROXIES
 from archsieve.spaces.nasbench_macro import NASBenchMacro
@@ -29,7 +32,7 @@ def seen(monkeypatch):
         return len(probe.inputs)
 
     list(PROXIES)  # fills the catalogue, which is put back afterwards
-    monkeypatch.setitem(PROXIES._entries, "spy", Proxy(spy, ("data",), version=7))
+    monkeypatch.setitem(PROXIES._entries, "spy", Proxy(spy, ("data", "labels"), version=7))
     return calls
 
 
@@ -92,12 +95,52 @@ def test_what_it_says_of_itself(seen):
     estimator = ZeroCost("spy", batch_size=8)
     assert isinstance(estimator, Estimator)
     assert isinstance(estimator, Grouped)
-    assert (estimator.name, estimator.version, estimator.needs) == ("spy", 7, ("data",))
+    assert (estimator.name, estimator.version, estimator.needs) == ("spy", 7, ("data", "labels"))
     assert estimator.group == ZeroCost("snip", batch_size=8).group
     assert estimator.group != ZeroCost("spy", batch_size=9).group
     assert estimator.group != ZeroCost("spy", batch_size=8, init="per_architecture").group
     assert ZeroCost("l2_norm").needs == ()
-    assert ZeroCost("snip").needs == ("data", "labels")
+    assert ZeroCost("snip").needs == ("data", "labels", "gradients")
+
+
+def test_options_of_the_proxy_are_settings(tmp_path):
+    plain, chosen = ZeroCost("nwot"), ZeroCost("nwot", options={"activations": "relu"})
+    assert (plain.name, chosen.name) == ("nwot", "nwot[activations=relu]")
+    assert plain == ZeroCost("nwot", options={"activations": "all"})  # said aloud, the default is no other setting
+    assert fingerprint(plain) == fingerprint(ZeroCost("nwot", options={"activations": "all"})) != fingerprint(chosen)
+    assert plain.group == chosen.group
+    together = plain.score_group([plain, chosen], ARCHS, context(tmp_path))
+    assert together[:, 0].tolist() == together[:, 1].tolist() == chosen.score(ARCHS, context(tmp_path)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("needs", "use", "sentence"),
+    [
+        ((), lambda network, probe: probe.inputs.sum(), "uses the data without saying so"),
+        (("data",), lambda network, probe: len(probe.targets), "uses the labels without saying so"),
+        (("labels",), lambda network, probe: len(probe.targets), "uses the data without saying so"),
+        (
+            ("data", "labels"),
+            lambda network, probe: gradients(network(probe.inputs).sum(), list(network.parameters()))[0].sum(),
+            "takes gradients without saying so",
+        ),
+    ],
+)
+def test_a_proxy_gets_what_it_declares_and_nothing_else(seen, monkeypatch, tmp_path, needs, use, sentence):
+    monkeypatch.setitem(PROXIES._entries, "sly", Proxy(use, needs))
+    with pytest.raises(EstimatorError, match=sentence):
+        ZeroCost("sly").score(ARCHS, context(tmp_path))
+    monkeypatch.setitem(PROXIES._entries, "frank", Proxy(use, ("data", "labels", "gradients")))
+    assert ZeroCost("frank").score(ARCHS, context(tmp_path)).shape == (3,)
+
+
+def test_a_task_without_labels_is_refused_by_who_needs_them(tmp_path):
+    probe = ZeroCost("snip")._probe(context(tmp_path))
+    blind = replace(probe, batches=tuple((inputs, None) for inputs, _ in probe.batches))
+    network = ZeroCost("snip")._network(ARCHS[0], context(tmp_path))
+    with pytest.raises(ScoringError, match="Labels are needed, and the task has none"):
+        PROXIES["snip"](network, blind)
+    assert PROXIES["nwot"](network, blind) == PROXIES["nwot"](network, probe)
 
 
 def test_the_version_of_the_proxy_counts_in_the_fingerprint(seen, monkeypatch):
@@ -110,6 +153,12 @@ def test_the_version_of_the_proxy_counts_in_the_fingerprint(seen, monkeypatch):
     ("given", "error", "sentence"),
     [
         ({"proxy": "nwto"}, UnknownNameError, "There is no proxy 'nwto'. Did you mean 'nwot'?"),
+        (
+            {"proxy": "nwot", "options": {"activation": "relu"}},
+            SettingError,
+            "nwot has no option 'activation'. Did you",
+        ),
+        ({"proxy": "snip", "options": {"scale": 1}}, SettingError, "The proxy snip has no option 'scale'. It has none"),
         ({"proxy": "nwot", "batch_size": 0}, SettingError, "`batch_size >= 1` must hold, but got batch_size=0"),
         ({"proxy": "nwot", "init": "none"}, SettingError, "`init` must be 'shared' or 'per_architecture', but got 'no"),
     ],

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from archsieve.errors import ScoringError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor, nn
 
-    from archsieve.estimators.proxy import Probe
     from archsieve.space import Architecture
 
 S = TypeVar("S")
@@ -45,20 +44,16 @@ def score_whole(meter: Meter[S], network: nn.Module) -> float:
     return meter.finish(network, *meter.start())
 
 
-def score_chain(
-    make: Callable[[nn.Module, Probe], Meter[Any]], chain: Any, probe: Probe, archs: Sequence[Architecture]
-) -> dict[Architecture, float | str]:
+def score_chain(meter: Meter[S], chain: Any, archs: Sequence[Architecture]) -> dict[Architecture, float | str]:
     """Return the score of every path of a chain, or why it has none; common prefixes are evaluated once.
 
     Holds the tensors of one path at a time.
 
     Args:
-        make: makes the meter of a network.
-        chain: stem, `choices[position][str(option)]` and head; it is spoilt.
-        probe: what the meter looks at.
+        meter: the chain's.
+        chain: stem, `choices[position][str(option)]` and head.
         archs: paths through the chain.
     """
-    meter = make(chain, probe)
     path = [meter.run(chain.stem, *meter.start())]
     scores: dict[Architecture, float | str] = {}
     before: Architecture = ()

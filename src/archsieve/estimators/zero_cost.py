@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +20,8 @@ from archsieve.registry import PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+    from torch import Tensor
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture
@@ -36,15 +39,18 @@ class ZeroCost:
         batch_size: items in the batch; a task with fewer gives what it has.
         init: "shared" draws weights by seed, position and option, so that networks share what they have in common;
             "per_architecture" draws them anew for each code.
+        options: those of the proxy, a mapping by name, e.g. {"activations": "relu"} for nwot.
     """
 
     proxy: str
     batch_size: int = 64
     init: Literal["shared", "per_architecture"] = "shared"
+    options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the settings, and that the proxy exists."""
-        PROXIES[self.proxy]
+        """Check the settings, and that the proxy exists and has the options."""
+        # A default said aloud is no other setting; a mapping, as plan files have it, cannot be hashed.
+        object.__setattr__(self, "options", PROXIES[self.proxy].chosen(dict(self.options)))
         if self.batch_size < 1:
             raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
         if self.init not in ("shared", "per_architecture"):
@@ -52,8 +58,9 @@ class ZeroCost:
 
     @property
     def name(self) -> str:
-        """The proxy's name."""
-        return self.proxy
+        """The proxy's name, with the options that are not its defaults."""
+        chosen = ", ".join(f"{name}={value}" for name, value in self.options)
+        return f"{self.proxy}[{chosen}]" if chosen else self.proxy
 
     @property
     def version(self) -> int:
@@ -67,12 +74,12 @@ class ZeroCost:
 
     @property
     def group(self) -> Hashable:
-        """Every setting but the proxy."""
-        return tuple(getattr(self, f.name) for f in fields(self) if f.name != "proxy")
+        """Every setting but the proxy and its options."""
+        return tuple(getattr(self, f.name) for f in fields(self) if f.name not in ("proxy", "options"))
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What the proxy needs of the task: "data", "labels"."""
+        """What the proxy needs: "data", "labels", "gradients"."""
         return tuple(PROXIES[self.proxy].needs)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -85,24 +92,26 @@ class ZeroCost:
         One network an architecture serves all proxies; in a space whose networks are chains, those that only look at
         forward passes walk the tree of common prefixes instead.
         """
-        proxies = {member.proxy: PROXIES[member.proxy] for member in members}
-        probe, chain = self._probe(ctx), self._chain(ctx) if any(p.meter for p in proxies.values()) else None
+        proxies = {member.name: (PROXIES[member.proxy], dict(member.options)) for member in members}
+        probe = self._probe(ctx, max(proxy.batches for proxy, _ in proxies.values()))
+        chain = self._chain(ctx) if any(proxy.meter for proxy, _ in proxies.values()) else None
         found: dict[str, dict[Architecture, float | str]] = {name: {} for name in proxies}
         whole = {}
-        for name, proxy in proxies.items():
+        for name, (proxy, options) in proxies.items():
             if chain is not None and proxy.meter is not None:
-                found[name] = score_chain(proxy.meter, copy.deepcopy(chain), probe, archs)
+                own = copy.deepcopy(chain) if proxy.spoils else chain
+                found[name] = score_chain(proxy.meter(own, probe.limited(proxy.needs), **options), own, archs)
             else:
-                whole[name] = proxy
+                whole[name] = proxy, options
         for arch in archs if whole else ():
             network = self._network(arch, ctx)
-            for name, proxy in whole.items():
+            for name, (proxy, options) in whole.items():
                 try:
                     with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
-                        found[name][arch] = proxy(copy.deepcopy(network) if proxy.spoils else network, probe)
+                        found[name][arch] = proxy(copy.deepcopy(network) if proxy.spoils else network, probe, **options)
                 except ScoringError as error:
                     found[name][arch] = str(error)
-        return _columns([[found[member.proxy][arch] for member in members] for arch in archs])
+        return _columns([[found[member.name][arch] for member in members] for arch in archs])
 
     def _network(self, arch: Architecture, ctx: Context) -> nn.Module:
         seed = ctx.seed if self.init == "shared" else derive_seed(ctx.seed, "init", *arch)
@@ -118,14 +127,16 @@ class ZeroCost:
         is_chain = is_chain and not any(isinstance(m, nn.modules.dropout._DropoutNd) for m in supernet.modules())
         return _laid_out(supernet, ctx.device) if is_chain else None
 
-    def _probe(self, ctx: Context) -> Probe:
+    def _probe(self, ctx: Context, count: int = 1) -> Probe:
         batches = ctx.task.batches(
             "train", batch_size=self.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
         )
-        inputs, targets = next(iter(batches))
-        if inputs.dim() == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return Probe(((inputs, targets),), ctx.task.loss, ctx.task.num_outputs, ctx.seed)
+        drawn = tuple((_channels_last(inputs), targets) for inputs, targets in islice(batches, count))
+        return Probe(drawn, ctx.task.loss, ctx.task.num_outputs, ctx.seed)
+
+
+def _channels_last(inputs: Tensor) -> Tensor:
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 
 def _laid_out(network: nn.Module, device: str) -> nn.Module:

@@ -1,20 +1,26 @@
-"""The catalogue of zero-cost proxies, one a file; importing it imports none of them."""
+"""The catalogue of zero-cost proxies; importing it imports none of them."""
 
 from archsieve.registry import PROXIES
 
-for _name in (
-    "epe_nas",
-    "fisher",
-    "grad_norm",
-    "grasp",
-    "jacov",
-    "l2_norm",
-    "nwot",
-    "plain",
-    "snip",
-    "synflow",
-    "synflow_bn",
-    "zen",
+for _module, *_names in (
+    ("az_nas", "az_expressivity", "az_progressivity", "az_trainability"),
+    ("epe_nas",),
+    ("fisher",),
+    ("grad_norm",),
+    ("gradsign",),
+    ("grasp",),
+    ("jacov",),
+    ("l2_norm",),
+    ("meco",),
+    ("nwot",),
+    ("plain",),
+    ("snip",),
+    ("swap",),
+    ("synflow", "synflow", "synflow_log"),
+    ("synflow_bn",),
+    ("trainable_layers",),
+    ("zen",),
+    ("zico",),
 ):
-    PROXIES.add_lazy(_name, f"{__name__}.{_name}:{_name}")
-PROXIES.add_lazy("synflow_log", f"{__name__}.synflow:synflow_log")
+    for _name in _names or [_module]:
+        PROXIES.add_lazy(_name, f"{__name__}.{_module}:{_name}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from archsieve.estimators.proxy import correlation, input_jacobian, proxy
+from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import correlation, input_jacobian
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +19,7 @@ STABILISER = 1e-5
 MANY_CLASSES = 100
 
 
-@proxy(needs=("data", "labels"), spoils=False)
+@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 2102.08099")
 def epe_nas(network: nn.Module, probe: Probe) -> float:
     """Return the sum over classes of |sum of log(|corr| + 1e-5)|, corr the Jacobian correlation inside a class.
 

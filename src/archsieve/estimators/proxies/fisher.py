@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from archsieve.estimators.proxy import backward_pass, proxy
+from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import backward_pass
 
 if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"), spoils=False)
+@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 1906.04113")
 def fisher(network: nn.Module, probe: Probe) -> float:
     """Return the Fisher saliency of all channels, each weighed by the weights it has; in [0, inf).
 
@@ -27,6 +28,7 @@ def fisher(network: nn.Module, probe: Probe) -> float:
         if isinstance(layer, nn.Linear):
             product = product.movedim(-1, 1)  # features stand last, behind positions where there are any
         saliency = product.flatten(2).sum(2) if product.dim() > 2 else product
-        weights_a_channel = layer.weight[0].numel()  # type: ignore[index]
+        channels = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+        weights_a_channel = layer.weight.numel() // channels  # type: ignore[operator]
         score += 0.5 * saliency.square().mean(0).sum().item() * weights_a_channel
     return score

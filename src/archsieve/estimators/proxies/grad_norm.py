@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.estimators.proxy import backward_pass, proxy
+from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import backward_pass
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"), spoils=False)
+@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 2101.08134")
 def grad_norm(network: nn.Module, probe: Probe) -> float:
     """Return the sum over layers of ||dL/dW||_2 on one batch; in [0, inf).
 

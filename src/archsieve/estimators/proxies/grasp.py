@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.estimators.proxy import gradients, proxy, weights
+from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import gradients, loss_of, weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels"), spoils=False)
+@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 2002.07376")
 def grasp(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of -W * (H g), with g the loss gradient and H the Hessian; any real number.
 
@@ -20,7 +21,7 @@ def grasp(network: nn.Module, probe: Probe) -> float:
     Flow", arXiv 2002.07376, summed as in arXiv 2101.08134.
     """
     layers = list(weights(network).values())
-    first = gradients(probe.loss(network(probe.inputs), probe.targets), layers, create_graph=True)
+    first = gradients(loss_of(network, probe), layers, create_graph=True)
     product = sum((g.detach() * g).sum() for g in first)
     second = gradients(product, layers)  # type: ignore[arg-type]
     return sum(-(w * h).sum().item() for w, h in zip(layers, second, strict=True))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from archsieve.estimators.proxy import correlation, input_jacobian, proxy
+from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import correlation, input_jacobian
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 STABILISER = 1e-5
 
 
-@proxy(needs=("data",), spoils=False)
+@proxy(needs=("data", "gradients"), spoils=False, source="arXiv 2006.04647v1")
 def jacov(network: nn.Module, probe: Probe) -> float:
     """Return -sum(log(v + k) + 1 / (v + k)), v the eigenvalues of the inputs' Jacobian correlation, k = 1e-5.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsieve.estimators.meter import Tensors, score_whole
-from archsieve.estimators.proxy import proxy, weights
+from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +37,7 @@ class L2NormMeter:
         return self.run(piece, tensors, state)[1]
 
 
-@proxy(meter=L2NormMeter.of, spoils=False)
+@proxy(meter=L2NormMeter.of, spoils=False, mode="none", source="arXiv 2101.08134")
 def l2_norm(network: nn.Module, probe: Probe) -> float:
     """Return the sum over layers of ||W||_2: norms, not their squares; in (0, inf).
 

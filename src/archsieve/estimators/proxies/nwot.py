@@ -1,18 +1,21 @@
-"""nwot: how many different linear maps the ReLUs give different inputs."""
+"""nwot: how many different linear maps the activations give different inputs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import Watch, counted, units_on
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from archsieve.estimators.proxy import Probe
 
 
@@ -25,14 +28,15 @@ class Agreement(NamedTuple):
 
 @dataclass(frozen=True)
 class NWOTMeter:
-    """Counts, at the inputs of every ReLU and ReLU6 module called, the units on which two inputs agree."""
+    """Counts, at the inputs of every activation, the units on which two inputs agree."""
 
     inputs: Tensor
+    operations: frozenset[str]
 
     @classmethod
-    def of(cls, network: nn.Module, probe: Probe) -> NWOTMeter:
+    def of(cls, network: nn.Module, probe: Probe, activations: Literal["all", "relu"] = "all") -> NWOTMeter:
         """Return the meter of any network."""
-        return cls(probe.inputs)
+        return cls(probe.inputs, counted(activations))
 
     def start(self) -> tuple[Tensors, Agreement]:
         """Return the batch, and an empty count."""
@@ -40,56 +44,54 @@ class NWOTMeter:
         return (self.inputs,), Agreement(torch.zeros(n, n, dtype=torch.float64), 0)
 
     def run(self, piece: nn.Module, tensors: Tensors, state: Agreement) -> tuple[Tensors, Agreement]:
-        """Return the outputs of a piece, and the count with its ReLUs."""
+        """Return the outputs of a piece, and the count with its activations."""
         seen = [state]
 
-        def count(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            kernel, units = _agreement(arguments[0])
-            seen.append(Agreement(seen[-1].kernel + kernel, seen[-1].units + units))
+        def count(operation: str, inputs: Tensor) -> None:
+            if operation in self.operations:
+                kernel, units = _agreement(units_on(inputs, len(self.inputs)))
+                seen.append(Agreement(seen[-1].kernel + kernel, seen[-1].units + units))
 
-        relus = [module for module in piece.modules() if isinstance(module, nn.ReLU | nn.ReLU6)]
-        handles = [relu.register_forward_pre_hook(count) for relu in relus]
-        try:
-            with torch.no_grad():
-                outputs = tuple(piece(tensor) for tensor in tensors)
-        finally:
-            for handle in handles:
-                handle.remove()
+        with torch.no_grad(), Watch(before=count):
+            outputs = tuple(piece(tensor) for tensor in tensors)
         return outputs, seen[-1]
 
     def finish(self, piece: nn.Module, tensors: Tensors, state: Agreement) -> float:
         """Return log|det K|.
 
         Raises:
-            ScoringError: the network has no ReLU module.
+            ScoringError: the network has no activation that counts.
         """
         kernel, units = self.run(piece, tensors, state)[1]
         if not units:
-            raise ScoringError("nwot counts ReLU modules, and this network has none.")
+            raise ScoringError("nwot counts activations, and this network has none that counts.")
         return float(torch.linalg.slogdet(kernel).logabsdet)
 
 
-@proxy(needs=("data",), meter=NWOTMeter.of, spoils=False)
-def nwot(network: nn.Module, probe: Probe) -> float:
-    """Return log|det K|, K[i, j] the number of ReLU units on which inputs i and j are both on or both off.
+@proxy(needs=("data",), meter=NWOTMeter.of, spoils=False, source="arXiv 2006.04647")
+def nwot(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"] = "all") -> float:
+    """Return log|det K|, K[i, j] the number of units on which inputs i and j are both on or both off.
 
-    Any real number, -inf where two inputs switch every unit alike. The units are the inputs of every ReLU and ReLU6
-    module, each call counted. Source: Mellor et al., "Neural Architecture Search without Training", arXiv 2006.04647.
+    Any real number, -inf where two inputs switch every unit alike. The units are the inputs of every activation, each
+    call counted, on where they are positive. Source: Mellor et al., "Neural Architecture Search without Training",
+    arXiv 2006.04647, for ReLU; the sign of the input is taken for every other activation too.
+
+    Args:
+        network: what is scored.
+        probe: gives the batch.
+        activations: "relu" counts ReLU and ReLU6 only, "all" every elementwise activation.
 
     Raises:
-        ScoringError: the network has no ReLU module.
+        ScoringError: the network has no activation that counts.
     """
-    return score_whole(NWOTMeter.of(network, probe), network)
+    return score_whole(NWOTMeter.of(network, probe, activations), network)
 
 
-def _agreement(inputs: Tensor) -> tuple[Tensor, int]:
-    """Return how many units agree between any two inputs, (n, n) as float64 on the CPU, and how many there are.
+def _agreement(on: Tensor) -> tuple[Tensor, int]:
+    """Return how many units (n, units) agree between any two inputs, (n, n) float64 on the CPU, and their number.
 
     With c units both on and r on in each, both off are N - r_i - r_j + c. Counts below 2^24 are exact in float32.
     """
-    if inputs.dim() == 4 and inputs.is_contiguous(memory_format=torch.channels_last):
-        inputs = inputs.permute(0, 2, 3, 1)  # the units in the order of memory, whatever it is
-    on = (inputs > 0).flatten(1).float()
     units, each = on.shape[1], on.sum(1)
     both = on @ on.T
     return (units - each[:, None] - each[None, :] + 2 * both).double().cpu(), units

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from archsieve.estimators.proxy import gradients, proxy, weights
+from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import gradients, outputs_of, weights
 
 if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy
+@proxy(needs=("gradients",), init="absolute values", mode="without batch normalisation", source="arXiv 2006.05467")
 def synflow(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of |W * dR/dW|, R the summed outputs for an input of ones; in [0, inf).
 
@@ -25,7 +26,7 @@ def synflow(network: nn.Module, probe: Probe) -> float:
     return synaptic_flow(without_batch_norm(network), probe)
 
 
-@proxy
+@proxy(needs=("gradients",), init="absolute values", mode="without batch normalisation", source="arXiv 2006.05467")
 def synflow_log(network: nn.Module, probe: Probe) -> float:
     """Return log(synflow): the same ranking on a scale that can be read; -inf where nothing flows."""
     flow = synflow(network, probe)
@@ -40,8 +41,8 @@ def synaptic_flow(network: nn.Module, probe: Probe) -> float:
             if tensor.is_floating_point():  # a mask has no sign
                 tensor.abs_()
     layers = list(weights(network).values())
-    ones = torch.ones_like(probe.inputs[:1], dtype=torch.float64)
-    flows = gradients(network(ones).sum(), layers)
+    ones = torch.ones_like(probe.blank()[:1], dtype=torch.float64)
+    flows = gradients(outputs_of(network, ones).sum(), layers)
     return sum((w * g).abs().sum().item() for w, g in zip(layers, flows, strict=True))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.errors import ScoringError
 from archsieve.estimators.proxies.synflow import synaptic_flow
 from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import one_input
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy
+@proxy(needs=("gradients",), init="absolute values", source="arXiv 2101.08134")
 def synflow_bn(network: nn.Module, probe: Probe) -> float:
     """Return synflow's sum with batch normalisation kept, by the statistics of the one input of ones; in [0, inf).
 
@@ -23,9 +23,5 @@ def synflow_bn(network: nn.Module, probe: Probe) -> float:
     Raises:
         ScoringError: a map has one position, so that one input has no batch statistics.
     """
-    try:
+    with one_input("synflow_bn"):
         return synaptic_flow(network, probe)
-    except ValueError as error:  # torch: "Expected more than 1 value per channel when training"
-        raise ScoringError(
-            f"synflow_bn normalises a single input, which this network does not allow: {error}"
-        ) from error

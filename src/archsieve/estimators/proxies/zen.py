@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,19 @@ from torch import Tensor, nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
+from archsieve.estimators.readings import LAYERS, FeatureTap, Watch
 
 if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 STEP = 0.01
-_POOLS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.AvgPool2d, nn.MaxPool2d)
+
+
+class Scales(NamedTuple):
+    """The sum of the log scales so far, and where the features of each input are."""
+
+    total: float
+    taps: tuple[FeatureTap, ...]
 
 
 @dataclass(frozen=True)
@@ -30,77 +37,69 @@ class ZenMeter:
     def of(cls, network: nn.Module, probe: Probe) -> ZenMeter:
         """Redraw the network's weights, and return its meter."""
         _draw_gaussian(network, probe)
-        noise, like = probe.generator("noise", "zen"), torch.empty_like(probe.inputs, dtype=torch.float32)
-        inputs = torch.randn(like.shape, generator=noise)
-        moved = inputs + STEP * torch.randn(like.shape, generator=noise)
-        return cls(tuple(torch.empty_like(like).copy_(x) for x in (inputs, moved)))
+        noise, form = probe.generator("noise", "zen"), probe.blank()
+        inputs = torch.randn(form.shape, generator=noise)
+        moved = inputs + STEP * torch.randn(form.shape, generator=noise)
+        return cls(tuple(torch.empty_like(form, dtype=torch.float32).copy_(x) for x in (inputs, moved)))
 
-    def start(self) -> tuple[Tensors, float]:
+    def start(self) -> tuple[Tensors, Scales]:
         """Return the noise and the moved noise, and a sum of nothing."""
-        return self.inputs, 0.0
+        return self.inputs, Scales(0.0, tuple(FeatureTap(len(x)) for x in self.inputs))
 
-    def run(self, piece: nn.Module, tensors: Tensors, state: float) -> tuple[Tensors, float]:
+    def run(self, piece: nn.Module, tensors: Tensors, state: Scales) -> tuple[Tensors, Scales]:
         """Return the outputs of a piece for both inputs, and the sum with its batch normalisations."""
         norms = [m for m in piece.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         for norm in norms:
             norm.reset_running_stats()
+        outputs, taps, total = [], [], state.total
         with torch.no_grad():
-            outputs = tuple(piece(tensor) for tensor in tensors)
+            for tensor, tap in zip(tensors, state.taps, strict=True):
+                seen = [tap]
+                with Watch(after=lambda *call, seen=seen: seen.append(seen.pop().after(*call))):  # type: ignore[misc]
+                    outputs.append(piece(tensor))
+                taps.append(seen[0])
         for norm in norms:
             if norm.running_var is not None:
-                state += 0.5 * math.log(float(norm.running_var.mean()))
-        return outputs, state
+                total += 0.5 * math.log(float(norm.running_var.mean()))
+        return tuple(outputs), Scales(total, tuple(taps))
 
-    def finish(self, piece: nn.Module, tensors: Tensors, state: float) -> float:
+    def finish(self, piece: nn.Module, tensors: Tensors, state: Scales) -> float:
         """Return the distance's logarithm plus the sum.
 
         Raises:
-            ScoringError: the last piece has neither a pooling nor a linear layer.
+            ScoringError: the network has no convolution or linear layer, or its features overflow.
         """
-        taps: list[tuple[bool, Tensor]] = []
-
-        def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            taps.append((isinstance(module, _POOLS), arguments[0]))
-
-        tapped = [module for module in piece.modules() if isinstance(module, (*_POOLS, nn.Linear))]
-        handles = [module.register_forward_pre_hook(keep) for module in tapped]
-        state = self.run(piece, tensors, state)[1]
-        for handle in handles:
-            handle.remove()
-        half = len(taps) // 2
-        distance = (_features(taps[:half]) - _features(taps[half:])).abs().flatten(1).sum(1).mean()
-        return (math.log(distance) if distance > 0 else -math.inf) + state
+        total, taps = self.run(piece, tensors, state)[1]
+        still, moved = (tap.features() for tap in taps)
+        distance = float((still - moved).abs().flatten(1).sum(1).mean())
+        if not math.isfinite(distance):
+            raise ScoringError("zen's features overflow: without normalisation, standard normal weights are too large.")
+        return (math.log(distance) if distance > 0 else -math.inf) + total
 
 
-@proxy(meter=ZenMeter.of)
+@proxy(meter=ZenMeter.of, init="standard normal weights", source="arXiv 2102.01063")
 def zen(network: nn.Module, probe: Probe) -> float:
     """Return log D + sum over BNs of log sqrt(mean variance); any real number, -inf where the features stand still.
 
     D is the mean over inputs of sum |F(x) - F(x + 0.01 e)|, with x and e Gaussian noise of the batch's shape and F the
-    input of the last pooling (without one, of the last linear layer). Weights are drawn from N(0, 1), biases are 0, BN
-    is the identity map of its normalised input. One repeat. Source: Lin et al., "Zen-NAS", arXiv 2102.01063.
+    feature map that the last pooling or flattening before the head gets, else the input of the head (the last
+    convolution or linear layer). Weights are drawn from N(0, 1), biases are 0, BN is the identity map of its
+    normalised input; a network without BN has D alone. One repeat. Source: Lin et al., "Zen-NAS", arXiv 2102.01063.
 
     As in the search code of "Good Performance Estimation strategies are All You Need in NAS" (TPAMI 2025), the variance
     is what two forward passes leave in `running_var` (at momentum 0.1: 0.81 + 0.09 v1 + 0.1 v2), not that of one batch.
 
     Raises:
-        ScoringError: the network has neither a pooling nor a linear layer.
+        ScoringError: the network has no convolution or linear layer, or its features overflow.
     """
     return score_whole(ZenMeter.of(network, probe), network)
-
-
-def _features(taps: list[tuple[bool, Tensor]]) -> Tensor:
-    """Return the input of the last pooling executed, else of the last linear layer."""
-    if not taps:
-        raise ScoringError("zen taps the input of the last pooling or linear layer, and this network has neither.")
-    return next((inputs for is_pool, inputs in reversed(taps) if is_pool), taps[-1][1])
 
 
 def _draw_gaussian(network: nn.Module, probe: Probe) -> None:
     """Redraw all weights, by seed and name as initial weights are."""
     with torch.no_grad():
         for name, module in network.named_modules():
-            if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            if isinstance(module, LAYERS):
                 drawn = torch.randn(module.weight.shape, generator=probe.generator("init", "zen", name))
                 module.weight.copy_(drawn)
             elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
