@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsieve import console
-from archsieve.config import find_plan, load_plan, load_plugin, make, plan_names
+from archsieve.config import find_plan, load_model, load_plan, load_plugin, make, noise_task, plan_names
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.files import replace_file
 from archsieve.judge import judge
@@ -21,9 +21,12 @@ from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACE
 from archsieve.report import read_rows, read_run, to_csv
 from archsieve.run_folder import PLAN_FILE
 from archsieve.session import Session
+from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from archsieve.space import Architecture
 
 app = typer.Typer(
     name="archsieve",
@@ -96,31 +99,39 @@ def score(
         estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
         the_space = make("space", space, plugins)
         codes = [the_space.parse(text) for text in archs]
-        session = stack.enter_context(
-            Session(
-                stack.enter_context(tempfile.TemporaryDirectory()),
-                the_space,
-                _task(task, estimators, plugins),
-                seed=seed,
-                device=device,
-                plugins=plugins,
-                **shared,
-            )
-        )
-        found = session.scores(estimators, codes)
-        errors = {e.name: session.failures(e, codes) for e in estimators if hasattr(e, "version")}
-        stack.close()
-        rows = [
-            {"architecture": the_space.describe(code), **dict(zip([e.name for e in estimators], row, strict=True))}
-            for code, row in zip(codes, found.tolist(), strict=True)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        the_task = _task(task, estimators, plugins)
+        session = Session(folder, the_space, the_task, seed=seed, device=device, plugins=plugins, **shared)
+        _score(stack, session, estimators, codes, as_json)
+
+
+@app.command("score-model")
+def score_model(
+    model: Annotated[str, typer.Argument(help="module:function that returns a torch.nn.Module; it is run.")],
+    proxy: Proxies = None,
+    task: TaskName = None,
+    shape: Annotated[str | None, typer.Option(help="Shape of an input of noise, e.g. 3x224x224.")] = None,
+    outputs: Annotated[int | None, typer.Option(min=2, help="Classes. [default: the task's]")] = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Score a network of your own by proxies and costs, with the weights its own code gives it."""
+    with console.guarded(), ExitStack() as stack:
+        space = OwnModel(load_model(model))
+        plugins = [*_load(plugin), space.factory.partition(":")[0]]
+        settings = [
+            {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
         ]
-        if as_json:
-            console.out_json(rows)
-        else:
-            console.table(list(rows[0]), [list(row.values()) for row in rows])
-        for name, reasons in errors.items():
-            for code, reason in reasons.items():
-                console.note(f"{name} could not score {the_space.describe(code)}: {reason}")
+        estimators = [make("estimator", setting, plugins) for setting in settings]
+        the_task = noise_task(shape, outputs) if shape or outputs else _task(task, estimators, plugins)
+        check_fit(space, the_task)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        session = Session(
+            folder, space, the_task, seed=seed, device=device, plugins=plugins, **_shared(stack, 1, False)
+        )
+        _score(stack, session, estimators, [ONLY], as_json)
 
 
 @app.command()
@@ -253,6 +264,28 @@ def data(
         if check and any(row["state"] == "differs" for row in rows):
             console.note("A file differs from the version archsieve knows: see the state above, and fetch it again.")
             raise typer.Exit(1)
+
+
+def _score(
+    stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
+) -> None:
+    """Score and print a row an architecture; what could not be scored is said below."""
+    stack.enter_context(session)
+    found = session.scores(estimators, codes)
+    errors = {e.name: session.failures(e, codes) for e in estimators if hasattr(e, "version")}
+    stack.close()
+    describe = session.space.describe
+    rows = [
+        {"architecture": describe(code), **dict(zip([e.name for e in estimators], row, strict=True))}
+        for code, row in zip(codes, found.tolist(), strict=True)
+    ]
+    if as_json:
+        console.out_json(rows)
+    else:
+        console.table(list(rows[0]), [list(row.values()) for row in rows])
+    for name, reasons in errors.items():
+        for code, reason in reasons.items():
+            console.note(f"{name} could not score {describe(code)}: {reason}")
 
 
 def _sources() -> list[tuple[str, Any]]:

@@ -6,16 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from archsieve.errors import SettingError
+from archsieve.errors import ScoringError, SettingError
 from archsieve.randomness import Purpose, derive_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from torch import Tensor
 
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
@@ -87,11 +86,16 @@ def check_device(device: str) -> None:
         raise SettingError(f"The device {device!r} cannot be used here: {reason}") from error
 
 
-def build_network(space: SearchSpace, arch: Architecture, task: Task, run_seed: int) -> nn.Module:
-    """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option."""
+def build_network(
+    space: SearchSpace, arch: Architecture, task: Task, run_seed: int, *, as_built: bool = False
+) -> nn.Module:
+    """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option.
+
+    With `as_built` the weights are those the space's own code gave it.
+    """
     with drawing(derive_seed(run_seed, "init")):
         network = space.build(arch, task)
-    return initialise(network, run_seed).train()
+    return (network if as_built else initialise(network, run_seed)).train()
 
 
 def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
@@ -108,6 +112,21 @@ def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
     with drawing(derive_seed(run_seed, "init")):
         supernet: nn.Module = space.supernet(task)
     return initialise(supernet, run_seed).train()
+
+
+def outputs_of(network: nn.Module, inputs: Tensor) -> Tensor:
+    """Return a network's outputs; of several it is the first that counts.
+
+    Raises:
+        ScoringError: it returns no tensor.
+    """
+    outputs = network(inputs)
+    while not isinstance(outputs, Tensor):
+        parts = list(outputs.values()) if isinstance(outputs, dict) else outputs
+        if not isinstance(parts, list | tuple) or not parts:
+            raise ScoringError(f"The network returns no tensor, but {type(outputs).__name__}.")
+        outputs = parts[0]
+    return outputs
 
 
 def count_params(network: nn.Module) -> int:
@@ -165,7 +184,13 @@ def _forward_one(network: nn.Module, input_shape: tuple[int, ...]) -> None:
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    with torch.no_grad():
-        network(torch.zeros(1, *input_shape, device=device))
+    # Fused attention is not counted, or otherwise on other devices; taken apart it is matrix products.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            network(torch.zeros(1, *input_shape, device=device))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     for module, training in modes.items():
         module.training = training

@@ -160,7 +160,11 @@ def test_the_version_of_the_proxy_counts_in_the_fingerprint(seen, monkeypatch):
         ),
         ({"proxy": "snip", "options": {"scale": 1}}, SettingError, "The proxy snip has no option 'scale'. It has none"),
         ({"proxy": "nwot", "batch_size": 0}, SettingError, "`batch_size >= 1` must hold, but got batch_size=0"),
-        ({"proxy": "nwot", "init": "none"}, SettingError, "`init` must be 'shared' or 'per_architecture', but got 'no"),
+        (
+            {"proxy": "nwot", "init": "none"},
+            SettingError,
+            "`init` must be 'shared', 'per_architecture' or 'as_built', but got 'none'",
+        ),
     ],
 )
 def test_settings_that_cannot_be(given, error, sentence):

@@ -75,7 +75,7 @@ def test_one_setting_has_one_identity():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"shape": (3, 32)}, r"`shape` must be \(channels, height, width\), but got \(3, 32\)"),
+        ({"shape": (3, 32, 32, 3)}, r"`shape` must be .*, but got \(3, 32, 32, 3\)"),
         ({"shape": 32}, "`shape` must be"),
         ({"shape": (3, 0, 4)}, "`shape\\[1\\] >= 1` must hold, but got 0"),
         ({"num_outputs": 0}, "`num_outputs >= 1` must hold, but got 0"),
@@ -89,3 +89,18 @@ def test_one_setting_has_one_identity():
 def test_settings_out_of_range_are_refused(settings, sentence):
     with pytest.raises(SettingError, match=sentence):
         Synthetic(**settings)
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 11)])
+def test_vectors_and_series(shape):
+    task = Synthetic(shape=shape, num_outputs=3, images=60, test_images=9, signal=2.0)
+    inputs, targets = next(iter(task.batches("train", batch_size=1000)))
+    assert inputs.shape == (54, *shape)
+    # What there is to learn: items of one class are closer to their mean than to that of another.
+    means = [inputs[targets == label].mean(0) for label in range(3)]
+    near = sum(
+        int(min(range(3), key=lambda k: (x - means[k]).norm()) == y) for x, y in zip(inputs, targets, strict=True)
+    )
+    assert near > 50
+    with pytest.raises(SettingError, match="Only pictures can be augmented"):
+        next(iter(task.batches("train", batch_size=8, rng=np.random.default_rng(0), augment=True)))

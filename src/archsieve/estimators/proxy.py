@@ -91,14 +91,20 @@ class Probe:
         return str(self.batches[0][0].device)
 
     def blank(self) -> Tensor:
-        """Return zeros of the shape, type, layout and device of the first batch's inputs: no data."""
-        return torch.zeros_like(self.batches[0][0])
+        """Return zeros of the shape, type, layout and device of the first batch's inputs: no data.
+
+        Raises:
+            ScoringError: they are no real numbers (indices of words, say), so that nothing else stands for them.
+        """
+        inputs = self.batches[0][0]
+        if not inputs.is_floating_point():
+            raise ScoringError("The inputs are no real numbers: neither noise nor ones can stand for them.")
+        return torch.zeros_like(inputs)
 
     def noise(self, name: str) -> Tensor:
         """Return standard normal noise in the form of the first batch's inputs, by seed and name; not data."""
         form = self.blank()
-        drawn = torch.randn(form.shape, generator=self.generator("noise", name))  # single: the same on every device
-        return form.copy_(drawn) if form.is_floating_point() else drawn.to(form.device)
+        return form.copy_(torch.randn(form.shape, generator=self.generator("noise", name)))
 
     def generator(self, purpose: Purpose, *path: str | int) -> torch.Generator:
         """Return a generator on the CPU for a purpose and place."""

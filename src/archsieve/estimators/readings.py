@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archsieve.errors import EstimatorError, ScoringError, SettingError
+from archsieve.networks import outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
 """The layers whose weights and outputs proxies count."""
-ACTIVATIONS = frozenset(
-    "celu elu gelu hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish prelu relu relu6 rrelu selu sigmoid silu "
-    "softplus softsign tanh threshold".split()
-)
+# fmt: off
+ACTIVATIONS = frozenset({
+    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu",
+    "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh", "threshold",
+})
+# fmt: on
 RELUS = frozenset({"relu", "relu6"})
 WEIGHTED = frozenset(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)) | {"linear", "bilinear"}
 
@@ -59,6 +62,24 @@ class Watch(TorchFunctionMode):
         if self._after is not None and isinstance(output, Tensor):
             self._after(name, first, output)
         return output
+
+
+class Reading(Protocol):
+    """What is read off a network operation by operation: an immutable value, so that paths may share it."""
+
+    def after(self, operation: str, inputs: Tensor, output: Tensor) -> Self:
+        """Return the reading after one more operation."""
+
+
+R = TypeVar("R", bound=Reading)
+
+
+def run_watched(piece: nn.Module, inputs: Tensor, reading: R) -> tuple[Tensor, R]:
+    """Return the outputs of a piece, without gradients, and the reading after its operations."""
+    seen = [reading]
+    with torch.no_grad(), Watch(after=lambda *call: seen.append(seen.pop().after(*call))):
+        outputs = piece(inputs)
+    return outputs, seen[0]
 
 
 @dataclass(frozen=True)
@@ -111,6 +132,8 @@ def one_input(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except ScoringError:
+        raise
     except ValueError as error:  # torch: "Expected more than 1 value per channel when training"
         raise ScoringError(f"{name} normalises a single input, which this network does not allow: {error}") from error
 
@@ -128,21 +151,6 @@ def weights(network: nn.Module) -> dict[str, Tensor]:
             own = module.named_parameters(recurse=False)
             found.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
     return found
-
-
-def outputs_of(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Return a network's outputs; of several it is the first that counts.
-
-    Raises:
-        ScoringError: it returns no tensor.
-    """
-    outputs = network(inputs)
-    while not isinstance(outputs, Tensor):
-        parts = list(outputs.values()) if isinstance(outputs, dict) else outputs
-        if not isinstance(parts, list | tuple) or not parts:
-            raise ScoringError(f"The network returns no tensor, but {type(outputs).__name__}.")
-        outputs = parts[0]
-    return outputs
 
 
 def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False) -> list[Tensor]:

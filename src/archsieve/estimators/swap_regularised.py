@@ -55,5 +55,5 @@ class RegularisedSwap:
         mu = reference[:, 1].max() if self.mu is None else self.mu
         sigma = 2 * reference[:, 1].var() if self.sigma is None else self.sigma
         if sigma == 0:  # one size only
-            return patterns
+            return np.asarray(patterns)
         return np.asarray(patterns * np.exp(-((params - mu) ** 2) / sigma))

@@ -38,13 +38,13 @@ class ZeroCost:
         proxy: name of the proxy.
         batch_size: items in the batch; a task with fewer gives what it has.
         init: "shared" draws weights by seed, position and option, so that networks share what they have in common;
-            "per_architecture" draws them anew for each code.
+            "per_architecture" draws them anew for each code; "as_built" leaves them as the space's own code draws them.
         options: those of the proxy, a mapping by name, e.g. {"activations": "relu"} for nwot.
     """
 
     proxy: str
     batch_size: int = 64
-    init: Literal["shared", "per_architecture"] = "shared"
+    init: Literal["shared", "per_architecture", "as_built"] = "shared"
     options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -53,8 +53,8 @@ class ZeroCost:
         object.__setattr__(self, "options", PROXIES[self.proxy].chosen(dict(self.options)))
         if self.batch_size < 1:
             raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
-        if self.init not in ("shared", "per_architecture"):
-            raise SettingError(f"`init` must be 'shared' or 'per_architecture', but got {self.init!r}.")
+        if self.init not in ("shared", "per_architecture", "as_built"):
+            raise SettingError(f"`init` must be 'shared', 'per_architecture' or 'as_built', but got {self.init!r}.")
 
     @property
     def name(self) -> str:
@@ -114,8 +114,9 @@ class ZeroCost:
         return _columns([[found[member.name][arch] for member in members] for arch in archs])
 
     def _network(self, arch: Architecture, ctx: Context) -> nn.Module:
-        seed = ctx.seed if self.init == "shared" else derive_seed(ctx.seed, "init", *arch)
-        return _laid_out(build_network(ctx.space, arch, ctx.task, seed), ctx.device)
+        seed = derive_seed(ctx.seed, "init", *arch) if self.init == "per_architecture" else ctx.seed
+        network = build_network(ctx.space, arch, ctx.task, seed, as_built=self.init == "as_built")
+        return _laid_out(network, ctx.device)
 
     def _chain(self, ctx: Context) -> nn.Module | None:
         """Return the network of all paths, with the weights each has alone; None where the space is no chain."""

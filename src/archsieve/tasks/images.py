@@ -140,6 +140,8 @@ class ImageClassification(ABC):
         if augment and rng is None:
             raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
         images, labels, order = self._part(split)
+        if augment and images.ndim != 4:
+            raise SettingError(f"Only pictures can be augmented, but an item has the shape {images.shape[1:]}.")
         moves = None
         if rng is not None:
             order = rng.permutation(order)
@@ -186,7 +188,8 @@ class ImageClassification(ABC):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         import torch
 
-        mean, std = (torch.tensor(v, device=device).view(-1, 1, 1) for v in (self.mean, self.std))
+        channels = (-1,) + (1,) * (images.ndim - 2)
+        mean, std = (torch.tensor(v, device=device).view(channels) for v in (self.mean, self.std))
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             pixels = torch.from_numpy(images[chosen]).to(device)

@@ -1,4 +1,4 @@
-"""Made-up pictures: noise of any shape, with or without something to learn in it."""
+"""Made-up pictures, series or vectors: noise of any shape, with or without something to learn in it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Synthetic(ImageClassification):
     take one picture, and training and test pictures share their prototypes.
 
     Attributes:
-        shape: (channels, height, width).
+        shape: (channels, height, width), (channels, length) or (features,).
         num_outputs: number of classes.
         images: number of training pictures, validation included.
         test_images: number of test pictures.
@@ -39,7 +39,7 @@ class Synthetic(ImageClassification):
     (1000, 3, 16, 16)
     """
 
-    shape: tuple[int, int, int] = (3, 32, 32)
+    shape: tuple[int, ...] = (3, 32, 32)
     num_outputs: int = 10
     images: int = 1000
     test_images: int = 200
@@ -54,8 +54,10 @@ class Synthetic(ImageClassification):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.shape, tuple | list) or len(self.shape) != 3:
-            raise SettingError(f"`shape` must be (channels, height, width), but got {self.shape!r}.")
+        if not isinstance(self.shape, tuple | list) or not 1 <= len(self.shape) <= 3:
+            raise SettingError(
+                f"`shape` must be (channels, height, width), (channels, length) or (features,), but got {self.shape!r}."
+            )
         for place, size in enumerate(self.shape):
             check_whole(f"shape[{place}]", size, least=1)
         # A list, as plan files have it, is no key of a cache.
@@ -68,7 +70,7 @@ class Synthetic(ImageClassification):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(channels, height, width), which is `shape`."""
+        """The `shape`."""
         return self.shape
 
     def load(self) -> Images:
@@ -82,11 +84,13 @@ class Synthetic(ImageClassification):
 
 
 @functools.lru_cache(maxsize=4)
-def _draw(shape: tuple[int, int, int], classes: int, train: int, test: int, signal: float, seed: int) -> Images:
-    channels, height, width = shape
-    coarse = (classes, channels, math.ceil(height / PATCH), math.ceil(width / PATCH))
-    patches = generator(seed, "sample", "synthetic", "prototypes").standard_normal(coarse, dtype=np.float32)
-    prototypes = patches.repeat(PATCH, axis=2).repeat(PATCH, axis=3)[:, :, :height, :width] * signal
+def _draw(shape: tuple[int, ...], classes: int, train: int, test: int, signal: float, seed: int) -> Images:
+    channels, *sides = shape
+    coarse = (classes, channels, *(math.ceil(side / PATCH) for side in sides))
+    prototypes = generator(seed, "sample", "synthetic", "prototypes").standard_normal(coarse, dtype=np.float32)
+    for axis, side in enumerate(sides, 2):
+        prototypes = prototypes.repeat(PATCH, axis=axis).take(range(side), axis=axis)
+    prototypes = prototypes * np.float32(signal)
 
     def draw(part: str, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         # A generator for each part: how many pictures one has does not change the other.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import LAYERS, gradients, outputs_of
+from archsieve.estimators.readings import LAYERS, gradients
+from archsieve.networks import outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +61,7 @@ def az_progressivity(network: nn.Module, probe: Probe) -> float:
     entropies = _reading(network, probe).entropies
     if len(entropies) < 2:
         raise ScoringError("az_progressivity compares blocks, and this network has one.")
-    return min(after - before for before, after in zip(entropies, entropies[1:], strict=False))
+    return min(after - before for before, after in pairwise(entropies))
 
 
 @proxy(spoils=False, needs=("gradients",), init=INIT, source=SOURCE)
@@ -172,5 +174,6 @@ def _by_position(tensor: Tensor, grid: Sequence[int]) -> Tensor:
         dim = 2 + axis
         each = tensor.shape[dim] // places
         # (n, c, ..., places, each, ...) with `each` moved to the channels
-        tensor = tensor.narrow(dim, 0, places * each).unflatten(dim, (places, each)).movedim(dim + 1, 1).flatten(1, 2)
+        split = torch.unflatten(tensor.narrow(dim, 0, places * each), dim, (places, each))
+        tensor = split.movedim(dim + 1, 1).flatten(1, 2)
     return tensor.movedim(1, -1).flatten(0, -2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from archsieve.errors import ScoringError
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import correlation, input_jacobian
 
@@ -26,8 +27,13 @@ def epe_nas(network: nn.Module, probe: Probe) -> float:
     In [0, inf). With more than 100 outputs each class's sum is divided by the size of its matrix, and the score is
     the sum over pairs of classes of |s - s'|, divided by the number of classes seen. Source: Lopes et al., "EPE-NAS",
     arXiv 2102.08099.
+
+    Raises:
+        ScoringError: a target is no class, or the outputs do not depend on every input.
     """
     jacobian, labels = input_jacobian(network, probe), probe.targets.cpu()
+    if labels.shape != (len(jacobian),):
+        raise ScoringError(f"epe_nas compares inputs of one class, but {tuple(labels.shape)} targets are no classes.")
     matrices = [correlation(jacobian[labels == label]) for label in torch.unique(labels)]
     sums = [float((matrix.abs() + STABILISER).log().sum()) for matrix in matrices]
     if probe.num_outputs <= MANY_CLASSES:

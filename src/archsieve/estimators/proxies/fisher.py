@@ -29,6 +29,6 @@ def fisher(network: nn.Module, probe: Probe) -> float:
             product = product.movedim(-1, 1)  # features stand last, behind positions where there are any
         saliency = product.flatten(2).sum(2) if product.dim() > 2 else product
         channels = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
-        weights_a_channel = layer.weight.numel() // channels  # type: ignore[operator]
+        weights_a_channel = int(layer.weight.numel() // channels)  # type: ignore[operator]
         score += 0.5 * saliency.square().mean(0).sum().item() * weights_a_channel
     return score

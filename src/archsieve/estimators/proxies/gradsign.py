@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import gradients, outputs_of, weights
+from archsieve.estimators.readings import gradients, weights
+from archsieve.networks import outputs_of
 
 if TYPE_CHECKING:
     from torch import nn

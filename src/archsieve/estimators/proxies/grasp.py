@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from archsieve.errors import ScoringError
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import gradients, loss_of, weights
 
@@ -21,7 +24,13 @@ def grasp(network: nn.Module, probe: Probe) -> float:
     Flow", arXiv 2002.07376, summed as in arXiv 2101.08134.
     """
     layers = list(weights(network).values())
-    first = gradients(loss_of(network, probe), layers, create_graph=True)
-    product = sum((g.detach() * g).sum() for g in first)
-    second = gradients(product, layers)  # type: ignore[arg-type]
+    try:
+        with sdpa_kernel(SDPBackend.MATH):  # the only attention whose gradient has a gradient
+            first = gradients(loss_of(network, probe), layers, create_graph=True)
+        product = sum((g.detach() * g).sum() for g in first)
+        second = gradients(product, layers)  # type: ignore[arg-type]
+    except RuntimeError as error:
+        if "is not implemented" not in str(error):
+            raise
+        raise ScoringError(f"grasp needs second derivatives, and torch lacks one: {error}") from error
     return sum(-(w * h).sum().item() for w, h in zip(layers, second, strict=True))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import ACTIVATIONS, WEIGHTED, Watch, is_pooling, one_input
+from archsieve.estimators.readings import ACTIVATIONS, WEIGHTED, is_pooling, one_input, run_watched
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +27,7 @@ class Independence(NamedTuple):
     total: float
     channels_last: bool = False
 
-    def after(self, operation: str, output: Tensor) -> Independence:
+    def after(self, operation: str, inputs: Tensor, output: Tensor) -> Independence:
         """Return the sum with the feature map of an operation, if it is a layer."""
         if operation in _CHANNELS_LAST:
             last = True
@@ -58,14 +58,9 @@ class MeCoMeter:
 
     def run(self, piece: nn.Module, tensors: Tensors, state: Independence) -> tuple[Tensors, Independence]:
         """Return the outputs of a piece, and the sum with its layers."""
-        seen = [state]
-
-        def read(operation: str, inputs: Tensor, output: Tensor) -> None:
-            seen.append(seen.pop().after(operation, output))
-
-        with torch.no_grad(), one_input("meco"), Watch(after=read):
-            outputs = tuple(piece(tensor) for tensor in tensors)
-        return outputs, seen[0]
+        with one_input("meco"):
+            output, state = run_watched(piece, tensors[0], state)
+        return (output,), state
 
     def finish(self, piece: nn.Module, tensors: Tensors, state: Independence) -> float:
         """Return the sum."""

@@ -60,7 +60,7 @@ class SwapMeter:
         if not patterns:
             raise ScoringError("swap counts activations, and this network has none that counts.")
         words = torch.cat(patterns, dim=1)
-        return float(len(words[0].unique()) if len(words) == 1 else words.unique(dim=1).shape[1])
+        return float(torch.unique(words, dim=1).shape[1] if len(words) > 1 else torch.unique(words[0]).numel())
 
 
 @proxy(needs=("data",), meter=SwapMeter.of, spoils=False, source="arXiv 2403.04161")
@@ -84,9 +84,9 @@ def swap(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"
 def _packed(on: Tensor) -> Tensor:
     """Return the columns of 0.0 and 1.0 as whole numbers, (words, units) int64 on the CPU, 64 items a word."""
     words = []
-    for items in on.split(64):
+    for items in torch.split(on, 64):
         word, place = torch.zeros(on.shape[1], dtype=torch.int64, device=on.device), 0
-        for part in items.split(_BITS):
+        for part in torch.split(items, _BITS):
             digits = 2.0 ** torch.arange(len(part), device=on.device)
             word |= (digits @ part).long() << place
             place += len(part)

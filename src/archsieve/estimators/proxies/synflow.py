@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import gradients, outputs_of, weights
+from archsieve.estimators.readings import gradients, weights
+from archsieve.networks import outputs_of
 
 if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(spoils=False, mode="none", source="arXiv 2503.16978")
+@proxy(spoils=False, mode="none", source="CVPR 2025, VKDNW")
 def trainable_layers(network: nn.Module, probe: Probe) -> float:
     """Return the number of convolutions, linear layers and attention projections; a whole number, at least 0.
 

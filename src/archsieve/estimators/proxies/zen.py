@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import LAYERS, FeatureTap, Watch
+from archsieve.estimators.readings import LAYERS, FeatureTap, run_watched
 
 if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
@@ -40,7 +40,7 @@ class ZenMeter:
         noise, form = probe.generator("noise", "zen"), probe.blank()
         inputs = torch.randn(form.shape, generator=noise)
         moved = inputs + STEP * torch.randn(form.shape, generator=noise)
-        return cls(tuple(torch.empty_like(form, dtype=torch.float32).copy_(x) for x in (inputs, moved)))
+        return cls(tuple(torch.empty_like(form).copy_(x) for x in (inputs, moved)))
 
     def start(self) -> tuple[Tensors, Scales]:
         """Return the noise and the moved noise, and a sum of nothing."""
@@ -51,17 +51,12 @@ class ZenMeter:
         norms = [m for m in piece.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         for norm in norms:
             norm.reset_running_stats()
-        outputs, taps, total = [], [], state.total
-        with torch.no_grad():
-            for tensor, tap in zip(tensors, state.taps, strict=True):
-                seen = [tap]
-                with Watch(after=lambda *call, seen=seen: seen.append(seen.pop().after(*call))):  # type: ignore[misc]
-                    outputs.append(piece(tensor))
-                taps.append(seen[0])
+        read = [run_watched(piece, tensor, tap) for tensor, tap in zip(tensors, state.taps, strict=True)]
+        total = state.total
         for norm in norms:
             if norm.running_var is not None:
                 total += 0.5 * math.log(float(norm.running_var.mean()))
-        return tuple(outputs), Scales(total, tuple(taps))
+        return tuple(output for output, _ in read), Scales(total, tuple(tap for _, tap in read))
 
     def finish(self, piece: nn.Module, tensors: Tensors, state: Scales) -> float:
         """Return the distance's logarithm plus the sum.
