@@ -22,11 +22,12 @@ from archsieve.report import read_rows, read_run, to_csv
 from archsieve.run_folder import PLAN_FILE
 from archsieve.session import Session
 from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
+from archsieve.tables import Recorded, shipped, whole_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
 
 app = typer.Typer(
     name="archsieve",
@@ -44,6 +45,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to score in.")]
 OnRay = Annotated[bool, typer.Option("--ray", help="Score on Ray instead of local processes.")]
 TaskName = Annotated[str | None, typer.Option("--task", help="Name of the task. [default: cifar10, else noise]")]
+Recompute = Annotated[bool, typer.Option("--recompute", help="Compute also what the shipped score tables hold.")]
 RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder to keep results in, and to go on from.")]
 CATALOGUES = {
     "spaces": SPACES,
@@ -62,7 +64,7 @@ def main() -> None:
 
 @app.command("list")
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(CATALOGUES)}, plans.")] = None,
+    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(CATALOGUES)}, plans, tables.")] = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -70,6 +72,7 @@ def list_names(
     with console.guarded():
         _load(plugin)
         names = {k: list(catalogue) for k, catalogue in CATALOGUES.items()} | {"plans": plan_names()}
+        names["tables"] = [table.name for table in shipped()]
         if kind is not None and kind not in names:
             raise typer.BadParameter(f"{kind!r} is none of {', '.join(names)}.")
         chosen = names if kind is None else {kind: names[kind]}
@@ -90,17 +93,18 @@ def score(
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
+    recompute: Recompute = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Score architectures by proxies and costs."""
     with console.guarded(), ExitStack() as stack:
-        plugins, shared = _load(plugin), _shared(stack, workers, ray)
+        plugins, shared = _load(plugin), _shared(stack, workers, ray, recompute)
         estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
         the_space = make("space", space, plugins)
         codes = [the_space.parse(text) for text in archs]
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        the_task = _task(task, estimators, plugins)
+        the_task = _task(task, estimators, plugins, the_space, None if recompute else seed)
         session = Session(folder, the_space, the_task, seed=seed, device=device, plugins=plugins, **shared)
         _score(stack, session, estimators, codes, as_json)
 
@@ -147,21 +151,23 @@ def measure(
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
+    recompute: Recompute = False,
     out: RunFolder = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
-        plugins, shared = _load(plugin), _shared(stack, workers, ray)
+        plugins, shared = _load(plugin), _shared(stack, workers, ray, recompute)
+        the_space = make("space", space, plugins)
         names = proxy or ([] if lookup else ["params", "macs"])
         estimators = [make("estimator", name, plugins) for name in names]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
         session = stack.enter_context(
             Session(
                 out or stack.enter_context(tempfile.TemporaryDirectory()),
-                make("space", space, plugins),
-                _task(task, estimators, plugins),
+                the_space,
+                _task(task, estimators, plugins, the_space, None if recompute else seed),
                 seed=seed,
                 device=device,
                 plugins=plugins,
@@ -186,6 +192,7 @@ def search(
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
+    recompute: Recompute = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -194,6 +201,7 @@ def search(
     again = ["archsieve", "search", plan, "--out", str(folder)] + ["--ray"] * ray
     again += [] if device == "cpu" else ["--device", device]
     again += [] if workers == 1 else ["--workers", str(workers)]
+    again += ["--recompute"] * recompute
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
         plugins = _load(plugin)
@@ -202,7 +210,7 @@ def search(
         if dry_run:
             console.stage_counts(stage_counts(chosen), as_json)
             return
-        shared = _shared(stack, workers, ray)
+        shared = _shared(stack, workers, ray, recompute)
         session = stack.enter_context(
             Session(folder, chosen.space, chosen.task, seed=chosen.seed, device=device, plugins=plugins, **shared)
         )
@@ -298,19 +306,34 @@ def _load(plugins: Sequence[str] | None) -> list[str]:
     return [load_plugin(name) for name in plugins or []]
 
 
-def _task(name: str | None, estimators: Sequence[Any], plugins: Sequence[str]) -> Any:
-    """Return the named task; unless one is named, CIFAR-10 where its images are, else noise of the same shape."""
+def _task(
+    name: str | None,
+    estimators: Sequence[Any],
+    plugins: Sequence[str],
+    space: SearchSpace | None = None,
+    seed: int | None = None,
+) -> Any:
+    """Return the named task; unless one is named, CIFAR-10 where its images are, else noise of the same shape.
+
+    Where shipped tables of this seed hold all the scores, it is that of the table.
+    """
     if name is not None:
         return make("task", name, plugins)
     task = make("task", "cifar10")
     if task.is_present():
         return task
+    if space is not None and seed is not None:
+        proxies = [e for e in estimators if hasattr(e, "needs")]
+        if proxies and (table := whole_table(space, proxies, seed)):
+            console.note(f"The images of cifar10 are not here: these are the scores of the shipped table {table.name}.")
+            return Recorded(table.name)
     if any("data" in getattr(e, "needs", ()) for e in estimators):
         console.note("The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.")
     return make("task", "synthetic")
 
 
-def _shared(stack: ExitStack, workers: int, ray: bool) -> dict[str, Any]:
-    """Return the executor and the progress of a session, both ended with the stack."""
+def _shared(stack: ExitStack, workers: int, ray: bool, recompute: bool = False) -> dict[str, Any]:
+    """Return what sessions of every command have: the executor and the progress, both ended with the stack; tables."""
     executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
-    return {"executor": stack.enter_context(executor), "progress": stack.enter_context(console.progress())}
+    shared = {"executor": stack.enter_context(executor), "progress": stack.enter_context(console.progress())}
+    return shared | ({"tables": ()} if recompute else {})

@@ -16,16 +16,18 @@ from archsieve.randomness import generator
 from archsieve.run_folder import RESULTS_FILE, claim, lock
 from archsieve.space import check, draw_distinct, enumerate_space, size
 from archsieve.store import Key, Row, Store
+from archsieve.tables import shipped
 from archsieve.work import Chunk, ChunkScores, describe_error, score_chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
 
     from archsieve.executor import Executor
     from archsieve.space import Architecture, SearchSpace
+    from archsieve.tables import ScoreTable
     from archsieve.task import Task
 
 _Known: TypeAlias = "dict[Key, dict[Architecture, float]]"
@@ -49,6 +51,7 @@ class Session:
         device: "cpu", "cuda", "mps".
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
+        tables: what is looked up rather than computed; the score tables of the package unless given.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
@@ -66,6 +69,7 @@ class Session:
         device: str = "cpu",
         plugins: Sequence[str] = (),
         progress: Callable[[str, int, int], None] | None = None,
+        tables: Sequence[ScoreTable] | None = None,
     ) -> None:
         if not 0 <= seed < 2**63:
             raise SettingError(f"`0 <= seed < 2**63` must hold, but got seed={seed}.")
@@ -79,6 +83,7 @@ class Session:
         self._device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
         self._prints = fingerprint(space), fingerprint(task)
+        self._tables = [t for t in (shipped() if tables is None else tables) if t.knows(space, task, seed)]
         self._lock = lock(self.folder)
         try:
             claim(self.folder, space, task)
@@ -118,8 +123,8 @@ class Session:
     def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
 
-        What the store knows is not computed. The rest is grouped into passes, fitted where needed, spread over the
-        executor and stored chunk by chunk.
+        What the store or a table knows is not computed. The rest is grouped into passes, fitted where needed, spread
+        over the executor and stored chunk by chunk.
 
         Raises:
             ArchitectureError: a code is no architecture of the space.
@@ -130,6 +135,8 @@ class Session:
             return np.empty((len(archs), len(estimators)))
         leaves = {self._key(leaf, archs): leaf for e in estimators for leaf in _leaves(e)}
         known = {key: self._store.get(key, {self._code(e, a) for a in archs}) for key, e in leaves.items()}
+        for key, leaf in leaves.items():
+            known[key].update(self._recall(key, leaf, {self._code(leaf, a) for a in archs} - known[key].keys()))
         for members in _passes(leaves):
             self._compute(members, archs, known)
         return np.stack([self._column(e, archs, known) for e in estimators], axis=1)
@@ -174,6 +181,15 @@ class Session:
     def _reference(self, count: int) -> list[Architecture]:
         """Return `count` networks drawn by seed, or all where the space holds fewer."""
         return self.pool(count if size(self.space) > LARGEST_POOL else min(count, len(_distinct(self.space))))
+
+    def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
+        """Take what a table knows into the store, so that the folder says all there is to say."""
+        found: dict[Architecture, tuple[float, str | None]] = {}
+        for table in self._tables if codes else ():
+            if column := table.column_of(leaf):
+                found = {**table.get(column, codes), **found}
+        self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(found.items()))
+        return {arch: score for arch, (score, _) in found.items()}
 
     def _compute(self, members: dict[Key, Any], archs: Sequence[Architecture], known: _Known) -> None:
         """Score what is missing of one pass and store it; members that lack different codes are split."""

@@ -39,7 +39,8 @@ class Key:
 class Row:
     """One stored score: NaN with the reason in `error` where it could not be computed.
 
-    `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it.
+    `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
+    what a shipped table held.
     """
 
     key: Key

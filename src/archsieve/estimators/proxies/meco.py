@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from archsieve.errors import SettingError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import ACTIVATIONS, WEIGHTED, is_pooling, one_input, run_watched
@@ -43,14 +44,16 @@ class Independence(NamedTuple):
 
 @dataclass(frozen=True)
 class MeCoMeter:
-    """Sums the least eigenvalues of the correlations between channels, for one input of noise."""
+    """Sums the least eigenvalues of the correlations between channels, for noise."""
 
     inputs: Tensor
 
     @classmethod
-    def of(cls, network: nn.Module, probe: Probe) -> MeCoMeter:
+    def of(cls, network: nn.Module, probe: Probe, inputs: int = 1) -> MeCoMeter:
         """Return the meter of any network."""
-        return cls(probe.noise("meco")[:1])
+        if inputs < 1:
+            raise SettingError(f"`inputs >= 1` must hold, but got inputs={inputs}.")
+        return cls(probe.noise("meco")[:inputs])
 
     def start(self) -> tuple[Tensors, Independence]:
         """Return the noise, and a sum of nothing."""
@@ -68,19 +71,25 @@ class MeCoMeter:
 
 
 @proxy(meter=MeCoMeter.of, spoils=False, source="NeurIPS 2023, Jiang et al.")
-def meco(network: nn.Module, probe: Probe) -> float:
+def meco(network: nn.Module, probe: Probe, *, inputs: int = 1) -> float:
     """Return the sum over layers of the least eigenvalue of the correlation matrix of its channels; in [0, layers].
 
-    One input of standard normal noise of the task's shape. A layer is every convolution, linear layer, normalisation,
+    Inputs are standard normal noise of the task's shape. A layer is every convolution, linear layer, normalisation,
     activation and pooling, however called: the paper says "layer", and its code reads every module, containers
     included. A map with fewer positions than channels + 1 adds 0, since its matrix is singular; a constant channel has
     correlation 0 with all, itself included. Source: Jiang et al., "MeCo: Zero-Shot NAS with One Data and Single Forward
     Pass via Minimum Eigenvalue of Correlation", NeurIPS 2023.
 
+    Args:
+        network: what is scored.
+        probe: gives the shape.
+        inputs: how many, at most the batch; the positions of all are one sample. The paper has one, by which small maps
+            of many channels add nothing.
+
     Raises:
         ScoringError: a normalisation gets one position of the one input, so that it has no statistics.
     """
-    return score_whole(MeCoMeter.of(network, probe), network)
+    return score_whole(MeCoMeter.of(network, probe, inputs), network)
 
 
 def _least_eigenvalue(channels: Tensor) -> float:

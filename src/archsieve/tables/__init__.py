@@ -1,0 +1,196 @@
+"""Score tables that come with the package: scores of whole spaces, each beside a card that says how it was made.
+
+A table is `NAME.npz` (the codes of distinct networks, and a column of scores for each estimator) and `NAME.json`, its
+card. It answers for a space, task, seed and estimator only if all settings and versions are those of the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.errors import DataError, MissingDataError
+from archsieve.estimator import identity
+from archsieve.registry import TASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Metric, Task
+
+CODES = "codes"
+
+
+@dataclass(frozen=True)
+class Card:
+    """How a table was made.
+
+    Attributes:
+        space: identity of the space.
+        task: identity of the task, the hash of its pictures included.
+        seed: of the run.
+        estimators: identity of the estimator of each column.
+        population: "all", or "sample": the distinct networks it knows.
+        count: how many those are.
+        command: what made it.
+        seconds: of one process, summed over all; of all columns together.
+        versions: of Python, torch, numpy and archsieve.
+        processor: what it was computed on.
+        sha256: of the table's file.
+        failures: why a score is missing, by column and code.
+    """
+
+    space: dict[str, Any]
+    task: dict[str, Any]
+    seed: int
+    estimators: dict[str, dict[str, Any]]
+    population: str
+    count: int
+    command: str
+    seconds: float
+    versions: dict[str, str]
+    processor: str
+    sha256: str
+    failures: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """One table; its scores are read when first asked for."""
+
+    path: Path
+    card: Card
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+    def knows(self, space: SearchSpace, task: Task, seed: int) -> bool:
+        """Whether it is about this space, task and seed."""
+        if self.card.space.get("type") != type(space).__name__ or self.card.seed != seed:
+            return False
+        return bool(identity(space) == self.card.space and identity(task) == self.card.task)
+
+    def column_of(self, estimator: Any) -> str | None:
+        """Return the column of an estimator; None if there is none of the same settings and version."""
+        found = identity(estimator)
+        return next((name for name, known in self.card.estimators.items() if known == found), None)
+
+    def get(self, column: str, archs: Collection[Architecture]) -> dict[Architecture, tuple[float, str | None]]:
+        """Return score and, where it is NaN, the reason, for those of the codes that it knows."""
+        reasons = self.card.failures.get(column, {})
+        values = self._columns[column]
+        found = {arch: values[row] for arch in archs if (row := self._rows.get(arch)) is not None}
+        return {a: (float(v), reasons.get(_text(a)) if np.isnan(v) else None) for a, v in found.items()}
+
+    @property
+    def archs(self) -> list[Architecture]:
+        """The codes it knows, in the order of its rows."""
+        return list(self._rows)
+
+    @cached_property
+    def _columns(self) -> Mapping[str, NDArray[Any]]:
+        if hashlib.sha256(self.path.read_bytes()).hexdigest() != self.card.sha256:
+            raise DataError(f"The score table {self.path} is not the one its card describes: install archsieve anew.")
+        with np.load(self.path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    @cached_property
+    def _rows(self) -> dict[Architecture, int]:
+        return {tuple(map(int, code)): row for row, code in enumerate(self._columns[CODES])}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The task of a table, where its pictures are not at hand: it gives no batches, but a table's scores.
+
+    Args:
+        table: its name.
+    """
+
+    table: str
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return str(self._card.task["name"])
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(TASKS[self.name].input_shape)
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of classes."""
+        return int(TASKS[self.name].num_outputs)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Direction of the metric."""
+        return bool(TASKS[self.name].higher_is_better)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the identity of the task with which the table was made."""
+        return self._card.task
+
+    def batches(self, split: str, **settings: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Refuse.
+
+        Raises:
+            MissingDataError: always.
+        """
+        raise MissingDataError(
+            f"The pictures of {self.name} are not here (see `archsieve data`), and the shipped scores do not hold "
+            f"what was asked for."
+        )
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the task's loss."""
+        return TASKS[self.name]().loss(outputs, targets)  # type: ignore[no-any-return]
+
+    def metric(self) -> Metric:
+        """Return the task's metric."""
+        return TASKS[self.name]().metric()  # type: ignore[no-any-return]
+
+    @property
+    def _card(self) -> Card:
+        return next(table.card for table in shipped() if table.name == self.table)
+
+
+@cache
+def shipped() -> tuple[ScoreTable, ...]:
+    """Return the tables of the package, whole spaces first."""
+    folder = Path(str(files(__name__)))
+    tables = [ScoreTable(path.with_suffix(".npz"), read_card(path)) for path in sorted(folder.glob("*.json"))]
+    return tuple(sorted(tables, key=lambda table: table.card.population != "all"))
+
+
+def read_card(path: Path) -> Card:
+    """Return the card in a file."""
+    return Card(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def whole_table(space: SearchSpace, estimators: Sequence[Any], seed: int) -> ScoreTable | None:
+    """Return a shipped table that holds every one of these estimators over a whole space, whatever its task."""
+    for table in shipped():
+        about = table.card.space == identity(space) and table.card.seed == seed and table.card.population == "all"
+        if about and all(table.column_of(e) for e in estimators):
+            return table
+    return None
+
+
+def _text(arch: Architecture) -> str:
+    return "-".join(map(str, arch))

@@ -1,0 +1,122 @@
+"""Makes a score table that is shipped with the package, and its card.
+
+    python studies/make_tables.py nasbench201 --proxies nwot,zen --name nasbench201-cifar10 --out runs/table
+
+It can be stopped and started again: what is in the run folder is not computed again. Several proxies are scored in one
+pass; proxies given to a second call with the same folder join the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import platform
+import sys
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import archsieve
+from archsieve import SPACES, TASKS, Session
+from archsieve.estimator import identity
+from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.executor import Processes
+from archsieve.files import replace_file
+from archsieve.randomness import generator
+from archsieve.run_folder import RESULTS_FILE
+from archsieve.space import enumerate_space
+from archsieve.store import Store, encode
+from archsieve.tables import CODES, Card
+
+CHUNK = 32
+FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "tables"
+
+
+def arguments() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("space")
+    parser.add_argument("--proxies", required=True, help="names, separated by commas")
+    parser.add_argument("--name", required=True, help="of the table")
+    parser.add_argument("--out", required=True, help="run folder")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sample", type=int, default=0, help="distinct networks drawn by seed 0; 0 for all")
+    parser.add_argument("--workers", type=int, default=2)
+    return parser.parse_args()
+
+
+def population(space: archsieve.SearchSpace, sample: int) -> list[archsieve.Architecture]:
+    """Return the canonical codes, all or a fixed sample, in lexicographic order."""
+    codes = sorted({space.canonical(arch) for arch in enumerate_space(space)})
+    if not sample:
+        return codes
+    order = generator(0, "sample", "table").permutation(len(codes))
+    return [codes[i] for i in sorted(order[:sample])]
+
+
+def progress(label: str, done: int, total: int) -> None:
+    """Print a line for every tenth of the work, or a few less."""
+    if total and done * 10 // total > (done - CHUNK) * 10 // total:
+        print(f"{time.strftime('%H:%M:%S')} {done}/{total} {label}", flush=True)
+
+
+def processor() -> str:
+    """Return the processor's name as Linux has it, else what Python knows."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def main() -> None:
+    """Score, then write table and card."""
+    import torch
+
+    chosen = arguments()
+    space, task = SPACES[chosen.space](), TASKS["cifar10"]()
+    estimators = [ZeroCost(name) for name in chosen.proxies.split(",")]
+    codes = population(space, chosen.sample)
+    with (
+        Processes(chosen.workers) as executor,
+        Session(chosen.out, space, task, seed=chosen.seed, executor=executor, progress=progress, tables=()) as session,
+    ):
+        scores = session.scores(estimators, codes)
+        failures = {e.name: {encode(a): why for a, why in session.failures(e, codes).items()} for e in estimators}
+    store = Store(Path(chosen.out) / RESULTS_FILE, read_only=True)
+    seconds = math.fsum(row.seconds for row in store.rows() if row.name in {e.name for e in estimators})
+    store.close()
+    table = FOLDER / f"{chosen.name}.npz"
+    with replace_file(table) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file, **{CODES: np.array(codes, dtype=np.int8)}, **{e.name: scores[:, k] for k, e in enumerate(estimators)}
+        )
+    card = Card(
+        space=identity(space),
+        task=identity(task),
+        seed=chosen.seed,
+        estimators={e.name: identity(e) for e in estimators},
+        population="sample" if chosen.sample else "all",
+        count=len(codes),
+        command=" ".join(["python", "studies/make_tables.py", *sys.argv[1:]]),
+        seconds=round(seconds, 1),
+        versions={
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "archsieve": version("archsieve"),
+        },
+        processor=f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
+        sha256=hashlib.sha256(table.read_bytes()).hexdigest(),
+        failures={name: reasons for name, reasons in failures.items() if reasons},
+    )
+    table.with_suffix(".json").write_text(json.dumps(asdict(card), indent=1) + "\n")
+    print(f"{table}: {table.stat().st_size} bytes, {len(codes)} networks, {seconds:.0f} seconds of one process")
+
+
+if __name__ == "__main__":
+    main()
