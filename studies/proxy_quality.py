@@ -135,8 +135,8 @@ def main() -> None:
         "",
         "Made by `python studies/proxy_quality.py` from the score tables that come with the package: CIFAR-10 (a copy",
         "in JPEG), batch of 64, one seed. tau is tau-b; the minimum keeping ratio (MKR) is the least top share of a",
-        "ranking that still holds the true best, lower is better. Read `params` and `macs` beside every proxy: they cost",
-        "nothing.",
+        "ranking that still holds the true best, lower is better. Read `params` and `macs` beside every proxy: they",
+        "cost nothing.",
         "The published columns are of other batches, seeds and (Suite-Zero) five samples of 200 cells.",
         "",
     ]

@@ -17,6 +17,7 @@ from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wai
 pytest_plugins = ["plugins.fixtures"]
 pytestmark = pytest.mark.usefixtures("restored")
 
+MODEL = str(Path(__file__).parents[1] / "examples" / "my_model.py") + ":build"
 CODES = ["00", "01", "02", "10", "11", "12", "20", "21", "22"]
 
 
@@ -193,6 +194,7 @@ def json_cases(folder):
     return {
         "list": ["list"],
         "score": ["score", "nasbench-macro", "0" * 8, "--proxy", "params"],
+        "score-model": ["score-model", MODEL, "--shape", "3x8x8", "--proxy", "nwot"],
         "measure": ["measure", "nasbench201", "--benchmark", "nasbench201-analog", "--proxy", "params"],
         "search": ["search", plan, "--out", folder / "run"],
         "report": ["report", folder / "run"],

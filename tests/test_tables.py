@@ -12,7 +12,8 @@ import pytest
 from archsieve.errors import DataError, MissingDataError
 from archsieve.estimator import identity
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.registry import PROXIES
+from archsieve.executor import Serial
+from archsieve.registry import BENCHMARKS, PROXIES
 from archsieve.report import read_run
 from archsieve.session import Session
 from archsieve.space import enumerate_space
@@ -20,6 +21,7 @@ from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.store import encode
 from archsieve.tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_table
 from archsieve.tasks.synthetic import Synthetic
+from plugins.commands import invoke
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40)
@@ -150,3 +152,43 @@ def test_a_whole_space_is_found_by_its_estimators(any_table):
     assert found is not None
     assert found.card.count == any_table.card.count
     assert whole_table(space, [*members, ZeroCost("nwot", batch_size=7)], any_table.card.seed) is None
+
+
+def test_measuring_without_pictures_uses_the_table(monkeypatch):
+    if not BENCHMARKS["nasbench201-analog"].is_present():
+        pytest.skip("the package analog-nasbench is not installed")
+    monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
+    monkeypatch.setattr("archsieve.tasks.cifar.CIFAR10.is_present", lambda self: False)
+    options = ("measure", "nasbench201", "--benchmark", "nasbench201-analog", "--proxy", "synflow", "--proxy", "params")
+    result = invoke(*options, "--json")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "The images of cifar10 are not here: these are the scores of the shipped table nasbench201-cifar10.\n"
+    )
+    synflow, params = json.loads(result.stdout)
+    assert (synflow["count"], synflow["failures"]) == (15_625, 0)
+    assert synflow["tau"] == pytest.approx(0.585, abs=0.02)
+    assert params["tau"] == pytest.approx(0.5676, abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_random_rows_are_what_the_card_says(any_table, tmp_path):
+    from archsieve.registry import SPACES, TASKS
+
+    card, task = any_table.card, TASKS["cifar10"]()
+    if not task.is_present() or identity(task) != card.task:
+        pytest.skip("the pictures of the card are not there: see `archsieve data`")
+    import torch
+
+    if card.processor.rpartition(", ")[2] != torch.backends.cpu.get_cpu_capability():
+        pytest.skip(f"computed on {card.processor}: another kind of processor rounds differently")
+    space = next(s for name in SPACES if identity(s := SPACES[name]()) == card.space)
+    members = [ZeroCost(name) for name in card.estimators]
+    rows = np.random.default_rng(0).choice(card.count, 100, replace=False)
+    archs = [any_table.archs[row] for row in rows]
+    with Session(tmp_path, space, task, seed=card.seed, tables=(), executor=Serial()) as session:
+        computed = session.scores(members, archs)
+    for column, member in zip(computed.T, members, strict=True):
+        recorded = np.array([any_table.get(member.name, [arch])[arch][0] for arch in archs])
+        np.testing.assert_allclose(column, recorded, rtol=1e-6, err_msg=member.name)

@@ -1,0 +1,89 @@
+"""`archsieve score-model`: a network of one's own, and every way to name none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from archsieve.registry import PROXIES
+from plugins.commands import invoke
+
+pytest_plugins = ["plugins.fixtures"]
+pytestmark = pytest.mark.usefixtures("restored")
+
+SOURCE = """
+import torch
+from torch import nn
+
+def build():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.SiLU(), nn.Linear(5, 3))
+    nn.init.constant_(network[1].weight, 0.5)
+    nn.init.constant_(network[3].weight, 2.0)
+    return network
+
+def series():
+    return nn.Sequential(nn.Conv1d(2, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 3))
+
+def reads_values():
+    return nn.Linear(int(torch.ones(2).sum()), 3)
+
+number = 3
+
+def no_network():
+    return 4
+
+def wants_more(width):
+    return nn.Linear(width, 3)
+"""
+
+
+@pytest.fixture
+def score(tmp_path, monkeypatch):
+    """Run the command in a folder that holds a model file."""
+    (tmp_path / "models_of_mine.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: invoke("score-model", *arguments)
+
+
+def test_the_weights_are_those_its_own_code_gives_it(score):
+    proxies = [word for name in ("params", "macs", "l2_norm") for word in ("--proxy", name)]
+    result = score("models_of_mine:build", "--shape", "3x2x2", "--outputs", "3", *proxies, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (row,) = json.loads(result.stdout)
+    assert row["architecture"] == "models_of_mine:build"
+    assert (row["params"], row["macs"]) == (12 * 5 + 5 + 5 * 3 + 3, 12 * 5 + 5 * 3)
+    assert row["l2_norm"] == pytest.approx(0.5 * 60**0.5 + 2 * 15**0.5)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in PROXIES if PROXIES[n].function.__module__.startswith("archsieve.")))
+def test_every_proxy_takes_a_series(score, name):
+    result = score("models_of_mine.py:series", "--shape", "2x20", "--outputs", "3", "--proxy", name, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert isinstance(json.loads(result.stdout)[0][name], int | float)
+
+
+def test_a_factory_that_computes_values(score):
+    result = score("models_of_mine:reads_values", "--shape", "2", "--outputs", "3", "--proxy", "params", "--json")
+    assert json.loads(result.stdout)[0]["params"] == 2 * 3 + 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["models_of_mine:biuld"], "The module 'models_of_mine' has no 'biuld'. Did you mean 'build'?"),
+        (["models_of_mine"], "A model is named as module:function, e.g. my_model:build, but got 'models_of_mine'."),
+        (["modles:build"], "The plugin 'modles' cannot be imported"),
+        (["models_of_mine:number"], "must be callable without arguments, but: 'int' object is not callable"),
+        (["models_of_mine:no_network"], "must return a torch.nn.Module, but returned int"),
+        (["models_of_mine:wants_more"], "must be callable without arguments, but: wants_more() missing 1 required"),
+        (["models_of_mine:build", "--shape", "3xa"], "A shape is written as numbers with x between, e.g. 3x32x32, but"),
+        (["models_of_mine:build", "--shape", "3x9x9"], "models_of_mine:build does not take inputs of shape (3, 9, 9)"),
+        (["models_of_mine:build", "--shape", "3x2x2"], "gives outputs of shape (3,), but the task has 10 classes"),
+    ],
+)
+def test_what_cannot_be_scored_is_said(score, arguments, sentence):
+    result = score(*arguments, "--proxy", "nwot")
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
