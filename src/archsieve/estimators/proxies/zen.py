@@ -40,7 +40,7 @@ class ZenMeter:
         noise, form = probe.generator("noise", "zen"), probe.blank()
         inputs = torch.randn(form.shape, generator=noise)
         moved = inputs + STEP * torch.randn(form.shape, generator=noise)
-        return cls(tuple(torch.empty_like(form).copy_(x) for x in (inputs, moved)))
+        return cls(tuple(torch.empty_like(form, dtype=torch.float32).copy_(x) for x in (inputs, moved)))
 
     def start(self) -> tuple[Tensors, Scales]:
         """Return the noise and the moved noise, and a sum of nothing."""
