@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import gradients, loss_of, weights
+from archsieve.estimators.readings import gradients, weights
+from archsieve.networks import outputs_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,17 +18,20 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 2002.07376")
+@proxy(needs=("data", "labels", "gradients"), version=2, source="arXiv 2002.07376")
 def grasp(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of -W * (H g), with g the loss gradient and H the Hessian; any real number.
 
     One batch, temperature 1. Source: Wang et al., "Picking Winning Tickets Before Training by Preserving Gradient
     Flow", arXiv 2002.07376, summed as in arXiv 2101.08134.
     """
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # faster for second derivatives
+    inputs, targets = probe.batch(0)
     layers = list(weights(network).values())
     try:
         with sdpa_kernel(SDPBackend.MATH):  # the only attention whose gradient has a gradient
-            first = gradients(loss_of(network, probe), layers, create_graph=True)
+            loss = probe.loss(outputs_of(network, inputs.contiguous()), targets)
+            first = gradients(loss, layers, create_graph=True)
         product = sum((g.detach() * g).sum() for g in first)
         second = gradients(product, layers)  # type: ignore[arg-type]
     except RuntimeError as error:
