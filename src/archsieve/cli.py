@@ -1,4 +1,7 @@
-"""The command line: every command ends in one sentence or a result, never in a traceback."""
+"""The command line: every command ends in one sentence or a result, never in a traceback.
+
+Over 300 lines, since a command is mostly the declaration of its options.
+"""
 
 from __future__ import annotations
 

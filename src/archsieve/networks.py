@@ -120,7 +120,15 @@ def outputs_of(network: nn.Module, inputs: Tensor) -> Tensor:
     Raises:
         ScoringError: it returns no tensor.
     """
-    outputs = network(inputs)
+    return first_tensor(network(inputs))
+
+
+def first_tensor(outputs: object) -> Tensor:
+    """Return a tensor itself, or the first one of a tuple, list or dictionary.
+
+    Raises:
+        ScoringError: there is none.
+    """
     while not isinstance(outputs, Tensor):
         parts = list(outputs.values()) if isinstance(outputs, dict) else outputs
         if not isinstance(parts, list | tuple) or not parts:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import LAYERS, gradients
-from archsieve.networks import outputs_of
+from archsieve.networks import first_tensor, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,10 +91,7 @@ def _read(network: nn.Module, probe: Probe) -> BlockReading:
         return (arguments[0].detach().requires_grad_(), *arguments[1:])
 
     def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: object) -> None:
-        while isinstance(output, tuple | list):
-            output = output[0]
-        if isinstance(output, Tensor):
-            calls.append((module, arguments[0], output))
+        calls.append((module, arguments[0], first_tensor(output)))
 
     for block in _blocks(network):
         block.register_forward_pre_hook(cut)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.activations import ActivationMeter
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import Watch, counted, units_on
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,35 +25,18 @@ class Agreement(NamedTuple):
     units: int
 
 
-@dataclass(frozen=True)
-class NWOTMeter:
+class NWOTMeter(ActivationMeter[Agreement]):
     """Counts, at the inputs of every activation, the units on which two inputs agree."""
-
-    inputs: Tensor
-    operations: frozenset[str]
-
-    @classmethod
-    def of(cls, network: nn.Module, probe: Probe, activations: Literal["all", "relu"] = "all") -> NWOTMeter:
-        """Return the meter of any network."""
-        return cls(probe.inputs, counted(activations))
 
     def start(self) -> tuple[Tensors, Agreement]:
         """Return the batch, and an empty count."""
         n = len(self.inputs)
         return (self.inputs,), Agreement(torch.zeros(n, n, dtype=torch.float64), 0)
 
-    def run(self, piece: nn.Module, tensors: Tensors, state: Agreement) -> tuple[Tensors, Agreement]:
-        """Return the outputs of a piece, and the count with its activations."""
-        seen = [state]
-
-        def count(operation: str, inputs: Tensor) -> None:
-            if operation in self.operations:
-                kernel, units = _agreement(units_on(inputs, len(self.inputs)))
-                seen.append(Agreement(seen[-1].kernel + kernel, seen[-1].units + units))
-
-        with torch.no_grad(), Watch(before=count):
-            outputs = tuple(piece(tensor) for tensor in tensors)
-        return outputs, seen[-1]
+    def add(self, state: Agreement, on: Tensor) -> Agreement:
+        """Return the count with one more activation."""
+        kernel, units = _agreement(on)
+        return Agreement(state.kernel + kernel, state.units + units)
 
     def finish(self, piece: nn.Module, tensors: Tensors, state: Agreement) -> float:
         """Return log|det K|.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.activations import ActivationMeter
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import Watch, counted, units_on
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,33 +21,16 @@ Patterns: TypeAlias = tuple[Tensor, ...]
 _BITS = 22  # of a pattern in one float32, which is exact below 2^24
 
 
-@dataclass(frozen=True)
-class SwapMeter:
+class SwapMeter(ActivationMeter[Patterns]):
     """Collects, at the inputs of every activation, the pattern of each unit over the batch."""
-
-    inputs: Tensor
-    operations: frozenset[str]
-
-    @classmethod
-    def of(cls, network: nn.Module, probe: Probe, activations: Literal["all", "relu"] = "all") -> SwapMeter:
-        """Return the meter of any network."""
-        return cls(probe.inputs, counted(activations))
 
     def start(self) -> tuple[Tensors, Patterns]:
         """Return the batch, and no patterns."""
         return (self.inputs,), ()
 
-    def run(self, piece: nn.Module, tensors: Tensors, state: Patterns) -> tuple[Tensors, Patterns]:
-        """Return the outputs of a piece, and the patterns with its activations."""
-        seen = list(state)
-
-        def collect(operation: str, inputs: Tensor) -> None:
-            if operation in self.operations:
-                seen.append(_packed(units_on(inputs, len(self.inputs))))
-
-        with torch.no_grad(), Watch(before=collect):
-            outputs = tuple(piece(tensor) for tensor in tensors)
-        return outputs, tuple(seen)
+    def add(self, state: Patterns, on: Tensor) -> Patterns:
+        """Return the patterns with those of one more activation."""
+        return (*state, _packed(on))
 
     def finish(self, piece: nn.Module, tensors: Tensors, state: Patterns) -> float:
         """Return the number of different patterns.
