@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import pytest
 import torch
@@ -170,7 +171,7 @@ def test_an_epoch_cut_off_in_the_middle_is_done_again(tmp_path):
         steps += 1
         if steps == 5:  # the second step of the second epoch
             raise KeyboardInterrupt
-        return net(inputs)
+        yield net(inputs)
 
     with pytest.raises(KeyboardInterrupt):
         train(net, TASK, RECIPE, epochs=3, seed=0, checkpoint=tmp_path / "c.pt", forward=forward)
@@ -179,13 +180,92 @@ def test_an_epoch_cut_off_in_the_middle_is_done_again(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
 
 
+class TerminatedError(Exception):
+    """Stands for what SIGTERM does to the process."""
+
+
+def test_sigterm_saves_inside_the_epoch_and_then_takes_its_effect(tmp_path):
+    def run(stop_at, checkpoint):
+        steps, net = [], nn.Sequential(nn.Dropout(0.5), network())
+
+        def forward(inputs, choices):
+            steps.append(int(choices.integers(1_000_000)))
+            if len(steps) == stop_at:
+                signal.raise_signal(signal.SIGTERM)
+            yield net(inputs)
+
+        try:
+            train(net, TASK, RECIPE, epochs=3, seed=0, checkpoint=checkpoint, forward=forward)
+        except TerminatedError:
+            return net.state_dict(), steps
+        assert stop_at is None
+        return net.state_dict(), steps
+
+    def stop(*_):
+        raise TerminatedError
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        at_once, all_steps = run(None, tmp_path / "once.pt")
+        _, first = run(5, tmp_path / "c.pt")  # in the second epoch of three steps each
+        assert epochs_trained(tmp_path / "c.pt") == 1
+        _, second = run(1, tmp_path / "c.pt")
+        in_pieces, third = run(None, tmp_path / "c.pt")
+        assert signal.getsignal(signal.SIGTERM) is stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [len(first), len(second), len(third)] == [5, 1, 3]
+    assert first + second + third == all_steps
+    assert_equal(at_once, in_pieces)
+
+
+def test_a_sigterm_that_has_no_effect_changes_nothing(tmp_path):
+    net, steps = network(), 0
+
+    def forward(inputs, choices):
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            signal.raise_signal(signal.SIGTERM)
+        yield net(inputs)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        train(net, TASK, RECIPE, epochs=3, seed=0, forward=forward)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert steps == 9
+    assert_equal(trained(3), net.state_dict())
+
+
+def test_gradients_of_several_outputs_are_summed():
+    net, twice = network(), network()
+
+    def once(inputs, choices):
+        yield 2 * net(inputs)
+
+    def both(inputs, choices):
+        yield twice(inputs)
+        yield twice(inputs)
+
+    class Summed(Synthetic):
+        def loss(self, outputs, targets):
+            return outputs.sum() / 1000
+
+    task = Summed(shape=(3, 8, 8), num_outputs=4, images=50)
+    for trainee, forward in ((net, once), (twice, both)):
+        train(trainee, task, RECIPE, epochs=1, seed=0, forward=forward)
+    ours, theirs = dict(net.named_parameters()), dict(twice.named_parameters())
+    assert all(torch.allclose(ours[name], theirs[name], rtol=1e-5) for name in ours)
+
+
 def test_steps_draw_their_choices_by_seed_and_epoch(tmp_path):
     def choices(epochs, checkpoint=None):
         drawn, net = [], network()
 
         def forward(inputs, rng):
             drawn.append(int(rng.integers(1_000_000)))
-            return net(inputs)
+            yield net(inputs)
 
         train(net, TASK, RECIPE, epochs=epochs, seed=0, checkpoint=checkpoint, forward=forward)
         return drawn
@@ -200,7 +280,7 @@ def test_every_epoch_has_an_order_of_its_own():
 
     def forward(inputs, choices):
         seen.append(inputs)
-        return net(inputs)
+        yield net(inputs)
 
     train(net, TASK, RECIPE, epochs=3, seed=0, forward=forward)
     epochs = [torch.cat(seen[i : i + 3]) for i in (0, 3, 6)]

@@ -73,6 +73,16 @@ def initialise(network: nn.Module, run_seed: int) -> nn.Module:
     return network
 
 
+def laid_out(network: nn.Module, device: str) -> nn.Module:
+    """Return the network on the device, channels last: about twice as fast on a CPU."""
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def channels_last(inputs: Tensor) -> Tensor:
+    """Return pictures in the layout of `laid_out` networks, and other inputs as they are."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
+
+
 def check_device(device: str) -> None:
     """Check that torch can compute on `device`.
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import zipfile
+from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.files import replace_file
-from archsieve.networks import drawing
+from archsieve.networks import channels_last, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
 
 if TYPE_CHECKING:
@@ -22,9 +25,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from archsieve.task import Split, Task
+    from archsieve.task import Metric, Split, Task
 
-Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Tensor]"
+K = TypeVar("K")
+Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Tensor]]"
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,13 @@ def train(
     device: str = "cpu",
     checkpoint: Path | None = None,
     forward: Forward | None = None,
+    on_epoch: Callable[[int], None] | None = None,
 ) -> None:
     """Train `network`, in place, until it has seen `epochs` epochs in total.
 
     Order, augmentation and dropout of an epoch depend on seed and epoch alone, so that training in pieces equals
-    training at once. `checkpoint` is read if it is there and written after every epoch.
+    training at once. `checkpoint` is read if it is there and written after every epoch, and inside one when SIGTERM
+    comes: training goes on after the last step taken.
 
     Args:
         network: moved to `device`, left in training mode.
@@ -90,9 +96,11 @@ def train(
         seed: the run's seed.
         device: where to train.
         checkpoint: file to go on from and to keep.
-        forward: computes the outputs from inputs and a generator of the step's choices; the network itself if None.
+        forward: yields outputs from inputs and a generator of the step's choices, one by one; their gradients are
+            summed before the step is taken. The network itself if None.
+        on_epoch: called with the epochs trained after each; what it draws or switches it puts back.
     """
-    network.to(device).train()
+    laid_out(network, device).train()
     optimiser = torch.optim.SGD(
         network.parameters(),
         lr=recipe.learning_rate,
@@ -100,20 +108,99 @@ def train(
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
     )
-    begun = load_checkpoint(checkpoint, network, optimiser) if checkpoint and checkpoint.exists() else 0
-    for epoch in range(begun, epochs):
-        optimiser.param_groups[0]["lr"] = recipe.rate(epoch)
-        order, choices = generator(seed, "train", epoch), generator(seed, "sample", epoch)
-        batches = task.batches("train", batch_size=recipe.batch_size, rng=order, augment=True, device=device)
-        with drawing(derive_seed(seed, "train", epoch), device):
-            for inputs, targets in _joined(batches, least=min(2, recipe.batch_size)):  # one item has no statistics
-                optimiser.zero_grad(set_to_none=True)
-                outputs = network(inputs) if forward is None else forward(inputs, choices)
-                task.loss(outputs, targets).backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-                optimiser.step()
-        if checkpoint:
-            _save_checkpoint(checkpoint, network, optimiser, epoch + 1)
+    trainer = _Trainer(network, optimiser, task, recipe, seed, device, checkpoint, forward or _whole(network))
+    trainer.resume()
+    while trainer.epochs < epochs:
+        if trainer.advance() and on_epoch is not None:
+            on_epoch(trainer.epochs)
+
+
+@dataclass
+class _Trainer:
+    """A network in training: whole epochs behind it, and where it stands inside one that SIGTERM cut off."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    task: Task
+    recipe: Recipe
+    seed: int
+    device: str
+    checkpoint: Path | None
+    forward: Forward
+    epochs: int = 0
+    inside: dict[str, Any] = field(default_factory=dict)
+
+    def resume(self) -> None:
+        """Load the checkpoint, if there is one."""
+        if self.checkpoint and self.checkpoint.exists():
+            self.epochs = load_checkpoint(self.checkpoint, self.network, self.optimiser)
+            self.inside = _load(self.checkpoint)["inside"]
+
+    def advance(self) -> bool:
+        """Train one epoch, or the rest of it, and save; whether it was ended.
+
+        On SIGTERM the place inside the epoch is saved, and the signal then takes its effect.
+        """
+        epoch = self.epochs
+        self.optimiser.param_groups[0]["lr"] = self.recipe.rate(epoch)
+        order, choices = generator(self.seed, "train", epoch), generator(self.seed, "sample", epoch)
+        size = self.recipe.batch_size
+        batches = self.task.batches("train", batch_size=size, rng=order, augment=True, device=self.device)
+        with _delayed_sigterm() as came, drawing(derive_seed(self.seed, "train", epoch), self.device):
+            if self.inside:
+                choices.bit_generator.state = self.inside["choices"]
+                torch.default_generator.set_state(self.inside["draws"])
+            joined = _joined(batches, least=min(2, size))  # one item has no statistics
+            for step, (inputs, targets) in enumerate(joined, 1):
+                if step <= self.inside.get("steps", 0):
+                    continue
+                self._step(channels_last(inputs), targets, choices)
+                if came():
+                    draws = torch.default_generator.get_state()
+                    self.inside = {"steps": step, "choices": choices.bit_generator.state, "draws": draws}
+                    self._save()
+                    return False
+            self.epochs, self.inside = epoch + 1, {}
+            self._save()
+        return True
+
+    def _step(self, inputs: Tensor, targets: Tensor, choices: np.random.Generator) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        for outputs in self.forward(inputs, choices):
+            self.task.loss(outputs, targets).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimiser.step()
+
+    def _save(self) -> None:
+        if self.checkpoint:
+            state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+            with replace_file(self.checkpoint) as temporary:
+                torch.save({**state, "epochs": self.epochs, "inside": self.inside}, temporary)
+
+
+def _whole(network: nn.Module) -> Forward:
+    return lambda inputs, choices: [network(inputs)]
+
+
+@contextmanager
+def _delayed_sigterm() -> Iterator[Callable[[], bool]]:
+    """Give whether SIGTERM has come; it takes its effect at the end. Only the main thread can hear it."""
+    came = False
+
+    def hear(*_: object) -> None:
+        nonlocal came
+        came = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGTERM, hear)
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> int:
@@ -151,23 +238,43 @@ def evaluate(
     limit: int | None = None,
     device: str = "cpu",
 ) -> float:
-    """Return the task's metric, as a score (higher is better), over the first `limit` items of a split, or all.
+    """Return the task's metric of one network; see `evaluate_each`."""
 
-    Every item counts once. A last batch smaller than half is joined to the one before, so that batch statistics, where
-    the network uses them, are never those of a few items.
+    def outputs(inputs: Tensor) -> Iterator[tuple[None, Tensor]]:
+        yield None, forward(inputs)
+
+    return evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
+
+
+def evaluate_each(
+    outputs: Callable[[Tensor], Iterable[tuple[K, Tensor]]],
+    task: Task,
+    split: Split,
+    *,
+    batch_size: int = 256,
+    limit: int | None = None,
+    device: str = "cpu",
+) -> dict[K, float]:
+    """Return the task's metric, as a score (higher is better), of whatever `outputs` yields outputs of.
+
+    Over the first `limit` items of a split, or all; every item counts once. A last batch smaller than half is joined
+    to the one before, so that batch statistics, where networks use them, are never those of a few items.
 
     Raises:
         SettingError: the split is empty.
     """
-    metric, items = task.metric(), 0
+    metrics: defaultdict[K, Metric] = defaultdict(task.metric)
+    items = 0
     with torch.no_grad():
-        batches = _first(task.batches(split, batch_size=batch_size, device=device), limit)
+        batches = first_items(task.batches(split, batch_size=batch_size, device=device), limit)
         for inputs, targets in _joined(batches, least=batch_size // 2):
-            metric.update(forward(inputs), targets)
+            for key, output in outputs(channels_last(inputs)):
+                metrics[key].update(output, targets)
             items += len(inputs)
     if not items:
         raise SettingError(f"The task {task.name!r} has nothing to score on in its split {split!r}.")
-    return metric.compute() if task.higher_is_better else -metric.compute()
+    sign = 1 if task.higher_is_better else -1
+    return {key: sign * metric.compute() for key, metric in metrics.items()}
 
 
 @contextmanager
@@ -192,13 +299,8 @@ def _load(path: Path) -> dict[str, Any]:
     return state
 
 
-def _save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, epochs: int) -> None:
-    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "epochs": epochs}
-    with replace_file(path) as temporary:
-        torch.save(state, temporary)
-
-
-def _first(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+def first_items(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of the first `limit` items, or of all if it is None."""
     left = math.inf if limit is None else limit
     for inputs, targets in batches:
         take = int(min(left, len(inputs)))

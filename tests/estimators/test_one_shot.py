@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -9,14 +12,16 @@ import torch
 from archsieve.errors import SettingError
 from archsieve.estimator import Context, Estimator, Fittable
 from archsieve.estimators import one_shot
-from archsieve.estimators.one_shot import OneShot, use_batch_statistics
-from archsieve.networks import build_network, build_supernet
-from archsieve.space import SearchSpace
+from archsieve.estimators.one_shot import OneShot, _fair, each_path, use_batch_statistics
+from archsieve.networks import build_network, build_supernet, channels_last, laid_out
+from archsieve.randomness import generator
+from archsieve.session import Session
+from archsieve.space import SearchSpace, enumerate_space
 from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training import epochs_trained
+from archsieve.training import epochs_trained, evaluate
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=60, signal=1.0)  # 54 to train on, 6 to score on
@@ -139,6 +144,111 @@ def test_it_works_on_cells(tmp_path):
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.parametrize("space", [SPACE, NASBench201(width=2, cells=1, stages=2)], ids=["chain", "cells"])
+def test_paths_scored_together_give_the_outputs_of_paths_alone(space):
+    supernet = laid_out(build_supernet(space, TASK, 0), "cpu").eval()
+    use_batch_statistics(supernet)
+    archs = list(enumerate_space(space))[:27]
+    inputs = channels_last(torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        found = dict(each_path(supernet, archs[::-1], inputs))
+        assert sorted(found) == archs
+        assert all(torch.equal(found[arch], supernet(inputs, arch)) for arch in archs)
+
+
+def test_common_prefixes_are_evaluated_once():
+    supernet = build_supernet(SPACE, TASK, 0)
+    calls = Counter()
+    for position, options in enumerate(supernet.choices):
+        for block in options.values():
+            block.register_forward_hook(lambda *_, position=position: calls.update([position]))
+    list(each_path(supernet, list(enumerate_space(SPACE)), torch.zeros(2, 3, 8, 8)))
+    assert calls == {0: 3, 1: 9, 2: 27}
+
+
+def test_fair_sampling_trains_every_option_once_a_step():
+    seen = Counter()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        paths = list(_fair(SPACE, rng))
+        assert all(sorted(column) == [0, 1, 2] for column in zip(*paths, strict=True))
+        seen.update(paths)
+    assert len(seen) == 27
+    assert min(seen.values()) > 15  # 900 paths: 33 of each are expected
+
+
+def test_fair_sampling_takes_the_sum_of_gradients(tmp_path):
+    ctx = fitted(tmp_path, OneShot(epochs=1, batch_size=54, sampling="fair", weight_decay=0.0, momentum=0.0, clip=1e9))
+    supernet = laid_out(build_supernet(SPACE, TASK, 0), "cpu").train()
+    ((inputs, targets),) = TASK.batches("train", batch_size=54, rng=generator(0, "train", 0), augment=True)
+    for arch in _fair(SPACE, generator(0, "sample", 0)):
+        TASK.loss(supernet(channels_last(inputs), arch), targets).backward()
+    expected = {name: p - 0.025 * p.grad for name, p in supernet.named_parameters()}
+    state = weights(ctx)
+    assert all(torch.allclose(state[name], value, rtol=1e-6, atol=1e-7) for name, value in expected.items())
+
+
+@dataclass(frozen=True)
+class Uneven(NASBenchMacro):
+    """A space of decisions with different numbers of options."""
+
+    @property
+    def choices(self):
+        return (3, 2, 3)
+
+
+@dataclass(frozen=True)
+class Bound(NASBenchMacro):
+    """A space that forbids most combinations."""
+
+    def is_valid(self, arch):
+        return len(set(arch)) == 1
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        (Uneven, "Fair sampling trains every option equally often, but the decisions of .* have 2 to 3 options"),
+        (Bound, "Fair sampling combines options freely, which .* forbids"),
+    ],
+)
+def test_spaces_that_cannot_be_sampled_fairly(tmp_path, space, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        fitted(tmp_path, OneShot(**SETTINGS, sampling="fair"), space=space(widths=(6,), stages=(3,)))
+
+
+def test_recalibrated_statistics_are_the_means_over_training_batches(tmp_path):
+    settings = {**SETTINGS, "batch_norm": "recalibrated", "recalibration_batches": 2}
+    ctx, arch = fitted(tmp_path, OneShot(**settings)), (2, 1, 1)
+    network = build_network(SPACE, arch, TASK, 0)
+    state = weights(ctx)
+    network.load_state_dict({name: state[name] for name in network.state_dict()})
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    rng = generator(0, "batch", "recalibration")
+    with torch.no_grad():
+        for inputs, _ in list(TASK.batches("train", batch_size=20, rng=rng))[:2]:
+            network.train()(inputs)
+    expected = evaluate(network.eval(), TASK, "validation")
+    # In any order and company: a path's statistics are its own.
+    estimator = OneShot(**settings)
+    assert estimator.score([(0, 0, 0), arch, (2, 1, 0)], ctx)[1] == expected
+    assert estimator.score([arch], ctx).tolist() == [expected]
+
+
+def test_ways_of_scoring_share_one_supernet(tmp_path):
+    one = OneShot(**SETTINGS)
+    few = OneShot(**SETTINGS, scoring_items=2, batch_norm="recalibrated", recalibration_batches=3)
+    other = OneShot(**SETTINGS, sampling="fair")
+    with Session(tmp_path, SPACE, TASK) as session:
+        folders = [session.context(e).workdir for e in (one, few, other)]
+        session.scores([one, few], ARCHS)
+    assert folders[0] == folders[1] != folders[2]
+    assert [p.name for p in (tmp_path / "artifacts").iterdir()] == [folders[0].name]
+
+
 def test_batch_statistics_whatever_the_mode():
     network = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.BatchNorm1d(1), torch.nn.Dropout(0.5)).eval()
     use_batch_statistics(network)
@@ -161,6 +271,9 @@ def test_a_space_without_supernet_is_refused(tmp_path):
     [
         ({"scoring_items": 0}, "`scoring_items >= 1` must hold, but got scoring_items=0"),
         ({"epochs": 0}, "`epochs >= 1`"),
+        ({"sampling": "unfair"}, "`sampling` must be 'uniform' or 'fair', but got 'unfair'"),
+        ({"batch_norm": "none"}, "`batch_norm` must be 'batch' or 'recalibrated', but got 'none'"),
+        ({"recalibration_batches": 0}, "`recalibration_batches >= 1`"),
         ({"batch_size": 0}, "`batch_size >= 1` must hold"),
         ({"learning_rate": -0.1}, "`learning_rate > 0`"),
         ({"clip": 0.0}, "`clip > 0` must hold"),

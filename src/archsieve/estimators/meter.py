@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.prefixes import walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,17 +55,10 @@ def score_chain(meter: Meter[S], chain: Any, archs: Sequence[Architecture]) -> d
         chain: stem, `choices[position][str(option)]` and head.
         archs: paths through the chain.
     """
-    path = [meter.run(chain.stem, *meter.start())]
     scores: dict[Architecture, float | str] = {}
-    before: Architecture = ()
-    for arch in sorted(archs):
-        shared = next((i for i, (a, b) in enumerate(zip(before, arch, strict=False)) if a != b), len(before))
-        del path[shared + 1 :]
-        for position in range(shared, len(arch)):
-            path.append(meter.run(chain.choices[position][str(arch[position])], *path[-1]))
+    for arch, read in walk(chain, archs, meter.start(), lambda piece, read: meter.run(piece, *read)):
         try:
-            scores[arch] = meter.finish(chain.head, *path[-1])
+            scores[arch] = meter.finish(chain.head, *read)
         except ScoringError as error:
             scores[arch] = str(error)
-        before = arch
     return scores

@@ -1,45 +1,58 @@
-"""One-shot: a supernet trained once, every architecture scored with its weights (arXiv 1904.00420)."""
+"""One-shot: a supernet trained once, every architecture scored with its weights (arXiv 1904.00420, 1907.01845)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from archsieve.errors import SettingError
-from archsieve.networks import build_supernet
-from archsieve.training import Recipe, epochs_trained, evaluate, load_checkpoint, train
+from archsieve.estimators.prefixes import is_chain, walk
+from archsieve.networks import build_supernet, channels_last, laid_out
+from archsieve.randomness import generator
+from archsieve.training import Recipe, epochs_trained, evaluate_each, first_items, load_checkpoint, train
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
 
 
 @dataclass(frozen=True)
 class OneShot:
     """Scores an architecture by the validation metric of its path through a trained supernet.
 
-    Training draws one path a step, uniformly (single path, Guo et al., arXiv 1904.00420), with the settings of "Good
-    Performance Estimation strategies are All You Need in NAS" (TPAMI 2025) as defaults: SGD, cosine over `epochs`.
-    Batch normalisation uses batch statistics, in training and in scoring, since running statistics mix all paths.
+    The defaults are the settings of "Good Performance Estimation strategies are All You Need in NAS" (TPAMI 2025):
+    SGD, cosine over `epochs`, one uniform path a step, batch statistics. In a space whose networks are chains, the
+    paths scored together share the evaluation of their common prefixes.
 
     Args:
         epochs: passes over the training split.
+        sampling: "uniform" draws one path a step (single path one-shot, arXiv 1904.00420); "fair" takes as many paths
+            a step as a decision has options, so that each option is trained once, and sums their gradients (FairNAS,
+            arXiv 1907.01845).
+        batch_norm: "batch" normalises by the statistics of the batch, in training and in scoring, since running
+            statistics mix all paths; "recalibrated" scores each path with running statistics of its own, taken anew
+            on training batches (path by path, which is dearer).
+        recalibration_batches: how many of those.
         learning_rate: at the start.
         final_learning_rate: at the end.
         momentum: of SGD.
         weight_decay: of SGD.
-        batch_size: of a training step.
+        batch_size: of a step, in training and in scoring.
         clip: largest norm of the gradient.
         scoring_items: validation items to score on; None for all.
     """
 
     epochs: int = 50
+    sampling: Literal["uniform", "fair"] = "uniform"
+    batch_norm: Literal["batch", "recalibrated"] = "batch"
+    recalibration_batches: int = 16
     learning_rate: float = 0.025
     final_learning_rate: float = 0.0
     momentum: float = 0.9
@@ -48,30 +61,46 @@ class OneShot:
     clip: float = 5.0
     scoring_items: int | None = None
     name: ClassVar[str] = "one_shot"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
+    chunk_size: ClassVar[int] = 128  # paths that may share prefixes, and how much a kill can lose
     learns_from_pool: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if self.epochs < 1:
-            raise SettingError(f"`epochs >= 1` must hold, but got epochs={self.epochs}.")
+        for name in ("epochs", "recalibration_batches", "scoring_items"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise SettingError(f"`{name} >= 1` must hold, but got {name}={number}.")
+        if self.sampling not in ("uniform", "fair"):
+            raise SettingError(f"`sampling` must be 'uniform' or 'fair', but got {self.sampling!r}.")
+        if self.batch_norm not in ("batch", "recalibrated"):
+            raise SettingError(f"`batch_norm` must be 'batch' or 'recalibrated', but got {self.batch_norm!r}.")
         self._recipe()
-        if self.scoring_items is not None and self.scoring_items < 1:
-            raise SettingError(f"`scoring_items >= 1` must hold, but got scoring_items={self.scoring_items}.")
+
+    @property
+    def lineage(self) -> OneShot:
+        """The same supernet, whatever way its paths are scored."""
+        return replace(self, scoring_items=None, batch_norm="batch", recalibration_batches=1)
+
+    def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
+        """Delete nothing: the supernet is all paths'."""
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Any) -> None:
-        """Train the supernet, going on from its last whole epoch.
+        """Train the supernet, going on from where it was stopped.
 
         Raises:
-            SettingError: the space has no supernet.
+            SettingError: the space has no supernet, or cannot be sampled fairly.
         """
+        sample = _fair if self.sampling == "fair" else _uniform
+        next(sample(ctx.space, generator(ctx.seed, "sample")))  # refuses before the work
         if epochs_trained(self._file(ctx)) >= self.epochs:
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
 
-        def forward(inputs: Tensor, choices: np.random.Generator) -> Tensor:
-            return supernet(inputs, ctx.space.sample(choices))  # type: ignore[no-any-return]
+        def forward(inputs: Tensor, choices: np.random.Generator) -> Iterator[Tensor]:
+            for arch in sample(ctx.space, choices):
+                yield supernet(inputs, arch)
 
         train(
             supernet,
@@ -94,18 +123,42 @@ class OneShot:
             raise SettingError(f"There is no trained supernet in {ctx.workdir}: call `fit` first.")
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
         load_checkpoint(self._file(ctx), supernet)
-        use_batch_statistics(supernet.to(ctx.device).eval())
+        supernet = laid_out(supernet, ctx.device).eval()
+        if self.batch_norm == "recalibrated":
+            return np.array([self._recalibrated(supernet, arch, ctx) for arch in archs])
+        use_batch_statistics(supernet)
+        found = self._evaluate(supernet, archs, ctx)
+        return np.array([found[arch] for arch in archs])
 
-        def metric(arch: Architecture) -> float:
-            return evaluate(
-                lambda inputs: supernet(inputs, arch),
-                ctx.task,
-                "validation",
-                limit=self.scoring_items,
-                device=ctx.device,
-            )
+    def _recalibrated(self, supernet: nn.Module, arch: Architecture, ctx: Context) -> float:
+        """Return the metric of one path with running statistics of its own."""
+        norms = [m for m in supernet.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean over all batches
+            norm.train()
+        rng = generator(ctx.seed, "batch", "recalibration")
+        batches = ctx.task.batches("train", batch_size=self.batch_size, rng=rng, device=ctx.device)
+        with torch.no_grad():
+            for inputs, _ in first_items(batches, self.recalibration_batches * self.batch_size):
+                supernet(channels_last(inputs), arch)
+        supernet.eval()
+        return self._evaluate(supernet, [arch], ctx)[arch]
 
-        return np.array([metric(arch) for arch in archs])
+    def _evaluate(self, supernet: nn.Module, archs: Sequence[Architecture], ctx: Context) -> dict[Architecture, float]:
+        """Return the metric of each path in the mode the supernet is in."""
+
+        def outputs(inputs: Tensor) -> Iterator[tuple[Architecture, Tensor]]:
+            return each_path(supernet, archs, inputs)
+
+        return evaluate_each(
+            outputs,
+            ctx.task,
+            "validation",
+            batch_size=self.batch_size,
+            limit=self.scoring_items,
+            device=ctx.device,
+        )
 
     def _recipe(self) -> Recipe:
         return Recipe(
@@ -122,8 +175,44 @@ class OneShot:
         return ctx.workdir / "supernet.pt"
 
 
+def each_path(supernet: Any, archs: Sequence[Architecture], inputs: Tensor) -> Iterator[tuple[Architecture, Tensor]]:
+    """Yield every path with its outputs; in a chain, common prefixes are evaluated once."""
+    if not is_chain(supernet):
+        for arch in archs:
+            yield arch, supernet(inputs, arch)
+        return
+    for arch, before_head in walk(supernet, archs, inputs, lambda piece, x: piece(x)):
+        yield arch, supernet.head(before_head)
+
+
 def use_batch_statistics(network: nn.Module) -> None:
     """Let every batch normalisation use the statistics of its batch, whatever the network's mode."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()
+
+
+def _uniform(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Yield one path of the space."""
+    yield space.sample(rng)
+
+
+def _fair(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Yield paths that together hold every option of every decision once.
+
+    Raises:
+        SettingError: decisions differ in options, or not every code is an architecture.
+    """
+    counts = sorted(set(space.choices))
+    if len(counts) > 1:
+        raise SettingError(
+            f"Fair sampling trains every option equally often, but the decisions of {space.name} have {counts[0]} to "
+            f'{counts[-1]} options: use sampling="uniform".'
+        )
+    paths = np.stack([rng.permutation(counts[0]) for _ in space.choices], axis=1)
+    for path in paths.tolist():
+        if not space.is_valid(tuple(path)):
+            raise SettingError(
+                f'Fair sampling combines options freely, which {space.name} forbids: use sampling="uniform".'
+            )
+        yield tuple(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.networks import build_network
+from archsieve.networks import build_network, laid_out
 from archsieve.training import Recipe, epochs_trained, evaluate, train
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PartialTraining:
     batch_size: int = 64
     clip: float = 5.0
     split: Split = "validation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     chunk_size: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
 
@@ -96,7 +96,7 @@ class PartialTraining:
             device=ctx.device,
             checkpoint=None if ahead else checkpoint,
         )
-        return evaluate(network.eval(), ctx.task, self.split, device=ctx.device)
+        return evaluate(laid_out(network, ctx.device).eval(), ctx.task, self.split, device=ctx.device)
 
     def _recipe(self) -> Recipe:
         return Recipe(

@@ -8,20 +8,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from torch import nn
 
 from archsieve.errors import PartialScoringError, ScoringError, SettingError
 from archsieve.estimators.meter import score_chain
+from archsieve.estimators.prefixes import is_chain
 from archsieve.estimators.proxy import Probe
-from archsieve.networks import build_network, build_supernet, drawing
+from archsieve.networks import build_network, build_supernet, channels_last, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-
-    from torch import Tensor
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture
@@ -116,33 +114,23 @@ class ZeroCost:
     def _network(self, arch: Architecture, ctx: Context) -> nn.Module:
         seed = derive_seed(ctx.seed, "init", *arch) if self.init == "per_architecture" else ctx.seed
         network = build_network(ctx.space, arch, ctx.task, seed, as_built=self.init == "as_built")
-        return _laid_out(network, ctx.device)
+        return laid_out(network, ctx.device)
 
     def _chain(self, ctx: Context) -> nn.Module | None:
         """Return the network of all paths, with the weights each has alone; None where the space is no chain."""
         if self.init != "shared" or not hasattr(ctx.space, "supernet"):
             return None
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
-        is_chain = all(hasattr(supernet, part) for part in ("stem", "choices", "head"))
         # Dropout draws in the order of evaluation, which a tree changes.
-        is_chain = is_chain and not any(isinstance(m, nn.modules.dropout._DropoutNd) for m in supernet.modules())
-        return _laid_out(supernet, ctx.device) if is_chain else None
+        draws = any(isinstance(m, nn.modules.dropout._DropoutNd) for m in supernet.modules())
+        return laid_out(supernet, ctx.device) if is_chain(supernet) and not draws else None
 
     def _probe(self, ctx: Context, count: int = 1) -> Probe:
         batches = ctx.task.batches(
             "train", batch_size=self.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
         )
-        drawn = tuple((_channels_last(inputs), targets) for inputs, targets in islice(batches, count))
+        drawn = tuple((channels_last(inputs), targets) for inputs, targets in islice(batches, count))
         return Probe(drawn, ctx.task.loss, ctx.task.num_outputs, ctx.seed)
-
-
-def _channels_last(inputs: Tensor) -> Tensor:
-    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
-
-
-def _laid_out(network: nn.Module, device: str) -> nn.Module:
-    """Return the network on the device, channels last: several times faster for depthwise convolutions on a CPU."""
-    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _columns(rows: Sequence[Sequence[float | str]]) -> Scores:

@@ -8,25 +8,29 @@ from typing import ClassVar
 
 import numpy as np
 
-from archsieve.errors import require
+from archsieve.errors import SettingError, require
 from archsieve.randomness import generator
-from archsieve.tasks.images import ImageClassification, Images, read_only
+from archsieve.tasks.images import ImageClassification, Images, check_whole, read_only
 
-TEST_IMAGES = 359
-"""A fifth of the 1,797, rounded down."""
+IMAGES = 1797
 
 
 @dataclass(frozen=True)
 class Digits(ImageClassification):
-    """1,797 pictures (1, 8, 8) of the digits 0 to 9; 1,438 to train and validate on, 359 to test.
+    """1,797 pictures (1, 8, 8) of the digits 0 to 9: those that test, and the rest to train and validate on.
 
     The pictures are the test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI
     Machine Learning Repository, 1998, CC BY 4.0), as shipped with scikit-learn. It has no published split:
-    the test images are drawn once for all, by a fixed seed.
+    the test images are drawn once for all, by a fixed seed; a fifth unless more or fewer are asked for.
+
+    Attributes:
+        test_images: how many test, in 1..1796.
 
     >>> Digits().input_shape, Digits().num_outputs
     ((1, 8, 8), 10)
     """
+
+    test_images: int = 359
 
     name: ClassVar[str] = "digits"
     input_shape: ClassVar[tuple[int, ...]] = (1, 8, 8)
@@ -36,17 +40,24 @@ class Digits(ImageClassification):
     std: ClassVar[tuple[float, ...]] = (0.376,)
     crop_padding: ClassVar[int] = 1  # no flip: a mirrored digit is another sign
 
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        super().__post_init__()
+        check_whole("test_images", self.test_images, least=1)
+        if self.test_images >= IMAGES:
+            raise SettingError(f"`test_images < {IMAGES}` must hold, but got {self.test_images}: none would train.")
+
     def load(self) -> Images:
         """Return the pictures, with pixels 0 to 16.
 
         Raises:
             MissingPackageError: scikit-learn is not installed.
         """
-        return _load()
+        return _load(self.test_images)
 
 
 @functools.cache
-def _load() -> Images:
+def _load(test_images: int) -> Images:
     require("sklearn", "data")
     from sklearn.datasets import load_digits
 
@@ -54,5 +65,5 @@ def _load() -> Images:
     images = digits.images.astype(np.uint8)[:, np.newaxis]
     labels = digits.target.astype(np.int64)
     order = generator(0, "split", "digits", "test").permutation(len(labels))
-    test, train = order[:TEST_IMAGES], order[TEST_IMAGES:]
+    test, train = order[:test_images], order[test_images:]
     return read_only(Images(images[train], labels[train], images[test], labels[test]))
