@@ -232,6 +232,8 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
     """Return a setting as its field wants it: lists as tuples, names of estimators as estimators."""
     if kind := field.metadata.get("catalogue"):
+        if not str(field.type).startswith("tuple"):
+            return make(kind, value, plugins)
         return tuple(make(kind, part, plugins) for part in _typed(field.name, "list", value, list))
     declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     base = declared.removesuffix(" | None")

@@ -12,11 +12,11 @@ import numpy as np
 
 from archsieve.benchmark import benchmarks_of
 from archsieve.errors import ArchsieveError, SettingError
+from archsieve.pool import pool_size
 from archsieve.randomness import generator
 from archsieve.run_folder import RESULT_FILE, write_json
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution
-from archsieve.session import pool_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

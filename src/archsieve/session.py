@@ -12,9 +12,9 @@ import numpy as np
 from archsieve.errors import ArchsieveError, EstimatorError, SettingError
 from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint
 from archsieve.executor import Serial, single_thread
-from archsieve.randomness import generator
+from archsieve.pool import draw_pool, draw_up_to
 from archsieve.run_folder import RESULTS_FILE, claim, lock
-from archsieve.space import check, draw_distinct, enumerate_space, size
+from archsieve.space import check
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
 from archsieve.work import Chunk, ChunkScores, describe_error, score_chunk
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _Known: TypeAlias = "dict[Key, dict[Architecture, float]]"
 
-LARGEST_POOL = 1_000_000
 _CHUNK = 32
 _CHUNKS_A_WORKER = 8  # so that workers end together
 
@@ -113,12 +112,7 @@ class Session:
         Raises:
             SettingError: the space is too large to list, or holds fewer than `sample` networks.
         """
-        rng = generator(self.seed, "sample", "pool")
-        count = pool_size(self.space, sample)
-        if size(self.space) > LARGEST_POOL:
-            return draw_distinct(self.space, count, rng)
-        codes = sorted(_distinct(self.space))
-        return [codes[i] for i in rng.permutation(len(codes))][:count]
+        return draw_pool(self.space, self.seed, sample)
 
     def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
@@ -176,11 +170,8 @@ class Session:
         columns = np.stack([self._column(part, archs, known) for part in estimator.parts], axis=1)
         if estimator.calibration is None:
             return estimator.combine(columns, columns)
-        return estimator.combine(columns, self.scores(estimator.parts, self._reference(estimator.calibration)))
-
-    def _reference(self, count: int) -> list[Architecture]:
-        """Return `count` networks drawn by seed, or all where the space holds fewer."""
-        return self.pool(count if size(self.space) > LARGEST_POOL else min(count, len(_distinct(self.space))))
+        reference = draw_up_to(self.space, self.seed, estimator.calibration)
+        return estimator.combine(columns, self.scores(estimator.parts, reference))
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
         """Take what a table knows into the store, so that the folder says all there is to say."""
@@ -255,30 +246,6 @@ class Session:
         ]
         self._store.put(rows)
         return rows
-
-
-def pool_size(space: SearchSpace, sample: int | None = None) -> int:
-    """Return how many networks a pool has: all of the space, or `sample` of them.
-
-    Raises:
-        SettingError: the space is too large to list, or holds fewer than `sample` networks.
-    """
-    if sample is not None and sample < 1:
-        raise SettingError(f"`sample >= 1` must hold, but got {sample}.")
-    if size(space) > LARGEST_POOL:
-        if sample is None:
-            raise SettingError(
-                f"The space {space.name} has {size(space):.3g} codes, too many to score all: ask for a sample."
-            )
-        return sample
-    count = len(_distinct(space))
-    if sample is not None and sample > count:
-        raise SettingError(f"`1 <= sample <= {count}` must hold in {space.name}, but got {sample}.")
-    return sample or count
-
-
-def _distinct(space: SearchSpace) -> set[Architecture]:
-    return {space.canonical(arch) for arch in enumerate_space(space)}
 
 
 def _leaves(estimator: Any) -> list[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.benchmark import find_benchmark
+from archsieve.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,3 +47,37 @@ class Lookup:
         """
         table = find_benchmark(ctx.space, self.column, self.benchmark or None).load()
         return table.lookup(self.column, archs)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Scores a code by a recorded learning curve after `epochs` epochs, higher is better: `Lookup` of `curve_<epochs>`.
+
+    Stands in for partial training where a benchmark has recorded it; a stage's `drop` goes through its epochs.
+
+    Args:
+        epochs: at least 1.
+        curve: the columns' common name.
+        benchmark: name of the benchmark; empty for the first one present that has the column.
+    """
+
+    epochs: int = 1
+    curve: str = "curve"
+    benchmark: str = ""
+    version: ClassVar[int] = 1
+    by_code: ClassVar[bool] = True
+    chunk_size: ClassVar[int] = 100_000
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.epochs < 1:
+            raise SettingError(f"`epochs >= 1` must hold, but got epochs={self.epochs}.")
+
+    @property
+    def name(self) -> str:
+        """The name with the epochs replayed."""
+        return f"replay[{self.epochs}]"
+
+    def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
+        """Return the recorded values, shape (n,); see `Lookup`."""
+        return Lookup(f"{self.curve}_{self.epochs}", self.benchmark).score(archs, ctx)

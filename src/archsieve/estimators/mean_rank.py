@@ -1,0 +1,57 @@
+"""The mean rank: where several estimators place an architecture, on average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from archsieve.estimator import Scores
+
+
+@dataclass(frozen=True)
+class MeanRank:
+    """Scores an architecture by its mean percentile rank over the parts, in [0, 1], higher is better.
+
+    The percentile rank in a part is the share of the reference that is worse, ties counted half; NaN ranks lowest.
+    Unlike `vote` it needs no threshold and tells all architectures apart.
+
+    Args:
+        parts: the estimators that rank.
+        calibration: codes of the space to rank among; None for the codes being scored.
+    """
+
+    parts: tuple[Any, ...] = field(metadata={"catalogue": "estimator"})
+    calibration: int | None = None
+    name: ClassVar[str] = "mean_rank"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if not self.parts:
+            raise SettingError("A mean rank needs at least one part, but got none.")
+        if self.calibration is not None and self.calibration < 1:
+            raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+
+    def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
+        """Return the mean percentile ranks, shape (n,), of columns (n, k) among the reference (m, k)."""
+        ranks = [percentile_rank(columns[:, k], reference[:, k]) for k in range(columns.shape[1])]
+        return np.asarray(np.mean(ranks, axis=0), dtype=np.float64)
+
+
+def percentile_rank(values: Scores, reference: Scores) -> Scores:
+    """Return the share of the reference (m,) that is worse than each value (n,), ties counted half.
+
+    >>> percentile_rank(np.array([1.0, 2.0, np.nan]), np.array([1.0, 2.0, 3.0, np.nan]))
+    array([0.375, 0.625, 0.125])
+    """
+    ordered = np.sort(np.where(np.isnan(reference), -np.inf, reference))
+    known = np.where(np.isnan(values), -np.inf, values)
+    sides = [np.searchsorted(ordered, known, side=side) for side in ("left", "right")]
+    return np.asarray((sides[0] + sides[1]) / (2 * len(ordered)), dtype=np.float64)
