@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from archsieve.benchmark import Table
-from archsieve.errors import MissingDataError, UnknownNameError
+from archsieve.errors import MissingDataError, SettingError, UnknownNameError
 from archsieve.estimator import Context, Estimator
-from archsieve.estimators.lookup import Lookup
+from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.registry import BENCHMARKS, ESTIMATORS
 from archsieve.space import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
@@ -100,3 +100,24 @@ def test_what_it_says_of_itself():
 
 class TestLookup(EstimatorContract):
     estimator, space = Lookup("accuracy"), Bits()
+
+
+def test_replay_reads_the_column_of_its_epochs(monkeypatch, tmp_path):
+    class Curves:
+        name, columns, truth, space = "curves", ("curve_1", "curve_2"), None, Bits()
+
+        def is_present(self):
+            return True
+
+        def load(self):
+            return Table(((0, 1), (1, 0)), {"curve_1": np.array([1.0, 2.0]), "curve_2": np.array([4.0, 3.0])})
+
+    monkeypatch.setitem(BENCHMARKS._entries, "curves", Curves())
+    ctx = Context(Bits(), Synthetic(), tmp_path)
+    assert Replay().score([(1, 0), (0, 1), (0, 0)], ctx).tolist() == pytest.approx([2, 1, np.nan], nan_ok=True)
+    assert Replay(2).score([(1, 0)], ctx).tolist() == [3]
+    assert (Replay(2).name, Replay(2).by_code) == ("replay[2]", True)
+    with pytest.raises(UnknownNameError, match="curve_3"):
+        Replay(3).score([(1, 0)], ctx)
+    with pytest.raises(SettingError, match="`epochs >= 1` must hold, but got epochs=0"):
+        Replay(0)

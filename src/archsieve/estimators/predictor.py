@@ -99,6 +99,8 @@ class Predictor:
         taught = scores([self.teacher], known)[:, 0]
         for _ in range(1, self.rounds):
             left = [arch for arch in dict.fromkeys(map(ctx.space.canonical, pool)) if arch not in set(known)]
+            if not left:
+                break
             order = np.argsort(-self._predict(known, taught, left, ctx), kind="stable")
             known = [*known, *(left[i] for i in order[:part])]
             taught = scores([self.teacher], known)[:, 0]

@@ -1,0 +1,244 @@
+"""A predictor: what it learns, from what, and that what is known comes first and last."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from archsieve.config import make
+from archsieve.errors import RunFolderError, SettingError, UnknownNameError
+from archsieve.estimator import Context, Estimator, Fittable, fingerprint
+from archsieve.estimators.mean_rank import MeanRank
+from archsieve.estimators.predictor import FAILED, PASSED, Predictor
+from archsieve.estimators.vote import Vote
+from archsieve.pool import draw_pool
+from archsieve.session import Session
+from archsieve.space import SearchSpace, enumerate_space
+from archsieve.tasks.synthetic import Synthetic
+
+TASK = Synthetic()
+
+
+@dataclass(frozen=True)
+class Cube(SearchSpace):
+    """625 codes, each a network of its own."""
+
+    @property
+    def choices(self):
+        return (5,) * 4
+
+    def build(self, arch, task):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Total:
+    """Scores a code by a weighted sum, unless its first decision is among those that fail."""
+
+    weight: float = 1.0
+    fails: int = 9
+    name = "total"
+    version = 1
+
+    def score(self, archs, ctx):
+        sums = [np.nan if a[0] == self.fails else self.weight * sum(a) + a[0] / 10 for a in archs]
+        return np.array(sums)
+
+
+SPACE = Cube()
+CODES = list(enumerate_space(SPACE))
+
+
+@pytest.fixture
+def session(tmp_path):
+    with Session(tmp_path / "run", SPACE, TASK) as session:
+        yield session
+
+
+def scored(session, estimator, archs=CODES):
+    return session.scores([estimator], archs)[:, 0]
+
+
+def lesson(session, estimator):
+    return json.loads((session.context(estimator, CODES).workdir / "lesson.json").read_text())
+
+
+def test_a_classifier_ranks_the_known_first_and_last(session):
+    estimator = Predictor(Total(), above=9.0, samples=200)
+    scores = scored(session, estimator)
+    sample = draw_pool(SPACE, 0, 200)
+    passed = {a for a in sample if sum(a) + a[0] / 10 > 9}
+    assert 10 < len(passed) < 190
+    for arch, score in zip(CODES, scores, strict=True):
+        if arch in passed:
+            assert score == PASSED
+        elif arch in sample:
+            assert score == FAILED
+        else:
+            assert 0 <= score <= 1
+    # A forest of 30 trees says thirtieths of a vote in leaves of one class.
+    unseen = scores[[arch not in sample for arch in CODES]]
+    assert np.allclose(unseen * 30, np.round(unseen * 30))
+
+
+def test_a_classifier_learns(session):
+    sample = set(draw_pool(SPACE, 0, 200))
+    unseen = [arch for arch in CODES if arch not in sample]
+    scores = scored(session, Predictor(Total(), above=9.0), unseen)
+    truth = np.array([sum(a) + a[0] / 10 > 9 for a in unseen])
+    assert scores[truth].mean() > 0.6 > 0.4 > scores[~truth].mean()
+
+
+@pytest.mark.parametrize("encoding", ["integer", "one_hot"])
+def test_a_regressor_ranks_unseen_networks(session, encoding):
+    estimator = Predictor(Total(), samples=150, encoding=encoding, model="GradientBoostingRegressor")
+    scores = scored(session, estimator)
+    assert np.corrcoef(scores, scored(session, Total()))[0, 1] > 0.9
+
+
+def test_a_regressor_leaves_the_sample_its_own_ranks(session):
+    estimator = Predictor(Total(), samples=4, model="LinearRegression")
+    sample = draw_pool(SPACE, 0, 4)
+    values = [sum(a) + a[0] / 10 for a in sample]
+    assert len(set(values)) == 4
+    places = np.argsort(np.argsort(values))
+    assert scored(session, estimator, sample).tolist() == ((places + 0.5) / 4).tolist()
+
+
+def test_linear_ranks_by_hand(session):
+    # All 625 codes are the sample, so that each keeps its rank: no model has a say.
+    scores = scored(session, Predictor(Total(), samples=1000, model="LinearRegression"))
+    truth = scored(session, Total())
+    assert (np.argsort(scores, kind="stable") == np.argsort(truth, kind="stable")).all()
+
+
+@pytest.mark.parametrize(("above", "expected"), [(-1.0, {PASSED, 1.0}), (99.0, {FAILED, 0.0})])
+def test_a_sample_of_one_class_tells_nothing_apart(session, above, expected):
+    assert set(scored(session, Predictor(Total(), above=above, samples=20)).tolist()) == expected
+
+
+def test_what_the_teacher_cannot_score_has_not_passed(session):
+    estimator = Predictor(Total(fails=4), above=3.0, samples=300)
+    scores = dict(zip(CODES, scored(session, estimator).tolist(), strict=True))
+    sample = draw_pool(SPACE, 0, 300)
+    assert {scores[arch] for arch in sample if arch[0] == 4} == {FAILED}
+    ranks = scored(session, Predictor(Total(fails=4), samples=300), sample)
+    failed = np.array([arch[0] == 4 for arch in sample])
+    assert ranks[failed].max() < ranks[~failed].min()
+
+
+def test_the_vote_that_teaches_has_the_thresholds_of_the_same_sample(session):
+    vote = Vote((Total(), Total(2.0)), quantile=0.8, calibration=100)
+    own = Vote((Total(), Total(2.0)), quantile=0.8)
+    sample = draw_pool(SPACE, 0, 100)
+    assert scored(session, vote, sample).tolist() == scored(session, own, sample).tolist()
+    passed = scored(session, Predictor(vote, above=1, samples=100), sample) == PASSED
+    assert passed.tolist() == (scored(session, vote, sample) > 1).tolist()
+    assert 0 < passed.sum() < 30
+
+
+def test_later_rounds_teach_on_what_is_predicted_best(session):
+    at_once = Predictor(Total(), samples=60)
+    in_rounds = Predictor(Total(), samples=60, rounds=3)
+    truth = dict(zip(CODES, scored(session, Total()).tolist(), strict=True))
+    for estimator in (at_once, in_rounds):
+        scored(session, estimator)
+    first, later = (lesson(session, e) for e in (at_once, in_rounds))
+    assert len(first["archs"]) == len(later["archs"]) == 60
+    assert first["archs"][:20] == later["archs"][:20]
+    means = [np.mean([truth[tuple(a)] for a in part]) for part in (later["archs"][:20], later["archs"][20:])]
+    assert means[1] > means[0] + 3
+    assert (at_once.learns_from_pool, in_rounds.learns_from_pool) == (False, True)
+
+
+def test_a_small_pool_ends_the_rounds(session):
+    estimator = Predictor(Total(), samples=40, rounds=2)
+    pool = CODES[:3]
+    assert np.isfinite(scored(session, estimator, pool)).all()
+    archs = json.loads((session.context(estimator, pool).workdir / "lesson.json").read_text())["archs"]
+    assert 20 <= len(archs) <= 23
+
+
+def test_scores_do_not_depend_on_order_or_company(session):
+    estimator = Predictor(Total(), above=9.0)
+    scores = scored(session, estimator)
+    assert scored(session, estimator, CODES[::-1]).tolist() == scores[::-1].tolist()
+    ctx = session.context(estimator)
+    assert [estimator.score([arch], ctx)[0] for arch in CODES[:9]] == scores[:9].tolist()
+
+
+def test_it_learns_once(session):
+    estimator = Predictor(Total(), above=9.0)
+    before = scored(session, estimator, CODES[:50])
+    file = session.context(estimator).workdir / "lesson.json"
+    stamp = file.stat().st_mtime_ns
+    scored(session, estimator)
+    assert file.stat().st_mtime_ns == stamp
+    assert scored(session, estimator, CODES[:50]).tolist() == before.tolist()
+
+
+def test_the_seed_draws_sample_and_forest(tmp_path):
+    found = []
+    for seed in (0, 0, 1):
+        with Session(tmp_path / str(len(found)), SPACE, TASK, seed=seed) as session:
+            found.append(scored(session, Predictor(Total(), above=9.0)).tolist())
+    assert found[0] == found[1] != found[2]
+
+
+def test_untaught_and_damaged(tmp_path):
+    estimator, ctx = Predictor(Total()), Context(SPACE, TASK, tmp_path)
+    with pytest.raises(SettingError, match=r"There is no lesson in .*: call `fit` first"):
+        estimator.score(CODES[:1], ctx)
+    for text in ("{", "[]", '{"archs": [1], "scores": [0]}'):
+        (tmp_path / "lesson.json").write_text(text)
+        with pytest.raises(RunFolderError, match=r"lesson.json is damaged: delete it to teach the predictor anew"):
+            estimator.score(CODES[:1], ctx)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "sentence"),
+    [
+        ({"rounds": 0}, SettingError, "`1 <= rounds <= samples` must hold, but got rounds=0, samples=200"),
+        ({"rounds": 3, "samples": 2}, SettingError, "`1 <= rounds <= samples`"),
+        ({"encoding": "text"}, SettingError, "`encoding` must be 'integer' or 'one_hot', but got 'text'"),
+        ({"model": "RandomForestRegresor"}, UnknownNameError, "has no regressor 'RandomForestRegresor'. Did you mean"),
+        ({"model": "SVR", "options": {"size": 3}}, SettingError, "The model SVR cannot be made with {'size': 3}"),
+        ({"model": "LinearSVC", "above": 1}, SettingError, "The model LinearSVC gives no probabilities"),
+    ],
+)
+def test_settings_that_cannot_be(session, given, error, sentence):
+    with pytest.raises(error, match=sentence):
+        scored(session, Predictor(Total(), **given))
+
+
+def test_from_a_plan():
+    table = {
+        "name": "predictor",
+        "teacher": {"name": "vote", "quantile": 0.9, "parts": ["params", "macs"], "calibration": 200},
+        "above": 1,
+        "options": {"n_estimators": 10},
+    }
+    estimator = make("estimator", table)
+    assert estimator.teacher.quantile == 0.9
+    assert estimator.options == (("n_estimators", 10),)
+    assert isinstance(estimator, Estimator)
+    assert isinstance(estimator, Fittable)
+    assert fingerprint(estimator) != fingerprint(make("estimator", {**table, "above": 0}))
+
+
+def test_mean_rank_by_hand(session):
+    # Percentile ranks of 3, 1, 2 are 5/6, 1/6 and 3/6; of 1, 1 and NaN 4/6, 4/6 and 1/6.
+    columns = np.array([[3.0, 1.0], [1.0, 1.0], [2.0, np.nan]])
+    ranks = MeanRank((Total(), Total())).combine(columns, columns)
+    assert ranks.tolist() == pytest.approx([9 / 12, 5 / 12, 4 / 12])
+    # Among a reference of 0 and 4, all lie between.
+    assert MeanRank((Total(),)).combine(columns[:, :1], np.array([[0.0], [4.0]])).tolist() == [0.5] * 3
+    with pytest.raises(SettingError, match="needs at least one part"):
+        MeanRank(())
+    with pytest.raises(SettingError, match="`calibration >= 1` must hold, but got calibration=0"):
+        MeanRank((Total(),), calibration=0)
+    whole = scored(session, MeanRank((Total(), Total(-1.0)), calibration=1000))
+    assert whole.mean() == pytest.approx(0.5)
