@@ -82,7 +82,7 @@ def test_score_by_another_seed_is_another_score():
 def test_score_says_that_it_scores_on_noise(monkeypatch, tmp_path):
     monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
     monkeypatch.setenv("ARCHSIEVE_CACHE", str(tmp_path))
-    noisy = invoke("score", "nasbench-macro", "0" * 8, "--proxy", "grad_norm")
+    noisy = invoke("score", "nasbench-macro", "0" * 8, "--proxy", "grad_norm", "--seed", 9)  # no table has this seed
     assert noisy.exit_code == 0
     assert (
         noisy.stderr == "The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.\n"
@@ -134,9 +134,11 @@ def test_a_dry_run_counts_and_makes_nothing(plan, tmp_path):
     result = invoke("search", plan, "--out", tmp_path / "run", "--dry-run")
     assert result.exit_code == 0
     assert [line.split() for line in result.stdout.splitlines()] == [
-        ["stage", "candidates", "kept"],
-        ["params", "9", "4"],
-        ["l2_norm", "4", "1"],
+        ["stage", "candidates", "kept", "network-epochs"],
+        ["params", "9", "4", "0.0"],
+        ["l2_norm", "4", "1", "0.0"],
+        [],
+        ["In", "all", "0", "network-epochs."],
     ]
     assert not (tmp_path / "run").exists()
 
@@ -145,8 +147,10 @@ def test_a_dry_run_says_what_it_cannot_know(tmp_path):
     stages = ('estimator = "params"\nabove = 1', 'estimator = "macs"\nkeep = 0.5')
     result = invoke("search", plan_file(tmp_path, *stages), "--dry-run")
     assert [line.split() for line in result.stdout.splitlines()][1:] == [
-        ["params", "9", "by", "score"],
-        ["macs", "at", "most", "9", "at", "most", "4"],
+        ["params", "9", "by", "score", "0.0"],
+        ["macs", "at", "most", "9", "at", "most", "4", "at", "most", "0.0"],
+        [],
+        ["In", "all", "at", "most", "0", "network-epochs."],
     ]
 
 

@@ -14,7 +14,7 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.plan import Pool, stage_counts
+from archsieve.plan import Pool, forecast
 from archsieve.search import Stage
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
@@ -114,9 +114,10 @@ def test_pools(load, text, pool):
 def test_shipped_plans_load_and_can_be_counted(name):
     plan = load_plan(find_plan(name))
     assert plan.title
-    counts = stage_counts(plan)
-    assert counts[0][1] > 1
-    assert all(kept is None or 1 <= kept <= n for _, n, kept in counts)
+    rows = forecast(plan)
+    assert rows[0].candidates > 1
+    assert all(row.kept is None or 1 <= row.kept <= row.candidates for row in rows)
+    assert all(row.network_epochs is not None for row in rows)
 
 
 PARTIAL = '[[stage]]\nestimator = "partial_training"\n'

@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.estimators.lookup import Lookup
-from archsieve.plan import Plan, Pool, run_plan, stage_counts, true_rank
+from archsieve.estimators.lookup import Lookup, Replay
+from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.partial_training import PartialTraining
+from archsieve.estimators.predictor import Predictor
+from archsieve.estimators.vote import Vote
+from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.plan import Plan, Pool, forecast, run_plan, true_rank
 from archsieve.registry import BENCHMARKS
 from archsieve.search import Stage
 from archsieve.session import Session
 from archsieve.space import enumerate_space
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.tasks.synthetic import Synthetic
 from plugins.toy import TASK, Counting, Failing, Toy, calls
 
 pytest_plugins = ["plugins.fixtures"]
@@ -211,7 +218,11 @@ def test_a_plan_without_stages_is_refused():
         Plan(SPACE, TASK, ())
 
 
-# Counts
+# What a dry run says
+
+
+def counts(plan):
+    return [(row.label, row.candidates, row.kept) for row in forecast(plan)]
 
 
 @pytest.mark.parametrize("pool", [Pool(), Pool(sample=9), Pool(sample=1)])
@@ -221,7 +232,7 @@ def test_a_plan_without_stages_is_refused():
 def test_a_dry_run_counts_what_happens(run, pool, keeps):
     stages = [Stage(Counting(i), keep=keep, label=f"stage {i}") for i, keep in enumerate(keeps)]
     result, _ = run(stages, pool=pool)
-    counted = stage_counts(Plan(SPACE, TASK, tuple(stages), pool=pool))
+    counted = counts(Plan(SPACE, TASK, tuple(stages), pool=pool))
     happened = [(s.label, s.candidates, s.kept) for s in result.stages]
     assert counted == happened
 
@@ -229,16 +240,55 @@ def test_a_dry_run_counts_what_happens(run, pool, keeps):
 def test_counts_by_hand():
     stages = (Stage(Counting(), keep=0.5), Stage(Counting(1), top=3), Stage(Counting(2), above=0.0, label="by score"))
     # 15 -> ceil(0.5 * 14) = 7 -> 3 -> unknown, at most 3
-    counted = stage_counts(Plan(SPACE, TASK, (*stages, Stage(Counting(3), keep=0.0))))
+    counted = counts(Plan(SPACE, TASK, (*stages, Stage(Counting(3), keep=0.0))))
     assert counted == [("counting", 15, 7), ("counting", 7, 3), ("by score", 3, None), ("counting", 3, 1)]
 
 
 def test_counts_say_at_once_what_a_search_would_refuse():
     with pytest.raises(SettingError, match=r"`1 <= sample <= 15` must hold in toy, but got 16"):
-        stage_counts(Plan(SPACE, TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=16)))
+        forecast(Plan(SPACE, TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=16)))
     with pytest.raises(SettingError, match="too many to score all: ask for a sample"):
-        stage_counts(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),)))
-    assert stage_counts(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=5)))[0][1] == 5
+        forecast(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),)))
+    assert forecast(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=5)))[0].candidates == 5
+
+
+def test_costs_by_hand():
+    # 54 items to train on, 6 to validate on, 10 to test: an epoch of one network is 1, scoring 6 items 6 / (3 * 54).
+    task = Synthetic(shape=(3, 8, 8), num_outputs=4, images=60, test_images=10)
+    space = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
+    vote = Vote((ZeroCost("nwot", 27), ZeroCost("snip", 27), ZeroCost("l2_norm", 27)), quantile=0.5, calibration=2)
+    stages = (
+        Stage(Predictor(ZeroCost("snip", 54), samples=9), top=10),
+        Stage(vote, top=4),
+        Stage(OneShot(epochs=5, sampling="fair"), top=3),
+        Stage(OneShot(epochs=5, sampling="fair", scoring_items=3), keep=1.0),
+        Stage(PartialTraining(epochs=1), keep=1.0),
+        Stage(PartialTraining(epochs=3), top=2),
+        Stage(Lookup("accuracy", epochs_behind=12), top=2),
+        Stage(Replay(4), top=2),
+        Stage(Replay(6), top=2),
+        Stage(Counting(), top=1),
+    )
+    plan = Plan(space, task, stages, final=PartialTraining(epochs=7, split="test"))
+    found = forecast(plan)
+    n = found[0].candidates
+    assert n == len({space.canonical(a) for a in enumerate_space(space)})
+    scoring = 6 / 162
+    assert [row.network_epochs for row in found[1:]] == [
+        pytest.approx(12 * (1 / 6 + 1 / 2)),  # 10 and the 2 of the calibration; nwot's forward is a third
+        pytest.approx(15 + 4 * scoring),
+        0,  # scored on fewer items by the same supernet
+        pytest.approx(3 * (1 + scoring)),
+        pytest.approx(3 * 2),
+        24,
+        8,
+        4,
+        None,
+        pytest.approx(7 - 3 + (10 - 6) / 162),
+    ]
+    assert found[0].network_epochs == 9
+    evolved = forecast(Plan(space, task, (Stage(vote.parts[1], top=1),), pool=Pool(evolve=vote.parts[1], budget=50)))
+    assert [(r.candidates, r.kept, r.network_epochs) for r in evolved] == [(50, 50, 25.0), (50, 1, 0.0)]
 
 
 def read_strictly(path):

@@ -19,7 +19,7 @@ from archsieve.config import find_plan, load_model, load_plan, load_plugin, make
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.files import replace_file
 from archsieve.judge import judge
-from archsieve.plan import run_plan, stage_counts
+from archsieve.plan import forecast, run_plan
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.report import read_rows, read_run, to_csv
 from archsieve.run_folder import PLAN_FILE
@@ -191,7 +191,9 @@ def measure(
 def search(
     plan: Annotated[str, typer.Argument(help="A plan file, or the name of a shipped plan.")],
     out: RunFolder = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the stages and counts, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs, and stop.")
+    ] = False,
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
@@ -211,7 +213,7 @@ def search(
         path = find_plan(plan)
         chosen = load_plan(path, plugins)
         if dry_run:
-            console.stage_counts(stage_counts(chosen), as_json)
+            console.forecast(forecast(chosen), as_json)
             return
         shared = _shared(stack, workers, ray, recompute)
         session = stack.enter_context(

@@ -24,7 +24,7 @@ from archsieve.work import describe_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from archsieve.plan import Result
+    from archsieve.plan import Result, StageForecast
     from archsieve.search import Round
 
 _PLAIN_EVERY = 5.0  # seconds between two lines of one label where there is no terminal
@@ -61,18 +61,26 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> None:
     table(columns, [[row[c] for c in columns] for row in rows])
 
 
-def stage_counts(rows: Sequence[tuple[str, int, int | None]], as_json: bool) -> None:
-    """Print how many candidates each stage of a plan gets and keeps; bounds, behind a cut that depends on scores."""
+def forecast(rows: Sequence[StageForecast], as_json: bool) -> None:
+    """Print how many candidates each stage of a plan gets and keeps, and what it costs.
+
+    Bounds, behind a cut that depends on scores.
+    """
     if as_json:
-        out_json([{"label": label, "candidates": n, "kept": kept} for label, n, kept in rows])
+        out_json(rows)
         return
     is_bound = False
     shown = []
-    for label, n, kept in rows:
+    for row in rows:
         at_most = "at most " if is_bound else ""
-        is_bound = is_bound or kept is None
-        shown.append((label, f"{at_most}{n}", "by score" if kept is None else f"{at_most}{kept}"))
-    table(("stage", "candidates", "kept"), shown)
+        is_bound = is_bound or row.kept is None
+        kept = "by score" if row.kept is None else f"{at_most}{row.kept}"
+        cost = "unknown" if row.network_epochs is None else f"{at_most}{row.network_epochs:.1f}"
+        shown.append((row.label, f"{at_most}{row.candidates}", kept, cost))
+    table(("stage", "candidates", "kept", "network-epochs"), shown)
+    known = [row.network_epochs for row in rows if row.network_epochs is not None]
+    unknown = f", and {len(rows) - len(known)} stages of unknown cost" if len(known) < len(rows) else ""
+    out(f"\nIn all {'at most ' if is_bound else ''}{sum(known):.0f} network-epochs{unknown}.")
 
 
 def note_round(found: Round) -> None:

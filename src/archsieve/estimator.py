@@ -121,6 +121,32 @@ class Resumable(Protocol):
         """Delete what is kept to go on with these codes; they were cut."""
 
 
+@runtime_checkable
+class Priced(Protocol):
+    """Says beforehand what its scores cost.
+
+    The unit is the network-epoch: one network trained on every item of the training split once. Forward passes alone
+    count a third of that, and what several architectures share counts as if they did not, unless said otherwise.
+    """
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return the cost of the scores of `n` architectures from nothing, in network-epochs."""
+
+
+def network_epochs(estimator: Any, n: int, space: SearchSpace, task: Task) -> float | None:
+    """Return the cost of `n` scores in network-epochs; None where the estimator, or the task, does not say.
+
+    A composite costs what its parts do, for its calibration sample too.
+    """
+    if isinstance(estimator, Composite):
+        count = n + (estimator.calibration or 0)
+        costs = [network_epochs(part, count, space, task) for part in estimator.parts]
+        return None if None in costs else sum(cost for cost in costs if cost)
+    if isinstance(estimator, Priced) and hasattr(task, "count"):
+        return estimator.network_epochs(n, space, task)
+    return None
+
+
 def identity(thing: Any) -> Any:
     """Return what makes `thing` what it is as plain JSON values: type, version and every setting.
 

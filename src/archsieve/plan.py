@@ -12,6 +12,7 @@ import numpy as np
 
 from archsieve.benchmark import benchmarks_of
 from archsieve.errors import ArchsieveError, SettingError
+from archsieve.estimator import Resumable, fingerprint, network_epochs
 from archsieve.pool import pool_size
 from archsieve.randomness import generator
 from archsieve.run_folder import RESULT_FILE, write_json
@@ -202,17 +203,47 @@ def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth
     return None, " ".join(notes)
 
 
-def stage_counts(plan: Plan) -> Sequence[tuple[str, int, int | None]]:
-    """Return (label, candidates, kept) of each stage; None where the number kept depends on the scores.
+@dataclass(frozen=True)
+class StageForecast:
+    """What a stage will get and keep, and cost in network-epochs (see `archsieve.estimator.Priced`); None: unknown.
 
-    After such a stage the counts are upper bounds. A stage that is given a single network does not run.
+    `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds.
     """
-    rows: list[tuple[str, int, int | None]] = []
+
+    label: str
+    candidates: int
+    kept: int | None
+    network_epochs: float | None
+
+
+def forecast(plan: Plan) -> Sequence[StageForecast]:
+    """Return what each stage will do. A stage that is given a single network does not run.
+
+    Training that an earlier stage did is not paid twice; a pool that an evolution gathers is a stage of its own.
+    """
+    rows: list[StageForecast] = []
+    paid: dict[str, Any] = {}
     n = plan.pool.count(plan.space)
+    if plan.pool.evolve is not None:
+        cost = _marginal(plan.pool.evolve, plan.pool.budget, plan, paid)
+        rows.append(StageForecast(f"evolution by {plan.pool.evolve.name}", plan.pool.budget, n, cost))
     for stage in plan.stages:
         if n == 1:
             break
         kept = None if stage.above is not None else stage.count(n)
-        rows.append((stage.label, n, kept))
+        rows.append(StageForecast(stage.label, n, kept, _marginal(stage.estimator, n, plan, paid)))
         n = n if kept is None else kept
+    if plan.final is not None:
+        rows.append(StageForecast("final", 1, 1, _marginal(plan.final, 1, plan, paid)))
     return rows
+
+
+def _marginal(estimator: Any, n: int, plan: Plan, paid: dict[str, Any]) -> float | None:
+    """Return the cost of `n` scores without what an estimator of the same lineage has paid before."""
+    whole = network_epochs(estimator, n, plan.space, plan.task)
+    if whole is None:
+        return None
+    lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
+    before = network_epochs(paid[lineage], n, plan.space, plan.task) if lineage in paid else 0.0
+    paid[lineage] = estimator
+    return max(0.0, whole - (before or 0.0))

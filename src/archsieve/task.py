@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from archsieve.errors import SettingError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -12,6 +14,18 @@ if TYPE_CHECKING:
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+def count_items(task: Task, split: Split) -> int:
+    """Return how many items a split of the task has.
+
+    Raises:
+        SettingError: the task does not say.
+    """
+    count = getattr(task, "count", None)
+    if count is None:
+        raise SettingError(f"The task {task.name!r} does not say how many items it has: give it count(split).")
+    return int(count(split))
 
 
 class Metric(Protocol):
@@ -30,7 +44,8 @@ class Task(Protocol):
     What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once.
 
     A task may also have `identity()`, plain values that tell it from others (the content of its data in, their path
-    out), `sources`, the files it reads, `is_present()`, whether they are there, and `metric_name`.
+    out), `sources`, the files it reads, `is_present()`, whether they are there, `count(split)`, how many items a split
+    has, and `metric_name`.
     """
 
     @property

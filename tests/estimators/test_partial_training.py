@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,6 +46,29 @@ def test_an_earlier_epoch_later_is_what_it_was_at_first(tmp_path):
     before = (tmp_path / "1-0.pt").read_bytes()
     assert {epochs: scores(tmp_path, epochs) for epochs in (2, 0, 1, 3)} == first
     assert (tmp_path / "1-0.pt").read_bytes() == before
+
+
+def test_a_fraction_of_the_data_is_trained_on_as_if_there_were_no_more(tmp_path):
+    part = scores(tmp_path / "part", 2, fraction_of_data=0.4)
+    fewer = Context(SPACE, replace(TASK, train_fraction=0.4), tmp_path / "fewer")
+    assert part == partial(2).score(ARCHS, fewer).tolist()
+    assert part != scores(tmp_path / "all", 2)
+
+
+def test_a_fraction_of_data_needs_a_task_that_has_one(tmp_path):
+    class Whole:
+        name = "whole"
+
+        def __getattr__(self, name):
+            if name == "train_fraction":
+                raise AttributeError(name)
+            return getattr(TASK, name)
+
+    ctx = Context(SPACE, Whole(), tmp_path)
+    with pytest.raises(SettingError, match="The task 'whole' has no `train_fraction`: leave `fraction_of_data` at 1"):
+        partial(1, fraction_of_data=0.5).score(ARCHS, ctx)
+    with pytest.raises(SettingError, match="`0 < fraction_of_data <= 1` must hold, but got 0"):
+        partial(1, fraction_of_data=0)
 
 
 def test_no_epochs_score_the_initial_network(tmp_path):

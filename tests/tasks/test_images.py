@@ -14,9 +14,9 @@ from archsieve.tasks.images import Accuracy, ImageClassification, Images, _moved
 
 @dataclass(frozen=True)
 class Tiny(ImageClassification):
-    """`count` training pictures of 2 x 2 pixels; the label of a picture is its number, its pixels hold it."""
+    """`pictures` training pictures of 2 x 2 pixels; the label of a picture is its number, its pixels hold it."""
 
-    count: int = 10
+    pictures: int = 10
 
     name: ClassVar[str] = "tiny"
     input_shape: ClassVar[tuple[int, ...]] = (1, 2, 2)
@@ -28,7 +28,7 @@ class Tiny(ImageClassification):
     flip: ClassVar[bool] = True
 
     def load(self) -> Images:
-        labels = np.arange(self.count)
+        labels = np.arange(self.pictures)
         pixels = 4 * labels.reshape(-1, 1, 1, 1) % 200 + np.array([[1, 2], [3, 4]])
         return Images(pixels.astype(np.uint8), labels, pixels[:7].astype(np.uint8), labels[:7])
 
@@ -44,7 +44,7 @@ def stream(task, split, **kwargs) -> torch.Tensor:
 
 @pytest.mark.parametrize("fraction", [0, 0.0, 0.1, 0.3, 0.5, 0.99])
 def test_train_and_validation_are_disjoint_and_complete(fraction):
-    task = Tiny(validation_fraction=fraction, count=100)
+    task = Tiny(validation_fraction=fraction, pictures=100)
     train, validation = numbers(task, "train"), numbers(task, "validation")
     assert sorted(train + validation) == list(range(100))
 
@@ -55,14 +55,14 @@ def test_train_and_validation_are_disjoint_and_complete(fraction):
 )
 def test_sizes_are_exact(count, fraction, train):
     # 0.9 of 10 in floats leaves 0.9999999999999998 items.
-    task = Tiny(validation_fraction=fraction, count=count)
+    task = Tiny(validation_fraction=fraction, pictures=count)
     assert len(numbers(task, "train")) == train
     assert len(numbers(task, "validation")) == count - train
 
 
 def test_the_split_depends_on_its_seed_alone():
-    assert numbers(Tiny(count=100), "train") == numbers(Tiny(count=100), "train", batch_size=7)
-    assert set(numbers(Tiny(count=100), "train")) != set(numbers(Tiny(count=100, split_seed=1), "train"))
+    assert numbers(Tiny(pictures=100), "train") == numbers(Tiny(pictures=100), "train", batch_size=7)
+    assert set(numbers(Tiny(pictures=100), "train")) != set(numbers(Tiny(pictures=100, split_seed=1), "train"))
 
 
 def test_scoring_data_come_in_order_unaugmented_and_each_once():
@@ -73,7 +73,7 @@ def test_scoring_data_come_in_order_unaugmented_and_each_once():
 
 
 def test_rng_shuffles_and_keeps_pictures_with_their_labels():
-    task = Tiny(count=40, validation_fraction=0)
+    task = Tiny(pictures=40, validation_fraction=0)
     order = numbers(task, "train", rng=np.random.default_rng(0))
     assert sorted(order) == list(range(40))
     assert order != numbers(task, "train")
@@ -114,7 +114,7 @@ def test_a_crop_by_hand():
 
 
 def test_augmentation_draws_every_crop_and_mirror_image():
-    task = Tiny(count=1000, validation_fraction=0)
+    task = Tiny(pictures=1000, validation_fraction=0)
     padded = np.pad(np.array([[1, 2], [3, 4]]), 1)
     crops = [padded[r : r + 2, c : c + 2] for r in range(3) for c in range(3)]
     allowed = {crop[:, ::side].tobytes() for crop in crops for side in (1, -1)}
@@ -129,7 +129,7 @@ def test_augmentation_draws_every_crop_and_mirror_image():
 def test_the_augmented_stream_depends_on_rng_and_not_on_the_batch_size():
     def augmented(seed, batch_size):
         rng = np.random.default_rng(seed)
-        return stream(Tiny(count=50), "train", batch_size=batch_size, rng=rng, augment=True)
+        return stream(Tiny(pictures=50), "train", batch_size=batch_size, rng=rng, augment=True)
 
     assert torch.equal(augmented(0, 4), augmented(0, 50))
     assert not torch.equal(augmented(0, 4), augmented(1, 4))
@@ -166,6 +166,31 @@ def test_a_validation_fraction_out_of_range_is_refused(fraction):
         Tiny(validation_fraction=fraction)
 
 
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.5, math.nan, "0.1", None])
+def test_a_train_fraction_out_of_range_is_refused(fraction):
+    with pytest.raises(SettingError, match="`0 < train_fraction <= 1` must hold, but got"):
+        Tiny(train_fraction=fraction)
+
+
+def test_a_part_of_the_training_pictures_is_always_the_same():
+    def pictures_of(task, split, seed=None):
+        rng = None if seed is None else np.random.default_rng(seed)
+        return {x.numpy().tobytes() for xs, _ in task.batches(split, batch_size=3, rng=rng) for x in xs}
+
+    whole, half, less = (Tiny(validation_fraction=0.2, train_fraction=f) for f in (1, 0.5, 0.25))
+    assert [len(pictures_of(t, "train")) for t in (whole, half, less)] == [8, 4, 2]
+    assert pictures_of(less, "train") < pictures_of(half, "train") < pictures_of(whole, "train")
+    assert pictures_of(half, "train", 1) == pictures_of(half, "train", 2)
+    assert pictures_of(half, "validation") == pictures_of(whole, "validation")
+    assert [half.count(split) for split in ("train", "validation", "test")] == [4, 2, len(pictures_of(half, "test"))]
+
+
+def test_all_of_the_training_pictures_is_no_setting():
+    assert Tiny(train_fraction=1).identity() == Tiny().identity()
+    assert "train_fraction" not in Tiny().identity()
+    assert Tiny(train_fraction=0.5).identity()["train_fraction"] == 0.5
+
+
 @pytest.mark.parametrize("seed", [0.5, "0", None, True])
 def test_a_split_seed_is_a_whole_number(seed):
     with pytest.raises(SettingError, match="`split_seed` must be a whole number, but got"):
@@ -173,7 +198,7 @@ def test_a_split_seed_is_a_whole_number(seed):
 
 
 def test_a_fraction_that_leaves_nothing_to_train_on_is_refused():
-    with pytest.raises(SettingError, match="leaves none of the 10 training images of 'tiny'"):
+    with pytest.raises(SettingError, match=r"0\.95 and train_fraction=1\.0 leave none of the 10 training images"):
         Tiny(validation_fraction=0.95).batches("train", batch_size=1)
 
 
@@ -233,6 +258,6 @@ def test_identity_has_name_version_and_settings():
         "version": 1,
         "validation_fraction": 0.0,
         "split_seed": 3,
-        "count": 10,
+        "pictures": 10,
     }
     assert repr(Tiny(validation_fraction=0).identity()) == repr(Tiny(validation_fraction=0.0).identity())

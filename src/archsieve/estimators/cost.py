@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Cost:
         """Return the costs, shape (n,)."""
         closed_form = getattr(ctx.space, self.name, None)
         return np.array([closed_form(a, ctx.task) if closed_form else self._count(a, ctx) for a in archs], dtype=float)
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return 0: nothing is run."""
+        return 0.0
 
     def _count(self, arch: Architecture, ctx: Context) -> int:
         require("torch", "torch")

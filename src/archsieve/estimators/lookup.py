@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.benchmark import find_benchmark
 from archsieve.errors import SettingError
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,12 @@ class Lookup:
     Args:
         column: name of the column.
         benchmark: name of the benchmark; empty for the first one present that has the column.
+        epochs_behind: what recording one value took, in network-epochs; for reckoning costs.
     """
 
     column: str
     benchmark: str = ""
+    epochs_behind: float = 0.0
     version: ClassVar[int] = 1
     by_code: ClassVar[bool] = True
     chunk_size: ClassVar[int] = 100_000
@@ -37,6 +40,14 @@ class Lookup:
     def name(self) -> str:
         """The column's name."""
         return self.column
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return what recording `n` values took."""
+        return n * self.epochs_behind
+
+    def identity(self) -> dict[str, Any]:
+        """Return what scores depend on, which `epochs_behind` is not."""
+        return {"type": "Lookup", "version": self.version, "column": self.column, "benchmark": self.benchmark}
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the recorded values, shape (n,).
@@ -77,6 +88,18 @@ class Replay:
     def name(self) -> str:
         """The name with the epochs replayed."""
         return f"replay[{self.epochs}]"
+
+    @property
+    def lineage(self) -> Replay:
+        """The curve, of which earlier epochs were paid for before."""
+        return replace(self, epochs=1)
+
+    def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
+        """Delete nothing: nothing is kept."""
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return what training `n` networks so far took when it was recorded."""
+        return float(n * self.epochs)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the recorded values, shape (n,); see `Lookup`."""

@@ -13,6 +13,7 @@ from archsieve.errors import SettingError
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.networks import build_supernet, channels_last, laid_out
 from archsieve.randomness import generator
+from archsieve.task import count_items
 from archsieve.training import Recipe, epochs_trained, evaluate_each, first_items, load_checkpoint, train
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,14 @@ class OneShot:
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
         """Delete nothing: the supernet is all paths'."""
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return the paths trained, in epochs, and the forward passes that score `n` paths one by one."""
+        paths = max(space.choices) if self.sampling == "fair" else 1
+        items = count_items(task, "validation") if self.scoring_items is None else self.scoring_items
+        if self.batch_norm == "recalibrated":
+            items += self.recalibration_batches * self.batch_size
+        return float(self.epochs * paths + n * items / (3 * count_items(task, "train")))
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Any) -> None:
         """Train the supernet, going on from where it was stopped.

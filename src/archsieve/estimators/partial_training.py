@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.networks import build_network, laid_out
+from archsieve.task import count_items
 from archsieve.training import Recipe, epochs_trained, evaluate, train
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture
-    from archsieve.task import Split
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Split, Task
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class PartialTraining:
         batch_size: of a training step.
         clip: largest norm of the gradient.
         split: what is scored on, "validation" or, for a final figure, "test".
+        fraction_of_data: share of the training split that is trained on, in (0, 1], always the same items; an epoch
+            is one pass over those.
     """
 
     epochs: int = 1
@@ -49,6 +52,7 @@ class PartialTraining:
     batch_size: int = 64
     clip: float = 5.0
     split: Split = "validation"
+    fraction_of_data: float = 1.0
     version: ClassVar[int] = 2
     chunk_size: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
@@ -61,10 +65,18 @@ class PartialTraining:
         if self.split not in ("validation", "test"):
             raise SettingError(f"`split` must be 'validation' or 'test', but got {self.split!r}.")
 
+        if not 0 < self.fraction_of_data <= 1:
+            raise SettingError(f"`0 < fraction_of_data <= 1` must hold, but got {self.fraction_of_data}.")
+
     @property
     def name(self) -> str:
         """The name with the epochs trained, and the split where it is the test set."""
         return f"partial_training[{self.epochs}{', test' if self.split == 'test' else ''}]"
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return the training of `n` networks, and the forward passes that score them."""
+        scoring = count_items(task, self.split) / (3 * count_items(task, "train"))
+        return float(n * (self.epochs * self.fraction_of_data + scoring))
 
     @property
     def lineage(self) -> PartialTraining:
@@ -84,12 +96,12 @@ class PartialTraining:
         return ctx.workdir / f"{'-'.join(map(str, arch))}.pt"
 
     def _train_and_evaluate(self, arch: Architecture, ctx: Context) -> float:
-        network = build_network(ctx.space, arch, ctx.task, ctx.seed)
+        network, task = build_network(ctx.space, arch, ctx.task, ctx.seed), self._reduced(ctx.task)
         checkpoint = self._checkpoint(arch, ctx)
         ahead = epochs_trained(checkpoint) > self.epochs  # then train anew, and leave the checkpoint alone
         train(
             network,
-            ctx.task,
+            task,
             self._recipe(),
             epochs=self.epochs,
             seed=ctx.seed,
@@ -97,6 +109,15 @@ class PartialTraining:
             checkpoint=None if ahead else checkpoint,
         )
         return evaluate(laid_out(network, ctx.device).eval(), ctx.task, self.split, device=ctx.device)
+
+    def _reduced(self, task: Task) -> Task:
+        """Return the task with the part of its training items that is trained on."""
+        if self.fraction_of_data == 1:
+            return task
+        whole = getattr(task, "train_fraction", None)
+        if whole is None or not is_dataclass(task):
+            raise SettingError(f"The task {task.name!r} has no `train_fraction`: leave `fraction_of_data` at 1.")
+        return replace(task, train_fraction=whole * self.fraction_of_data)
 
     def _recipe(self) -> Recipe:
         return Recipe(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from archsieve.errors import RunFolderError, SettingError, UnknownNameError, require
+from archsieve.estimator import network_epochs
 from archsieve.estimators.mean_rank import percentile_rank
 from archsieve.files import replace_file
 from archsieve.pool import draw_up_to
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
 
 PASSED, FAILED = 2.0, -1.0
 
@@ -82,6 +84,10 @@ class Predictor:
     def needs(self) -> tuple[str, ...]:
         """What the teacher needs."""
         return tuple(getattr(self.teacher, "needs", ()))
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return what the teacher's scores of the sample cost."""
+        return network_epochs(self.teacher, self.samples, space, task) or 0.0
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Callable[..., NDArray[np.float64]]) -> None:
         """Let the teacher score the sample, and keep codes and scores.

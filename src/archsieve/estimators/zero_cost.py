@@ -17,12 +17,14 @@ from archsieve.estimators.proxy import Probe
 from archsieve.networks import build_network, build_supernet, channels_last, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
+from archsieve.task import count_items
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,12 @@ class ZeroCost:
     def needs(self) -> tuple[str, ...]:
         """What the proxy needs: "data", "labels", "gradients"."""
         return tuple(PROXIES[self.proxy].needs)
+
+    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+        """Return the share of an epoch that the batch is: a third without gradients, nothing where nothing is run."""
+        proxy = PROXIES[self.proxy]
+        passes = 0.0 if proxy.mode == "none" else 1.0 if "gradients" in proxy.needs else 1 / 3
+        return float(n * passes * proxy.batches * self.batch_size / count_items(task, "train"))
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the proxy's scores, shape (n,)."""

@@ -9,6 +9,8 @@ from archsieve.sources import Source
 from archsieve.tasks.images import ImageClassification, Images
 from archsieve.tasks.published import Published
 
+TOTALS = (50_000, 10_000)
+
 
 def _published(name: str, classes: int) -> Published:
     hub_id = f"uoft-cs/{name}"
@@ -52,6 +54,10 @@ class CIFAR10(ImageClassification):
         """Return the pictures; see `Published.load`."""
         return self.published.load(self.source)
 
+    def totals(self) -> tuple[int, int]:
+        """Return how many pictures there are to train and validate on, and how many to test on."""
+        return TOTALS
+
     def is_present(self) -> bool:
         """Whether the data are on this machine; cheap, and asks no network."""
         return self.published.is_present(self.source)
@@ -84,6 +90,10 @@ class CIFAR100(ImageClassification):
     def load(self) -> Images:
         """Return the pictures; see `Published.load`."""
         return self.published.load(self.source)
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many pictures there are to train and validate on, and how many to test on."""
+        return TOTALS
 
     def is_present(self) -> bool:
         """Whether the data are on this machine; cheap, and asks no network."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -71,10 +71,12 @@ class ImageClassification(ABC):
     Attributes:
         validation_fraction: share of the training data set aside as "validation", in [0, 1).
         split_seed: draws which ones.
+        train_fraction: share of the rest that is trained on, in (0, 1], always the same pictures.
     """
 
     validation_fraction: float = 0.1
     split_seed: int = 0
+    train_fraction: float = field(default=1.0, kw_only=True)
 
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raised whenever the same data would give other inputs
@@ -92,6 +94,9 @@ class ImageClassification(ABC):
         if not isinstance(fraction, int | float) or not 0 <= fraction < 1:
             raise SettingError(f"`0 <= validation_fraction < 1` must hold, but got {fraction!r}.")
         check_whole("split_seed", self.split_seed)
+        share = self.train_fraction
+        if not isinstance(share, int | float) or not 0 < share <= 1:
+            raise SettingError(f"`0 < train_fraction <= 1` must hold, but got {share!r}.")
 
     @property
     @abstractmethod
@@ -116,7 +121,21 @@ class ImageClassification(ABC):
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
         # 0 and 0.0 are one setting, and must not give two identities.
         settings["validation_fraction"] = float(self.validation_fraction)
+        settings["train_fraction"] = float(self.train_fraction)
+        if self.train_fraction == 1:  # identities from before there was such a setting stay true
+            del settings["train_fraction"]
         return {"name": self.name, "version": self.version, **settings}
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many pictures there are to train and validate on, and how many to test on."""
+        data = self.load()
+        return len(data.train_labels), len(data.test_labels)
+
+    def count(self, split: Split) -> int:
+        """Return how many items a split has."""
+        total, tests = self.totals()
+        trained, kept = self._cuts(total)
+        return {"train": trained, "validation": total - kept, "test": tests}[split]
 
     def batches(
         self,
@@ -167,15 +186,20 @@ class ImageClassification(ABC):
         if split == "test":
             return data.test_images, data.test_labels, np.arange(len(data.test_labels))
         total = len(data.train_labels)
-        # Over the decimal that the user wrote: in floats, (1 - 0.9) * 10 is just below 1.
-        kept = int((1 - Fraction(repr(float(self.validation_fraction)))) * total)
-        if kept == 0:
+        trained, kept = self._cuts(total)
+        if trained == 0:
             raise SettingError(
-                f"validation_fraction={self.validation_fraction} leaves none of the {total} training images "
-                f"of {self.name!r} for training: lower it."
+                f"validation_fraction={self.validation_fraction} and train_fraction={self.train_fraction} leave none "
+                f"of the {total} training images of {self.name!r} for training."
             )
         order = generator(self.split_seed, "split").permutation(total)
-        return data.train_images, data.train_labels, order[:kept] if split == "train" else order[kept:]
+        return data.train_images, data.train_labels, order[:trained] if split == "train" else order[kept:]
+
+    def _cuts(self, total: int) -> tuple[int, int]:
+        """Return how many of `total` are trained on, and where those to validate on begin."""
+        # Over the decimals that the user wrote: in floats, (1 - 0.9) * 10 is just below 1.
+        kept = (1 - Fraction(repr(float(self.validation_fraction)))) * total
+        return int(int(kept) * Fraction(repr(float(self.train_fraction)))), int(kept)
 
     def _stream(
         self,
