@@ -219,13 +219,16 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
     if value == "all":
         return Pool()
     table = _typed("pool", "'all' or a table with sample, or evolve and budget", value, dict)
-    _check_keys(table, ("sample", "evolve", "budget"), "the pool")
+    of_evolution = ("budget", "population", "tournament")
+    _check_keys(table, ("sample", "evolve", *of_evolution), "the pool")
     evolve = make("estimator", table["evolve"], plugins) if "evolve" in table else None
     if ("sample" in table) == (evolve is not None):
         raise PlanError(f"the pool needs either `sample` or `evolve`, but got {table}.")
-    if "budget" in table and evolve is None:
-        raise PlanError("the pool: `budget` goes with `evolve`.")
-    numbers = {key: _typed(key, "whole number", table[key], int) for key in ("sample", "budget") if key in table}
+    for key in of_evolution:
+        if key in table and evolve is None:
+            raise PlanError(f"the pool: `{key}` goes with `evolve`.")
+    names = ("sample", *of_evolution)
+    numbers = {key: _typed(key, "whole number", table[key], int) for key in names if key in table}
     return Pool(evolve=evolve, **numbers)
 
 

@@ -36,15 +36,20 @@ class Pool:
         sample: so many networks drawn at random; None for all.
         evolve: an estimator that a regularized evolution maximises; the pool is every network it visits.
         budget: evaluations of that evolution.
+        population: its members alive, at most the budget.
+        tournament: members that compete to be the parent, at most the population.
     """
 
     sample: int | None = None
     evolve: Any = None
     budget: int = 500
+    population: int = 50
+    tournament: int = 10
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name, number in (("sample", self.sample), ("budget", self.budget)):
+        for name in ("sample", "budget", "population", "tournament"):
+            number = getattr(self, name)
             if number is not None and number < 1:
                 raise SettingError(f"`{name} >= 1` must hold for a pool, but got {name}={number}.")
 
@@ -56,8 +61,8 @@ class Pool:
             session.space,
             lambda archs: session.scores([self.evolve], archs)[:, 0],
             budget=self.budget,
-            population=min(50, self.budget),
-            tournament=min(10, self.budget),
+            population=min(self.population, self.budget),
+            tournament=min(self.tournament, self.population, self.budget),
             rng=generator(session.seed, "sample", "evolution"),
         )
         visited = (tuple(map(int, code)) for code in found.rounds[0].archs)
