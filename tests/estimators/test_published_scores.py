@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
+from archsieve.estimator import Context
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.registry import BENCHMARKS
+from archsieve.registry import BENCHMARKS, TASKS
 from archsieve.tables import shipped
 
 pytestmark = pytest.mark.data
@@ -45,7 +46,7 @@ def both():
         ("fisher", spearmanr, 0.95),
         ("grad_norm", spearmanr, 0.95),
         ("jacov", spearmanr, 0.93),
-        ("epe_nas", spearmanr, 0.78),  # depends on which classes the batch holds
+        ("epe_nas", spearmanr, 0.78),  # see the test of its batch
     ],
 )
 def test_agreement(both, name, statistic, least):
@@ -63,6 +64,17 @@ def test_synflow_is_the_published_number_itself(both):
     flows = np.isfinite(ours)
     assert flows.tolist() == (published != 0).tolist()
     np.testing.assert_allclose(ours[flows], published[flows], rtol=0.02)
+
+
+def test_the_published_epe_nas_is_of_half_the_batch(both, tmp_path):
+    # epe_nas sums over the pairs of inputs of one class: a batch of 32 has a quarter of those that 64 inputs have. By
+    # 32 our own seeds agree with each other in .88 to .90 only, so that .81 with the published numbers is their noise.
+    benchmark = BENCHMARKS["nasbench201-published-proxies"]
+    cells = [benchmark.space.canonical(arch) for arch in benchmark.load().archs[:12]]
+    ctx = Context(benchmark.space, TASKS["cifar10"](), tmp_path)
+    half, published = ZeroCost("epe_nas", batch_size=32).score(cells, ctx), both["epe_nas"][1][:12]
+    assert 0.6 < np.median(half) / np.median(published) < 1.6
+    assert 3 < np.median(both["epe_nas"][0][:12]) / np.median(published) < 6
 
 
 def test_l2_norm_is_the_published_number_itself(both):
