@@ -100,6 +100,13 @@ def result(found: Result, folder: Path) -> None:
     if found.truth is not None:
         t = found.truth
         out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
+    if found.network_epochs is not None:
+        share = (
+            f", {100 * found.network_epochs / found.exhaustive_network_epochs:.1f} % of training all candidates"
+            if found.exhaustive_network_epochs
+            else ""
+        )
+        out(f"Cost: {found.network_epochs:.0f} network-epochs{share}")
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")

@@ -102,13 +102,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class StageReport:
-    """What one stage did: candidates in, kept, how many could not be scored, and the seconds of this run."""
+    """What one stage did: candidates in, kept, how many could not be scored, and the seconds of this run.
+
+    Its cost is in network-epochs (see `archsieve.estimator.Priced`), as if nothing had been stored; None: unknown.
+    """
 
     label: str
     candidates: int
     kept: int
     failures: int
     seconds: float
+    network_epochs: float | None
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,9 @@ class Result:
     """The outcome of a search, as `result.json` holds it.
 
     `best_score` is None where no stage chose between two, or none could be scored; so is `final_score` where there is
-    no final estimator, or it failed. `truth_note` says which table could not be read.
+    no final estimator, or it failed. `truth_note` says which table could not be read. `network_epochs` is the cost of
+    the stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
+    None where a part is unknown.
     """
 
     best: str
@@ -141,9 +147,35 @@ class Result:
     truth: Truth | None
     truth_note: str
     stages: tuple[StageReport, ...]
+    network_epochs: float | None
+    exhaustive_network_epochs: float | None
     seconds: float
     seed: int
     archsieve_version: str
+
+
+class Ledger:
+    """What scores cost beyond what was paid before.
+
+    Training that an earlier estimator of the same lineage did, for the networks that are left, is not paid twice.
+    """
+
+    def __init__(self, space: SearchSpace, task: Task) -> None:
+        self._space, self._task = space, task
+        self._paid: dict[str, Any] = {}
+
+    def pay(self, estimator: Any, n: int) -> float | None:
+        """Return the cost of `n` scores in network-epochs; None where it is unknown."""
+        whole = network_epochs(estimator, n, self._space, self._task)
+        lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
+        before = self._paid.get(lineage)
+        self._paid[lineage] = estimator
+        paid = None if before is None else network_epochs(before, n, self._space, self._task)
+        return whole if whole is None or paid is None else max(0.0, whole - paid)
+
+
+def _total(costs: Sequence[float | None]) -> float | None:
+    return None if None in costs else sum(cost for cost in costs if cost)
 
 
 def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None) -> Result:
@@ -153,15 +185,18 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
             raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
     begun = time.perf_counter()
     (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be another plan's
-    stages = iter(plan.stages)
+    stages, ledger, pool = iter(plan.stages), Ledger(plan.space, plan.task), plan.pool.draw(session)
+    costs = [] if plan.pool.evolve is None else [ledger.pay(plan.pool.evolve, plan.pool.budget)]
 
     def over(found: Round) -> None:
+        estimator = next(stages).estimator
+        costs.append(ledger.pay(estimator, len(found.archs)))
         dropped = set(range(len(found.archs))) - set(found.kept.tolist())
-        session.forget(next(stages).estimator, [tuple(found.archs[i].tolist()) for i in sorted(dropped)])
+        session.forget(estimator, [tuple(found.archs[i].tolist()) for i in sorted(dropped)])
         if on_round is not None:
             on_round(found)
 
-    found = run_funnel(plan.stages, plan.pool.draw(session), session.scores, on_round=over)
+    found = run_funnel(plan.stages, pool, session.scores, on_round=over)
     final = session.scores([plan.final], [found.best])[0, 0] if plan.final else math.nan
     truth, truth_note = true_rank(session.space, session.task, found.best)
     result = Result(
@@ -175,8 +210,11 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
         truth=truth,
         truth_note=truth_note,
         stages=tuple(
-            StageReport(r.label, len(r.archs), len(r.kept), r.failures, round(r.seconds, 3)) for r in found.rounds
+            StageReport(r.label, len(r.archs), len(r.kept), r.failures, round(r.seconds, 3), cost)
+            for r, cost in zip(found.rounds, costs[len(costs) - len(found.rounds) :], strict=True)
         ),
+        network_epochs=_total([*costs, ledger.pay(plan.final, 1)] if plan.final else costs),
+        exhaustive_network_epochs=network_epochs(plan.final, len(pool), plan.space, plan.task) if plan.final else None,
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         archsieve_version=version("archsieve"),
@@ -227,28 +265,17 @@ def forecast(plan: Plan) -> Sequence[StageForecast]:
     Training that an earlier stage did is not paid twice; a pool that an evolution gathers is a stage of its own.
     """
     rows: list[StageForecast] = []
-    paid: dict[str, Any] = {}
+    ledger = Ledger(plan.space, plan.task)
     n = plan.pool.count(plan.space)
     if plan.pool.evolve is not None:
-        cost = _marginal(plan.pool.evolve, plan.pool.budget, plan, paid)
+        cost = ledger.pay(plan.pool.evolve, plan.pool.budget)
         rows.append(StageForecast(f"evolution by {plan.pool.evolve.name}", plan.pool.budget, n, cost))
     for stage in plan.stages:
         if n == 1:
             break
         kept = None if stage.above is not None else stage.count(n)
-        rows.append(StageForecast(stage.label, n, kept, _marginal(stage.estimator, n, plan, paid)))
+        rows.append(StageForecast(stage.label, n, kept, ledger.pay(stage.estimator, n)))
         n = n if kept is None else kept
     if plan.final is not None:
-        rows.append(StageForecast("final", 1, 1, _marginal(plan.final, 1, plan, paid)))
+        rows.append(StageForecast("final", 1, 1, ledger.pay(plan.final, 1)))
     return rows
-
-
-def _marginal(estimator: Any, n: int, plan: Plan, paid: dict[str, Any]) -> float | None:
-    """Return the cost of `n` scores without what an estimator of the same lineage has paid before."""
-    whole = network_epochs(estimator, n, plan.space, plan.task)
-    if whole is None:
-        return None
-    lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
-    before = network_epochs(paid[lineage], n, plan.space, plan.task) if lineage in paid else 0.0
-    paid[lineage] = estimator
-    return max(0.0, whole - (before or 0.0))
