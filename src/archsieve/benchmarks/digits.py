@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FILE = "digits.npz"
 SPACE = NASBenchMacro(stem_width=8, widths=(8, 16, 32), stages=(2, 2, 2), head_width=64)
 TEST_IMAGES, VALIDATION_IMAGES = 997, 500
-EPOCHS, TRUTHS, CURVES = 20, 3, 3
+EPOCHS, TRUTHS, CURVES = 20, 3, 2
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class DigitsBenchmark:
     """All 729 codes, accuracies in percent.
 
     `test_acc` is the mean over three seeds after the last of 20 epochs, `test_acc_std` their deviation (ddof 1),
-    `test_acc_1` to `test_acc_3` each of them. `curve_<epoch>`, `curve2_<epoch>` and `curve3_<epoch>` are validation
-    accuracies of three other seeds after every epoch: what partial training would have seen.
+    `test_acc_1` to `test_acc_3` each of them. `curve_<epoch>` and `curve2_<epoch>` are validation
+    accuracies of two other seeds after every epoch: what partial training would have seen.
 
     >>> DIGITS.truth, len(DIGITS.load().archs)
     ('test_acc', 729)
@@ -53,7 +53,7 @@ class DigitsBenchmark:
 
     name: str = "digits-macro"
     task: str = "digits"
-    source: Source = PackageSource(FILE, "this package", "Apache-2.0", "archsieve, studies/make_digits_benchmark.py")  # noqa: RUF009 - frozen
+    source: Source = PackageSource(FILE, "this package", "Apache-2.0", "archsieve, studies/make_digits_benchmark.py")
     truth: str = "test_acc"
 
     @property
