@@ -82,7 +82,7 @@ def train(
     forward: Forward | None = None,
     on_epoch: Callable[[int], None] | None = None,
 ) -> None:
-    """Train `network`, in place, until it has seen `epochs` epochs in total.
+    """Train `network`, in place, until it has seen `epochs` epochs in total; on CUDA in mixed precision.
 
     Order, augmentation and dropout of an epoch depend on seed and epoch alone, so that training in pieces equals
     training at once. `checkpoint` is read if it is there and written after every epoch, and inside one when SIGTERM
@@ -166,10 +166,18 @@ class _Trainer:
 
     def _step(self, inputs: Tensor, targets: Tensor, choices: np.random.Generator) -> None:
         self.optimiser.zero_grad(set_to_none=True)
-        for outputs in self.forward(inputs, choices):
-            self.task.loss(outputs, targets).backward()  # type: ignore[no-untyped-call]
+        outputs = iter(self.forward(inputs, choices))
+        while (loss := self._next_loss(outputs, targets)) is not None:
+            loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimiser.step()
+
+    def _next_loss(self, outputs: Iterator[Tensor], targets: Tensor) -> Tensor | None:
+        """Return the loss of the next outputs, in bfloat16 on CUDA; None at the end."""
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda"):
+            following = next(outputs, None)
+            return None if following is None else self.task.loss(following, targets)
 
     def _save(self) -> None:
         if self.checkpoint:
