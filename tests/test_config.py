@@ -104,6 +104,10 @@ def test_a_label_names_every_epoch(load):
         ("pool = { sample = 5 }", Pool(sample=5)),
         ('pool = { evolve = "params" }', Pool(evolve=Cost("params"), budget=500)),
         ('pool = { evolve = { name = "zero_cost", proxy = "zen" }, budget = 60 }', Pool(None, ZeroCost("zen"), 60)),
+        (
+            'pool = { evolve = "params", budget = 9, population = 4, tournament = 3 }',
+            Pool(None, Cost("params"), 9, 4, 3),
+        ),
     ],
 )
 def test_pools(load, text, pool):
@@ -118,6 +122,31 @@ def test_shipped_plans_load_and_can_be_counted(name):
     assert rows[0].candidates > 1
     assert all(row.kept is None or 1 <= row.kept <= row.candidates for row in rows)
     assert all(row.network_epochs is not None for row in rows)
+
+
+@pytest.mark.parametrize("space", ["nasbench-macro", "nasbench201"])
+@pytest.mark.parametrize("variant", ["", "-cpu"])
+@pytest.mark.parametrize(
+    ("letter", "start", "total"), [("a", 262, 455), ("a", 625, 1110), ("b", 131, 332), ("c", 16, 43)]
+)
+def test_shipped_pipelines_drop_what_the_paper_drops(space, variant, letter, start, total):
+    plan = load_plan(find_plan(f"{letter}-{space}{variant}"))
+    n, trained = start, 0
+    for stage in plan.stages:
+        if isinstance(stage.estimator, PartialTraining) and n > 1:
+            trained += n
+            n = stage.count(n)
+    assert (n, trained) == (1, total)
+    assert plan.stages[-1].estimator.horizon == {"nasbench-macro": 50, "nasbench201": 200}[space]
+    assert plan.stages[-1].estimator.nesterov == (space == "nasbench201")
+
+
+def test_a_baseline_scores_by_what_it_evolved():
+    for name in plan_names():
+        if name.startswith(("spos-", "zero-cost-")):
+            plan = load_plan(find_plan(name))
+            assert plan.stages[0].estimator == plan.pool.evolve
+            assert (plan.pool.budget, plan.pool.population, plan.pool.tournament) == (500, 20, 20)
 
 
 PARTIAL = '[[stage]]\nestimator = "partial_training"\n'
