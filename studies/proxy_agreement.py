@@ -53,7 +53,6 @@ class Plainly:
     """A proxy computed as one writes it first: a fresh network for every architecture and every proxy."""
 
     proxy: str
-    version = 1
     chunk_size = 8
     needs = ("data", "labels")
 
@@ -61,6 +60,11 @@ class Plainly:
     def name(self) -> str:
         """The name beside the proxy's."""
         return f"plainly {self.proxy}"
+
+    @property
+    def version(self) -> int:
+        """The proxy's version."""
+        return PROXIES[self.proxy].version
 
     def score(self, archs, ctx):
         """Return the scores, shape (n,)."""
