@@ -21,6 +21,7 @@ import numpy as np
 from archsieve import TASKS
 from archsieve.benchmarks.digits import CURVES, EPOCHS, FILE, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
 from archsieve.executor import Processes
+from archsieve.files import replace_file
 from archsieve.networks import build_network
 from archsieve.space import enumerate_space
 from archsieve.training import Recipe, evaluate, train
@@ -83,7 +84,9 @@ def main() -> None:
         for seed in range(FIRST_SEED, FIRST_SEED + TRUTHS + CURVES):
             file = chosen.out / f"{seed}.jsonl"
             rows = rows_of(file)
-            file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            if file.exists() and not file.read_text().endswith("\n"):  # a line cut short
+                with replace_file(file) as whole:
+                    whole.write_text("".join(json.dumps(row) + "\n" for row in rows))
             known = {tuple(row["arch"]) for row in rows}
             with file.open("a") as out:
                 for row in executor.map(partial(curves, seed), [a for a in archs if a not in known]):

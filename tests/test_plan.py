@@ -3,18 +3,21 @@
 import json
 import math
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
+from archsieve.estimators.cost import PARAMS
 from archsieve.estimators.lookup import Lookup, Replay
+from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.ledger import Ledger
 from archsieve.plan import Plan, Pool, forecast, run_plan, true_rank
 from archsieve.registry import BENCHMARKS
 from archsieve.search import Stage
@@ -277,18 +280,38 @@ def test_costs_by_hand():
     assert [row.network_epochs for row in found[1:]] == [
         pytest.approx(12 * (1 / 6 + 1 / 2)),  # 10 and the 2 of the calibration; nwot's forward is a third
         pytest.approx(15 + 4 * scoring),
-        0,  # scored on fewer items by the same supernet
+        pytest.approx(3 * scoring / 2),  # by the same supernet
         pytest.approx(3 * (1 + scoring)),
-        pytest.approx(3 * 2),
+        pytest.approx(3 * (2 + scoring)),
         24,
         8,
         4,
         None,
-        pytest.approx(7 - 3 + (10 - 6) / 162),
+        pytest.approx(7 - 3 + 10 / 162),
     ]
     assert found[0].network_epochs == 9
     evolved = forecast(Plan(space, task, (Stage(vote.parts[1], top=1),), pool=Pool(evolve=vote.parts[1], budget=50)))
-    assert [(r.candidates, r.kept, r.network_epochs) for r in evolved] == [(50, 50, 25.0), (50, 1, 0.0)]
+    assert [(r.candidates, r.kept, r.network_epochs) for r in evolved] == [(50, None, 25.0), (50, 1, 0.0)]
+
+
+def test_what_is_shared_is_paid_once():
+    task = Synthetic(shape=(3, 8, 8), num_outputs=4, images=60)  # 54 to train on
+    space = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
+    snip, supernet = ZeroCost("snip", 54), OneShot(epochs=5, scoring_items=54)
+    vote = Vote((snip,), calibration=6)
+
+    def costs(*estimators):
+        ledger = Ledger(space, task)
+        return [ledger.pay(estimator, 9) for estimator in estimators]
+
+    assert costs(Predictor(vote, above=0, samples=6), vote, vote) == [6, 9, 0]  # the 6 are the same sample
+    recalibrated = replace(supernet, batch_norm="recalibrated", recalibration_batches=1)
+    assert costs(MeanRank((supernet, PARAMS())), recalibrated) == pytest.approx([5 + 9 / 3, 9 * (54 + 64) / 162])
+    assert costs(PartialTraining(epochs=3), PartialTraining(epochs=1), PartialTraining(epochs=4)) == pytest.approx(
+        [27 + 1 / 3, 1 / 3, 9 + 1 / 3]
+    )
+    assert costs(Predictor(snip, samples=10_000)) == [len({space.canonical(a) for a in enumerate_space(space)})]
+    assert costs(Counting(), Predictor(Counting(), samples=2), MeanRank((snip, Counting()))) == [None, None, None]
 
 
 def read_strictly(path):

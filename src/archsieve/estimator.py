@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,30 +121,26 @@ class Resumable(Protocol):
         """Delete what is kept to go on with these codes; they were cut."""
 
 
+class Price(NamedTuple):
+    """A cost in network-epochs: one network trained on every item of the training split once.
+
+    Forward passes alone count a third of that. What several architectures could share counts as if they did not.
+
+    Attributes:
+        training: what estimators of one lineage go on from.
+        scoring: what is spent on these scores alone.
+    """
+
+    training: float
+    scoring: float
+
+
 @runtime_checkable
 class Priced(Protocol):
-    """Says beforehand what its scores cost.
+    """Says beforehand what its scores cost. One that learns from another says so by `lesson`, (estimator, count)."""
 
-    The unit is the network-epoch: one network trained on every item of the training split once. Forward passes alone
-    count a third of that, and what several architectures share counts as if they did not, unless said otherwise.
-    """
-
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
-        """Return the cost of the scores of `n` architectures from nothing, in network-epochs."""
-
-
-def network_epochs(estimator: Any, n: int, space: SearchSpace, task: Task) -> float | None:
-    """Return the cost of `n` scores in network-epochs; None where the estimator, or the task, does not say.
-
-    A composite costs what its parts do, for its calibration sample too.
-    """
-    if isinstance(estimator, Composite):
-        count = n + (estimator.calibration or 0)
-        costs = [network_epochs(part, count, space, task) for part in estimator.parts]
-        return None if None in costs else sum(cost for cost in costs if cost)
-    if isinstance(estimator, Priced) and hasattr(task, "count"):
-        return estimator.network_epochs(n, space, task)
-    return None
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
+        """Return the cost of the scores of `n` architectures from nothing."""
 
 
 def identity(thing: Any) -> Any:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmark import benchmarks_of
+from archsieve.benchmark import benchmarks_of, is_about
 from archsieve.errors import ArchsieveError, SettingError
-from archsieve.estimator import Resumable, fingerprint, network_epochs
+from archsieve.ledger import Ledger, total
 from archsieve.pool import pool_size
 from archsieve.randomness import generator
 from archsieve.run_folder import RESULT_FILE, write_json
@@ -104,7 +104,7 @@ class Plan:
 class StageReport:
     """What one stage did: candidates in, kept, how many could not be scored, and the seconds of this run.
 
-    Its cost is in network-epochs (see `archsieve.estimator.Priced`), as if nothing had been stored; None: unknown.
+    Its cost is in network-epochs (see `archsieve.ledger`), as if nothing had been stored; None: unknown.
     """
 
     label: str
@@ -154,30 +154,6 @@ class Result:
     archsieve_version: str
 
 
-class Ledger:
-    """What scores cost beyond what was paid before.
-
-    Training that an earlier estimator of the same lineage did, for the networks that are left, is not paid twice.
-    """
-
-    def __init__(self, space: SearchSpace, task: Task) -> None:
-        self._space, self._task = space, task
-        self._paid: dict[str, Any] = {}
-
-    def pay(self, estimator: Any, n: int) -> float | None:
-        """Return the cost of `n` scores in network-epochs; None where it is unknown."""
-        whole = network_epochs(estimator, n, self._space, self._task)
-        lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
-        before = self._paid.get(lineage)
-        self._paid[lineage] = estimator
-        paid = None if before is None else network_epochs(before, n, self._space, self._task)
-        return whole if whole is None or paid is None else max(0.0, whole - paid)
-
-
-def _total(costs: Sequence[float | None]) -> float | None:
-    return None if None in costs else sum(cost for cost in costs if cost)
-
-
 def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None) -> Result:
     """Run the plan in an open session, write `result.json`, and return what it holds."""
     for kind in ("space", "task", "seed"):
@@ -213,8 +189,8 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
             StageReport(r.label, len(r.archs), len(r.kept), r.failures, round(r.seconds, 3), cost)
             for r, cost in zip(found.rounds, costs[len(costs) - len(found.rounds) :], strict=True)
         ),
-        network_epochs=_total([*costs, ledger.pay(plan.final, 1)] if plan.final else costs),
-        exhaustive_network_epochs=network_epochs(plan.final, len(pool), plan.space, plan.task) if plan.final else None,
+        network_epochs=total([*costs, ledger.pay(plan.final, 1)] if plan.final else costs),
+        exhaustive_network_epochs=Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None,
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         archsieve_version=version("archsieve"),
@@ -231,7 +207,7 @@ def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth
     """Return what the first present table about this space and task says of `arch`, and which could not be read."""
     notes = []
     for benchmark in benchmarks_of(space):
-        if benchmark.truth is None or benchmark.task != task.name or not benchmark.is_present():
+        if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
             continue
         try:
             table = benchmark.load()
@@ -248,9 +224,10 @@ def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth
 
 @dataclass(frozen=True)
 class StageForecast:
-    """What a stage will get and keep, and cost in network-epochs (see `archsieve.estimator.Priced`); None: unknown.
+    """What a stage will get and keep, and cost in network-epochs (see `archsieve.ledger`); None: unknown.
 
-    `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds.
+    `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds. An evolution, a
+    stage of its own, keeps the distinct networks it met.
     """
 
     label: str
@@ -260,16 +237,13 @@ class StageForecast:
 
 
 def forecast(plan: Plan) -> Sequence[StageForecast]:
-    """Return what each stage will do. A stage that is given a single network does not run.
-
-    Training that an earlier stage did is not paid twice; a pool that an evolution gathers is a stage of its own.
-    """
+    """Return what each stage will do. A stage that is given a single network does not run."""
     rows: list[StageForecast] = []
     ledger = Ledger(plan.space, plan.task)
     n = plan.pool.count(plan.space)
     if plan.pool.evolve is not None:
         cost = ledger.pay(plan.pool.evolve, plan.pool.budget)
-        rows.append(StageForecast(f"evolution by {plan.pool.evolve.name}", plan.pool.budget, n, cost))
+        rows.append(StageForecast(f"evolution by {plan.pool.evolve.name}", plan.pool.budget, None, cost))
     for stage in plan.stages:
         if n == 1:
             break

@@ -30,7 +30,12 @@ def draw_pool(space: SearchSpace, seed: int, sample: int | None = None) -> list[
 
 def draw_up_to(space: SearchSpace, seed: int, count: int) -> list[Architecture]:
     """Return the first `count` of `draw_pool`, or all where the space holds fewer."""
-    return draw_pool(space, seed, count if size(space) > LARGEST_POOL else min(count, len(_distinct(space))))
+    return draw_pool(space, seed, up_to(space, count))
+
+
+def up_to(space: SearchSpace, count: int) -> int:
+    """Return `count`, or the number of distinct networks where a space that can be listed holds fewer."""
+    return count if size(space) > LARGEST_POOL else min(count, len(_distinct(space)))
 
 
 def pool_size(space: SearchSpace, sample: int | None = None) -> int:

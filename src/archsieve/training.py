@@ -1,4 +1,4 @@
-"""The one training loop: supernets and partial training; exact to resume, deterministic by seed."""
+"""The one training loop: supernets and partial training; on the CPU exact to resume and deterministic by seed."""
 
 from __future__ import annotations
 
@@ -235,6 +235,19 @@ def epochs_trained(path: Path) -> int:
         return 0
     with _reading(path):
         return int(_load(path)["epochs"])
+
+
+def is_beyond(path: Path, epochs: int) -> bool:
+    """Whether a checkpoint holds more training than so many epochs, be it a part of one; False where there is none.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    if not path.exists():
+        return False
+    with _reading(path):
+        state = _load(path)
+        return int(state["epochs"]) > epochs or (int(state["epochs"]) == epochs and bool(state["inside"]))
 
 
 def evaluate(

@@ -199,10 +199,10 @@ class Uneven(NASBenchMacro):
 
 @dataclass(frozen=True)
 class Bound(NASBenchMacro):
-    """A space that forbids most combinations."""
+    """A space that forbids one combination."""
 
     def is_valid(self, arch):
-        return len(set(arch)) == 1
+        return arch != (2, 0, 1)
 
 
 @pytest.mark.parametrize(

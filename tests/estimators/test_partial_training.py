@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import signal
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
-from archsieve.training import epochs_trained, evaluate
+from archsieve.training import epochs_trained, evaluate, is_beyond
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 # Many pictures to score on, so that equal scores say something; batches of 25 to train on.
@@ -46,6 +47,39 @@ def test_an_earlier_epoch_later_is_what_it_was_at_first(tmp_path):
     before = (tmp_path / "1-0.pt").read_bytes()
     assert {epochs: scores(tmp_path, epochs) for epochs in (2, 0, 1, 3)} == first
     assert (tmp_path / "1-0.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_a_checkpoint_inside_a_later_epoch_is_not_this_epochs(tmp_path, monkeypatch, asked):
+    class TerminatedError(Exception):
+        pass
+
+    def stop(*_):
+        raise TerminatedError
+
+    scores(tmp_path, asked)
+    losses = []
+
+    class Watched(type(TASK)):
+        def loss(self, outputs, targets):
+            losses.append(0)
+            if len(losses) == 3:  # inside the next epoch, which has six steps
+                signal.raise_signal(signal.SIGTERM)
+            return super().loss(outputs, targets)
+
+    watched = Watched(**{f.name: getattr(TASK, f.name) for f in fields(TASK)})
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(TerminatedError):
+            partial(asked + 1).score(ARCHS[:1], Context(SPACE, watched, tmp_path))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert is_beyond(tmp_path / "1-0.pt", asked)
+    assert not is_beyond(tmp_path / "1-0.pt", asked + 1)
+    held = (tmp_path / "1-0.pt").read_bytes()
+    assert scores(tmp_path, asked, ARCHS[:1]) == scores(tmp_path / "anew", asked, ARCHS[:1])
+    assert (tmp_path / "1-0.pt").read_bytes() == held
+    assert scores(tmp_path, asked + 1, ARCHS[:1]) == scores(tmp_path / "anew", asked + 1, ARCHS[:1])
 
 
 def test_a_fraction_of_the_data_is_trained_on_as_if_there_were_no_more(tmp_path):

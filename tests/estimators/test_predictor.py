@@ -170,6 +170,26 @@ def test_scores_do_not_depend_on_order_or_company(session):
     assert [estimator.score([arch], ctx)[0] for arch in CODES[:9]] == scores[:9].tolist()
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Predictor(Total(), samples=60, rounds=3),
+        Predictor(Total(), samples=60, model="MLPRegressor", options={"max_iter": 20, "hidden_layer_sizes": 8}),
+        Predictor(Total(), samples=60, model="Ridge", encoding="one_hot"),
+    ],
+    ids=["rounds", "MLP", "Ridge"],
+)
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_scores_depend_on_neither_the_order_of_the_pool_nor_the_pieces(tmp_path, estimator):
+    with Session(tmp_path / "one", SPACE, TASK) as session:
+        scores = scored(session, estimator)
+        ctx = session.context(estimator, CODES)
+        pieces = [estimator.score(CODES[i : i + 79], ctx) for i in range(0, 625, 79)]
+        assert np.concatenate(pieces).tolist() == scores.tolist()
+    with Session(tmp_path / "other", SPACE, TASK) as session:
+        assert scored(session, estimator, CODES[::-1]).tolist() == scores[::-1].tolist()
+
+
 def test_it_learns_once(session):
     estimator = Predictor(Total(), above=9.0)
     before = scored(session, estimator, CODES[:50])

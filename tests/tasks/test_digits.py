@@ -23,6 +23,14 @@ def test_it_holds_every_digit_of_scikit_learn_once():
 def test_the_test_split_is_fixed():
     # Golden: the test images are part of what a published accuracy means.
     assert Digits(split_seed=5).load() is Digits().load()
+    more = Digits(test_images=997)
+    assert (len(more.load().train_labels), len(more.load().test_labels)) == (800, 997)
+    assert more.load().test_images[:359].tobytes() == Digits().load().test_images.tobytes()
+    assert "test_images" not in Digits().identity()
+    assert more.identity()["test_images"] == 997
+    for wrong in (0, 1797):
+        with pytest.raises(errors.SettingError, match="`test_images"):
+            Digits(test_images=wrong)
     assert Digits().load().test_labels[:12].tolist() == [4, 6, 9, 5, 5, 6, 1, 5, 9, 1, 2, 7]
     assert int(Digits().load().test_images.sum()) == 112_732
 

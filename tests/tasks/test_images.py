@@ -200,6 +200,8 @@ def test_a_split_seed_is_a_whole_number(seed):
 def test_a_fraction_that_leaves_nothing_to_train_on_is_refused():
     with pytest.raises(SettingError, match=r"0\.95 and train_fraction=1\.0 leave none of the 10 training images"):
         Tiny(validation_fraction=0.95).batches("train", batch_size=1)
+    with pytest.raises(SettingError, match=r"0\.1 and train_fraction=0\.01 leave none of the 10 training images"):
+        Tiny(train_fraction=0.01).count("train")
 
 
 # Each is refused by the call, not by the first batch.

@@ -6,6 +6,8 @@ validation and of the test split were classified rightly. The seeds of the truth
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 
 from archsieve.benchmark import Table
 from archsieve.benchmarks.files import fault
+from archsieve.errors import MissingDataError
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 
@@ -38,6 +41,19 @@ class PackageSource(Source):
         path = Path(str(files("archsieve.benchmarks"))) / self.file
         return path if path.exists() else None
 
+    def require(self) -> Path:
+        """Return its path.
+
+        Raises:
+            MissingDataError: the package is not whole.
+        """
+        path = self.find()
+        if path is None:
+            raise MissingDataError(
+                f"The file {self.file!r} of the package itself ({self.licence}) is missing: install archsieve anew."
+            )
+        return path
+
 
 @dataclass(frozen=True)
 class DigitsBenchmark:
@@ -55,6 +71,11 @@ class DigitsBenchmark:
     task: str = "digits"
     source: Source = PackageSource(FILE, "this package", "Apache-2.0", "archsieve, studies/make_digits_benchmark.py")
     truth: str = "test_acc"
+
+    @property
+    def task_settings(self) -> Mapping[str, float]:
+        """The settings of the task with which everything was trained."""
+        return {"test_images": TEST_IMAGES, "validation_fraction": 0.625, "split_seed": 0, "train_fraction": 1.0}
 
     @property
     def space(self) -> NASBenchMacro:
@@ -81,8 +102,11 @@ class DigitsBenchmark:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 codes, validation, test = (arrays[name] for name in ("codes", "validation", "test"))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise fault(path, f"is damaged: install archsieve anew ({error})") from error
+        shape = TRUTHS + CURVES, len(codes), EPOCHS
+        if validation.shape != shape or test.shape != shape:
+            raise fault(path, f"is not of this version: it should hold counts of the shape {shape}")
         return Table(tuple(tuple(map(int, code)) for code in codes), _columns(validation, test))
 
 

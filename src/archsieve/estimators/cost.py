@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from archsieve.errors import require
+from archsieve.estimator import Price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +37,9 @@ class Cost:
         closed_form = getattr(ctx.space, self.name, None)
         return np.array([closed_form(a, ctx.task) if closed_form else self._count(a, ctx) for a in archs], dtype=float)
 
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
-        """Return 0: nothing is run."""
-        return 0.0
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
+        """Return nothing: nothing is run."""
+        return Price(0.0, 0.0)
 
     def _count(self, arch: Architecture, ctx: Context) -> int:
         require("torch", "torch")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.benchmark import find_benchmark
 from archsieve.errors import SettingError
+from archsieve.estimator import Price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +42,9 @@ class Lookup:
         """The column's name."""
         return self.column
 
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return what recording `n` values took."""
-        return n * self.epochs_behind
+        return Price(n * self.epochs_behind, 0.0)
 
     def identity(self) -> dict[str, Any]:
         """Return what scores depend on, which `epochs_behind` is not."""
@@ -97,9 +98,9 @@ class Replay:
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
         """Delete nothing: nothing is kept."""
 
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return what training `n` networks so far took when it was recorded."""
-        return float(n * self.epochs)
+        return Price(n * self.epochs, 0.0)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the recorded values, shape (n,); see `Lookup`."""

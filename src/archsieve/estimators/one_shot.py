@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -10,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import SettingError
+from archsieve.estimator import Price
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.networks import build_supernet, channels_last, laid_out
+from archsieve.pool import LARGEST_POOL
 from archsieve.randomness import generator
+from archsieve.space import size
 from archsieve.task import count_items
 from archsieve.training import Recipe, epochs_trained, evaluate_each, first_items, load_checkpoint, train
 
@@ -64,7 +68,6 @@ class OneShot:
     scoring_items: int | None = None
     name: ClassVar[str] = "one_shot"
     version: ClassVar[int] = 2
-    chunk_size: ClassVar[int] = 128  # paths that may share prefixes, and how much a kill can lose
     learns_from_pool: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
 
@@ -81,6 +84,11 @@ class OneShot:
         self._recipe()
 
     @property
+    def chunk_size(self) -> int:
+        """Few enough for a kill to cost little, and many where paths may share prefixes."""
+        return 64 if self.batch_norm == "batch" else 4
+
+    @property
     def lineage(self) -> OneShot:
         """The same supernet, whatever way its paths are scored."""
         return replace(self, scoring_items=None, batch_norm="batch", recalibration_batches=1)
@@ -88,13 +96,13 @@ class OneShot:
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
         """Delete nothing: the supernet is all paths'."""
 
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the paths trained, in epochs, and the forward passes that score `n` paths one by one."""
         paths = max(space.choices) if self.sampling == "fair" else 1
         items = count_items(task, "validation") if self.scoring_items is None else self.scoring_items
         if self.batch_norm == "recalibrated":
             items += self.recalibration_batches * self.batch_size
-        return float(self.epochs * paths + n * items / (3 * count_items(task, "train")))
+        return Price(self.epochs * paths, n * items / (3 * count_items(task, "train")))
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Any) -> None:
         """Train the supernet, going on from where it was stopped.
@@ -102,8 +110,10 @@ class OneShot:
         Raises:
             SettingError: the space has no supernet, or cannot be sampled fairly.
         """
-        sample = _fair if self.sampling == "fair" else _uniform
-        next(sample(ctx.space, generator(ctx.seed, "sample")))  # refuses before the work
+        sample = _uniform
+        if self.sampling == "fair":
+            sample = _fair
+            _check_fair(ctx.space)
         if epochs_trained(self._file(ctx)) >= self.epochs:
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
@@ -208,21 +218,28 @@ def _uniform(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architect
 
 
 def _fair(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Yield paths that together hold every option of every decision once.
+    """Yield paths that together hold every option of every decision once."""
+    paths = np.stack([rng.permutation(options) for options in space.choices], axis=1)
+    yield from (tuple(path) for path in paths.tolist())
+
+
+def _check_fair(space: SearchSpace) -> None:
+    """Check that every option can be trained once a step.
 
     Raises:
-        SettingError: decisions differ in options, or not every code is an architecture.
+        SettingError: decisions differ in options, or not every code is an architecture (of a space too large to list,
+            ten thousand are looked at).
     """
-    counts = sorted(set(space.choices))
-    if len(counts) > 1:
+    least, most = min(space.choices), max(space.choices)
+    if least != most:
         raise SettingError(
-            f"Fair sampling trains every option equally often, but the decisions of {space.name} have {counts[0]} to "
-            f'{counts[-1]} options: use sampling="uniform".'
+            f"Fair sampling trains every option equally often, but the decisions of {space.name} have {least} to "
+            f'{most} options: use sampling="uniform".'
         )
-    paths = np.stack([rng.permutation(counts[0]) for _ in space.choices], axis=1)
-    for path in paths.tolist():
-        if not space.is_valid(tuple(path)):
-            raise SettingError(
-                f'Fair sampling combines options freely, which {space.name} forbids: use sampling="uniform".'
-            )
-        yield tuple(path)
+    rng = generator(0, "sample", "fair")
+    drawn = (tuple(rng.integers(0, space.choices).tolist()) for _ in range(10_000))
+    codes = drawn if size(space) > LARGEST_POOL else itertools.product(range(most), repeat=len(space.choices))
+    if not all(map(space.is_valid, codes)):
+        raise SettingError(
+            f'Fair sampling combines options freely, which {space.name} forbids: use sampling="uniform".'
+        )

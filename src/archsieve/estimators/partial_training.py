@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.estimator import Price
 from archsieve.networks import build_network, laid_out
+from archsieve.search import exact
 from archsieve.task import count_items
-from archsieve.training import Recipe, epochs_trained, evaluate, train
+from archsieve.training import Recipe, evaluate, is_beyond, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +66,6 @@ class PartialTraining:
             raise SettingError(f"`epochs >= 0` must hold, but got epochs={self.epochs}.")
         if self.split not in ("validation", "test"):
             raise SettingError(f"`split` must be 'validation' or 'test', but got {self.split!r}.")
-
         if not 0 < self.fraction_of_data <= 1:
             raise SettingError(f"`0 < fraction_of_data <= 1` must hold, but got {self.fraction_of_data}.")
 
@@ -73,10 +74,10 @@ class PartialTraining:
         """The name with the epochs trained, and the split where it is the test set."""
         return f"partial_training[{self.epochs}{', test' if self.split == 'test' else ''}]"
 
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the training of `n` networks, and the forward passes that score them."""
         scoring = count_items(task, self.split) / (3 * count_items(task, "train"))
-        return float(n * (self.epochs * self.fraction_of_data + scoring))
+        return Price(n * self.epochs * self.fraction_of_data, n * scoring)
 
     @property
     def lineage(self) -> PartialTraining:
@@ -98,7 +99,7 @@ class PartialTraining:
     def _train_and_evaluate(self, arch: Architecture, ctx: Context) -> float:
         network, task = build_network(ctx.space, arch, ctx.task, ctx.seed), self._reduced(ctx.task)
         checkpoint = self._checkpoint(arch, ctx)
-        ahead = epochs_trained(checkpoint) > self.epochs  # then train anew, and leave the checkpoint alone
+        ahead = is_beyond(checkpoint, self.epochs)  # then train anew, and leave the checkpoint alone
         train(
             network,
             task,
@@ -117,7 +118,7 @@ class PartialTraining:
         whole = getattr(task, "train_fraction", None)
         if whole is None or not is_dataclass(task):
             raise SettingError(f"The task {task.name!r} has no `train_fraction`: leave `fraction_of_data` at 1.")
-        return replace(task, train_fraction=whole * self.fraction_of_data)
+        return replace(task, train_fraction=float(exact(whole) * exact(self.fraction_of_data)))
 
     def _recipe(self) -> Recipe:
         return Recipe(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from archsieve.errors import RunFolderError, SettingError, UnknownNameError, require
-from archsieve.estimator import network_epochs
 from archsieve.estimators.mean_rank import percentile_rank
 from archsieve.files import replace_file
 from archsieve.pool import draw_up_to
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture, SearchSpace
-    from archsieve.task import Task
 
 PASSED, FAILED = 2.0, -1.0
 
@@ -41,8 +39,8 @@ class Predictor:
     has nothing to tell apart and predicts the same for all.
 
     The defaults are the first stage of pipelines B and C of "Good Performance Estimation strategies are All You Need in
-    NAS" (TPAMI 2025): a forest of 30 trees, taught by a vote (whose thresholds are those of the same sample if its
-    `calibration` equals `samples`) on 200 architectures, codes as numbers.
+    NAS" (TPAMI 2025): a forest of 30 trees, taught by a vote on 200 architectures, codes as numbers. In one round, the
+    thresholds of a vote are those of the same sample if its `calibration` equals `samples`.
 
     Args:
         teacher: the estimator it learns from.
@@ -85,9 +83,10 @@ class Predictor:
         """What the teacher needs."""
         return tuple(getattr(self.teacher, "needs", ()))
 
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
-        """Return what the teacher's scores of the sample cost."""
-        return network_epochs(self.teacher, self.samples, space, task) or 0.0
+    @property
+    def lesson(self) -> tuple[Any, int]:
+        """The teacher, and how many architectures it scores."""
+        return self.teacher, self.samples
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Callable[..., NDArray[np.float64]]) -> None:
         """Let the teacher score the sample, and keep codes and scores.
@@ -104,7 +103,7 @@ class Predictor:
         known = draw_up_to(ctx.space, ctx.seed, self.samples - part * (self.rounds - 1))
         taught = scores([self.teacher], known)[:, 0]
         for _ in range(1, self.rounds):
-            left = [arch for arch in dict.fromkeys(map(ctx.space.canonical, pool)) if arch not in set(known)]
+            left = sorted(set(map(ctx.space.canonical, pool)) - set(known))  # in no order of the caller's
             if not left:
                 break
             order = np.argsort(-self._predict(known, taught, left, ctx), kind="stable")
@@ -149,6 +148,7 @@ class Predictor:
                 found = np.full(len(archs), float(passed.all()))
             else:
                 found = np.asarray(model.fit(features, passed).predict_proba(wanted)[:, 1], dtype=np.float64)
+        found = found.round(9)  # products of matrices round by how many rows they have
         truths = dict(zip(known, own, strict=True))
         return np.array([truths.get(ctx.space.canonical(a), found[i]) for i, a in enumerate(archs)], dtype=np.float64)
 

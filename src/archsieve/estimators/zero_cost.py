@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from archsieve.errors import PartialScoringError, ScoringError, SettingError
+from archsieve.estimator import Price
 from archsieve.estimators.meter import score_chain
 from archsieve.estimators.prefixes import is_chain
 from archsieve.estimators.proxy import Probe
@@ -82,11 +83,11 @@ class ZeroCost:
         """What the proxy needs: "data", "labels", "gradients"."""
         return tuple(PROXIES[self.proxy].needs)
 
-    def network_epochs(self, n: int, space: SearchSpace, task: Task) -> float:
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the share of an epoch that the batch is: a third without gradients, nothing where nothing is run."""
         proxy = PROXIES[self.proxy]
         passes = 0.0 if proxy.mode == "none" else 1.0 if "gradients" in proxy.needs else 1 / 3
-        return float(n * passes * proxy.batches * self.batch_size / count_items(task, "train"))
+        return Price(0.0, n * passes * proxy.batches * self.batch_size / count_items(task, "train"))
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the proxy's scores, shape (n,)."""

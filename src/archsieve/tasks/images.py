@@ -135,6 +135,7 @@ class ImageClassification(ABC):
         """Return how many items a split has."""
         total, tests = self.totals()
         trained, kept = self._cuts(total)
+        self._check_trained(trained, total)
         return {"train": trained, "validation": total - kept, "test": tests}[split]
 
     def batches(
@@ -187,13 +188,16 @@ class ImageClassification(ABC):
             return data.test_images, data.test_labels, np.arange(len(data.test_labels))
         total = len(data.train_labels)
         trained, kept = self._cuts(total)
+        self._check_trained(trained, total)
+        order = generator(self.split_seed, "split").permutation(total)
+        return data.train_images, data.train_labels, order[:trained] if split == "train" else order[kept:]
+
+    def _check_trained(self, trained: int, total: int) -> None:
         if trained == 0:
             raise SettingError(
                 f"validation_fraction={self.validation_fraction} and train_fraction={self.train_fraction} leave none "
                 f"of the {total} training images of {self.name!r} for training."
             )
-        order = generator(self.split_seed, "split").permutation(total)
-        return data.train_images, data.train_labels, order[:trained] if split == "train" else order[kept:]
 
     def _cuts(self, total: int) -> tuple[int, int]:
         """Return how many of `total` are trained on, and where those to validate on begin."""
