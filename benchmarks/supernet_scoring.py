@@ -3,8 +3,9 @@
     python benchmarks/supernet_scoring.py --items 512      # about 6 minutes on two cores
 
 Path by path is what one writes first: every one of the 6,561 codes runs alone over the scoring images, all cores in one
-process, in torch's usual layout; it is timed on a few codes, beside a bare loop of forward passes, and extrapolated, also
-to the 3,969 distinct networks alone. Ours is the estimator in a session, which scores those, timed whole. The supernet has its initial weights: speed does not depend on them.
+process, in torch's usual layout. It is timed on a few codes, beside a bare loop of forward passes, and extrapolated to
+all codes, and to the 3,969 distinct networks. Ours is the estimator in a session, which scores those, timed whole. The
+supernet has its initial weights: speed does not depend on them.
 Pictures are CIFAR-10's where they are here, else noise.
 """
 
@@ -104,7 +105,8 @@ def main() -> None:
     )
     distinct = len({space.canonical(arch) for arch in archs})
     print(
-        f"{whole / took:.1f} times as fast, {workers} processes; {plain * distinct / took:.1f} times for {distinct} codes"
+        f"{whole / took:.1f} times as fast, {workers} processes; "
+        f"{plain * distinct / took:.1f} times if path by path scores {distinct} codes too"
     )
 
     same = laid_out(build_supernet(space, a_task, 0), "cpu").eval()
