@@ -238,6 +238,24 @@ def test_a_sigterm_that_has_no_effect_changes_nothing(tmp_path):
     assert_equal(trained(3), net.state_dict())
 
 
+def test_losses_and_rates_for_tensorboard(tmp_path):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    seen = []
+
+    class Watched(type(TASK)):
+        def loss(self, outputs, targets):
+            seen.append(super().loss(outputs, targets))
+            return seen[-1]
+
+    train(network(), Watched(**vars(TASK)), RECIPE, epochs=2, seed=0, log=tmp_path)
+    events = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+    losses, rates = events.Scalars("loss"), events.Scalars("learning_rate")
+    assert [e.step for e in losses] == [e.step for e in rates] == [1, 2]
+    assert [e.value for e in losses] == pytest.approx([float(sum(s) / 3) for s in (seen[:3], seen[3:])])
+    assert [e.value for e in rates] == pytest.approx([RECIPE.rate(0), RECIPE.rate(1)])
+    assert_equal(trained(2), trained(2, log=tmp_path / "other"))
+
+
 def test_gradients_of_several_outputs_are_summed():
     net, twice = network(), network()
 

@@ -198,6 +198,7 @@ def search(
     workers: Workers = 1,
     ray: OnRay = False,
     recompute: Recompute = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep losses for TensorBoard.")] = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -206,7 +207,7 @@ def search(
     again = ["archsieve", "search", plan, "--out", str(folder)] + ["--ray"] * ray
     again += [] if device == "cpu" else ["--device", device]
     again += [] if workers == 1 else ["--workers", str(workers)]
-    again += ["--recompute"] * recompute
+    again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
         plugins = _load(plugin)
@@ -216,9 +217,8 @@ def search(
             console.forecast(forecast(chosen), as_json)
             return
         shared = _shared(stack, workers, ray, recompute)
-        session = stack.enter_context(
-            Session(folder, chosen.space, chosen.task, seed=chosen.seed, device=device, plugins=plugins, **shared)
-        )
+        shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
+        session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
         if path.resolve() != (folder / PLAN_FILE).resolve():
             with replace_file(folder / PLAN_FILE) as copy:
                 shutil.copyfile(path, copy)

@@ -30,7 +30,8 @@ class Context:
 
     `workdir` is the estimator's own folder, for what it learns and can do again (a supernet, checkpoints); it is made
     by whoever first writes there.
-    `seed` is the run's; draw from it through `archsieve.randomness` by purpose.
+    `seed` is the run's; draw from it through `archsieve.randomness` by purpose. `log` is where TensorBoard reads what
+    is trained, None if nobody asked.
     """
 
     space: SearchSpace
@@ -38,6 +39,7 @@ class Context:
     workdir: Path
     seed: int = 0
     device: str = "cpu"
+    log: Path | None = None
 
 
 @runtime_checkable

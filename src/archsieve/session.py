@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from archsieve.errors import ArchsieveError, EstimatorError, SettingError
+from archsieve.errors import ArchsieveError, EstimatorError, SettingError, require
 from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint
 from archsieve.executor import Serial, single_thread
 from archsieve.pool import draw_pool, draw_up_to
@@ -51,10 +51,12 @@ class Session:
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
         tables: what is looked up rather than computed; the score tables of the package unless given.
+        tensorboard: keep the losses of everything trained in `tensorboard/`.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
         SettingError: the seed is out of range, or the device is not there.
+        MissingPackageError: tensorboard is asked for and not installed.
     """
 
     def __init__(
@@ -69,9 +71,12 @@ class Session:
         plugins: Sequence[str] = (),
         progress: Callable[[str, int, int], None] | None = None,
         tables: Sequence[ScoreTable] | None = None,
+        tensorboard: bool = False,
     ) -> None:
         if not 0 <= seed < 2**63:
             raise SettingError(f"`0 <= seed < 2**63` must hold, but got seed={seed}.")
+        if tensorboard:
+            require("tensorboard", "tensorboard")
         if device != "cpu":
             from archsieve.networks import check_device
 
@@ -81,6 +86,7 @@ class Session:
         self._executor: Executor = executor or Serial()
         self._device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
+        self._tensorboard = tensorboard
         self._prints = fingerprint(space), fingerprint(task)
         self._tables = [t for t in (shipped() if tables is None else tables) if t.knows(space, task, seed)]
         self._lock = lock(self.folder)
@@ -140,7 +146,8 @@ class Session:
         owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
         name = fingerprint(*self._prints, self._learner(owner, pool), self.seed)
         workdir = self.folder.resolve() / "artifacts" / name
-        return Context(self.space, self.task, workdir, self.seed, self._device)
+        log = self.folder.resolve() / "tensorboard" / name if self._tensorboard else None
+        return Context(self.space, self.task, workdir, self.seed, self._device, log)
 
     def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
         """Return why codes could not be scored, for those that could not."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
-from archsieve.errors import RunFolderError, SettingError
+from archsieve.errors import RunFolderError, SettingError, require
 from archsieve.files import replace_file
 from archsieve.networks import channels_last, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
@@ -81,6 +81,7 @@ def train(
     checkpoint: Path | None = None,
     forward: Forward | None = None,
     on_epoch: Callable[[int], None] | None = None,
+    log: Path | None = None,
 ) -> None:
     """Train `network`, in place, until it has seen `epochs` epochs in total; on CUDA in mixed precision.
 
@@ -99,6 +100,10 @@ def train(
         forward: yields outputs from inputs and a generator of the step's choices, one by one; their gradients are
             summed before the step is taken. The network itself if None.
         on_epoch: called with the epochs trained after each; what it draws or switches it puts back.
+        log: folder for TensorBoard: training loss and learning rate of every epoch.
+
+    Raises:
+        MissingPackageError: `log` is given, and tensorboard is not installed.
     """
     laid_out(network, device).train()
     optimiser = torch.optim.SGD(
@@ -110,9 +115,12 @@ def train(
     )
     trainer = _Trainer(network, optimiser, task, recipe, seed, device, checkpoint, forward or _whole(network))
     trainer.resume()
-    while trainer.epochs < epochs:
-        if trainer.advance() and on_epoch is not None:
-            on_epoch(trainer.epochs)
+    with _scalars(log) as write:
+        while trainer.epochs < epochs:
+            if trainer.advance():
+                write(trainer.epochs, {"loss": trainer.mean_loss, "learning_rate": trainer.rate})
+                if on_epoch is not None:
+                    on_epoch(trainer.epochs)
 
 
 @dataclass
@@ -129,6 +137,17 @@ class _Trainer:
     forward: Forward
     epochs: int = 0
     inside: dict[str, Any] = field(default_factory=dict)
+    losses: list[Tensor] = field(default_factory=list)  # of the steps of this epoch that were taken here
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the epoch last trained."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    @property
+    def mean_loss(self) -> float:
+        """The mean over the losses of the epoch last trained."""
+        return float(torch.stack(self.losses).mean()) if self.losses else math.nan
 
     def resume(self) -> None:
         """Load the checkpoint, if there is one."""
@@ -141,7 +160,7 @@ class _Trainer:
 
         On SIGTERM the place inside the epoch is saved, and the signal then takes its effect.
         """
-        epoch = self.epochs
+        epoch, self.losses = self.epochs, []
         self.optimiser.param_groups[0]["lr"] = self.recipe.rate(epoch)
         order, choices = generator(self.seed, "train", epoch), generator(self.seed, "sample", epoch)
         size = self.recipe.batch_size
@@ -169,6 +188,7 @@ class _Trainer:
         outputs = iter(self.forward(inputs, choices))
         while (loss := self._next_loss(outputs, targets)) is not None:
             loss.backward()  # type: ignore[no-untyped-call]
+            self.losses.append(loss.detach())
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimiser.step()
 
@@ -188,6 +208,25 @@ class _Trainer:
 
 def _whole(network: nn.Module) -> Forward:
     return lambda inputs, choices: [network(inputs)]
+
+
+@contextmanager
+def _scalars(folder: Path | None) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """Give a function that writes the figures of an epoch to TensorBoard's folder, or nowhere."""
+    if folder is None:
+        yield lambda epoch, figures: None
+        return
+    require("tensorboard", "tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+
+        def write(epoch: int, figures: dict[str, float]) -> None:
+            for name, value in figures.items():
+                writer.add_scalar(name, value, epoch)
+            writer.flush()
+
+        yield write
 
 
 @contextmanager

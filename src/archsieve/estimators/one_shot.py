@@ -131,6 +131,7 @@ class OneShot:
             device=ctx.device,
             checkpoint=self._file(ctx),
             forward=forward,
+            log=ctx.log,
         )
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:

@@ -108,6 +108,7 @@ class PartialTraining:
             seed=ctx.seed,
             device=ctx.device,
             checkpoint=None if ahead else checkpoint,
+            log=ctx.log and ctx.log / checkpoint.stem,
         )
         return evaluate(laid_out(network, ctx.device).eval(), ctx.task, self.split, device=ctx.device)
 
