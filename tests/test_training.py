@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from archsieve.checkpoint import epochs_trained, load_checkpoint
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
+from archsieve.evaluation import evaluate
 from archsieve.networks import build_network
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training import Recipe, epochs_trained, evaluate, load_checkpoint, train
+from archsieve.training import Recipe, train
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=50, test_images=11, signal=1.0)  # 45 to train on: 3 batches
@@ -244,8 +246,9 @@ def test_losses_and_rates_for_tensorboard(tmp_path):
 
     class Watched(type(TASK)):
         def loss(self, outputs, targets):
-            seen.append(super().loss(outputs, targets))
-            return seen[-1]
+            loss = super().loss(outputs, targets)
+            seen.append(loss.detach())
+            return loss
 
     train(network(), Watched(**vars(TASK)), RECIPE, epochs=2, seed=0, log=tmp_path)
     events = event_accumulator.EventAccumulator(str(tmp_path)).Reload()

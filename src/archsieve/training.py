@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import signal
 import threading
-import zipfile
-from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from archsieve.errors import RunFolderError, SettingError, require
-from archsieve.files import replace_file
+from archsieve.checkpoint import Place, load_checkpoint, save_checkpoint
+from archsieve.errors import SettingError, require
+from archsieve.evaluation import joined
 from archsieve.networks import channels_last, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
 
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from archsieve.task import Metric, Split, Task
+    from archsieve.task import Task
 
-K = TypeVar("K")
 Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Tensor]]"
 
 
@@ -152,8 +150,7 @@ class _Trainer:
     def resume(self) -> None:
         """Load the checkpoint, if there is one."""
         if self.checkpoint and self.checkpoint.exists():
-            self.epochs = load_checkpoint(self.checkpoint, self.network, self.optimiser)
-            self.inside = _load(self.checkpoint)["inside"]
+            self.epochs, self.inside = load_checkpoint(self.checkpoint, self.network, self.optimiser)
 
     def advance(self) -> bool:
         """Train one epoch, or the rest of it, and save; whether it was ended.
@@ -169,8 +166,8 @@ class _Trainer:
             if self.inside:
                 choices.bit_generator.state = self.inside["choices"]
                 torch.default_generator.set_state(self.inside["draws"])
-            joined = _joined(batches, least=min(2, size))  # one item has no statistics
-            for step, (inputs, targets) in enumerate(joined, 1):
+            whole = joined(batches, least=min(2, size))  # one item has no statistics
+            for step, (inputs, targets) in enumerate(whole, 1):
                 if step <= self.inside.get("steps", 0):
                     continue
                 self._step(channels_last(inputs), targets, choices)
@@ -201,9 +198,7 @@ class _Trainer:
 
     def _save(self) -> None:
         if self.checkpoint:
-            state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-            with replace_file(self.checkpoint) as temporary:
-                torch.save({**state, "epochs": self.epochs, "inside": self.inside}, temporary)
+            save_checkpoint(self.checkpoint, self.network, self.optimiser, Place(self.epochs, self.inside))
 
 
 def _whole(network: nn.Module) -> Forward:
@@ -248,139 +243,3 @@ def _delayed_sigterm() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
         if came:
             signal.raise_signal(signal.SIGTERM)
-
-
-def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> int:
-    """Load weights, and the optimiser's state if one is given; return the epochs trained.
-
-    Raises:
-        RunFolderError: the file is damaged, or holds another network.
-    """
-    with _reading(path):
-        state = _load(path)
-        network.load_state_dict(state["network"])
-        if optimiser is not None:
-            optimiser.load_state_dict(state["optimiser"])
-        return int(state["epochs"])
-
-
-def epochs_trained(path: Path) -> int:
-    """Return the epochs a checkpoint holds, 0 where there is none.
-
-    Raises:
-        RunFolderError: the file is damaged.
-    """
-    if not path.exists():
-        return 0
-    with _reading(path):
-        return int(_load(path)["epochs"])
-
-
-def is_beyond(path: Path, epochs: int) -> bool:
-    """Whether a checkpoint holds more training than so many epochs, be it a part of one; False where there is none.
-
-    Raises:
-        RunFolderError: the file is damaged.
-    """
-    if not path.exists():
-        return False
-    with _reading(path):
-        state = _load(path)
-        return int(state["epochs"]) > epochs or (int(state["epochs"]) == epochs and bool(state["inside"]))
-
-
-def evaluate(
-    forward: Callable[[Tensor], Tensor],
-    task: Task,
-    split: Split,
-    *,
-    batch_size: int = 256,
-    limit: int | None = None,
-    device: str = "cpu",
-) -> float:
-    """Return the task's metric of one network; see `evaluate_each`."""
-
-    def outputs(inputs: Tensor) -> Iterator[tuple[None, Tensor]]:
-        yield None, forward(inputs)
-
-    return evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
-
-
-def evaluate_each(
-    outputs: Callable[[Tensor], Iterable[tuple[K, Tensor]]],
-    task: Task,
-    split: Split,
-    *,
-    batch_size: int = 256,
-    limit: int | None = None,
-    device: str = "cpu",
-) -> dict[K, float]:
-    """Return the task's metric, as a score (higher is better), of whatever `outputs` yields outputs of.
-
-    Over the first `limit` items of a split, or all; every item counts once. A last batch smaller than half is joined
-    to the one before, so that batch statistics, where networks use them, are never those of a few items.
-
-    Raises:
-        SettingError: the split is empty.
-    """
-    metrics: defaultdict[K, Metric] = defaultdict(task.metric)
-    items = 0
-    with torch.no_grad():
-        batches = first_items(task.batches(split, batch_size=batch_size, device=device), limit)
-        for inputs, targets in _joined(batches, least=batch_size // 2):
-            for key, output in outputs(channels_last(inputs)):
-                metrics[key].update(output, targets)
-            items += len(inputs)
-    if not items:
-        raise SettingError(f"The task {task.name!r} has nothing to score on in its split {split!r}.")
-    sign = 1 if task.higher_is_better else -1
-    return {key: sign * metric.compute() for key, metric in metrics.items()}
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever reading a damaged checkpoint raises into one sentence."""
-    try:
-        yield
-    except (FileNotFoundError, PermissionError):  # name the file themselves
-        raise
-    except Exception as error:  # torch raises a dozen kinds, OSError among them, by where the damage is
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RunFolderError(
-            f"The checkpoint {path} is damaged, or of another network: delete it to train anew. ({reason})"
-        ) from error
-
-
-def _load(path: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(path) as archive:
-        if broken := archive.testzip():  # torch does not look at the checksums
-            raise zipfile.BadZipFile(f"wrong checksum of {broken}")
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
-
-
-def first_items(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches of the first `limit` items, or of all if it is None."""
-    left = math.inf if limit is None else limit
-    for inputs, targets in batches:
-        take = int(min(left, len(inputs)))
-        if take:
-            yield inputs[:take], targets[:take]
-        left -= take
-        if left <= 0:
-            return
-
-
-def _joined(batches: Iterable[tuple[Tensor, Tensor]], least: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches, a last one of fewer than `least` items joined to the one before."""
-    held: tuple[Tensor, Tensor] | None = None
-    for batch in batches:
-        if held is None:
-            held = batch
-        elif len(batch[0]) < least:
-            held = torch.cat([held[0], batch[0]]), torch.cat([held[1], batch[1]])
-        else:
-            yield held
-            held = batch
-    if held is not None:
-        yield held

@@ -10,15 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archsieve.checkpoint import epochs_trained, load_checkpoint
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.estimators.prefixes import is_chain, walk
+from archsieve.evaluation import evaluate_each, first_items
 from archsieve.networks import build_supernet, channels_last, laid_out
 from archsieve.pool import LARGEST_POOL
 from archsieve.randomness import generator
 from archsieve.space import size
 from archsieve.task import count_items
-from archsieve.training import Recipe, epochs_trained, evaluate_each, first_items, load_checkpoint, train
+from archsieve.training import Recipe, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from archsieve.checkpoint import is_beyond
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
+from archsieve.evaluation import evaluate
 from archsieve.networks import build_network, laid_out
 from archsieve.search import exact
 from archsieve.task import count_items
-from archsieve.training import Recipe, evaluate, is_beyond, train
+from archsieve.training import Recipe, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,92 @@
+"""Checkpoints of what is being trained: read without running code, whole or in a sentence."""
+
+from __future__ import annotations
+
+import zipfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from archsieve.errors import RunFolderError
+from archsieve.files import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Place(NamedTuple):
+    """How far training has come: whole epochs, and what goes on inside the next one, empty at its beginning."""
+
+    epochs: int
+    inside: dict[str, Any]
+
+
+def save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, place: Place) -> None:
+    """Write weights, the optimiser's state and the place."""
+    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), **place._asdict()}
+    with replace_file(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Place:
+    """Load weights, and the optimiser's state if one is given; return how far they were trained.
+
+    Raises:
+        RunFolderError: the file is damaged, or holds another network.
+    """
+    with _reading(path):
+        state = _load(path)
+        network.load_state_dict(state["network"])
+        if optimiser is not None:
+            optimiser.load_state_dict(state["optimiser"])
+        return Place(int(state["epochs"]), dict(state["inside"]))
+
+
+def epochs_trained(path: Path) -> int:
+    """Return the epochs a checkpoint holds, 0 where there is none.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    if not path.exists():
+        return 0
+    with _reading(path):
+        return int(_load(path)["epochs"])
+
+
+def is_beyond(path: Path, epochs: int) -> bool:
+    """Whether a checkpoint holds more training than so many epochs, be it a part of one; False where there is none.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    if not path.exists():
+        return False
+    with _reading(path):
+        state = _load(path)
+        return int(state["epochs"]) > epochs or (int(state["epochs"]) == epochs and bool(state["inside"]))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever reading a damaged checkpoint raises into one sentence."""
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):  # name the file themselves
+        raise
+    except Exception as error:  # torch raises a dozen kinds, OSError among them, by where the damage is
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RunFolderError(
+            f"The checkpoint {path} is damaged, or of another network: delete it to train anew. ({reason})"
+        ) from error
+
+
+def _load(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        if broken := archive.testzip():  # torch does not look at the checksums
+            raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state

@@ -1,0 +1,95 @@
+"""What networks score on a split: every item once, un-augmented, in order."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor
+
+from archsieve.errors import SettingError
+from archsieve.networks import channels_last
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from archsieve.task import Metric, Split, Task
+
+K = TypeVar("K")
+
+
+def evaluate(
+    forward: Callable[[Tensor], Tensor],
+    task: Task,
+    split: Split,
+    *,
+    batch_size: int = 256,
+    limit: int | None = None,
+    device: str = "cpu",
+) -> float:
+    """Return the task's metric of one network; see `evaluate_each`."""
+
+    def outputs(inputs: Tensor) -> Iterator[tuple[None, Tensor]]:
+        yield None, forward(inputs)
+
+    return evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
+
+
+def evaluate_each(
+    outputs: Callable[[Tensor], Iterable[tuple[K, Tensor]]],
+    task: Task,
+    split: Split,
+    *,
+    batch_size: int = 256,
+    limit: int | None = None,
+    device: str = "cpu",
+) -> dict[K, float]:
+    """Return the task's metric, as a score (higher is better), of whatever `outputs` yields outputs of.
+
+    Over the first `limit` items of a split, or all; every item counts once. A last batch smaller than half is joined
+    to the one before, so that batch statistics, where networks use them, are never those of a few items.
+
+    Raises:
+        SettingError: the split is empty.
+    """
+    metrics: defaultdict[K, Metric] = defaultdict(task.metric)
+    items = 0
+    with torch.no_grad():
+        batches = first_items(task.batches(split, batch_size=batch_size, device=device), limit)
+        for inputs, targets in joined(batches, least=batch_size // 2):
+            for key, output in outputs(channels_last(inputs)):
+                metrics[key].update(output, targets)
+            items += len(inputs)
+    if not items:
+        raise SettingError(f"The task {task.name!r} has nothing to score on in its split {split!r}.")
+    sign = 1 if task.higher_is_better else -1
+    return {key: sign * metric.compute() for key, metric in metrics.items()}
+
+
+def first_items(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of the first `limit` items, or of all if it is None."""
+    left = math.inf if limit is None else limit
+    for inputs, targets in batches:
+        take = int(min(left, len(inputs)))
+        if take:
+            yield inputs[:take], targets[:take]
+        left -= take
+        if left <= 0:
+            return
+
+
+def joined(batches: Iterable[tuple[Tensor, Tensor]], least: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches, a last one of fewer than `least` items joined to the one before."""
+    held: tuple[Tensor, Tensor] | None = None
+    for batch in batches:
+        if held is None:
+            held = batch
+        elif len(batch[0]) < least:
+            held = torch.cat([held[0], batch[0]]), torch.cat([held[1], batch[1]])
+        else:
+            yield held
+            held = batch
+    if held is not None:
+        yield held
