@@ -55,9 +55,19 @@ def probe_of(space, *, channels_last=False):
 def score(name, network, probe):
     """Return one score; a network that has none takes its time too."""
     try:
-        return PROXIES[name](network, probe)
+        return plain_grasp(network, probe) if name == "grasp" else PROXIES[name](network, probe)
     except ScoringError:
         return float("nan")
+
+
+def plain_grasp(network, probe):
+    """Return grasp by torch's own second derivatives."""
+    weights = [m.weight for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    loss = probe.loss(network(probe.inputs), probe.targets)
+    first = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
+    product = sum((g.detach() * g).sum() for g in first)
+    second = torch.autograd.grad(product, weights, materialize_grads=True)
+    return -sum(float((w.detach() * h).sum()) for w, h in zip(weights, second, strict=True))
 
 
 def timed(function, items):
