@@ -2,7 +2,6 @@
 
 from archsieve.registry import BENCHMARKS
 
-BENCHMARKS.add_lazy("digits-macro", "archsieve.benchmarks.digits:DIGITS")
 BENCHMARKS.add_lazy("nasbench-macro-cifar10", "archsieve.benchmarks.nasbench_macro:CIFAR10")
 BENCHMARKS.add_lazy("nasbench201-cifar10", "archsieve.benchmarks.nasbench201:CIFAR10")
 BENCHMARKS.add_lazy("nasbench201-analog", "archsieve.benchmarks.analog:ANALOG")
