@@ -5,8 +5,8 @@
     python studies/supernets.py nasbench201 --epochs 15 --items 256 --better-half 1000 --out runs/supernet-201
 
 It can be stopped and started again: training goes on after the last step taken, and what is scored is not scored
-again. Training takes one core. The figures go into FOLDER/supernet.json, and docs/supernets.md is written anew from
-all such files below the folder's parent.
+again. Training takes one core. The scores go into FOLDER/scores.npz, the figures into FOLDER/supernet.json, and
+docs/supernets.md is written anew from all such files below the folder's parent.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ def main() -> None:
             again = dict(zip(better, session.scores([second], better)[:, 0], strict=True))
             # The better half stays the better half: its new scores only order it anew.
             scores = np.array([1000 + again[a] if a in again else s for a, s in zip(archs, scores, strict=True)])
+    with replace_file(chosen.out / "scores.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, codes=np.array(archs, dtype=np.int8), scores=scores)
     distinct = np.array([space.canonical(arch) == arch for arch in archs])
     found = {
         "space": chosen.space,

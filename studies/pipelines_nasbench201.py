@@ -1,0 +1,225 @@
+"""Runs pipelines A, B and C on NAS-Bench-201 with real proxies and a trained supernet, beside their parts and rivals.
+
+    python studies/supernets.py nasbench201 --epochs 15 --items 256 --better-half 1000 --out runs/supernet-201
+    python studies/pipelines_nasbench201.py --supernet runs/supernet-201 --out runs/pipelines
+
+Partial training is the recorded training of 12 epochs, with a cut that keeps what the paper's first twelve epochs keep;
+the last training is the recorded one of 200 epochs, and its validation accuracy chooses. Seeds vary weights, batch and
+noise of the proxies, the forest, its sample, and ties; the supernet is one. Proxies of seeds that no shipped table has
+are computed: 40 minutes of two cores a seed. It can be stopped and started again. Writes docs/pipelines_nasbench201.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session, Stage, random_search, regularized_evolution
+from archsieve.config import find_plan, load_plan
+from archsieve.estimators.lookup import Lookup
+from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.partial_training import PartialTraining
+from archsieve.executor import Processes
+from archsieve.ledger import Ledger, total
+from archsieve.randomness import generator
+from archsieve.search import exact
+from archsieve.searchers.funnel import run_funnel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE = Path(__file__).parents[1] / "docs" / "pipelines_nasbench201.md"
+SPACE, TRUTH = SPACES["nasbench201"](), "test_acc_200"
+SHORT, LONG = Lookup("val_acc_12", epochs_behind=12), Lookup("val_acc_200", epochs_behind=200)
+EVALUATIONS = 500
+
+
+@dataclass(frozen=True)
+class Supernet:
+    """The scores that studies/supernets.py left in a folder, at the price of making them."""
+
+    folder: str
+    epochs: int
+    name = "supernet"
+    version = 1
+    chunk_size = 100_000
+
+    def score(self, archs, ctx):
+        """Return the recorded scores, shape (n,)."""
+        with np.load(Path(self.folder) / "scores.npz", allow_pickle=False) as arrays:
+            known = dict(zip(map(tuple, arrays["codes"].tolist()), arrays["scores"].tolist(), strict=True))
+        return np.array([known[ctx.space.canonical(arch)] for arch in archs])
+
+    def price(self, n, space, task):
+        """Return the price of a supernet scored on 1,000 images."""
+        return OneShot(epochs=self.epochs, scoring_items=1000).price(n, space, task)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a way of searching found: code, accuracy, rank in the table, cost, and survivors and place by stage."""
+
+    code: tuple[int, ...]
+    accuracy: float
+    rank: int
+    cost: float
+    stages: Sequence[tuple[str, int, int, int | None]] = ()
+
+
+class Table:
+    """The recorded truth."""
+
+    def __init__(self) -> None:
+        table = BENCHMARKS["nasbench201-cifar10"].load()
+        self.archs, self.values = list(table.archs), table.columns[TRUTH]
+        self._by_code = dict(zip(table.archs, self.values.tolist(), strict=True))
+        self.optima = {SPACE.canonical(a) for a, v in self._by_code.items() if v == self.values.max()}
+
+    def outcome(self, code, cost, stages=()):
+        """Return the outcome for what was found."""
+        accuracy = self._by_code[code]
+        return Outcome(code, accuracy, 1 + int((self.values > accuracy).sum()), cost, stages)
+
+
+def stages_of(letter, supernet):
+    """Return the stages of a shipped plan, recorded trainings in the place of real ones."""
+    stages, kept = [], exact(1.0)
+    for stage in load_plan(find_plan(f"{letter}-nasbench201")).stages:
+        if isinstance(stage.estimator, PartialTraining):
+            if stage.estimator.epochs <= 12:
+                kept *= exact(stage.keep)
+        elif isinstance(stage.estimator, OneShot):
+            stages.append(Stage(supernet, keep=stage.keep, label="supernet"))
+        else:
+            stages.append(stage)
+    return [*stages, Stage(SHORT, keep=float(kept), label="12 epochs"), Stage(LONG, top=1, label="200 epochs")]
+
+
+def funnel(stages, session, table):
+    """Return the outcome of a funnel over all networks."""
+    ledger, costs, told = Ledger(SPACE, session.task), [], []
+    queue = iter(stages)
+
+    def over(found):
+        archs = [tuple(code) for code in found.archs.tolist()]
+        costs.append(ledger.pay(next(queue).estimator, len(archs)))
+        there = [i for i, arch in enumerate(archs) if arch in table.optima]
+        best = max((found.scores[i] for i in there), default=None)
+        place = None if best is None else int((found.scores >= best).sum())
+        told.append((found.label, len(archs), len(found.kept), place))
+
+    found = run_funnel(stages, session.pool(), session.scores, on_round=over)
+    return table.outcome(found.best, total(costs), told)
+
+
+def by_evolution(estimator, session, table, *, name):
+    """Return what evolution on an estimator finds, as the baselines of the method do it; the best is trained once."""
+    found = regularized_evolution(
+        SPACE,
+        lambda archs: session.scores([estimator], archs)[:, 0],
+        budget=EVALUATIONS,
+        population=20,
+        tournament=20,
+        rng=generator(session.seed, "sample", name),
+    )
+    cost = Ledger(SPACE, session.task).pay(estimator, EVALUATIONS)
+    return table.outcome(found.best, cost + 200)
+
+
+def by_training(search, session, table, *, budget, name):
+    """Return what a search on the 200-epoch validation accuracy finds; each network is trained once."""
+    seen = set()
+
+    def evaluate(archs):
+        seen.update(archs)
+        return session.scores([LONG], archs)[:, 0]
+
+    found = search(SPACE, evaluate, budget=budget, rng=generator(session.seed, "sample", name))
+    return table.outcome(found.best, 200 * len(seen))
+
+
+def outcomes(session, supernet, table):
+    """Return every way's outcome with one seed."""
+    found = {}
+    for letter in "abc":
+        stages = stages_of(letter, supernet)
+        found[letter.upper()] = funnel(stages, session, table)
+        for k, left_out in enumerate(stages[:-1]):
+            rest = [s for i, s in enumerate(stages) if i != k]
+            found[f"{letter.upper()} without {left_out.label}"] = funnel(rest, session, table)
+    alone = [Stage(SHORT, top=1, label="12 epochs")]
+    found["12 epochs alone"] = funnel(alone, session, table)
+    found["evolution on the supernet"] = by_evolution(supernet, session, table, name="spos")
+    for proxy in ("l2_norm", "nwot", "synflow_log"):
+        estimator = ESTIMATORS["zero_cost"](proxy)
+        found[f"evolution on {proxy}"] = by_evolution(estimator, session, table, name=f"zero-cost {proxy}")
+    for budget in (100, 200):
+        found[f"random search, {budget} trainings"] = by_training(
+            random_search, session, table, budget=budget, name="random"
+        )
+        found[f"regularized evolution, {budget} trainings"] = by_training(
+            regularized_evolution, session, table, budget=budget, name="evolution"
+        )
+    return found
+
+
+def page(seeds, runs) -> list[str]:
+    """Return the lines of the page."""
+    lines = [
+        "# Pipelines on NAS-Bench-201",
+        "",
+        f"Made by `studies/pipelines_nasbench201.py`, seeds {', '.join(map(str, seeds))}: CIFAR-10 (a copy in JPEG), "
+        "real proxies, one trained",
+        "supernet, recorded trainings. Costs are in network-epochs, see [pipelines](pipelines.md). The best is",
+        "94.3733, two networks.",
+        "",
+        "| way | accuracy found, by seed | rank in the table | network-epochs, mean |",
+        "|---|---|---|---|",
+    ]
+    for way in runs[0]:
+        mine = [run[way] for run in runs]
+        lines.append(
+            f"| {way} | {', '.join(f'{o.accuracy:.2f}' for o in mine)} | {', '.join(str(o.rank) for o in mine)} "
+            f"| {math.fsum(o.cost for o in mine) / len(mine):.0f} |"
+        )
+    lines += [
+        "",
+        "Candidates, kept, and the place of the better optimum among the candidates (- once both are lost):",
+        "",
+    ]
+    for letter in "ABC":
+        for seed, run in zip(seeds, runs, strict=True):
+            told = "; ".join(f"{label} {n} to {kept}, {place or '-'}" for label, n, kept, place in run[letter].stages)
+            lines.append(f"- {letter}, seed {seed}: {told}.")
+    return lines
+
+
+def main() -> None:
+    """Search with every seed, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--supernet", type=Path, required=True, help="folder of studies/supernets.py")
+    parser.add_argument("--epochs", type=int, default=15, help="of the supernet")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--workers", type=int, default=2)
+    chosen = parser.parse_args()
+    table, supernet = Table(), Supernet(str(chosen.supernet.resolve()), chosen.epochs)
+    runs = []
+    for seed in chosen.seeds:
+        with (
+            Processes(chosen.workers) as executor,
+            Session(chosen.out / f"seed-{seed}", SPACE, TASKS["cifar10"](), seed=seed, executor=executor) as session,
+        ):
+            runs.append(outcomes(session, supernet, table))
+        print(f"seed {seed}:", {way: (o.accuracy, o.rank, round(o.cost)) for way, o in runs[-1].items()}, flush=True)
+    PAGE.write_text("\n".join(page(chosen.seeds, runs)) + "\n")
+    print(f"{PAGE} written")
+
+
+if __name__ == "__main__":
+    main()
