@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from archsieve.errors import SettingError
 from archsieve.metrics import (
+    best_rank_at_k,
+    keeping_curve,
+    keeping_ratios,
     kendall_tau,
     minimum_keeping_ratio,
+    ndcg_at_k,
+    partial_spearman,
     precision_at_k,
     regret_at_k,
     spearman,
@@ -193,3 +198,84 @@ def test_regret_is_zero_from_the_keeping_ratio_on(items):
     scores, truth = zip(*items, strict=True)
     k = round(minimum_keeping_ratio(scores, truth) * len(items))
     assert regret_at_k(scores, truth, k) == 0
+
+
+def test_best_rank_by_hand():
+    truth = [50, 90, 70, 90, 10]
+    # The top two by score are 70 and 50: the better of them is third (two nineties before it).
+    assert best_rank_at_k([4, 1, 5, 2, 3], truth, 2) == 3
+    assert best_rank_at_k([4, 1, 5, 2, 3], truth, 4) == 1
+    # Of equal scores the worse truth is taken first: 10, then 50.
+    assert [best_rank_at_k([1, 1, 1, 1, 1], truth, k) for k in (1, 2, 3, 4)] == [5, 4, 3, 1]
+    assert best_rank_at_k([NAN, NAN, 1, NAN, NAN], truth, 1) == 3
+
+
+def test_ndcg_by_hand():
+    # Gains of 1, 2, 3: (rank - 1/2) / 3 = 1/6, 3/6, 5/6. Discounts 1, 1 / log2(3), 1/2.
+    d = 1 / math.log2(3)
+    ideal = 5 / 6 + 3 / 6 * d + 1 / 12
+    assert ndcg_at_k([3, 1, 2], [1, 2, 3], 3) == pytest.approx((1 / 6 + 5 / 6 * d + 3 / 12) / ideal)
+    assert ndcg_at_k([3, 2, 1], [3, 2, 1], 2) == 1
+    assert ndcg_at_k([1, 1, 1], [3, 2, 1], 1) == pytest.approx(1 / 5)  # ties against it: the worst comes first
+    # Tied truths share a gain: of 1, 1, 2 they are 2/6, 2/6, 5/6.
+    assert ndcg_at_k([3, 2, 1], [1, 1, 2], 1) == pytest.approx(2 / 5)
+
+
+def test_partial_spearman_by_hand():
+    given_ranks = [1, 2, 3, 4, 5, 6]
+    assert math.isnan(partial_spearman(given_ranks, [6, 1, 2, 3, 5, 4], given_ranks))  # it is the size itself
+    assert math.isnan(partial_spearman([1] * 6, given_ranks, [2, 1, 3, 4, 5, 6]))
+    # Where the size tells nothing of either, it is Spearman itself: 1 2 3 4 and 2 1 4 3 with a constant.
+    flat = [2, 3, 3, 2]
+    assert spearman([1, 2, 3, 4], flat) == spearman([2, 1, 4, 3], flat) == pytest.approx(0)
+    assert partial_spearman([1, 2, 3, 4], [2, 1, 4, 3], flat) == pytest.approx(0.6)
+
+
+def test_partial_spearman_is_the_correlation_of_what_the_size_leaves():
+    rng = np.random.default_rng(0)
+    size = rng.permutation(200).astype(float)
+    scores, truth = (np.argsort(np.argsort(size + rng.normal(0, 60, 200))).astype(float) for _ in range(2))
+    left = [column - np.polyval(np.polyfit(size, column, 1), size) for column in (scores, truth)]
+    assert partial_spearman(scores, truth, size) == pytest.approx(np.corrcoef(*left)[0, 1])
+
+
+def test_keeping_ratios_by_hand():
+    scores, truth = [0.3, 0.9, 0.5, 0.5, NAN], [1, 2, 3, 0, 9]
+    # The best has no score: all must be kept; the next, 3, ties with one: 3 of 5 score at least .5.
+    assert keeping_ratios(scores, truth, 5).tolist() == [1.0, 0.6, 0.2, 0.8, 0.6]
+    with pytest.raises(SettingError, match="`1 <= k <= n` must hold, but got k=6, n=5"):
+        keeping_ratios(scores, truth, 6)
+
+
+def test_keeping_curve_by_hand():
+    assert keeping_curve([4, 3, 2, 1], [7, 1, 8, 2]).tolist() == [7, 7, 8, 8]
+    assert keeping_curve([1, 1, 1], [5, 9, 7]).tolist() == [5, 7, 9]  # ties against it
+    assert keeping_curve([NAN, 1, 2], [9, 8, 7]).tolist() == [7, 8, 9]
+
+
+rankings = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(-3, 3) | st.just(NAN), min_size=n, max_size=n),
+        st.lists(st.integers(-20, 20), min_size=n, max_size=n),
+    )
+)
+
+
+@given(rankings)
+def test_the_new_measures_agree_with_the_old(both):
+    scores, truth = both
+    n, best = len(truth), max(truth)
+    curve = keeping_curve(scores, truth)
+    assert curve[-1] == best
+    assert (np.diff(curve) >= 0).all()
+    ratios = keeping_ratios(scores, truth, n)
+    tied = sum(value == best for value in truth)
+    assert ratios[:tied].min() == minimum_keeping_ratio(scores, truth)
+    for k in {1, (n + 1) // 2, n}:
+        assert regret_at_k(scores, truth, k) == best - curve[k - 1]
+        assert best_rank_at_k(scores, truth, k) == 1 + sum(value > curve[k - 1] for value in truth)
+        assert 0 <= ndcg_at_k(scores, truth, k) <= 1 + 1e-12
+    # A monotone map of either side changes none of them.
+    mapped = [3 * value + 1 for value in scores], [value**3 for value in truth]
+    assert keeping_ratios(*mapped, n).tolist() == ratios.tolist()
+    assert ndcg_at_k(*mapped, n) == pytest.approx(ndcg_at_k(scores, truth, n))

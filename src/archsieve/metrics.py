@@ -87,6 +87,87 @@ def regret_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
     return float(values.max() - values[_top(ranks, values, k)].max())
 
 
+def best_rank_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> int:
+    """Return the true rank of the best item in the estimator's top k, in 1..n, 1 is best, lower is better.
+
+    Ties in the estimate count against it: the worse truth is taken first. Items of equal truth share the better rank.
+
+    Raises:
+        SettingError: k is not in 1..n.
+
+    >>> best_rank_at_k([4, 3, 2, 1], [7, 1, 8, 2], k=2)
+    2
+    """
+    ranks, values = _checked(scores, truth)
+    return 1 + int((values > values[_top(ranks, values, k)].max()).sum())
+
+
+def ndcg_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
+    """Return the normalised discounted cumulative gain of the estimator's top k, in [0, 1], higher is better.
+
+    The gain of an item is the percentile rank of its truth, the share of all items that are worse, ties counted half;
+    the discount of place i is 1 / log2(i + 1) (Jaervelin and Kekaelaeinen 2002). Ties in the estimate count against it.
+
+    Raises:
+        SettingError: k is not in 1..n.
+
+    >>> round(ndcg_at_k([4, 3, 2, 1], [7, 1, 8, 2], k=2), 4)
+    0.5545
+    """
+    from scipy.stats import rankdata
+
+    ranks, values = _checked(scores, truth)
+    gains = (rankdata(values) - 0.5) / len(values)
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.sort(gains)[::-1][:k]
+    return float(gains[_top(ranks, values, k)] @ discounts / (ideal @ discounts))
+
+
+def partial_spearman(scores: ArrayLike, truth: ArrayLike, given: ArrayLike) -> float:
+    """Return Spearman's correlation of scores and truth with what both share with `given` taken out, in [-1, 1].
+
+    Says whether an estimator adds anything over, for instance, the number of parameters. NaN where a side is constant,
+    or is told wholly by `given`.
+
+    >>> round(partial_spearman([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], [1, 3, 2, 5, 4]), 4)
+    0.9784
+    """
+    both, first, second = spearman(scores, truth), spearman(scores, given), spearman(given, truth)
+    rest = (1 - first**2) * (1 - second**2)
+    return (both - first * second) / rest**0.5 if rest > 1e-12 else float("nan")
+
+
+def keeping_ratios(scores: ArrayLike, truth: ArrayLike, top: int) -> NDArray[np.float64]:
+    """Return, for each of the `top` truly best, the share one would have to keep to keep it; lower is better.
+
+    Shape (top,), the best first, each in [1/n, 1]. The first is the minimum keeping ratio where one item alone is best;
+    the others say how much that number hangs on one architecture.
+
+    Raises:
+        SettingError: top is not in 1..n.
+
+    >>> keeping_ratios([0.3, 0.9, 0.5, 0.5], [1, 2, 3, 0], top=3)
+    array([0.75, 0.25, 1.  ])
+    """
+    ranks, values = _checked(scores, truth)
+    best = _top(np.zeros_like(ranks), -values, top)
+    ordered = np.sort(ranks)
+    return np.asarray((len(ranks) - np.searchsorted(ordered, ranks[best], side="left")) / len(ranks))
+
+
+def keeping_curve(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
+    """Return the best truth among the estimator's top k for every k, shape (n,), ascending.
+
+    Its last value is the best of all; what is missing to that is the regret of keeping k. Ties in the estimate count
+    against it.
+
+    >>> keeping_curve([4, 3, 2, 1], [7, 1, 8, 2])
+    array([7., 7., 8., 8.])
+    """
+    ranks, values = _checked(scores, truth)
+    return np.maximum.accumulate(values[_top(ranks, values, len(values))])
+
+
 def minimum_keeping_ratio(scores: ArrayLike, truth: ArrayLike) -> float:
     """Return the least top share of the estimator's ranking that still holds a true best; lower is better.
 
