@@ -48,6 +48,9 @@ def test_numbers_by_hand(judged):
     assert found.spearman == pytest.approx(1 - 12 / 990)
     assert found.mkr == 0.2  # two of ten score at least as high as the best
     assert (found.precision_at_10, found.regret_at_10) == (1.0, 0.0)  # the top ten are all ten
+    # Had each been the optimum: 2, 1, 3, 4, ... 10 of ten must be kept, 5.5 in the middle.
+    assert found.mkr_band == (0.1, pytest.approx(0.55), 1.0)
+    assert (found.best_rank_at_10, found.ndcg) == (1, pytest.approx(0.85 / 0.95))  # of a top one, its second best
     assert (found.count, found.failures, found.benchmark, found.truth) == (10, 0, "made-up", "truth")
     assert found.estimator == "estimate"
 
@@ -87,7 +90,7 @@ def test_the_top_ten_of_many(judged):
     assert found.count == 27
     # Its top ten have truths 15..24, of which 18..24 are among the true top ten 18..27.
     assert found.precision_at_10 == 0.7
-    assert found.regret_at_10 == 3.0
+    assert (found.regret_at_10, found.best_rank_at_10) == (3.0, 4)
     assert found.mkr == 25 / 27  # the best one is the first of the bottom three
 
 

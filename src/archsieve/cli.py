@@ -182,9 +182,7 @@ def measure(
         if as_json:
             console.out_json(found)
             return
-        columns = ("estimator", "tau", "spearman", "weighted_tau", "precision_at_10", "regret_at_10", "mkr", "failures")
-        console.table(columns, [[getattr(j, c) for c in columns] for j in found])
-        console.out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes.")
+        console.judgements(found)
 
 
 @app.command()

@@ -24,6 +24,7 @@ from archsieve.work import describe_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from archsieve.judge import Judgement
     from archsieve.plan import Result, StageForecast
     from archsieve.search import Round
 
@@ -59,6 +60,17 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print what each stage of a search did."""
     columns = ("label", "candidates", "kept", "failures", "seconds")
     table(columns, [[row[c] for c in columns] for row in rows])
+
+
+def judgements(found: Sequence[Judgement]) -> None:
+    """Print how well estimators rank."""
+    columns = ["estimator", "tau", "spearman", "weighted_tau", "ndcg", "precision_at_10", "best_rank_at_10"]
+    columns += ["regret_at_10", "mkr", "failures"]
+    bands = ["/".join(f"{value:.3g}" for value in j.mkr_band) for j in found]
+    header = [*columns[:-1], "mkr_band", columns[-1]]
+    rows = [[*(getattr(j, c) for c in columns[:-1]), band, j.failures] for j, band in zip(found, bands, strict=True)]
+    table(header, rows)
+    out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes.")
 
 
 def forecast(rows: Sequence[StageForecast], as_json: bool) -> None:
