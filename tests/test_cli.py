@@ -192,6 +192,13 @@ def test_data_check_tells_a_changed_file(tmp_path, monkeypatch):
 # JSON
 
 
+def scores_file(folder):
+    """A file of scores: one estimator is the truth itself, one its reverse."""
+    rows = ["name,acc,good,bad", *(f"net{i},{i},{i / 2},{-i}" for i in range(12))]
+    (folder / "scores.csv").write_text("\n".join(rows))
+    return folder / "scores.csv"
+
+
 def json_cases(folder):
     """Every command with --json."""
     plan = plan_file(folder, 'estimator = "params"\nkeep = 0.5')
@@ -200,6 +207,7 @@ def json_cases(folder):
         "score": ["score", "nasbench-macro", "0" * 8, "--proxy", "params"],
         "score-model": ["score-model", MODEL, "--shape", "3x8x8", "--proxy", "nwot"],
         "measure": ["measure", "nasbench201", "--benchmark", "nasbench201-analog", "--proxy", "params"],
+        "judge": ["judge", scores_file(folder), "--truth", "acc"],
         "search": ["search", plan, "--out", folder / "run"],
         "report": ["report", folder / "run"],
         "data": ["data"],
@@ -368,5 +376,5 @@ def test_the_installed_program_and_help():
     if not script.exists():
         pytest.skip("archsieve is not installed as a program here")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=True)
-    for command in ("list", "score", "measure", "search", "report", "data"):
+    for command in ("list", "score", "measure", "judge", "search", "report", "data"):
         assert command in done.stdout

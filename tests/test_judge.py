@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from archsieve.errors import SettingError, UnknownNameError
+from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
 from archsieve.estimators.lookup import Lookup
-from archsieve.judge import judge
+from archsieve.judge import judge, judge_file
 from archsieve.session import Session
 from archsieve.space import enumerate_space
 from plugins.toy import TASK, Toy
@@ -160,3 +160,82 @@ def test_several_estimators_are_judged_each_by_itself(tmp_path, publish):
         up, down = judge(session, [Position(), Position(-1)])
     assert (up.estimator, up.tau, up.mkr) == ("position+1", pytest.approx(1), 1 / 27)
     assert (down.estimator, down.tau, down.mkr) == ("position-1", pytest.approx(-1), 1.0)
+
+
+# Files of the user's own
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return a function that writes a CSV file and returns its path."""
+
+    def file(*rows):
+        path = tmp_path / "scores.csv"
+        path.write_text("\n".join(rows))
+        return path
+
+    return file
+
+
+ROWS = [f"net{i},{i},{i / 2},{-i}" for i in range(12)]
+
+
+def test_a_file_is_judged_column_by_column(file):
+    good, bad = judge_file(file("name,acc,good,bad", *ROWS), "acc")
+    assert (good.estimator, good.tau, good.mkr, good.count) == ("good", pytest.approx(1), 1 / 12, 12)
+    assert (bad.estimator, bad.tau, bad.mkr) == ("bad", pytest.approx(-1), 1.0)
+    assert (good.benchmark, good.truth, good.failures) == ("scores.csv", "acc", 0)
+
+
+def test_what_is_missing_could_not_be_scored_or_has_no_truth(file):
+    rows = [*ROWS, "netx,,7,7", "nety,nan,8,8", "netz,20,,nan"]
+    good, bad = judge_file(file("name,acc,good,bad", *rows), "acc")
+    assert (good.count, good.failures, bad.failures) == (13, 1, 1)
+    assert good.mkr == 1.0  # the best has no score
+
+
+def test_constant_scores_have_no_correlation(file):
+    (flat,) = judge_file(file("acc,flat", *(f"{i},5" for i in range(12))), "acc")
+    assert (flat.tau, flat.mkr) == (None, 1.0)
+
+
+def test_twice_the_same_network_counts_twice(file):
+    (found,) = judge_file(file("name,acc,score", *(["a,1,2"] * 11), "b,3,4"), "acc")
+    assert (found.count, found.mkr) == (12, 1 / 12)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "sentence"),
+    [
+        (["a,b", *["1,2"] * 12], UnknownNameError, r"has no column 'acc'"),
+        (["aca,b", *["1,2"] * 12], UnknownNameError, r"has no column 'acc'\. Did you mean 'aca'"),
+        (["acc,b", *["1,2"] * 11, "1,many"], DataError, r"holds 'many' in column 'b', item 12, among numbers"),
+        (["acc,b", *["x,2"] * 12], DataError, r"holds no numbers in its column 'acc'"),
+        (["acc,b", "1,2", "2,3", "3,4"], SettingError, r"The column 'acc' of .* has 3 numbers, but 10 are needed"),
+        (["acc,name", *["1,x"] * 12], SettingError, r"no column of numbers beside 'acc': nothing to judge"),
+        (["acc,acc", *["1,2"] * 12], DataError, r"names a column twice"),
+        (["acc,b", "1,2,3"], DataError, r"has 3 fields in row 2, but its header has 2"),
+        ([], UnknownNameError, r"has no column 'acc'"),
+    ],
+)
+def test_files_that_cannot_be_judged(file, rows, error, sentence):
+    with pytest.raises(error, match=sentence):
+        judge_file(file(*rows), "acc")
+
+
+def test_a_file_that_is_not_there_or_no_table(tmp_path):
+    with pytest.raises(MissingDataError, match=r"There is no file '.*none\.csv'\."):
+        judge_file(tmp_path / "none.csv", "acc")
+    (tmp_path / "odd.parquet").write_bytes(b"odd")
+    with pytest.raises(DataError, match=r"odd\.parquet is damaged, or no parquet"):
+        judge_file(tmp_path / "odd.parquet", "acc")
+
+
+def test_a_parquet_file_is_judged_too(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"acc": list(range(12)), "score": [None, *range(11)], "name": ["x"] * 12})
+    parquet.write_table(table, tmp_path / "scores.parquet")
+    (found,) = judge_file(tmp_path / "scores.parquet", "acc")
+    assert (found.estimator, found.failures, found.mkr) == ("score", 1, 1 / 12)

@@ -18,7 +18,7 @@ from archsieve import console
 from archsieve.config import find_plan, load_model, load_plan, load_plugin, make, noise_task, plan_names
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.files import replace_file
-from archsieve.judge import judge
+from archsieve.judge import judge, judge_file
 from archsieve.plan import forecast, run_plan
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.report import read_rows, read_run, to_csv
@@ -183,6 +183,18 @@ def measure(
             console.out_json(found)
             return
         console.judgements(found)
+
+
+@app.command("judge")
+def judge_scores(
+    file: Annotated[Path, typer.Argument(help="CSV or parquet file with a column of scores an estimator.")],
+    truth: Annotated[str, typer.Option(help="The column that holds the truth.")],
+    as_json: Json = False,
+) -> None:
+    """Judge scores of your own against a truth of your own, as `measure` does."""
+    with console.guarded():
+        found = judge_file(file, truth)
+        (console.out_json if as_json else console.judgements)(found)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""How well estimators rank a space whose truth is known."""
+"""How well estimators rank what has a known truth: a space with a table, or a file of the user's own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import numpy as np
 
 from archsieve import metrics
 from archsieve.benchmark import find_benchmark
-from archsieve.errors import SettingError
+from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.errors import MissingDataError, SettingError, UnknownNameError
+from archsieve.registry import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -84,6 +87,48 @@ def judge(
         _judgement(estimator.name, column_scores, known, recipe.name, column)
         for estimator, column_scores in zip(estimators, scores.T, strict=True)
     ]
+
+
+def judge_file(path: Path, truth: str) -> list[Judgement]:
+    """Return a judgement of every column of numbers in a CSV or parquet file against its column `truth`.
+
+    Columns of text name the rows and are left out, and so are rows without a truth; an empty field or "nan" in another
+    column is an architecture that could not be scored.
+
+    Raises:
+        MissingDataError: there is no such file.
+        DataError: the file cannot be read, or a column holds numbers and text.
+        UnknownNameError: there is no such column.
+        SettingError: there are too few rows, or nothing to judge.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"There is no file {str(path)!r}.")
+    raw = read_columns(path)
+    if truth not in raw:
+        raise UnknownNameError(f"The file {path} has no column {truth!r}.{near_miss(truth, raw)}")
+    numbers = {name: column for name, values in raw.items() if (column := _numbers(path, name, values)) is not None}
+    if truth not in numbers:
+        raise fault(path, f"holds no numbers in its column {truth!r}")
+    known = np.isfinite(numbers[truth])
+    if known.sum() < TOP:
+        raise SettingError(f"The column {truth!r} of {path} has {known.sum()} numbers, but {TOP} are needed.")
+    if len(numbers) < 2:
+        raise SettingError(f"The file {path} has no column of numbers beside {truth!r}: nothing to judge.")
+    values = numbers.pop(truth)[known]
+    return [_judgement(name, column[known], values, path.name, truth) for name, column in numbers.items()]
+
+
+def _numbers(path: Path, name: str, values: Sequence[Any]) -> NDArray[np.float64] | None:
+    """Return a column as numbers, what is empty as NaN; None where no field is a number."""
+    found, wrong = np.full(len(values), np.nan), []
+    for row, value in enumerate(values):
+        try:
+            found[row] = np.nan if value is None or value == "" else float(value)
+        except (TypeError, ValueError):
+            wrong.append(row)
+    if wrong and np.isfinite(found).any():
+        raise fault(path, f"holds {shown(values[wrong[0]])} in column {name!r}, item {wrong[0] + 1}, among numbers")
+    return None if wrong else found
 
 
 def _judgement(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve.benchmark import Table
-from archsieve.errors import ArchitectureError, DataError
+from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.space import size
 
 if TYPE_CHECKING:
@@ -53,6 +54,46 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
     return content
+
+
+def read_columns(path: Path) -> dict[str, list[Any]]:
+    """Return the columns of a parquet file, or of a CSV file, whose fields are text.
+
+    Raises:
+        DataError: the file is damaged, or names a column twice.
+        MissingPackageError: it is parquet and pyarrow is not installed.
+    """
+    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+
+
+def _read_parquet(path: Path) -> dict[str, list[Any]]:
+    require("pyarrow", "data")
+    from pyarrow import ArrowException, parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            table = file.read()
+    except (OSError, ValueError, ArrowException) as error:
+        raise fault(path, f"is damaged, or no parquet: {str(error).splitlines()[0].rstrip('.')}") from error
+    if len(set(table.column_names)) < len(table.column_names):
+        raise fault(path, "names a column twice")
+    columns: dict[str, list[Any]] = table.to_pydict()
+    return columns
+
+
+def _read_csv(path: Path) -> dict[str, list[Any]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.reader(stream, strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise fault(path, f"is damaged, or no CSV: {error}") from error
+    header = rows[0] if rows else []
+    if len(set(header)) < len(header):
+        raise fault(path, "names a column twice")
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise fault(path, f"has {len(row)} fields in row {line}, but its header has {len(header)}")
+    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(header)}
 
 
 def shown(value: object) -> str:

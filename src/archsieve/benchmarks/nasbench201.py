@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault
-from archsieve.errors import UnknownNameError, require
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns
+from archsieve.errors import UnknownNameError
 from archsieve.registry import near_miss
 from archsieve.sources import Source
 from archsieve.spaces.nasbench201 import NASBench201
@@ -121,41 +120,11 @@ class NASBench201Table:
 
 def _read(path: Path, needed: tuple[str, ...]) -> dict[str, list[Any]]:
     """Return the file's columns; those needed and the codes are among them."""
-    columns = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    columns = read_columns(path)
     missing = [name for name in (CODE_COLUMN, *needed) if name not in columns]
     if missing:
         raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
     return columns
-
-
-def _read_parquet(path: Path) -> dict[str, list[Any]]:
-    require("pyarrow", "data")
-    from pyarrow import ArrowException, parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            table = file.read()
-    except (OSError, ValueError, ArrowException) as error:
-        raise fault(path, f"is damaged, or no parquet: {str(error).splitlines()[0].rstrip('.')}") from error
-    if len(set(table.column_names)) < len(table.column_names):
-        raise fault(path, "names a column twice")
-    columns: dict[str, list[Any]] = table.to_pydict()
-    return columns
-
-
-def _read_csv(path: Path) -> dict[str, list[Any]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.reader(stream, strict=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise fault(path, f"is damaged, or no CSV: {error}") from error
-    header = rows[0] if rows else []
-    if len(set(header)) < len(header):
-        raise fault(path, "names a column twice")
-    for line, row in enumerate(rows[1:], start=2):
-        if len(row) != len(header):
-            raise fault(path, f"has {len(row)} fields in row {line}, but its header has {len(header)}")
-    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(header)}
 
 
 CIFAR10 = NASBench201Table(
