@@ -133,47 +133,62 @@ def sample_section(title, name, benchmark, column, tables) -> list[str]:
     samples = [t for t in tables.values() if t.name.startswith(f"{name}-") and t.card.population == "sample"]
     if not samples:
         return []
-    whole, codes = tables[name], samples[0].archs
-    truth = BENCHMARKS[benchmark].load().lookup(column, codes)
-    found: dict[str, list] = {}
-    for table in (whole, *samples):
-        for proxy in table.card.estimators:
-            values = table.get(proxy, codes)
-            found.setdefault(proxy, []).append(np.array([values[code][0] for code in codes]))
-    alone = {proxy for table in samples for proxy in table.card.estimators} - set(whole.card.estimators)
-    chosen = {proxy: columns for proxy, columns in found.items() if len(columns) > 1 or proxy in alone}
-    if alone >= AZ_PARTS:
-        parts = [*(found[proxy][0] for proxy in sorted(AZ_PARTS)), macs_of(BENCHMARKS[benchmark].space, codes)]
-        columns = np.stack(parts, axis=1)
-        chosen["az_nas"] = [ESTIMATORS["az_nas"]().combine(columns, columns)]
+    known = BENCHMARKS[benchmark].load()
+    chosen = seeds_of(tables[name], samples, BENCHMARKS[benchmark].space)
     lines = [
-        f"## {title}: a sample of {len(codes):,} networks, by seed",
+        f"## {title}: samples of networks, by seed",
         "",
         "Weights, batch and noise differ from seed to seed; one figure a seed, beginning with seed 0.",
         "",
-        "| proxy | tau | rho | MKR in the sample | without score |",
-        "|---|---|---|---|---|",
+        "| proxy | networks | tau | rho | MKR in the sample | without score |",
+        "|---|---|---|---|---|---|",
     ]
-    for proxy, columns in sorted(chosen.items(), key=lambda item: -kendall_tau(item[1][0], truth)):
+    by_tau = {proxy: kendall_tau(c[0], known.lookup(column, codes)) for proxy, (codes, c) in chosen.items()}
+    for proxy in sorted(chosen, key=lambda proxy: -by_tau[proxy]):
+        codes, columns = chosen[proxy]
+        truth = known.lookup(column, codes)
         taus = ", ".join(f"{kendall_tau(c, truth):.3f}" for c in columns)
         rhos = ", ".join(f"{spearman(c, truth):.3f}" for c in columns)
         ratios = ", ".join(f"{minimum_keeping_ratio(c, truth):.3f}" for c in columns)
-        lines.append(f"| `{proxy}` | {taus} | {rhos} | {ratios} | {np.isnan(columns[0]).sum()} |")
-    return [*lines, "", *connected_lines(name, codes, truth, chosen)]
+        lines.append(f"| `{proxy}` | {len(codes):,} | {taus} | {rhos} | {ratios} | {np.isnan(columns[0]).sum()} |")
+    return [*lines, "", *connected_lines(name, known, column, chosen)]
 
 
-def connected_lines(name, codes, truth, chosen) -> list[str]:
-    """Return, for cells, what the sample says where VKDNW's table has figures."""
+def seeds_of(whole, samples, space):
+    """Return the codes of each proxy's sample, and its columns there, seed 0 first."""
+    chosen = {}
+    for table in samples:
+        for proxy in table.card.estimators:
+            if proxy not in chosen:
+                first = [whole] if proxy in whole.card.estimators else []
+                chosen[proxy] = table.archs, [scores_of(t, proxy, table.archs) for t in first]
+            codes, columns = chosen[proxy]
+            columns.append(scores_of(table, proxy, codes))
+    if set(chosen) >= AZ_PARTS:
+        codes = chosen[min(AZ_PARTS)][0]
+        columns = np.stack([*(chosen[proxy][1][0] for proxy in sorted(AZ_PARTS)), macs_of(space, codes)], axis=1)
+        chosen["az_nas"] = codes, [ESTIMATORS["az_nas"]().combine(columns, columns)]
+    return chosen
+
+
+def scores_of(table, proxy, codes):
+    """Return a table's column for these codes."""
+    values = table.get(proxy, codes)
+    return np.array([values[code][0] for code in codes])
+
+
+def connected_lines(name, known, column, chosen) -> list[str]:
+    """Return, for cells, what the samples say where VKDNW's table has figures."""
     if not name.startswith("nasbench201"):
         return []
-    connected = np.array([is_connected(code) for code in codes])
-    few = truth[connected]
-    said = [
-        f"`{proxy}` {pair((kendall_tau(c, few), spearman(c, few)))} ({pair(VKDNW[proxy])})"
-        for proxy, c in ((proxy, columns[0][connected]) for proxy, columns in chosen.items())
-        if proxy in VKDNW
-    ]
-    return [f"Tau / rho over its {connected.sum()} connected cells, in brackets VKDNW's: {'; '.join(said)}.", ""]
+    said = []
+    for proxy, (codes, columns) in chosen.items():
+        connected = np.array([is_connected(code) for code in codes])
+        truth, scores = known.lookup(column, codes)[connected], columns[0][connected]
+        if proxy in VKDNW:
+            ours = pair((kendall_tau(scores, truth), spearman(scores, truth)))
+            said.append(f"`{proxy}` {ours} ({pair(VKDNW[proxy])}, {connected.sum()} cells)")
+    return [f"Tau / rho over the connected cells, in brackets VKDNW's: {'; '.join(said)}.", ""]
 
 
 def macs_of(space, codes):
