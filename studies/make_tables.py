@@ -1,6 +1,7 @@
 """Makes a score table that is shipped with the package, and its card.
 
     python studies/make_tables.py nasbench201 --proxies nwot,zen --name nasbench201-cifar10 --out runs/table
+    python studies/make_tables.py demo --proxies nwot,zen --name nasbench-macro-digits --out runs/table-digits
 
 It can be stopped and started again: what is in the run folder is not computed again. Several proxies are scored in one
 pass; proxies given to a second call with the same folder join the table.
@@ -23,6 +24,7 @@ import numpy as np
 
 import archsieve
 from archsieve import SPACES, TASKS, Session
+from archsieve.config import find_plan, load_plan
 from archsieve.estimator import identity
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes
@@ -40,7 +42,7 @@ FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "tables"
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("space")
+    parser.add_argument("space", help="a space, on CIFAR-10, or a plan, for its space and task")
     parser.add_argument("--proxies", required=True, help="names, separated by commas")
     parser.add_argument("--name", required=True, help="of the table")
     parser.add_argument("--out", required=True, help="run folder")
@@ -48,6 +50,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, help="distinct networks drawn by seed 0; 0 for all")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
+
+
+def subject(name: str) -> tuple[archsieve.SearchSpace, archsieve.Task]:
+    """Return the space and the task that a name stands for."""
+    if name in SPACES:
+        return SPACES[name](), TASKS["cifar10"]()
+    plan = load_plan(find_plan(name))
+    return plan.space, plan.task
 
 
 def population(space: archsieve.SearchSpace, sample: int) -> list[archsieve.Architecture]:
@@ -78,7 +88,7 @@ def main() -> None:
     import torch
 
     chosen = arguments()
-    space, task = SPACES[chosen.space](), TASKS["cifar10"]()
+    space, task = subject(chosen.space)
     estimators = [ZeroCost(name) for name in chosen.proxies.split(",")]
     codes = population(space, chosen.sample)
     with (

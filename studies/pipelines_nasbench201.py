@@ -15,26 +15,22 @@ import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from ways import Truth, funnel
 
-from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session, Stage, random_search, regularized_evolution
+from archsieve import ESTIMATORS, SPACES, TASKS, Session, Stage, random_search, regularized_evolution
 from archsieve.config import find_plan, load_plan
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.executor import Processes
-from archsieve.ledger import Ledger, total
+from archsieve.ledger import Ledger
 from archsieve.randomness import generator
 from archsieve.search import exact
-from archsieve.searchers.funnel import run_funnel
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PAGE = Path(__file__).parents[1] / "docs" / "pipelines_nasbench201.md"
-SPACE, TRUTH = SPACES["nasbench201"](), "test_acc_200"
+SPACE = SPACES["nasbench201"]()
 SHORT, LONG = Lookup("val_acc_12", epochs_behind=12), Lookup("val_acc_200", epochs_behind=200)
 EVALUATIONS = 500
 
@@ -60,32 +56,6 @@ class Supernet:
         return OneShot(epochs=self.epochs, scoring_items=1000).price(n, space, task)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a way of searching found: code, accuracy, rank in the table, cost, and survivors and place by stage."""
-
-    code: tuple[int, ...]
-    accuracy: float
-    rank: int
-    cost: float
-    stages: Sequence[tuple[str, int, int, int | None]] = ()
-
-
-class Table:
-    """The recorded truth."""
-
-    def __init__(self) -> None:
-        table = BENCHMARKS["nasbench201-cifar10"].load()
-        self.archs, self.values = list(table.archs), table.columns[TRUTH]
-        self._by_code = dict(zip(table.archs, self.values.tolist(), strict=True))
-        self.optima = {SPACE.canonical(a) for a, v in self._by_code.items() if v == self.values.max()}
-
-    def outcome(self, code, cost, stages=()):
-        """Return the outcome for what was found."""
-        accuracy = self._by_code[code]
-        return Outcome(code, accuracy, 1 + int((self.values > accuracy).sum()), cost, stages)
-
-
 def stages_of(letter, supernet):
     """Return the stages of a shipped plan, recorded trainings in the place of real ones."""
     stages, kept = [], exact(1.0)
@@ -100,24 +70,7 @@ def stages_of(letter, supernet):
     return [*stages, Stage(SHORT, keep=float(kept), label="12 epochs"), Stage(LONG, top=1, label="200 epochs")]
 
 
-def funnel(stages, session, table):
-    """Return the outcome of a funnel over all networks."""
-    ledger, costs, told = Ledger(SPACE, session.task), [], []
-    queue = iter(stages)
-
-    def over(found):
-        archs = [tuple(code) for code in found.archs.tolist()]
-        costs.append(ledger.pay(next(queue).estimator, len(archs)))
-        there = [i for i, arch in enumerate(archs) if arch in table.optima]
-        best = max((found.scores[i] for i in there), default=None)
-        place = None if best is None else int((found.scores >= best).sum())
-        told.append((found.label, len(archs), len(found.kept), place))
-
-    found = run_funnel(stages, session.pool(), session.scores, on_round=over)
-    return table.outcome(found.best, total(costs), told)
-
-
-def by_evolution(estimator, session, table, *, name):
+def by_evolution(estimator, session, truth, *, name):
     """Return what evolution on an estimator finds, as the baselines of the method do it; the best is trained once."""
     found = regularized_evolution(
         SPACE,
@@ -128,10 +81,10 @@ def by_evolution(estimator, session, table, *, name):
         rng=generator(session.seed, "sample", name),
     )
     cost = Ledger(SPACE, session.task).pay(estimator, EVALUATIONS)
-    return table.outcome(found.best, cost + 200)
+    return truth.outcome(found.best, cost + 200)
 
 
-def by_training(search, session, table, *, budget, name):
+def by_training(search, session, truth, *, budget, name):
     """Return what a search on the 200-epoch validation accuracy finds; each network is trained once."""
     seen = set()
 
@@ -140,30 +93,30 @@ def by_training(search, session, table, *, budget, name):
         return session.scores([LONG], archs)[:, 0]
 
     found = search(SPACE, evaluate, budget=budget, rng=generator(session.seed, "sample", name))
-    return table.outcome(found.best, 200 * len(seen))
+    return truth.outcome(found.best, 200 * len(seen))
 
 
-def outcomes(session, supernet, table):
+def outcomes(session, supernet, truth):
     """Return every way's outcome with one seed."""
     found = {}
     for letter in "abc":
         stages = stages_of(letter, supernet)
-        found[letter.upper()] = funnel(stages, session, table)
+        found[letter.upper()] = funnel(stages, session, truth)
         for k, left_out in enumerate(stages[:-1]):
             rest = [s for i, s in enumerate(stages) if i != k]
-            found[f"{letter.upper()} without {left_out.label}"] = funnel(rest, session, table)
+            found[f"{letter.upper()} without {left_out.label}"] = funnel(rest, session, truth)
     alone = [Stage(SHORT, top=1, label="12 epochs")]
-    found["12 epochs alone"] = funnel(alone, session, table)
-    found["evolution on the supernet"] = by_evolution(supernet, session, table, name="spos")
+    found["12 epochs alone"] = funnel(alone, session, truth)
+    found["evolution on the supernet"] = by_evolution(supernet, session, truth, name="spos")
     for proxy in ("l2_norm", "nwot", "synflow_log"):
         estimator = ESTIMATORS["zero_cost"](proxy)
-        found[f"evolution on {proxy}"] = by_evolution(estimator, session, table, name=f"zero-cost {proxy}")
+        found[f"evolution on {proxy}"] = by_evolution(estimator, session, truth, name=f"zero-cost {proxy}")
     for budget in (100, 200):
         found[f"random search, {budget} trainings"] = by_training(
-            random_search, session, table, budget=budget, name="random"
+            random_search, session, truth, budget=budget, name="random"
         )
         found[f"regularized evolution, {budget} trainings"] = by_training(
-            regularized_evolution, session, table, budget=budget, name="evolution"
+            regularized_evolution, session, truth, budget=budget, name="evolution"
         )
     return found
 
@@ -208,14 +161,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
-    table, supernet = Table(), Supernet(str(chosen.supernet.resolve()), chosen.epochs)
+    truth, supernet = (
+        Truth("nasbench201-cifar10", "test_acc_200"),
+        Supernet(str(chosen.supernet.resolve()), chosen.epochs),
+    )
     runs = []
     for seed in chosen.seeds:
         with (
             Processes(chosen.workers) as executor,
             Session(chosen.out / f"seed-{seed}", SPACE, TASKS["cifar10"](), seed=seed, executor=executor) as session,
         ):
-            runs.append(outcomes(session, supernet, table))
+            runs.append(outcomes(session, supernet, truth))
         print(f"seed {seed}:", {way: (o.accuracy, o.rank, round(o.cost)) for way, o in runs[-1].items()}, flush=True)
     PAGE.write_text("\n".join(page(chosen.seeds, runs)) + "\n")
     print(f"{PAGE} written")

@@ -37,6 +37,18 @@ def assert_equal(one, other):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_every_epoch_is_told_when_it_is_over(tmp_path):
+    told = []
+    file = tmp_path / "checkpoint.pt"
+
+    def look(epoch):
+        told.append((epoch, epochs_trained(file)))
+
+    trained(2, checkpoint=file, on_epoch=look)
+    trained(3, checkpoint=file, on_epoch=look)
+    assert told == [(1, 1), (2, 2), (3, 3)]
+
+
 # Schedule and optimiser, by hand.
 
 

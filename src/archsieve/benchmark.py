@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from archsieve.sources import Source
     from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,12 @@ class Benchmark(Protocol):
 def benchmarks_of(space: SearchSpace) -> list[Benchmark]:
     """Return the registered benchmarks about exactly this space, in order of registration."""
     return [b for name in BENCHMARKS if (b := BENCHMARKS[name]).space == space]
+
+
+def is_about(benchmark: Benchmark, task: Task) -> bool:
+    """Whether the benchmark's accuracies are about this task; one that has `task_settings` is about those alone."""
+    settings = getattr(benchmark, "task_settings", {})
+    return benchmark.task == task.name and all(getattr(task, key, None) == value for key, value in settings.items())
 
 
 def find_benchmark(space: SearchSpace, column: str | None = None, name: str | None = None) -> Benchmark:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmark import benchmarks_of
+from archsieve.benchmark import benchmarks_of, is_about
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.ledger import Ledger, total
 from archsieve.pool import pool_size
@@ -207,7 +207,7 @@ def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth
     """Return what the first present table about this space and task says of `arch`, and which could not be read."""
     notes = []
     for benchmark in benchmarks_of(space):
-        if benchmark.truth is None or benchmark.task != task.name or not benchmark.is_present():
+        if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
             continue
         try:
             table = benchmark.load()

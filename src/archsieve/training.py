@@ -78,6 +78,7 @@ def train(
     device: str = "cpu",
     checkpoint: Path | None = None,
     forward: Forward | None = None,
+    on_epoch: Callable[[int], None] | None = None,
     log: Path | None = None,
 ) -> None:
     """Train `network`, in place, until it has seen `epochs` epochs in total; on CUDA in mixed precision.
@@ -96,6 +97,7 @@ def train(
         checkpoint: file to go on from and to keep.
         forward: yields outputs from inputs and a generator of the step's choices, one by one; their gradients are
             summed before the step is taken. The network itself if None.
+        on_epoch: called with the epochs trained after each; what it draws or switches it puts back.
         log: folder for TensorBoard: training loss and learning rate of every epoch.
 
     Raises:
@@ -115,6 +117,8 @@ def train(
         while trainer.epochs < epochs:
             if trainer.advance():
                 write(trainer.epochs, {"loss": trainer.mean_loss, "learning_rate": trainer.rate})
+                if on_epoch is not None:
+                    on_epoch(trainer.epochs)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from archsieve.registry import BENCHMARKS
 
+BENCHMARKS.add_lazy("nasbench-macro-digits", "archsieve.benchmarks.digits:DIGITS")
 BENCHMARKS.add_lazy("nasbench-macro-cifar10", "archsieve.benchmarks.nasbench_macro:CIFAR10")
 BENCHMARKS.add_lazy("nasbench201-cifar10", "archsieve.benchmarks.nasbench201:CIFAR10")
 BENCHMARKS.add_lazy("nasbench201-analog", "archsieve.benchmarks.analog:ANALOG")

@@ -1,0 +1,122 @@
+"""The embedded benchmark: whole, reliable, about one task only, and good for funnels that replay it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from archsieve import Session, Stage
+from archsieve.benchmarks.digits import CURVES, DIGITS, EPOCHS, FILE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
+from archsieve.config import find_plan, load_plan
+from archsieve.errors import DataError, MissingDataError
+from archsieve.estimators.lookup import Lookup, Replay
+from archsieve.plan import Plan, run_plan, true_rank
+from archsieve.space import enumerate_space
+from archsieve.task import count_items
+from archsieve.tasks.digits import Digits
+
+TASK = Digits(**DIGITS.task_settings)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return DIGITS.load()
+
+
+def test_the_file_is_the_known_one_and_small():
+    assert DIGITS.source.state(check=True) == "present"
+    assert DIGITS.source.require().stat().st_size < 1_000_000
+
+
+def test_it_holds_every_code_and_shares_of_whole_pictures(table):
+    assert sorted(table.archs) == sorted(enumerate_space(DIGITS.space))
+    assert set(table.columns) == set(DIGITS.columns)
+    truths = np.stack([table.columns[f"test_acc_{i}"] for i in range(1, TRUTHS + 1)])
+    curves = np.stack([table.columns[f"{c}_{e}"] for c in ("curve", "curve2") for e in range(1, EPOCHS + 1)])
+    for values, pictures in ((truths, TEST_IMAGES), (curves, VALIDATION_IMAGES)):
+        counts = values * pictures / 100
+        assert np.allclose(counts, np.rint(counts))
+        assert values.min() > 0
+        assert values.max() < 100
+    np.testing.assert_allclose(table.columns["test_acc"], truths.mean(axis=0))
+    np.testing.assert_allclose(table.columns["test_acc_std"], truths.std(axis=0, ddof=1))
+
+
+def test_its_truth_is_reliable(table):
+    truths = np.stack([table.columns[f"test_acc_{i}"] for i in range(1, TRUTHS + 1)])
+    between = np.corrcoef(truths)[np.triu_indices(TRUTHS, 1)]
+    assert between.min() > 0.9
+    mean = between.mean()
+    assert TRUTHS * mean / (1 + (TRUTHS - 1) * mean) > 0.97  # Spearman-Brown
+
+
+def test_no_curve_is_of_a_seed_of_the_truth(table):
+    with np.load(DIGITS.source.require(), allow_pickle=False) as arrays:
+        validation = arrays["validation"]
+    assert len(validation) == TRUTHS + CURVES
+    for curve, counts in zip(("curve", "curve2"), validation[TRUTHS:], strict=True):
+        np.testing.assert_allclose(table.columns[f"{curve}_20"], counts[:, -1] / 5)
+        assert not any(np.array_equal(counts, of_truth) for of_truth in validation[:TRUTHS])
+
+
+def test_its_task_has_the_pictures_it_counts():
+    assert [count_items(TASK, split) for split in ("train", "validation", "test")] == [300, VALIDATION_IMAGES, 997]
+
+
+def test_it_is_about_its_own_task_alone(table):
+    best = table.archs[int(np.argmax(table.columns["test_acc"]))]
+    found, note = true_rank(DIGITS.space, TASK, best)
+    assert (found.benchmark, found.rank, found.count, note) == ("nasbench-macro-digits", 1, 729, "")
+    assert true_rank(DIGITS.space, Digits(), best) == (None, "")
+    assert true_rank(DIGITS.space, replace(TASK, split_seed=1), best) == (None, "")
+
+
+def test_the_demo_is_about_it():
+    plan = load_plan(find_plan("demo"))
+    assert plan.space == DIGITS.space
+    assert true_rank(plan.space, plan.task, (0,) * 6)[0] is not None
+
+
+def test_a_funnel_replays_it(tmp_path, table):
+    """What the stages see is what the columns say, no network kept is below one cut, each epoch is paid for once."""
+    stages = [Stage(Replay(epochs), keep=keep) for epochs, keep in ((5, 0.5), (10, 0.2), (20, 0.1))]
+    plan = Plan(DIGITS.space, TASK, (*stages, Stage(Lookup("test_acc", epochs_behind=20), top=1)))
+    rounds = []
+    with Session(tmp_path, plan.space, plan.task) as session:
+        result = run_plan(plan, session, on_round=rounds.append)
+    for found, column in zip(rounds, ("curve_5", "curve_10", "curve_20", "test_acc"), strict=True):
+        archs = [tuple(code) for code in found.archs.tolist()]
+        np.testing.assert_array_equal(found.scores, table.lookup(column, archs))
+        kept = np.isin(np.arange(len(archs)), found.kept)
+        assert found.scores[kept].min() >= found.scores[~kept].max()
+    assert [s.kept for s in result.stages] == [364, 72, 7, 1]
+    assert [s.network_epochs for s in result.stages] == [729 * 5, 364 * 5, 72 * 10, 7 * 20]
+    assert result.truth.value == result.best_score
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"no zip", f"{FILE} is damaged: install archsieve anew"),
+        ({"codes": np.zeros((2, 6))}, f"{FILE} is damaged: install archsieve anew"),
+        (
+            {name: np.zeros((2, 6)) for name in ("codes", "validation", "test")},
+            "is not of this version: it should hold counts of the shape \\(5, 2, 20\\)",
+        ),
+    ],
+    ids=["other bytes", "arrays missing", "other shape"],
+)
+def test_a_package_that_is_not_whole(tmp_path, monkeypatch, content, sentence):
+    path = tmp_path / FILE
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.savez(path, **content)
+    monkeypatch.setattr("archsieve.benchmarks.digits.files", lambda package: tmp_path)
+    with pytest.raises(DataError, match=sentence):
+        DIGITS.load()
+    path.unlink()
+    with pytest.raises(MissingDataError, match=r"of the package itself .* is missing: install archsieve anew"):
+        DIGITS.load()
