@@ -91,8 +91,8 @@ def test_a_funnel_replays_it(tmp_path, table):
         np.testing.assert_array_equal(found.scores, table.lookup(column, archs))
         kept = np.isin(np.arange(len(archs)), found.kept)
         assert found.scores[kept].min() >= found.scores[~kept].max()
-    assert [s.kept for s in result.stages] == [364, 72, 7, 1]
-    assert [s.network_epochs for s in result.stages] == [729 * 5, 364 * 5, 72 * 10, 7 * 20]
+    assert [s.kept for s in result.stages] == [364, 73, 8, 1]  # ceil(keep * (n - 1))
+    assert [s.network_epochs for s in result.stages] == [729 * 5, 364 * 5, 73 * 10, 8 * 20]
     assert result.truth.value == result.best_score
 
 
