@@ -1,6 +1,6 @@
 """Runs pipelines A, B and C on NAS-Bench-201 with real proxies and a trained supernet, beside their parts and rivals.
 
-    python studies/supernets.py nasbench201 --epochs 15 --items 256 --better-half 1000 --out runs/supernet-201
+    python studies/supernets.py nasbench201 --epochs 15 --items 256 --again 1000 --out runs/supernet-201
     python studies/pipelines_nasbench201.py --supernet runs/supernet-201 --out runs/pipelines
 
 Partial training is the recorded training of 12 epochs, with a cut that keeps what the paper's first twelve epochs keep;

@@ -2,7 +2,7 @@
 
     python studies/supernets.py nasbench-macro --epochs 15 --out runs/supernet-macro
     python studies/supernets.py nasbench-macro --epochs 5 --sampling fair --out runs/supernet-macro-fair
-    python studies/supernets.py nasbench201 --epochs 15 --items 256 --better-half 1000 --out runs/supernet-201
+    python studies/supernets.py nasbench201 --epochs 15 --items 256 --again 1000 --out runs/supernet-201
 
 It can be stopped and started again: training goes on after the last step taken, and what is scored is not scored
 again. Training takes one core. The scores go into FOLDER/scores.npz, the figures into FOLDER/supernet.json, and
@@ -38,7 +38,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--sampling", choices=["uniform", "fair"], default="uniform")
     parser.add_argument("--items", type=int, default=5000, help="images every network is scored on")
-    parser.add_argument("--better-half", type=int, default=0, help="images the better half is then scored on")
+    parser.add_argument("--again", type=int, default=0, help="images the best are then scored on")
+    parser.add_argument("--share", type=float, default=0.5, help="who the best are, as a share of the codes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True, help="run folder")
@@ -79,11 +80,11 @@ def main() -> None:
     ):
         begun = time.perf_counter()
         scores = session.scores([first], archs)[:, 0]
-        if chosen.better_half:
-            better = [archs[i] for i in np.argsort(-scores, kind="stable")[: len(archs) // 2]]
-            second = ESTIMATORS["one_shot"](**settings, scoring_items=chosen.better_half)
+        if chosen.again:
+            better = [archs[i] for i in np.argsort(-scores, kind="stable")[: int(chosen.share * len(archs))]]
+            second = ESTIMATORS["one_shot"](**settings, scoring_items=chosen.again)
             again = dict(zip(better, session.scores([second], better)[:, 0], strict=True))
-            # The better half stays the better half: its new scores only order it anew.
+            # The best stay the best: their new scores only order them anew.
             scores = np.array([1000 + again[a] if a in again else s for a, s in zip(archs, scores, strict=True)])
     with replace_file(chosen.out / "scores.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, codes=np.array(archs, dtype=np.int8), scores=scores)
@@ -93,7 +94,8 @@ def main() -> None:
         "seed": chosen.seed,
         **settings,
         "items": chosen.items,
-        "better_half": chosen.better_half,
+        "again": chosen.again,
+        "share": chosen.share,
         "all": figures(scores, truth),
         "distinct": figures(scores[distinct], truth[distinct]),
         "seconds_of_this_run": round(time.perf_counter() - begun),
@@ -117,7 +119,7 @@ def write_page(runs) -> None:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for run in runs:
-        images = f"{run['items']:,}" + (f", better half {run['better_half']:,}" if run["better_half"] else "")
+        images = f"{run['items']:,}" + (f", best {run['share']:.0%} {run['again']:,}" if run["again"] else "")
         for population in ("all", "distinct"):
             f = run[population]
             band = " / ".join(f"{value:.4f}" for value in f["band"])
