@@ -378,3 +378,14 @@ def test_the_installed_program_and_help():
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=True)
     for command in ("list", "score", "measure", "judge", "search", "report", "data"):
         assert command in done.stdout
+
+
+def test_measuring_on_a_named_benchmark_takes_its_space_and_task(monkeypatch):
+    """The embedded one has settings of its own; its proxies come from the shipped table."""
+    monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
+    options = ("--benchmark", "nasbench-macro-digits", "--proxy", "nwot", "--lookup", "curve_20", "--json")
+    nwot, curve = json.loads(invoke("measure", "nasbench-macro", *options).stdout)
+    assert (nwot["benchmark"], nwot["truth"], nwot["count"]) == ("nasbench-macro-digits", "test_acc", 729)
+    assert nwot["tau"] == pytest.approx(0.479, abs=0.001)
+    assert curve["tau"] == pytest.approx(0.572, abs=0.001)
+    assert curve["mkr"] == 14 / 729

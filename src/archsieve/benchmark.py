@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from archsieve.errors import ArchitectureError, UnknownNameError
-from archsieve.registry import BENCHMARKS, near_miss
+from archsieve.registry import BENCHMARKS, TASKS, near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,10 +103,19 @@ def benchmarks_of(space: SearchSpace) -> list[Benchmark]:
     return [b for name in BENCHMARKS if (b := BENCHMARKS[name]).space == space]
 
 
+def task_of(benchmark: Benchmark) -> Task:
+    """Return the task the benchmark's accuracies are about."""
+    return cast("Task", TASKS[benchmark.task](**_task_settings(benchmark)))
+
+
 def is_about(benchmark: Benchmark, task: Task) -> bool:
     """Whether the benchmark's accuracies are about this task; one that has `task_settings` is about those alone."""
-    settings = getattr(benchmark, "task_settings", {})
+    settings = _task_settings(benchmark)
     return benchmark.task == task.name and all(getattr(task, key, None) == value for key, value in settings.items())
+
+
+def _task_settings(benchmark: Benchmark) -> Mapping[str, float]:
+    return getattr(benchmark, "task_settings", {})
 
 
 def find_benchmark(space: SearchSpace, column: str | None = None, name: str | None = None) -> Benchmark:

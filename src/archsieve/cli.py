@@ -10,11 +10,12 @@ import shutil
 import tempfile
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from archsieve import console
+from archsieve.benchmark import task_of
 from archsieve.config import find_plan, load_model, load_plan, load_plugin, make, noise_task, plan_names
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.files import replace_file
@@ -162,7 +163,7 @@ def measure(
     """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         plugins, shared = _load(plugin), _shared(stack, workers, ray, recompute)
-        the_space = make("space", space, plugins)
+        the_space = _space(space, benchmark, plugins)
         names = proxy or ([] if lookup else ["params", "macs"])
         estimators = [make("estimator", name, plugins) for name in names]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
@@ -170,7 +171,7 @@ def measure(
             Session(
                 out or stack.enter_context(tempfile.TemporaryDirectory()),
                 the_space,
-                _task(task, estimators, plugins, the_space, None if recompute else seed),
+                _task(task, estimators, plugins, the_space, None if recompute else seed, benchmark),
                 seed=seed,
                 device=device,
                 plugins=plugins,
@@ -321,19 +322,29 @@ def _load(plugins: Sequence[str] | None) -> list[str]:
     return [load_plugin(name) for name in plugins or []]
 
 
+def _space(name: str, benchmark: str | None, plugins: Sequence[str]) -> SearchSpace:
+    """Return the named space, with the settings of the benchmark that is named, if it is about such a space."""
+    if benchmark is not None and (found := BENCHMARKS[benchmark].space).name == name:
+        return cast("SearchSpace", found)
+    return cast("SearchSpace", make("space", name, plugins))
+
+
 def _task(
     name: str | None,
     estimators: Sequence[Any],
     plugins: Sequence[str],
     space: SearchSpace | None = None,
     seed: int | None = None,
+    benchmark: str | None = None,
 ) -> Any:
-    """Return the named task; unless one is named, CIFAR-10 where its images are, else noise of the same shape.
+    """Return the named task, else that of the benchmark, else CIFAR-10 where its images are, else noise of that shape.
 
     Where shipped tables of this seed hold all the scores, it is that of the table.
     """
     if name is not None:
         return make("task", name, plugins)
+    if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
+        return task_of(BENCHMARKS[benchmark])
     task = make("task", "cifar10")
     if task.is_present():
         return task
