@@ -260,7 +260,8 @@ def test_costs_of_the_macro_space(options, count, expected):
 def test_twelve_epochs_of_a_cell(truth, tau, mkr):
     needs("nasbench201-cifar10")
     result = invoke("measure", "nasbench201", "--lookup", "val_acc_12", "--truth", truth, "--json")
-    (found,) = json.loads(result.stdout)
+    found, *baselines = json.loads(result.stdout)
+    assert [row["estimator"] for row in baselines] == ["params", "macs", "chance"]
     assert (found["tau"], found["mkr"]) == (pytest.approx(tau, abs=5e-5), pytest.approx(mkr, abs=1e-9))
     assert (found["estimator"], found["count"], found["failures"]) == ("val_acc_12", 15625, 0)
 
@@ -270,12 +271,13 @@ def test_costs_of_a_cell_by_the_packaged_table(monkeypatch):
     monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
     result = invoke("measure", "nasbench201", "--truth", "baseline_accuracy")
     assert (result.exit_code, result.stderr) == (0, "")
-    header, params, macs, footer = (line.split() for line in result.stdout.splitlines())
+    header, params, macs, chance, footer = (line.split() for line in result.stdout.splitlines())
+    assert chance[0] == "chance"
     for row in (params, macs):
         named = dict(zip(header, row, strict=True))
         assert float(named["tau"]) == pytest.approx(0.5676, abs=5e-5)
         assert float(named["mkr"]) == pytest.approx(0.00832, abs=5e-6)
-    assert " ".join(footer) == "Truth: baseline_accuracy of nasbench201-analog, 15625 codes."
+    assert " ".join(footer) == "Truth: baseline_accuracy of nasbench201-analog, 15625 codes, 3 near the best."
 
 
 # Signals, pipes and terminals: in processes of their own
@@ -384,7 +386,7 @@ def test_measuring_on_a_named_benchmark_takes_its_space_and_task(monkeypatch):
     """The embedded one has settings of its own; its proxies come from the shipped table."""
     monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
     options = ("--benchmark", "nasbench-macro-digits", "--proxy", "nwot", "--lookup", "curve_20", "--json")
-    nwot, curve = json.loads(invoke("measure", "nasbench-macro", *options).stdout)
+    nwot, curve, *_ = json.loads(invoke("measure", "nasbench-macro", *options).stdout)
     assert (nwot["benchmark"], nwot["truth"], nwot["count"]) == ("nasbench-macro-digits", "test_acc", 729)
     assert nwot["tau"] == pytest.approx(0.479, abs=0.001)
     assert curve["tau"] == pytest.approx(0.572, abs=0.001)

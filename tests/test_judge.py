@@ -7,9 +7,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from archsieve.benchmarks.digits import DIGITS
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
 from archsieve.estimators.lookup import Lookup
+from archsieve.executor import Processes, Serial
 from archsieve.judge import judge, judge_file
+from archsieve.registry import BENCHMARKS, ESTIMATORS
 from archsieve.session import Session
 from archsieve.space import enumerate_space
 from plugins.toy import TASK, Toy
@@ -162,6 +165,111 @@ def test_several_estimators_are_judged_each_by_itself(tmp_path, publish):
     assert (down.estimator, down.tau, down.mkr) == ("position-1", pytest.approx(-1), 1.0)
 
 
+# What one number hangs on
+
+
+def test_ties_for_and_against(judged):
+    found = judged(column([0] * 5 + [1] * 5), column(range(1, 11)))
+    assert (found.mkr, found.mkr_ties_for) == (0.5, 0.1)
+
+
+def test_bands_by_hand(judged):
+    # The estimate's places of the truths 10, 9, 8, 7 are 2, 1, 4, 3 of ten.
+    found = judged(column([1, 2, 3, 4, 5, 6, 8, 7, 10, 9]), column(range(1, 11)), epsilon=2)
+    assert found.near == 3
+    assert found.mkr_near_band == (0.1, 0.2, 0.4)
+    assert found.mkr_noise_band is None
+
+
+def test_alone_at_the_top(judged):
+    found = judged(column(range(10)), column(range(1, 11)))
+    assert (found.near, found.mkr_near_band) == (1, (0.1, 0.1, 0.1))
+
+
+def test_the_noise_of_a_truth_trained_several_times(tmp_path, publish):
+    # Three trainings, of which the best are the tenth, the ninth and the first network: places 1, 2 and 10.
+    order = np.arange(1.0, 11.0)
+    runs = [order, np.where(order == 9, 20, order), np.where(order == 1, 20, order)]
+    names = ["run_1", "run_2", "run_3"]
+    publish(
+        SPACE, {"truth": column(np.mean(runs, axis=0)), **dict(zip(names, map(column, runs), strict=True))}, "truth"
+    )
+    BENCHMARKS["made-up"].repetitions = {"truth": names}
+    publish(SPACE, {"estimate": column(order)}, None, name="another")
+    with Session(tmp_path, SPACE, TASK) as session:
+        (found,) = judge(session, [Lookup("estimate")])
+    assert found.mkr_noise_band == (0.1, 0.2, 1.0)
+
+
+def test_the_noise_of_a_truth_of_known_deviation(tmp_path, publish):
+    publish(SPACE, {"truth": np.where(np.arange(27) < 25, -1000.0, np.arange(27.0))}, "truth")
+    BENCHMARKS["made-up"].noise = {"truth": 5.0}
+    with Session(tmp_path, SPACE, TASK) as session:
+        (found,) = judge(session, [Position()])
+    assert found.mkr_noise_band == (1 / 27, 1 / 27, 2 / 27)  # either of the two last, the last one more often
+
+
+def test_what_keeping_costs(judged):
+    truth = np.arange(1.0, 28.0)
+    found = judged(np.where(truth > 24, truth - 100, truth), truth)  # the three best at the bottom
+    # 1, 1, 2, 3, 6 and 14 of 27 are kept.
+    assert found.regret_by_share == {0.001: 3, 0.01: 3, 0.05: 3, 0.1: 3, 0.2: 3, 0.5: 3}
+
+
+def test_what_keeping_costs_where_estimates_tie(judged):
+    truth = np.arange(1.0, 28.0)
+    found = judged(truth % 7, truth)
+    # 6, 13, 20 and 27 modulo 7 are 6, nothing else is: wait for the fourth.
+    assert list(found.regret_by_share.values()) == [21, 21, 14, 7, 0, 0]
+
+
+def test_only_what_is_within_the_limits(tmp_path, publish, monkeypatch):
+    publish(SPACE, {"truth": np.arange(27.0)}, "truth")
+    monkeypatch.setitem(ESTIMATORS._entries, "params", Position)
+    with Session(tmp_path, SPACE, TASK) as session:
+        (found,) = judge(session, [Position()], limits={"params": 20})
+        assert (found.count, found.mkr) == (21, 1 / 21)
+        with pytest.raises(SettingError, match="9 codes have params <= 8, but 10 are needed: allow more"):
+            judge(session, [Position()], limits={"params": 8})
+
+
+def test_what_is_told_beyond_the_size(file):
+    rows = ["acc,params,same,more", *(f"{i + 2 * (i % 3)},{i},{i * i},{i + 2 * (i % 3)}" for i in range(12))]
+    params, same, more, _ = judge_file(file(*rows), "acc")
+    assert params.partial_spearman is None
+    assert same.partial_spearman is None  # told wholly by the size
+    assert more.partial_spearman == pytest.approx(1)
+
+
+def test_intervals_are_of_resampled_items(file):
+    rows = ["acc,score", *(f"{i},{i + 3 * (i % 4)}" for i in range(40))]
+    path = file(*rows)
+    without, _ = judge_file(path, "acc")
+    assert (without.tau_interval, without.mkr_interval, without.regret_interval) == (None, None, None)
+    found, chance = judge_file(path, "acc", bootstraps=200)
+    low, middle, high = found.tau_interval
+    assert low < found.tau < high
+    assert abs(middle - found.tau) < 0.05
+    assert found.mkr_interval[0] >= 1 / 40
+    assert chance.tau_interval[0] < 0 < chance.tau_interval[2]
+    assert judge_file(path, "acc", bootstraps=200) == [found, chance]
+    assert judge_file(path, "acc", bootstraps=200, seed=1)[0].tau_interval != found.tau_interval
+
+
+@pytest.mark.parametrize("options", [{"epsilon": -0.1}, {"bootstraps": -1}])
+def test_negative_numbers_are_refused(file, options):
+    with pytest.raises(SettingError, match="`epsilon >= 0` and `bootstraps >= 0` must hold"):
+        judge_file(file("name,acc,good,bad", *ROWS), "acc", **options)
+
+
+def test_judgements_do_not_depend_on_the_workers(tmp_path):
+    told = []
+    for executor in (Serial(), Processes(2)):
+        with Session(tmp_path / str(len(told)), DIGITS.space, TASK, executor=executor) as session:
+            told.append(judge(session, [Lookup("curve_14"), ESTIMATORS["params"]()], bootstraps=3))
+    assert told[0] == told[1]
+
+
 # Files of the user's own
 
 
@@ -181,7 +289,7 @@ ROWS = [f"net{i},{i},{i / 2},{-i}" for i in range(12)]
 
 
 def test_a_file_is_judged_column_by_column(file):
-    good, bad = judge_file(file("name,acc,good,bad", *ROWS), "acc")
+    good, bad, _ = judge_file(file("name,acc,good,bad", *ROWS), "acc")
     assert (good.estimator, good.tau, good.mkr, good.count) == ("good", pytest.approx(1), 1 / 12, 12)
     assert (bad.estimator, bad.tau, bad.mkr) == ("bad", pytest.approx(-1), 1.0)
     assert (good.benchmark, good.truth, good.failures) == ("scores.csv", "acc", 0)
@@ -189,18 +297,18 @@ def test_a_file_is_judged_column_by_column(file):
 
 def test_what_is_missing_could_not_be_scored_or_has_no_truth(file):
     rows = [*ROWS, "netx,,7,7", "nety,nan,8,8", "netz,20,,nan"]
-    good, bad = judge_file(file("name,acc,good,bad", *rows), "acc")
+    good, bad, _ = judge_file(file("name,acc,good,bad", *rows), "acc")
     assert (good.count, good.failures, bad.failures) == (13, 1, 1)
     assert good.mkr == 1.0  # the best has no score
 
 
 def test_constant_scores_have_no_correlation(file):
-    (flat,) = judge_file(file("acc,flat", *(f"{i},5" for i in range(12))), "acc")
+    flat, _ = judge_file(file("acc,flat", *(f"{i},5" for i in range(12))), "acc")
     assert (flat.tau, flat.mkr) == (None, 1.0)
 
 
 def test_twice_the_same_network_counts_twice(file):
-    (found,) = judge_file(file("name,acc,score", *(["a,1,2"] * 11), "b,3,4"), "acc")
+    found, _ = judge_file(file("name,acc,score", *(["a,1,2"] * 11), "b,3,4"), "acc")
     assert (found.count, found.mkr) == (12, 1 / 12)
 
 
@@ -237,5 +345,5 @@ def test_a_parquet_file_is_judged_too(tmp_path):
 
     table = pyarrow.table({"acc": list(range(12)), "score": [None, *range(11)], "name": ["x"] * 12})
     parquet.write_table(table, tmp_path / "scores.parquet")
-    (found,) = judge_file(tmp_path / "scores.parquet", "acc")
+    found, _ = judge_file(tmp_path / "scores.parquet", "acc")
     assert (found.estimator, found.failures, found.mkr) == ("score", 1, 1 / 12)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from archsieve.errors import SettingError
 from archsieve.metrics import (
     best_rank_at_k,
+    bootstrap,
     keeping_curve,
     keeping_ratios,
     kendall_tau,
@@ -18,6 +19,7 @@ from archsieve.metrics import (
     partial_spearman,
     precision_at_k,
     regret_at_k,
+    shares_to_keep,
     spearman,
     weighted_tau,
 )
@@ -279,3 +281,36 @@ def test_the_new_measures_agree_with_the_old(both):
     mapped = [3 * value + 1 for value in scores], [value**3 for value in truth]
     assert keeping_ratios(*mapped, n).tolist() == ratios.tolist()
     assert ndcg_at_k(*mapped, n) == pytest.approx(ndcg_at_k(scores, truth, n))
+
+
+@given(rankings)
+def test_shares_bracket_the_ties(both):
+    scores, truth = both
+    against, kindly = shares_to_keep(scores), shares_to_keep(scores, ties="for")
+    n = len(scores)
+    assert ((kindly >= 1 / n) & (kindly <= against) & (against <= 1)).all()
+    best = [i for i, value in enumerate(truth) if value == max(truth)]
+    assert against[best].min() == minimum_keeping_ratio(scores, truth)
+    for i in range(n):  # keeping that share, ties first or last, the item is in
+        below = sum(against[j] < against[i] for j in range(n))
+        assert kindly[i] * n == pytest.approx(below + 1)
+
+
+def test_a_bootstrap_is_the_measures_of_what_was_drawn():
+    rng = np.random.default_rng(1)
+    truth = rng.permutation(30).astype(float)
+    scores = np.where(rng.random(30) < 0.2, NAN, truth + rng.normal(0, 10, 30).round())
+    found = bootstrap(scores, truth, k=5, times=7, rng=np.random.default_rng(2))
+    again = np.random.default_rng(2)
+    for row in found:
+        drawn = again.integers(0, 30, 30)
+        one, other = scores[drawn], truth[drawn]
+        expected = kendall_tau(one, other), minimum_keeping_ratio(one, other), regret_at_k(one, other, 5)
+        assert row.tolist() == pytest.approx(expected)
+    assert found.std(axis=0).min() > 0
+
+
+def test_a_bootstrap_of_constant_scores_has_no_tau():
+    found = bootstrap([1.0] * 9, range(9), k=1, times=3, rng=np.random.default_rng(0))
+    assert np.isnan(found[:, 0]).all()
+    assert (found[:, 1] == 1).all()

@@ -104,6 +104,7 @@ def test_costs_can_be_measured_where_torch_is_not_installed(benchmark, expected)
     done = python(program, "measure", recipe.space.name, "--benchmark", benchmark, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = {row["estimator"]: (row["tau"], row["mkr"]) for row in json.loads(done.stdout)}
+    assert -0.05 < found.pop("chance")[0] < 0.05
     assert found == {
         name: (pytest.approx(tau, abs=5e-5), pytest.approx(mkr, abs=5e-5)) for name, (tau, mkr) in expected.items()
     }

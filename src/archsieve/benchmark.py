@@ -114,6 +114,26 @@ def is_about(benchmark: Benchmark, task: Task) -> bool:
     return benchmark.task == task.name and all(getattr(task, key, None) == value for key, value in settings.items())
 
 
+def noisy_truths(
+    benchmark: Benchmark,
+    table: Table,
+    column: str,
+    archs: Sequence[Architecture],
+    draws: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64] | None:
+    """Return repetitions of a truth that differ by its own noise, shape (r, n); None where nothing is known of it.
+
+    A benchmark that has `repetitions` of the column has trained that often; one that has `noise` gives the standard
+    deviation of one training, of which `draws` repetitions are drawn.
+    """
+    if names := getattr(benchmark, "repetitions", {}).get(column):
+        return np.stack([table.lookup(name, archs) for name in names])
+    if deviation := getattr(benchmark, "noise", {}).get(column):
+        return table.lookup(column, archs) + rng.normal(0.0, deviation, (draws, len(archs)))
+    return None
+
+
 def _task_settings(benchmark: Benchmark) -> Mapping[str, float]:
     return getattr(benchmark, "task_settings", {})
 

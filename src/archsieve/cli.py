@@ -51,6 +51,9 @@ OnRay = Annotated[bool, typer.Option("--ray", help="Score on Ray instead of loca
 TaskName = Annotated[str | None, typer.Option("--task", help="Name of the task. [default: cifar10, else noise]")]
 Recompute = Annotated[bool, typer.Option("--recompute", help="Compute also what the shipped score tables hold.")]
 RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder to keep results in, and to go on from.")]
+Epsilon = Annotated[float, typer.Option(min=0, help="What lacks no more to the best is near it, in the truth's unit.")]
+Bootstrap = Annotated[int, typer.Option(min=0, help="Draw the codes anew so often, for intervals.")]
+BASELINES = ("params", "macs", "chance")
 CATALOGUES = {
     "spaces": SPACES,
     "tasks": TASKS,
@@ -150,6 +153,10 @@ def measure(
     truth: Annotated[str | None, typer.Option(help="The true column. [default: the benchmark's]")] = None,
     benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
     distinct: Annotated[bool, typer.Option("--distinct", help="One code a network, instead of all codes.")] = False,
+    max_params: Annotated[float | None, typer.Option(help="Only among networks of so many parameters.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Only among networks of so many multiply-adds.")] = None,
+    epsilon: Epsilon = 0.1,
+    bootstrap: Bootstrap = 0,
     task: TaskName = None,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -160,13 +167,17 @@ def measure(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio."""
+    """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio.
+
+    Beside them stand the baselines: parameters, multiply-adds, and chance.
+    """
     with console.guarded(out, "the same command"), ExitStack() as stack:
         plugins, shared = _load(plugin), _shared(stack, workers, ray, recompute)
         the_space = _space(space, benchmark, plugins)
-        names = proxy or ([] if lookup else ["params", "macs"])
-        estimators = [make("estimator", name, plugins) for name in names]
+        estimators = [make("estimator", name, plugins) for name in proxy or []]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
+        estimators += [make("estimator", n) for n in BASELINES if n not in {e.name for e in estimators}]
+        limits = {"params": max_params, "macs": max_macs}
         session = stack.enter_context(
             Session(
                 out or stack.enter_context(tempfile.TemporaryDirectory()),
@@ -178,7 +189,16 @@ def measure(
                 **shared,
             )
         )
-        found = judge(session, estimators, truth=truth, benchmark=benchmark, distinct=distinct)
+        found = judge(
+            session,
+            estimators,
+            truth=truth,
+            benchmark=benchmark,
+            distinct=distinct,
+            limits={cost: most for cost, most in limits.items() if most is not None},
+            epsilon=epsilon,
+            bootstraps=bootstrap,
+        )
         stack.close()
         if as_json:
             console.out_json(found)
@@ -190,11 +210,14 @@ def measure(
 def judge_scores(
     file: Annotated[Path, typer.Argument(help="CSV or parquet file with a column of scores an estimator.")],
     truth: Annotated[str, typer.Option(help="The column that holds the truth.")],
+    epsilon: Epsilon = 0.1,
+    bootstrap: Bootstrap = 0,
+    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Judge scores of your own against a truth of your own, as `measure` does."""
     with console.guarded():
-        found = judge_file(file, truth)
+        found = judge_file(file, truth, epsilon=epsilon, bootstraps=bootstrap, seed=seed)
         (console.out_json if as_json else console.judgements)(found)
 
 

@@ -64,13 +64,19 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def judgements(found: Sequence[Judgement]) -> None:
     """Print how well estimators rank."""
-    columns = ["estimator", "tau", "spearman", "weighted_tau", "ndcg", "precision_at_10", "best_rank_at_10"]
-    columns += ["regret_at_10", "mkr", "failures"]
-    bands = ["/".join(f"{value:.3g}" for value in j.mkr_band) for j in found]
-    header = [*columns[:-1], "mkr_band", columns[-1]]
-    rows = [[*(getattr(j, c) for c in columns[:-1]), band, j.failures] for j, band in zip(found, bands, strict=True)]
-    table(header, rows)
-    out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes.")
+    columns = ["estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10"]
+    columns += ["best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"]
+    columns += ["tau_interval", "mkr_interval", "regret_interval", "failures"]
+    told = [c for c in columns if any(getattr(j, c) is not None for j in found)]
+    table(told, [[_shown(getattr(j, c)) for c in told] for j in found])
+    out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes, {found[0].near} near the best.")
+
+
+def _shown(value: Any) -> Any:
+    """Return a spread or an interval as text, a number with four digits, and anything else as it is."""
+    if isinstance(value, tuple):
+        return "/".join(f"{part:.3g}" for part in value)
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def forecast(rows: Sequence[StageForecast], as_json: bool) -> None:

@@ -2,52 +2,112 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from archsieve import metrics
-from archsieve.benchmark import find_benchmark
+from archsieve.benchmark import find_benchmark, noisy_truths
 from archsieve.benchmarks.files import fault, read_columns, shown
 from archsieve.errors import MissingDataError, SettingError, UnknownNameError
-from archsieve.registry import near_miss
+from archsieve.executor import Serial
+from archsieve.randomness import generator
+from archsieve.registry import ESTIMATORS, near_miss
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from archsieve.executor import Executor
     from archsieve.session import Session
+    from archsieve.space import Architecture
 
 TOP, BAND = 10, 20
+KEPT = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
+"""Shares at which the keeping curve is read."""
+NOISY_TRUTHS = 100
+
+Spread: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Judgement:
     """An estimator against a table's truth, over `count` codes.
 
-    `tau` is tau-b; `ndcg` that of the top hundredth, in [0, 1]; `precision_at_10` in [0, 1]; `best_rank_at_10` in
-    1..count; `regret_at_10` in the truth's unit. `mkr` is the minimum keeping ratio, in [1/count, 1], lower is better,
-    and `mkr_band` its least, median and greatest value had each of the twenty truly best been the optimum. `failures`
-    could not be scored and rank last. A correlation is None where one side is constant.
+    Correlations are in [-1, 1], higher is better, None where a side is constant; minimum keeping ratios (MKR) in
+    [1/count, 1], lower is better. A spread is least, median and greatest; an interval the quantiles .025, .5, .975.
+
+    Attributes:
+        estimator: its name.
+        tau: Kendall's tau-b.
+        spearman: Spearman's rank correlation.
+        weighted_tau: Vigna's weighted tau.
+        partial_spearman: Spearman's given the number of parameters; None where that is not judged beside it.
+        ndcg: normalised discounted cumulative gain of the top hundredth, in [0, 1].
+        precision_at_10: share of its top ten that are among the true ten best, in [0, 1].
+        best_rank_at_10: true rank of the best of its top ten, in 1..count.
+        regret_at_10: what that one lacks to the best, in the truth's unit.
+        mkr: the minimum keeping ratio, ties against the estimator.
+        mkr_ties_for: the same, ties for it.
+        mkr_band: spread had each of the twenty truly best been the optimum.
+        mkr_near_band: the same for each of those within `epsilon` of the best; of `near` items.
+        mkr_noise_band: the same for the best of each repetition of the truth; None where its noise is unknown.
+        regret_by_share: the regret of keeping some shares of its ranking, in the truth's unit.
+        tau_interval: of resampled codes; None unless asked for.
+        mkr_interval: likewise.
+        regret_interval: likewise, of the regret at 10.
+        failures: codes that could not be scored; they rank last.
     """
 
     estimator: str
     tau: float | None
     spearman: float | None
     weighted_tau: float | None
+    partial_spearman: float | None
     ndcg: float
     precision_at_10: float
     best_rank_at_10: int
     regret_at_10: float
     mkr: float
-    mkr_band: tuple[float, float, float]
+    mkr_ties_for: float
+    mkr_band: Spread
+    mkr_near_band: Spread
+    near: int
+    mkr_noise_band: Spread | None
+    regret_by_share: dict[float, float]
+    tau_interval: Spread | None
+    mkr_interval: Spread | None
+    regret_interval: Spread | None
     count: int
     failures: int
     benchmark: str
     truth: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """What estimators are judged against: the truth and how; sent to workers."""
+
+    values: NDArray[np.float64]
+    benchmark: str
+    column: str
+    noisy: NDArray[np.float64] | None = None
+    params: NDArray[np.float64] | None = None
+    epsilon: float = 0.1
+    bootstraps: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epsilon < 0 or self.bootstraps < 0:
+            raise SettingError(
+                f"`epsilon >= 0` and `bootstraps >= 0` must hold, but got {self.epsilon} and {self.bootstraps}."
+            )
 
 
 def judge(
@@ -57,19 +117,26 @@ def judge(
     truth: str | None = None,
     benchmark: str | None = None,
     distinct: bool = False,
+    limits: Mapping[str, float] | None = None,
+    epsilon: float = 0.1,
+    bootstraps: int = 0,
 ) -> list[Judgement]:
     """Return a judgement of each estimator over all codes of the session's space that a table knows.
 
     Args:
-        session: scores the codes.
+        session: scores the codes, and judges estimators on its executor.
         estimators: what to judge.
         truth: the column; the benchmark's own unless given.
         benchmark: the table; the first one present unless given.
         distinct: over one code a network, the canonical one, instead of all codes.
+        limits: the most a code may have of some costs, e.g. {"params": 1e6}: others are left out.
+        epsilon: what lacks no more than that to the best is near it, in the truth's unit.
+        bootstraps: how often the codes are drawn anew, with replacement, for intervals.
 
     Raises:
-        UnknownNameError: no such benchmark or column.
+        UnknownNameError: no such benchmark, column or cost.
         MissingDataError: the table's file is not there.
+        SettingError: fewer than ten codes are left, or a number is negative.
     """
     recipe = find_benchmark(session.space, truth, benchmark)
     table, column = recipe.load(), truth or str(recipe.truth)
@@ -79,21 +146,41 @@ def judge(
         for arch, value in zip(table.archs, values, strict=True)
         if not np.isnan(value) and (not distinct or session.space.canonical(arch) == arch)
     ]
+    archs = _within(session, archs, limits or {})
     if len(archs) < TOP:
         raise SettingError(f"The column {column!r} of {recipe.name} knows {len(archs)} codes, but {TOP} are needed.")
-    known = table.lookup(column, archs)
     scores = session.scores(estimators, archs)
-    return [
-        _judgement(estimator.name, column_scores, known, recipe.name, column)
-        for estimator, column_scores in zip(estimators, scores.T, strict=True)
-    ]
+    names = [e.name for e in estimators]
+    known = table.lookup(column, archs)
+    subject = _Subject(
+        values=known,
+        benchmark=recipe.name,
+        column=column,
+        noisy=noisy_truths(recipe, table, column, archs, NOISY_TRUTHS, generator(session.seed, "noise", "truth")),
+        params=scores[:, names.index("params")] if "params" in names else None,
+        epsilon=epsilon,
+        bootstraps=bootstraps,
+        seed=session.seed,
+    )
+    return _judgements(names, scores, subject, session.executor)
 
 
-def judge_file(path: Path, truth: str) -> list[Judgement]:
+def _within(session: Session, archs: list[Architecture], limits: Mapping[str, float]) -> list[Architecture]:
+    """Return the codes whose costs are within the limits."""
+    for cost, most in limits.items():
+        scores = session.scores([ESTIMATORS[cost]()], archs)[:, 0]
+        archs = [arch for arch, score in zip(archs, scores, strict=True) if score <= most]
+        if len(archs) < TOP:
+            raise SettingError(f"{len(archs)} codes have {cost} <= {most:g}, but {TOP} are needed: allow more.")
+    return archs
+
+
+def judge_file(path: Path, truth: str, *, epsilon: float = 0.1, bootstraps: int = 0, seed: int = 0) -> list[Judgement]:
     """Return a judgement of every column of numbers in a CSV or parquet file against its column `truth`.
 
     Columns of text name the rows and are left out, and so are rows without a truth; an empty field or "nan" in another
-    column is an architecture that could not be scored.
+    column is an architecture that could not be scored. A column "params" is what others are asked to add to. Chance
+    stands beside them.
 
     Raises:
         MissingDataError: there is no such file.
@@ -115,7 +202,11 @@ def judge_file(path: Path, truth: str) -> list[Judgement]:
     if len(numbers) < 2:
         raise SettingError(f"The file {path} has no column of numbers beside {truth!r}: nothing to judge.")
     values = numbers.pop(truth)[known]
-    return [_judgement(name, column[known], values, path.name, truth) for name, column in numbers.items()]
+    numbers.setdefault("chance", generator(seed, "noise", "chance").random(len(known)))
+    scores = np.stack([column[known] for column in numbers.values()], axis=1)
+    params = numbers["params"][known] if "params" in numbers else None
+    subject = _Subject(values, path.name, truth, None, params, epsilon, bootstraps, seed)
+    return _judgements(list(numbers), scores, subject, Serial())
 
 
 def _numbers(path: Path, name: str, values: Sequence[Any]) -> NDArray[np.float64] | None:
@@ -131,26 +222,68 @@ def _numbers(path: Path, name: str, values: Sequence[Any]) -> NDArray[np.float64
     return None if wrong else found
 
 
-def _judgement(
-    name: str, scores: NDArray[np.float64], known: NDArray[np.float64], benchmark: str, truth: str
-) -> Judgement:
-    ratios = metrics.keeping_ratios(scores, known, min(BAND, len(known)))
-    return Judgement(
+def _judgements(
+    names: Sequence[str], scores: NDArray[np.float64], subject: _Subject, executor: Executor
+) -> list[Judgement]:
+    items = list(enumerate(zip(names, scores.T, strict=True)))
+    return [found for _, found in sorted(executor.map(partial(_judgement, subject), items), key=itemgetter(0))]
+
+
+def _judgement(subject: _Subject, item: tuple[int, tuple[str, NDArray[np.float64]]]) -> tuple[int, Judgement]:
+    """Return one estimator's judgement with its place among the others."""
+    place, (name, scores) = item
+    known, shares = subject.values, metrics.shares_to_keep(scores)
+    near = known >= known.max() - subject.epsilon
+    curve = metrics.keeping_curve(scores, known)
+    kept = [max(1, math.ceil(share * len(known))) for share in KEPT]
+    intervals = _intervals(scores, subject)
+    return place, Judgement(
         estimator=name,
         tau=_number(metrics.kendall_tau(scores, known)),
         spearman=_number(metrics.spearman(scores, known)),
         weighted_tau=_number(metrics.weighted_tau(scores, known)),
+        partial_spearman=_partial(scores, subject),
         ndcg=metrics.ndcg_at_k(scores, known, max(1, len(known) // 100)),
         precision_at_10=metrics.precision_at_k(scores, known, TOP),
         best_rank_at_10=metrics.best_rank_at_k(scores, known, TOP),
         regret_at_10=metrics.regret_at_k(scores, known, TOP),
         mkr=metrics.minimum_keeping_ratio(scores, known),
-        mkr_band=(float(ratios.min()), float(np.median(ratios)), float(ratios.max())),
+        mkr_ties_for=float(metrics.shares_to_keep(scores, ties="for")[known == known.max()].min()),
+        mkr_band=_spread(metrics.keeping_ratios(scores, known, min(BAND, len(known)))),
+        mkr_near_band=_spread(shares[near]),
+        near=int(near.sum()),
+        mkr_noise_band=None if subject.noisy is None else _spread(shares[np.argmax(subject.noisy, axis=1)]),
+        regret_by_share={share: float(curve[-1] - curve[k - 1]) for share, k in zip(KEPT, kept, strict=True)},
+        tau_interval=intervals[0],
+        mkr_interval=intervals[1],
+        regret_interval=intervals[2],
         count=len(known),
         failures=int(np.isnan(scores).sum()),
-        benchmark=benchmark,
-        truth=truth,
+        benchmark=subject.benchmark,
+        truth=subject.column,
     )
+
+
+def _partial(scores: NDArray[np.float64], subject: _Subject) -> float | None:
+    return None if subject.params is None else _number(metrics.partial_spearman(scores, subject.values, subject.params))
+
+
+def _intervals(scores: NDArray[np.float64], subject: _Subject) -> Sequence[Spread | None]:
+    """Return the intervals of tau, MKR and regret; every estimator sees the same draws of codes."""
+    if not subject.bootstraps:
+        return [None, None, None]
+    rng = generator(subject.seed, "sample", "bootstrap")
+    found = metrics.bootstrap(scores, subject.values, k=TOP, times=subject.bootstraps, rng=rng)
+    return [None if np.isnan(column).any() else _quantiles(column) for column in found.T]
+
+
+def _spread(values: NDArray[np.float64]) -> Spread:
+    return float(values.min()), float(np.median(values)), float(values.max())
+
+
+def _quantiles(values: NDArray[np.float64]) -> Spread:
+    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975])
+    return float(low), float(middle), float(high)
 
 
 def _number(value: float) -> float | None:

@@ -6,7 +6,7 @@ be scored" and ranks below everything else, -inf included. Truth must hold no Na
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -83,8 +83,7 @@ def regret_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
     >>> regret_at_k([4, 3, 2, 1], [7, 1, 8, 2], k=2)
     1.0
     """
-    ranks, values = _checked(scores, truth)
-    return float(values.max() - values[_top(ranks, values, k)].max())
+    return _regret(*_checked(scores, truth), k)
 
 
 def best_rank_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> int:
@@ -137,6 +136,21 @@ def partial_spearman(scores: ArrayLike, truth: ArrayLike, given: ArrayLike) -> f
     return (both - first * second) / rest**0.5 if rest > 1e-12 else float("nan")
 
 
+def shares_to_keep(scores: ArrayLike, *, ties: Literal["against", "for"] = "against") -> NDArray[np.float64]:
+    """Return, for every item, the least top share of the estimator's ranking that holds it; lower is better.
+
+    Shape (n,), each in [1/n, 1]. Of the items that tie with it, "against" takes all first, "for" takes it first.
+
+    >>> shares_to_keep([0.3, 0.9, 0.5, 0.5]), shares_to_keep([0.3, 0.9, 0.5, 0.5], ties="for")
+    (array([1.  , 0.25, 0.75, 0.75]), array([1.  , 0.25, 0.5 , 0.5 ]))
+    """
+    ranks = _ranks(scores)
+    ordered, n = np.sort(ranks), len(ranks)
+    if ties == "against":
+        return np.asarray((n - np.searchsorted(ordered, ranks, side="left")) / n)
+    return np.asarray((n - np.searchsorted(ordered, ranks, side="right") + 1) / n)
+
+
 def keeping_ratios(scores: ArrayLike, truth: ArrayLike, top: int) -> NDArray[np.float64]:
     """Return, for each of the `top` truly best, the share one would have to keep to keep it; lower is better.
 
@@ -150,9 +164,7 @@ def keeping_ratios(scores: ArrayLike, truth: ArrayLike, top: int) -> NDArray[np.
     array([0.75, 0.25, 1.  ])
     """
     ranks, values = _checked(scores, truth)
-    best = _top(np.zeros_like(ranks), -values, top)
-    ordered = np.sort(ranks)
-    return np.asarray((len(ranks) - np.searchsorted(ordered, ranks[best], side="left")) / len(ranks))
+    return shares_to_keep(ranks)[_top(np.zeros_like(ranks), -values, top)]
 
 
 def keeping_curve(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
@@ -178,9 +190,29 @@ def minimum_keeping_ratio(scores: ArrayLike, truth: ArrayLike) -> float:
     >>> minimum_keeping_ratio([0.3, 0.9, 0.5, 0.5], [1, 2, 3, 0])
     0.75
     """
+    return _keeping_ratio(*_checked(scores, truth))
+
+
+def bootstrap(
+    scores: ArrayLike, truth: ArrayLike, *, k: int, times: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return Kendall's tau, the minimum keeping ratio and the regret at k of resampled items, shape (times, 3).
+
+    Each time as many items as there are, drawn with replacement. Tau is NaN where a draw leaves a side constant.
+
+    Raises:
+        SettingError: k is not in 1..n.
+    """
+    from scipy.stats import kendalltau
+
     ranks, values = _checked(scores, truth)
-    best = ranks[values == values.max()].max()
-    return float((ranks >= best).mean())
+    found = np.empty((times, 3))
+    for row in found:
+        drawn = rng.integers(0, len(ranks), len(ranks))
+        a, b = ranks[drawn], values[drawn]
+        tau = float("nan") if _constant(a, b) else kendalltau(a, b, variant="b").statistic
+        row[:] = tau, _keeping_ratio(a, b), _regret(a, b, k)
+    return found
 
 
 def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -194,15 +226,31 @@ def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], ND
         raise SettingError(f"At least 2 items are needed to compare rankings, but got {len(values)}.")
     if np.isnan(values).any():
         raise SettingError(f"The truth holds {int(np.isnan(values).sum())} NaN: leave those items out.")
+    return _ranks(estimate), values
+
+
+def _ranks(scores: ArrayLike) -> NDArray[np.int64]:
+    estimate = np.asarray(scores, dtype=np.float64)
     _, ranks = np.unique(estimate, return_inverse=True)  # NaN sorts last here
-    return np.where(np.isnan(estimate), -1, ranks).astype(np.int64), values
+    return np.where(np.isnan(estimate), -1, ranks).astype(np.int64)
 
 
 def _constant(ranks: NDArray[np.int64], values: NDArray[np.float64]) -> bool:
     return bool((ranks == ranks[0]).all() or (values == values[0]).all())
 
 
+def _keeping_ratio(ranks: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+    best = ranks[values == values.max()].max()
+    return float((ranks >= best).mean())
+
+
+def _regret(ranks: NDArray[np.int64], values: NDArray[np.float64], k: int) -> float:
+    return float(values.max() - values[_top(ranks, values, k)].max())
+
+
 def _top(ranks: NDArray[np.int64], values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
     if not 1 <= k <= len(values):
         raise SettingError(f"`1 <= k <= n` must hold, but got k={k}, n={len(values)}.")
-    return np.lexsort((values, -ranks))[:k]
+    last = np.partition(ranks, len(ranks) - k)[len(ranks) - k]
+    able = np.flatnonzero(ranks >= last)  # the rest need not be sorted
+    return able[np.lexsort((values[able], -ranks[able]))[:k]]

@@ -83,7 +83,7 @@ class Session:
             check_device(device)
         self.folder = Path(folder)
         self.space, self.task, self.seed = space, task, seed
-        self._executor: Executor = executor or Serial()
+        self.executor: Executor = executor or Serial()
         self._device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
         self._tensorboard = tensorboard
@@ -205,7 +205,7 @@ class Session:
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
             chunks = self._chunks([members[key] for key in absent], missing, archs)
-            for result in self._executor.map(score_chunk, chunks):
+            for result in self.executor.map(score_chunk, chunks):
                 for row in self._keep(result, absent):
                     known[row.key][row.arch] = row.score
                 done += len(result.chunk.archs)
@@ -228,8 +228,8 @@ class Session:
         self, members: Sequence[Any], codes: Sequence[Architecture], pool: Sequence[Architecture]
     ) -> Iterable[Chunk]:
         wanted = min(getattr(e, "chunk_size", _CHUNK) for e in members)
-        fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * self._executor.workers))
-        length = max(1, min(wanted, fair) if self._executor.workers > 1 else wanted)
+        fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * self.executor.workers))
+        length = max(1, min(wanted, fair) if self.executor.workers > 1 else wanted)
         contexts = tuple(self.context(e, pool) for e in members)
         for begin in range(0, len(codes), length):
             yield Chunk(tuple(members), tuple(codes[begin : begin + length]), contexts, self._plugins)

@@ -64,6 +64,20 @@ def test_macro_landmarks(macro):
     assert list(enumerate_space(space)).index(space.parse("22212220")) == 6477
 
 
+def test_the_noise_of_a_cell(cells):
+    """Cells of one network were trained separately: what they differ by is noise."""
+    benchmark = BENCHMARKS["nasbench201-cifar10"]
+    networks = {}
+    for row, arch in enumerate(cells.archs):
+        networks.setdefault(benchmark.space.canonical(arch), []).append(row)
+    good = [rows for rows in networks.values() if len(rows) > 1 and cells.columns["test_acc_200"][rows].min() > 88]
+    freedom = sum(len(rows) - 1 for rows in good)
+    for column, deviation in benchmark.noise.items():
+        values = cells.columns[column]
+        squares = sum(((values[rows] - values[rows].mean()) ** 2).sum() for rows in good)
+        assert (squares / freedom) ** 0.5 == pytest.approx(deviation, abs=0.006)
+
+
 def test_macro_mean_is_the_mean_of_its_runs(macro):
     runs = np.stack([macro.columns[f"test_acc_{run}"] for run in (1, 2, 3)])
     np.testing.assert_allclose(runs.mean(0), macro.columns["mean_acc"], rtol=0, atol=1e-4)

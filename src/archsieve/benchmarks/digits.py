@@ -84,6 +84,11 @@ class DigitsBenchmark:
         return {"test_images": TEST_IMAGES, "validation_fraction": 0.625, "split_seed": 0, "train_fraction": 1.0}
 
     @property
+    def repetitions(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of single trainings behind a column."""
+        return {"test_acc": tuple(f"test_acc_{i}" for i in range(1, TRUTHS + 1))}
+
+    @property
     def space(self) -> NASBenchMacro:
         """The space with the benchmark's settings."""
         return SPACE

@@ -12,6 +12,7 @@ from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from archsieve.benchmark import Benchmark, Table
@@ -36,6 +37,11 @@ class NASBenchMacroTable:
     source: Source
     columns: tuple[str, ...] = (*_SCALARS, *_RUN_COLUMNS)
     truth: str = "mean_acc"
+
+    @property
+    def repetitions(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of single trainings behind a column."""
+        return {"mean_acc": _RUN_COLUMNS}
 
     @property
     def space(self) -> NASBenchMacro:

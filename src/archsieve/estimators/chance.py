@@ -1,0 +1,35 @@
+"""Chance as an estimator: what every other one has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from archsieve.estimator import Price
+from archsieve.randomness import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.estimator import Context, Scores
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Scores an architecture by a number drawn evenly from [0, 1), by the run's seed and its code."""
+
+    name: ClassVar[str] = "chance"
+    version: ClassVar[int] = 1
+    chunk_size: ClassVar[int] = 4096
+
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
+        """Return nothing: nothing is run."""
+        return Price(0.0, 0.0)
+
+    def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
+        """Return the draws, shape (n,)."""
+        return np.array([generator(ctx.seed, "noise", "chance", *arch).random() for arch in archs])
