@@ -199,6 +199,9 @@ def scores_file(folder):
     return folder / "scores.csv"
 
 
+STUDY = "study mkr nasbench-macro --benchmark nasbench-macro-digits --proxy params --proxy macs --proxy chance".split()
+
+
 def json_cases(folder):
     """Every command with --json."""
     plan = plan_file(folder, 'estimator = "params"\nkeep = 0.5')
@@ -208,6 +211,7 @@ def json_cases(folder):
         "score-model": ["score-model", MODEL, "--shape", "3x8x8", "--proxy", "nwot"],
         "measure": ["measure", "nasbench201", "--benchmark", "nasbench201-analog", "--proxy", "params"],
         "judge": ["judge", scores_file(folder), "--truth", "acc"],
+        "study": [*STUDY, "--seeds", "1", "--budget", "50", "--out", folder / "study"],
         "search": ["search", plan, "--out", folder / "run"],
         "report": ["report", folder / "run"],
         "data": ["data"],
@@ -277,7 +281,7 @@ def test_costs_of_a_cell_by_the_packaged_table(monkeypatch):
         named = dict(zip(header, row, strict=True))
         assert float(named["tau"]) == pytest.approx(0.5676, abs=5e-5)
         assert float(named["mkr"]) == pytest.approx(0.00832, abs=5e-6)
-    assert " ".join(footer) == "Truth: baseline_accuracy of nasbench201-analog, 15625 codes, 3 near the best."
+    assert " ".join(footer) == "Truth: baseline_accuracy of nasbench201-analog, 15625 codes, 4 near the best."
 
 
 # Signals, pipes and terminals: in processes of their own
@@ -378,7 +382,7 @@ def test_the_installed_program_and_help():
     if not script.exists():
         pytest.skip("archsieve is not installed as a program here")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=True)
-    for command in ("list", "score", "measure", "judge", "search", "report", "data"):
+    for command in ("list", "score", "measure", "judge", "study", "search", "report", "data"):
         assert command in done.stdout
 
 

@@ -9,8 +9,9 @@ import shlex
 import shutil
 import tempfile
 from contextlib import ExitStack, nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -18,14 +19,17 @@ from archsieve import console
 from archsieve.benchmark import task_of
 from archsieve.config import find_plan, load_model, load_plan, load_plugin, make, noise_task, plan_names
 from archsieve.executor import Processes, Ray, Serial
+from archsieve.figures import study_figures
 from archsieve.files import replace_file
 from archsieve.judge import judge, judge_file
 from archsieve.plan import forecast, run_plan
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.report import read_rows, read_run, to_csv
-from archsieve.run_folder import PLAN_FILE
+from archsieve.run_folder import PLAN_FILE, write_json
 from archsieve.session import Session
 from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
+from archsieve.study import PROXIES as STUDIED
+from archsieve.study import mkr_study
 from archsieve.tables import Recorded, shipped, whole_table
 
 if TYPE_CHECKING:
@@ -219,6 +223,46 @@ def judge_scores(
     with console.guarded():
         found = judge_file(file, truth, epsilon=epsilon, bootstraps=bootstrap, seed=seed)
         (console.out_json if as_json else console.judgements)(found)
+
+
+@app.command()
+def study(
+    kind: Annotated[Literal["mkr"], typer.Argument(help="mkr: does it, or tau, tell what a search will find?")],
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    out: Annotated[Path, typer.Option(help="Folder for figures, numbers and scores.")],
+    proxy: Proxies = None,
+    truth: Annotated[list[str] | None, typer.Option(help="A true column; may be repeated.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Searches by proxy and searcher.")] = 20,
+    budget: Annotated[int, typer.Option(min=50, help="Evaluations of a search.")] = 1000,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise."""
+    with console.guarded(out, "the same command"), ExitStack() as stack:
+        plugins, shared = _load(plugin), _shared(stack, workers, False)
+        the_space = _space(space, benchmark, plugins)
+        estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
+        if not proxy:  # what no shipped table holds would take hours
+            kept = [e for e in estimators if not hasattr(e, "needs") or whole_table(the_space, [e], seed)]
+            if absent := [e.name for e in estimators if e not in kept]:
+                console.note(f"Left out, since no shipped table holds it (ask by --proxy): {', '.join(absent)}.")
+            estimators = kept
+        the_task = _task(None, estimators, plugins, the_space, seed, benchmark)
+        session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
+        found = mkr_study(session, estimators, truths=truth or (), benchmark=benchmark, seeds=seeds, budget=budget)
+        stack.close()
+        write_json(out / "study.json", asdict(found))
+        figures = study_figures(found, out)
+        if as_json:
+            console.out_json(found)
+            return
+        console.study(found)
+        console.out(
+            f"Figures and numbers: {', '.join(str(p) for p in figures if p.suffix == '.png')}, {out}/study.json"
+        )
 
 
 @app.command()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archsieve.judge import Judgement
     from archsieve.plan import Result, StageForecast
     from archsieve.search import Round
+    from archsieve.study import Study
 
 _PLAIN_EVERY = 5.0  # seconds between two lines of one label where there is no terminal
 
@@ -70,6 +71,36 @@ def judgements(found: Sequence[Judgement]) -> None:
     told = [c for c in columns if any(getattr(j, c) is not None for j in found)]
     table(told, [[_shown(getattr(j, c)) for c in told] for j in found])
     out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes, {found[0].near} near the best.")
+
+
+def study(found: Study) -> None:
+    """Print what searches find by each estimator, and how that goes with its measures."""
+    searchers = list(found.findings[0].found)
+    header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
+    rows = [
+        [f.truth, f.estimator, *map(_shown, f.measures), *map(_mean_and_deviation, f.found.values())]
+        for f in sorted(found.findings, key=lambda f: (f.truth, -f.measures[1]))
+    ]
+    table(header, rows)
+    out()
+    header = ["truth", "searcher", "correlation", "with tau", "with 1 - MKR", "gain of MKR", "supported"]
+    rows = []
+    for claim in found.claims:
+        for name, by_measure, gain in (
+            ("Kendall", claim.kendall, claim.kendall_gain),
+            ("Pearson", claim.pearson, claim.pearson_gain),
+        ):
+            supported = "yes" if gain is not None and gain[0] > 0 else "reversed" if gain and gain[2] < 0 else "no"
+            told = [_shown(value) for value in (*by_measure.values(), gain)]
+            rows.append([claim.truth, claim.searcher, name, *told, supported])
+    table(header, rows)
+    drawn = f"{found.seeds} seeds of {found.budget} evaluations"
+    out(f"\n{found.count} codes of {found.benchmark}; {drawn}; intervals as low/value/high.")
+
+
+def _mean_and_deviation(values: Sequence[float]) -> str:
+    mean = math.fsum(values) / len(values)
+    return f"{mean:.2f} ± {math.sqrt(math.fsum((v - mean) ** 2 for v in values) / len(values)):.2f}"
 
 
 def _shown(value: Any) -> Any:

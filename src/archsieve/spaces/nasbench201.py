@@ -124,6 +124,26 @@ class NASBench201(SearchSpace):
         """Return the multiply-adds of one image."""
         return convolutions.macs(self._convolutions(arch, task)) + self.widths[-1] * task.num_outputs
 
+    def flops(self, arch: Architecture, task: Task) -> int:
+        """Return NASLib's count for one image: multiply-adds, and normalisations, activations and poolings.
+
+        See `archsieve.networks.count_flops`, which counts the same on the built network.
+        """
+        _, height, width = task.input_shape
+        convolutions_here = sum(operation in KERNELS for operation in arch)
+        poolings = sum(operation == POOL for operation in arch)
+        a_cell = 3 * convolutions_here + 9 * poolings  # an activation and a normalisation; a window of 3 x 3
+        extra, before = 2 * self.width * height * width, self.width
+        for stage, outputs in enumerate(self.widths):
+            if stage > 0:
+                extra += before * height * width  # the first activation
+                height, width = halved(height), halved(width)
+                extra += (2 + 3) * outputs * height * width + 4 * before * height * width
+            extra += self.cells * a_cell * outputs * height * width
+            before = outputs
+        extra += 3 * before * height * width + before * (height + 1) * (width + 1)
+        return self.macs(arch, task) + extra
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each stage."""

@@ -1,0 +1,235 @@
+"""The study of the method's claim: tau does not tell what a search will find, the minimum keeping ratio does.
+
+"Good Performance Estimation strategies are All You Need in Neural Architecture Search" (TPAMI 2025) maximises each of
+13 zero-cost proxies by differential evolution over NAS-Bench-201, and correlates the accuracy found with the proxy's
+tau and with 1 - MKR. Here with intervals, and with other searchers too, so that the claim is tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmark import find_benchmark
+from archsieve.errors import SettingError
+from archsieve.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.randomness import generator
+from archsieve.searchers.differential_evolution import differential_evolution
+from archsieve.searchers.random_search import random_search
+from archsieve.searchers.regularized_evolution import regularized_evolution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.search import SearchResult
+    from archsieve.session import Session
+    from archsieve.space import SearchSpace
+
+PROXIES = (
+    "epe_nas",
+    "fisher",
+    "flops",
+    "grad_norm",
+    "grasp",
+    "jacov",
+    "l2_norm",
+    "nwot",
+    "params",
+    "plain",
+    "snip",
+    "synflow",
+    "zen",
+)
+"""The paper's thirteen; flops by NASLib's count, since multiply-adds rank exactly like params in NAS-Bench-201."""
+SEARCHERS: dict[str, Callable[..., SearchResult]] = {
+    "differential evolution": differential_evolution,
+    "regularized evolution": regularized_evolution,
+    "random search": random_search,
+}
+MEASURES = ("tau", "1 - MKR")
+_DRAWS = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An estimator against a truth, and what searches that maximise it find.
+
+    `found` holds by searcher the true value of what each seed found, in the truth's unit.
+    """
+
+    estimator: str
+    truth: str
+    tau: float
+    mkr: float
+    found: dict[str, tuple[float, ...]]
+
+    @property
+    def measures(self) -> tuple[float, float]:
+        """Tau and 1 - MKR: for both, higher is better."""
+        return self.tau, 1 - self.mkr
+
+
+@dataclass(frozen=True)
+class Claim:
+    """How what a searcher finds goes with a measure, over the estimators: correlations with 95 % intervals.
+
+    The last of `MEASURES` is claimed to be the better one: `kendall_gain` and `pearson_gain` are its correlation less
+    the first one's, and an interval that excludes 0 supports the claim. None where a side is constant.
+    """
+
+    truth: str
+    searcher: str
+    kendall: dict[str, tuple[float, float, float] | None]
+    pearson: dict[str, tuple[float, float, float] | None]
+    kendall_gain: tuple[float, float, float] | None
+    pearson_gain: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """All findings and claims, over `count` codes."""
+
+    benchmark: str
+    count: int
+    seeds: int
+    budget: int
+    findings: tuple[Finding, ...]
+    claims: tuple[Claim, ...]
+
+
+def mkr_study(
+    session: Session,
+    estimators: Sequence[Any],
+    *,
+    truths: Sequence[str] = (),
+    benchmark: str | None = None,
+    seeds: int = 20,
+    budget: int = 1000,
+) -> Study:
+    """Measure the estimators over a whole space, maximise each by every searcher, and correlate.
+
+    Args:
+        session: its space is the one searched; its executor runs the searches.
+        estimators: at least three.
+        truths: columns of the benchmark; its own truth unless given.
+        benchmark: the table; the first one present unless given.
+        seeds: searches by estimator and searcher, all of which differ in all that is drawn.
+        budget: evaluations of a search; differential evolution and regularized evolution keep 50 members.
+
+    Raises:
+        SettingError: fewer than three estimators, or no search.
+        UnknownNameError: no such benchmark or column.
+        MissingDataError: the table's file is not there.
+    """
+    if len(estimators) < 3 or seeds < 1:
+        raise SettingError(f"At least 3 estimators and 1 seed are needed, but got {len(estimators)} and {seeds}.")
+    recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
+    table = recipe.load()
+    columns = {name: table.lookup(name, table.archs) for name in truths or [str(recipe.truth)]}
+    unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
+    archs = [arch for arch, lacks in zip(table.archs, unknown.tolist(), strict=True) if not lacks]
+    scores = session.scores(estimators, archs)
+    names = [estimator.name for estimator in estimators]
+    runs = (
+        _Run(name, searcher, seed, cube)
+        for name, cube in zip(names, (_cube(session.space, archs, column) for column in scores.T), strict=True)
+        for searcher in SEARCHERS
+        for seed in range(seeds)
+    )
+    found = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
+    findings = []
+    for truth in columns:
+        values = table.lookup(truth, archs)
+        for k, name in enumerate(names):
+            reached = {
+                searcher: tuple(table.lookup(truth, [found[name, searcher, seed] for seed in range(seeds)]).tolist())
+                for searcher in SEARCHERS
+            }
+            tau, mkr = kendall_tau(scores[:, k], values), minimum_keeping_ratio(scores[:, k], values)
+            findings.append(Finding(name, truth, tau, mkr, reached))
+    claims = tuple(
+        _claim([f for f in findings if f.truth == truth], truth, searcher, session.seed)
+        for truth in columns
+        for searcher in SEARCHERS
+    )
+    return Study(recipe.name, len(archs), seeds, budget, tuple(findings), claims)
+
+
+def _cube(space: SearchSpace, archs: Sequence[tuple[int, ...]], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the scores by code, NaN where there is none."""
+    cube = np.full(space.choices, np.nan)
+    cube[tuple(np.array(archs).T)] = scores
+    return cube
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One search: what is maximised, by whom, with which seed; the scores by code."""
+
+    estimator: str
+    searcher: str
+    seed: int
+    cube: NDArray[np.float64]
+
+
+def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[tuple[str, str, int], tuple[int, ...]]:
+    """Return what one search finds, with its key."""
+    key = run.estimator, run.searcher, run.seed
+    result = SEARCHERS[run.searcher](
+        space,
+        lambda archs: run.cube[tuple(np.array(archs).T)],
+        budget=budget,
+        rng=generator(run_seed, "sample", "study", *key),
+    )
+    return key, result.best
+
+
+def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) -> Claim:
+    """Return the correlations over the estimators; the bootstrap draws estimators, and seeds within each."""
+    measures: NDArray[np.float64] = np.array([f.measures for f in findings])
+    found: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
+    rng = generator(seed, "sample", "claim", truth, searcher)
+    drawn = list(_drawn(measures, found, rng))
+    correlations: dict[str, Any] = {"kendall": _kendall, "pearson": _pearson}
+    told: dict[str, Any] = {}
+    mean = found.mean(axis=1)
+    for name, correlation in correlations.items():
+        whole = [correlation(column, mean) for column in measures.T]
+        samples = np.array([[correlation(column, y) for column in m.T] for m, y in drawn])
+        told[name] = {
+            measure: _with_interval(value, samples[:, i])
+            for i, (measure, value) in enumerate(zip(MEASURES, whole, strict=True))
+        }
+        told[f"{name}_gain"] = _with_interval(whole[1] - whole[0], samples[:, 1] - samples[:, 0])
+    return Claim(truth=truth, searcher=searcher, **told)
+
+
+def _drawn(
+    measures: NDArray[np.float64], found: NDArray[np.float64], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    n, seeds = found.shape
+    for _ in range(_DRAWS):
+        rows = rng.integers(0, n, (n,))
+        columns = rng.integers(0, seeds, (n, seeds))
+        yield measures[rows], found[rows[:, None], columns].mean(axis=1)
+
+
+def _kendall(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    return kendall_tau(x, y)
+
+
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    return float("nan") if np.ptp(x) == 0 or np.ptp(y) == 0 else float(np.corrcoef(x, y)[0, 1])
+
+
+def _with_interval(value: float, samples: NDArray[np.float64]) -> tuple[float, float, float] | None:
+    """Return low end, value and high end; None where the value is none. Draws without a correlation are left out."""
+    if np.isnan(value):
+        return None
+    low, high = (float(np.nanquantile(samples, q)) for q in (0.025, 0.975))
+    return low, float(value), high
