@@ -199,7 +199,8 @@ def scores_file(folder):
     return folder / "scores.csv"
 
 
-STUDY = "study mkr nasbench-macro --benchmark nasbench-macro-digits --proxy params --proxy macs --proxy chance".split()
+STUDY = ["study", "mkr", "nasbench-macro", "--benchmark", "nasbench-macro-digits"]
+STUDY += ["--proxy", "params", "--proxy", "macs", "--proxy", "chance"]
 
 
 def json_cases(folder):

@@ -69,7 +69,7 @@ def _labels(names: Sequence[str], x: NDArray[np.float64], y: NDArray[np.float64]
     left = list(np.lexsort((x, y)))
     while left:
         first = left[0]
-        near = [i for i in left if _near(x, i, first, 0.1) and _near(y, i, first, 0.03)]
+        near = [i for i in left if _near(x, i, first, 0.15) and _near(y, i, first, 0.03)]
         yield ", ".join(names[i] for i in near), float(x[near].min()), float(y[near].max())
         left = [i for i in left if i not in near]
 
