@@ -84,8 +84,8 @@ def page(runs, networks) -> list[str]:
         f"Made by `studies/pipelines_digits.py`: seeds 0 to {len(runs) - 1}, {networks} distinct networks, truth of",
         "three seeds. Proxies and supernet are computed anew by every seed, partial training is replayed from the two",
         f"curve seeds in turn. Training all networks costs {networks * EPOCHS:,} network-epochs. Even that does not",
-        "name the best one: the choice is made by 500 pictures and one training, which is noise of its own. Read the ways",
-        "beside a random search that costs the same.",
+        "name the best one: the choice is made by 500 pictures and one training, which is noise of its own. Read the",
+        "ways beside a random search that costs the same.",
         "",
         "| way | true accuracy, mean | rank of 729: median, 10 %, 90 % | best found | among the ten best "
         "| network-epochs, mean | share of training all |",
