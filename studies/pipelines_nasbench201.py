@@ -12,6 +12,7 @@ are computed: 40 minutes of two cores a seed. It can be stopped and started agai
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class Supernet:
 
     folder: str
     epochs: int
+    items: int
     name = "supernet"
     version = 1
     chunk_size = 100_000
@@ -52,8 +54,8 @@ class Supernet:
         return np.array([known[ctx.space.canonical(arch)] for arch in archs])
 
     def price(self, n, space, task):
-        """Return the price of a supernet scored on 1,000 images."""
-        return OneShot(epochs=self.epochs, scoring_items=1000).price(n, space, task)
+        """Return the price of the supernet and of scoring with it."""
+        return OneShot(epochs=self.epochs, scoring_items=self.items).price(n, space, task)
 
 
 def stages_of(letter, supernet):
@@ -156,15 +158,13 @@ def main() -> None:
     """Search with every seed, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--supernet", type=Path, required=True, help="folder of studies/supernets.py")
-    parser.add_argument("--epochs", type=int, default=15, help="of the supernet")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
-    truth, supernet = (
-        Truth("nasbench201-cifar10", "test_acc_200"),
-        Supernet(str(chosen.supernet.resolve()), chosen.epochs),
-    )
+    truth = Truth("nasbench201-cifar10", "test_acc_200")
+    made = json.loads((chosen.supernet / "supernet.json").read_text())
+    supernet = Supernet(str(chosen.supernet.resolve()), made["epochs"], made["items"])
     runs = []
     for seed in chosen.seeds:
         with (
