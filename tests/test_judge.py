@@ -229,7 +229,7 @@ def test_only_what_is_within_the_limits(tmp_path, publish, monkeypatch):
     with Session(tmp_path, SPACE, TASK) as session:
         (found,) = judge(session, [Position()], limits={"params": 20})
         assert (found.count, found.mkr) == (21, 1 / 21)
-        with pytest.raises(SettingError, match="9 codes have params <= 8, but 10 are needed: allow more"):
+        with pytest.raises(SettingError, match="Only 9 codes are left by params <= 8; 10 are needed: allow more"):
             judge(session, [Position()], limits={"params": 8})
 
 
@@ -239,6 +239,23 @@ def test_what_is_told_beyond_the_size(file):
     assert params.partial_spearman is None
     assert same.partial_spearman is None  # told wholly by the size
     assert more.partial_spearman == pytest.approx(1)
+
+
+def test_a_size_that_is_not_known_is_left_out(file):
+    rows = ["acc,params,score", *(f"{i},{i % 5},{i + 2 * (i % 3)}" for i in range(14)), "3,,9"]
+    _, with_gap, _ = judge_file(file(*rows), "acc")
+    _, without, _ = judge_file(file(*rows[:-1]), "acc")
+    assert with_gap.partial_spearman == without.partial_spearman
+    assert (with_gap.count, without.count) == (15, 14)
+
+
+def test_tied_repetitions_let_any_do(tmp_path, publish):
+    order = np.arange(27.0)
+    publish(SPACE, {"truth": order, "run": np.where(order >= 20, 20, order)}, "truth")
+    BENCHMARKS["made-up"].repetitions = {"truth": ["run"]}
+    with Session(tmp_path, SPACE, TASK) as session:
+        (found,) = judge(session, [Position()])
+    assert found.mkr_noise_band == (1 / 27,) * 3
 
 
 def test_intervals_are_of_resampled_items(file):
@@ -256,7 +273,7 @@ def test_intervals_are_of_resampled_items(file):
     assert judge_file(path, "acc", bootstraps=200, seed=1)[0].tau_interval != found.tau_interval
 
 
-@pytest.mark.parametrize("options", [{"epsilon": -0.1}, {"bootstraps": -1}])
+@pytest.mark.parametrize("options", [{"epsilon": -0.1}, {"epsilon": math.nan}, {"bootstraps": -1}])
 def test_negative_numbers_are_refused(file, options):
     with pytest.raises(SettingError, match="`epsilon >= 0` and `bootstraps >= 0` must hold"):
         judge_file(file("name,acc,good,bad", *ROWS), "acc", **options)

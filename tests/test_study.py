@@ -87,33 +87,38 @@ def test_correlations_are_those_of_the_means(study):
             x = [f.measures[i] for f in found.findings]
             assert claim.kendall[measure][1] == pytest.approx(kendall_tau(x, mean))
             assert claim.pearson[measure][1] == pytest.approx(np.corrcoef(x, mean)[0, 1])
-            assert claim.pearson[measure][0] <= claim.pearson[measure][1] <= claim.pearson[measure][2]
+            for low, value, high in (claim.pearson[measure], claim.kendall[measure]):
+                assert low <= value <= high
         gain = claim.pearson["1 - MKR"][1] - claim.pearson["tau"][1]
         assert claim.pearson_gain[1] == pytest.approx(gain)
 
 
+@dataclass(frozen=True)
+class Crowned:
+    """The truth reversed, but for one code `place` below the true best, which is on top: tau tells nothing of it."""
+
+    place: int
+    version: ClassVar[int] = 1
+    by_code: ClassVar[bool] = True
+
+    @property
+    def name(self):
+        return f"crowned {self.place}"
+
+    def score(self, archs, ctx):
+        places = np.array([80 - ARCHS.index(arch) for arch in archs])
+        # What lies above the crowned one follows it, the best last; the rest is in the truth's order, or against it.
+        above = places < self.place
+        rest = places if self.place % 2 else -places
+        return np.where(places == self.place, 1e6, np.where(above, 1e5 + places, rest)).astype(float)
+
+
 def test_a_measure_that_tells_all_is_seen(study):
-    """The shares lost differ by estimator, tau hardly: the gain is there and its interval excludes 0."""
-
-    @dataclass(frozen=True)
-    class Lucky:
-        """Random but for the true best, put `place` from the top."""
-
-        place: int
-        version: ClassVar[int] = 1
-        by_code: ClassVar[bool] = True
-
-        @property
-        def name(self):
-            return f"lucky {self.place}"
-
-        def score(self, archs, ctx):
-            # The scores' order is the truth's, reversed below `place`: what is on top is as bad as `place` is deep.
-            return np.array([-abs(ARCHS.index(arch) - (80 - self.place)) - ARCHS.index(arch) / 1e6 for arch in archs])
-
-    found = study([Lucky(place) for place in range(0, 40, 4)])
-    claim = found.claims[0]
-    assert claim.kendall["1 - MKR"][1] == pytest.approx(1)
+    """The keeping ratio follows what is found, tau does not: the gain's interval excludes 0."""
+    claim = study([Crowned(place) for place in range(1, 40, 3)]).claims[0]
+    assert claim.kendall["1 - MKR"][1] > 0.9 > claim.kendall["tau"][1]
+    assert claim.kendall_gain[0] > 0
+    assert claim.pearson_gain[0] > 0
 
 
 def test_constant_measures_have_no_correlation(study):
@@ -121,6 +126,24 @@ def test_constant_measures_have_no_correlation(study):
     claim = found.claims[0]
     assert claim.kendall == {"tau": None, "1 - MKR": None}
     assert (claim.kendall_gain, claim.pearson_gain) == (None, None)
+
+
+def test_an_estimator_that_tells_nothing_is_left_out(study, tmp_path):
+    class Flat(Shifted):
+        name = "flat"
+
+        def score(self, archs, ctx):
+            return np.ones(len(archs))
+
+    found = study([*ESTIMATORS, Flat(0)])
+    assert (found.findings[-1].estimator, found.findings[-1].tau) == ("flat", None)
+    assert [c.kendall for c in found.claims] == [c.kendall for c in study().claims]
+    assert len(study_figures(found, tmp_path)) == 2 * len(SEARCHERS)
+
+
+def test_the_same_twice_is_refused(study):
+    with pytest.raises(SettingError, match="'shifted 0' was named twice"):
+        study([*ESTIMATORS, Shifted(0)])
 
 
 def test_seeds_differ_and_the_run_seed_decides(tmp_path, publish):

@@ -18,6 +18,7 @@ import typer
 from archsieve import console
 from archsieve.benchmark import task_of
 from archsieve.config import find_plan, load_model, load_plan, load_plugin, make, noise_task, plan_names
+from archsieve.errors import require
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.figures import study_figures
 from archsieve.files import replace_file
@@ -242,6 +243,7 @@ def study(
 ) -> None:
     """Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
+        require("matplotlib", "report")  # before what takes long
         plugins, shared = _load(plugin), _shared(stack, workers, False)
         the_space = _space(space, benchmark, plugins)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]

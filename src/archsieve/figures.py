@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.errors import require
-from archsieve.study import MEASURES
+from archsieve.study import MEASURES, comparable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,12 +27,15 @@ def study_figures(study: Study, folder: Path) -> list[Path]:
         MissingPackageError: matplotlib is not installed.
     """
     require("matplotlib", "report")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     paths = []
     for claim in study.claims:
-        findings = [f for f in study.findings if f.truth == claim.truth]
-        figure, axes = plt.subplots(1, 2, figsize=(11, 4.8), sharey=True, layout="constrained")
+        findings = comparable(study.findings, claim.truth)
+        if not findings:
+            continue
+        figure = Figure(figsize=(11, 4.8), layout="constrained")
+        axes = figure.subplots(1, 2, sharey=True)
         for i, (axis, measure) in enumerate(zip(axes, MEASURES, strict=True)):
             _panel(axis, findings, claim.searcher, i, (BLUE, ORANGE)[i])
             axis.set_xlabel({"tau": "Kendall's tau", "1 - MKR": "1 - minimum keeping ratio"}[measure])
@@ -42,7 +45,6 @@ def study_figures(study: Study, folder: Path) -> list[Path]:
             path = folder / f"{claim.truth}-{claim.searcher.replace(' ', '-')}.{kind}"
             figure.savefig(path, dpi=150)
             paths.append(path)
-        plt.close(figure)
     return paths
 
 

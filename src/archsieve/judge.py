@@ -59,8 +59,9 @@ class Judgement:
         mkr_near_band: the same for each of those within `epsilon` of the best; of `near` items.
         mkr_noise_band: the same for the best of each repetition of the truth; None where its noise is unknown.
         regret_by_share: the regret of keeping some shares of its ranking, in the truth's unit.
-        tau_interval: of resampled codes; None unless asked for.
-        mkr_interval: likewise.
+        tau_interval: of resampled codes; None unless asked for, or where no draw has a tau.
+        mkr_interval: likewise; a draw without the best one has another best, so that it also tells how much the
+            minimum keeping ratio hangs on one code.
         regret_interval: likewise, of the regret at 10.
         failures: codes that could not be scored; they rank last.
     """
@@ -103,12 +104,6 @@ class _Subject:
     bootstraps: int = 0
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        if self.epsilon < 0 or self.bootstraps < 0:
-            raise SettingError(
-                f"`epsilon >= 0` and `bootstraps >= 0` must hold, but got {self.epsilon} and {self.bootstraps}."
-            )
-
 
 def judge(
     session: Session,
@@ -138,6 +133,7 @@ def judge(
         MissingDataError: the table's file is not there.
         SettingError: fewer than ten codes are left, or a number is negative.
     """
+    _check(epsilon, bootstraps)
     recipe = find_benchmark(session.space, truth, benchmark)
     table, column = recipe.load(), truth or str(recipe.truth)
     values = table.lookup(column, table.archs)
@@ -165,13 +161,20 @@ def judge(
     return _judgements(names, scores, subject, session.executor)
 
 
+def _check(epsilon: float, bootstraps: int) -> None:
+    if not epsilon >= 0 or bootstraps < 0:
+        raise SettingError(f"`epsilon >= 0` and `bootstraps >= 0` must hold, but got {epsilon} and {bootstraps}.")
+
+
 def _within(session: Session, archs: list[Architecture], limits: Mapping[str, float]) -> list[Architecture]:
     """Return the codes whose costs are within the limits."""
     for cost, most in limits.items():
         scores = session.scores([ESTIMATORS[cost]()], archs)[:, 0]
         archs = [arch for arch, score in zip(archs, scores, strict=True) if score <= most]
         if len(archs) < TOP:
-            raise SettingError(f"{len(archs)} codes have {cost} <= {most:g}, but {TOP} are needed: allow more.")
+            raise SettingError(
+                f"Only {len(archs)} codes are left by {cost} <= {most:g}, but {TOP} are needed: allow more."
+            )
     return archs
 
 
@@ -188,6 +191,7 @@ def judge_file(path: Path, truth: str, *, epsilon: float = 0.1, bootstraps: int 
         UnknownNameError: there is no such column.
         SettingError: there are too few rows, or nothing to judge.
     """
+    _check(epsilon, bootstraps)
     if not path.is_file():
         raise MissingDataError(f"There is no file {str(path)!r}.")
     raw = read_columns(path)
@@ -252,7 +256,7 @@ def _judgement(subject: _Subject, item: tuple[int, tuple[str, NDArray[np.float64
         mkr_band=_spread(metrics.keeping_ratios(scores, known, min(BAND, len(known)))),
         mkr_near_band=_spread(shares[near]),
         near=int(near.sum()),
-        mkr_noise_band=None if subject.noisy is None else _spread(shares[np.argmax(subject.noisy, axis=1)]),
+        mkr_noise_band=None if subject.noisy is None else _spread(_optimal_shares(shares, subject.noisy)),
         regret_by_share={share: float(curve[-1] - curve[k - 1]) for share, k in zip(KEPT, kept, strict=True)},
         tau_interval=intervals[0],
         mkr_interval=intervals[1],
@@ -264,8 +268,16 @@ def _judgement(subject: _Subject, item: tuple[int, tuple[str, NDArray[np.float64
     )
 
 
+def _optimal_shares(shares: NDArray[np.float64], noisy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share that keeps the best of each repetition; of tied ones, any will do."""
+    return np.array([shares[row == np.nanmax(row)].min() for row in noisy])
+
+
 def _partial(scores: NDArray[np.float64], subject: _Subject) -> float | None:
-    return None if subject.params is None else _number(metrics.partial_spearman(scores, subject.values, subject.params))
+    """Return the partial correlation given the sizes, over the items whose size is known."""
+    if subject.params is None or (known := np.isfinite(subject.params)).sum() < 2:
+        return None
+    return _number(metrics.partial_spearman(scores[known], subject.values[known], subject.params[known]))
 
 
 def _intervals(scores: NDArray[np.float64], subject: _Subject) -> Sequence[Spread | None]:
@@ -274,7 +286,7 @@ def _intervals(scores: NDArray[np.float64], subject: _Subject) -> Sequence[Sprea
         return [None, None, None]
     rng = generator(subject.seed, "sample", "bootstrap")
     found = metrics.bootstrap(scores, subject.values, k=TOP, times=subject.bootstraps, rng=rng)
-    return [None if np.isnan(column).any() else _quantiles(column) for column in found.T]
+    return [None if np.isnan(column).all() else _quantiles(column) for column in found.T]
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:
@@ -282,8 +294,8 @@ def _spread(values: NDArray[np.float64]) -> Spread:
 
 
 def _quantiles(values: NDArray[np.float64]) -> Spread:
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975])
-    return float(low), float(middle), float(high)
+    low, middle, high = (float(np.nanquantile(values, q)) for q in (0.025, 0.5, 0.975))
+    return low, middle, high
 
 
 def _number(value: float) -> float | None:

@@ -22,7 +22,7 @@ from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,19 +59,20 @@ _DRAWS = 2000  # of the bootstrap
 class Finding:
     """An estimator against a truth, and what searches that maximise it find.
 
-    `found` holds by searcher the true value of what each seed found, in the truth's unit.
+    `found` holds by searcher the true value of what each seed found, in the truth's unit. `tau` is None where all
+    scores are equal; such a finding takes no part in claims and figures.
     """
 
     estimator: str
     truth: str
-    tau: float
+    tau: float | None
     mkr: float
     found: dict[str, tuple[float, ...]]
 
     @property
     def measures(self) -> tuple[float, float]:
         """Tau and 1 - MKR: for both, higher is better."""
-        return self.tau, 1 - self.mkr
+        return float("nan") if self.tau is None else self.tau, 1 - self.mkr
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ def mkr_study(
     archs = [arch for arch, lacks in zip(table.archs, unknown.tolist(), strict=True) if not lacks]
     scores = session.scores(estimators, archs)
     names = [estimator.name for estimator in estimators]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
     runs = (
         _Run(name, searcher, seed, cube)
         for name, cube in zip(names, (_cube(session.space, archs, column) for column in scores.T), strict=True)
@@ -151,13 +154,18 @@ def mkr_study(
                 for searcher in SEARCHERS
             }
             tau, mkr = kendall_tau(scores[:, k], values), minimum_keeping_ratio(scores[:, k], values)
-            findings.append(Finding(name, truth, tau, mkr, reached))
+            findings.append(Finding(name, truth, None if np.isnan(tau) else tau, mkr, reached))
     claims = tuple(
-        _claim([f for f in findings if f.truth == truth], truth, searcher, session.seed)
+        _claim(comparable(findings, truth), truth, searcher, session.seed)
         for truth in columns
         for searcher in SEARCHERS
     )
     return Study(recipe.name, len(archs), seeds, budget, tuple(findings), claims)
+
+
+def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:
+    """Return those of this truth that have both measures."""
+    return [f for f in findings if f.truth == truth and f.tau is not None]
 
 
 def _cube(space: SearchSpace, archs: Sequence[tuple[int, ...]], scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -191,6 +199,9 @@ def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[
 
 def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) -> Claim:
     """Return the correlations over the estimators; the bootstrap draws estimators, and seeds within each."""
+    if len(findings) < 3:
+        nothing = dict.fromkeys(MEASURES)
+        return Claim(truth, searcher, {**nothing}, {**nothing}, None, None)
     measures: NDArray[np.float64] = np.array([f.measures for f in findings])
     found: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
     rng = generator(seed, "sample", "claim", truth, searcher)
@@ -214,9 +225,9 @@ def _drawn(
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     n, seeds = found.shape
     for _ in range(_DRAWS):
-        rows = rng.integers(0, n, (n,))
-        columns = rng.integers(0, seeds, (n, seeds))
-        yield measures[rows], found[rows[:, None], columns].mean(axis=1)
+        means = np.take_along_axis(found, rng.integers(0, seeds, (n, seeds)), axis=1).mean(axis=1)
+        rows = rng.integers(0, n, (n,))  # an estimator drawn twice is a tie on both sides
+        yield measures[rows], means[rows]
 
 
 def _kendall(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

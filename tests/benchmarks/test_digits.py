@@ -41,6 +41,8 @@ def test_it_holds_every_code_and_shares_of_whole_pictures(table):
         assert values.min() > 0
         assert values.max() < 100
     np.testing.assert_allclose(table.columns["test_acc"], truths.mean(axis=0))
+    sums = np.rint(truths * TEST_IMAGES / 100).sum(axis=0)
+    assert len(set(table.columns["test_acc"])) == len(set(sums))  # what is equal is not told apart by rounding
     np.testing.assert_allclose(table.columns["test_acc_std"], truths.std(axis=0, ddof=1))
 
 
