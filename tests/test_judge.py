@@ -229,7 +229,7 @@ def test_only_what_is_within_the_limits(tmp_path, publish, monkeypatch):
     with Session(tmp_path, SPACE, TASK) as session:
         (found,) = judge(session, [Position()], limits={"params": 20})
         assert (found.count, found.mkr) == (21, 1 / 21)
-        with pytest.raises(SettingError, match="Only 9 codes are left by params <= 8; 10 are needed: allow more"):
+        with pytest.raises(SettingError, match="Only 9 codes are left by params <= 8, but 10 are needed: allow more"):
             judge(session, [Position()], limits={"params": 8})
 
 
