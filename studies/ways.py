@@ -49,9 +49,8 @@ def funnel(stages, session, truth):
         archs = [tuple(code) for code in found.archs.tolist()]
         costs.append(ledger.pay(next(queue).estimator, len(archs)))
         there = [i for i, arch in enumerate(archs) if arch in truth.optima]
-        best = max((found.scores[i] for i in there), default=None)
-        place = None if best is None else int((found.scores >= best).sum())
-        told.append((found.label, len(archs), len(found.kept), place))
+        places = [int((found.scores >= found.scores[i]).sum()) or len(archs) for i in there]  # without a score: last
+        told.append((found.label, len(archs), len(found.kept), min(places, default=None)))
 
     found = run_funnel(stages, session.pool(), session.scores, on_round=over)
     return truth.outcome(found.best, total(costs), told)
