@@ -2,7 +2,7 @@
 
     python studies/make_digits_benchmark.py --out runs/digits
 
-It can be stopped and started again: what is in the folder is not trained again. About 45 minutes of one core a seed.
+It can be stopped and started again: what is in the folder is not trained again. About 17 minutes of one core a seed.
 The regime separates networks: 300 training pictures, 500 for validation, the other 997 for the truth. The first
 three seeds are those of the truth (mean test accuracy after the last epoch); the other two are those of the learning
 curves that stand in for partial training, so that no estimator has seen the truth's noise.

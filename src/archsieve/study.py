@@ -123,21 +123,21 @@ def mkr_study(
         budget: evaluations of a search; differential evolution and regularized evolution keep 50 members.
 
     Raises:
-        SettingError: fewer than three estimators, or no search.
+        SettingError: fewer than three estimators, one of them twice, or no search.
         UnknownNameError: no such benchmark or column.
         MissingDataError: the table's file is not there.
     """
     if len(estimators) < 3 or seeds < 1:
         raise SettingError(f"At least 3 estimators and 1 seed are needed, but got {len(estimators)} and {seeds}.")
+    names = [estimator.name for estimator in estimators]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
     recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
     table = recipe.load()
     columns = {name: table.lookup(name, table.archs) for name in truths or [str(recipe.truth)]}
     unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
     archs = [arch for arch, lacks in zip(table.archs, unknown.tolist(), strict=True) if not lacks]
     scores = session.scores(estimators, archs)
-    names = [estimator.name for estimator in estimators]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
     runs = (
         _Run(name, searcher, seed, cube)
         for name, cube in zip(names, (_cube(session.space, archs, column) for column in scores.T), strict=True)
@@ -206,7 +206,7 @@ def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) ->
     found: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
     rng = generator(seed, "sample", "claim", truth, searcher)
     drawn = list(_drawn(measures, found, rng))
-    correlations: dict[str, Any] = {"kendall": _kendall, "pearson": _pearson}
+    correlations: dict[str, Any] = {"kendall": kendall_tau, "pearson": _pearson}
     told: dict[str, Any] = {}
     mean = found.mean(axis=1)
     for name, correlation in correlations.items():
@@ -228,10 +228,6 @@ def _drawn(
         means = np.take_along_axis(found, rng.integers(0, seeds, (n, seeds)), axis=1).mean(axis=1)
         rows = rng.integers(0, n, (n,))  # an estimator drawn twice is a tie on both sides
         yield measures[rows], means[rows]
-
-
-def _kendall(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    return kendall_tau(x, y)
 
 
 def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
