@@ -6,7 +6,8 @@
 Partial training is the recorded training of 12 epochs, with a cut that keeps what the paper's first twelve epochs keep;
 the last training is the recorded one of 200 epochs, and its validation accuracy chooses. Seeds vary weights, batch and
 noise of the proxies, the forest, its sample, and ties; the supernet is one. Proxies of seeds that no shipped table has
-are computed: 40 minutes of two cores a seed. It can be stopped and started again. Writes docs/pipelines_nasbench201.md.
+are computed: 40 minutes of two cores a seed where A, which scores every cell, is among the ways, a quarter of that
+otherwise (`--seeds-of-a 0 1`). It can be stopped and started again. Writes docs/pipelines_nasbench201.md.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.executor import Processes
+from archsieve.files import replace_file
 from archsieve.ledger import Ledger
 from archsieve.randomness import generator
 from archsieve.search import exact
@@ -42,7 +44,10 @@ class Supernet:
 
     folder: str
     epochs: int
+    sampling: str
     items: int
+    again: int
+    share: float
     name = "supernet"
     version = 1
     chunk_size = 100_000
@@ -54,8 +59,13 @@ class Supernet:
         return np.array([known[ctx.space.canonical(arch)] for arch in archs])
 
     def price(self, n, space, task):
-        """Return the price of the supernet and of scoring with it."""
-        return OneShot(epochs=self.epochs, scoring_items=self.items).price(n, space, task)
+        """Return the price of the supernet and of scoring with it, in one pass or in two."""
+        supernet = OneShot(epochs=self.epochs, sampling=self.sampling, scoring_items=self.items)
+        price = supernet.price(n, space, task)
+        if self.again:
+            second = replace(supernet, scoring_items=self.again).price(int(self.share * n), space, task)
+            price = replace(price, scoring=price.scoring + second.scoring)
+        return price
 
 
 def stages_of(letter, supernet):
@@ -98,10 +108,10 @@ def by_training(search, session, truth, *, budget, name):
     return truth.outcome(found.best, 200 * len(seen))
 
 
-def outcomes(session, supernet, truth):
+def outcomes(session, supernet, truth, letters):
     """Return every way's outcome with one seed."""
     found = {}
-    for letter in "abc":
+    for letter in letters:
         stages = stages_of(letter, supernet)
         found[letter.upper()] = funnel(stages, session, truth)
         for k, left_out in enumerate(stages[:-1]):
@@ -131,13 +141,13 @@ def page(seeds, runs) -> list[str]:
         f"Made by `studies/pipelines_nasbench201.py`, seeds {', '.join(map(str, seeds))}: CIFAR-10 (a copy in JPEG), "
         "real proxies, one trained",
         "supernet, recorded trainings. Costs are in network-epochs, see [pipelines](pipelines.md). The best is",
-        "94.3733, two networks.",
+        "94.3733, two networks. Where a way has fewer entries than there are seeds, they are those of the first seeds.",
         "",
         "| way | accuracy found, by seed | rank in the table | network-epochs, mean |",
         "|---|---|---|---|",
     ]
-    for way in runs[0]:
-        mine = [run[way] for run in runs]
+    for way in max(runs, key=len):
+        mine = [run[way] for run in runs if way in run]
         lines.append(
             f"| {way} | {', '.join(f'{o.accuracy:.2f}' for o in mine)} | {', '.join(str(o.rank) for o in mine)} "
             f"| {math.fsum(o.cost for o in mine) / len(mine):.0f} |"
@@ -149,6 +159,8 @@ def page(seeds, runs) -> list[str]:
     ]
     for letter in "ABC":
         for seed, run in zip(seeds, runs, strict=True):
+            if letter not in run:
+                continue
             told = "; ".join(f"{label} {n} to {kept}, {place or '-'}" for label, n, kept, place in run[letter].stages)
             lines.append(f"- {letter}, seed {seed}: {told}.")
     return lines
@@ -160,19 +172,25 @@ def main() -> None:
     parser.add_argument("--supernet", type=Path, required=True, help="folder of studies/supernets.py")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds-of-a", type=int, nargs="*", help="those A is run with (default: all)")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
     truth = Truth("nasbench201-cifar10", "test_acc_200")
     made = json.loads((chosen.supernet / "supernet.json").read_text())
-    supernet = Supernet(str(chosen.supernet.resolve()), made["epochs"], made["items"])
+    supernet = Supernet(
+        str(chosen.supernet.resolve()), *(made[k] for k in ("epochs", "sampling", "items", "again", "share"))
+    )
     runs = []
     for seed in chosen.seeds:
         with (
             Processes(chosen.workers) as executor,
             Session(chosen.out / f"seed-{seed}", SPACE, TASKS["cifar10"](), seed=seed, executor=executor) as session,
         ):
-            runs.append(outcomes(session, supernet, truth))
+            with_a = chosen.seeds_of_a is None or seed in chosen.seeds_of_a
+            runs.append(outcomes(session, supernet, truth, "abc" if with_a else "bc"))
         print(f"seed {seed}:", {way: (o.accuracy, o.rank, round(o.cost)) for way, o in runs[-1].items()}, flush=True)
+    with replace_file(chosen.out / "pipelines.json") as temporary:
+        temporary.write_text(json.dumps([{way: asdict(o) for way, o in run.items()} for run in runs]) + "\n")
     PAGE.write_text("\n".join(page(chosen.seeds, runs)) + "\n")
     print(f"{PAGE} written")
 

@@ -1,0 +1,247 @@
+"""Designing a funnel: which estimators, in which order, each keeping how much, so that the best network stays.
+
+A pilot is a sample of networks whose truth is known. Its best ones stand in for the optimum of the whole space: each is
+looked at in the pilot without those better than itself, where it is the best, as the optimum is in the space. A chain
+of estimators is cut as tightly as keeps all stand-ins through every stage, and the cheapest such chain is taken.
+
+How likely that loses the optimum is measured, not multiplied: of b + 1 stand-ins each is left out in turn, the funnel
+is designed by the other b, and the one left out is put through it. Were stand-ins and optimum exchangeable, the share
+lost would be an unbiased estimate of the risk of the whole procedure, choice of the chain and dependence of its stages
+included (the jackknife's argument of conformal prediction: Vovk et al., "Algorithmic Learning in a Random World";
+Barber et al., arXiv 1905.02928). What is assumed: an estimator tells the best of a hundred from the rest as well as the
+best of all. It is optimistic where an estimator is blind among the very best, and through choosing, of several designs
+whose risk is measured, one that passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.ledger import Ledger
+from archsieve.pilot import Chain, Pilot
+from archsieve.search import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.space import SearchSpace
+    from archsieve.task import Task
+
+SMALLEST_PILOT = 10
+STAND_INS = (1, 2, 4, 6, 9, 14, 19, 29, 39, 59)
+"""Numbers of stand-ins that are tried, those that leave at least half of the pilot beside them."""
+MOST_STAGES = 3
+_BEAM = 16
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Costs in one unit: of each estimator, once (k,) and for each network (k,); of the last training; of how many."""
+
+    once: tuple[float, ...]
+    each: tuple[float, ...]
+    final: float
+    pool: int
+
+    def counts(self, chain: Chain) -> list[int]:
+        """Return how many networks come to each stage, and last how many to the final training."""
+        counts = [self.pool]
+        for _, keep in chain:
+            counts.append(Stage(None, keep=keep).count(counts[-1]))
+        return counts
+
+    def of(self, chain: Chain) -> float:
+        """Return what a chain costs, its final trainings included, as if its estimators shared nothing."""
+        counts = self.counts(chain)
+        spent = sum(self.once[e] + self.each[e] * n for (e, _), n in zip(chain, counts, strict=False))
+        return float(spent + self.final * counts[-1])
+
+
+def prices_of(estimators: Sequence[Any], final: Any, space: SearchSpace, task: Task, pool: int) -> Prices:
+    """Return the prices of estimators and of the final training in network-epochs, as `archsieve.ledger` reckons them.
+
+    Raises:
+        SettingError: one does not say what it costs.
+    """
+    once, each = zip(*(_line(estimator, space, task) for estimator in estimators), strict=True)
+    return Prices(once, each, sum(_line(final, space, task)), pool)
+
+
+def _line(estimator: Any, space: SearchSpace, task: Task, far: int = 1001) -> tuple[float, float]:
+    """Return what an estimator costs once, and for each network."""
+    one, many = (Ledger(space, task).pay(estimator, n) for n in (1, far))
+    if one is None or many is None:
+        raise SettingError(f"The estimator {estimator.name!r} does not say what it costs: leave it out of the design.")
+    each = (many - one) / (far - 1)
+    return one - each, each
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A funnel: its chain, what it costs, and how many of `stand_ins` + 1 stand-ins left out it lost.
+
+    The chain that is empty trains all and loses none.
+    """
+
+    chain: Chain
+    cost: float
+    stand_ins: int
+    lost: int
+
+    @property
+    def risk(self) -> float:
+        """The estimated probability of losing the optimum, in [0, 1], lower is better.
+
+        One counts as lost even if none was: nothing below 1 / (b + 1) can be told from b stand-ins.
+        """
+        return max(1, self.lost) / (self.stand_ins + 1) if self.chain else 0.0
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of Clopper and Pearson, as though those left out were independent, which they are not."""
+        from scipy.stats import beta
+
+        if not self.chain:
+            return 0.0, 0.0
+        n, k = self.stand_ins + 1, self.lost
+        low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
+        return low, float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """What was designed: the offer chosen, whether it meets `delta`, and all that are not beaten in cost and risk.
+
+    `offers` are ordered by cost, so that those behind the chosen one say what a greater budget would buy.
+    """
+
+    chosen: Offer
+    offers: tuple[Offer, ...]
+    delta: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the estimated risk is at most `delta`."""
+        return self.chosen.risk <= self.delta
+
+
+def design(
+    scores: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    prices: Prices,
+    *,
+    delta: float = 0.1,
+    budget: float | None = None,
+    stages: int = MOST_STAGES,
+) -> Design:
+    """Return the cheapest funnel that loses the optimum with a probability of at most `delta`.
+
+    With a budget that does not reach that far, it is the one of the least risk that it buys.
+
+    Args:
+        scores: of the pilot by each estimator, shape (n, k), higher is better; NaN ranks last.
+        truth: of the pilot, shape (n,), higher is better.
+        prices: of those estimators.
+        delta: in (0, 1).
+        budget: the most that may be spent, in the unit of the prices, the pilot apart.
+        stages: the most a funnel has before the final training.
+
+    Raises:
+        SettingError: the pilot is too small, a number is out of range, a truth is missing, or the budget buys nothing.
+    """
+    return choose(offers(scores, truth, prices, stages), delta, budget)
+
+
+def choose(offered: Sequence[Offer], delta: float, budget: float | None = None) -> Design:
+    """Return the design that these offers give; see `design`."""
+    if not 0 < delta < 1:
+        raise SettingError(f"`0 < delta < 1` must hold, but got {delta}.")
+    if budget is not None and not budget > 0:
+        raise SettingError(f"`budget > 0` must hold, but got {budget}.")
+    within = [o for o in offered if budget is None or o.cost <= budget]
+    if not within:
+        least = min(o.cost for o in offered)
+        raise SettingError(f"The budget of {budget:g} buys no funnel: the cheapest one costs {least:.4g}.")
+    meeting = [o for o in within if o.risk <= delta]
+    cheapest, safest = (lambda o: (o.cost, o.risk)), (lambda o: (o.risk, o.cost))
+    chosen = min(meeting, key=cheapest) if meeting else min(within, key=safest)
+    return Design(chosen, tuple(_best_of(offered)), delta)
+
+
+def offers(
+    scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int = MOST_STAGES
+) -> list[Offer]:
+    """Return the designs by each number of stand-ins and of stages, first the one that cuts nothing; see `design`."""
+    _check(scores, truth, prices, stages)
+    pilot = Pilot(scores, truth)
+    found = [Offer((), prices.of(()), 0, 0)]
+    for count in STAND_INS:
+        if count + 1 > len(truth) // 2:
+            break
+        chains = _cheapest(pilot, prices, stages, np.arange(count))
+        lost = dict.fromkeys(chains, 0)
+        for out in range(count + 1):
+            rest = np.delete(np.arange(count + 1), out)
+            for most, chain in _cheapest(pilot, prices, stages, rest, without=out).items():
+                lost[most] += not pilot.keeps(out, chain)
+        found += [Offer(chain, prices.of(chain), count, lost[most]) for most, chain in chains.items() if chain]
+    return found
+
+
+def _check(scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int) -> None:
+    if len(truth) < SMALLEST_PILOT:
+        raise SettingError(f"A pilot needs at least {SMALLEST_PILOT} networks with a truth, but has {len(truth)}.")
+    if scores.shape != (len(truth), len(prices.each)) or not scores.shape[1]:
+        raise SettingError(
+            f"A pilot of {len(truth)} networks needs a score by each of {len(prices.each)} estimators, but the shape "
+            f"of the scores is {scores.shape}."
+        )
+    if not np.isfinite(truth).all():
+        raise SettingError(f"The truth of {int((~np.isfinite(truth)).sum())} networks of the pilot is no number.")
+    if stages < 1:
+        raise SettingError(f"`stages >= 1` must hold, but got {stages}.")
+
+
+def _best_of(offered: Sequence[Offer]) -> Iterator[Offer]:
+    """Yield the offers by cost, each of less risk than those before."""
+    least = 2.0
+    for offer in sorted(offered, key=lambda o: (o.cost, o.risk)):
+        if offer.risk < least:
+            least = offer.risk
+            yield offer
+
+
+def _cheapest(
+    pilot: Pilot, prices: Prices, most: int, stand_ins: NDArray[np.intp], without: int | None = None
+) -> dict[int, Chain]:
+    """Return the cheapest chain of at most one, two, ... `most` stages that keeps all these stand-ins.
+
+    Estimators follow each other by their price; of all chains the cheapest few are gone on with.
+    """
+    sequence = sorted(range(len(prices.each)), key=lambda e: (prices.each[e], prices.once[e]))
+    best: Chain = ()
+    beam: list[tuple[Chain, NDArray[np.bool_], int]] = [((), pilot.below(stand_ins, without), 0)]
+    found = {}
+    for stages in range(1, most + 1):
+        longer: list[tuple[float, Chain, NDArray[np.bool_], int]] = []
+        for chain, alive, begin in beam:
+            for place in range(begin, len(sequence)):
+                estimator = sequence[place]
+                keep = pilot.tightest(alive, stand_ins, estimator)
+                if keep < 1:
+                    left = pilot.cut(alive, stand_ins, estimator, keep)
+                    extended = (*chain, (estimator, keep))
+                    longer.append((prices.of(extended), extended, left, place + 1))
+        longer.sort(key=lambda item: item[0])
+        if longer and longer[0][0] < prices.of(best):
+            best = longer[0][1]
+        found[stages] = best
+        beam = [item[1:] for item in longer[:_BEAM]]
+    return found

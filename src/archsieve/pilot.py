@@ -1,0 +1,79 @@
+"""A pilot, a sample of networks whose truth is known, and what becomes of its best ones when it is cut."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DIGITS = 10_000  # fractions kept are rounded up to a ten-thousandth
+
+Chain: TypeAlias = "tuple[tuple[int, float], ...]"
+"""Stages as (column of the estimator, fraction it keeps)."""
+
+
+class Pilot:
+    """A pilot, best first, ready to be cut in many ways; `alive` (b, n) says who is left beside each stand-in."""
+
+    def __init__(self, scores: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
+        order = np.argsort(-truth, kind="stable")
+        self.truth = truth[order]
+        self._ranks = np.stack([_dense_ranks(column) for column in scores[order].T])
+        self._orders = np.argsort(-self._ranks, axis=1, kind="stable")
+        self._places = np.argsort(self._orders, axis=1, kind="stable")
+
+    def below(self, stand_ins: NDArray[np.intp], without: int | None = None) -> NDArray[np.bool_]:
+        """Return who is no better than each stand-in, itself included; `without` is as if it had not been drawn."""
+        alive: NDArray[np.bool_] = self.truth[None, :] <= self.truth[stand_ins][:, None]
+        if without is not None:
+            alive[:, without] = False
+        return alive
+
+    def tightest(self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int) -> float:
+        """Return the least fraction by which every stand-in stays; ties count against it."""
+        shares = self._better(alive, stand_ins, estimator) / alive.sum(axis=1)
+        return ceil(float(shares.max()) * _DIGITS - 1e-6) / _DIGITS
+
+    def cut(
+        self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int, keep: float
+    ) -> NDArray[np.bool_]:
+        """Return who is left when that fraction is kept; the stand-in itself is, whoever ties with it."""
+        in_order = alive[:, self._orders[estimator]]
+        left = in_order & (in_order.cumsum(axis=1) <= _counts(alive, keep)[:, None])
+        found = left[:, self._places[estimator]]
+        found[np.arange(len(stand_ins)), stand_ins] = True
+        return found
+
+    def keeps(self, stand_in: int, chain: Chain) -> bool:
+        """Return whether a chain keeps it."""
+        who = np.array([stand_in])
+        alive = self.below(who)
+        for estimator, keep in chain:
+            if self._better(alive, who, estimator)[0] > _counts(alive, keep)[0]:
+                return False
+            alive = self.cut(alive, who, estimator, keep)
+        return True
+
+    def _better(self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int) -> NDArray[np.intp]:
+        """Return how many of those left score at least as high as each stand-in."""
+        ranks = self._ranks[estimator]
+        better: NDArray[np.intp] = ((ranks[None, :] >= ranks[stand_ins][:, None]) & alive).sum(axis=1)
+        return better
+
+
+def _counts(alive: NDArray[np.bool_], keep: float) -> NDArray[np.intp]:
+    """Return how many a stage keeps beside each stand-in, as `Stage.count` has it."""
+    counts: NDArray[np.intp] = np.maximum(1, np.ceil(keep * (alive.sum(axis=1) - 1) - 1e-9)).astype(np.intp)
+    return counts
+
+
+def _dense_ranks(column: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return 0, 1, ... by increasing score, equal ones alike, NaN lowest of all."""
+    known = ~np.isnan(column)
+    ranks = np.full(len(column), -1)
+    ranks[known] = np.unique(column[known], return_inverse=True)[1]
+    return ranks
