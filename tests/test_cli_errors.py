@@ -281,7 +281,7 @@ def test_a_proxy_that_kills_its_worker_is_a_sentence(plan, tmp_path):
 
 
 def test_something_nobody_foresaw_is_a_sentence_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("archsieve.cli.read_run", lambda folder: 1 / 0)
+    monkeypatch.setattr("archsieve.cli.searching.read_run", lambda folder: 1 / 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = invoke("report", tmp_path)
     log = next(tmp_path.glob("archsieve-*error.log"))

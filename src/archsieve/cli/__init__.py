@@ -1,0 +1,30 @@
+"""The command line: every command ends in one sentence or a result, never in a traceback."""
+
+import typer
+
+from archsieve.cli.catalogue import data, list_names
+from archsieve.cli.judging import judge_scores, measure, study
+from archsieve.cli.scoring import score, score_model
+from archsieve.cli.searching import report, search
+
+app = typer.Typer(
+    name="archsieve",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Neural architecture search as a funnel of performance estimators.",
+)
+app.command("list")(list_names)
+app.command()(score)
+app.command("score-model")(score_model)
+app.command()(measure)
+app.command("judge")(judge_scores)
+app.command()(study)
+app.command()(search)
+app.command()(report)
+app.command()(data)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

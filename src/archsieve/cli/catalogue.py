@@ -1,0 +1,70 @@
+"""Commands that say what there is: names, and data files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from archsieve import console
+from archsieve.cli.options import Json, Plugins, load
+from archsieve.config import plan_names
+from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
+from archsieve.tables import shipped
+
+CATALOGUES = {
+    "spaces": SPACES,
+    "tasks": TASKS,
+    "benchmarks": BENCHMARKS,
+    "proxies": PROXIES,
+    "estimators": ESTIMATORS,
+    "searchers": SEARCHERS,
+}
+
+
+def list_names(
+    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(CATALOGUES)}, plans, tables.")] = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """List what is there by name."""
+    with console.guarded():
+        load(plugin)
+        names = {k: list(catalogue) for k, catalogue in CATALOGUES.items()} | {"plans": plan_names()}
+        names["tables"] = [table.name for table in shipped()]
+        if kind is not None and kind not in names:
+            raise typer.BadParameter(f"{kind!r} is none of {', '.join(names)}.")
+        chosen = names if kind is None else {kind: names[kind]}
+        if as_json:
+            console.out_json(chosen)
+            return
+        for title, entries in chosen.items():
+            console.out(f"{title}: {', '.join(entries)}")
+
+
+def data(
+    check: Annotated[bool, typer.Option("--check", help="Compare every file's hash with the recorded one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the data files archsieve knows, which are there, and where the others come from."""
+    with console.guarded():
+        rows = [
+            {"used_by": name, "file": s.file, "state": s.state(check=check), "licence": s.licence}
+            | {"origin": s.origin, "citation": s.citation, "path": str(s.find() or "")}
+            for name, s in _sources()
+        ]
+        if as_json:
+            console.out_json(rows)
+        else:
+            for row in rows:
+                console.out(f"{row['file']}: {row['state']}  (for {row['used_by']}; licence: {row['licence']})")
+                console.out(f"    {row['path'] or 'from ' + row['origin']}")
+        if check and any(row["state"] == "differs" for row in rows):
+            console.note("A file differs from the version archsieve knows: see the state above, and fetch it again.")
+            raise typer.Exit(1)
+
+
+def _sources() -> list[tuple[str, Any]]:
+    benchmarks = [(name, BENCHMARKS[name].source) for name in BENCHMARKS]
+    tasks = [(name, source) for name in TASKS for source in getattr(TASKS[name], "sources", ())]
+    return benchmarks + tasks

@@ -1,0 +1,155 @@
+"""Commands that judge estimators."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated, Literal
+
+import typer
+
+from archsieve import console
+from archsieve.cli.options import (
+    BASELINES,
+    Bootstrap,
+    Device,
+    Epsilon,
+    Json,
+    OnRay,
+    Plugins,
+    Proxies,
+    Recompute,
+    RunFolder,
+    Seed,
+    TaskName,
+    Workers,
+    load,
+    shared_by_all,
+    space_of,
+    task_for,
+)
+from archsieve.config import make
+from archsieve.errors import require
+from archsieve.figures import study_figures
+from archsieve.judge import judge, judge_file
+from archsieve.run_folder import write_json
+from archsieve.session import Session
+from archsieve.study import PROXIES as STUDIED
+from archsieve.study import mkr_study
+from archsieve.tables import whole_table
+
+
+def measure(
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    proxy: Proxies = None,
+    lookup: Annotated[list[str] | None, typer.Option(help="A recorded column as estimator; may be repeated.")] = None,
+    truth: Annotated[str | None, typer.Option(help="The true column. [default: the benchmark's]")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
+    distinct: Annotated[bool, typer.Option("--distinct", help="One code a network, instead of all codes.")] = False,
+    max_params: Annotated[float | None, typer.Option(help="Only among networks of so many parameters.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Only among networks of so many multiply-adds.")] = None,
+    epsilon: Epsilon = 0.1,
+    bootstrap: Bootstrap = 0,
+    task: TaskName = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    recompute: Recompute = False,
+    out: RunFolder = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio.
+
+    Beside them stand the baselines: parameters, multiply-adds, and chance.
+    """
+    with console.guarded(out, "the same command"), ExitStack() as stack:
+        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
+        the_space = space_of(space, benchmark, plugins)
+        estimators = [make("estimator", name, plugins) for name in proxy or []]
+        estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
+        estimators += [make("estimator", n) for n in BASELINES if n not in {e.name for e in estimators}]
+        limits = {"params": max_params, "macs": max_macs}
+        session = stack.enter_context(
+            Session(
+                out or stack.enter_context(tempfile.TemporaryDirectory()),
+                the_space,
+                task_for(task, estimators, plugins, the_space, None if recompute else seed, benchmark),
+                seed=seed,
+                device=device,
+                plugins=plugins,
+                **shared,
+            )
+        )
+        found = judge(
+            session,
+            estimators,
+            truth=truth,
+            benchmark=benchmark,
+            distinct=distinct,
+            limits={cost: most for cost, most in limits.items() if most is not None},
+            epsilon=epsilon,
+            bootstraps=bootstrap,
+        )
+        stack.close()
+        if as_json:
+            console.out_json(found)
+            return
+        console.judgements(found)
+
+
+def judge_scores(
+    file: Annotated[Path, typer.Argument(help="CSV or parquet file with a column of scores an estimator.")],
+    truth: Annotated[str, typer.Option(help="The column that holds the truth.")],
+    epsilon: Epsilon = 0.1,
+    bootstrap: Bootstrap = 0,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Judge scores of your own against a truth of your own, as `measure` does."""
+    with console.guarded():
+        found = judge_file(file, truth, epsilon=epsilon, bootstraps=bootstrap, seed=seed)
+        (console.out_json if as_json else console.judgements)(found)
+
+
+def study(
+    kind: Annotated[Literal["mkr"], typer.Argument(help="mkr: does it, or tau, tell what a search will find?")],
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    out: Annotated[Path, typer.Option(help="Folder for figures, numbers and scores.")],
+    proxy: Proxies = None,
+    truth: Annotated[list[str] | None, typer.Option(help="A true column; may be repeated.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Searches by proxy and searcher.")] = 20,
+    budget: Annotated[int, typer.Option(min=50, help="Evaluations of a search.")] = 1000,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise."""
+    with console.guarded(out, "the same command"), ExitStack() as stack:
+        require("matplotlib", "report")  # before what takes long
+        plugins, shared = load(plugin), shared_by_all(stack, workers, False)
+        the_space = space_of(space, benchmark, plugins)
+        estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
+        if not proxy:  # what no shipped table holds would take hours
+            kept = [e for e in estimators if not hasattr(e, "needs") or whole_table(the_space, [e], seed)]
+            if absent := [e.name for e in estimators if e not in kept]:
+                console.note(f"Left out, since no shipped table holds it (ask by --proxy): {', '.join(absent)}.")
+            estimators = kept
+        the_task = task_for(None, estimators, plugins, the_space, seed, benchmark)
+        session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
+        found = mkr_study(session, estimators, truths=truth or (), benchmark=benchmark, seeds=seeds, budget=budget)
+        stack.close()
+        write_json(out / "study.json", asdict(found))
+        figures = study_figures(found, out)
+        if as_json:
+            console.out_json(found)
+            return
+        console.study(found)
+        console.out(
+            f"Figures and numbers: {', '.join(str(p) for p in figures if p.suffix == '.png')}, {out}/study.json"
+        )

@@ -1,0 +1,83 @@
+"""Options that commands share, and what is made of them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from archsieve import console
+from archsieve.benchmark import task_of
+from archsieve.config import load_plugin, make
+from archsieve.executor import Processes, Ray, Serial
+from archsieve.registry import BENCHMARKS
+from archsieve.tables import Recorded, whole_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.space import SearchSpace
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="A Python file of yours to import first.")]
+Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="A proxy or cost; may be repeated.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to score in.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Score on Ray instead of local processes.")]
+TaskName = Annotated[str | None, typer.Option("--task", help="Name of the task. [default: cifar10, else noise]")]
+Recompute = Annotated[bool, typer.Option("--recompute", help="Compute also what the shipped score tables hold.")]
+RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder to keep results in, and to go on from.")]
+Epsilon = Annotated[float, typer.Option(min=0, help="What lacks no more to the best is near it, in the truth's unit.")]
+Bootstrap = Annotated[int, typer.Option(min=0, help="Draw the codes anew so often, for intervals.")]
+BASELINES = ("params", "macs", "chance")
+
+
+def load(plugins: Sequence[str] | None) -> list[str]:
+    """Import the plugins the user named, and return the modules' names."""
+    return [load_plugin(name) for name in plugins or []]
+
+
+def space_of(name: str, benchmark: str | None, plugins: Sequence[str]) -> SearchSpace:
+    """Return the named space, with the settings of the benchmark that is named, if it is about such a space."""
+    if benchmark is not None and (found := BENCHMARKS[benchmark].space).name == name:
+        return cast("SearchSpace", found)
+    return cast("SearchSpace", make("space", name, plugins))
+
+
+def task_for(
+    name: str | None,
+    estimators: Sequence[Any],
+    plugins: Sequence[str],
+    space: SearchSpace | None = None,
+    seed: int | None = None,
+    benchmark: str | None = None,
+) -> Any:
+    """Return the named task, else that of the benchmark, else CIFAR-10 where its images are, else noise of that shape.
+
+    Where shipped tables of this seed hold all the scores, it is that of the table.
+    """
+    if name is not None:
+        return make("task", name, plugins)
+    if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
+        return task_of(BENCHMARKS[benchmark])
+    task = make("task", "cifar10")
+    if task.is_present():
+        return task
+    if space is not None and seed is not None:
+        proxies = [e for e in estimators if hasattr(e, "needs")]
+        if proxies and (table := whole_table(space, proxies, seed)):
+            console.note(f"The images of cifar10 are not here: these are the scores of the shipped table {table.name}.")
+            return Recorded(table.name)
+    if any("data" in getattr(e, "needs", ()) for e in estimators):
+        console.note("The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.")
+    return make("task", "synthetic")
+
+
+def shared_by_all(stack: ExitStack, workers: int, ray: bool, recompute: bool = False) -> dict[str, Any]:
+    """Return what sessions of every command have: the executor and the progress, both ended with the stack; tables."""
+    executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
+    shared = {"executor": stack.enter_context(executor), "progress": stack.enter_context(console.progress())}
+    return shared | ({"tables": ()} if recompute else {})

@@ -1,0 +1,109 @@
+"""Commands that score: architectures of a space, or a network of one's own."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archsieve import console
+from archsieve.cli.options import (
+    Device,
+    Json,
+    OnRay,
+    Plugins,
+    Proxies,
+    Recompute,
+    Seed,
+    TaskName,
+    Workers,
+    load,
+    shared_by_all,
+    task_for,
+)
+from archsieve.config import load_model, make, noise_task
+from archsieve.registry import PROXIES
+from archsieve.session import Session
+from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.space import Architecture
+
+
+def score(
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    archs: Annotated[list[str], typer.Argument(help="Architectures in the space's notation.")],
+    proxy: Proxies = None,
+    task: TaskName = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    recompute: Recompute = False,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Score architectures by proxies and costs."""
+    with console.guarded(), ExitStack() as stack:
+        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
+        estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
+        the_space = make("space", space, plugins)
+        codes = [the_space.parse(text) for text in archs]
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        the_task = task_for(task, estimators, plugins, the_space, None if recompute else seed)
+        session = Session(folder, the_space, the_task, seed=seed, device=device, plugins=plugins, **shared)
+        _score(stack, session, estimators, codes, as_json)
+
+
+def score_model(
+    model: Annotated[str, typer.Argument(help="module:function that returns a torch.nn.Module; it is run.")],
+    proxy: Proxies = None,
+    task: TaskName = None,
+    shape: Annotated[str | None, typer.Option(help="Shape of an input of noise, e.g. 3x224x224.")] = None,
+    outputs: Annotated[int | None, typer.Option(min=2, help="Classes. [default: the task's]")] = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Score a network of your own by proxies and costs, with the weights its own code gives it."""
+    with console.guarded(), ExitStack() as stack:
+        space = OwnModel(load_model(model))
+        plugins = [*load(plugin), space.factory.partition(":")[0]]
+        settings = [
+            {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
+        ]
+        estimators = [make("estimator", setting, plugins) for setting in settings]
+        the_task = noise_task(shape, outputs) if shape or outputs else task_for(task, estimators, plugins)
+        check_fit(space, the_task)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        session = Session(
+            folder, space, the_task, seed=seed, device=device, plugins=plugins, **shared_by_all(stack, 1, False)
+        )
+        _score(stack, session, estimators, [ONLY], as_json)
+
+
+def _score(
+    stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
+) -> None:
+    """Score and print a row an architecture; what could not be scored is said below."""
+    stack.enter_context(session)
+    found = session.scores(estimators, codes)
+    errors = {e.name: session.failures(e, codes) for e in estimators if hasattr(e, "version")}
+    stack.close()
+    describe = session.space.describe
+    rows = [
+        {"architecture": describe(code), **dict(zip([e.name for e in estimators], row, strict=True))}
+        for code, row in zip(codes, found.tolist(), strict=True)
+    ]
+    if as_json:
+        console.out_json(rows)
+    else:
+        console.table(list(rows[0]), [list(row.values()) for row in rows])
+    for name, reasons in errors.items():
+        for code, reason in reasons.items():
+            console.note(f"{name} could not score {describe(code)}: {reason}")

@@ -1,0 +1,87 @@
+"""Commands that search, and tell what a search did."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archsieve import console
+from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, RunFolder, Workers, load, shared_by_all
+from archsieve.config import find_plan, load_plan
+from archsieve.files import replace_file
+from archsieve.plan import forecast, run_plan
+from archsieve.report import read_rows, read_run, to_csv
+from archsieve.run_folder import PLAN_FILE
+from archsieve.session import Session
+
+
+def search(
+    plan: Annotated[str, typer.Argument(help="A plan file, or the name of a shipped plan.")],
+    out: RunFolder = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs, and stop.")
+    ] = False,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    recompute: Recompute = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep losses for TensorBoard.")] = False,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Search by a plan; started again, it goes on from what its folder holds."""
+    folder = out or Path("runs") / Path(plan).stem
+    again = ["archsieve", "search", plan, "--out", str(folder)] + ["--ray"] * ray
+    again += [] if device == "cpu" else ["--device", device]
+    again += [] if workers == 1 else ["--workers", str(workers)]
+    again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard
+    again += [word for name in plugin or [] for word in ("--plugin", name)]
+    with console.guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
+        plugins = load(plugin)
+        path = find_plan(plan)
+        chosen = load_plan(path, plugins)
+        if dry_run:
+            console.forecast(forecast(chosen), as_json)
+            return
+        shared = shared_by_all(stack, workers, ray, recompute)
+        shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
+        session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
+        if path.resolve() != (folder / PLAN_FILE).resolve():
+            with replace_file(folder / PLAN_FILE) as copy:
+                shutil.copyfile(path, copy)
+        result = run_plan(chosen, session, on_round=console.note_round)
+        stack.close()
+        if as_json:
+            console.out_json(result)
+        else:
+            console.result(result, folder)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print every stored score as CSV.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Report what a run folder holds, finished or not."""
+    with console.guarded():
+        if csv:
+            typer.echo(to_csv(read_rows(run)), nl=False)
+            return
+        found = read_run(run)
+        if as_json:
+            console.out_json(found)
+            return
+        if found.result is None:
+            console.out("This run is not finished. Stored so far:")
+        else:
+            console.stages(found.result["stages"])
+            console.out(f"\nBest: {found.result['best']}\n")
+        stored = ("estimator", "scored", "failures", "seconds", "best", "best_score")
+        console.table(stored, [[getattr(e, c) for c in stored] for e in found.estimators])
+        for failure in found.failures:
+            console.out(f"{failure.estimator} could not score {failure.architecture}: {failure.reason}")
