@@ -37,7 +37,7 @@ PROXIES = ("grad_norm", "jacov", "l2_norm", "nwot", "snip", "swap", "synflow_log
 SPACES = {  # table of scores, truth, epochs of the final training
     "nasbench-macro": ("nasbench-macro-cifar10", "mean_acc", 50),
     "nasbench201": ("nasbench201-cifar10", "test_acc_200", 200),
-    "nasbench-macro-digits": ("nasbench-macro-digits", "mean_acc", 20),
+    "nasbench-macro-digits": ("nasbench-macro-digits", "test_acc", 20),
 }
 PILOTS, DELTAS, MOST = (50, 100, 200), (0.4, 0.3, 0.2, 0.1, 0.05), {"designed": 3, "one stage": 1}
 

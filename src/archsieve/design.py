@@ -15,7 +15,7 @@ whose risk is measured, one that passes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ import numpy as np
 from archsieve.errors import SettingError
 from archsieve.ledger import Ledger
 from archsieve.pilot import Chain, Pilot
+from archsieve.plan import Plan
 from archsieve.search import Stage
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.plan import Pool
+    from archsieve.session import Session
     from archsieve.space import SearchSpace
     from archsieve.task import Task
 
@@ -113,6 +116,24 @@ class Offer:
         n, k = self.stand_ins + 1, self.lost
         low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
         return low, float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
+
+
+def plan_of(offer: Offer, estimators: Sequence[Any], final: Any, session: Session, pool: Pool) -> Plan:
+    """Return the funnel of an offer as a plan.
+
+    After its cuts the final training itself chooses; where it says on which split it scores, on the validation split,
+    and what it chose is scored once more as it says.
+    """
+    chooser = replace(final, split="validation") if hasattr(final, "split") else final
+    return Plan(
+        space=session.space,
+        task=session.task,
+        stages=(*(Stage(estimators[e], keep=keep) for e, keep in offer.chain), Stage(chooser, top=1, label="training")),
+        pool=pool,
+        final=final,
+        seed=session.seed,
+        title=f"Designed funnel, {session.space.name}",
+    )
 
 
 @dataclass(frozen=True)

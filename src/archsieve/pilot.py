@@ -3,17 +3,65 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from archsieve.benchmarks.files import code, fault, number, read_columns
+from archsieve.errors import MissingDataError, SettingError, UnknownNameError
+from archsieve.registry import near_miss
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from archsieve.space import Architecture, SearchSpace
+
+CODES = "architecture"
 _DIGITS = 10_000  # fractions kept are rounded up to a ten-thousandth
 
 Chain: TypeAlias = "tuple[tuple[int, float], ...]"
 """Stages as (column of the estimator, fraction it keeps)."""
+
+
+def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[Architecture], NDArray[np.float64]]:
+    """Return codes and truth, shape (n,), of a file with a column "architecture" in the space's notation.
+
+    Rows without a truth are left out. The truth is the column of that name, or the only other one.
+
+    Raises:
+        MissingDataError: there is no such file.
+        UnknownNameError: it has no such column.
+        DataError: a field is no architecture or no number, or a network is there twice.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"There is no file {str(path)!r}.")
+    columns = read_columns(path)
+    others = [name for name in columns if name != CODES]
+    name = others[0] if truth is None and len(others) == 1 else truth
+    if name is None:
+        raise SettingError(f"The file {path} has the columns {', '.join(columns)}: say which is the truth by --truth.")
+    for needed in (CODES, name):
+        if needed not in columns:
+            raise UnknownNameError(f"The file {path} has no column {needed!r}.{near_miss(needed, columns)}")
+    archs, values = [], []
+    for row, (text, value) in enumerate(zip(columns[CODES], columns[name], strict=True), 1):
+        if value is None or value == "" or str(value).lower() == "nan":
+            continue
+        arch = code(path, space.parse, text)
+        if space.canonical(arch) in archs:
+            raise fault(path, f"holds the network {text} twice")
+        archs.append(space.canonical(arch))
+        values.append(_number(path, value, f"column {name!r}, item {row}"))
+    return archs, np.array(values)
+
+
+def _number(path: Path, value: Any, where: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return number(path, value, where)  # raises, and says where
 
 
 class Pilot:

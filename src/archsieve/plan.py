@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ class Pool:
     """
 
     sample: int | None = None
-    evolve: Any = None
+    evolve: Any = field(default=None, metadata={"catalogue": "estimator"})
     budget: int = 500
     population: int = 50
     tournament: int = 10

@@ -3,6 +3,7 @@
 import typer
 
 from archsieve.cli.catalogue import data, list_names
+from archsieve.cli.designing import design_funnel
 from archsieve.cli.judging import judge_scores, measure, study
 from archsieve.cli.scoring import score, score_model
 from archsieve.cli.searching import report, search
@@ -20,6 +21,7 @@ app.command("score-model")(score_model)
 app.command()(measure)
 app.command("judge")(judge_scores)
 app.command()(study)
+app.command("design")(design_funnel)
 app.command()(search)
 app.command()(report)
 app.command()(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,7 +46,7 @@ class ZeroCost:
     proxy: str
     batch_size: int = 64
     init: Literal["shared", "per_architecture", "as_built"] = "shared"
-    options: tuple[tuple[str, Any], ...] = ()
+    options: tuple[tuple[str, Any], ...] = field(default=(), metadata={"pairs": True})
 
     def __post_init__(self) -> None:
         """Check the settings, and that the proxy exists and has the options."""

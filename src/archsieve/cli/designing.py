@@ -1,0 +1,187 @@
+"""The command that designs a funnel from a pilot."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archsieve import console
+from archsieve.benchmark import find_benchmark, is_about
+from archsieve.cli.options import Device, Json, OnRay, Plugins, Proxies, Recompute, Workers, load, shared_by_all
+from archsieve.config import find_plan, load_plan, make
+from archsieve.design import design, plan_of, prices_of
+from archsieve.errors import ArchsieveError, SettingError
+from archsieve.files import replace_file
+from archsieve.pilot import CODES, read_pilot
+from archsieve.plan import forecast
+from archsieve.plan_text import plan_text
+from archsieve.pool import draw_pool
+from archsieve.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.design import Design, Offer
+    from archsieve.plan import Plan, StageForecast
+    from archsieve.space import Architecture
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A funnel that could be had: estimators, fractions kept, cost in network-epochs without the pilot, and risk."""
+
+    estimators: tuple[str, ...]
+    keep: tuple[float, ...]
+    network_epochs: float
+    risk: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class DesignReport:
+    """What `archsieve design` says: the funnel chosen, what its stages will do, and what other budgets would buy."""
+
+    chosen: Choice
+    stages: Sequence[StageForecast]
+    delta: float
+    is_met: bool
+    pilot: int
+    pilot_network_epochs: float
+    exhaustive_network_epochs: float
+    choices: Sequence[Choice]
+
+
+def design_funnel(
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    estimators: Annotated[
+        str, typer.Option(help="A plan, by file or name: its estimators are chosen from, its final training ends it.")
+    ],
+    pilot: Annotated[
+        Path | None, typer.Option(help=f"CSV or parquet file with a column {CODES!r} and the truth of each.")
+    ] = None,
+    pilot_size: Annotated[
+        int | None, typer.Option(help="Draw so many networks; a benchmark, else the final training, says their truth.")
+    ] = None,
+    truth: Annotated[str | None, typer.Option(help="The true column of the file or benchmark.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
+    proxy: Proxies = None,
+    delta: Annotated[float, typer.Option(help="The most probability of losing the best network.")] = 0.1,
+    budget: Annotated[float | None, typer.Option(help="The most network-epochs, the pilot's apart.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Plan file to write.")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Folder to keep scores in, and to go on from.")] = None,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    recompute: Recompute = False,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated."""
+    with console.guarded(run, "the same command"), ExitStack() as stack:
+        if (pilot is None) == (pilot_size is None):
+            raise SettingError("A design needs a pilot: either --pilot FILE or --pilot-size N.")
+        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
+        plan = load_plan(find_plan(estimators), plugins)
+        if plan.space.name != space or plan.final is None:
+            what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"
+            raise SettingError(f"The plan {estimators} {what}: a design for {space} needs another.")
+        named = [make("estimator", name, plugins) for name in proxy or []]
+        candidates = list(dict.fromkeys([*(stage.estimator for stage in plan.stages), *named]))
+        session = stack.enter_context(
+            Session(
+                run or stack.enter_context(tempfile.TemporaryDirectory()),
+                plan.space,
+                plan.task,
+                seed=plan.seed,
+                device=device,
+                plugins=plugins,
+                **shared,
+            )
+        )
+        if pilot is not None:
+            archs, values = read_pilot(pilot, plan.space, truth)
+        else:
+            archs = draw_pool(plan.space, plan.seed, pilot_size)
+            values = _truth(session, plan.final, archs, truth, benchmark)
+        prices = prices_of(candidates, plan.final, plan.space, plan.task, plan.pool.count(plan.space))
+        found = design(session.scores(candidates, archs), values, prices, delta=delta, budget=budget)
+        designed = plan_of(found.chosen, candidates, plan.final, session, plan.pool)
+        stack.close()
+        report = _report(found, designed, candidates, len(archs), prices)
+        if out is not None:
+            _write(out, designed, report)
+        _print(report, out, as_json)
+
+
+def _truth(
+    session: Session, final: Any, archs: Sequence[Architecture], column: str | None, benchmark: str | None
+) -> Any:
+    """Return the truth a benchmark about the task records; where none is at hand and none was named, train."""
+    is_named = column is not None or benchmark is not None
+    try:
+        recipe = find_benchmark(session.space, column, benchmark)
+        if is_named or is_about(recipe, session.task):
+            found = recipe.load().lookup(column or str(recipe.truth), archs)
+            console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.")
+            return found
+    except ArchsieveError:
+        if is_named:
+            raise
+    console.note(f"No benchmark of this space and task is here: {len(archs)} networks are scored by {final.name}.")
+    return session.scores([final], archs)[:, 0]
+
+
+def _choice(offer: Offer, estimators: Sequence[Any]) -> Choice:
+    names, keep = tuple(estimators[e].name for e, _ in offer.chain), tuple(k for _, k in offer.chain)
+    return Choice(names, keep, offer.cost, offer.risk, offer.interval)
+
+
+def _report(found: Design, designed: Plan, estimators: Sequence[Any], pilot: int, prices: Any) -> DesignReport:
+    return DesignReport(
+        chosen=_choice(found.chosen, estimators),
+        stages=forecast(designed),
+        delta=found.delta,
+        is_met=found.is_met,
+        pilot=pilot,
+        pilot_network_epochs=pilot * prices.final,
+        exhaustive_network_epochs=prices.of(()),
+        choices=[_choice(offer, estimators) for offer in found.offers],
+    )
+
+
+def _write(path: Path, designed: Plan, report: DesignReport) -> None:
+    low, high = report.chosen.interval
+    comments = [
+        f"Designed by archsieve from a pilot of {report.pilot} networks.",
+        f"Estimated risk of losing the best network: {report.chosen.risk:.3f} ({low:.3f} to {high:.3f}).",
+    ]
+    with replace_file(path) as temporary:
+        temporary.write_text(plan_text(designed, comments), encoding="utf-8")
+
+
+def _print(report: DesignReport, out: Path | None, as_json: bool) -> None:
+    if as_json:
+        console.out_json(report)
+        return
+    console.forecast(report.stages, as_json=False)
+    low, high = report.chosen.interval
+    share = report.chosen.network_epochs / report.exhaustive_network_epochs
+    console.out(
+        f"Estimated risk of losing the best network: {report.chosen.risk:.3f} (95 %: {low:.3f} to {high:.3f}), "
+        f"asked for: {report.delta:g}."
+    )
+    console.out(
+        f"{share:.1%} of training all; the pilot of {report.pilot} took {report.pilot_network_epochs:.0f} more."
+    )
+    if not report.is_met:
+        console.out("The budget does not reach the risk asked for; this is the least it buys.")
+    console.out("\nWhat a budget buys:")
+    rows = [[c.network_epochs, c.risk, " > ".join(c.estimators) or "train all"] for c in report.choices]
+    console.table(("network-epochs", "risk", "estimators"), rows)
+    if out is not None:
+        console.out(f"\nPlan: {out}. Run it: archsieve search {out}")

@@ -1,0 +1,78 @@
+"""A plan as the text of a plan file: what `archsieve.config` reads."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import MissingPackageError, SettingError
+from archsieve.plan import Pool
+from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.plan import Plan
+    from archsieve.registry import Registry
+
+
+def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
+    """Return the plan as TOML, below comments. Read again it is the same plan; settings at their default are left out.
+
+    Raises:
+        SettingError: a setting has no place in a plan file.
+    """
+    import tomli_w
+
+    table: dict[str, Any] = {"title": plan.title} if plan.title else {}
+    table |= {"seed": plan.seed, "space": _table(SPACES, plan.space), "task": _table(TASKS, plan.task)}
+    if plan.pool != Pool():
+        table["pool"] = _settings(plan.pool)
+    table["stage"] = [
+        {"label": s.label, "estimator": _table(ESTIMATORS, s.estimator)}
+        | {rule: value for rule in ("keep", "top", "above") if (value := getattr(s, rule)) is not None}
+        for s in plan.stages
+    ]
+    if plan.final is not None:
+        table["final"] = _table(ESTIMATORS, plan.final)
+    return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(table)
+
+
+def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
+    """Return the table that `archsieve.config.make` turns into this space, task or estimator."""
+    for name in catalogue:
+        try:
+            entry = catalogue[name]
+        except MissingPackageError:  # then it is not of that kind
+            continue
+        cls, bound = (entry.func, entry.args) if isinstance(entry, partial) else (entry, ())
+        if type(thing) is cls and bound == tuple(getattr(thing, f.name) for f in fields(cls)[: len(bound)]):
+            settings = _settings(thing, len(bound))
+            if settings.get("proxy") in PROXIES:
+                return {"name": settings.pop("proxy"), **settings}
+            return {"name": name, **settings}
+    return {"name": f"{type(thing).__module__}:{type(thing).__qualname__}", **_settings(thing)}
+
+
+def _settings(thing: Any, begin: int = 0) -> dict[str, Any]:
+    """Return the settings that are not their defaults, as TOML has them."""
+    found = {}
+    for field in fields(thing)[begin:]:
+        value = getattr(thing, field.name)
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        if field.init and (default is MISSING or value != default):
+            found[field.name] = _value(value, field)
+    return {name: value for name, value in found.items() if value not in ({}, None)}
+
+
+def _value(value: Any, field: Any) -> Any:
+    if field.metadata.get("catalogue"):
+        return [_table(ESTIMATORS, v) for v in value] if isinstance(value, tuple) else _table(ESTIMATORS, value)
+    if field.metadata.get("pairs"):
+        return dict(value)
+    if isinstance(value, tuple):
+        return [list(v) if isinstance(v, tuple) else v for v in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise SettingError(f"The setting {field.name}={value!r} has no place in a plan file.")
