@@ -8,9 +8,12 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archsieve.cli import app
+from archsieve.config import load_plan
+from archsieve.pool import draw_pool
 from archsieve.registry import BENCHMARKS, PROXIES, SPACES
 from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wait_for
 
@@ -199,6 +202,27 @@ def scores_file(folder):
     return folder / "scores.csv"
 
 
+DIGITS = """
+[space]
+name = "nasbench-macro"
+stem_width = 8
+widths = [8, 16, 32]
+stages = [2, 2, 2]
+head_width = 64
+[task]
+name = "digits"
+test_images = 997
+validation_fraction = 0.625
+"""
+FINAL = 'final = { name = "replay", epochs = 20 }\n'
+CANDIDATES = ('"nwot"', '"swap"', '"jacov"', '{ name = "replay", epochs = 5 }')
+
+
+def funnel(folder, candidates=CANDIDATES, head=FINAL + DIGITS, name="funnel.toml"):
+    """A plan over the embedded benchmark that names estimators to design from; its own cuts keep all."""
+    return plan_file(folder, *(f"estimator = {e}\nkeep = 1.0" for e in candidates), name=name, head=head)
+
+
 STUDY = ["study", "mkr", "nasbench-macro", "--benchmark", "nasbench-macro-digits"]
 STUDY += ["--proxy", "params", "--proxy", "macs", "--proxy", "chance"]
 
@@ -213,6 +237,7 @@ def json_cases(folder):
         "measure": ["measure", "nasbench201", "--benchmark", "nasbench201-analog", "--proxy", "params"],
         "judge": ["judge", scores_file(folder), "--truth", "acc"],
         "study": [*STUDY, "--seeds", "1", "--budget", "50", "--out", folder / "study"],
+        "design": ["design", "nasbench-macro", "--estimators", funnel(folder), "--pilot-size", "20"],
         "search": ["search", plan, "--out", folder / "run"],
         "report": ["report", folder / "run"],
         "data": ["data"],
@@ -383,7 +408,7 @@ def test_the_installed_program_and_help():
     if not script.exists():
         pytest.skip("archsieve is not installed as a program here")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=True)
-    for command in ("list", "score", "measure", "judge", "study", "search", "report", "data"):
+    for command in ("list", "score", "measure", "judge", "study", "design", "search", "report", "data"):
         assert command in done.stdout
 
 
@@ -396,3 +421,203 @@ def test_measuring_on_a_named_benchmark_takes_its_space_and_task(monkeypatch):
     assert nwot["tau"] == pytest.approx(0.479, abs=0.001)
     assert curve["tau"] == pytest.approx(0.572, abs=0.001)
     assert curve["mkr"] == 14 / 729
+
+
+# Designing a funnel on the embedded benchmark, whose scores and trainings are all in the package
+
+
+@pytest.fixture
+def packaged(monkeypatch):
+    """Only what the package itself holds."""
+    monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
+
+
+def designed(folder, *options, estimators=None, space="nasbench-macro"):
+    return invoke("design", space, "--estimators", estimators or funnel(folder), *options)
+
+
+def test_a_design_is_a_plan_that_a_search_runs(tmp_path, packaged):
+    result = designed(tmp_path, "--pilot-size", "60", "--out", tmp_path / "plan.toml")
+    assert (result.exit_code, result.exception) == (0, None)
+    assert result.stderr == "The truth of the pilot is test_acc of nasbench-macro-digits.\n"
+    assert result.stdout.endswith(
+        f"\nPlan: {tmp_path / 'plan.toml'}. Run it: archsieve search {tmp_path / 'plan.toml'}\n"
+    )
+    assert "\nEstimated risk of losing the best network: 0." in result.stdout
+    assert "; the pilot of 60 took 1200 more.\n" in result.stdout  # of 20 epochs each
+    assert "does not reach the risk" not in result.stdout
+    assert result.stdout.count("train all") == 1
+
+    text = (tmp_path / "plan.toml").read_text()
+    assert text.startswith("# Designed by archsieve from a pilot of 60 networks.\n# Estimated risk of losing the best ")
+    plan, origin = load_plan(tmp_path / "plan.toml"), load_plan(funnel(tmp_path))
+    for same in ("space", "task", "pool", "final", "seed"):
+        assert getattr(plan, same) == getattr(origin, same)
+    *cuts, training = plan.stages
+    assert cuts  # else nothing was designed
+    assert {cut.estimator for cut in cuts} <= {stage.estimator for stage in origin.stages}
+    assert all(0 < cut.keep < 1 for cut in cuts)
+    assert (training.estimator, training.top) == (origin.final, 1)
+
+    found = json.loads(invoke("search", tmp_path / "plan.toml", "--out", tmp_path / "run", "--json").stdout)
+    assert (found["stages"][0]["candidates"], found["stages"][-1]["kept"]) == (729, 1)
+    assert result.stdout.startswith(invoke("search", tmp_path / "plan.toml", "--dry-run").stdout)
+
+
+def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packaged):
+    told = json.loads(designed(tmp_path, "--pilot-size", "60", "--delta", "0.2", "--json").stdout)
+    assert list(told) == [
+        "chosen",
+        "stages",
+        "delta",
+        "is_met",
+        "pilot",
+        "pilot_network_epochs",
+        "exhaustive_network_epochs",
+        "choices",
+    ]
+    assert (told["delta"], told["is_met"], told["pilot"]) == (0.2, True, 60)
+    assert (told["pilot_network_epochs"], told["exhaustive_network_epochs"]) == (60 * 20, 729 * 20)
+    assert set(told["chosen"]) == {"estimators", "keep", "network_epochs", "risk", "interval"}
+    assert told["chosen"] in told["choices"]
+    assert told["chosen"]["risk"] <= 0.2
+    assert told["chosen"]["interval"][0] < told["chosen"]["risk"] < told["chosen"]["interval"][1]
+    costs, risks = ([choice[key] for choice in told["choices"]] for key in ("network_epochs", "risk"))
+    assert costs == sorted(set(costs))
+    assert risks == sorted(set(risks), reverse=True)
+    assert told["choices"][-1] == {
+        "estimators": [],
+        "keep": [],
+        "network_epochs": 14580,
+        "risk": 0,
+        "interval": [0, 0],
+    }
+    assert [stage["label"] for stage in told["stages"]] == [*told["chosen"]["estimators"], "training", "final"]
+    spent = sum(stage["network_epochs"] for stage in told["stages"])
+    assert spent == pytest.approx(told["chosen"]["network_epochs"])  # these estimators share nothing
+
+
+def test_a_design_by_a_budget_says_that_it_does_not_reach(tmp_path, packaged):
+    result = designed(tmp_path, "--pilot-size", "60", "--delta", "0.01", "--budget", "9000")
+    assert result.exit_code == 0
+    assert "\nThe budget does not reach the risk asked for; this is the least it buys.\n" in result.stdout
+    told = json.loads(designed(tmp_path, "--pilot-size", "60", "--delta", "0.01", "--budget", "9000", "--json").stdout)
+    assert told["is_met"] is False
+    within = [choice for choice in told["choices"] if choice["network_epochs"] <= 9000]
+    assert told["chosen"] == within[-1]
+    assert len(told["choices"]) > len(within) > 0
+
+
+def test_a_pilot_from_a_file_is_as_good_as_one_that_is_drawn(tmp_path, packaged):
+    table = BENCHMARKS["nasbench-macro-digits"].load()
+    space = BENCHMARKS["nasbench-macro-digits"].space
+    archs = draw_pool(space, 0, 60)
+    lines = [f"{space.describe(a)},{t!r}" for a, t in zip(archs, table.lookup("test_acc", archs).tolist(), strict=True)]
+    file = tmp_path / "pilot.csv"
+    file.write_text("\n".join(["architecture,accuracy", *sorted(lines), "222222,", ""]))
+    drawn = designed(tmp_path, "--pilot-size", "60", "--json")
+    given = designed(tmp_path, "--pilot", file, "--json")
+    assert (given.exit_code, given.stderr) == (0, "")
+    assert given.stdout == drawn.stdout
+
+
+def test_a_design_chooses_also_from_proxies_that_are_named(tmp_path, packaged):
+    few = funnel(tmp_path, ['"chance"'])
+    alone = json.loads(designed(tmp_path, "--pilot-size", "60", "--json", estimators=few).stdout)
+    assert set(alone["chosen"]["estimators"]) <= {"chance"}  # a few may be left out at random
+    assert alone["chosen"]["network_epochs"] > 0.9 * 14580
+    named = ("--proxy", "nwot", "--proxy", "swap", "--proxy", "chance")
+    more = json.loads(designed(tmp_path, "--pilot-size", "60", *named, "--json", estimators=few).stdout)
+    assert set(more["chosen"]["estimators"]) & {"nwot", "swap"}
+    assert len(set(more["chosen"]["estimators"])) == len(more["chosen"]["estimators"])
+    assert more["chosen"]["network_epochs"] < 0.9 * 14580
+
+
+def test_the_truth_of_a_pilot_is_the_column_named(tmp_path, packaged):
+    """Where the fifth epoch is the truth, its replay knows all, and takes the place of the proxies."""
+    told = {}
+    for column in ("test_acc", "curve_5"):
+        result = designed(tmp_path, "--pilot-size", "60", "--truth", column, "--run", tmp_path / "run", "--json")
+        assert (result.exit_code, result.stderr) == (
+            0,
+            f"The truth of the pilot is {column} of nasbench-macro-digits.\n",
+        )
+        told[column] = json.loads(result.stdout)["chosen"]
+    assert told["curve_5"]["estimators"][-1] == "replay[5]"
+    assert told["curve_5"]["network_epochs"] < told["test_acc"]["network_epochs"]
+    assert len(rows(tmp_path / "run")) == 60 * len(CANDIDATES)  # the scores are kept, once
+
+
+def test_without_a_benchmark_the_pilot_is_trained(tmp_path, packaged):
+    head = 'final = "nwot"\n' + SLOW_HEAD
+    result = designed(tmp_path, "--pilot-size", "12", estimators=funnel(tmp_path, ['"params"', '"macs"'], head))
+    assert (result.exit_code, result.exception) == (0, None)
+    assert result.stderr == "No benchmark of this space and task is here: 12 networks are scored by nwot.\n"
+    assert "the pilot of 12 took " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "A design needs a pilot: either --pilot FILE or --pilot-size N."),
+        (
+            ("--pilot", "pilot.csv", "--pilot-size", "60"),
+            "A design needs a pilot: either --pilot FILE or --pilot-size N.",
+        ),
+        (("--pilot", "nowhere.csv"), "There is no file 'nowhere.csv'."),
+        (("--pilot-size", "60", "--budget", "1"), "The budget of 1 buys no funnel: the cheapest one costs "),
+        (("--pilot-size", "60", "--budget", "-1"), "`budget > 0` must hold, but got -1.0."),
+        (("--pilot-size", "60", "--delta", "1"), "`0 < delta < 1` must hold, but got 1.0."),
+        (("--pilot-size", "9"), "A pilot needs at least 10 networks with a truth, but has 9."),
+        (("--pilot-size", "730"), "`1 <= sample <= 729` must hold in nasbench-macro, but got 730."),
+        (("--pilot-size", "0"), "`sample >= 1` must hold, but got 0."),
+        (("--pilot-size", "60", "--truth", "test_ac"), "has a column 'test_ac'. Did you mean 'test_acc'?"),
+        (("--pilot-size", "60", "--benchmark", "nasbench201-analog"), "is not about the space nasbench-macro with"),
+        (("--pilot-size", "60", "--proxy", "nwto"), "There is no estimator or proxy 'nwto'. Did you mean 'nwot'?"),
+    ],
+)
+def test_a_design_that_cannot_be_made_is_one_sentence(tmp_path, packaged, options, sentence):
+    refused(designed(tmp_path, *options, "--out", tmp_path / "plan.toml"), sentence)
+    assert not (tmp_path / "plan.toml").exists()
+
+
+def refused(result, sentence):
+    assert (result.exit_code, result.stdout) == (1, "")
+    note, line = result.stderr.splitlines()[:-1], result.stderr.splitlines()[-1]
+    assert note in ([], ["The truth of the pilot is test_acc of nasbench-macro-digits."])
+    assert line.startswith("Error: ")
+    assert sentence in line
+    assert "raceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("space", "head", "sentence"),
+    [
+        ("nasbench201", FINAL + DIGITS, "is about the space nasbench-macro: a design for nasbench201 needs another."),
+        ("nasbench-macro", DIGITS, "has no final training: a design for nasbench-macro needs another."),
+    ],
+)
+def test_a_design_needs_a_plan_of_its_space_with_a_final_training(tmp_path, packaged, space, head, sentence):
+    path = funnel(tmp_path, head=head)
+    refused(designed(tmp_path, "--pilot-size", "60", estimators=path, space=space), f"The plan {path} {sentence}")
+
+
+def test_a_design_by_a_plan_that_is_not_there(tmp_path, packaged):
+    refused(designed(tmp_path, "--pilot-size", "60", estimators="dmeo"), "Did you mean 'demo'?")
+
+
+def test_a_design_whose_final_training_is_free(tmp_path, packaged):
+    path = funnel(tmp_path, head='final = { name = "lookup", column = "curve_20" }\n' + DIGITS)
+    result = designed(tmp_path, "--pilot-size", "60", estimators=path)
+    assert result.exit_code == 0, result.stderr
+
+
+def test_the_truth_of_a_pilot_is_that_of_the_task(tmp_path, packaged, publish):
+    """As that of a search is: a benchmark of the space that is about another task is passed over."""
+    space = load_plan(plan_file(tmp_path, 'estimator = "params"\nkeep = 0.5', head=SLOW_HEAD)).space
+    numbers = np.arange(81.0)
+    publish(space, {"accuracy": numbers}, task="cifar10", name="of another task")
+    publish(space, {"accuracy": numbers}, task="digits", name="of this task")
+    path = funnel(tmp_path, ['"params"'], 'final = "nwot"\n' + SLOW_HEAD)
+    result = designed(tmp_path, "--pilot-size", "12", estimators=path)
+    assert result.stderr == "The truth of the pilot is accuracy of of this task.\n"

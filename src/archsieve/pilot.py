@@ -115,8 +115,8 @@ class Pilot:
 
 def _counts(alive: NDArray[np.bool_], keep: float) -> NDArray[np.intp]:
     """Return how many a stage keeps beside each stand-in, as `Stage.count` has it."""
-    counts: NDArray[np.intp] = np.maximum(1, np.ceil(keep * (alive.sum(axis=1) - 1) - 1e-9)).astype(np.intp)
-    return counts
+    present: NDArray[np.intp] = alive.sum(axis=1)
+    return present if keep == 1 else np.maximum(1, np.ceil(keep * (present - 1) - 1e-9)).astype(np.intp)
 
 
 def _dense_ranks(column: NDArray[np.float64]) -> NDArray[np.intp]:

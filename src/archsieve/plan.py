@@ -15,13 +15,16 @@ from archsieve.errors import ArchsieveError, SettingError
 from archsieve.ledger import Ledger, total
 from archsieve.pool import pool_size
 from archsieve.randomness import generator
-from archsieve.run_folder import RESULT_FILE, write_json
+from archsieve.run_folder import RESULT_FILE, write_json, write_rounds
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from archsieve.benchmark import Table
     from archsieve.search import Round, Stage
     from archsieve.session import Session
     from archsieve.space import Architecture, SearchSpace
@@ -195,8 +198,21 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
         seed=session.seed,
         archsieve_version=version("archsieve"),
     )
+    write_rounds(session.folder, found.rounds, _known_of(session, pool))
     write_json(session.folder / RESULT_FILE, asdict(result))
     return result
+
+
+def _known_of(session: Session, pool: Sequence[Architecture]) -> dict[str, NDArray[Any]]:
+    """Return what a report says about a pool: codes, the truth where a table has it, sizes in closed form."""
+    known: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
+    for benchmark, table in tables_about(session.space, session.task, []):
+        known["truth"] = table.lookup(str(benchmark.truth), pool)
+        break
+    for cost in ("params", "macs"):
+        if counted := getattr(session.space, cost, None):
+            known[cost] = np.array([counted(arch, session.task) for arch in pool], dtype=float)
+    return known
 
 
 def _finite(score: float) -> float | None:
@@ -205,7 +221,18 @@ def _finite(score: float) -> float | None:
 
 def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth | None, str]:
     """Return what the first present table about this space and task says of `arch`, and which could not be read."""
-    notes = []
+    notes: list[str] = []
+    for benchmark, table in tables_about(space, task, notes):
+        values, own = table.columns[benchmark.truth], float(table.lookup(benchmark.truth, [arch])[0])
+        if not math.isnan(own):
+            rank = 1 + int(np.sum(values > own))
+            count = int(np.isfinite(values).sum())
+            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values))), " ".join(notes)
+    return None, " ".join(notes)
+
+
+def tables_about(space: SearchSpace, task: Task, notes: list[str]) -> Iterator[tuple[Any, Table]]:
+    """Yield the present benchmarks with a truth about this space and task; `notes` gets what cannot be read."""
     for benchmark in benchmarks_of(space):
         if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
             continue
@@ -214,12 +241,7 @@ def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth
         except ArchsieveError as error:  # a search does not need the truth
             notes.append(str(error))
             continue
-        values, own = table.columns[benchmark.truth], float(table.lookup(benchmark.truth, [arch])[0])
-        if not math.isnan(own):
-            rank = 1 + int(np.sum(values > own))
-            count = int(np.isfinite(values).sum())
-            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values))), " ".join(notes)
-    return None, " ".join(notes)
+        yield benchmark, table
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import MissingPackageError, SettingError
 from archsieve.plan import Pool
-from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
+from archsieve.registry import ESTIMATORS, SPACES, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,8 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
     ]
     if plan.final is not None:
         table["final"] = _table(ESTIMATORS, plan.final)
-    return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(table)
+    lines = [line for comment in comments for line in comment.split("\n")]
+    return "".join(f"# {line}\n" for line in lines) + tomli_w.dumps(table)
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
         cls, bound = (entry.func, entry.args) if isinstance(entry, partial) else (entry, ())
         if type(thing) is cls and bound == tuple(getattr(thing, f.name) for f in fields(cls)[: len(bound)]):
             settings = _settings(thing, len(bound))
-            if settings.get("proxy") in PROXIES:
+            if name == "zero_cost":
                 return {"name": settings.pop("proxy"), **settings}
             return {"name": name, **settings}
     return {"name": f"{type(thing).__module__}:{type(thing).__qualname__}", **_settings(thing)}
@@ -63,16 +64,20 @@ def _settings(thing: Any, begin: int = 0) -> dict[str, Any]:
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         if field.init and (default is MISSING or value != default):
             found[field.name] = _value(value, field)
-    return {name: value for name, value in found.items() if value not in ({}, None)}
+    return found
 
 
 def _value(value: Any, field: Any) -> Any:
     if field.metadata.get("catalogue"):
         return [_table(ESTIMATORS, v) for v in value] if isinstance(value, tuple) else _table(ESTIMATORS, value)
     if field.metadata.get("pairs"):
-        return dict(value)
-    if isinstance(value, tuple):
-        return [list(v) if isinstance(v, tuple) else v for v in value]
-    if value is None or isinstance(value, bool | int | float | str):
+        return {name: _plain(part, field.name) for name, part in value}
+    return _plain(value, field.name)
+
+
+def _plain(value: Any, name: str) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(part, name) for part in value]
+    if isinstance(value, bool | int | float | str):
         return value
-    raise SettingError(f"The setting {field.name}={value!r} has no place in a plan file.")
+    raise SettingError(f"The setting {name}={value!r} has no place in a plan file.")

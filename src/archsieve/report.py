@@ -21,7 +21,11 @@ CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "erro
 
 @dataclass(frozen=True)
 class EstimatorReport:
-    """What the store holds of one estimator: rows, failures, summed worker seconds, and the best of them."""
+    """What the store holds of one estimator: rows, failures, summed worker seconds, and the best of them.
+
+    Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
+    learning leave out scores that were asked for meanwhile.
+    """
 
     estimator: str
     fingerprint: str
@@ -29,6 +33,7 @@ class EstimatorReport:
     scored: int
     failures: int
     seconds: float
+    learning_seconds: float
     best: str | None
     best_score: float | None
 
@@ -60,7 +65,7 @@ def read_run(folder: Path) -> RunReport:
     Raises:
         RunFolderError: it is no run folder, or damaged.
     """
-    rows = read_rows(folder)
+    rows, learning = read_rows(folder), _read_learning(folder)
     mark = read_mark(folder)
     groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
@@ -70,7 +75,7 @@ def read_run(folder: Path) -> RunReport:
         space=mark["space"],
         task=mark["task"],
         result=_read_result(folder),
-        estimators=tuple(_summary(*group, members) for group, members in groups.items()),
+        estimators=tuple(_summary(*group, members, learning.get(group, 0.0)) for group, members in groups.items()),
         failures=tuple(Failure(r.name, encode(r.arch), r.error) for r in rows if r.error),
     )
 
@@ -101,6 +106,14 @@ def read_rows(folder: Path) -> list[Row]:
         store.close()
 
 
+def _read_learning(folder: Path) -> dict[tuple[str, str, int], float]:
+    store = Store(folder / RESULTS_FILE, read_only=True)
+    try:
+        return store.learning()
+    finally:
+        store.close()
+
+
 def to_csv(rows: Iterable[Row]) -> str:
     """Return the rows as CSV, every score with all its digits; the same run gives the same bytes."""
     text = io.StringIO()
@@ -110,7 +123,7 @@ def to_csv(rows: Iterable[Row]) -> str:
     return text.getvalue()
 
 
-def _summary(name: str, fingerprint: str, seed: int, rows: list[Row]) -> EstimatorReport:
+def _summary(name: str, fingerprint: str, seed: int, rows: list[Row], learning: float) -> EstimatorReport:
     scored = [r for r in rows if not math.isnan(r.score)]
     best = max(scored, key=lambda r: r.score, default=None)
     return EstimatorReport(
@@ -120,6 +133,7 @@ def _summary(name: str, fingerprint: str, seed: int, rows: list[Row]) -> Estimat
         scored=len(scored),
         failures=len(rows) - len(scored),
         seconds=round(sum(r.seconds for r in rows), 3),
+        learning_seconds=round(learning, 3),
         best=encode(best.arch) if best else None,
         best_score=best.score if best else None,
     )

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zipfile
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from archsieve.errors import RunFolderError
 from archsieve.estimator import fingerprint, identity
 from archsieve.files import replace_file
+from archsieve.search import Round
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from archsieve.space import SearchSpace
     from archsieve.task import Task
@@ -20,6 +27,8 @@ RUN_FILE = "run.json"
 RESULTS_FILE = "results.sqlite"
 RESULT_FILE = "result.json"
 PLAN_FILE = "plan.toml"
+ROUNDS_FILE = "rounds.npz"
+_OF_A_ROUND = ("archs", "scores", "kept")
 ERROR_FILE = "error.log"
 
 
@@ -88,6 +97,36 @@ def write_json(path: Path, value: Any) -> None:
     """Write a JSON file in one step."""
     with replace_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def write_rounds(folder: Path, rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> None:
+    """Write who was scored how and kept in each round, and what is known of the whole pool (columns by name)."""
+    arrays: dict[str, Any] = {
+        f"{name}_{i}": getattr(r, name) for i, r in enumerate(rounds) for name in ("archs", "scores", "kept")
+    }
+    arrays |= {f"pool_{name}": values for name, values in pool.items()}
+    with replace_file(folder / ROUNDS_FILE) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_rounds(folder: Path, labels: Sequence[str]) -> tuple[list[Round], dict[str, NDArray[Any]]]:
+    """Return what `write_rounds` wrote, the rounds with these labels.
+
+    Raises:
+        RunFolderError: it is not there, or damaged.
+    """
+    path = folder / ROUNDS_FILE
+    if not path.is_file():
+        raise RunFolderError(
+            f"There is no {path.name} in {folder}: run the search again, which goes on from its scores."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            rounds = [Round(label, *(arrays[f"{name}_{i}"] for name in _OF_A_ROUND)) for i, label in enumerate(labels)]
+            pool = {name.removeprefix("pool_"): arrays[name] for name in arrays.files if name.startswith("pool_")}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunFolderError(f"The file {path} cannot be read: {error}. Delete it and run the search again.") from error
+    return rounds, pool
 
 
 def read_json(path: Path) -> Any:

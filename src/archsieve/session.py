@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -200,7 +201,7 @@ class Session:
         label = ", ".join(e.name for e in members.values())
         for key in dict.fromkeys(key for absent in lacking for key in absent):
             if isinstance(members[key], Fittable):
-                self._fit(members[key], archs)
+                self._fit(members[key], key, archs)
         if total:
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
@@ -211,11 +212,20 @@ class Session:
                 done += len(result.chunk.archs)
                 self._progress(label, done, total)
 
-    def _fit(self, estimator: Any, archs: Sequence[Architecture]) -> None:
+    def _fit(self, estimator: Any, key: Key, archs: Sequence[Architecture]) -> None:
         self._progress(f"{estimator.name}: learning", 0, 0)
+        begun, elsewhere = time.perf_counter(), 0.0
+
+        def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+            nonlocal elsewhere
+            asked = time.perf_counter()
+            found = self.scores(estimators, archs)
+            elsewhere += time.perf_counter() - asked  # its rows have seconds of their own
+            return found
+
         try:
             with single_thread():
-                estimator.fit(archs, self.context(estimator, archs), self.scores)
+                estimator.fit(archs, self.context(estimator, archs), scores)
         except ArchsieveError:
             raise
         except Exception as error:
@@ -223,6 +233,8 @@ class Session:
                 f"The estimator {estimator.name!r} failed while learning: {describe_error(error)}",
                 traceback.format_exc(),
             ) from error
+        finally:
+            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere)
 
     def _chunks(
         self, members: Sequence[Any], codes: Sequence[Architecture], pool: Sequence[Architecture]

@@ -21,6 +21,9 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
     space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
     architecture TEXT NOT NULL, name TEXT NOT NULL, score REAL, seconds REAL NOT NULL, worker INTEGER NOT NULL,
     error TEXT, PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
+_LEARNT = """CREATE TABLE IF NOT EXISTS learning (
+    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
+    name TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (space, task, estimator, seed)) WITHOUT ROWID"""
 _FEW = 500  # codes asked for by name rather than picked from all
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
 
@@ -103,6 +106,23 @@ class Store:
                 raise
             self._db.execute("COMMIT")
 
+    def learn(self, key: Key, name: str, seconds: float) -> None:
+        """Add to the time an estimator has spent on learning."""
+        with self._guarded():
+            self._db.execute(
+                "INSERT INTO learning VALUES (?,?,?,?,?,?) "
+                "ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds",
+                (*_columns(key), name, seconds),
+            )
+
+    def learning(self) -> dict[tuple[str, str, int], float]:
+        """Return the seconds spent on learning by name, fingerprint and seed of the estimator."""
+        with self._guarded():
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'learning'").fetchone():
+                return {}  # a file of an older version
+            found = self._db.execute("SELECT name, estimator, seed, seconds FROM learning").fetchall()
+        return {(name, estimator, seed): seconds for name, estimator, seed, seconds in found}
+
     def rows(self) -> Iterator[Row]:
         """Yield every row, ordered by key and architecture."""
         with self._guarded():
@@ -173,6 +193,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute(_SCHEMA)
+    db.execute(_LEARNT)
     _check(db)
 
 

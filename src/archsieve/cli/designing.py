@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsieve import console
-from archsieve.benchmark import find_benchmark, is_about
+from archsieve.benchmark import find_benchmark
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Proxies, Recompute, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan, make
 from archsieve.design import design, plan_of, prices_of
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.files import replace_file
 from archsieve.pilot import CODES, read_pilot
-from archsieve.plan import forecast
+from archsieve.plan import forecast, tables_about
 from archsieve.plan_text import plan_text
 from archsieve.pool import draw_pool
 from archsieve.session import Session
@@ -124,8 +124,10 @@ def _truth(
     """Return the truth a benchmark about the task records; where none is at hand and none was named, train."""
     is_named = column is not None or benchmark is not None
     try:
-        recipe = find_benchmark(session.space, column, benchmark)
-        if is_named or is_about(recipe, session.task):
+        recipe: Any = next((recipe for recipe, _ in tables_about(session.space, session.task, [])), None)
+        if is_named:
+            recipe = find_benchmark(session.space, column, benchmark)
+        if recipe is not None:
             found = recipe.load().lookup(column or str(recipe.truth), archs)
             console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.")
             return found
@@ -170,14 +172,13 @@ def _print(report: DesignReport, out: Path | None, as_json: bool) -> None:
         return
     console.forecast(report.stages, as_json=False)
     low, high = report.chosen.interval
-    share = report.chosen.network_epochs / report.exhaustive_network_epochs
+    everything = report.exhaustive_network_epochs
+    share = f"{report.chosen.network_epochs / everything:.1%} of training all" if everything else "Training is free"
     console.out(
         f"Estimated risk of losing the best network: {report.chosen.risk:.3f} (95 %: {low:.3f} to {high:.3f}), "
         f"asked for: {report.delta:g}."
     )
-    console.out(
-        f"{share:.1%} of training all; the pilot of {report.pilot} took {report.pilot_network_epochs:.0f} more."
-    )
+    console.out(f"{share}; the pilot of {report.pilot} took {report.pilot_network_epochs:.0f} more.")
     if not report.is_met:
         console.out("The budget does not reach the risk asked for; this is the least it buys.")
     console.out("\nWhat a budget buys:")

@@ -81,7 +81,7 @@ def report(
         else:
             console.stages(found.result["stages"])
             console.out(f"\nBest: {found.result['best']}\n")
-        stored = ("estimator", "scored", "failures", "seconds", "best", "best_score")
+        stored = ("estimator", "scored", "failures", "seconds", "learning_seconds", "best", "best_score")
         console.table(stored, [[getattr(e, c) for c in stored] for e in found.estimators])
         for failure in found.failures:
             console.out(f"{failure.estimator} could not score {failure.architecture}: {failure.reason}")
