@@ -10,7 +10,8 @@ lost would be an unbiased estimate of the risk of the whole procedure, choice of
 included (the jackknife's argument of conformal prediction: Vovk et al., "Algorithmic Learning in a Random World";
 Barber et al., arXiv 1905.02928). What is assumed: an estimator tells the best of a hundred from the rest as well as the
 best of all. It is optimistic where an estimator is blind among the very best, and through choosing, of several designs
-whose risk is measured, one that passes.
+whose risk is measured, one that passes. docs/designer.md has what was promised and what was kept: on one of three
+benchmarks the promise does not hold.
 """
 
 from __future__ import annotations
