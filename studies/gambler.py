@@ -155,9 +155,9 @@ def page(studies) -> list[str]:
         lines += ["", f"{study['space']}: promised .9 with a pilot of 100, kept {kept:.3f}: {verdict}."]
     lines += [
         "",
-        "Where it fails, the best network is one that the proxies rank below its runners-up: those then stand in badly,",
-        "and no pilot can say so. A network of the top ten was kept there all the same. Fixed ratios, A, B and C, are a",
-        "bet on one space: cheaper where it is won, lost on [the digits](pipelines_digits.md) with A.",
+        "Where it fails, the best network is one that the proxies rank below its runners-up: those stand in badly, and",
+        "no pilot can say so. A network of the top ten was kept there all the same. Fixed ratios (A, B, C) are a bet",
+        "on one space: cheaper where it is won, lost on [the digits](pipelines_digits.md) with A.",
     ]
     for study in studies:
         lines += [

@@ -5,13 +5,16 @@ from dataclasses import asdict
 
 import pytest
 
+from archsieve.benchmark import task_of
 from archsieve.errors import RunFolderError
 from archsieve.estimator import fingerprint
+from archsieve.estimators.lookup import Replay
 from archsieve.plan import Plan, run_plan
+from archsieve.registry import BENCHMARKS
 from archsieve.report import read_rows, read_run, to_csv
 from archsieve.search import Stage
 from archsieve.session import Session
-from archsieve.store import Key, Row
+from archsieve.store import Key, Row, Store
 from plugins.toy import TASK, Counting, Failing, Sum, Toy, value
 
 SPACE = Toy(2)  # 00 01 02 11 12 22
@@ -139,3 +142,49 @@ def test_a_lost_mark_is_a_sentence(finished):
     (finished / "run.json").unlink()
     with pytest.raises(RunFolderError, match=r"There is no run\.json"):
         read_run(finished)
+
+
+def test_a_run_says_where_the_truly_best_were_cut(tmp_path):
+    benchmark = BENCHMARKS["nasbench-macro-digits"]
+    table = benchmark.load()
+    stages = (Stage(Replay(2), keep=0.1, label="early"), Stage(Replay(20), top=1, label="late"))
+    with Session(tmp_path / "run", benchmark.space, task_of(benchmark)) as session:
+        result = run_plan(Plan(session.space, session.task, stages), session)
+    fates = read_run(tmp_path / "run").fates
+    truth = dict(zip(table.archs, table.columns[benchmark.truth], strict=True))
+    pool = [a for a in table.archs if benchmark.space.canonical(a) == a]
+    assert [f.truth for f in fates] == sorted((truth[a] for a in pool), reverse=True)[:10]
+    for fate in fates:
+        arch = tuple(map(int, fate.architecture.split("-")))
+        assert fate.truth == truth[arch]
+        early = table.lookup("curve_2", pool)
+        own = table.lookup("curve_2", [arch])[0]
+        assert fate.places[0] == sum(early >= own)
+        if fate.cut_by == "early":
+            assert len(fate.places) == 1
+            assert fate.places[0] >= result.stages[0].kept
+        else:
+            assert len(fate.places) == 2
+            assert (fate.cut_by is None) == (arch == result.code)
+    assert {f.cut_by for f in fates} >= {"early"}
+
+
+def test_a_run_without_a_truth_or_of_an_older_version_has_no_fates(finished):
+    assert read_run(finished).fates == ()
+    (finished / "rounds.npz").unlink()
+    assert read_run(finished).fates == ()
+
+
+def test_damaged_rounds_are_a_sentence(finished):
+    (finished / "rounds.npz").write_bytes(b"PK no archive")
+    with pytest.raises(RunFolderError, match=r"rounds\.npz cannot be read"):
+        read_run(finished)
+
+
+def test_time_spent_on_learning_adds_up(tmp_path):
+    store = Store(tmp_path / "results.sqlite")
+    key = Key("space", "task", "print", 3)
+    store.learn(key, "forest", 1.5)
+    store.learn(key, "forest", 2.0)
+    assert store.learning() == {("forest", "print", 3): 3.5}
+    store.close()

@@ -8,13 +8,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from archsieve.errors import RunFolderError
-from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, read_json, read_mark
+from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
 from archsieve.store import Row, Store, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.search import Round
 
 CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error")
 
@@ -48,8 +54,24 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Fate:
+    """Where one of the truly best networks was cut: its place (1 is best) in every stage it came to, ties against it.
+
+    `cut_by` is the label of the stage that dropped it; None: no stage did.
+    """
+
+    architecture: str
+    truth: float
+    places: tuple[int, ...]
+    cut_by: str | None
+
+
+@dataclass(frozen=True)
 class RunReport:
-    """A run folder: its space and task, the result if it is finished, and all that is stored."""
+    """A run folder: its space and task, the result if it is finished, and all that is stored.
+
+    `fates` are those of the ten truly best candidates; empty where no table knows the truth.
+    """
 
     folder: str
     space: dict[str, Any]
@@ -57,6 +79,7 @@ class RunReport:
     result: dict[str, Any] | None
     estimators: tuple[EstimatorReport, ...]
     failures: tuple[Failure, ...]
+    fates: tuple[Fate, ...]
 
 
 def read_run(folder: Path) -> RunReport:
@@ -67,6 +90,7 @@ def read_run(folder: Path) -> RunReport:
     """
     rows, learning = read_rows(folder), _read_learning(folder)
     mark = read_mark(folder)
+    result = _read_result(folder)
     groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.name, row.key.estimator, row.key.seed), []).append(row)
@@ -74,10 +98,33 @@ def read_run(folder: Path) -> RunReport:
         folder=str(folder),
         space=mark["space"],
         task=mark["task"],
-        result=_read_result(folder),
+        result=result,
         estimators=tuple(_summary(*group, members, learning.get(group, 0.0)) for group, members in groups.items()),
         failures=tuple(Failure(r.name, encode(r.arch), r.error) for r in rows if r.error),
+        fates=_fates(folder, [s["label"] for s in result["stages"]]) if result else (),
     )
+
+
+def _fates(folder: Path, labels: list[str], count: int = 10) -> tuple[Fate, ...]:
+    if not (folder / ROUNDS_FILE).exists():  # a run of an older version
+        return ()
+    rounds, pool = read_rounds(folder, labels)
+    truth = pool.get("truth", np.full(len(pool["archs"]), np.nan))
+    known = np.flatnonzero(np.isfinite(truth))
+    best = known[np.argsort(-truth[known], kind="stable")][:count]
+    return tuple(_fate(pool["archs"][i], float(truth[i]), rounds) for i in best)
+
+
+def _fate(code: NDArray[Any], truth: float, rounds: list[Round]) -> Fate:
+    places, cut_by = [], None
+    for stage in rounds:
+        (place,) = np.flatnonzero((stage.archs == code).all(axis=1))
+        better = int((stage.scores >= stage.scores[place]).sum())
+        places.append(better or len(stage.scores))  # without a score: last
+        if place not in stage.kept:
+            cut_by = stage.label
+            break
+    return Fate("-".join(map(str, code.tolist())), truth, tuple(places), cut_by)
 
 
 def _read_result(folder: Path) -> dict[str, Any] | None:
