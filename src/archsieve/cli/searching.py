@@ -83,8 +83,8 @@ def report(
             console.out(f"\nBest: {found.result['best']}\n")
         if found.fates:
             console.out("Where the truly best were cut:")
-            rows = [[f.architecture, f.truth, ", ".join(map(str, f.places)), f.cut_by or "kept"] for f in found.fates]
-            console.table(("code", "truth", "place by stage", "cut by"), rows)
+            rows = [[f.architecture, f.truth, f.cut_by or "kept", ", ".join(map(str, f.places))] for f in found.fates]
+            console.table(("code", "truth", "cut by", "place by stage"), rows)
             console.out()
         stored = ("estimator", "scored", "failures", "seconds", "learning_seconds", "best", "best_score")
         console.table(stored, [[getattr(e, c) for c in stored] for e in found.estimators])
