@@ -318,6 +318,8 @@ def test_parquet_is_read_as_well(tmp_path):
             SettingError,
             "has the columns architecture, accuracy, flops: say which is the truth by --truth.",
         ),
+        ("net,accuracy\n0000,1\n", None, UnknownNameError, "has no column 'architecture'."),
+        ("architecture\n0000\n", None, SettingError, "has the columns architecture: one with the truth is needed."),
         ("architecture,accuracy\n0000\n", None, DataError, "has 1 fields in row 2, but its header has 2."),
         ("architecture,accuracy,accuracy\n0000,1,2\n", "accuracy", DataError, "names a column twice."),
     ],

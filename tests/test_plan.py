@@ -327,3 +327,9 @@ def test_the_strict_reader_is_strict(tmp_path):
     (tmp_path / "x").write_text(json.dumps(math.nan))
     with pytest.raises(AssertionError, match="no JSON"):
         read_strictly(tmp_path / "x")
+
+
+@pytest.mark.parametrize("setting", ["budget", "population", "tournament"])
+def test_a_pool_without_evolution_refuses_what_goes_with_one(setting):
+    with pytest.raises(SettingError, match=f"A pool's {setting} goes with `evolve`, but got {setting}=7 without"):
+        Pool(**{setting: 7})

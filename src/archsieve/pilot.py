@@ -38,13 +38,14 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
     if not path.is_file():
         raise MissingDataError(f"There is no file {str(path)!r}.")
     columns = read_columns(path)
-    others = [name for name in columns if name != CODES]
-    name = others[0] if truth is None and len(others) == 1 else truth
-    if name is None:
-        raise SettingError(f"The file {path} has the columns {', '.join(columns)}: say which is the truth by --truth.")
-    for needed in (CODES, name):
+    for needed in (CODES,) if truth is None else (CODES, truth):
         if needed not in columns:
             raise UnknownNameError(f"The file {path} has no column {needed!r}.{near_miss(needed, columns)}")
+    others = [name for name in columns if name != CODES]
+    if truth is None and len(others) != 1:
+        which = "say which is the truth by --truth" if others else "one with the truth is needed"
+        raise SettingError(f"The file {path} has the columns {', '.join(columns)}: {which}.")
+    name = others[0] if truth is None else truth
     archs, values = [], []
     for row, (text, value) in enumerate(zip(columns[CODES], columns[name], strict=True), 1):
         if value is None or value == "" or str(value).lower() == "nan":

@@ -55,6 +55,8 @@ class Pool:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise SettingError(f"`{name} >= 1` must hold for a pool, but got {name}={number}.")
+            if self.evolve is None and name != "sample" and number != Pool.__dataclass_fields__[name].default:
+                raise SettingError(f"A pool's {name} goes with `evolve`, but got {name}={number} without.")
 
     def draw(self, session: Session) -> list[Architecture]:
         """Return the candidates, by canonical code, in the order that breaks ties."""
