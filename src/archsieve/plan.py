@@ -206,14 +206,11 @@ def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | N
 
 
 def _known_of(session: Session, pool: Sequence[Architecture]) -> dict[str, NDArray[Any]]:
-    """Return what a report says about a pool: codes, the truth where a table has it, sizes in closed form."""
+    """Return what a report says about a pool: codes, and the truth where a table has it."""
     known: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
     for benchmark, table in tables_about(session.space, session.task, []):
         known["truth"] = table.lookup(str(benchmark.truth), pool)
         break
-    for cost in ("params", "macs"):
-        if counted := getattr(session.space, cost, None):
-            known[cost] = np.array([counted(arch, session.task) for arch in pool], dtype=float)
     return known
 
 

@@ -124,11 +124,13 @@ def _truth(
     """Return the truth a benchmark about the task records; where none is at hand and none was named, train."""
     is_named = column is not None or benchmark is not None
     try:
-        recipe: Any = next((recipe for recipe, _ in tables_about(session.space, session.task, [])), None)
         if is_named:
-            recipe = find_benchmark(session.space, column, benchmark)
-        if recipe is not None:
-            found = recipe.load().lookup(column or str(recipe.truth), archs)
+            recipe: Any = find_benchmark(session.space, column, benchmark)
+            table = recipe.load()
+        else:
+            recipe, table = next(tables_about(session.space, session.task, []), (None, None))
+        if table is not None:
+            found = table.lookup(column or str(recipe.truth), archs)
             console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.")
             return found
     except ArchsieveError:
