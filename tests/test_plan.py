@@ -18,8 +18,9 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.ledger import Ledger
-from archsieve.plan import Plan, Pool, forecast, run_plan, true_rank
+from archsieve.plan import Plan, Pool, forecast
 from archsieve.registry import BENCHMARKS
+from archsieve.running import run_plan, tables_about, true_rank
 from archsieve.search import Stage
 from archsieve.session import Session
 from archsieve.space import enumerate_space
@@ -55,6 +56,10 @@ def run(tmp_path, table):
     yield run
     for session in opened:
         session.close()
+
+
+def rank_of(space, task, arch):
+    return true_rank(list(tables_about(space, task, [])), arch)
 
 
 def test_a_funnel_finds_what_its_stages_say(run):
@@ -100,15 +105,15 @@ def test_ties_share_the_better_rank(publish):
     # one code has four ones, 4 * 2 = 8 have three, 6 * 4 = 24 two, 4 * 8 = 32 one, 16 none
     ranks = {4: 1, 3: 2, 2: 10, 1: 34, 0: 66}
     for arch in ARCHS:
-        assert true_rank(SPACE, TASK, arch)[0].rank == ranks[arch.count(1)]
+        assert rank_of(SPACE, TASK, arch).rank == ranks[arch.count(1)]
 
 
 def test_codes_without_a_truth_do_not_count(publish):
     values = np.where(ONES == 1, np.nan, ONES)
     publish(SPACE, {"ones": values}, truth="ones")
-    found, _ = true_rank(SPACE, TASK, (0, 0, 0, 0))
+    found = rank_of(SPACE, TASK, (0, 0, 0, 0))
     assert (found.rank, found.count, found.best) == (34, 49, 4.0)
-    assert true_rank(SPACE, TASK, (0, 0, 0, 1)) == (None, "")
+    assert rank_of(SPACE, TASK, (0, 0, 0, 1)) is None
 
 
 @pytest.mark.parametrize(
@@ -120,14 +125,14 @@ def test_a_table_about_something_else_says_nothing(publish, settings):
     space = settings.pop("space", SPACE)
     archs = list(enumerate_space(space))
     publish(space, {"accuracy": np.arange(len(archs), dtype=float)}, archs=archs, **settings)
-    assert true_rank(SPACE, TASK, (2, 2, 2, 2)) == (None, "")
+    assert rank_of(SPACE, TASK, (2, 2, 2, 2)) is None
 
 
 def test_a_table_that_is_not_here_is_passed_over(publish, monkeypatch):
     publish(SPACE, {"accuracy": ACCURACY}, name="absent")
     monkeypatch.setattr(BENCHMARKS["absent"], "is_present", lambda: False)
     publish(SPACE, {"ones": ONES}, truth="ones", name="present")
-    assert true_rank(SPACE, TASK, (1, 1, 1, 1))[0].benchmark == "present"
+    assert rank_of(SPACE, TASK, (1, 1, 1, 1)).benchmark == "present"
 
 
 def test_the_final_estimator_scores_the_winner_alone(run):
@@ -149,7 +154,7 @@ def test_the_result_is_in_the_folder_as_it_was_returned(run):
     read = read_strictly(session.folder / "result.json")
     assert read == json.loads(json.dumps(asdict(result)))
     assert read["seed"] == 4
-    assert re.fullmatch(r"\d+\.\d+\.\d+.*", read["archsieve_version"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", read["provenance"]["versions"]["archsieve"])
     assert read["metric"] == "accuracy in percent"
     assert read["seconds"] >= sum(s["seconds"] for s in read["stages"]) - 0.01
 

@@ -9,9 +9,10 @@ from archsieve.benchmark import task_of
 from archsieve.errors import RunFolderError
 from archsieve.estimator import fingerprint
 from archsieve.estimators.lookup import Replay
-from archsieve.plan import Plan, run_plan
+from archsieve.plan import Plan
 from archsieve.registry import BENCHMARKS
-from archsieve.report import read_rows, read_run, to_csv
+from archsieve.report.reading import read_rows, read_run, to_csv
+from archsieve.running import run_plan
 from archsieve.search import Stage
 from archsieve.session import Session
 from archsieve.store import Key, Row, Store

@@ -15,7 +15,7 @@ from archsieve.estimator import identity
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Serial
 from archsieve.registry import BENCHMARKS, PROXIES, TASKS
-from archsieve.report import read_run
+from archsieve.report.reading import read_run
 from archsieve.session import Session
 from archsieve.space import enumerate_space
 from archsieve.spaces.nasbench_macro import NASBenchMacro

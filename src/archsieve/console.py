@@ -18,14 +18,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from archsieve.errors import ArchsieveError
+from archsieve.report.words import mean_and_deviation
 from archsieve.run_folder import ERROR_FILE
+from archsieve.study import verdict
 from archsieve.work import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from archsieve.judge import Judgement
-    from archsieve.plan import Result, StageForecast
+    from archsieve.plan import StageForecast
+    from archsieve.running import Result
     from archsieve.search import Round
     from archsieve.study import Study
 
@@ -59,7 +62,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print what each stage of a search did."""
-    columns = ("label", "candidates", "kept", "failures", "seconds")
+    columns = ("label", "candidates", "kept", "failures", "seconds", "network_epochs", "macs")
     table(columns, [[row[c] for c in columns] for row in rows])
 
 
@@ -78,7 +81,7 @@ def study(found: Study) -> None:
     searchers = list(found.findings[0].found)
     header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
     rows = [
-        [f.truth, f.estimator, *map(_shown, f.measures), *map(_mean_and_deviation, f.found.values())]
+        [f.truth, f.estimator, *map(_shown, f.measures), *map(mean_and_deviation, f.found.values())]
         for f in sorted(found.findings, key=lambda f: (f.truth, -f.measures[1]))
     ]
     table(header, rows)
@@ -90,17 +93,11 @@ def study(found: Study) -> None:
             ("Kendall", claim.kendall, claim.kendall_gain),
             ("Pearson", claim.pearson, claim.pearson_gain),
         ):
-            supported = "yes" if gain is not None and gain[0] > 0 else "reversed" if gain and gain[2] < 0 else "no"
             told = [_shown(value) for value in (*by_measure.values(), gain)]
-            rows.append([claim.truth, claim.searcher, name, *told, supported])
+            rows.append([claim.truth, claim.searcher, name, *told, verdict(gain)])
     table(header, rows)
     drawn = f"{found.seeds} seeds of {found.budget} evaluations"
     out(f"\n{found.count} codes of {found.benchmark}; {drawn}; intervals as low/value/high.")
-
-
-def _mean_and_deviation(values: Sequence[float]) -> str:
-    mean = math.fsum(values) / len(values)
-    return f"{mean:.2f} ± {math.sqrt(math.fsum((v - mean) ** 2 for v in values) / len(values)):.2f}"
 
 
 def _shown(value: Any) -> Any:
@@ -149,13 +146,13 @@ def result(found: Result, folder: Path) -> None:
     if found.truth is not None:
         t = found.truth
         out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
-    if found.network_epochs is not None:
+    if found.cost.network_epochs is not None:
         share = (
-            f", {100 * found.network_epochs / found.exhaustive_network_epochs:.1f} % of training all candidates"
+            f", {100 * found.cost.network_epochs / found.exhaustive_network_epochs:.1f} % of training all candidates"
             if found.exhaustive_network_epochs
             else ""
         )
-        out(f"Cost: {found.network_epochs:.0f} network-epochs{share}")
+        out(f"Cost: {found.cost.network_epochs:.0f} network-epochs{share}")
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")

@@ -8,9 +8,9 @@ from archsieve.estimator import Composite, Priced, Resumable, fingerprint
 from archsieve.pool import up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from archsieve.space import SearchSpace
+    from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
 
 
@@ -52,6 +52,19 @@ class Ledger:
 
     def _pay_sample(self, estimator: Any, count: int) -> float | None:
         return self.pay(estimator, up_to(self._space, count), f"sample of {count}")
+
+
+def in_macs(network_epochs: float, archs: Sequence[Architecture], space: SearchSpace, task: Task) -> float | None:
+    """Return a cost in multiply-adds; None where the space has no closed form of them, or the task no count.
+
+    An epoch passes every item of the training split through a network, forwards and, for twice as much, backwards; the
+    networks are taken to weigh what `archs` do on average.
+    """
+    closed_form, count = getattr(space, "macs", None), getattr(task, "count", None)
+    if closed_form is None or count is None:
+        return None
+    mean = sum(closed_form(arch, task) for arch in archs) / len(archs)
+    return float(network_epochs * 3 * mean * count("train"))
 
 
 def total(costs: Iterable[float | None]) -> float | None:

@@ -1,31 +1,20 @@
-"""A plan: a whole funnel search as values, and how a session runs it."""
+"""A plan: a whole funnel search as values, and what it will cost."""
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from archsieve.benchmark import benchmarks_of, is_about
-from archsieve.errors import ArchsieveError, SettingError
-from archsieve.ledger import Ledger, total
+from archsieve.errors import SettingError
+from archsieve.ledger import Ledger
 from archsieve.pool import pool_size
 from archsieve.randomness import generator
-from archsieve.run_folder import RESULT_FILE, write_json, write_rounds
-from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from archsieve.benchmark import Table
-    from archsieve.search import Round, Stage
+    from archsieve.search import Stage
     from archsieve.session import Session
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
@@ -103,144 +92,6 @@ class Plan:
         """Check that there is a stage."""
         if not self.stages:
             raise SettingError("A plan needs at least one stage, but has none.")
-
-
-@dataclass(frozen=True)
-class StageReport:
-    """What one stage did: candidates in, kept, how many could not be scored, and the seconds of this run.
-
-    Its cost is in network-epochs (see `archsieve.ledger`), as if nothing had been stored; None: unknown.
-    """
-
-    label: str
-    candidates: int
-    kept: int
-    failures: int
-    seconds: float
-    network_epochs: float | None
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What a table says of the winner: the recorded value, its rank (1 is best, ties share it), and the best value."""
-
-    benchmark: str
-    column: str
-    value: float
-    rank: int
-    count: int
-    best: float
-
-
-@dataclass(frozen=True)
-class Result:
-    """The outcome of a search, as `result.json` holds it.
-
-    `best_score` is None where no stage chose between two, or none could be scored; so is `final_score` where there is
-    no final estimator, or it failed. `truth_note` says which table could not be read. `network_epochs` is the cost of
-    the stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
-    None where a part is unknown.
-    """
-
-    best: str
-    code: tuple[int, ...]
-    best_score: float | None
-    chosen_by: str
-    final_estimator: str | None
-    final_score: float | None
-    metric: str
-    truth: Truth | None
-    truth_note: str
-    stages: tuple[StageReport, ...]
-    network_epochs: float | None
-    exhaustive_network_epochs: float | None
-    seconds: float
-    seed: int
-    archsieve_version: str
-
-
-def run_plan(plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None) -> Result:
-    """Run the plan in an open session, write `result.json`, and return what it holds."""
-    for kind in ("space", "task", "seed"):
-        if getattr(plan, kind) != getattr(session, kind):
-            raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
-    begun = time.perf_counter()
-    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be another plan's
-    stages, ledger, pool = iter(plan.stages), Ledger(plan.space, plan.task), plan.pool.draw(session)
-    costs = [] if plan.pool.evolve is None else [ledger.pay(plan.pool.evolve, plan.pool.budget)]
-
-    def over(found: Round) -> None:
-        estimator = next(stages).estimator
-        costs.append(ledger.pay(estimator, len(found.archs)))
-        dropped = set(range(len(found.archs))) - set(found.kept.tolist())
-        session.forget(estimator, [tuple(found.archs[i].tolist()) for i in sorted(dropped)])
-        if on_round is not None:
-            on_round(found)
-
-    found = run_funnel(plan.stages, pool, session.scores, on_round=over)
-    final = session.scores([plan.final], [found.best])[0, 0] if plan.final else math.nan
-    truth, truth_note = true_rank(session.space, session.task, found.best)
-    result = Result(
-        best=session.space.describe(found.best),
-        code=found.best,
-        best_score=_finite(found.best_score),
-        chosen_by=found.rounds[-1].label if found.rounds else "",
-        final_estimator=plan.final.name if plan.final else None,
-        final_score=_finite(final),
-        metric=getattr(session.task, "metric_name", "score"),
-        truth=truth,
-        truth_note=truth_note,
-        stages=tuple(
-            StageReport(r.label, len(r.archs), len(r.kept), r.failures, round(r.seconds, 3), cost)
-            for r, cost in zip(found.rounds, costs[len(costs) - len(found.rounds) :], strict=True)
-        ),
-        network_epochs=total([*costs, ledger.pay(plan.final, 1)] if plan.final else costs),
-        exhaustive_network_epochs=Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None,
-        seconds=round(time.perf_counter() - begun, 3),
-        seed=session.seed,
-        archsieve_version=version("archsieve"),
-    )
-    write_rounds(session.folder, found.rounds, _known_of(session, pool))
-    write_json(session.folder / RESULT_FILE, asdict(result))
-    return result
-
-
-def _known_of(session: Session, pool: Sequence[Architecture]) -> dict[str, NDArray[Any]]:
-    """Return what a report says about a pool: codes, and the truth where a table has it."""
-    known: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
-    for benchmark, table in tables_about(session.space, session.task, []):
-        known["truth"] = table.lookup(str(benchmark.truth), pool)
-        break
-    return known
-
-
-def _finite(score: float) -> float | None:
-    return float(score) if math.isfinite(score) else None
-
-
-def true_rank(space: SearchSpace, task: Task, arch: Architecture) -> tuple[Truth | None, str]:
-    """Return what the first present table about this space and task says of `arch`, and which could not be read."""
-    notes: list[str] = []
-    for benchmark, table in tables_about(space, task, notes):
-        values, own = table.columns[benchmark.truth], float(table.lookup(benchmark.truth, [arch])[0])
-        if not math.isnan(own):
-            rank = 1 + int(np.sum(values > own))
-            count = int(np.isfinite(values).sum())
-            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values))), " ".join(notes)
-    return None, " ".join(notes)
-
-
-def tables_about(space: SearchSpace, task: Task, notes: list[str]) -> Iterator[tuple[Any, Table]]:
-    """Yield the present benchmarks with a truth about this space and task; `notes` gets what cannot be read."""
-    for benchmark in benchmarks_of(space):
-        if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
-            continue
-        try:
-            table = benchmark.load()
-        except ArchsieveError as error:  # a search does not need the truth
-            notes.append(str(error))
-            continue
-        yield benchmark, table
 
 
 @dataclass(frozen=True)

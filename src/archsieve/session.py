@@ -85,11 +85,12 @@ class Session:
         self.folder = Path(folder)
         self.space, self.task, self.seed = space, task, seed
         self.executor: Executor = executor or Serial()
-        self._device, self._plugins = device, tuple(plugins)
+        self.device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
         self._tensorboard = tensorboard
         self._prints = fingerprint(space), fingerprint(task)
         self._tables = [t for t in (shipped() if tables is None else tables) if t.knows(space, task, seed)]
+        self._asked: dict[Key, set[Architecture]] = {}
         self._lock = lock(self.folder)
         try:
             claim(self.folder, space, task)
@@ -135,12 +136,19 @@ class Session:
         if not archs or not estimators:
             return np.empty((len(archs), len(estimators)))
         leaves = {self._key(leaf, archs): leaf for e in estimators for leaf in _leaves(e)}
-        known = {key: self._store.get(key, {self._code(e, a) for a in archs}) for key, e in leaves.items()}
+        known: _Known = {}
         for key, leaf in leaves.items():
-            known[key].update(self._recall(key, leaf, {self._code(leaf, a) for a in archs} - known[key].keys()))
+            codes = {self._code(leaf, arch) for arch in archs}
+            self._asked.setdefault(key, set()).update(codes)
+            known[key] = self._store.get(key, codes)
+            known[key].update(self._recall(key, leaf, codes - known[key].keys()))
         for members in _passes(leaves):
             self._compute(members, archs, known)
         return np.stack([self._column(e, archs, known) for e in estimators], axis=1)
+
+    def work_seconds(self) -> float:
+        """Return the seconds of workers behind all scores asked for so far, whenever computed, learning included."""
+        return math.fsum(self._store.seconds(key, codes) for key, codes in self._asked.items())
 
     def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
         """Return what an estimator works on, with its own folder; `pool` is what it learns from, if it does."""
@@ -148,7 +156,7 @@ class Session:
         name = fingerprint(*self._prints, self._learner(owner, pool), self.seed)
         workdir = self.folder.resolve() / "artifacts" / name
         log = self.folder.resolve() / "tensorboard" / name if self._tensorboard else None
-        return Context(self.space, self.task, workdir, self.seed, self._device, log)
+        return Context(self.space, self.task, workdir, self.seed, self.device, log)
 
     def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
         """Return why codes could not be scored, for those that could not."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
 Architecture: TypeAlias = tuple[int, ...]
 
+Edge: TypeAlias = tuple[str, str, str]
+"""Source, target, operation."""
+
 _ATTEMPTS = 10_000  # draws before a constrained space is declared too tight
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What reports draw of an architecture: the labels of its blocks in order, or by name its cells as edges."""
+
+    blocks: tuple[str, ...] = ()
+    cells: dict[str, tuple[Edge, ...]] = field(default_factory=dict)
 
 
 class SearchSpace(ABC):
@@ -80,6 +91,10 @@ class SearchSpace(ABC):
         """Return the code in the published notation: here its digits, separated where one exceeds 9."""
         separator = "" if max(self.choices) <= 10 else "-"
         return separator.join(map(str, arch))
+
+    def picture(self, arch: Architecture) -> Picture:
+        """Return how the architecture is drawn: here a block a decision, with its option."""
+        return Picture(blocks=tuple(f"choice {i}: {option}" for i, option in enumerate(arch)))
 
     def parse(self, text: str) -> Architecture:
         """Return the code that `describe` writes as `text`; digits may be separated by "-", as reports have them.

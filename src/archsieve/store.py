@@ -24,6 +24,7 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
 _LEARNT = """CREATE TABLE IF NOT EXISTS learning (
     space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
     name TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (space, task, estimator, seed)) WITHOUT ROWID"""
+_KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _FEW = 500  # codes asked for by name rather than picked from all
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
 
@@ -123,6 +124,15 @@ class Store:
             found = self._db.execute("SELECT name, estimator, seed, seconds FROM learning").fetchall()
         return {(name, estimator, seed): seconds for name, estimator, seed, seconds in found}
 
+    def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
+        """Return the seconds spent on those codes by one estimator, and on its learning."""
+        wanted = set(map(encode, archs))
+        with self._guarded():
+            rows = self._db.execute("SELECT architecture, seconds FROM results WHERE " + _KEYED, _columns(key))
+            spent = [seconds for arch, seconds in rows if arch in wanted]
+            learnt = self._db.execute("SELECT seconds FROM learning WHERE " + _KEYED, _columns(key)).fetchone()
+        return math.fsum([*spent, *(learnt or ())])
+
     def rows(self) -> Iterator[Row]:
         """Yield every row, ordered by key and architecture."""
         with self._guarded():
@@ -139,7 +149,7 @@ class Store:
     def _all(self, key: Key, where: str = "", values: Iterable[str] = ()) -> list[tuple[Architecture, float]]:
         with self._guarded():
             found = self._db.execute(
-                "SELECT architecture, score FROM results WHERE space=? AND task=? AND estimator=? AND seed=?" + where,
+                "SELECT architecture, score FROM results WHERE " + _KEYED + where,
                 (*_columns(key), *values),
             ).fetchall()
         return [(decode(arch), _score(score)) for arch, score in found]

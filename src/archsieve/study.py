@@ -16,6 +16,7 @@ import numpy as np
 from archsieve.benchmark import find_benchmark
 from archsieve.errors import SettingError
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.provenance import Provenance, provenance
 from archsieve.randomness import generator
 from archsieve.searchers.differential_evolution import differential_evolution
 from archsieve.searchers.random_search import random_search
@@ -91,16 +92,21 @@ class Claim:
     pearson_gain: tuple[float, float, float] | None
 
 
+STUDY_FILE = "study.json"
+
+
 @dataclass(frozen=True)
 class Study:
-    """All findings and claims, over `count` codes."""
+    """All findings and claims, over `count` codes; `seeds` searches each, drawn by `seed`, of `budget` evaluations."""
 
     benchmark: str
     count: int
     seeds: int
     budget: int
+    seed: int
     findings: tuple[Finding, ...]
     claims: tuple[Claim, ...]
+    provenance: Provenance
 
 
 def mkr_study(
@@ -111,6 +117,7 @@ def mkr_study(
     benchmark: str | None = None,
     seeds: int = 20,
     budget: int = 1000,
+    command: str = "",
 ) -> Study:
     """Measure the estimators over a whole space, maximise each by every searcher, and correlate.
 
@@ -121,6 +128,7 @@ def mkr_study(
         benchmark: the table; the first one present unless given.
         seeds: searches by estimator and searcher, all of which differ in all that is drawn.
         budget: evaluations of a search; differential evolution and regularized evolution keep 50 members.
+        command: what the user called, for the record.
 
     Raises:
         SettingError: fewer than three estimators, one of them twice, or no search.
@@ -160,7 +168,27 @@ def mkr_study(
         for truth in columns
         for searcher in SEARCHERS
     )
-    return Study(recipe.name, len(archs), seeds, budget, tuple(findings), claims)
+    return Study(
+        benchmark=recipe.name,
+        count=len(archs),
+        seeds=seeds,
+        budget=budget,
+        seed=session.seed,
+        findings=tuple(findings),
+        claims=claims,
+        provenance=provenance(command, session.device, session.executor.workers),
+    )
+
+
+def verdict(gain: tuple[float, float, float] | None) -> str:
+    """Return whether the interval of a gain supports the claim.
+
+    >>> verdict((0.1, 0.2, 0.3)), verdict((-0.3, -0.2, -0.1)), verdict((-0.1, 0.2, 0.3)), verdict(None)
+    ('yes', 'reversed', 'no', 'no')
+    """
+    if gain is None or gain[0] <= 0 <= gain[2]:
+        return "no"
+    return "yes" if gain[0] > 0 else "reversed"
 
 
 def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:

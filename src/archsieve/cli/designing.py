@@ -18,9 +18,10 @@ from archsieve.design import design, plan_of, prices_of
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.files import replace_file
 from archsieve.pilot import CODES, read_pilot
-from archsieve.plan import forecast, tables_about
+from archsieve.plan import forecast
 from archsieve.plan_text import plan_text
 from archsieve.pool import draw_pool
+from archsieve.running import tables_about
 from archsieve.session import Session
 
 if TYPE_CHECKING:

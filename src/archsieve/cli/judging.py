@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -32,12 +34,12 @@ from archsieve.cli.options import (
 )
 from archsieve.config import make
 from archsieve.errors import require
-from archsieve.figures import study_figures
 from archsieve.judge import judge, judge_file
+from archsieve.report.study_figures import study_figures
 from archsieve.run_folder import write_json
 from archsieve.session import Session
 from archsieve.study import PROXIES as STUDIED
-from archsieve.study import mkr_study
+from archsieve.study import STUDY_FILE, mkr_study
 from archsieve.tables import whole_table
 
 
@@ -142,9 +144,17 @@ def study(
             estimators = kept
         the_task = task_for(None, estimators, plugins, the_space, seed, benchmark)
         session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
-        found = mkr_study(session, estimators, truths=truth or (), benchmark=benchmark, seeds=seeds, budget=budget)
+        found = mkr_study(
+            session,
+            estimators,
+            truths=truth or (),
+            benchmark=benchmark,
+            seeds=seeds,
+            budget=budget,
+            command=shlex.join(["archsieve", *sys.argv[1:]]),
+        )
         stack.close()
-        write_json(out / "study.json", asdict(found))
+        write_json(out / STUDY_FILE, asdict(found))
         figures = study_figures(found, out)
         if as_json:
             console.out_json(found)

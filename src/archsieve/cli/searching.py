@@ -14,10 +14,15 @@ from archsieve import console
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, RunFolder, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan
 from archsieve.files import replace_file
-from archsieve.plan import forecast, run_plan
-from archsieve.report import read_rows, read_run, to_csv
+from archsieve.plan import forecast
+from archsieve.report.as_files import write_run, write_study
+from archsieve.report.reading import read_rows, read_run, read_study, to_csv
+from archsieve.report.run_page import run_page
+from archsieve.report.study_page import study_page
 from archsieve.run_folder import PLAN_FILE
+from archsieve.running import run_plan
 from archsieve.session import Session
+from archsieve.study import STUDY_FILE
 
 
 def search(
@@ -54,7 +59,7 @@ def search(
         if path.resolve() != (folder / PLAN_FILE).resolve():
             with replace_file(folder / PLAN_FILE) as copy:
                 shutil.copyfile(path, copy)
-        result = run_plan(chosen, session, on_round=console.note_round)
+        result = run_plan(chosen, session, on_round=console.note_round, command=shlex.join(again))
         stack.close()
         if as_json:
             console.out_json(result)
@@ -63,14 +68,28 @@ def search(
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run or a study.")],
+    html: Annotated[Path | None, typer.Option(help="Write one page that holds everything into this file.")] = None,
+    files: Annotated[Path | None, typer.Option(help="Write figures (PNG, SVG) and numbers (CSV) here.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print every stored score as CSV.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Report what a run folder holds, finished or not."""
+    """Report what the folder of a run, finished or not, or of a study holds."""
     with console.guarded():
+        is_study = (run / STUDY_FILE).is_file()
+        if html is not None:
+            (study_page(read_study(run)) if is_study else run_page(run)).write(html)
+            console.out(f"Page: {html}")
+        if files is not None:
+            written = (write_study if is_study else write_run)(run, files)
+            console.out(f"Files: {', '.join(sorted(path.name for path in written))}, in {files}")
+        if html is not None or files is not None:
+            return
         if csv:
             typer.echo(to_csv(read_rows(run)), nl=False)
+            return
+        if is_study:
+            (console.out_json if as_json else console.study)(read_study(run))
             return
         found = read_run(run)
         if as_json:

@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.space import SearchSpace, check
+from archsieve.space import Picture, SearchSpace, check
 from archsieve.spaces import convolutions
 from archsieve.spaces.convolutions import Convolution, convolution, halved
 
@@ -76,6 +76,11 @@ class NASBench201(SearchSpace):
             for target in (1, 2, 3)
         ]
         return "+".join(f"|{node}|" for node in nodes)
+
+    def picture(self, arch: Architecture) -> Picture:
+        """Return the cell; edges that carry nothing are left out."""
+        edges = ((str(s), str(t), OPERATIONS[o]) for (s, t), o in zip(EDGES, arch, strict=True) if o != NONE)
+        return Picture(cells={"cell": tuple(edges)})
 
     def parse(self, text: str) -> Architecture:
         """Return the code of NAS-Bench-201's string, or of six digits.

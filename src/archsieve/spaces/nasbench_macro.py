@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import SettingError
-from archsieve.space import SearchSpace
+from archsieve.space import Picture, SearchSpace
 from archsieve.spaces import convolutions
 from archsieve.spaces.convolutions import Convolution, convolution, halved
 
@@ -73,6 +73,10 @@ class NASBenchMacro(SearchSpace):
             code += [first, *sorted(rest, key=lambda option: option == IDENTITY)]
         return tuple(code)
 
+    def picture(self, arch: Architecture) -> Picture:
+        """Return the layers as blocks, each with its output channels."""
+        return Picture(blocks=tuple(map(_block, arch, self.layers())))
+
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
         from archsieve.spaces.nasbench_macro_network import chain
@@ -119,3 +123,11 @@ class NASBenchMacro(SearchSpace):
             yield convolution(middle, middle, KERNELS[option], after, groups=middle)
             yield convolution(middle, outputs, 1, after)
         yield convolution(self.widths[-1], self.head_width, 1, height * width)
+
+
+def _block(option: int, layer: tuple[int, int, int]) -> str:
+    inputs, outputs, stride = layer
+    if option == IDENTITY:
+        return "identity" if (inputs, stride) == (outputs, 1) else f"1x1 convolution, {outputs} channels"
+    kernel = KERNELS[option]
+    return f"{kernel}x{kernel}, expansion {EXPANSIONS[option]}, {outputs} channels"

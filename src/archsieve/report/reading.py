@@ -8,19 +8,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from archsieve.errors import RunFolderError
+from archsieve.provenance import Provenance
+from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
 from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
 from archsieve.store import Row, Store, encode
+from archsieve.study import STUDY_FILE, Claim, Finding, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from archsieve.search import Round
 
 CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error")
 
@@ -54,23 +51,11 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Fate:
-    """Where one of the truly best networks was cut: its place (1 is best) in every stage it came to, ties against it.
-
-    `cut_by` is the label of the stage that dropped it; None: no stage did.
-    """
-
-    architecture: str
-    truth: float
-    places: tuple[int, ...]
-    cut_by: str | None
-
-
-@dataclass(frozen=True)
 class RunReport:
     """A run folder: its space and task, the result if it is finished, and all that is stored.
 
-    `fates` are those of the ten truly best candidates; empty where no table knows the truth.
+    `fates` are those of the ten truly best candidates, `rankings` say how well each stage ranked; both are empty where
+    no table knows the truth.
     """
 
     folder: str
@@ -80,6 +65,7 @@ class RunReport:
     estimators: tuple[EstimatorReport, ...]
     failures: tuple[Failure, ...]
     fates: tuple[Fate, ...]
+    rankings: tuple[Ranking, ...]
 
 
 def read_run(folder: Path) -> RunReport:
@@ -88,9 +74,10 @@ def read_run(folder: Path) -> RunReport:
     Raises:
         RunFolderError: it is no run folder, or damaged.
     """
-    rows, learning = read_rows(folder), _read_learning(folder)
+    rows, learning = _read_store(folder)
     mark = read_mark(folder)
     result = _read_result(folder)
+    views = read_views(folder, result)
     groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.name, row.key.estimator, row.key.seed), []).append(row)
@@ -101,30 +88,20 @@ def read_run(folder: Path) -> RunReport:
         result=result,
         estimators=tuple(_summary(*group, members, learning.get(group, 0.0)) for group, members in groups.items()),
         failures=tuple(Failure(r.name, encode(r.arch), r.error) for r in rows if r.error),
-        fates=_fates(folder, [s["label"] for s in result["stages"]]) if result else (),
+        fates=fates(views),
+        rankings=rankings(views),
     )
 
 
-def _fates(folder: Path, labels: list[str], count: int = 10) -> tuple[Fate, ...]:
-    if not (folder / ROUNDS_FILE).exists():  # a run of an older version
+def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageView, ...]:
+    """Return the stages of a run with this result; none of one that goes on, or of an older version.
+
+    Raises:
+        RunFolderError: the file of rounds is damaged.
+    """
+    if result is None or not (folder / ROUNDS_FILE).exists():
         return ()
-    rounds, pool = read_rounds(folder, labels)
-    truth = pool.get("truth", np.full(len(pool["archs"]), np.nan))
-    known = np.flatnonzero(np.isfinite(truth))
-    best = known[np.argsort(-truth[known], kind="stable")][:count]
-    return tuple(_fate(pool["archs"][i], float(truth[i]), rounds) for i in best)
-
-
-def _fate(code: NDArray[Any], truth: float, rounds: list[Round]) -> Fate:
-    places, cut_by = [], None
-    for stage in rounds:
-        (place,) = np.flatnonzero((stage.archs == code).all(axis=1))
-        better = int((stage.scores >= stage.scores[place]).sum())
-        places.append(better or len(stage.scores))  # without a score: last
-        if place not in stage.kept:
-            cut_by = stage.label
-            break
-    return Fate("-".join(map(str, code.tolist())), truth, tuple(places), cut_by)
+    return stage_views(*read_rounds(folder, [stage["label"] for stage in result["stages"]]))
 
 
 def _read_result(folder: Path) -> dict[str, Any] | None:
@@ -132,7 +109,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = read_json(path)
-    if not isinstance(found, dict) or not {"best", "stages"} <= found.keys():
+    if not isinstance(found, dict) or not {"best", "stages", "cost"} <= found.keys():
         raise RunFolderError(f"The file {path} is no result of a search: delete it and run the search again.")
     return found
 
@@ -143,22 +120,44 @@ def read_rows(folder: Path) -> list[Row]:
     Raises:
         RunFolderError: there are no results, or they are damaged.
     """
+    return _read_store(folder)[0]
+
+
+def _read_store(folder: Path) -> tuple[list[Row], dict[tuple[str, str, int], float]]:
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"{folder} is no run folder: it has no {RESULTS_FILE}.")
     store = Store(path, read_only=True)
     try:
-        return sorted(store.rows(), key=lambda r: (r.name, r.key.estimator, r.key.seed, r.arch))
+        return sorted(store.rows(), key=lambda r: (r.name, r.key.estimator, r.key.seed, r.arch)), store.learning()
     finally:
         store.close()
 
 
-def _read_learning(folder: Path) -> dict[tuple[str, str, int], float]:
-    store = Store(folder / RESULTS_FILE, read_only=True)
+def read_study(folder: Path) -> Study:
+    """Return the study that a folder holds.
+
+    Raises:
+        RunFolderError: it holds none, or a damaged one.
+    """
+    path = folder / STUDY_FILE
+    told = read_json(path)
     try:
-        return store.learning()
-    finally:
-        store.close()
+        findings = tuple(
+            Finding(**{**f, "found": {searcher: tuple(values) for searcher, values in f["found"].items()}})
+            for f in told["findings"]
+        )
+        claims = tuple(Claim(**{key: _as_tuples(value) for key, value in claim.items()}) for claim in told["claims"])
+        provenance = Provenance(**told["provenance"])
+        return Study(**{**told, "findings": findings, "claims": claims, "provenance": provenance})
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RunFolderError(f"The file {path} is no study of this version: make it again.") from error
+
+
+def _as_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_tuples(inner) for key, inner in value.items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 def to_csv(rows: Iterable[Row]) -> str:

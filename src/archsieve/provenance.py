@@ -1,0 +1,30 @@
+"""What a result was made with, so that a reader can tell, and make it again."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+_PACKAGES = ("archsieve", "numpy", "scipy", "scikit-learn", "torch")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The command, empty if it was called from Python; device and workers; versions by name."""
+
+    command: str
+    device: str
+    workers: int
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def provenance(command: str = "", device: str = "cpu", workers: int = 1) -> Provenance:
+    """Return what this process works with."""
+    versions = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return Provenance(command, device, workers, versions)

@@ -1,0 +1,96 @@
+"""A report as files: figures as PNG and SVG, numbers as CSV."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import RunFolderError
+from archsieve.files import replace_file
+from archsieve.report.reading import read_run, read_study, read_views
+from archsieve.report.run_figures import run_figures
+from archsieve.report.study_figures import study_figures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from archsieve.study import Study
+
+
+def write_run(folder: Path, out: Path) -> list[Path]:
+    """Write figures and numbers of a run into the folder `out`, and return the files.
+
+    Raises:
+        RunFolderError: it is no run folder, or damaged, or `out` cannot be written.
+        MissingPackageError: matplotlib is not installed.
+    """
+    run = read_run(folder)
+    views = read_views(folder, run.result)
+    _make(out)
+    tables: dict[str, list[dict[str, Any]]] = {
+        "stages": [dict(stage) for stage in run.result["stages"]] if run.result is not None else [],
+        "rankings": [asdict(row) for row in run.rankings],
+        "best": [
+            {**asdict(fate), "places": " ".join(map(str, fate.places)), "cut_by": fate.cut_by or ""}
+            for fate in run.fates
+        ],
+        "estimators": [asdict(row) for row in run.estimators],
+    }
+    return [*run_figures(run, views, out), *_write_tables(tables, out)]
+
+
+def write_study(folder: Path, out: Path) -> list[Path]:
+    """Write figures and numbers of a study into the folder `out`, and return the files.
+
+    Raises:
+        RunFolderError: it holds no study, or a damaged one, or `out` cannot be written.
+        MissingPackageError: matplotlib is not installed.
+    """
+    study = read_study(folder)
+    _make(out)
+    tables = {"findings": _findings(study), "claims": _claims(study)}
+    return [*study_figures(study, out), *_write_tables(tables, out)]
+
+
+def _findings(study: Study) -> list[dict[str, Any]]:
+    return [
+        {"truth": f.truth, "estimator": f.estimator, "tau": f.tau, "mkr": f.mkr, "searcher": searcher}
+        | {"seed": seed, "found": found}
+        for f in study.findings
+        for searcher, values in f.found.items()
+        for seed, found in enumerate(values)
+    ]
+
+
+def _claims(study: Study) -> list[dict[str, Any]]:
+    rows = []
+    for claim in study.claims:
+        for name in ("kendall", "pearson"):
+            told = {**getattr(claim, name), "gain": getattr(claim, f"{name}_gain")}
+            for measure, interval in told.items():
+                low, value, high = interval or (None, None, None)
+                who = {"truth": claim.truth, "searcher": claim.searcher, "correlation": name, "with": measure}
+                rows.append({**who, "low": low, "value": value, "high": high})
+    return rows
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"Cannot make the folder {out}: {error}.") from error
+
+
+def _write_tables(tables: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> list[Path]:
+    paths = []
+    for name, rows in tables.items():
+        if not rows:
+            continue
+        with replace_file(out / f"{name}.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        paths.append(out / f"{name}.csv")
+    return paths

@@ -1,0 +1,57 @@
+"""A chart of a page, by plotly: how all of them look. Colours that the colour-blind tell apart (Okabe and Ito)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+BLUE, ORANGE, GREEN, GREY, PALE = "#0072B2", "#D55E00", "#009E73", "#555555", "#9A9A9A"
+CYCLE = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A chart: its anchor and title, what to see in it, and plotly's figure."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Any
+
+    def html(self) -> str:
+        """Return a part of a page that has plotly's script already."""
+        config = {"responsive": True, "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+        return str(self.figure.to_html(full_html=False, include_plotlyjs=False, div_id=self.name, config=config))
+
+
+def figure(traces: Iterable[Any], *, x: str = "", y: str = "", height: int = 400, **layout: Any) -> Any:
+    """Return a figure of these traces, its axes named."""
+    import plotly.graph_objects as go
+
+    made = go.Figure(list(traces))
+    made.update_layout(
+        template="plotly_white",
+        height=height,
+        margin={"l": 56, "r": 16, "t": 24, "b": 48},
+        font={"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
+        hoverlabel={"align": "left"},
+        **layout,
+    )
+    made.update_xaxes(title=x, automargin=True)
+    made.update_yaxes(title=y, automargin=True)
+    return made
+
+
+def add_buttons(made: Any, x_by_title: Mapping[str, list[Any]]) -> None:
+    """Add a button for each reading of the horizontal axis: its title, and the values of every trace."""
+    buttons = [
+        {"label": title, "method": "update", "args": [{"x": x}, {"xaxis.title.text": title}]}
+        for title, x in x_by_title.items()
+    ]
+    place = {"type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+    made.update_layout(margin={"t": 72}, updatemenus=[{**place, "buttons": buttons, "font": {"size": 11}}])

@@ -1,0 +1,76 @@
+"""Pictures of architectures as SVG: a cell as a graph whose nodes stand in a row, edges as arcs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+STEP, RADIUS, RISE, MARGIN = 150, 18, 34, 30
+
+
+def cell_svg(name: str, edges: Sequence[Sequence[str]]) -> str:
+    """Return the cell of these edges, (source, target, operation) each, as an SVG element."""
+    nodes = _in_order(edges)
+    at = {node: MARGIN + RADIUS + i * STEP for i, node in enumerate(nodes)}
+    spans = [nodes.index(target) - nodes.index(source) for source, target, _ in edges]
+    tall = RISE * max([1, *spans]) + MARGIN
+    parts = [line for edge, span in zip(edges, spans, strict=True) for line in _edge(edge, span, nodes, at, tall)]
+    for node, x in at.items():
+        parts.append(f'<circle cx="{x}" cy="{tall}" r="{RADIUS}"/>')
+        parts.append(f'<text class="node" x="{x}" y="{tall + 5}">{escape(node)}</text>')
+    width, height = 2 * (MARGIN + RADIUS) + STEP * (len(nodes) - 1), 2 * tall
+    title = escape(f"{name}: " + ", ".join(f"{s} to {t} {operation}" for s, t, operation in edges))
+    return (
+        f'<svg class="cell" viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img">'
+        f"<title>{title}</title>{''.join(parts)}</svg>"
+    )
+
+
+def _in_order(edges: Iterable[Sequence[str]]) -> list[str]:
+    """Return the nodes, every one behind those it is fed by; what goes round in a circle comes last, as given."""
+    feeds: dict[str, set[str]] = {}
+    for source, target, _ in edges:
+        feeds.setdefault(source, set())
+        feeds.setdefault(target, set()).add(source)
+    order: list[str] = []
+    while ready := [node for node, fed_by in feeds.items() if node not in order and fed_by <= set(order)]:
+        order += ready
+    return order + [node for node in feeds if node not in order]
+
+
+def _edge(edge: Sequence[str], span: int, nodes: Sequence[str], at: dict[str, int], middle: int) -> Iterator[str]:
+    """Yield a line between neighbours, else an arc: above for every other source, below for the rest."""
+    source, target, operation = edge
+    is_above = nodes.index(source) % 2 == 0
+    rise = 0 if span == 1 else RISE * span * (-1 if is_above else 1)
+    begin, end = at[source], at[target]
+    y = middle + (RADIUS if rise > 0 else -RADIUS if rise < 0 else 0)
+    begin, end = (begin + RADIUS, end - RADIUS) if rise == 0 else (begin, end)
+    apex = middle + rise - (8 if rise == 0 else 0)
+    yield f'<path d="M {begin} {y} Q {(begin + end) / 2} {y + 2 * (middle + rise - y)} {end} {y}"/>'
+    yield f'<text class="operation" x="{(begin + end) / 2}" y="{apex + 4}">{escape(operation)}</text>'
+
+
+def band(before: float, after: float) -> str:
+    """Return the CSS polygon of a funnel's part, from one width to the next, each a share of the full one."""
+    corners = ((before, 0), (after, 100))
+    left = [f"{50 - 50 * width:.2f}% {y}%" for width, y in reversed(corners)]
+    right = [f"{50 + 50 * width:.2f}% {y}%" for width, y in corners]
+    return f"polygon({', '.join([*right, *left])})"
+
+
+def widths(counts: Sequence[int]) -> list[tuple[float, float]]:
+    """Return the funnel's width before and after each stage: logarithms of counts, as shares of the widest.
+
+    >>> widths([100, 10, 1])
+    [(1.0, 0.55), (0.55, 0.1)]
+    """
+    from math import log
+
+    top = max(counts)
+    shares = [1.0 if top == 1 else round(0.1 + 0.9 * log(count) / log(top), 4) for count in counts]
+    return list(pairwise(shares))

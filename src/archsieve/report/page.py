@@ -1,0 +1,119 @@
+"""One HTML file that says what a run or a study found: it needs no server, no network and no other file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import require
+from archsieve.files import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from archsieve.report.chart import Chart
+    from archsieve.report.reading import RunReport
+
+
+@dataclass(frozen=True)
+class Card:
+    """A figure that stands at the top."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the funnel: who is left, the shape (a CSS polygon), what it cost, and who of the best was lost."""
+
+    label: str
+    kept: int
+    shape: str
+    counts: str
+    cost: str
+    lost: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text; the first `text` columns are words. Rows whose second cell is not `own` stand back."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+    text: int = 1
+    own: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text shown as it is written."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says, from top to bottom; `charts` come in groups that stand beside each other."""
+
+    title: str
+    lead: str = ""
+    cards: Sequence[Card] = ()
+    funnel: Sequence[Part] = ()
+    winner: str = ""
+    blocks: Sequence[str] = ()
+    cells: Sequence[str] = ()
+    charts: Sequence[Sequence[Chart]] = ()
+    tables: Sequence[Table] = ()
+    made: Sequence[Sequence[str]] = ()
+    texts: Sequence[Text] = ()
+
+    def html(self) -> str:
+        """Return the file's text.
+
+        Raises:
+            MissingPackageError: jinja2 or plotly is not installed.
+        """
+        require("jinja2", "report")
+        require("plotly", "report")
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+        from plotly.offline import get_plotlyjs
+
+        here = files("archsieve.report")
+        template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
+            (here / "page.html").read_text(encoding="utf-8")
+        )
+        css = Markup((here / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - files of our own
+        script = Markup(get_plotlyjs()) if self.charts else ""  # noqa: S704
+        return template.render(**vars(self), css=css, plotly=script)
+
+    def write(self, path: Path) -> None:
+        """Write the file in one step, and its folder if that is not there."""
+        text = self.html()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def made_by(provenance: Mapping[str, Any], seed: int) -> list[tuple[str, str]]:
+    """Return what a reader needs to make it again."""
+    workers = provenance["workers"]
+    return [
+        ("command", provenance["command"] or "called from Python"),
+        ("seed", str(seed)),
+        ("device", f"{provenance['device']}, {workers} worker{'' if workers == 1 else 's'}"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())),
+    ]
+
+
+def settings_of(run: RunReport) -> list[tuple[str, str]]:
+    """Return the space and the task of a run."""
+    return [("space", json.dumps(run.space)), ("task", json.dumps(run.task))]

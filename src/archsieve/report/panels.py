@@ -1,0 +1,91 @@
+"""What the figures of a study show: what searches find against each measure, over the estimators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve.study import MEASURES, comparable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from archsieve.study import Study
+
+AXES = {"tau": "Kendall's tau", "1 - MKR": "1 - minimum keeping ratio"}
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One measure (x) of every estimator, and the mean (y) and deviation over seeds of what a searcher finds by it.
+
+    `title` tells both correlations with their intervals; `line` is the line of least squares as (x, y, half the width
+    of its 95 % band), None where the measure is constant.
+    """
+
+    truth: str
+    searcher: str
+    measure: str
+    title: str
+    names: tuple[str, ...]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    line: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None
+
+    def labels(self) -> Iterator[tuple[str, float, float]]:
+        """Yield labels with their places; points that lie almost upon each other share one."""
+        x, y = self.x, self.y
+        left = list(np.lexsort((x, y)))
+        while left:
+            near = [i for i in left if _near(x, i, left[0], 0.15) and _near(y, i, left[0], 0.03)]
+            yield ", ".join(self.names[i] for i in near), float(x[near].min()), float(y[near].max())
+            left = [i for i in left if i not in near]
+
+
+def panels(study: Study) -> list[list[Panel]]:
+    """Return the panels of a study, one of each measure for each truth and searcher that has findings."""
+    found = []
+    for claim in study.claims:
+        findings = comparable(study.findings, claim.truth)
+        if not findings:
+            continue
+        reached = np.array([f.found[claim.searcher] for f in findings])
+        mean, deviation = reached.mean(axis=1), reached.std(axis=1)
+        pair = []
+        for i, measure in enumerate(MEASURES):
+            x = np.array([f.measures[i] for f in findings])
+            title = _title(claim.kendall[measure], claim.pearson[measure])
+            line = _line(x, mean) if len(x) > 2 and np.ptp(x) > 0 else None
+            names = tuple(f.estimator for f in findings)
+            pair.append(Panel(claim.truth, claim.searcher, measure, title, names, x, mean, deviation, line))
+        found.append(pair)
+    return found
+
+
+def _line(
+    x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    from scipy.stats import t
+
+    grid = np.linspace(x.min(), x.max(), 50)
+    slope, offset = np.polyfit(x, y, 1)
+    freedom = len(x) - 2
+    error = np.sqrt(((y - slope * x - offset) ** 2).sum() / freedom)
+    spread = np.sqrt(1 / len(x) + (grid - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+    return grid, slope * grid + offset, t.ppf(0.975, freedom) * error * spread
+
+
+def _title(kendall: tuple[float, float, float] | None, pearson: tuple[float, float, float] | None) -> str:
+    told = []
+    for name, found in (("Kendall", kendall), ("Pearson", pearson)):
+        told.append(f"{name} none" if found is None else f"{name} {found[1]:.2f} [{found[0]:.2f}, {found[2]:.2f}]")
+    return ", ".join(told)
+
+
+def _near(values: NDArray[np.float64], i: int, j: int, share: float) -> bool:
+    return bool(abs(values[i] - values[j]) <= share * np.ptp(values))

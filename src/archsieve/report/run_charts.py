@@ -1,0 +1,207 @@
+"""The charts of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.report.chart import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PALE, Chart, add_buttons, figure
+from archsieve.report.views import BEST, joined, regret_curve, shown_points
+from archsieve.report.words import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.report.reading import RunReport
+    from archsieve.report.views import Fate, Ranking, StageView, Step
+
+MOST_POINTS = 2000
+"""So many points of a stage are drawn; more would only lie upon each other."""
+CURRENCIES = {"network_epochs": "network-epochs", "seconds": "seconds of workers", "macs": "multiply-adds"}
+_PLACE = "place, as a share of the candidates"
+
+
+def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
+    """Return the charts of a run; none of one that goes on.
+
+    Raises:
+        MissingPackageError: plotly is not installed.
+    """
+    charts = [_fates(run.fates, views)] if run.fates else []
+    charts += [_scores(view, i) for i, view in enumerate(views, 1)]
+    known = [view for view in (v.known() for v in views) if view is not None]
+    if known:
+        charts += [_keeping(known), _tau_and_mkr(run.rankings)]
+    if run.result is not None and run.result["stages"]:
+        charts.append(_costs(joined(run.result["stages"])))
+    return charts
+
+
+def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
+    """Draw the place of each of the truly best by stage, as a share of the candidates, and the cut."""
+    import plotly.graph_objects as go
+
+    stages = [f"stage {i}" for i in range(1, len(views) + 1)]
+    bar = {"symbol": "line-ew", "size": 30, "line": {"width": 3, "color": GREY}}
+    kept = [float(view.kept.mean()) for view in views]
+    traces = [go.Scatter(x=stages, y=kept, mode="markers", name="the cut", marker=bar, hovertemplate="%{y:.3%} kept")]
+    for i, fate in enumerate(fates):
+        shares = [place / len(view.scores) for place, view in zip(fate.places, views, strict=False)]
+        symbols = [*["circle"] * (len(shares) - 1), "x" if fate.cut_by is not None else "circle"]
+        traces.append(
+            go.Scatter(
+                x=stages[: len(shares)],
+                y=shares,
+                mode="lines+markers",
+                name=f"best {i + 1}",
+                line={"color": CYCLE[i % len(CYCLE)], "width": 1.6, "dash": DASHES[i % len(DASHES)]},
+                marker={"symbol": symbols, "size": 9},
+                hovertemplate=f"{fate.architecture}, truth {number(fate.truth)}: %{{y:.3%}}",
+            )
+        )
+    made = figure(traces, y=_PLACE, height=460)
+    made.update_yaxes(type="log", tickformat=".2~%", dtick="D2", autorange="reversed")
+    made.update_xaxes(type="category")
+    caption = (
+        f"Where the {len(fates)} truly best candidates stood in each stage; the first place is on top. A grey bar is "
+        "the cut: what lies below it goes. A cross is where one went."
+    )
+    return Chart("fates", "Where the best were cut", caption, made)
+
+
+def _scores(view: StageView, i: int) -> Chart:
+    known = view.known()
+    made = _histogram(view) if known is None else _against_truth(known)
+    lacking = int((~np.isfinite(view.scores)).sum())
+    told = [f"{len(view.scores):,} candidates."]
+    if known is not None and len(known.scores) > MOST_POINTS:
+        told.append(f"{MOST_POINTS:,} of them are drawn, the best, kept and cut ones by turns.")
+    told += ["Nobody knows their truth."] if known is None else []
+    told += [f"{lacking:,} have no finite score."] if lacking else []
+    return Chart(f"scores-{i}", f"Stage {i}: {view.label}", " ".join(told), made)
+
+
+def _histogram(view: StageView) -> Any:
+    import plotly.graph_objects as go
+
+    finite = np.isfinite(view.scores)
+    traces = [
+        go.Histogram(x=view.scores[finite & mask], name=name, marker={"color": colour}, nbinsx=60)
+        for mask, name, colour in ((~view.kept, "cut", PALE), (view.kept, "kept", BLUE))
+    ]
+    return figure(traces, x="score", y="candidates", barmode="stack", height=320)
+
+
+def _against_truth(view: StageView) -> Any:
+    """Draw place, or score, against truth, and the cut."""
+    import plotly.graph_objects as go
+
+    drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))
+    drawn[shown_points(view, MOST_POINTS)] = True
+    is_best[np.argsort(-view.truth, kind="stable")[:BEST]] = True
+    places = view.places / len(view.scores)
+    scores = np.where(np.isfinite(view.scores), view.scores, np.nan)
+    traces, by_place, by_score = [], [], []
+    for mask, name, marker in (
+        (~view.kept & ~is_best, "cut", {"color": PALE, "size": 4}),
+        (view.kept & ~is_best, "kept", {"color": BLUE, "size": 5}),
+        (is_best, f"the {BEST} best", {"color": ORANGE, "size": 10, "symbol": "star"}),
+    ):
+        rows = np.flatnonzero(mask & drawn)
+        codes = ["-".join(map(str, code)) for code in view.archs[rows].tolist()]
+        hover = "%{text}<br>%{x:.4g}, truth %{y:.4g}"
+        points = {"y": view.truth[rows], "mode": "markers", "marker": marker, "text": codes, "hovertemplate": hover}
+        traces.append(go.Scatter(x=places[rows], name=name, **points))
+        by_place.append(places[rows])
+        by_score.append(scores[rows])
+    if view.cut is not None:
+        ends, at = [float(view.truth.min()), float(view.truth.max())], float(view.kept.mean())
+        dashed = {"color": GREY, "width": 2, "dash": "dash"}
+        traces.append(go.Scatter(x=[at] * 2, y=ends, mode="lines", name="the cut", line=dashed, hoverinfo="skip"))
+        by_place.append(np.full(2, at))
+        by_score.append(np.full(2, view.cut))
+    made = figure(traces, x=_PLACE, y="truth", height=420)
+    add_buttons(made, {_PLACE: by_place, "score": by_score})
+    return made
+
+
+def _keeping(views: Sequence[StageView]) -> Chart:
+    import plotly.graph_objects as go
+
+    def steps(scores: Any, truth: Any, name: str, **line: Any) -> Any:
+        shares, regrets = regret_curve(scores, truth)
+        line |= {"shape": "hv"}
+        hover = "keep %{x:.3%}: lacks %{y:.3g}"
+        return go.Scatter(x=[*shares, 1.0], y=[*regrets, 0.0], mode="lines", name=name, line=line, hovertemplate=hover)
+
+    traces = []
+    for i, view in enumerate(views):
+        colour = CYCLE[i % len(CYCLE)]
+        traces.append(steps(view.scores, view.truth, view.label, color=colour, width=2.2))
+        if view.kept.any():
+            at, lost = [float(view.kept.mean())], [float(view.truth.max() - view.truth[view.kept].max())]
+            mark = {"color": colour, "size": 12, "symbol": "diamond"}
+            hover = "kept %{x:.3%}, lost %{y:.3g}"
+            traces.append(go.Scatter(x=at, y=lost, name=view.label, marker=mark, showlegend=False, hovertemplate=hover))
+    for i, (size, values) in enumerate(views[0].sizes.items()):
+        traces.append(steps(values, views[0].truth, f"{size} (of stage 1)", color=GREY, width=1.4, dash=DASHES[1 + i]))
+    made = figure(traces, x="share kept", y="what the best of those kept lacks", height=440)
+    made.update_xaxes(type="log", tickformat=".2~%", dtick="D2")
+    caption = (
+        "What the best candidate inside the top share of a ranking lacks to the best of all that stage was given, in "
+        "the truth's unit. A diamond is what the stage kept. A curve falls to zero at its minimum keeping ratio (MKR)."
+    )
+    return Chart("keeping", "Keeping curves", caption, made)
+
+
+def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
+    import plotly.graph_objects as go
+
+    stages, traces = list(dict.fromkeys(row.stage for row in rankings)), []
+    for by, colour, symbol in (
+        ("estimator", BLUE, "circle"),
+        ("params", ORANGE, "square"),
+        ("macs", GREEN, "diamond"),
+        ("chance", GREY, "x"),
+    ):
+        rows = [row for row in rankings if row.by == by and row.tau is not None]
+        if not rows:
+            continue
+        traces.append(
+            go.Scatter(
+                x=[row.tau for row in rows],
+                y=[row.mkr for row in rows],
+                mode="markers+text",
+                name="the stage's estimator" if by == "estimator" else by,
+                text=[str(1 + stages.index(row.stage)) for row in rows],
+                textposition="top center",
+                marker={"color": colour, "symbol": symbol, "size": 11},
+                hovertemplate=[f"{row.stage}: tau %{{x:.3f}}, MKR %{{y:.3g}}" for row in rows],
+            )
+        )
+    made = figure(traces, x="Kendall's tau", y="minimum keeping ratio", height=420)
+    made.update_yaxes(type="log", tickformat=".2~%", dtick="D2")
+    caption = (
+        "How each stage, told by its number, ranked the candidates it was given, and how sizes and chance would have: "
+        "low is good. Both figures are rough where candidates are few."
+    )
+    return Chart("tau-mkr", "Tau against MKR", caption, made)
+
+
+def _costs(steps: Sequence[Step]) -> Chart:
+    import plotly.graph_objects as go
+
+    told = {title: [getattr(step, unit) for step in steps] for unit, title in CURRENCIES.items()}
+    told = {title: values for title, values in told.items() if None not in values}
+    first = next(iter(told))
+    labels = [f"stage {i}" for i in range(1, len(steps) + 1)]
+    bar = go.Bar(y=labels, x=told[first], orientation="h", marker={"color": BLUE}, hovertemplate="%{y}: %{x:,.4g}")
+    made = figure([bar], x=first, height=140 + 34 * len(steps), showlegend=False)
+    made.update_yaxes(autorange="reversed")
+    add_buttons(made, {title: [values] for title, values in told.items()})
+    caption = (
+        "Seconds are those that workers spent, learning included, counted once however often the run was gone on with, "
+        "and none where scores were looked up; network-epochs and multiply-adds are as if nothing had been looked up."
+    )
+    return Chart("cost", "What each stage cost", caption, made)

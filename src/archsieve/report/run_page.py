@@ -1,0 +1,137 @@
+"""The page of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archsieve.report.drawing import band, cell_svg, widths
+from archsieve.report.page import Card, Page, Part, Table, Text, made_by, settings_of
+from archsieve.report.reading import read_run, read_views
+from archsieve.report.run_charts import CURRENCIES, run_charts
+from archsieve.report.views import joined
+from archsieve.report.words import number, ordinal, share
+from archsieve.run_folder import PLAN_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from archsieve.report.reading import RunReport
+    from archsieve.report.views import Fate, Ranking
+
+MOST_FAILURES = 50
+
+
+def run_page(folder: Path) -> Page:
+    """Return the page of a run folder, finished or not.
+
+    Raises:
+        RunFolderError: it is no run folder, or damaged.
+        MissingPackageError: plotly is not installed.
+    """
+    run = read_run(folder)
+    made, plan = settings_of(run), folder / PLAN_FILE
+    texts = [Text("Plan", plan.read_text(encoding="utf-8", errors="replace"))] if plan.is_file() else []
+    if run.result is None:
+        lead = "This search is not finished: here is what is stored so far."
+        return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=made, texts=texts)
+    result = run.result
+    picture = result["picture"]
+    return Page(
+        title=result["title"] or f"Search in {_name(run.space)}",
+        cards=_cards(result),
+        funnel=_funnel(result, run.fates),
+        winner=result["best"],
+        blocks=picture["blocks"],
+        cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()],
+        charts=[[chart] for chart in run_charts(run, read_views(folder, result))],
+        tables=_tables(run),
+        made=[*made_by(result["provenance"], result["seed"]), *made],
+        texts=texts,
+    )
+
+
+def _name(identity: Mapping[str, Any]) -> str:
+    return str(identity.get("name", identity.get("type", "a space")))
+
+
+def _cards(result: Mapping[str, Any]) -> list[Card]:
+    final, metric, cost, whole = (result[key] for key in ("final_score", "metric", "cost", "exhaustive_network_epochs"))
+    cards = []
+    if final is not None:
+        cards.append(Card("Final score", number(final), f"{metric}, by {result['final_estimator']}"))
+    if truth := result["truth"]:
+        note = (
+            f"{number(truth['value'])}, the best is {number(truth['best'])}: {truth['column']} of {truth['benchmark']}"
+        )
+        cards.append(Card("True rank", f"{truth['rank']:,} of {truth['count']:,}", note))
+    if (epochs := cost["network_epochs"]) is not None:
+        note = f"{share(epochs / whole)} of training all candidates" if whole else ""
+        cards.append(Card("Cost in network-epochs", number(epochs), note))
+    cards.append(
+        Card("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
+    )
+    if cost["macs"] is not None:
+        cards.append(Card("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
+    return cards
+
+
+def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[Part]:
+    steps = joined(result["stages"])
+    if not steps:
+        return []
+    shapes = widths([steps[0].candidates, *(step.kept for step in steps)])
+    place_in = {step.label: [i for i, fate in enumerate(fates, 1) if fate.cut_by == step.label] for step in steps}
+    parts = []
+    for step, shape in zip(steps, shapes, strict=True):
+        lost = [ordinal(i) for i in place_in[step.label]]
+        costs = [f"{number(getattr(step, unit))} {title}" for unit, title in CURRENCIES.items() if unit != "macs"]
+        together = f", {step.stages} stages together" if step.stages > 1 else ""
+        parts.append(
+            Part(
+                label=step.label,
+                kept=step.kept,
+                shape=band(*shape),
+                counts=f"{step.candidates:,} → {step.kept:,} ({share(step.kept / step.candidates)}){together}",
+                cost=", ".join(costs),
+                lost=f"cut here of the truly best: {', '.join(lost)}" if lost else "",
+            )
+        )
+    return parts
+
+
+def _tables(run: RunReport) -> list[Table]:
+    tables = []
+    if run.rankings:
+        header = ["stage", "ranked by", "candidates", "tau", "Spearman", "MKR", "kept", "lost by the cut"]
+        note = (
+            "MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR is above what "
+            "it keeps loses it. What sizes would have lost is for as many kept; chance is told by its expectations."
+        )
+        rows = [_ranking(row) for row in run.rankings]
+        tables.append(Table("How well each stage ranked", header, rows, note, text=2, own="its estimator"))
+    if run.fates:
+        header = ["place", "architecture", "truth", "cut by", "place in each stage that cut"]
+        rows = [
+            [str(i), f.architecture, number(f.truth), f.cut_by or "kept", ", ".join(map(str, f.places))]
+            for i, f in enumerate(run.fates, 1)
+        ]
+        tables.append(Table("The truly best candidates", header, rows, text=2))
+    header = ["estimator", "scored", "failures", "seconds", "seconds of learning", "best", "its score"]
+    rows = []
+    for e in run.estimators:
+        told = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
+        rows.append([e.estimator, *told, e.best or "-", number(e.best_score)])
+    tables.append(Table("All that is stored", header, rows))
+    if run.failures:
+        rows = [[f.estimator, f.architecture, f.reason] for f in run.failures[:MOST_FAILURES]]
+        left = len(run.failures) - len(rows)
+        note = f"And {left:,} more." if left else ""
+        tables.append(Table("What could not be scored", ["estimator", "architecture", "why"], rows, note, text=3))
+    return tables
+
+
+def _ranking(row: Ranking) -> list[str]:
+    by = "its estimator" if row.by == "estimator" else row.by
+    figures = [f"{row.count:,}", number(row.tau), number(row.spearman), share(row.mkr), share(row.kept)]
+    return [row.stage, by, *figures, number(row.regret)]

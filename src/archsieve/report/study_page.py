@@ -1,0 +1,106 @@
+"""The page of a study."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from archsieve.report.chart import BLUE, GREY, ORANGE, Chart, figure
+from archsieve.report.page import Card, Page, Table, made_by
+from archsieve.report.panels import AXES, panels
+from archsieve.report.words import mean_and_deviation, number
+from archsieve.study import verdict
+
+if TYPE_CHECKING:
+    from archsieve.report.panels import Panel
+    from archsieve.study import Study
+
+LEAD = (
+    "Each estimator is maximised by searches of a whole space. Does Kendall's tau tell what they will find, or does "
+    "the minimum keeping ratio (MKR), the least share of its ranking that still holds the best network?"
+)
+
+
+def study_page(study: Study) -> Page:
+    """Return the page of a study.
+
+    Raises:
+        MissingPackageError: plotly is not installed.
+    """
+    supported = sum(
+        verdict(gain) == "yes" for claim in study.claims for gain in (claim.kendall_gain, claim.pearson_gain)
+    )
+    cards = [
+        Card("Networks", f"{study.count:,}", f"codes of {study.benchmark}"),
+        Card("Estimators", str(len({f.estimator for f in study.findings})), ""),
+        Card("Searches of each", str(study.seeds), f"seeds, {study.budget:,} evaluations"),
+        Card("Claim supported", f"{supported} of {2 * len(study.claims)}", "correlations whose gain excludes 0"),
+    ]
+    return Page(
+        title=f"What searches find, by tau and by MKR: {study.benchmark}",
+        lead=LEAD,
+        cards=cards,
+        charts=[[_chart(panel, i) for i, panel in enumerate(pair)] for pair in panels(study)],
+        tables=[_claims(study), _findings(study)],
+        made=made_by(asdict(study.provenance), study.seed),
+    )
+
+
+def _chart(panel: Panel, i: int) -> Chart:
+    import plotly.graph_objects as go
+
+    colour = (BLUE, ORANGE)[i]
+    hover = "%{text}: %{x:.3f}, found %{y:.2f}"
+    points = go.Scatter(
+        x=panel.x,
+        y=panel.y,
+        error_y={"array": panel.deviation, "color": GREY, "thickness": 1, "width": 2},
+        mode="markers",
+        text=panel.names,
+        marker={"color": colour, "size": 8},
+        hovertemplate=hover,
+        name="mean and deviation over seeds",
+    )
+    names, at_x, at_y = zip(*panel.labels(), strict=True)
+    middle = (panel.x.min() + panel.x.max()) / 2
+    sides = ["top left" if x > middle else "top right" for x in at_x]
+    look = {"mode": "text", "textposition": sides, "textfont": {"size": 10}, "hoverinfo": "skip"}
+    traces = [points, go.Scatter(x=at_x, y=at_y, text=names, **look)]
+    if panel.line is not None:
+        x, y, margin = panel.line
+        shade = {"x": [*x, *x[::-1]], "y": [*(y + margin), *(y - margin)[::-1]], "fill": "toself", "mode": "lines"}
+        traces.insert(0, go.Scatter(**shade, line={"width": 0}, fillcolor=colour, opacity=0.15, hoverinfo="skip"))
+        traces.append(go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 1.5}, hoverinfo="skip"))
+    made = figure(traces, x=AXES[panel.measure], y=panel.truth, height=380, showlegend=False)
+    name = f"{panel.truth}-{panel.searcher}-{i}".replace(" ", "-")
+    return Chart(name, f"{panel.truth} by {panel.searcher}", panel.title, made)
+
+
+def _interval(found: tuple[float, float, float] | None) -> str:
+    return "-" if found is None else f"{found[1]:.2f} [{found[0]:.2f}, {found[2]:.2f}]"
+
+
+def _claims(study: Study) -> Table:
+    header = ["truth", "searcher", "correlation", "with tau", "with 1 - MKR", "gain of MKR", "supported"]
+    rows = []
+    for claim in study.claims:
+        for name, by_measure, gain in (
+            ("Kendall", claim.kendall, claim.kendall_gain),
+            ("Pearson", claim.pearson, claim.pearson_gain),
+        ):
+            told = [*map(_interval, by_measure.values()), _interval(gain), verdict(gain)]
+            rows.append([claim.truth, claim.searcher, name, *told])
+    note = "Intervals of 95 %, by a bootstrap over estimators and seeds. Supported: that of the gain lies above 0."
+    return Table("Does what is found go with the measure?", header, rows, note, text=3)
+
+
+def _findings(study: Study) -> Table:
+    searchers = list(study.findings[0].found)
+    header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
+    rows = []
+    for f in sorted(study.findings, key=lambda f: (f.truth, f.mkr)):
+        tau, mkr = f.measures
+        found = map(mean_and_deviation, f.found.values())
+        rows.append([f.truth, f.estimator, number(None if math.isnan(tau) else tau), number(mkr), *found])
+    return Table("What searches find by each estimator", header, rows, text=2)

@@ -1,0 +1,217 @@
+"""What the tables and figures of a run show, as numbers: page, files and command line draw from here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.ledger import total
+from archsieve.metrics import keeping_curve, kendall_tau, minimum_keeping_ratio, regret_at_k, shares_to_keep, spearman
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.search import Round
+
+BEST = 10
+"""So many of the truly best are followed through a run."""
+SIZES = ("params", "macs")
+
+
+@dataclass(frozen=True, eq=False)
+class StageView:
+    """One stage of a run: codes (n, d), scores (n,), who was kept (n,); truth (n,) and sizes (n,) where known.
+
+    NaN: no score, no truth.
+    """
+
+    label: str
+    archs: NDArray[np.integer[Any]]
+    scores: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    truth: NDArray[np.float64]
+    sizes: dict[str, NDArray[np.float64]]
+
+    @property
+    def cut(self) -> float | None:
+        """The lowest score kept; None where nothing was cut, or what was kept has no score."""
+        kept = self.scores[self.kept]
+        return None if self.kept.all() or not np.isfinite(kept).any() else float(np.nanmin(kept))
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """The place of each in the stage's ranking, 1 is best, ties against it, those without a score last."""
+        n = len(self.scores)
+        return np.rint(shares_to_keep(self.scores) * n).astype(np.int64)
+
+    def known(self) -> StageView | None:
+        """Return the view of those with a truth; None where there are not two that differ."""
+        known = np.isfinite(self.truth)
+        if known.sum() < 2 or np.ptp(self.truth[known]) == 0:
+            return None
+        sizes = {name: values[known] for name, values in self.sizes.items()}
+        return StageView(self.label, self.archs[known], self.scores[known], self.kept[known], self.truth[known], sizes)
+
+
+def stage_views(rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> tuple[StageView, ...]:
+    """Return the stages of a run that cut, and the last, each candidate with what is known of it in the pool.
+
+    Args:
+        rounds: of the run, in order.
+        pool: columns of all candidates by name: "archs", and where known "truth", "params", "macs".
+    """
+    index = {tuple(code): i for i, code in enumerate(pool["archs"].tolist())}
+    truth = pool.get("truth", np.full(len(index), np.nan))
+    views = []
+    for stage in rounds:
+        if len(stage.kept) == len(stage.archs) and stage is not rounds[-1]:
+            continue
+        at = [index[tuple(code)] for code in stage.archs.tolist()]
+        kept = np.zeros(len(at), dtype=bool)
+        kept[stage.kept] = True
+        sizes = {name: pool[name][at] for name in SIZES if name in pool}
+        views.append(StageView(stage.label, stage.archs, stage.scores, kept, truth[at], sizes))
+    return tuple(views)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage that cut, or the last, together with those before it that cut nothing: their number, and what all cost.
+
+    Units as in `archsieve.running.Cost`.
+    """
+
+    label: str
+    stages: int
+    candidates: int
+    kept: int
+    seconds: float
+    network_epochs: float | None
+    macs: float | None
+
+
+def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
+    """Return the steps of a run's stages, as its result has them."""
+    found: list[Step] = []
+    group: list[Mapping[str, Any]] = []
+    for stage in stages:
+        group.append(stage)
+        if stage["kept"] < stage["candidates"] or stage is stages[-1]:
+            costs = {unit: total(one[unit] for one in group) for unit in ("seconds", "network_epochs", "macs")}
+            found.append(Step(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
+            group = []
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """Where one of the truly best networks was cut: its place (1 is best) in every stage that cut, ties against it.
+
+    `cut_by` is the label of the stage that dropped it; None: no stage did.
+    """
+
+    architecture: str
+    truth: float
+    places: tuple[int, ...]
+    cut_by: str | None
+
+
+def fates(views: Sequence[StageView]) -> tuple[Fate, ...]:
+    """Return the fates of the ten truly best candidates, the best first; none where no truth is known."""
+    if not views:
+        return ()
+    truth = views[0].truth
+    known = np.flatnonzero(np.isfinite(truth))
+    best = known[np.argsort(-truth[known], kind="stable")][:BEST]
+    ranked = [(view, view.places) for view in views]
+    return tuple(_fate(views[0].archs[i], float(truth[i]), ranked) for i in best)
+
+
+def _fate(code: NDArray[Any], truth: float, ranked: Sequence[tuple[StageView, NDArray[np.int64]]]) -> Fate:
+    places, cut_by = [], None
+    for view, all_places in ranked:
+        (at,) = np.flatnonzero((view.archs == code).all(axis=1))
+        places.append(int(all_places[at]))
+        if not view.kept[at]:
+            cut_by = view.label
+            break
+    return Fate("-".join(map(str, code.tolist())), truth, tuple(places), cut_by)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How well something ranks the candidates of a stage with a known truth: its estimator, or a size, or chance.
+
+    Attributes:
+        stage: its label.
+        by: "estimator", "params", "macs" or "chance"; the latter's figures are expectations.
+        count: candidates with a truth.
+        tau: Kendall's tau-b, None where all scores are equal.
+        spearman: Spearman's rank correlation; likewise.
+        mkr: the minimum keeping ratio, in [1/count, 1], lower is better.
+        kept: the share that the stage kept, or would have kept by this.
+        regret: what the best of those kept lacks to the best candidate, in the truth's unit; None for chance.
+    """
+
+    stage: str
+    by: str
+    count: int
+    tau: float | None
+    spearman: float | None
+    mkr: float
+    kept: float
+    regret: float | None
+
+
+def rankings(views: Sequence[StageView]) -> tuple[Ranking, ...]:
+    """Return how well each stage ranked what it was given, with sizes and chance beside it."""
+    return tuple(row for view in views if (known := view.known()) is not None for row in _rankings(known))
+
+
+def _rankings(view: StageView) -> Iterator[Ranking]:
+    n, kept, best = len(view.truth), int(view.kept.sum()), float(view.truth.max())
+    for by, scores in {"estimator": view.scores, **view.sizes}.items():
+        if by != "estimator":
+            regret = regret_at_k(scores, view.truth, kept) if kept else None
+        else:
+            regret = best - float(view.truth[view.kept].max()) if kept else None
+        yield Ranking(
+            view.label,
+            by,
+            n,
+            _finite(kendall_tau(scores, view.truth)),
+            _finite(spearman(scores, view.truth)),
+            minimum_keeping_ratio(scores, view.truth),
+            kept / n,
+            regret,
+        )
+    optima = int((view.truth == best).sum())
+    yield Ranking(view.label, "chance", n, 0.0, 0.0, (n + 1) / (n * (optima + 1)), kept / n, None)
+
+
+def regret_curve(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[list[float], list[float]]:
+    """Return the shares of a ranking at which the best truth inside rises, and what it then lacks to the best."""
+    curve = keeping_curve(scores, truth)
+    rises = np.flatnonzero(np.diff(curve, prepend=-np.inf))
+    return ((rises + 1) / len(curve)).tolist(), (truth.max() - curve[rises]).tolist()
+
+
+def shown_points(view: StageView, most: int) -> NDArray[np.intp]:
+    """Return at most so many positions to draw: the best by truth first, then kept and cut by turns, evenly spread."""
+    if len(view.scores) <= most:
+        return np.arange(len(view.scores))
+    best = np.argsort(-np.nan_to_num(view.truth, nan=-np.inf), kind="stable")[:BEST]
+    chosen = set(best.tolist())
+    for group in (np.flatnonzero(view.kept), np.flatnonzero(~view.kept)):
+        share = (most - BEST) // 2
+        chosen |= set(group[np.linspace(0, len(group) - 1, min(share, len(group))).astype(int)].tolist())
+    return np.array(sorted(chosen))
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,51 @@
+"""Numbers as a page says them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def number(value: float | None) -> str:
+    """Return four digits, with separators of thousands; a dash for what is unknown.
+
+    >>> number(12345.6), number(0.123456), number(2.5e12), number(None)
+    ('12,346', '0.1235', '2.5e+12', '-')
+    """
+    if value is None:
+        return "-"
+    if 1000 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """Return both with two decimals; the deviation is that of these values, not an estimate.
+
+    >>> mean_and_deviation([1.0, 3.0])
+    '2.00 ± 1.00'
+    """
+    mean = math.fsum(values) / len(values)
+    return f"{mean:.2f} ± {math.sqrt(math.fsum((v - mean) ** 2 for v in values) / len(values)):.2f}"
+
+
+def share(value: float) -> str:
+    """Return a share as a percentage of three digits.
+
+    >>> share(0.01234), share(1.0)
+    ('1.23 %', '100 %')
+    """
+    return f"{100 * value:.3g} %"
+
+
+def ordinal(place: int) -> str:
+    """Return a place in words.
+
+    >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 22)]
+    ['1st', '2nd', '3rd', '4th', '11th', '22nd']
+    """
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"

@@ -1,0 +1,220 @@
+"""How a session runs a plan, and what came of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from archsieve.benchmark import benchmarks_of, is_about
+from archsieve.errors import ArchsieveError, SettingError
+from archsieve.ledger import Ledger, in_macs, total
+from archsieve.provenance import Provenance, provenance
+from archsieve.run_folder import RESULT_FILE, write_json, write_rounds
+from archsieve.searchers.funnel import run_funnel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.benchmark import Table
+    from archsieve.plan import Plan
+    from archsieve.search import Round
+    from archsieve.session import Session
+    from archsieve.space import Architecture, Picture, SearchSpace
+    from archsieve.task import Task
+
+_Known: TypeAlias = "tuple[Any, Table]"  # a benchmark and what it holds
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a part of a run cost, in three currencies.
+
+    `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
+    often the run was gone on with, 0 for what was looked up. `network_epochs` (see `archsieve.ledger`) and
+    `macs`, multiply-adds (see `archsieve.ledger.in_macs`), as if nothing had been stored; None: unknown.
+    """
+
+    seconds: float
+    network_epochs: float | None
+    macs: float | None
+
+
+@dataclass(frozen=True)
+class StageReport(Cost):
+    """What one stage did and cost: candidates in, kept, how many could not be scored."""
+
+    label: str
+    candidates: int
+    kept: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a table says of the winner: the recorded value, its rank (1 is best, ties share it), and the best value."""
+
+    benchmark: str
+    column: str
+    value: float
+    rank: int
+    count: int
+    best: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of a search, as `result.json` holds it.
+
+    `best_score` is None where no stage chose between two, or none could be scored; so is `final_score` where there is
+    no final estimator, or it failed. `truth_note` says which table could not be read. `cost` is that of the pool, the
+    stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
+    None where a part is unknown. `seconds` is the time this run took on the wall. `picture` is how the winner is drawn.
+    """
+
+    best: str
+    code: tuple[int, ...]
+    best_score: float | None
+    chosen_by: str
+    final_estimator: str | None
+    final_score: float | None
+    metric: str
+    truth: Truth | None
+    truth_note: str
+    stages: tuple[StageReport, ...]
+    cost: Cost
+    exhaustive_network_epochs: float | None
+    seconds: float
+    seed: int
+    title: str
+    picture: Picture
+    provenance: Provenance
+
+
+class _Account:
+    """Reckons what each part of a run cost, beyond what earlier parts did."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._ledger = session, Ledger(session.space, session.task)
+        self._seconds = 0.0
+        self.paid: list[Cost] = []
+
+    def pay(self, estimator: Any, archs: Sequence[Architecture], count: int | None = None) -> None:
+        """Add the scores of these candidates; `count` is how many there were, where only some are left."""
+        before, self._seconds = self._seconds, self._session.work_seconds()
+        epochs = self._ledger.pay(estimator, len(archs) if count is None else count)
+        macs = None if epochs is None else in_macs(epochs, archs, self._session.space, self._session.task)
+        self.paid.append(Cost(round(self._seconds - before, 3), epochs, macs))
+
+    def total(self) -> Cost:
+        """Return the sum."""
+        seconds = round(math.fsum(cost.seconds for cost in self.paid), 3)
+        return Cost(seconds, total(c.network_epochs for c in self.paid), total(c.macs for c in self.paid))
+
+
+def run_plan(
+    plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None, command: str = ""
+) -> Result:
+    """Run the plan in an open session, write `result.json`, and return what it holds.
+
+    Args:
+        plan: what to run.
+        session: of the plan's space, task and seed.
+        on_round: called with every round once it is over.
+        command: what the user called, for the record.
+    """
+    for kind in ("space", "task", "seed"):
+        if getattr(plan, kind) != getattr(session, kind):
+            raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
+    begun = time.perf_counter()
+    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be another plan's
+    stages, account, pool = iter(plan.stages), _Account(session), plan.pool.draw(session)
+    if plan.pool.evolve is not None:
+        account.pay(plan.pool.evolve, pool, plan.pool.budget)
+    before = len(account.paid)
+
+    def over(found: Round) -> None:
+        estimator = next(stages).estimator
+        codes = [tuple(code) for code in found.archs.tolist()]
+        account.pay(estimator, codes)
+        dropped = set(range(len(codes))) - set(found.kept.tolist())
+        session.forget(estimator, [codes[i] for i in sorted(dropped)])
+        if on_round is not None:
+            on_round(found)
+
+    found = run_funnel(plan.stages, pool, session.scores, on_round=over)
+    reports = tuple(
+        StageReport(**asdict(cost), label=r.label, candidates=len(r.archs), kept=len(r.kept), failures=r.failures)
+        for r, cost in zip(found.rounds, account.paid[before:], strict=True)
+    )
+    final = session.scores([plan.final], [found.best])[0, 0] if plan.final else math.nan
+    if plan.final:
+        account.pay(plan.final, [found.best])
+    notes: list[str] = []
+    tables = list(tables_about(session.space, session.task, notes))
+    result = Result(
+        best=session.space.describe(found.best),
+        code=found.best,
+        best_score=_finite(found.best_score),
+        chosen_by=found.rounds[-1].label if found.rounds else "",
+        final_estimator=plan.final.name if plan.final else None,
+        final_score=_finite(final),
+        metric=getattr(session.task, "metric_name", "score"),
+        truth=true_rank(tables, found.best),
+        truth_note=" ".join(notes),
+        stages=reports,
+        cost=account.total(),
+        exhaustive_network_epochs=Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None,
+        seconds=round(time.perf_counter() - begun, 3),
+        seed=session.seed,
+        title=plan.title,
+        picture=session.space.picture(found.best),
+        provenance=provenance(command, session.device, session.executor.workers),
+    )
+    write_rounds(session.folder, found.rounds, _known_of(session, pool, tables))
+    write_json(session.folder / RESULT_FILE, asdict(result))
+    return result
+
+
+def _known_of(session: Session, pool: Sequence[Architecture], tables: Sequence[_Known]) -> dict[str, NDArray[Any]]:
+    """Return what a report says about a pool: codes, the truth where a table has it, sizes in closed form."""
+    known: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
+    for benchmark, table in tables[:1]:
+        known["truth"] = table.lookup(str(benchmark.truth), pool)
+    for size in ("params", "macs"):
+        if closed_form := getattr(session.space, size, None):
+            known[size] = np.array([closed_form(arch, session.task) for arch in pool], dtype=np.float64)
+    return known
+
+
+def _finite(score: float) -> float | None:
+    return float(score) if math.isfinite(score) else None
+
+
+def true_rank(tables: Sequence[_Known], arch: Architecture) -> Truth | None:
+    """Return what the first table that knows `arch` says of it."""
+    for benchmark, table in tables:
+        values, own = table.columns[benchmark.truth], float(table.lookup(benchmark.truth, [arch])[0])
+        if not math.isnan(own):
+            rank = 1 + int(np.sum(values > own))
+            count = int(np.isfinite(values).sum())
+            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values)))
+    return None
+
+
+def tables_about(space: SearchSpace, task: Task, notes: list[str]) -> Iterator[_Known]:
+    """Yield the present benchmarks with a truth about this space and task; `notes` gets what cannot be read."""
+    for benchmark in benchmarks_of(space):
+        if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
+            continue
+        try:
+            table = benchmark.load()
+        except ArchsieveError as error:  # a search does not need the truth
+            notes.append(str(error))
+            continue
+        yield benchmark, table
