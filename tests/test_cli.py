@@ -475,7 +475,10 @@ def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packag
         "pilot_network_epochs",
         "exhaustive_network_epochs",
         "choices",
+        "epoch_seconds",
+        "another_hour",
     ]
+    assert (told["epoch_seconds"], told["another_hour"]) == (None, None)
     assert (told["delta"], told["is_met"], told["pilot"]) == (0.2, True, 60)
     assert (told["pilot_network_epochs"], told["exhaustive_network_epochs"]) == (60 * 20, 729 * 20)
     assert set(told["chosen"]) == {"estimators", "keep", "network_epochs", "risk", "interval"}
@@ -506,6 +509,46 @@ def test_a_design_by_a_budget_says_that_it_does_not_reach(tmp_path, packaged):
     within = [choice for choice in told["choices"] if choice["network_epochs"] <= 9000]
     assert told["chosen"] == within[-1]
     assert len(told["choices"]) > len(within) > 0
+
+
+def test_a_budget_may_be_in_hours(tmp_path, packaged):
+    options = ("--pilot-size", "60", "--delta", "0.01", "--json")
+    in_epochs = json.loads(designed(tmp_path, *options, "--budget", "9000").stdout)
+    in_hours = json.loads(designed(tmp_path, *options, "--budget", "18h", "--epoch-seconds", "7.2").stdout)
+    assert in_hours["chosen"] == in_epochs["chosen"]
+    assert in_hours["epoch_seconds"] == 7.2
+
+    # an hour is 500 epochs, or with a hundred times faster ones 50,000: enough for all that is offered
+    costs = [(c["network_epochs"], c["risk"]) for c in in_hours["choices"]]
+    spent, risk = (in_hours["chosen"][key] for key in ("network_epochs", "risk"))
+    within = [c for c in costs if spent < c[0] <= spent + 500 and c[1] < risk]
+    assert (in_hours["another_hour"] is None) == (not within)
+    fast = json.loads(designed(tmp_path, *options, "--budget", "9000", "--epoch-seconds", "0.072").stdout)
+    assert fast["another_hour"] == fast["choices"][-1] != fast["chosen"]
+
+    told = designed(tmp_path, *options[:-1], "--budget", "9000", "--epoch-seconds", "0.072").stdout
+    assert "\nAnother hour buys a risk of 0.000: train all, 0.292 hours.\n" in told  # 14,580 epochs
+    assert "hours" not in designed(tmp_path, *options[:-1]).stdout
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("3h", "Error: A budget of 3h needs to know what a network-epoch takes: say it by --epoch-seconds, or"),
+        ("soon", "Error: A budget is a number of network-epochs, or of hours, e.g. 3h, but got 'soon'."),
+        ("-1", "Error: `budget > 0` must hold, but got -1.0."),
+    ],
+)
+def test_a_budget_that_says_nothing_is_refused(tmp_path, packaged, budget, said):
+    result = designed(tmp_path, "--pilot-size", "60", "--budget", budget)
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_epoch_seconds_must_be_positive(tmp_path, packaged):
+    result = designed(tmp_path, "--pilot-size", "60", "--epoch-seconds", "0")
+    assert result.exit_code == 1
+    assert "Error: `epoch_seconds > 0` must hold, but got 0.0." in result.stderr
 
 
 def test_a_pilot_from_a_file_is_as_good_as_one_that_is_drawn(tmp_path, packaged):

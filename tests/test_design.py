@@ -75,8 +75,13 @@ def test_prices_are_those_of_the_ledger():
 
 @pytest.mark.parametrize(("estimators", "final"), [([PARAMS, Counting()], PARAMS), ([PARAMS], Counting())])
 def test_an_estimator_without_a_price_is_refused(estimators, final):
-    with pytest.raises(SettingError, match="The estimator 'counting' does not say what it costs"):
+    with pytest.raises(SettingError, match="The estimator 'counting' does not say what it costs: "):
         prices_of(estimators, final, NASBenchMacro(), Synthetic(), 10)
+
+
+def test_a_design_needs_something_to_choose_from():
+    with pytest.raises(SettingError, match="at least one estimator to choose from, but got none"):
+        prices_of([], PARAMS, NASBenchMacro(), Synthetic(), 10)
 
 
 # Risks

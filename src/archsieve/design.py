@@ -72,17 +72,19 @@ def prices_of(estimators: Sequence[Any], final: Any, space: SearchSpace, task: T
     """Return the prices of estimators and of the final training in network-epochs, as `archsieve.ledger` reckons them.
 
     Raises:
-        SettingError: one does not say what it costs.
+        SettingError: there is none, or one does not say what it costs.
     """
-    once, each = zip(*(_line(estimator, space, task) for estimator in estimators), strict=True)
-    return Prices(once, each, sum(_line(final, space, task)), pool)
+    if not estimators:
+        raise SettingError("A design needs at least one estimator to choose from, but got none.")
+    once, each = zip(*(_line(e, space, task, "leave it out of the design") for e in estimators), strict=True)
+    return Prices(once, each, sum(_line(final, space, task, "end the plan with one that does")), pool)
 
 
-def _line(estimator: Any, space: SearchSpace, task: Task, far: int = 1001) -> tuple[float, float]:
+def _line(estimator: Any, space: SearchSpace, task: Task, advice: str, far: int = 1001) -> tuple[float, float]:
     """Return what an estimator costs once, and for each network."""
     one, many = (Ledger(space, task).pay(estimator, n) for n in (1, far))
     if one is None or many is None:
-        raise SettingError(f"The estimator {estimator.name!r} does not say what it costs: leave it out of the design.")
+        raise SettingError(f"The estimator {estimator.name!r} does not say what it costs: {advice}.")
     each = (many - one) / (far - 1)
     return one - each, each
 

@@ -6,6 +6,8 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from archsieve.errors import RunFolderError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -24,3 +26,12 @@ def replace_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what keeps a file or folder of results from being written into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"Cannot write to {path}: {error.strerror or error}. Choose another place.") from error

@@ -100,6 +100,7 @@ class _Account:
     """Reckons what each part of a run cost, beyond what earlier parts did."""
 
     def __init__(self, session: Session) -> None:
+        session.count_anew()
         self._session, self._ledger = session, Ledger(session.space, session.task)
         self._seconds = 0.0
         self.paid: list[Cost] = []

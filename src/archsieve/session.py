@@ -21,7 +21,7 @@ from archsieve.tables import shipped
 from archsieve.work import Chunk, ChunkScores, describe_error, score_chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -139,7 +139,7 @@ class Session:
         known: _Known = {}
         for key, leaf in leaves.items():
             codes = {self._code(leaf, arch) for arch in archs}
-            self._asked.setdefault(key, set()).update(codes)
+            self._ask({key: codes, **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
             known[key] = self._store.get(key, codes)
             known[key].update(self._recall(key, leaf, codes - known[key].keys()))
         for members in _passes(leaves):
@@ -147,8 +147,15 @@ class Session:
         return np.stack([self._column(e, archs, known) for e in estimators], axis=1)
 
     def work_seconds(self) -> float:
-        """Return the seconds of workers behind all scores asked for so far, whenever computed, learning included."""
+        """Return the seconds of workers behind all scores asked for, whenever computed, learning included.
+
+        Asked for since the session was opened, or since `count_anew`.
+        """
         return math.fsum(self._store.seconds(key, codes) for key, codes in self._asked.items())
+
+    def count_anew(self) -> None:
+        """Leave out of `work_seconds` what was asked for so far."""
+        self._asked.clear()
 
     def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
         """Return what an estimator works on, with its own folder; `pool` is what it learns from, if it does."""
@@ -169,6 +176,11 @@ class Session:
         if isinstance(estimator, Resumable):
             estimator.forget([self._code(estimator, arch) for arch in archs], self.context(estimator))
 
+    def _ask(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
+        """Note whose scores of which codes were asked for."""
+        for key, asked in codes.items():
+            self._asked.setdefault(key, set()).update(asked)
+
     def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
         return Key(*self._prints, fingerprint(self._learner(estimator, pool)), self.seed)
 
@@ -182,7 +194,8 @@ class Session:
 
     def _column(self, estimator: Any, archs: Sequence[Architecture], known: _Known) -> NDArray[np.float64]:
         if not isinstance(estimator, Composite):
-            return np.array([known[self._key(estimator, archs)][self._code(estimator, a)] for a in archs])
+            found = known[self._key(estimator, archs)]
+            return np.array([found[self._code(estimator, arch)] for arch in archs])
         columns = np.stack([self._column(part, archs, known) for part in estimator.parts], axis=1)
         if estimator.calibration is None:
             return estimator.combine(columns, columns)
@@ -223,6 +236,7 @@ class Session:
     def _fit(self, estimator: Any, key: Key, archs: Sequence[Architecture]) -> None:
         self._progress(f"{estimator.name}: learning", 0, 0)
         begun, elsewhere = time.perf_counter(), 0.0
+        before, self._asked = self._asked, {}  # what is asked for from here on is what it is taught
 
         def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
             nonlocal elsewhere
@@ -242,7 +256,9 @@ class Session:
                 traceback.format_exc(),
             ) from error
         finally:
-            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere)
+            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, self._asked)
+            taught, self._asked = self._asked, before
+            self._ask(taught)
 
     def _chunks(
         self, members: Sequence[Any], codes: Sequence[Architecture], pool: Sequence[Architecture]

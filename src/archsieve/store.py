@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archsieve.errors import RunFolderError
 from archsieve.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from archsieve.space import Architecture
@@ -24,6 +24,10 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
 _LEARNT = """CREATE TABLE IF NOT EXISTS learning (
     space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
     name TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (space, task, estimator, seed)) WITHOUT ROWID"""
+_TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
+    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
+    teacher TEXT NOT NULL, architecture TEXT NOT NULL,
+    PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID"""
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _FEW = 500  # codes asked for by name rather than picked from all
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
@@ -107,9 +111,13 @@ class Store:
                 raise
             self._db.execute("COMMIT")
 
-    def learn(self, key: Key, name: str, seconds: float) -> None:
-        """Add to the time an estimator has spent on learning."""
+    def learn(
+        self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
+    ) -> None:
+        """Add to the time an estimator has spent on learning, and to the scores that it asked for meanwhile."""
+        rows = [(*_columns(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
         with self._guarded():
+            self._db.executemany("INSERT OR IGNORE INTO taught VALUES (?,?,?,?,?,?)", rows)
             self._db.execute(
                 "INSERT INTO learning VALUES (?,?,?,?,?,?) "
                 "ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds",
@@ -123,6 +131,17 @@ class Store:
                 return {}  # a file of an older version
             found = self._db.execute("SELECT name, estimator, seed, seconds FROM learning").fetchall()
         return {(name, estimator, seed): seconds for name, estimator, seed, seconds in found}
+
+    def taught(self, key: Key) -> dict[Key, set[Architecture]]:
+        """Return the scores that an estimator asked for while it learnt: the codes, by whose they are."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT teacher, architecture FROM taught WHERE " + _KEYED, _columns(key)
+            ).fetchall()
+        found: dict[Key, set[Architecture]] = {}
+        for teacher, arch in rows:
+            found.setdefault(replace(key, estimator=teacher), set()).add(decode(arch))
+        return found
 
     def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
         """Return the seconds spent on those codes by one estimator, and on its learning."""
@@ -204,6 +223,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute(_SCHEMA)
     db.execute(_LEARNT)
+    db.execute(_TAUGHT)
     _check(db)
 
 

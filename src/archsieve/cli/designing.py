@@ -27,7 +27,7 @@ from archsieve.session import Session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.design import Design, Offer
+    from archsieve.design import Design, Offer, Prices
     from archsieve.plan import Plan, StageForecast
     from archsieve.space import Architecture
 
@@ -45,7 +45,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class DesignReport:
-    """What `archsieve design` says: the funnel chosen, what its stages will do, and what other budgets would buy."""
+    """What `archsieve design` says: the funnel chosen, what its stages will do, and what other budgets would buy.
+
+    `another_hour` is the safest funnel that an hour more buys; None where it buys none of less risk, or nobody knows
+    `epoch_seconds`, what a network-epoch takes.
+    """
 
     chosen: Choice
     stages: Sequence[StageForecast]
@@ -55,6 +59,8 @@ class DesignReport:
     pilot_network_epochs: float
     exhaustive_network_epochs: float
     choices: Sequence[Choice]
+    epoch_seconds: float | None
+    another_hour: Choice | None
 
 
 def design_funnel(
@@ -72,7 +78,15 @@ def design_funnel(
     benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
     proxy: Proxies = None,
     delta: Annotated[float, typer.Option(help="The most probability of losing the best network.")] = 0.1,
-    budget: Annotated[float | None, typer.Option(help="The most network-epochs, the pilot's apart.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="The most network-epochs, or hours, e.g. 3h, the pilot's apart.")
+    ] = None,
+    epoch_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds that a network-epoch takes here. [default: as measured, where the pilot is trained]"
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Plan file to write.")] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Folder to keep scores in, and to go on from.")] = None,
     device: Device = "cpu",
@@ -86,6 +100,8 @@ def design_funnel(
     with console.guarded(run, "the same command"), ExitStack() as stack:
         if (pilot is None) == (pilot_size is None):
             raise SettingError("A design needs a pilot: either --pilot FILE or --pilot-size N.")
+        if epoch_seconds is not None and not epoch_seconds > 0:
+            raise SettingError(f"`epoch_seconds > 0` must hold, but got {epoch_seconds}.")
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
         plan = load_plan(find_plan(estimators), plugins)
         if plan.space.name != space or plan.final is None:
@@ -104,16 +120,19 @@ def design_funnel(
                 **shared,
             )
         )
+        prices = prices_of(candidates, plan.final, plan.space, plan.task, plan.pool.count(plan.space))
         if pilot is not None:
             archs, values = read_pilot(pilot, plan.space, truth)
         else:
             archs = draw_pool(plan.space, plan.seed, pilot_size)
             values = _truth(session, plan.final, archs, truth, benchmark)
-        prices = prices_of(candidates, plan.final, plan.space, plan.task, plan.pool.count(plan.space))
-        found = design(session.scores(candidates, archs), values, prices, delta=delta, budget=budget)
+            if epoch_seconds is None and prices.final:  # 0 where nothing was trained
+                epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None
+        most = None if budget is None else _network_epochs(budget, epoch_seconds)
+        found = design(session.scores(candidates, archs), values, prices, delta=delta, budget=most)
         designed = plan_of(found.chosen, candidates, plan.final, session, plan.pool)
         stack.close()
-        report = _report(found, designed, candidates, len(archs), prices)
+        report = _report(found, designed, candidates, len(archs), prices, epoch_seconds)
         if out is not None:
             _write(out, designed, report)
         _print(report, out, as_json)
@@ -141,12 +160,39 @@ def _truth(
     return session.scores([final], archs)[:, 0]
 
 
+def _network_epochs(budget: str, epoch_seconds: float | None) -> float:
+    """Return a budget in network-epochs.
+
+    Raises:
+        SettingError: it is no number, or hours where nobody knows what an epoch takes.
+    """
+    number, is_hours = budget.strip().removesuffix("h"), budget.strip().endswith("h")
+    try:
+        value = float(number)
+    except ValueError:
+        raise SettingError(
+            f"A budget is a number of network-epochs, or of hours, e.g. 3h, but got {budget!r}."
+        ) from None
+    if not is_hours:
+        return value
+    if epoch_seconds is None:
+        raise SettingError(
+            f"A budget of {budget} needs to know what a network-epoch takes: say it by --epoch-seconds, or give the "
+            "budget in network-epochs."
+        )
+    return value * 3600 / epoch_seconds
+
+
 def _choice(offer: Offer, estimators: Sequence[Any]) -> Choice:
     names, keep = tuple(estimators[e].name for e, _ in offer.chain), tuple(k for _, k in offer.chain)
     return Choice(names, keep, offer.cost, offer.risk, offer.interval)
 
 
-def _report(found: Design, designed: Plan, estimators: Sequence[Any], pilot: int, prices: Any) -> DesignReport:
+def _report(
+    found: Design, designed: Plan, estimators: Sequence[Any], pilot: int, prices: Prices, epoch_seconds: float | None
+) -> DesignReport:
+    reach = found.chosen.cost + 3600 / epoch_seconds if epoch_seconds else 0.0
+    better = [o for o in found.offers if found.chosen.cost < o.cost <= reach and o.risk < found.chosen.risk]
     return DesignReport(
         chosen=_choice(found.chosen, estimators),
         stages=forecast(designed),
@@ -156,6 +202,8 @@ def _report(found: Design, designed: Plan, estimators: Sequence[Any], pilot: int
         pilot_network_epochs=pilot * prices.final,
         exhaustive_network_epochs=prices.of(()),
         choices=[_choice(offer, estimators) for offer in found.offers],
+        epoch_seconds=epoch_seconds,
+        another_hour=_choice(better[-1], estimators) if better else None,
     )
 
 
@@ -185,7 +233,22 @@ def _print(report: DesignReport, out: Path | None, as_json: bool) -> None:
     if not report.is_met:
         console.out("The budget does not reach the risk asked for; this is the least it buys.")
     console.out("\nWhat a budget buys:")
-    rows = [[c.network_epochs, c.risk, " > ".join(c.estimators) or "train all"] for c in report.choices]
-    console.table(("network-epochs", "risk", "estimators"), rows)
+    rows = [[c.network_epochs, _hours(c, report), c.risk, _told(c)] for c in report.choices]
+    header = ("network-epochs", "hours", "risk", "estimators")
+    told = [i for i, name in enumerate(header) if name != "hours" or report.epoch_seconds is not None]
+    console.table([header[i] for i in told], [[row[i] for i in told] for row in rows])
+    if report.another_hour is not None:
+        more = report.another_hour
+        console.out(f"\nAnother hour buys a risk of {more.risk:.3f}: {_told(more)}, {_hours(more, report):.3g} hours.")
+    elif report.epoch_seconds is not None:
+        console.out("\nAnother hour buys nothing of less risk.")
     if out is not None:
         console.out(f"\nPlan: {out}. Run it: archsieve search {out}")
+
+
+def _hours(choice: Choice, report: DesignReport) -> float | None:
+    return None if report.epoch_seconds is None else choice.network_epochs * report.epoch_seconds / 3600
+
+
+def _told(choice: Choice) -> str:
+    return " > ".join(choice.estimators) or "train all"

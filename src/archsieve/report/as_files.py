@@ -6,8 +6,7 @@ import csv
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import RunFolderError
-from archsieve.files import replace_file
+from archsieve.files import replace_file, writing
 from archsieve.report.reading import read_run, read_study, read_views
 from archsieve.report.run_figures import run_figures
 from archsieve.report.study_figures import study_figures
@@ -28,7 +27,6 @@ def write_run(folder: Path, out: Path) -> list[Path]:
     """
     run = read_run(folder)
     views = read_views(folder, run.result)
-    _make(out)
     tables: dict[str, list[dict[str, Any]]] = {
         "stages": [dict(stage) for stage in run.result["stages"]] if run.result is not None else [],
         "rankings": [asdict(row) for row in run.rankings],
@@ -38,7 +36,9 @@ def write_run(folder: Path, out: Path) -> list[Path]:
         ],
         "estimators": [asdict(row) for row in run.estimators],
     }
-    return [*run_figures(run, views, out), *_write_tables(tables, out)]
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        return [*run_figures(run, views, out), *_write_tables(tables, out)]
 
 
 def write_study(folder: Path, out: Path) -> list[Path]:
@@ -49,9 +49,10 @@ def write_study(folder: Path, out: Path) -> list[Path]:
         MissingPackageError: matplotlib is not installed.
     """
     study = read_study(folder)
-    _make(out)
     tables = {"findings": _findings(study), "claims": _claims(study)}
-    return [*study_figures(study, out), *_write_tables(tables, out)]
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        return [*study_figures(study, out), *_write_tables(tables, out)]
 
 
 def _findings(study: Study) -> list[dict[str, Any]]:
@@ -74,13 +75,6 @@ def _claims(study: Study) -> list[dict[str, Any]]:
                 who = {"truth": claim.truth, "searcher": claim.searcher, "correlation": name, "with": measure}
                 rows.append({**who, "low": low, "value": value, "high": high})
     return rows
-
-
-def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"Cannot make the folder {out}: {error}.") from error
 
 
 def _write_tables(tables: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Chart:
         """Return a part of a page that has plotly's script already."""
         config = {"responsive": True, "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
         return str(self.figure.to_html(full_html=False, include_plotlyjs=False, div_id=self.name, config=config))
+
+
+def plain(text: str) -> str:
+    """Return a label that plotly shows as it is written, where it would read HTML."""
+    return escape(text, quote=False)
 
 
 def figure(traces: Iterable[Any], *, x: str = "", y: str = "", height: int = 400, **layout: Any) -> Any:

@@ -13,11 +13,14 @@ STEP, RADIUS, RISE, MARGIN = 150, 18, 34, 30
 
 
 def cell_svg(name: str, edges: Sequence[Sequence[str]]) -> str:
-    """Return the cell of these edges, (source, target, operation) each, as an SVG element."""
+    """Return the cell of these edges, (source, target, operation) each, as an SVG element; in words if it has none."""
+    if not edges:
+        return f"<p>{escape(name)}: no edges</p>"
+    edges = _together(edges)
     nodes = _in_order(edges)
     at = {node: MARGIN + RADIUS + i * STEP for i, node in enumerate(nodes)}
     spans = [nodes.index(target) - nodes.index(source) for source, target, _ in edges]
-    tall = RISE * max([1, *spans]) + MARGIN
+    tall = RISE * max(1, *map(abs, spans)) + MARGIN
     parts = [line for edge, span in zip(edges, spans, strict=True) for line in _edge(edge, span, nodes, at, tall)]
     for node, x in at.items():
         parts.append(f'<circle cx="{x}" cy="{tall}" r="{RADIUS}"/>')
@@ -28,6 +31,14 @@ def cell_svg(name: str, edges: Sequence[Sequence[str]]) -> str:
         f'<svg class="cell" viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img">'
         f"<title>{title}</title>{''.join(parts)}</svg>"
     )
+
+
+def _together(edges: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
+    """Return the edges, those between the same nodes as one."""
+    operations: dict[tuple[str, str], list[str]] = {}
+    for source, target, operation in edges:
+        operations.setdefault((source, target), []).append(operation)
+    return [(*ends, ", ".join(names)) for ends, names in operations.items()]
 
 
 def _in_order(edges: Iterable[Sequence[str]]) -> list[str]:

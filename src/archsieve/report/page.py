@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import require
-from archsieve.files import replace_file
+from archsieve.files import replace_file, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,10 +96,14 @@ class Page:
         return template.render(**vars(self), css=css, plotly=script)
 
     def write(self, path: Path) -> None:
-        """Write the file in one step, and its folder if that is not there."""
+        """Write the file in one step, and its folder if that is not there.
+
+        Raises:
+            RunFolderError: it cannot be written.
+            MissingPackageError: jinja2 or plotly is not installed.
+        """
         text = self.html()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(path) as temporary:
+        with writing(path), replace_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 

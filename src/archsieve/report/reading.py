@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import RunFolderError
 from archsieve.provenance import Provenance
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
 from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
+from archsieve.running import Cost, Result, StageReport
+from archsieve.space import Picture
 from archsieve.store import Row, Store, encode
 from archsieve.study import STUDY_FILE, Claim, Finding, Study
 
@@ -94,14 +96,19 @@ def read_run(folder: Path) -> RunReport:
 
 
 def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageView, ...]:
-    """Return the stages of a run with this result; none of one that goes on, or of an older version.
+    """Return the stages of a run with this result; none of one that goes on, or whose file of rounds was deleted.
 
     Raises:
-        RunFolderError: the file of rounds is damaged.
+        RunFolderError: the file of rounds is damaged, or of another version.
     """
-    if result is None or not (folder / ROUNDS_FILE).exists():
+    path = folder / ROUNDS_FILE
+    if result is None or not path.exists():
         return ()
-    return stage_views(*read_rounds(folder, [stage["label"] for stage in result["stages"]]))
+    rounds, pool = read_rounds(folder, [stage["label"] for stage in result["stages"]])
+    try:
+        return stage_views(rounds, pool)
+    except (KeyError, IndexError, ValueError) as error:
+        raise RunFolderError(f"The rounds in {path} are not those of {RESULT_FILE}: run the search again.") from error
 
 
 def _read_result(folder: Path) -> dict[str, Any] | None:
@@ -109,9 +116,23 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = read_json(path)
-    if not isinstance(found, dict) or not {"best", "stages", "cost"} <= found.keys():
-        raise RunFolderError(f"The file {path} is no result of a search: delete it and run the search again.")
-    return found
+    if not _is_result(found):
+        raise RunFolderError(
+            f"The file {path} is no result of a search by this version: run the search again, which goes on from its "
+            f"scores."
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def _is_result(found: Any) -> bool:
+    if not _has_all(found, Result) or not isinstance(found["stages"], list):
+        return False
+    parts = [(found["cost"], Cost), (found["picture"], Picture), (found["provenance"], Provenance)]
+    return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in found["stages"])])
+
+
+def _has_all(found: Any, kind: type[Any]) -> bool:
+    return isinstance(found, dict) and {field.name for field in fields(kind)} <= found.keys()
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -143,15 +164,20 @@ def read_study(folder: Path) -> Study:
     path = folder / STUDY_FILE
     told = read_json(path)
     try:
-        findings = tuple(
-            Finding(**{**f, "found": {searcher: tuple(values) for searcher, values in f["found"].items()}})
-            for f in told["findings"]
-        )
-        claims = tuple(Claim(**{key: _as_tuples(value) for key, value in claim.items()}) for claim in told["claims"])
-        provenance = Provenance(**told["provenance"])
-        return Study(**{**told, "findings": findings, "claims": claims, "provenance": provenance})
+        return _study_of(told)
     except (TypeError, KeyError, AttributeError) as error:
         raise RunFolderError(f"The file {path} is no study of this version: make it again.") from error
+
+
+def _study_of(told: dict[str, Any]) -> Study:
+    findings = tuple(
+        Finding(**{**f, "found": {searcher: tuple(values) for searcher, values in f["found"].items()}})
+        for f in told["findings"]
+    )
+    if not findings:
+        raise KeyError("findings")
+    claims = tuple(Claim(**{key: _as_tuples(value) for key, value in claim.items()}) for claim in told["claims"])
+    return Study(**{**told, "findings": findings, "claims": claims, "provenance": Provenance(**told["provenance"])})
 
 
 def _as_tuples(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.report.chart import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PALE, Chart, add_buttons, figure
+from archsieve.report.chart import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PALE, Chart, add_buttons, figure, plain
 from archsieve.report.views import BEST, joined, regret_curve, shown_points
 from archsieve.report.words import number
 
@@ -30,7 +30,7 @@ def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
     """
     charts = [_fates(run.fates, views)] if run.fates else []
     charts += [_scores(view, i) for i, view in enumerate(views, 1)]
-    known = [view for view in (v.known() for v in views) if view is not None]
+    known = [view for view in (v.known() for v in views) if view is not None]  # of the first stages, or of all
     if known:
         charts += [_keeping(known), _tau_and_mkr(run.rankings)]
     if run.result is not None and run.result["stages"]:
@@ -65,7 +65,7 @@ def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
     made.update_xaxes(type="category")
     caption = (
         f"Where the {len(fates)} truly best candidates stood in each stage; the first place is on top. A grey bar is "
-        "the cut: what lies below it goes. A cross is where one went."
+        "the cut: what lies below it goes, but for ties, which count against a candidate. A cross is where one went."
     )
     return Chart("fates", "Where the best were cut", caption, made)
 
@@ -75,9 +75,14 @@ def _scores(view: StageView, i: int) -> Chart:
     made = _histogram(view) if known is None else _against_truth(known)
     lacking = int((~np.isfinite(view.scores)).sum())
     told = [f"{len(view.scores):,} candidates."]
-    if known is not None and len(known.scores) > MOST_POINTS:
-        told.append(f"{MOST_POINTS:,} of them are drawn, the best, kept and cut ones by turns.")
-    told += ["Nobody knows their truth."] if known is None else []
+    if known is None:
+        has_truth = np.isfinite(view.truth).any()
+        told.append("Their known truths do not differ." if has_truth else "Nobody knows their truth.")
+    else:
+        unknown, drawn = len(view.scores) - len(known.scores), len(shown_points(known, MOST_POINTS))
+        told += [f"{unknown:,} without a known truth are left out."] if unknown else []
+        if drawn < len(known.scores):
+            told.append(f"{drawn:,} are drawn: the best, and of those kept and those cut about as many of each.")
     told += [f"{lacking:,} have no finite score."] if lacking else []
     return Chart(f"scores-{i}", f"Stage {i}: {view.label}", " ".join(told), made)
 
@@ -106,7 +111,7 @@ def _against_truth(view: StageView) -> Any:
     for mask, name, marker in (
         (~view.kept & ~is_best, "cut", {"color": PALE, "size": 4}),
         (view.kept & ~is_best, "kept", {"color": BLUE, "size": 5}),
-        (is_best, f"the {BEST} best", {"color": ORANGE, "size": 10, "symbol": "star"}),
+        (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "size": 10, "symbol": "star"}),
     ):
         rows = np.flatnonzero(mask & drawn)
         codes = ["-".join(map(str, code)) for code in view.archs[rows].tolist()]
@@ -138,12 +143,13 @@ def _keeping(views: Sequence[StageView]) -> Chart:
     traces = []
     for i, view in enumerate(views):
         colour = CYCLE[i % len(CYCLE)]
-        traces.append(steps(view.scores, view.truth, view.label, color=colour, width=2.2))
+        name = f"{i + 1}. {plain(view.label)}"
+        traces.append(steps(view.scores, view.truth, name, color=colour, width=2.2))
         if view.kept.any():
             at, lost = [float(view.kept.mean())], [float(view.truth.max() - view.truth[view.kept].max())]
             mark = {"color": colour, "size": 12, "symbol": "diamond"}
             hover = "kept %{x:.3%}, lost %{y:.3g}"
-            traces.append(go.Scatter(x=at, y=lost, name=view.label, marker=mark, showlegend=False, hovertemplate=hover))
+            traces.append(go.Scatter(x=at, y=lost, name=name, marker=mark, showlegend=False, hovertemplate=hover))
     for i, (size, values) in enumerate(views[0].sizes.items()):
         traces.append(steps(values, views[0].truth, f"{size} (of stage 1)", color=GREY, width=1.4, dash=DASHES[1 + i]))
     made = figure(traces, x="share kept", y="what the best of those kept lacks", height=440)
@@ -158,7 +164,7 @@ def _keeping(views: Sequence[StageView]) -> Chart:
 def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
     import plotly.graph_objects as go
 
-    stages, traces = list(dict.fromkeys(row.stage for row in rankings)), []
+    traces = []
     for by, colour, symbol in (
         ("estimator", BLUE, "circle"),
         ("params", ORANGE, "square"),
@@ -174,10 +180,11 @@ def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
                 y=[row.mkr for row in rows],
                 mode="markers+text",
                 name="the stage's estimator" if by == "estimator" else by,
-                text=[str(1 + stages.index(row.stage)) for row in rows],
+                text=[str(row.number) for row in rows],
+                hovertext=[plain(row.stage) for row in rows],
                 textposition="top center",
                 marker={"color": colour, "symbol": symbol, "size": 11},
-                hovertemplate=[f"{row.stage}: tau %{{x:.3f}}, MKR %{{y:.3g}}" for row in rows],
+                hovertemplate="%{hovertext}: tau %{x:.3f}, MKR %{y:.3g}",
             )
         )
     made = figure(traces, x="Kendall's tau", y="minimum keeping ratio", height=420)

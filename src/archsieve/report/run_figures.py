@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from archsieve.report.reading import RunReport
     from archsieve.report.views import Fate, Ranking, StageView, Step
 
@@ -22,6 +24,11 @@ MOST_POINTS = 5000
 DPI = 150
 _CURRENCIES = {"seconds": "seconds of workers", "network_epochs": "network-epochs", "macs": "multiply-adds"}
 _DASHES = ("-", "--", "-.", ":")
+
+
+def plain(text: str) -> str:
+    """Return a label that matplotlib shows as it is written, where it would read a formula."""
+    return text.replace("$", r"\$")
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -68,7 +75,7 @@ def _funnel(steps: Sequence[Step]) -> Any:
         zip(steps, widths([steps[0].candidates, *(s.kept for s in steps)]), strict=True)
     ):
         axes.fill([-before, before, after, -after], [-i, -i, -i - 0.97, -i - 0.97], color="#CFE3F1")
-        told = f"{i + 1}. {step.label}\n{step.candidates:,} to {step.kept:,}"
+        told = f"{i + 1}. {plain(step.label)}\n{step.candidates:,} to {step.kept:,}"
         axes.text(0, -i - 0.5, told, ha="center", va="center", fontsize=10, in_layout=False)
     axes.set_axis_off()
     return figure
@@ -101,7 +108,7 @@ def _scores(view: StageView) -> Any:
     if known is None:
         finite = np.isfinite(view.scores)
         groups = [view.scores[finite & ~view.kept], view.scores[finite & view.kept]]
-        axes.hist(groups, bins=60, stacked=True, color=[PALE, BLUE], label=["cut", "kept"])
+        axes.hist(groups, bins=_bins(view.scores[finite]), stacked=True, color=[PALE, BLUE], label=["cut", "kept"])
         axes.set_ylabel("candidates")
     else:
         drawn, is_best = (np.zeros(len(known.scores), dtype=bool) for _ in range(2))
@@ -110,15 +117,24 @@ def _scores(view: StageView) -> Any:
         for mask, name, look in (
             (~known.kept & ~is_best, "cut", {"color": PALE, "s": 5}),
             (known.kept & ~is_best, "kept", {"color": BLUE, "s": 8}),
-            (is_best, f"the {BEST} best", {"color": ORANGE, "s": 60, "marker": "*"}),
+            (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "s": 60, "marker": "*"}),
         ):
             axes.scatter(known.scores[mask & drawn], known.truth[mask & drawn], label=name, **look)
         axes.set_ylabel("truth")
-    if view.cut is not None and np.isfinite(view.cut):
+    if view.cut is not None:
         axes.axvline(view.cut, color=GREY, linestyle="--", label="the cut")
-    axes.set_xlabel(f"score by {view.label}")
+    axes.set_xlabel(f"score by {plain(view.label)}")
     axes.legend(fontsize=8)
     return figure
+
+
+def _bins(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of sixty bins, of fewer where numbers lie so close that there are no others between them."""
+    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
+    if low > high:
+        return np.array([0.0, 1.0])
+    margin = max(0.5, abs(low) / 1000) if low == high else 0.0
+    return np.unique(np.linspace(low - margin, high + margin, 61))
 
 
 def _keeping(views: Sequence[StageView]) -> Any:
@@ -127,7 +143,7 @@ def _keeping(views: Sequence[StageView]) -> Any:
     for i, view in enumerate(views):
         shares, regrets = regret_curve(view.scores, view.truth)
         colour = CYCLE[i % len(CYCLE)]
-        axes.step([*shares, 1], [*regrets, 0], where="post", color=colour, label=view.label)
+        axes.step([*shares, 1], [*regrets, 0], where="post", color=colour, label=f"{i + 1}. {plain(view.label)}")
         if view.kept.any():
             axes.plot(view.kept.mean(), view.truth.max() - view.truth[view.kept].max(), "D", color=colour)
     for i, (size, values) in enumerate(views[0].sizes.items(), 1):
@@ -144,14 +160,12 @@ def _keeping(views: Sequence[StageView]) -> Any:
 def _tau_and_mkr(rankings: Sequence[Ranking]) -> Any:
     figure = new_figure(7, 4.5)
     axes = figure.subplots()
-    stages = list(dict.fromkeys(row.stage for row in rankings))
     looks = {"estimator": (BLUE, "o"), "params": (ORANGE, "s"), "macs": (GREEN, "D"), "chance": (GREY, "x")}
     for by, (colour, marker) in looks.items():
         rows = [row for row in rankings if row.by == by and row.tau is not None]
         axes.scatter([row.tau for row in rows], [row.mkr for row in rows], color=colour, marker=marker, label=by)
         for row in rows:
-            label = str(1 + stages.index(row.stage))
-            axes.annotate(label, (row.tau, row.mkr), xytext=(4, 4), textcoords="offset points", fontsize=8)
+            axes.annotate(str(row.number), (row.tau, row.mkr), xytext=(4, 4), textcoords="offset points", fontsize=8)
     axes.set_yscale("log")
     axes.set_xlabel("Kendall's tau")
     axes.set_ylabel("minimum keeping ratio")

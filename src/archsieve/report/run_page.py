@@ -39,6 +39,7 @@ def run_page(folder: Path) -> Page:
     picture = result["picture"]
     return Page(
         title=result["title"] or f"Search in {_name(run.space)}",
+        lead=f"The truth could not be looked up: {result['truth_note']}" if result["truth_note"] else "",
         cards=_cards(result),
         funnel=_funnel(result, run.fates),
         winner=result["best"],
@@ -58,8 +59,9 @@ def _name(identity: Mapping[str, Any]) -> str:
 def _cards(result: Mapping[str, Any]) -> list[Card]:
     final, metric, cost, whole = (result[key] for key in ("final_score", "metric", "cost", "exhaustive_network_epochs"))
     cards = []
-    if final is not None:
-        cards.append(Card("Final score", number(final), f"{metric}, by {result['final_estimator']}"))
+    if result["final_estimator"] is not None:
+        note = f"{metric}, by {result['final_estimator']}" if final is not None else "it could not be computed"
+        cards.append(Card("Final score", number(final), note))
     if truth := result["truth"]:
         note = (
             f"{number(truth['value'])}, the best is {number(truth['best'])}: {truth['column']} of {truth['benchmark']}"
@@ -81,11 +83,14 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[Part]:
     if not steps:
         return []
     shapes = widths([steps[0].candidates, *(step.kept for step in steps)])
-    place_in = {step.label: [i for i, fate in enumerate(fates, 1) if fate.cut_by == step.label] for step in steps}
     parts = []
-    for step, shape in zip(steps, shapes, strict=True):
-        lost = [ordinal(i) for i in place_in[step.label]]
-        costs = [f"{number(getattr(step, unit))} {title}" for unit, title in CURRENCIES.items() if unit != "macs"]
+    for i, (step, shape) in enumerate(zip(steps, shapes, strict=True), 1):
+        lost = [ordinal(place) for place, fate in enumerate(fates, 1) if fate.cut_in == i]
+        costs = [
+            f"{number(cost)} {title}"
+            for unit, title in CURRENCIES.items()
+            if unit != "macs" and (cost := getattr(step, unit)) is not None
+        ]
         together = f", {step.stages} stages together" if step.stages > 1 else ""
         parts.append(
             Part(
@@ -113,7 +118,7 @@ def _tables(run: RunReport) -> list[Table]:
     if run.fates:
         header = ["place", "architecture", "truth", "cut by", "place in each stage that cut"]
         rows = [
-            [str(i), f.architecture, number(f.truth), f.cut_by or "kept", ", ".join(map(str, f.places))]
+            [str(i), f.architecture, number(f.truth), _cut(f), ", ".join(map(str, f.places))]
             for i, f in enumerate(run.fates, 1)
         ]
         tables.append(Table("The truly best candidates", header, rows, text=2))
@@ -131,7 +136,11 @@ def _tables(run: RunReport) -> list[Table]:
     return tables
 
 
+def _cut(fate: Fate) -> str:
+    return "kept" if fate.cut_in is None else f"{fate.cut_in}. {fate.cut_by}"
+
+
 def _ranking(row: Ranking) -> list[str]:
     by = "its estimator" if row.by == "estimator" else row.by
     figures = [f"{row.count:,}", number(row.tau), number(row.spearman), share(row.mkr), share(row.kept)]
-    return [row.stage, by, *figures, number(row.regret)]
+    return [f"{row.number}. {row.stage}", by, *figures, number(row.regret)]

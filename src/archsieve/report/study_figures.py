@@ -8,7 +8,8 @@ import numpy as np
 
 from archsieve.report.chart import BLUE, GREY, ORANGE
 from archsieve.report.panels import AXES, panels
-from archsieve.report.run_figures import new_figure, save
+from archsieve.report.run_figures import new_figure, plain, save
+from archsieve.report.words import slug
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +30,8 @@ def study_figures(study: Study, folder: Path) -> list[Path]:
         axes = figure.subplots(1, 2, sharey=True)
         for axis, panel, colour in zip(axes, pair, (BLUE, ORANGE), strict=True):
             _draw(axis, panel, colour)
-        axes[0].set_ylabel(f"{pair[0].truth} found by {pair[0].searcher}")
-        paths += save(figure, folder, f"{pair[0].truth}-{pair[0].searcher.replace(' ', '-')}")
+        axes[0].set_ylabel(plain(f"{pair[0].truth} found by {pair[0].searcher}"))
+        paths += save(figure, folder, slug(f"{pair[0].truth}-{pair[0].searcher}"))
     return paths
 
 
@@ -41,7 +42,7 @@ def _draw(axis, panel: Panel, colour: str) -> None:  # type: ignore[no-untyped-d
     for names, at_x, at_y in panel.labels():
         right = at_x > x.min() + 0.75 * np.ptp(x)
         place = {"xytext": (-6 if right else 6, 5), "ha": "right" if right else "left"}
-        axis.annotate(names, (at_x, at_y), textcoords="offset points", fontsize=8, **place)
+        axis.annotate(plain(names), (at_x, at_y), textcoords="offset points", fontsize=8, **place)
     if panel.line is not None:
         grid, line, margin = panel.line
         axis.plot(grid, line, color=colour, linewidth=1.2)

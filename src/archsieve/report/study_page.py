@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from archsieve.report.chart import BLUE, GREY, ORANGE, Chart, figure
+from archsieve.report.chart import BLUE, GREY, ORANGE, Chart, figure, plain
 from archsieve.report.page import Card, Page, Table, made_by
 from archsieve.report.panels import AXES, panels
-from archsieve.report.words import mean_and_deviation, number
+from archsieve.report.words import mean_and_deviation, number, slug
 from archsieve.study import verdict
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _chart(panel: Panel, i: int) -> Chart:
         y=panel.y,
         error_y={"array": panel.deviation, "color": GREY, "thickness": 1, "width": 2},
         mode="markers",
-        text=panel.names,
+        text=list(map(plain, panel.names)),
         marker={"color": colour, "size": 8},
         hovertemplate=hover,
         name="mean and deviation over seeds",
@@ -66,14 +66,14 @@ def _chart(panel: Panel, i: int) -> Chart:
     middle = (panel.x.min() + panel.x.max()) / 2
     sides = ["top left" if x > middle else "top right" for x in at_x]
     look = {"mode": "text", "textposition": sides, "textfont": {"size": 10}, "hoverinfo": "skip"}
-    traces = [points, go.Scatter(x=at_x, y=at_y, text=names, **look)]
+    traces = [points, go.Scatter(x=at_x, y=at_y, text=list(map(plain, names)), **look)]
     if panel.line is not None:
         x, y, margin = panel.line
         shade = {"x": [*x, *x[::-1]], "y": [*(y + margin), *(y - margin)[::-1]], "fill": "toself", "mode": "lines"}
         traces.insert(0, go.Scatter(**shade, line={"width": 0}, fillcolor=colour, opacity=0.15, hoverinfo="skip"))
         traces.append(go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 1.5}, hoverinfo="skip"))
-    made = figure(traces, x=AXES[panel.measure], y=panel.truth, height=380, showlegend=False)
-    name = f"{panel.truth}-{panel.searcher}-{i}".replace(" ", "-")
+    made = figure(traces, x=AXES[panel.measure], y=plain(panel.truth), height=380, showlegend=False)
+    name = slug(f"{panel.truth}-{panel.searcher}-{i}")
     return Chart(name, f"{panel.truth} by {panel.searcher}", panel.title, made)
 
 

@@ -39,9 +39,9 @@ class StageView:
 
     @property
     def cut(self) -> float | None:
-        """The lowest score kept; None where nothing was cut, or what was kept has no score."""
-        kept = self.scores[self.kept]
-        return None if self.kept.all() or not np.isfinite(kept).any() else float(np.nanmin(kept))
+        """The lowest score kept; None where nothing was cut, or that score is not finite."""
+        lowest = self.scores[self.kept & ~np.isnan(self.scores)].min(initial=np.inf)
+        return None if self.kept.all() or not np.isfinite(lowest) else float(lowest)
 
     @property
     def places(self) -> NDArray[np.int64]:
@@ -120,6 +120,11 @@ class Fate:
     places: tuple[int, ...]
     cut_by: str | None
 
+    @property
+    def cut_in(self) -> int | None:
+        """The number, from 1, of the stage that dropped it: labels may repeat."""
+        return None if self.cut_by is None else len(self.places)
+
 
 def fates(views: Sequence[StageView]) -> tuple[Fate, ...]:
     """Return the fates of the ten truly best candidates, the best first; none where no truth is known."""
@@ -148,7 +153,8 @@ class Ranking:
     """How well something ranks the candidates of a stage with a known truth: its estimator, or a size, or chance.
 
     Attributes:
-        stage: its label.
+        number: of the stage among those that cut, from 1.
+        stage: its label, which other stages may share.
         by: "estimator", "params", "macs" or "chance"; the latter's figures are expectations.
         count: candidates with a truth.
         tau: Kendall's tau-b, None where all scores are equal.
@@ -158,6 +164,7 @@ class Ranking:
         regret: what the best of those kept lacks to the best candidate, in the truth's unit; None for chance.
     """
 
+    number: int
     stage: str
     by: str
     count: int
@@ -170,10 +177,12 @@ class Ranking:
 
 def rankings(views: Sequence[StageView]) -> tuple[Ranking, ...]:
     """Return how well each stage ranked what it was given, with sizes and chance beside it."""
-    return tuple(row for view in views if (known := view.known()) is not None for row in _rankings(known))
+    return tuple(
+        row for i, view in enumerate(views, 1) if (known := view.known()) is not None for row in _rankings(i, known)
+    )
 
 
-def _rankings(view: StageView) -> Iterator[Ranking]:
+def _rankings(number: int, view: StageView) -> Iterator[Ranking]:
     n, kept, best = len(view.truth), int(view.kept.sum()), float(view.truth.max())
     for by, scores in {"estimator": view.scores, **view.sizes}.items():
         if by != "estimator":
@@ -181,6 +190,7 @@ def _rankings(view: StageView) -> Iterator[Ranking]:
         else:
             regret = best - float(view.truth[view.kept].max()) if kept else None
         yield Ranking(
+            number,
             view.label,
             by,
             n,
@@ -191,7 +201,7 @@ def _rankings(view: StageView) -> Iterator[Ranking]:
             regret,
         )
     optima = int((view.truth == best).sum())
-    yield Ranking(view.label, "chance", n, 0.0, 0.0, (n + 1) / (n * (optima + 1)), kept / n, None)
+    yield Ranking(number, view.label, "chance", n, 0.0, 0.0, (n + 1) / (n * (optima + 1)), kept / n, None)
 
 
 def regret_curve(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[list[float], list[float]]:
@@ -202,14 +212,18 @@ def regret_curve(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> tup
 
 
 def shown_points(view: StageView, most: int) -> NDArray[np.intp]:
-    """Return at most so many positions to draw: the best by truth first, then kept and cut by turns, evenly spread."""
+    """Return at most so many positions to draw: the best by truth, and of kept and cut ones, evenly spread, half each.
+
+    Where there are fewer of the one, there are more of the other.
+    """
     if len(view.scores) <= most:
         return np.arange(len(view.scores))
     best = np.argsort(-np.nan_to_num(view.truth, nan=-np.inf), kind="stable")[:BEST]
     chosen = set(best.tolist())
-    for group in (np.flatnonzero(view.kept), np.flatnonzero(~view.kept)):
-        share = (most - BEST) // 2
-        chosen |= set(group[np.linspace(0, len(group) - 1, min(share, len(group))).astype(int)].tolist())
+    kept, cut, room = np.flatnonzero(view.kept), np.flatnonzero(~view.kept), most - BEST
+    of_kept = min(len(kept), max(room // 2, room - len(cut)))
+    for group, share in ((kept, of_kept), (cut, room - of_kept)):
+        chosen |= set(group[np.linspace(0, len(group) - 1, share).astype(int)].tolist())
     return np.array(sorted(chosen))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,3 +50,12 @@ def ordinal(place: int) -> str:
     """
     ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"{place}{ending}"
+
+
+def slug(text: str) -> str:
+    """Return text that names an anchor or a file.
+
+    >>> slug("test acc/cifar10 by 'random search'")
+    'test-acc-cifar10-by-random-search'
+    """
+    return re.sub(r"[^\w.]+", "-", text).strip("-.")

@@ -1,0 +1,281 @@
+"""The page of a run: what it says, read from its HTML, and that nothing written by others becomes a part of it."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from archsieve.errors import RunFolderError
+from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.plan import Plan, Pool
+from archsieve.report.run_page import run_page
+from archsieve.running import run_plan
+from archsieve.search import Stage
+from archsieve.session import Session
+from archsieve.space import Picture
+from archsieve.spaces.nasbench201 import NASBench201
+from plugins.commands import invoke
+from plugins.line import Given, Line
+from plugins.pages import HOSTILE, Elements
+from plugins.toy import TASK
+
+pytest_plugins = ["plugins.fixtures"]
+
+SPACE = Line(8)
+NAN = math.nan
+UP = tuple(map(float, range(8)))
+
+
+def run(folder, *stages, space=SPACE, **settings):
+    """Run a plan with these stages and return its result."""
+    with Session(folder, space, TASK) as session:
+        return run_plan(Plan(space, TASK, stages, **settings), session)
+
+
+@pytest.fixture
+def known(publish):
+    """A truth that grows with the code; nobody knows that of the first."""
+    publish(SPACE, {"accuracy": np.array([NAN, 1, 2, 3, 4, 5, 6, 7])})
+
+
+def table(page, title):
+    (found,) = [t for t in page.tables if t.title == title]
+    return [list(row) for row in found.rows]
+
+
+def charts(page):
+    return {chart.name: chart for (chart,) in page.charts}
+
+
+def test_a_run_by_hand(known, tmp_path):
+    run(
+        tmp_path,
+        Stage(Given(UP), keep=1.0, label="looks"),
+        Stage(Given((0, 7, 6, 5, 4, 1, 3, 2)), top=4, label="cuts"),
+        Stage(Given(UP), top=1, label="cuts"),
+        title="By hand",
+    )
+    page = run_page(tmp_path)
+    assert (page.title, page.lead, page.winner) == ("By hand", "", "4")
+    assert page.blocks == ["choice 0: 4"]
+    first, last = page.funnel
+    assert (first.label, first.kept, first.counts) == ("cuts", 4, "8 → 4 (50 %), 2 stages together")
+    assert first.lost == "cut here of the truly best: 1st, 2nd, 3rd"
+    assert (last.label, last.kept, last.counts) == ("cuts", 1, "4 → 1 (25 %)")
+    assert last.lost == "cut here of the truly best: 5th, 6th, 7th"
+    assert "network-epochs" not in first.cost  # nobody knows them
+    best = table(page, "The truly best candidates")
+    assert best[0] == ["1", "7", "7", "1. cuts", "6"]
+    assert best[3] == ["4", "4", "4", "kept", "4, 1"]
+    assert best[4] == ["5", "3", "3", "2. cuts", "3, 2"]
+    rows = [row for row in table(page, "How well each stage ranked") if row[1] == "its estimator"]
+    assert [row[0] for row in rows] == ["1. cuts", "2. cuts"]
+    assert [row[2] for row in rows] == ["7", "4"]
+    assert [row[-1] for row in rows] == ["3", "0"]
+    assert [card.name for card in page.cards] == ["True rank", "Seconds of workers"]
+    assert page.cards[0].value == "4 of 7"
+    assert list(charts(page)) == ["fates", "scores-1", "scores-2", "keeping", "tau-mkr", "cost"]
+    by_estimator, chance = charts(page)["tau-mkr"].figure.data
+    assert (by_estimator.text, by_estimator.hovertext) == (("1", "2"), ("cuts", "cuts"))
+    assert chance.text == ("1", "2")
+    names = [trace.name for trace in charts(page)["keeping"].figure.data if trace.mode == "lines"]
+    assert names == ["1. cuts", "2. cuts"]
+    assert charts(page)["scores-1"].caption == "8 candidates. 1 without a known truth are left out."
+    assert charts(page)["scores-1"].title == "Stage 1: cuts"
+
+
+def test_the_page_says_it(known, tmp_path):
+    run(tmp_path, Stage(Given(UP), top=2, label="early"), title="Spoken")
+    (tmp_path / "plan.toml").write_text('seed = 0\n# "plan" & all', encoding="utf-8")
+    run_page(tmp_path).write(tmp_path / "new" / "page.html")
+    page = Elements((tmp_path / "new" / "page.html").read_text(encoding="utf-8"))
+    for said in ("Spoken", "1. early", "8 → 2 (25 %)", "choice 0: 7", 'seed = 0 # "plan" & all', "called from Python"):
+        assert said in page.text
+    assert [a["data-survivors"] for _, a in page.found if "data-survivors" in a] == ["2"]
+    assert not [tag for tag, a in page.found if any(k in ("src", "href") and v != "data:," for k, v in a.items())]
+    ids = [a["id"] for _, a in page.found if "id" in a]
+    assert len(set(ids)) == len(ids)
+
+
+def test_nothing_written_by_others_becomes_a_part(publish, tmp_path):
+    class Odd(Line):
+        name = HOSTILE
+
+        def describe(self, arch):
+            return HOSTILE
+
+        def picture(self, arch):
+            return Picture(blocks=(HOSTILE,), cells={HOSTILE: ((HOSTILE, "out", HOSTILE),)})
+
+    space = Odd(8)
+    publish(space, {HOSTILE: np.arange(8.0)}, truth=HOSTILE, name=HOSTILE)
+    label = [Stage(Given((NAN, *UP[1:]), HOSTILE), top=top, label=HOSTILE) for top in (4, 2)]
+    run(tmp_path, *label, space=space, title=HOSTILE)
+    (tmp_path / "plan.toml").write_text(HOSTILE)
+    page = run_page(tmp_path)
+    made, count = Elements(page.html()).hostile()
+    assert made == []
+    assert count >= 10
+    for chart in charts(page).values():
+        told = [trace[key] for trace in chart.figure.data for key in ("name", "hovertext", "hovertemplate")]
+        assert "<img" not in json.dumps(told)  # plotly reads HTML
+        assert "onerror" not in json.dumps([trace.hovertemplate for trace in chart.figure.data])  # it fills %{x} in
+
+
+@pytest.mark.parametrize(
+    ("truth", "said"),
+    [(None, "Nobody knows their truth."), (np.full(8, 3.0), "Their known truths do not differ.")],
+)
+def test_without_a_truth_scores_are_counted(publish, tmp_path, truth, said):
+    if truth is not None:
+        publish(SPACE, {"accuracy": truth})
+    run(tmp_path, Stage(Given((NAN, -math.inf, *UP[2:])), top=3))
+    page = run_page(tmp_path)
+    chart = charts(page)["scores-1"]
+    cut, kept = chart.figure.data
+    assert (sorted(cut.x), sorted(kept.x)) == ([2, 3, 4], [5, 6, 7])
+    assert chart.caption == f"8 candidates. {said} 2 have no finite score."
+    assert "keeping" not in charts(page)
+    assert "<html" in page.html()
+
+
+def test_a_cut_at_minus_infinity_is_not_drawn(known, tmp_path):
+    run(tmp_path, Stage(Given((*[-math.inf] * 7, 7.0)), top=5))
+    drawn = charts(run_page(tmp_path))["scores-1"].figure
+    assert "the cut" not in [trace.name for trace in drawn.data]
+    by_place, by_score = (button.args[0]["x"] for button in drawn.layout.updatemenus[0].buttons)
+    assert [len(xs) for xs in by_place] == [len(xs) for xs in by_score] == [len(t.x) for t in drawn.data]
+    assert sorted(x for xs in by_score for x in xs if not math.isnan(x)) == [7]
+
+
+def test_a_stage_that_could_score_nothing(known, tmp_path):
+    run(tmp_path, Stage(Given((NAN,) * 8), top=3), Stage(Given(UP), top=1))
+    page = run_page(tmp_path)
+    rows = [row for row in table(page, "How well each stage ranked") if row[1] == "its estimator"]
+    assert rows[0][3:6] == ["-", "-", "100 %"]
+    assert "have no finite score" in charts(page)["scores-1"].caption
+    assert "<html" in page.html()
+
+
+def test_many_candidates_are_drawn_in_part(publish, tmp_path, monkeypatch):
+    monkeypatch.setattr("archsieve.report.run_charts.MOST_POINTS", 100)
+    space = Line(300)
+    publish(space, {"accuracy": np.arange(300.0)})
+    run(tmp_path, Stage(Given(tuple(1e300 * math.sin(i) for i in range(300))), top=20), space=space)
+    chart = charts(run_page(tmp_path))["scores-1"]
+    dots = sum(len(trace.x) for trace in chart.figure.data if trace.mode == "markers")
+    assert f"{dots:,} are drawn" in chart.caption
+    assert 90 <= dots <= 100
+    assert len(chart.figure.data[2].x) == 10
+
+
+def test_fewer_than_ten_best_are_counted(known, tmp_path):
+    run(tmp_path, Stage(Given(UP), top=1))
+    assert "the 7 best" in [trace.name for trace in charts(run_page(tmp_path))["scores-1"].figure.data]
+
+
+def test_a_pool_of_one(known, tmp_path):
+    run(tmp_path, Stage(Given(UP), top=1), pool=Pool(sample=1))
+    page = run_page(tmp_path)
+    assert (page.funnel, page.charts) == ([], [])
+    assert len(page.winner) == 1
+    assert "<html" in page.html()
+
+
+@pytest.mark.parametrize(("failing", "note"), [(51, "And 1 more."), (50, "")])
+def test_fifty_failures_are_told(tmp_path, failing, note):
+    scores = (NAN,) * failing + UP
+    run(tmp_path, Stage(Given(scores, "too large"), top=1), space=Line(len(scores)))
+    (found,) = [t for t in run_page(tmp_path).tables if t.title == "What could not be scored"]
+    assert (len(found.rows), found.note) == (50, note)
+    assert list(found.rows[0]) == ["given", "0", "too large"]
+
+
+def test_a_run_that_goes_on(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        session.scores([Given(UP)], [(3,)])
+    page = run_page(tmp_path)
+    assert (page.title, page.charts, page.funnel) == ("Search in Line", (), ())
+    assert "not finished" in page.lead
+    assert table(page, "All that is stored")[0][:3] == ["given", "1", "0"]
+    assert page.texts == []  # and no plan lies there
+    assert "<html" in page.html()
+
+
+def test_a_cell_without_operations(tmp_path):
+    space = NASBench201(width=2, cells=1, stages=1)
+    with Session(tmp_path, space, TASK) as session:
+        session.pool = lambda sample: [(0,) * 6]
+        run_plan(Plan(space, TASK, (Stage(ZeroCost("nwot"), top=1),)), session)
+    page = run_page(tmp_path)
+    assert page.cells == ["<p>cell: no edges</p>"]
+    assert "cell: no edges" in Elements(page.html()).text
+
+
+def test_a_final_score_that_failed_is_told(tmp_path):
+    run(tmp_path, Stage(Given(UP), top=1), final=Given((NAN,) * 8))
+    card = run_page(tmp_path).cards[0]
+    assert (card.name, card.value, card.note) == ("Final score", "-", "it could not be computed")
+
+
+def test_a_table_that_could_not_be_read_is_told(known, tmp_path):
+    result = run(tmp_path, Stage(Given(UP), top=1))
+    assert result.truth_note == ""
+    edit(tmp_path, truth_note="The file is damaged.")
+    assert run_page(tmp_path).lead == "The truth could not be looked up: The file is damaged."
+
+
+def edit(folder, **changes):
+    """Change, or leave out, keys of a result."""
+    told = json.loads((folder / "result.json").read_text()) | changes
+    (folder / "result.json").write_text(json.dumps({k: v for k, v in told.items() if v is not ...}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cost": ..., "network_epochs": 3.0},
+        {"picture": ...},
+        {"provenance": ...},
+        {"title": ...},
+        {"stages": [{"label": "old", "candidates": 8, "kept": 1, "failures": 0, "seconds": 1.0}]},
+        {"stages": 3},
+        {"cost": {"seconds": 1.0}},
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--json"], ["--html", "page.html"], ["--files", "files"]])
+def test_a_result_of_another_version_is_a_sentence(tmp_path, monkeypatch, changes, options):
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path / "run", Stage(Given(UP), top=1))
+    edit(tmp_path / "run", **changes)
+    with pytest.raises(RunFolderError, match=r"result\.json is no result of a search by this version: run the search"):
+        run_page(tmp_path / "run")
+    result = invoke("report", "run", *options)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "traceback" not in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_rounds_of_another_search_are_a_sentence(tmp_path):
+    run(tmp_path, Stage(Given(UP), top=1))
+    with np.load(tmp_path / "rounds.npz") as arrays:
+        kept = {name: values for name, values in arrays.items() if name != "pool_archs"}
+    np.savez(tmp_path / "rounds.npz", **kept)
+    with pytest.raises(RunFolderError, match=r"rounds\.npz are not those of result\.json: run the search again"):
+        run_page(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["a folder", "below a file"])
+def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path, target):
+    run(tmp_path / "run", Stage(Given(UP), top=1))
+    (tmp_path / "file").write_text("mine")
+    path = tmp_path / "run" if target == "a folder" else tmp_path / "file" / "page.html"
+    before = sorted(tmp_path.rglob("*"))
+    result = invoke("report", tmp_path / "run", "--html", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: Cannot write to {path}: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert "traceback" not in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,198 @@
+"""The page and the files of a study, and what a study's folder may hold instead of one."""
+
+import csv
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from archsieve.errors import RunFolderError
+from archsieve.provenance import Provenance
+from archsieve.report.as_files import write_study
+from archsieve.report.panels import panels
+from archsieve.report.reading import read_study
+from archsieve.report.study_page import study_page
+from archsieve.run_folder import write_json
+from archsieve.study import Claim, Finding, Study
+from plugins.commands import invoke
+from plugins.pages import HOSTILE, Elements
+
+TIGHT, WIDE = (0.1, 0.5, 0.9), (-0.2, 0.3, 0.8)
+SEARCHER = "random search"
+
+
+def finding(name, tau, mkr, *found, truth="accuracy"):
+    return Finding(name, truth, tau, mkr, {SEARCHER: found})
+
+
+def claim(kendall_gain, pearson_gain, truth="accuracy"):
+    correlations = {"tau": WIDE, "1 - MKR": TIGHT}
+    return Claim(truth, SEARCHER, correlations, correlations, kendall_gain, pearson_gain)
+
+
+STUDY = Study(
+    benchmark="made-up",
+    count=1234,
+    seeds=2,
+    budget=1000,
+    seed=7,
+    findings=(
+        finding("bad", 0.5, 0.75, 1.0, 3.0),
+        finding("good", 0.25, 0.125, 8.0, 8.0),
+        finding("flat", None, 1.0, 0.0, 0.0),
+        finding("fair", 0.75, 0.5, 5.0, 5.0),
+    ),
+    claims=(claim(TIGHT, WIDE),),
+    provenance=Provenance("archsieve study mkr", "cpu", 1, {"python": "3"}),
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_json(tmp_path / "study" / "study.json", asdict(STUDY))
+    return tmp_path / "study"
+
+
+def test_a_study_comes_back(folder):
+    assert read_study(folder) == STUDY
+
+
+def test_a_study_by_hand():
+    page = study_page(STUDY)
+    assert [(card.value, card.note) for card in page.cards] == [
+        ("1,234", "codes of made-up"),
+        ("4", ""),
+        ("2", "seeds, 1,000 evaluations"),
+        ("1 of 2", "correlations whose gain excludes 0"),
+    ]
+    claims, findings = page.tables
+    assert [row[2:] for row in claims.rows] == [
+        ["Kendall", "0.30 [-0.20, 0.80]", "0.50 [0.10, 0.90]", "0.50 [0.10, 0.90]", "yes"],
+        ["Pearson", "0.30 [-0.20, 0.80]", "0.50 [0.10, 0.90]", "0.30 [-0.20, 0.80]", "no"],
+    ]
+    assert findings.rows == [
+        ["accuracy", "good", "0.25", "0.875", "8.00 ± 0.00"],
+        ["accuracy", "fair", "0.75", "0.5", "5.00 ± 0.00"],
+        ["accuracy", "bad", "0.5", "0.25", "2.00 ± 1.00"],
+        ["accuracy", "flat", "-", "0", "0.00 ± 0.00"],
+    ]
+    assert dict(page.made)["seed"] == "7"
+    (pair,) = page.charts
+    assert [chart.name for chart in pair] == ["accuracy-random-search-0", "accuracy-random-search-1"]
+    for chart, x in zip(pair, ([0.5, 0.25, 0.75], [0.25, 0.875, 0.5]), strict=True):
+        (points,) = [trace for trace in chart.figure.data if trace.mode == "markers"]
+        assert (list(points.x), list(points.y), list(points.text)) == (x, [2, 8, 5], ["bad", "good", "fair"])
+        assert list(points.error_y.array) == [1, 0, 0]
+        assert chart.caption == (
+            "Kendall 0.30 [-0.20, 0.80], Pearson 0.30 [-0.20, 0.80]"
+            if x[0] == 0.5
+            else "Kendall 0.50 [0.10, 0.90], Pearson 0.50 [0.10, 0.90]"
+        )
+
+
+def test_the_line_and_its_band_by_hand():
+    # 0 1 2 against 0 3 0: the line is y = 1; residuals -1 2 -1, one degree of freedom, t = 12.706.
+    found = [finding(name, tau, 1.0, y) for name, tau, y in (("a", 0.0, 0.0), ("b", 1.0, 3.0), ("c", 2.0, 0.0))]
+    ((by_tau, by_mkr),) = panels(replace(STUDY, findings=tuple(found)))
+    grid, line, margin = by_tau.line
+    assert (grid[0], grid[-1]) == (0, 2)
+    assert line == pytest.approx(np.ones(50))
+    assert margin[0] == pytest.approx(12.706 * np.sqrt(6) * np.sqrt(1 / 3 + 1 / 2), rel=1e-4)
+    assert by_mkr.line is None  # all the same
+
+
+def test_labels_of_points_upon_each_other_are_one():
+    found = [finding(name, tau, 0.5, y) for name, tau, y in (("a", 0.5, 9.0), ("b", 0.51, 9.0), ("c", 0.1, 1.0))]
+    by_tau, _ = panels(replace(STUDY, findings=tuple(found)))[0]
+    assert sorted(by_tau.labels()) == [("a, b", 0.5, 9.0), ("c", 0.1, 1.0)]
+
+
+def test_nothing_written_by_others_becomes_a_part():
+    findings = [replace(f, estimator=HOSTILE + f.estimator, truth=HOSTILE) for f in STUDY.findings]
+    study = replace(STUDY, benchmark=HOSTILE, findings=tuple(findings), claims=(claim(None, None, HOSTILE),))
+    page = study_page(study)
+    made, count = Elements(page.html()).hostile()
+    assert made == []
+    assert count >= 8
+    (pair,) = page.charts
+    for chart in pair:
+        told = [
+            *(text for trace in chart.figure.data for text in trace.text or ()),
+            chart.figure.layout.yaxis.title.text,
+        ]
+        assert len(told) == 7
+        assert not [text for text in told if "<" in text]  # plotly reads HTML
+
+
+def test_files_are_named_after_whatever_was_studied(tmp_path):
+    truth = "../a $\\frac{$ <b>"
+    findings = tuple(replace(f, truth=truth, estimator=f"${f.estimator}") for f in STUDY.findings)
+    study = replace(STUDY, findings=findings, claims=(claim(None, None, truth),))
+    write_json(tmp_path / "study" / "study.json", asdict(study))
+    written = write_study(tmp_path / "study", tmp_path / "out")
+    assert {path.parent for path in written} == {tmp_path / "out"}
+    assert written[0].name == "a-frac-b-random-search.png"
+
+
+def test_numbers_by_hand(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("archsieve.report.run_figures.DPI", 40)
+    written = write_study(folder, tmp_path / "out")
+    files = ["accuracy-random-search.png", "accuracy-random-search.svg", "claims.csv", "findings.csv"]
+    assert sorted(path.name for path in written) == sorted(path.name for path in (tmp_path / "out").iterdir()) == files
+    findings, claims = (
+        list(csv.reader((tmp_path / "out" / f"{name}.csv").read_text().splitlines())) for name in ("findings", "claims")
+    )
+    assert findings[:3] == [
+        ["truth", "estimator", "tau", "mkr", "searcher", "seed", "found"],
+        ["accuracy", "bad", "0.5", "0.75", SEARCHER, "0", "1.0"],
+        ["accuracy", "bad", "0.5", "0.75", SEARCHER, "1", "3.0"],
+    ]
+    assert findings[5][:4] == ["accuracy", "flat", "", "1.0"]
+    assert len(findings) == 9
+    assert claims[0] == ["truth", "searcher", "correlation", "with", "low", "value", "high"]
+    assert claims[3] == ["accuracy", SEARCHER, "kendall", "gain", "0.1", "0.5", "0.9"]
+    assert len(claims) == 7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"provenance": ...},  # as older versions wrote it
+        {"findings": []},
+        {"findings": [{"estimator": "alone"}]},
+        {"findings": 3},
+        {"claims": [[]]},
+        {"another": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("options", [[], ["--html", "page.html"], ["--files", "out"]])
+def test_a_study_of_another_version_is_a_sentence(folder, monkeypatch, change, options):
+    monkeypatch.chdir(folder)
+    told = {k: v for k, v in (asdict(STUDY) | change).items() if v is not ...}
+    (folder / "study.json").write_text(json.dumps(told))
+    with pytest.raises(RunFolderError, match=r"study\.json is no study of this version: make it again\.$"):
+        read_study(folder)
+    result = invoke("report", folder, *options)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "traceback" not in result.stderr
+    assert [p.name for p in folder.iterdir()] == ["study.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "3", '"study"', "[]", "null"])
+def test_a_damaged_study_is_a_sentence(folder, content):
+    (folder / "study.json").write_text(content)
+    result = invoke("report", folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: The file {folder / 'study.json'} ")
+    assert "traceback" not in result.stderr
+
+
+def test_a_study_that_cannot_be_written_is_a_sentence(folder):
+    for option, path in (("--html", folder), ("--files", folder / "study.json")):
+        result = invoke("report", folder, option, path)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith(f"Error: Cannot write to {path}: ")
+        assert "traceback" not in result.stderr
