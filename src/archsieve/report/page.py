@@ -84,15 +84,14 @@ class Page:
         require("jinja2", "report")
         require("plotly", "report")
         from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
         from plotly.offline import get_plotlyjs
 
         here = files("archsieve.report")
         template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
             (here / "page.html").read_text(encoding="utf-8")
         )
-        css = Markup((here / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - files of our own
-        script = Markup(get_plotlyjs()) if self.charts else ""  # noqa: S704
+        css = (here / "page.css").read_text(encoding="utf-8")
+        script = get_plotlyjs() if self.charts else ""
         return template.render(**vars(self), css=css, plotly=script)
 
     def write(self, path: Path) -> None:
