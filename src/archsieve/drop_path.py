@@ -1,0 +1,47 @@
+"""Drop path: a branch is left out, item by item, while a network is trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class DropPath(nn.Module):
+    """Zeroes all of an item's inputs with `probability`, in training only, and scales up what is left.
+
+    "Drop path" of FractalNet (arXiv 1605.07648), one draw an item as NASNet's networks have it (arXiv 1707.07012).
+
+    Args:
+        probability: in [0, 1); `set_drop_path` changes it as training goes on.
+    """
+
+    def __init__(self, probability: float = 0.0) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the inputs (n, ...) with some items zeroed."""
+        if not self.training or self.probability == 0:
+            return inputs
+        keep = 1 - self.probability
+        mask = inputs.new_empty((len(inputs), *(1,) * (inputs.dim() - 1))).bernoulli_(keep)
+        return inputs / keep * mask
+
+
+def set_drop_path(network: nn.Module, probability: float) -> None:
+    """Set the probability of every `DropPath` of a network.
+
+    Raises:
+        SettingError: it is not in [0, 1).
+    """
+    if not 0 <= probability < 1:
+        raise SettingError(f"`0 <= probability < 1` must hold for drop path, but got {probability}.")
+    for module in network.modules():
+        if isinstance(module, DropPath):
+            module.probability = probability
