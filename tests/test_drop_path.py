@@ -27,5 +27,5 @@ def test_the_probability_of_a_whole_network_is_set():
     network = nn.Sequential(DropPath(), nn.Sequential(DropPath(0.1)))
     set_drop_path(network, 0.3)
     assert [m.probability for m in network.modules() if isinstance(m, DropPath)] == [0.3, 0.3]
-    with pytest.raises(SettingError, match="got 1.0"):
+    with pytest.raises(SettingError, match=r"got 1\.0"):
         set_drop_path(network, 1.0)
