@@ -11,6 +11,7 @@ from archsieve.registry import Registry, near_miss
 def test_near_miss_or_the_list():
     assert near_miss("zne", ["nwot", "zen"]) == " Did you mean 'zen'?"
     assert near_miss("qqq", ["zen", "nwot"]) == " Known: nwot, zen."
+    assert near_miss("qqq", []) == " None is known."
 
 
 def test_an_unknown_name_is_a_key_error_with_a_plain_sentence():
