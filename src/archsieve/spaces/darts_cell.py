@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import combinations, permutations
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from archsieve.space import Architecture
 
@@ -75,17 +76,17 @@ def canonical_cell(code: Architecture) -> tuple[int, ...]:
     Of the orders in which every node follows its predecessors, those that give the first wiring count, and of these
     the one that gives the first operations.
     """
-    pairs, orders = _orders(code[0::3])
-    operations = [operation for i in range(len(NODES)) for operation in code[3 * i + 1 : 3 * i + 3]]
-    first = min(tuple(operations[place] for place in order) for order in orders)
-    return tuple(choice for i, pair in enumerate(pairs) for choice in (pair, first[2 * i], first[2 * i + 1]))
+    (p2, p3, p4, p5), orders = _orders(code[0::3])
+    operations = code[1:3] + code[4:6] + code[7:9] + code[10:12]
+    a2, b2, a3, b3, a4, b4, a5, b5 = min([reordered(operations) for reordered in orders])
+    return p2, a2, b2, p3, a3, b3, p4, a4, b4, p5, a5, b5
 
 
 @cache
-def _orders(pairs: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architecture], Architecture], ...]]:
     """Return the first wiring that the nodes of a wiring give in another order, and the orders that give it.
 
-    An order says where each of the eight operations was before. There are 180 wirings.
+    An order is a function of the eight operations. There are 180 wirings.
     """
     found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     wiring = [PAIRS[i][pair] for i, pair in enumerate(pairs)]
@@ -97,4 +98,4 @@ def _orders(pairs: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[tuple[int, .
             wired = tuple(PAIRS[i].index((low, high)) for i, ((low, _), (high, _)) in enumerate(ends))
             found.setdefault(wired, []).append(tuple(origin for pair in ends for _, origin in pair))
     first = min(found)
-    return first, tuple(found[first])
+    return first, tuple(itemgetter(*order) for order in found[first])
