@@ -124,7 +124,7 @@ def test_shipped_plans_load_and_can_be_counted(name):
     assert all(row.network_epochs is not None for row in rows)
 
 
-@pytest.mark.parametrize("space", ["nasbench-macro", "nasbench201"])
+@pytest.mark.parametrize("space", ["nasbench-macro", "nasbench201", "darts"])
 @pytest.mark.parametrize("variant", ["", "-cpu"])
 @pytest.mark.parametrize(
     ("letter", "start", "total"), [("a", 262, 455), ("a", 625, 1110), ("b", 131, 332), ("c", 16, 43)]
@@ -137,8 +137,18 @@ def test_shipped_pipelines_drop_what_the_paper_drops(space, variant, letter, sta
             trained += n
             n = stage.count(n)
     assert (n, trained) == (1, total)
-    assert plan.stages[-1].estimator.horizon == {"nasbench-macro": 50, "nasbench201": 200}[space]
+    assert plan.stages[-1].estimator.horizon == {"nasbench-macro": 50, "nasbench201": 200, "darts": 200}[space]
     assert plan.stages[-1].estimator.nesterov == (space == "nasbench201")
+
+
+@pytest.mark.parametrize("variant", ["", "-cpu"])
+@pytest.mark.parametrize(("letter", "quantile"), [("b", 0.9), ("c", 0.99)])
+def test_the_forest_picks_its_share_of_a_space_too_large_to_list(variant, letter, quantile):
+    plan = load_plan(find_plan(f"{letter}-darts{variant}"))
+    predictor, vote = plan.stages[:2]
+    assert predictor.top == round(2 * (1 - quantile) * plan.pool.sample)
+    assert predictor.estimator.teacher == vote.estimator  # by the thresholds of the same 200
+    assert (vote.estimator.quantile, vote.estimator.calibration, predictor.estimator.samples) == (quantile, 200, 200)
 
 
 def test_a_baseline_scores_by_what_it_evolved():

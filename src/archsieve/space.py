@@ -30,6 +30,7 @@ Edge: TypeAlias = tuple[str, str, str]
 """Source, target, operation."""
 
 _ATTEMPTS = 10_000  # draws before a constrained space is declared too tight
+_BLOCK = 1_000  # codes drawn at a time
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class SearchSpace(ABC):
 
     Two methods are needed, `choices` and `build`; the rest have defaults. A space may also offer `params(arch,
     task)`, `macs(arch, task)` and `flops(arch, task)` in closed form (else they are counted on the built
-    network), and `supernet(task)`, a network of networks (see `archsieve.networks.Supernet`).
+    network), `supernet(task)`, a network of networks (see `archsieve.networks.Supernet`), and `features(arch)`, the
+    numbers a predictor learns from, always as many (else the code).
     """
 
     name: str = ""
@@ -120,7 +122,10 @@ class SearchSpace(ABC):
             arch = tuple(int(rng.integers(n)) for n in self.choices)
             if self.is_valid(arch):
                 return arch
-        raise ArchitectureError(f"No valid architecture of {self.name} in {_ATTEMPTS} draws: relax its limits.")
+        raise self._too_tight()
+
+    def _too_tight(self) -> ArchitectureError:
+        return ArchitectureError(f"No valid architecture of {self.name} in {_ATTEMPTS} draws: relax its limits.")
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return a valid code that differs from `arch` in exactly one decision, drawn uniformly.
@@ -180,13 +185,33 @@ def draw_distinct(space: SearchSpace, count: int, rng: np.random.Generator) -> l
     """
     drawn: dict[Architecture, None] = {}
     stale = 0
-    while len(drawn) < count:
+    for arch in _draws(space, rng) if count > 0 else ():
         before = len(drawn)
-        drawn[space.canonical(space.sample(rng))] = None
+        drawn[space.canonical(arch)] = None
+        if len(drawn) == count:
+            break
         stale = stale + 1 if len(drawn) == before else 0
         if stale > _ATTEMPTS:
             raise ArchitectureError(f"{space.name} gave only {len(drawn)} different networks of the {count} asked for.")
     return list(drawn)
+
+
+def _draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Yield what `space.sample(rng)` gives again and again, drawn many at a time where the space has no way of its own.
+
+    The numbers are the same and in the same order; only where `rng` stands afterwards is not.
+    """
+    if type(space).sample is not SearchSpace.sample:
+        while True:
+            yield space.sample(rng)
+    refused = 0
+    while True:
+        for code in rng.integers(0, space.choices, size=(_BLOCK, len(space.choices))).tolist():
+            if space.is_valid(arch := tuple(code)):
+                refused = 0
+                yield arch
+            elif (refused := refused + 1) == _ATTEMPTS:
+                raise space._too_tight()
 
 
 def neighbours(space: SearchSpace, arch: Architecture) -> list[Architecture]:

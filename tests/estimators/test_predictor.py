@@ -48,6 +48,25 @@ class Total:
         return np.array(sums)
 
 
+@dataclass(frozen=True)
+class Parity(Cube):
+    """Says of a code what a forest cannot see in its numbers."""
+
+    def features(self, arch):
+        return (sum(arch) % 2, 0)
+
+
+@dataclass(frozen=True)
+class Odd:
+    """1 for codes of odd sum."""
+
+    name = "odd"
+    version = 1
+
+    def score(self, archs, ctx):
+        return np.array([float(sum(arch) % 2) for arch in archs])
+
+
 SPACE = Cube()
 CODES = list(enumerate_space(SPACE))
 
@@ -262,3 +281,15 @@ def test_mean_rank_by_hand(session):
         MeanRank((Total(),), calibration=0)
     whole = scored(session, MeanRank((Total(), Total(-1.0)), calibration=1000))
     assert whole.mean() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("space", "is_perfect"), [(Parity(), True), (Cube(), False)])
+def test_a_space_says_what_its_features_are(tmp_path, space, is_perfect):
+    predictor = Predictor(teacher=Odd(), above=0.5, samples=100)
+    with Session(tmp_path / "run", space, TASK) as session:
+        archs = session.pool()
+        scores = session.scores([predictor], archs)[:, 0]
+        known = np.isin(scores, [PASSED, FAILED])
+        assert known.sum() == 100
+        truth = np.array([sum(arch) % 2 for arch in archs])
+        assert np.array_equal(scores[~known], truth[~known]) is is_perfect

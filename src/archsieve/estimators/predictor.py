@@ -50,7 +50,8 @@ class Predictor:
             predicted best.
         model: name of a scikit-learn classifier or regressor; empty for a random forest.
         options: of the model, a mapping by name; a forest has 30 trees unless told.
-        encoding: "integer" gives codes as numbers, "one_hot" a feature an option.
+        encoding: "integer" gives codes as numbers, or what the space says its features are; "one_hot" a feature an
+            option.
     """
 
     teacher: Any = field(metadata={"catalogue": "estimator"})
@@ -155,7 +156,9 @@ class Predictor:
     def _features(self, space: SearchSpace, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         if self.encoding == "one_hot":
             return one_hot(space, archs)
-        return np.asarray(archs, dtype=np.float64).reshape(len(archs), len(space.choices))
+        features = getattr(space, "features", None)
+        rows = list(map(features, archs)) if features else archs
+        return np.asarray(rows, dtype=np.float64).reshape(len(archs), -1 if features else len(space.choices))
 
     def _model(self, seed: int) -> Any:
         """Return a new model; what is random in it follows the seed."""
