@@ -53,8 +53,13 @@ def drawing(seed: int, device: str = "cpu") -> Iterator[None]:
     """Let what torch draws meanwhile (dropout) depend on `seed`, and leave the caller's generators as they were."""
     is_cuda = torch.device(device).type == "cuda"
     with torch.random.fork_rng(devices=[device] if is_cuda else []):
-        (torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed)(seed)
+        seed_draws(seed, device)
         yield
+
+
+def seed_draws(seed: int, device: str = "cpu") -> None:
+    """Let what torch draws from here on depend on `seed`; no other device's generator is touched."""
+    (torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed)(seed)
 
 
 def initialise(network: nn.Module, run_seed: int) -> nn.Module:
