@@ -32,16 +32,17 @@ def test_steps_are_counted_as_they_are_taken(items, size, parts):
     sizes = [min(size, items - at) for at in range(0, items, size)]
     steps = list(in_steps(joined(sized(*sizes), min(2, size)), parts, 0, 1))
     assert count_steps(items, size, parts) == len(steps)
-    assert sum(b.items for step in steps for _, b in step) == items
+    assert sum(b.items for step in steps for _, b in step.own) == items
 
 
 def test_processes_take_turns_within_a_step():
     batches = sized(*range(1, 8))
     first, second = (
-        [[(place, b.items) for place, b in step] for step in in_steps(batches, 4, rank, 2)] for rank in (0, 1)
+        [(parts, [(place, b.items) for place, b in own]) for parts, own in in_steps(batches, 4, rank, 2)]
+        for rank in (0, 1)
     )
-    assert first == [[(0, 1), (2, 3)], [(0, 5), (2, 7)]]
-    assert second == [[(1, 2), (3, 4)], [(1, 6)]]  # nothing is left for its last turn
+    assert first == [(4, [(0, 1), (2, 3)]), (3, [(0, 5), (2, 7)])]
+    assert second == [(4, [(1, 2), (3, 4)]), (3, [(1, 6)])]  # nothing is left for its last turn
 
 
 def test_what_is_there_already_is_not_made_again():

@@ -72,11 +72,18 @@ def count_steps(items: int, micro_batch_size: int, parts: int) -> int:
     return -(-(whole + (rest > 0 and is_own)) // parts)
 
 
-def in_steps(batches: Iterable[Pending], parts: int, rank: int, size: int) -> Iterator[list[tuple[int, Pending]]]:
-    """Yield, step by step, this process's micro-batches with their place among the `parts` of a step."""
+class Share(NamedTuple):
+    """What a process has of a step: its micro-batches with their place among all `parts` that there are."""
+
+    parts: int
+    own: list[tuple[int, Pending]]
+
+
+def in_steps(batches: Iterable[Pending], parts: int, rank: int, size: int) -> Iterator[Share]:
+    """Yield, step by step of `parts` micro-batches, the share of a process; an epoch's last step may have fewer."""
     stream = iter(batches)
     while step := list(islice(stream, parts)):
-        yield [(place, batch) for place, batch in enumerate(step) if place % size == rank]
+        yield Share(len(step), [(place, batch) for place, batch in enumerate(step) if place % size == rank])
 
 
 def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:

@@ -157,6 +157,28 @@ def count_params(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
+def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Return the number of parameters of modules that are called in training only: those of auxiliary heads.
+
+    The network may lie on the meta device; elsewhere its running statistics move.
+    """
+    called: dict[bool, set[nn.Module]] = {True: set(), False: set()}
+    handles = [m.register_forward_hook(lambda m, *_: called[network.training].add(m)) for m in network.modules()]
+    was_training = network.training
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    try:
+        with torch.no_grad():
+            for training in called:
+                network.train(training)(torch.zeros(2, *input_shape, device=device))
+    finally:
+        network.train(was_training)
+        for handle in handles:
+            handle.remove()
+    own = {p for m in called[False] for p in m.parameters(recurse=False)}
+    extra = {p for m in called[True] - called[False] for p in m.parameters(recurse=False)} - own
+    return sum(p.numel() for p in extra)
+
+
 def count_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     """Return the multiply-adds of one input through `network` (which may lie on the meta device).
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import math
+import signal
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,8 +16,8 @@ from archsieve.batching import ahead, in_steps, joined, pending_batches
 from archsieve.checkpoint import Place, load_checkpoint, save_checkpoint
 from archsieve.distributed import Statistics, World
 from archsieve.drop_path import set_drop_path
-from archsieve.errors import SettingError
 from archsieve.interrupts import delayed_signals
+from archsieve.losses import loss_of
 from archsieve.networks import channels_last, drawing, laid_out, seed_draws
 from archsieve.randomness import derive_seed, generator
 from archsieve.scalars import scalars
@@ -28,11 +28,20 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from archsieve.batching import Batch
+    from archsieve.batching import Batch, Share
+    from archsieve.losses import Outputs
     from archsieve.recipe import Recipe
     from archsieve.task import Task
 
-Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Tensor | tuple[Tensor, ...]]]"
+Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Outputs]]"
+
+
+class Step(NamedTuple):
+    """A step of an epoch, from 1: of how many parts its batch is, and those of this process with their places."""
+
+    number: int
+    parts: int
+    own: list[tuple[int, Batch]]
 
 
 class Epoch(NamedTuple):
@@ -131,7 +140,7 @@ def trainer_of(
         device,
         forward or _whole(network),
         world or World(),
-        _loss_of(task, recipe),
+        loss_of(task, recipe),
     )
 
 
@@ -147,7 +156,7 @@ class Trainer:
     device: str
     forward: Forward
     world: World
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: Callable[[Outputs, Tensor], Tensor]
     checkpoint: Path | None = None
     epochs: int = 0
     inside: dict[str, Any] = field(default_factory=dict)
@@ -190,11 +199,11 @@ class Trainer:
             if self.inside:
                 choices.bit_generator.state = self.inside["choices"]
                 torch.default_generator.set_state(self.inside["draws"])
-            for step, parts in self._steps():
-                ends = self._step(step, parts, choices, came)
-                if ends or step == most:
+            for step in self._steps():
+                ends = self._take(step, choices, came)
+                if ends or step.number == most:
                     draws = torch.default_generator.get_state()
-                    self.inside = {"steps": step, "choices": choices.bit_generator.state, "draws": draws}
+                    self.inside = {"steps": step.number, "choices": choices.bit_generator.state, "draws": draws}
                     self.seconds = earlier + time.perf_counter() - begun
                     self._save()
                     return False
@@ -203,41 +212,38 @@ class Trainer:
             self._save()
         return True
 
-    def _steps(self) -> Iterator[tuple[int, list[tuple[int, Batch]]]]:
-        """Yield the steps of the epoch that are not yet taken, from 1, with this process's parts of the batch."""
+    def _steps(self) -> Iterator[Step]:
+        """Yield the steps of the epoch that are not yet taken."""
         size = self.recipe.micro_batch_size(self.world.size)
         order = generator(self.seed, "train", self.epochs)
         batches = pending_batches(self.task, "train", batch_size=size, rng=order, augment=True, device=self.device)
         whole = joined(batches, least=min(2, size))  # one item has no statistics
-        steps = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
-        left = ((step, parts) for step, parts in steps if step > self.inside.get("steps", 0))
-        made = (partial(_made, step, parts) for step, parts in left)
-        return ahead(made) if hasattr(self.task, "pending") else (make() for make in made)
+        shares = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
+        left = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
+        return ahead(left) if hasattr(self.task, "pending") else (make() for make in left)
 
-    def _step(
-        self, step: int, parts: list[tuple[int, Batch]], choices: np.random.Generator, came: Callable[[], bool]
-    ) -> bool:
+    def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
         """Take a step, and return whether a signal came."""
         self.optimiser.zero_grad(set_to_none=True)
         if self.parts == 1:
-            for loss in self._losses(parts[0][1], choices):
+            for loss in self._losses(step.own[0][1], choices):
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.losses.append(loss.detach())
         else:
-            ends = self._accumulate(step, parts, choices, came)
+            ends = self._accumulate(step, choices, came)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimiser.step()
         return came() if self.parts == 1 else ends
 
-    def _accumulate(
-        self, step: int, parts: list[tuple[int, Batch]], choices: np.random.Generator, came: Callable[[], bool]
-    ) -> bool:
+    def _accumulate(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
         """Leave the gradient of a batch that comes in parts; return whether a signal came to any process."""
+        if step.parts < self.parts:  # then not all statistics move
+            self.world.average_statistics(self.network)
         state, statistics = choices.bit_generator.state, Statistics(self.network)
         sums = torch.zeros(4, device=self.device)  # items, losses and what they are over, signals
-        for part, batch in parts:
+        for part, batch in step.own:
             # A part draws by its number and takes the step's choices, whichever process has it.
-            seed_draws(derive_seed(self.seed, "train", self.epochs, step, part), self.device)
+            seed_draws(derive_seed(self.seed, "train", self.epochs, step.number, part), self.device)
             choices.bit_generator.state = state
             items = len(batch[0])
             sums[0] += items
@@ -253,6 +259,8 @@ class Trainer:
             if weight.grad is not None:
                 weight.grad.div_(sums[0])
         self.losses.append(sums[1] / sums[2])
+        if sums[3] and not came():
+            signal.raise_signal(signal.SIGTERM)  # what ends one process ends all: alone they would wait for it
         return bool(sums[3])
 
     def _losses(self, batch: Batch, choices: np.random.Generator) -> Iterator[Tensor]:
@@ -262,19 +270,14 @@ class Trainer:
         while (loss := self._next_loss(outputs, targets)) is not None:
             yield loss
 
-    def _next_loss(self, outputs: Iterator[Tensor | tuple[Tensor, ...]], targets: Tensor) -> Tensor | None:
+    def _next_loss(self, outputs: Iterator[Outputs], targets: Tensor) -> Tensor | None:
         """Return the loss of the next outputs, in bfloat16 on CUDA; None at the end."""
         kind = torch.device(self.device).type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda"):
             following = next(outputs, None)
             if following is None:
                 return None
-            first, *auxiliary = following if isinstance(following, tuple) else (following,)
-            loss = self.loss(first, targets)
-            if self.recipe.auxiliary_weight:
-                for other in auxiliary:
-                    loss = loss + self.recipe.auxiliary_weight * self.loss(other, targets)
-            return loss
+            return self.loss(following, targets)
 
     def _save(self) -> None:
         self.world.average_statistics(self.network)
@@ -288,14 +291,5 @@ def _whole(network: nn.Module) -> Forward:
     return lambda inputs, choices: [network(inputs)]
 
 
-def _made(step: int, parts: list[tuple[int, Any]]) -> tuple[int, list[tuple[int, Batch]]]:
-    return step, [(part, batch.make()) for part, batch in parts]
-
-
-def _loss_of(task: Task, recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the training loss: the task's, smoothed where the recipe says so."""
-    if not recipe.label_smoothing:
-        return task.loss
-    if "label_smoothing" not in inspect.signature(task.loss).parameters:
-        raise SettingError(f"The loss of the task {task.name!r} knows no label smoothing: set label_smoothing to 0.")
-    return partial(task.loss, label_smoothing=recipe.label_smoothing)  # type: ignore[call-arg]
+def _made(number: int, share: Share) -> Step:
+    return Step(number, share.parts, [(place, batch.make()) for place, batch in share.own])
