@@ -76,8 +76,9 @@ class Statistics:
     they follow does not depend on the number of parts.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self._buffers = list(network.buffers())
+    def __init__(self, network: nn.Module, parts: int) -> None:
+        self._parts = parts
+        self._buffers = list(network.buffers()) if parts > 1 else []
         self._before = [b.clone() for b in self._buffers]
         self._sums = [torch.zeros_like(b) for b in self._buffers]
         self._taken = 0
@@ -92,13 +93,13 @@ class Statistics:
                 total.copy_(buffer)
             buffer.copy_(before)
 
-    def settle(self, parts: int) -> None:
-        """Leave the mean over `parts`; parts that did not come, in an epoch's last batch, left all as it was."""
+    def settle(self) -> None:
+        """Leave the mean over the parts; those that did not come, in an epoch's last batch, left all as it was."""
         if not self._taken:
             return
         for buffer, before, total in zip(self._buffers, self._before, self._sums, strict=True):
             if buffer.is_floating_point():
-                buffer.copy_((total + (parts - self._taken) * before) / parts)
+                buffer.copy_((total + (self._parts - self._taken) * before) / self._parts)
             else:
                 buffer.copy_(total)
 

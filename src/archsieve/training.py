@@ -239,7 +239,7 @@ class Trainer:
         """Leave the gradient of a batch that comes in parts; return whether a signal came to any process."""
         if step.parts < self.parts:  # then not all statistics move
             self.world.average_statistics(self.network)
-        state, statistics = choices.bit_generator.state, Statistics(self.network)
+        state, statistics = choices.bit_generator.state, Statistics(self.network, self.recipe.micro_batches)
         sums = torch.zeros(4, device=self.device)  # items, losses and what they are over, signals
         for part, batch in step.own:
             # A part draws by its number and takes the step's choices, whichever process has it.
@@ -252,7 +252,7 @@ class Trainer:
                 sums[1] += loss.detach() * items
                 sums[2] += items
             statistics.take()
-        statistics.settle(self.recipe.micro_batches)
+        statistics.settle()
         sums[3] += came()
         sums = self.world.add_up(self.network, sums)
         for weight in self.network.parameters():
