@@ -112,7 +112,8 @@ def predicted(archs):
 
 def test_where_truth_is_predicted_the_winner_ranks_in_the_pool(tmp_path, publish):
     publish(SPACE, Surrogate({"guess": predicted}), truth="guess", caution="A guess.")
-    stages = (Stage(Lookup("guess"), top=3), Stage(PARAMS(), top=1))
+    publish(SPACE, {"ones": ONES}, truth=None, name="ones")
+    stages = (Stage(Lookup("guess"), top=3), Stage(Lookup("ones"), top=1))
     with Session(tmp_path, SPACE, TASK) as session:
         plan = Plan(SPACE, TASK, stages, pool=Pool(sample=7))
         result, pool = run_plan(plan, session), session.pool(7)
