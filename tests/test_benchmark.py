@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from archsieve import benchmark as module
-from archsieve.benchmark import Table, benchmarks_of, find_benchmark
-from archsieve.errors import ArchitectureError, MissingDataError, UnknownNameError
+from archsieve.benchmark import Surrogate, Table, benchmarks_of, codes_of, find_benchmark, noisy_truths, table_of
+from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
 from archsieve.registry import Registry
 from archsieve.sources import Source
 from archsieve.space import SearchSpace
@@ -39,6 +39,7 @@ class Fake:
     space: SearchSpace = Bits()
     task: str = "none"
     source: Source = NOWHERE
+    records: Table | Surrogate = TABLE
 
     def is_present(self):
         return self.present
@@ -46,7 +47,7 @@ class Fake:
     def load(self):
         if not self.present:
             raise MissingDataError(f"{self.name} is not there")
-        return TABLE
+        return self.records
 
 
 @pytest.fixture
@@ -75,6 +76,40 @@ def test_row():
     assert TABLE.row((1, 1)) == {"accuracy": 80.0, "size": 2.0}
     with pytest.raises(ArchitectureError, match=r"no row for \(0, 0\)"):
         TABLE.row((0, 0))
+
+
+# Three members: for (0, 1) they say 80, 90, 100, for (1, 1) 70 each.
+MODEL = Surrogate(
+    {"accuracy": lambda archs: np.array([[80.0 + 10 * k if a == (0, 1) else 70.0 for a in archs] for k in range(3)])}
+)
+
+
+def test_a_surrogate_is_the_mean_of_its_members():
+    np.testing.assert_allclose(MODEL.lookup("accuracy", [(0, 1), (1, 1), (0, 1)]), [90, 70, 90])
+    np.testing.assert_allclose(MODEL.spread("accuracy", [(1, 1), (0, 1)]), [0, (200 / 3) ** 0.5])
+    assert MODEL.lookup("accuracy", []).shape == MODEL.spread("accuracy", []).shape == (0,)
+    with pytest.raises(UnknownNameError, match=r"no column 'acuracy'\. Did you mean 'accuracy'"):
+        MODEL.lookup("acuracy", [(0, 1)])
+
+
+def test_a_table_lists_its_codes_and_for_a_surrogate_a_sample_stands():
+    assert codes_of(TABLE, Bits(), 0) == list(TABLE.archs)
+    assert sorted(codes_of(MODEL, Bits(), 0)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    many = codes_of(MODEL, Bits(40), 0)
+    assert len(set(many)) == 1000
+    assert codes_of(MODEL, Bits(40), 1) != many == codes_of(MODEL, Bits(40), 0)
+    assert table_of(Fake("table")) is TABLE
+    with pytest.raises(SettingError, match="model predicts its values and lists no codes: name a table"):
+        table_of(Fake("model", records=MODEL))
+
+
+def test_the_noise_of_a_surrogate_is_what_its_members_differ_by():
+    archs = [(0, 1)] * 2000 + [(1, 1)]
+    found = noisy_truths(Fake("model", records=MODEL), MODEL, "accuracy", archs, 3, np.random.default_rng(0))
+    assert found.shape == (3, 2001)
+    assert found[:, :-1].std() == pytest.approx((200 / 3) ** 0.5, rel=0.05)
+    np.testing.assert_array_equal(found[:, -1], 70)
+    assert noisy_truths(Fake("table"), TABLE, "accuracy", [(0, 1)], 3, np.random.default_rng(0)) is None
 
 
 def test_only_benchmarks_with_the_same_settings_are_about_a_space(registered):

@@ -4,10 +4,12 @@ import json
 import math
 import re
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from archsieve.benchmark import Surrogate
 from archsieve.errors import SettingError
 from archsieve.estimators.cost import PARAMS
 from archsieve.estimators.lookup import Lookup, Replay
@@ -20,7 +22,8 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.ledger import Ledger
 from archsieve.plan import Plan, Pool, forecast
 from archsieve.registry import BENCHMARKS
-from archsieve.running import run_plan, tables_about, true_rank
+from archsieve.report.reading import read_run
+from archsieve.running import knowing_most, run_plan, tables_about, true_rank
 from archsieve.search import Stage
 from archsieve.session import Session
 from archsieve.space import enumerate_space
@@ -59,7 +62,7 @@ def run(tmp_path, table):
 
 
 def rank_of(space, task, arch):
-    return true_rank(list(tables_about(space, task, [])), arch)
+    return true_rank(knowing_most(tables_about(space, task, []), [arch]), arch, [arch])
 
 
 def test_a_funnel_finds_what_its_stages_say(run):
@@ -97,7 +100,56 @@ def test_the_truth_of_the_winner(run):
         "rank": 1,
         "count": 81,
         "best": 80.0,
+        "spread": None,
+        "caution": "",
     }
+
+
+def predicted(archs):
+    """Two members that are a point too low and a point too high: their mean is the accuracy."""
+    return np.array([[ACCURACY[ARCHS.index(arch)] + error for arch in archs] for error in (-1.0, 1.0)])
+
+
+def test_where_truth_is_predicted_the_winner_ranks_in_the_pool(tmp_path, publish):
+    publish(SPACE, Surrogate({"guess": predicted}), truth="guess", caution="A guess.")
+    publish(SPACE, {"ones": ONES}, truth=None, name="ones")
+    stages = (Stage(Lookup("guess"), top=3), Stage(Lookup("ones"), top=1))
+    with Session(tmp_path, SPACE, TASK) as session:
+        plan = Plan(SPACE, TASK, stages, pool=Pool(sample=7))
+        result, pool = run_plan(plan, session), session.pool(7)
+    values = sorted((ACCURACY[ARCHS.index(arch)] for arch in pool), reverse=True)
+    own = ACCURACY[ARCHS.index(result.code)]
+    assert asdict(result.truth) == {
+        "benchmark": "made-up",
+        "column": "guess",
+        "value": own,
+        "rank": values.index(own) + 1,
+        "count": 7,
+        "best": values[0],
+        "spread": 1.0,
+        "caution": "A guess.",
+    }
+    assert values.index(own) < 3
+    assert read_run(tmp_path).fates[0].truth == values[0]
+
+
+def test_the_truth_is_that_of_who_knows_the_winner_and_most_of_the_others(publish):
+    few = [(2, 2, 2, 2), (0, 0, 0, 0)]
+    publish(SPACE, {"few": np.array([9.0, 1.0])}, truth="few", archs=few, name="few")
+    publish(SPACE, Surrogate({"guess": predicted}), truth="guess", name="model")
+    publish(SPACE, {"accuracy": ACCURACY}, name="all")
+    known = partial(knowing_most, list(tables_about(SPACE, TASK, [])))
+    assert known([(2, 2, 2, 2), (0, 0, 0, 0)])[0].name == "few"  # the first of those that know both
+    assert known([(2, 2, 2, 2), (0, 0, 0, 1)])[0].name == "model"
+    assert known([(0, 0, 0, 1), *few])[0].name == "model"
+    assert knowing_most([], few) is None
+
+
+def test_a_winner_that_nobody_knows_leaves_the_others_their_truth(publish):
+    publish(SPACE, {"few": np.array([9.0])}, truth="few", archs=[(2, 2, 2, 2)])
+    known = knowing_most(tables_about(SPACE, TASK, []), [(0, 0, 0, 0), (2, 2, 2, 2)])
+    assert known[0].name == "made-up"
+    assert true_rank(known, (0, 0, 0, 0), [(2, 2, 2, 2)]) is None
 
 
 def test_ties_share_the_better_rank(publish):

@@ -1,24 +1,29 @@
-"""A benchmark: a table of recorded values for the codes of a space, with its provenance."""
+"""A benchmark: recorded or predicted values for the codes of a space, with their provenance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from archsieve.errors import ArchitectureError, UnknownNameError
+from archsieve.errors import ArchitectureError, SettingError, UnknownNameError
+from archsieve.pool import draw_up_to
 from archsieve.registry import BENCHMARKS, TASKS, near_miss
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from archsieve.sources import Source
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
+
+
+SAMPLE = 1000
+"""How many codes stand for a space whose values are all predicted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +48,7 @@ class Table:
         Raises:
             UnknownNameError: no such column.
         """
-        if column not in self.columns:
-            raise UnknownNameError(f"The table has no column {column!r}.{near_miss(column, self.columns)}")
+        _check_column(column, self.columns)
         rows = np.array([self._rows.get(arch, -1) for arch in archs], dtype=int)
         return np.where(rows >= 0, self.columns[column][rows], np.nan)
 
@@ -59,8 +63,52 @@ class Table:
         return {name: float(values[self._rows[arch]]) for name, values in self.columns.items()}
 
 
+@dataclass(frozen=True, eq=False)
+class Surrogate:
+    """Named columns that are functions of the code, for a space too large to list: there are no rows to rank among.
+
+    Args:
+        columns: by name, what returns the predictions of a model's members for n codes, shape (m, n).
+
+    >>> model = Surrogate({"ones": lambda archs: np.array([[sum(a) + error for a in archs] for error in (-1.0, 1.0)])})
+    >>> model.lookup("ones", [(1, 1), (0, 1)]), model.spread("ones", [(1, 1)])
+    (array([2., 1.]), array([1.]))
+    """
+
+    columns: Mapping[str, Callable[[Sequence[Architecture]], NDArray[np.float64]]]
+
+    def lookup(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the mean of the members' predictions, shape (n,).
+
+        Raises:
+            UnknownNameError: no such column.
+        """
+        means: NDArray[np.float64] = np.mean(self._members(column, archs), axis=0)
+        return means
+
+    def spread(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the standard deviation of the members' predictions, shape (n,); raises as `lookup`."""
+        deviations: NDArray[np.float64] = np.std(self._members(column, archs), axis=0)
+        return deviations
+
+    def _members(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        _check_column(column, self.columns)
+        return self.columns[column](archs) if archs else np.empty((1, 0))
+
+
+def _check_column(column: str, columns: Mapping[str, object]) -> None:
+    if column not in columns:
+        raise UnknownNameError(f"The table has no column {column!r}.{near_miss(column, columns)}")
+
+
+Records: TypeAlias = "Table | Surrogate"
+
+
 class Benchmark(Protocol):
-    """Where a table comes from and what it is about; `load` reads it."""
+    """Where records come from and what they are about; `load` reads them.
+
+    It may also have `caution`, a sentence on what its values are that a user must see beside them.
+    """
 
     @property
     def name(self) -> str:
@@ -89,13 +137,35 @@ class Benchmark(Protocol):
     def is_present(self) -> bool:
         """Whether its file can be found."""
 
-    def load(self) -> Table:
-        """Read the table.
+    def load(self) -> Records:
+        """Read the table, or what predicts its values.
 
         Raises:
             MissingDataError: the file is not there.
             DataError: the file is damaged or of another format.
         """
+
+
+def caution_of(benchmark: Benchmark) -> str:
+    """Return what a user must see beside the benchmark's values; empty where they are what they seem."""
+    return str(getattr(benchmark, "caution", ""))
+
+
+def codes_of(records: Records, space: SearchSpace, seed: int) -> list[Architecture]:
+    """Return the codes that a table lists; where all are predicted, a sample of the space drawn by the seed."""
+    return list(records.archs) if isinstance(records, Table) else draw_up_to(space, seed, SAMPLE)
+
+
+def table_of(benchmark: Benchmark) -> Table:
+    """Read a benchmark that must list its codes.
+
+    Raises:
+        SettingError: it predicts its values.
+    """
+    records = benchmark.load()
+    if not isinstance(records, Table):
+        raise SettingError(f"The benchmark {benchmark.name} predicts its values and lists no codes: name a table.")
+    return records
 
 
 def benchmarks_of(space: SearchSpace) -> list[Benchmark]:
@@ -116,7 +186,7 @@ def is_about(benchmark: Benchmark, task: Task) -> bool:
 
 def noisy_truths(
     benchmark: Benchmark,
-    table: Table,
+    records: Records,
     column: str,
     archs: Sequence[Architecture],
     draws: int,
@@ -125,13 +195,16 @@ def noisy_truths(
     """Return repetitions of a truth that differ by its own noise, shape (r, n); None where nothing is known of it.
 
     A benchmark that has `repetitions` of the column has trained that often; one that has `noise` gives the standard
-    deviation of one training, of which `draws` repetitions are drawn.
+    deviation of one training, of which `draws` repetitions are drawn, and so is what a surrogate's members differ by.
     """
     if names := getattr(benchmark, "repetitions", {}).get(column):
-        return np.stack([table.lookup(name, archs) for name in names])
-    if deviation := getattr(benchmark, "noise", {}).get(column):
-        return table.lookup(column, archs) + rng.normal(0.0, deviation, (draws, len(archs)))
-    return None
+        return np.stack([records.lookup(name, archs) for name in names])
+    deviation = getattr(benchmark, "noise", {}).get(column)
+    if deviation is None and isinstance(records, Surrogate):
+        deviation = records.spread(column, archs)
+    if deviation is None:
+        return None
+    return records.lookup(column, archs) + rng.normal(0.0, deviation, (draws, len(archs)))
 
 
 def _task_settings(benchmark: Benchmark) -> Mapping[str, float]:

@@ -145,7 +145,11 @@ def result(found: Result, folder: Path) -> None:
         out(f"{found.final_estimator} could not score it: see `archsieve report {folder}`")
     if found.truth is not None:
         t = found.truth
-        out(f"{t.column} of {t.benchmark}: {t.value:.2f}, rank {t.rank} of {t.count} (best {t.best:.2f})")
+        value = f"{t.value:.2f}" if t.spread is None else f"{t.value:.2f} ± {t.spread:.2f}"
+        among = "" if t.spread is None else " candidates"
+        out(f"{t.column} of {t.benchmark}: {value}, rank {t.rank} of {t.count}{among} (best {t.best:.2f})")
+        if t.caution:
+            out(f"    {t.caution}")
     if found.cost.network_epochs is not None:
         share = (
             f", {100 * found.cost.network_epochs / found.exhaustive_network_epochs:.1f} % of training all candidates"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from archsieve import metrics
-from archsieve.benchmark import find_benchmark, noisy_truths
+from archsieve.benchmark import codes_of, find_benchmark, noisy_truths
 from archsieve.benchmarks.files import fault, read_columns, shown
 from archsieve.errors import MissingDataError, SettingError, UnknownNameError
 from archsieve.executor import Serial
@@ -118,6 +118,8 @@ def judge(
 ) -> list[Judgement]:
     """Return a judgement of each estimator over all codes of the session's space that a table knows.
 
+    Where a benchmark predicts all codes, over a sample of them, drawn by the session's seed.
+
     Args:
         session: scores the codes, and judges estimators on its executor.
         estimators: what to judge.
@@ -136,10 +138,10 @@ def judge(
     _check(epsilon, bootstraps)
     recipe = find_benchmark(session.space, truth, benchmark)
     table, column = recipe.load(), truth or str(recipe.truth)
-    values = table.lookup(column, table.archs)
+    codes = codes_of(table, session.space, session.seed)
     archs = [
         arch
-        for arch, value in zip(table.archs, values, strict=True)
+        for arch, value in zip(codes, table.lookup(column, codes), strict=True)
         if not np.isnan(value) and (not distinct or session.space.canonical(arch) == arch)
     ]
     archs = _within(session, archs, limits or {})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from archsieve.benchmark import benchmarks_of, is_about
+from archsieve.benchmark import Table, benchmarks_of, caution_of, is_about
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.ledger import Ledger, in_macs, total
 from archsieve.provenance import Provenance, provenance
@@ -17,18 +17,18 @@ from archsieve.run_folder import RESULT_FILE, write_json, write_rounds
 from archsieve.searchers.funnel import run_funnel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmark import Table
+    from archsieve.benchmark import Benchmark, Records
     from archsieve.plan import Plan
     from archsieve.search import Round
     from archsieve.session import Session
     from archsieve.space import Architecture, Picture, SearchSpace
     from archsieve.task import Task
 
-_Known: TypeAlias = "tuple[Any, Table]"  # a benchmark and what it holds
+_Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,20 @@ class StageReport(Cost):
 
 @dataclass(frozen=True)
 class Truth:
-    """What a table says of the winner: the recorded value, its rank (1 is best, ties share it), and the best value."""
+    """What a benchmark says of the winner: its value, its rank (1 is best, ties share it), and the best value.
+
+    Of `count` codes of a table; where values are predicted, of the candidates of the run.
+
+    Attributes:
+        benchmark: its name.
+        column: which values.
+        value: of the winner.
+        rank: in 1..count.
+        count: codes with a value.
+        best: the greatest value.
+        spread: standard deviation of the predictions of the model's members; None where the value is recorded.
+        caution: what must be said beside it; empty for nothing.
+    """
 
     benchmark: str
     column: str
@@ -65,6 +78,8 @@ class Truth:
     rank: int
     count: int
     best: float
+    spread: float | None = None
+    caution: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +172,7 @@ def run_plan(
     if plan.final:
         account.pay(plan.final, [found.best])
     notes: list[str] = []
-    tables = list(tables_about(session.space, session.task, notes))
+    known = knowing_most(tables_about(session.space, session.task, notes), [found.best, *pool])
     result = Result(
         best=session.space.describe(found.best),
         code=found.best,
@@ -166,7 +181,7 @@ def run_plan(
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
         metric=getattr(session.task, "metric_name", "score"),
-        truth=true_rank(tables, found.best),
+        truth=true_rank(known, found.best, pool),
         truth_note=" ".join(notes),
         stages=reports,
         cost=account.total(),
@@ -177,16 +192,16 @@ def run_plan(
         picture=session.space.picture(found.best),
         provenance=provenance(command, session.device, session.executor.workers),
     )
-    write_rounds(session.folder, found.rounds, _known_of(session, pool, tables))
+    write_rounds(session.folder, found.rounds, _known_of(session, pool, known))
     write_json(session.folder / RESULT_FILE, asdict(result))
     return result
 
 
-def _known_of(session: Session, pool: Sequence[Architecture], tables: Sequence[_Known]) -> dict[str, NDArray[Any]]:
-    """Return what a report says about a pool: codes, the truth where a table has it, sizes in closed form."""
+def _known_of(session: Session, pool: Sequence[Architecture], truth: _Known | None) -> dict[str, NDArray[Any]]:
+    """Return what a report says about a pool: codes, the truth where a benchmark has it, sizes in closed form."""
     known: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
-    for benchmark, table in tables[:1]:
-        known["truth"] = table.lookup(str(benchmark.truth), pool)
+    if truth is not None:
+        known["truth"] = truth[1].lookup(str(truth[0].truth), pool)
     for size in ("params", "macs"):
         if closed_form := getattr(session.space, size, None):
             known[size] = np.array([closed_form(arch, session.task) for arch in pool], dtype=np.float64)
@@ -197,15 +212,37 @@ def _finite(score: float) -> float | None:
     return float(score) if math.isfinite(score) else None
 
 
-def true_rank(tables: Sequence[_Known], arch: Architecture) -> Truth | None:
-    """Return what the first table that knows `arch` says of it."""
-    for benchmark, table in tables:
-        values, own = table.columns[benchmark.truth], float(table.lookup(benchmark.truth, [arch])[0])
-        if not math.isnan(own):
-            rank = 1 + int(np.sum(values > own))
-            count = int(np.isfinite(values).sum())
-            return Truth(benchmark.name, benchmark.truth, own, rank, count, float(np.nanmax(values)))
-    return None
+def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) -> _Known | None:
+    """Return the benchmark that knows the first of the codes, and of those the most codes; the first among equals."""
+    best, most = None, (False, 0)
+    for benchmark, records in benchmarks:
+        known = np.isfinite(records.lookup(str(benchmark.truth), archs))
+        if (found := (bool(known[0]), int(known.sum()))) > most:
+            best, most = (benchmark, records), found
+    return best
+
+
+def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architecture]) -> Truth | None:
+    """Return what a benchmark says of a code: among all of a table, or, where it predicts, among the pool."""
+    if known is None:
+        return None
+    benchmark, records = known
+    column = str(benchmark.truth)
+    others = records.archs if isinstance(records, Table) else pool
+    values = records.lookup(column, [*others, arch])
+    own, values = float(values[-1]), values[:-1]
+    if math.isnan(own):
+        return None
+    return Truth(
+        benchmark=benchmark.name,
+        column=column,
+        value=own,
+        rank=1 + int(np.sum(values > own)),
+        count=int(np.isfinite(values).sum()),
+        best=float(np.nanmax(values)),
+        spread=None if isinstance(records, Table) else float(records.spread(column, [arch])[0]),
+        caution=caution_of(benchmark),
+    )
 
 
 def tables_about(space: SearchSpace, task: Task, notes: list[str]) -> Iterator[_Known]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmark import find_benchmark
+from archsieve.benchmark import find_benchmark, table_of
 from archsieve.errors import SettingError
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.pool import pool_size
 from archsieve.provenance import Provenance, provenance
 from archsieve.randomness import generator
 from archsieve.searchers.differential_evolution import differential_evolution
@@ -131,7 +132,7 @@ def mkr_study(
         command: what the user called, for the record.
 
     Raises:
-        SettingError: fewer than three estimators, one of them twice, or no search.
+        SettingError: fewer than three estimators, one of them twice, no search, or a space too large to list.
         UnknownNameError: no such benchmark or column.
         MissingDataError: the table's file is not there.
     """
@@ -140,8 +141,9 @@ def mkr_study(
     names = [estimator.name for estimator in estimators]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
+    pool_size(session.space)
     recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
-    table = recipe.load()
+    table = table_of(recipe)
     columns = {name: table.lookup(name, table.archs) for name in truths or [str(recipe.truth)]}
     unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
     archs = [arch for arch, lacks in zip(table.archs, unknown.tolist(), strict=True) if not lacks]

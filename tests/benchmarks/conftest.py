@@ -32,6 +32,11 @@ def published():
     return _loaded("nasbench201-published-proxies")
 
 
+@pytest.fixture(scope="session")
+def published301():
+    return _loaded("nasbench301-published-proxies")
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty ARCHSIEVE_DATA."""

@@ -21,7 +21,7 @@ def test_what_is_known_before_reading(name):
     benchmark = BENCHMARKS[name]
     assert benchmark.name == name
     assert isinstance(benchmark.space, SearchSpace)
-    assert name.startswith(benchmark.space.name)
+    assert name.startswith((benchmark.space.name, "nasbench301"))
     assert benchmark.task in TASKS
     assert benchmark.truth in benchmark.columns
     assert len(set(benchmark.columns)) == len(benchmark.columns)
@@ -71,6 +71,7 @@ def test_a_missing_file_says_where_it_comes_from(name, folder, monkeypatch):
         ("cells", "nasbench201-cifar10"),
         ("analog", "nasbench201-analog"),
         ("published", "nasbench201-published-proxies"),
+        ("published301", "nasbench301-published-proxies"),
     ],
 )
 def test_the_known_file_holds_what_was_announced(fixture, name, request):

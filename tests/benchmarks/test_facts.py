@@ -161,3 +161,15 @@ def test_published_proxies(published, cells):
     assert np.isnan(published.columns["jacov"]).sum() == 4
     agreement = spearman(published.columns["val_accuracy"], cells.lookup("val_acc_200", published.archs))
     assert agreement > 0.98  # other runs of the same cells: the codes are decoded in the right order
+
+
+def test_published_darts_cells(published301):
+    space = BENCHMARKS["nasbench301-published-proxies"].space
+    assert len(published301.archs) == len({space.canonical(arch) for arch in published301.archs}) == 250
+    sizes = np.array([space.params(arch, CIFAR) for arch in published301.archs])
+    assert spearman(sizes, published301.columns["params"]) > 0.9999
+    ratios = published301.columns["params"] * 1e6 / sizes  # theirs are about one per cent lower
+    assert 0.988 < ratios.min() < ratios.max() < 0.9951
+    truth = published301.columns["val_accuracy"]
+    assert (truth.min(), truth.max()) == (pytest.approx(90.728, abs=5e-4), pytest.approx(94.330, abs=5e-4))
+    assert kendall_tau(published301.columns["params"], truth) == pytest.approx(0.357, abs=5e-4)

@@ -11,6 +11,7 @@ from archsieve.registry import BENCHMARKS
 from archsieve.space import enumerate_space
 
 MACRO, PUBLISHED = BENCHMARKS["nasbench-macro-cifar10"], BENCHMARKS["nasbench201-published-proxies"]
+PUBLISHED_301 = BENCHMARKS["nasbench301-published-proxies"]
 CODES = ["".join(map(str, arch)) for arch in enumerate_space(MACRO.space)]
 
 
@@ -81,7 +82,7 @@ def test_macro_with_one_thing_wrong(folder, change, sentence):
     refused(MACRO, folder, rows, sentence)
 
 
-@pytest.mark.parametrize("benchmark", [MACRO, PUBLISHED], ids=lambda b: b.name)
+@pytest.mark.parametrize("benchmark", [MACRO, PUBLISHED, PUBLISHED_301], ids=lambda b: b.name)
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -97,7 +98,7 @@ def test_no_json(folder, benchmark, text, sentence):
     refused(benchmark, folder, text, sentence)
 
 
-@pytest.mark.parametrize("benchmark", [MACRO, PUBLISHED], ids=lambda b: b.name)
+@pytest.mark.parametrize("benchmark", [MACRO, PUBLISHED, PUBLISHED_301], ids=lambda b: b.name)
 def test_other_bytes_and_a_folder_in_its_place(folder, benchmark):
     path = folder / benchmark.source.file
     path.write_bytes(b"\xff\xfe{}")
@@ -168,3 +169,54 @@ def test_published_with_one_thing_wrong(folder, change, sentence):
 
 def test_published_without_cells(folder):
     refused(PUBLISHED, folder, {}, "holds no architecture")
+
+
+CELL = "[(0, 1), (1, 4), (2, 3), (0, 4), (1, 5), (2, 4), (1, 0), (4, 1)]"
+CELL_CODE = (0, 1, 4, 1, 4, 3, 3, 5, 4, 6, 0, 1)
+"""Pairs of predecessors: (0, 1) is the only one of node 2, (0, 2) the second of node 3, (1, 2) the fourth of node 4,
+(1, 4) the seventh of node 5; the lower predecessor's operation first, whatever the order in the key."""
+OTHER = "[(1, 0), (0, 1), (0, 6), (2, 5), (3, 5), (2, 6), (1, 5), (4, 6)]"
+OTHER_CODE = (0, 1, 0, 1, 6, 5, 5, 6, 5, 6, 5, 6)
+
+
+def published_301_rows():
+    scores = {name: float(i) for i, name in enumerate(PUBLISHED_301.columns[:-1])}
+    return {
+        f"[{CELL}, {OTHER}]": {**scores, "val_accuracy": 93.0},
+        f"[{OTHER}, {CELL}]": {**scores, "grasp": -1e8, "val_accuracy": 94.0},
+    }
+
+
+def test_published_darts_flat_and_nested_are_one(folder):
+    flat = published_301_rows()
+    nested = {
+        key: {n: v if n == "val_accuracy" else {"score": v, "time": 0.1} for n, v in row.items()}
+        for key, row in flat.items()
+    }
+    for form in (flat, nested, {"cifar10": nested}):
+        table = load(PUBLISHED_301, folder, form)
+        assert table.archs == (CELL_CODE + OTHER_CODE, OTHER_CODE + CELL_CODE)
+        assert table.row(CELL_CODE + OTHER_CODE)["jacov"] == 3.0
+        assert np.isnan(table.row(OTHER_CODE + CELL_CODE)["grasp"])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "__import__('os').system('false')",
+        f"[{CELL}]",
+        f"[{CELL}, {CELL[:-9]}]]",
+        f"[{CELL}, {CELL.replace('(4, 1)', '(5, 1)')}]",
+        f"[{CELL}, {CELL.replace('(4, 1)', '(4, 7)')}]",
+        f"[{CELL}, {CELL.replace('(4, 1)', '(1, 1)')}]",
+    ],
+)
+def test_published_darts_keys_are_read_and_not_run(folder, key):
+    refused(PUBLISHED_301, folder, {**published_301_rows(), key: {}}, r"holds the key .*, but expected is one like")
+
+
+def test_one_darts_cell_written_in_two_ways_is_held_twice(folder):
+    rows = published_301_rows()
+    first = next(iter(rows))
+    rows[first.replace("(2, 3), (0, 4)", "(0, 4), (2, 3)")] = rows[first]
+    refused(PUBLISHED_301, folder, rows, r"holds the architecture .* twice")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archsieve import registry
-from archsieve.benchmark import Table
+from archsieve.benchmark import Surrogate, Table
 
 REGISTRIES = (
     registry.SPACES,
@@ -38,11 +38,12 @@ def restored(tmp_path):
 
 @pytest.fixture
 def publish(restored):
-    """Return a function that registers a made-up benchmark until the test ends."""
+    """Return a function that registers a made-up benchmark, of columns or a surrogate, until the test ends."""
 
-    def add(space, columns, truth="accuracy", *, archs=None, task="synthetic", name="made-up"):
-        table = Table(tuple(archs if archs is not None else all_codes(space)), columns)
-        registry.BENCHMARKS.add(name, MadeUp(name, space, task, table, truth))
+    def add(space, columns, truth="accuracy", *, archs=None, task="synthetic", name="made-up", caution=""):
+        is_table = not isinstance(columns, Surrogate)
+        table = Table(tuple(archs if archs is not None else all_codes(space)), columns) if is_table else columns
+        registry.BENCHMARKS.add(name, MadeUp(name, space, task, table, truth, caution))
 
     return add
 
@@ -58,8 +59,8 @@ class MadeUp:
 
     source = None
 
-    def __init__(self, name, space, task, table, truth):
-        self.name, self.space, self.task, self.truth = name, space, task, truth
+    def __init__(self, name, space, task, table, truth, caution):
+        self.name, self.space, self.task, self.truth, self.caution = name, space, task, truth, caution
         self._table = table
 
     @property

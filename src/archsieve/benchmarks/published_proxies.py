@@ -1,4 +1,4 @@
-"""Zero-cost scores of NAS-Bench-201 cells as NAS-Bench-Suite-Zero publishes them."""
+"""Zero-cost scores of NAS-Bench-201 and DARTS cells as NAS-Bench-Suite-Zero publishes them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
+from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
+from archsieve.spaces.darts import DARTS
 from archsieve.spaces.nasbench201 import NASBench201, from_naslib
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from archsieve.benchmark import Benchmark, Table
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
 
 PROXIES = (
     "flops",
@@ -38,11 +41,18 @@ _KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
 
 @dataclass(frozen=True)
 class PublishedProxies:
-    """Scores by cell, larger is better, and the validation accuracy in percent after 200 epochs.
+    """Scores by cell, larger is better, and the validation accuracy in percent.
 
-    A key is the text of NASLib's tuple; a score is a number or `{"score": ..., "time": ...}`; the cells may
-    lie below the name of the data set, as published. `flops` and `params` are in millions. NaN where a proxy
-    gave no score.
+    A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the data set, as
+    published. `flops` and `params` are in millions. NaN where a proxy gave no score.
+
+    Args:
+        name: the registered name.
+        task: name of the task.
+        source: provenance of the file.
+        space: what the cells belong to.
+        key: returns the code of a key's text.
+        example: a key, for messages.
 
     >>> CIFAR10.truth, CIFAR10.columns[-1]
     ('val_accuracy', 'val_accuracy')
@@ -51,13 +61,11 @@ class PublishedProxies:
     name: str
     task: str
     source: Source
+    space: SearchSpace
+    key: Callable[[str], Architecture]
+    example: str
     columns: tuple[str, ...] = (*PROXIES, "val_accuracy")
     truth: str = "val_accuracy"
-
-    @property
-    def space(self) -> NASBench201:
-        """The space with the benchmark's settings."""
-        return NASBench201()
 
     def is_present(self) -> bool:
         """Whether the file can be found."""
@@ -74,7 +82,7 @@ class PublishedProxies:
         content = read_json(path)
         if self.task in content:
             content = record(path, content[self.task], repr(self.task))
-        archs = [_code(path, key) for key in content]
+        archs = [self._code(path, key) for key in content]
         rows = [_scores(path, key, entry) for key, entry in content.items()]
         for key, row in zip(content, rows, strict=True):
             if missing := [name for name in self.columns if name not in row]:
@@ -83,12 +91,19 @@ class PublishedProxies:
         columns = {name: _column([row.get(name, np.nan) for row in rows]) for name in names}
         return assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
 
+    def _code(self, path: Path, key: str) -> Architecture:
+        """Return the code of a key, which is read and never evaluated."""
+        try:
+            return self.key(key)
+        except ArchitectureError as error:
+            raise fault(path, f"holds the key {key!r:.40}, but expected is one like {self.example!r}") from error
 
-def _code(path: Path, key: str) -> Architecture:
-    """Return the code of a key, read by a pattern and never evaluated."""
+
+def _naslib_code(key: str) -> Architecture:
+    """Return the code of the text of NASLib's tuple."""
     found = _KEY.fullmatch(key)
     if found is None:
-        raise fault(path, f"holds the key {key!r:.40}, but expected is one like '(0, 0, 4, 3, 0, 2)'")
+        raise ArchitectureError(f"{key!r} is no tuple of six numbers in 0..4.")
     return from_naslib([int(option) for option in found.groups()])
 
 
@@ -104,16 +119,33 @@ def _column(values: list[float]) -> NDArray[np.float64]:
     return np.where(column == NASLIB_NO_SCORE, np.nan, column)
 
 
+def _source(space: str, sha256: str) -> Source:
+    return Source(
+        file=f"published-proxies-{space}-cifar10.json",
+        origin="NAS-Bench-Suite-Zero (https://github.com/automl/NASLib, zerocost branch), its "
+        f"zc_{space}.json or a part of it, under this name",
+        licence="Apache-2.0",
+        citation="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
+        sha256=sha256,
+    )
+
+
 CIFAR10: Benchmark = PublishedProxies(
     name="nasbench201-published-proxies",
     task="cifar10",
-    source=Source(
-        file="published-proxies-nasbench201-cifar10.json",
-        origin="NAS-Bench-Suite-Zero (https://github.com/automl/NASLib, zerocost branch), its "
-        "zc_nasbench201.json or a part of it, under this name",
-        licence="Apache-2.0",
-        citation="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv 2210.03230",
-        sha256="6a08743e6ae2eca75a97b53985282763d8945dc0d5f0a979ce5792d087b859b1",
-    ),
+    source=_source("nasbench201", "6a08743e6ae2eca75a97b53985282763d8945dc0d5f0a979ce5792d087b859b1"),
+    space=NASBench201(),
+    key=_naslib_code,
+    example="(0, 0, 4, 3, 0, 2)",
 )
-"""245 cells."""
+"""245 cells; the accuracy is that after 200 epochs."""
+
+DARTS_CIFAR10: Benchmark = PublishedProxies(
+    name="nasbench301-published-proxies",
+    task="cifar10",
+    source=_source("nasbench301", "a02e0dc14cc01321149cd1bc02e166f23463211bce7251ba1c16dd3f5e0f8146"),
+    space=DARTS(),
+    key=DARTS().parse,
+    example="[[(0, 1), (1, 4), ...], [(1, 0), ...]]",
+)
+"""250 cells; the accuracy is what the surrogate of NAS-Bench-301 (arXiv 2008.09777) predicts after 100 epochs."""

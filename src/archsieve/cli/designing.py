@@ -21,7 +21,7 @@ from archsieve.pilot import CODES, read_pilot
 from archsieve.plan import forecast
 from archsieve.plan_text import plan_text
 from archsieve.pool import draw_pool
-from archsieve.running import tables_about
+from archsieve.running import knowing_most, tables_about
 from archsieve.session import Session
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _truth(
             recipe: Any = find_benchmark(session.space, column, benchmark)
             table = recipe.load()
         else:
-            recipe, table = next(tables_about(session.space, session.task, []), (None, None))
+            recipe, table = knowing_most(tables_about(session.space, session.task, []), archs) or (None, None)
         if table is not None:
             found = table.lookup(column or str(recipe.truth), archs)
             console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.")

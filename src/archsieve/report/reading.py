@@ -12,7 +12,7 @@ from archsieve.errors import RunFolderError
 from archsieve.provenance import Provenance
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
 from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
-from archsieve.running import Cost, Result, StageReport
+from archsieve.running import Cost, Result, StageReport, Truth
 from archsieve.space import Picture
 from archsieve.store import Row, Store, encode
 from archsieve.study import STUDY_FILE, Claim, Finding, Study
@@ -128,6 +128,7 @@ def _is_result(found: Any) -> bool:
     if not _has_all(found, Result) or not isinstance(found["stages"], list):
         return False
     parts = [(found["cost"], Cost), (found["picture"], Picture), (found["provenance"], Provenance)]
+    parts += [(found["truth"], Truth)] if found["truth"] is not None else []
     return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in found["stages"])])
 
 

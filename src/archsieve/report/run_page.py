@@ -39,7 +39,7 @@ def run_page(folder: Path) -> Page:
     picture = result["picture"]
     return Page(
         title=result["title"] or f"Search in {_name(run.space)}",
-        lead=f"The truth could not be looked up: {result['truth_note']}" if result["truth_note"] else "",
+        lead=_lead(result),
         cards=_cards(result),
         funnel=_funnel(result, run.fates),
         winner=result["best"],
@@ -50,6 +50,14 @@ def run_page(folder: Path) -> Page:
         made=[*made_by(result["provenance"], result["seed"]), *made],
         texts=texts,
     )
+
+
+def _lead(result: Mapping[str, Any]) -> str:
+    truth, missing = result["truth"], result["truth_note"]
+    said = [f"The truth could not be looked up: {missing}"] if missing else []
+    if truth and truth["caution"]:
+        said.append(f"What is called the truth here is {truth['column']} of {truth['benchmark']}. {truth['caution']}")
+    return " ".join(said)
 
 
 def _name(identity: Mapping[str, Any]) -> str:
@@ -63,10 +71,11 @@ def _cards(result: Mapping[str, Any]) -> list[Card]:
         note = f"{metric}, by {result['final_estimator']}" if final is not None else "it could not be computed"
         cards.append(Card("Final score", number(final), note))
     if truth := result["truth"]:
-        note = (
-            f"{number(truth['value'])}, the best is {number(truth['best'])}: {truth['column']} of {truth['benchmark']}"
-        )
-        cards.append(Card("True rank", f"{truth['rank']:,} of {truth['count']:,}", note))
+        value, name = number(truth["value"]), "True rank"
+        if (spread := truth["spread"]) is not None:
+            value, name = f"{value} ± {number(spread)}", "Predicted rank among the candidates"
+        note = f"{value}, the best is {number(truth['best'])}: {truth['column']} of {truth['benchmark']}"
+        cards.append(Card(name, f"{truth['rank']:,} of {truth['count']:,}", note))
     if (epochs := cost["network_epochs"]) is not None:
         note = f"{share(epochs / whole)} of training all candidates" if whole else ""
         cards.append(Card("Cost in network-epochs", number(epochs), note))
