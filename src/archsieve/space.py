@@ -79,6 +79,11 @@ class SearchSpace(ABC):
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return a new network for `arch`, from inputs `(n, *task.input_shape)` to `(n, task.num_outputs)`."""
 
+    @property
+    def extremes(self) -> tuple[Architecture, Architecture] | None:
+        """The smallest and the largest architecture, where every other is a part of the largest; else None."""
+        return None
+
     def is_valid(self, arch: Architecture) -> bool:
         """Whether a code with every option in range is an architecture of this space."""
         return True

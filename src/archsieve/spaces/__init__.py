@@ -4,3 +4,4 @@ from archsieve.registry import SPACES
 
 SPACES.add_lazy("nasbench-macro", "archsieve.spaces.nasbench_macro:NASBenchMacro")
 SPACES.add_lazy("nasbench201", "archsieve.spaces.nasbench201:NASBench201")
+SPACES.add_lazy("attentivenas", "archsieve.spaces.attentivenas:AttentiveNAS")
