@@ -134,7 +134,11 @@ class AttentiveNAS(SearchSpace):
     @cached_property
     def choices(self) -> tuple[int, ...]:
         """Number of options of each decision."""
-        return tuple(len(options) for _, options in self.decisions)
+        return tuple(map(len, self._options))
+
+    @cached_property
+    def _options(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(options for _, options in self.decisions)
 
     @property
     def extremes(self) -> tuple[Architecture, Architecture]:
@@ -147,14 +151,14 @@ class AttentiveNAS(SearchSpace):
 
     def values(self, arch: Architecture) -> tuple[int, ...]:
         """Return the chosen numbers, decision by decision: what published predictors of this space take."""
-        return tuple([options[option] for (_, options), option in zip(self.decisions, arch, strict=True)])
+        return tuple([options[option] for options, option in zip(self._options, arch, strict=True)])
 
     def genes(self, arch: Architecture) -> Genes:
         """Return the chosen numbers by what they are."""
         values, stages = self.values(arch), len(self.depths)
-        after = stages + 3
-        parts = (values[1:after], *(values[after + i * stages : after + (i + 1) * stages] for i in range(3)))
-        return Genes(values[0], *parts)
+        depths, kernels, expansions = stages + 3, 2 * stages + 3, 3 * stages + 3
+        widths = values[1:depths]
+        return Genes(values[0], widths, values[depths:kernels], values[kernels:expansions], values[expansions:])
 
     def of_values(self, values: Sequence[int], text: str | None = None) -> Architecture:
         """Return the code of chosen numbers, the inverse of `values`.
@@ -241,11 +245,11 @@ class AttentiveNAS(SearchSpace):
         """Return parameters and multiply-adds."""
         genes = self.genes(arch)
         side, last, head = halved(genes.resolution), genes.widths[-2], genes.widths[-1]
-        params, macs = (head + 1) * task.num_outputs, head * task.num_outputs
-        parts = [cost_of_stem(task.input_shape[0], genes.widths[0], side)]
-        for i, stride in enumerate(self.strides):
-            gene = genes.depths[i], genes.kernels[i], genes.expansions[i]
-            parts.append(cost_of_stage(side, genes.widths[i], genes.widths[i + 1], *gene, stride, self.squeezes[i]))
-            side = halved(side) if stride == 2 else side
-        parts.append(cost_of_head(side, last, HEAD_EXPANSION * last, head))
-        return params + sum([part[0] for part in parts]), macs + sum([part[1] for part in parts])
+        params, macs = cost_of_stem(task.input_shape[0], genes.widths[0], side)
+        rules = *genes[2:], self.strides, self.squeezes
+        for before, outputs, *rule in zip(genes.widths[:-2], genes.widths[1:-1], *rules, strict=True):
+            more_params, more_macs = cost_of_stage(side, before, outputs, *rule)
+            params, macs = params + more_params, macs + more_macs
+            side = halved(side) if rule[-2] == 2 else side
+        more_params, more_macs = cost_of_head(side, last, HEAD_EXPANSION * last, head)
+        return params + more_params + (head + 1) * task.num_outputs, macs + more_macs + head * task.num_outputs
