@@ -14,7 +14,9 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.limits import Limits, Within
 from archsieve.plan import Pool, forecast
+from archsieve.pool import draw_pool
 from archsieve.search import Stage
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
@@ -36,6 +38,14 @@ def load(tmp_path):
         return load_plan(path, plugins)
 
     return load
+
+
+def test_a_plan_within_limits(load):
+    plan = load(HEAD + STAGE + "[limits]\nmax_macs = 6e8\nmin_params = 1000")
+    assert plan.space == Within(NASBenchMacro(), Digits(), Limits(max_macs=6e8, min_params=1000))
+    assert all(plan.space.macs(arch, plan.task) <= 6e8 for arch in draw_pool(plan.space, 0, 20))
+    (row,) = forecast(load(HEAD + STAGE + "[limits]\nmax_macs = 2e6"))
+    assert 0 < row.candidates < 3969
 
 
 def test_a_plan_says_everything(load):
@@ -203,6 +213,21 @@ MISTAKES = {
     "range in task": (
         'space = "nasbench-macro"\ntask = { name = "digits", validation_fraction = 1.5 }\n' + STAGE,
         "`0 <= validation_fraction < 1` must hold, but got 1.5.",
+    ),
+    # limits
+    "key of limits": (
+        HEAD + STAGE + "[limits]\nmax_mac = 6e8",
+        "the table of limits has no key 'max_mac'. Did you mean 'max_macs'?",
+    ),
+    "text for limits": ("limits = 6e8\n" + HEAD + STAGE, "limits must be a table, but is 600000000.0."),
+    "text for limit": (HEAD + STAGE + '[limits]\nmax_macs = "small"', "max_macs must be a number, but is 'small'."),
+    "no limit": (
+        HEAD + STAGE + "[limits]",
+        "A limit needs at least one of max_macs, max_params, min_macs, min_params.",
+    ),
+    "limits crossed": (
+        HEAD + STAGE + "[limits]\nmax_macs = 5\nmin_macs = 6",
+        "`0 <= min_macs <= max_macs` must hold, but got 6 and 5.",
     ),
     # stages
     "key of stage": (

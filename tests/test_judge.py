@@ -12,6 +12,7 @@ from archsieve.errors import DataError, MissingDataError, SettingError, UnknownN
 from archsieve.estimators.lookup import Lookup
 from archsieve.executor import Processes, Serial
 from archsieve.judge import judge, judge_file
+from archsieve.limits import Limits
 from archsieve.registry import BENCHMARKS, ESTIMATORS
 from archsieve.session import Session
 from archsieve.space import enumerate_space
@@ -227,10 +228,10 @@ def test_only_what_is_within_the_limits(tmp_path, publish, monkeypatch):
     publish(SPACE, {"truth": np.arange(27.0)}, "truth")
     monkeypatch.setitem(ESTIMATORS._entries, "params", Position)
     with Session(tmp_path, SPACE, TASK) as session:
-        (found,) = judge(session, [Position()], limits={"params": 20})
+        (found,) = judge(session, [Position()], limits=Limits(max_params=20))
         assert (found.count, found.mkr) == (21, 1 / 21)
         with pytest.raises(SettingError, match="Only 9 codes are left by params <= 8, but 10 are needed: allow more"):
-            judge(session, [Position()], limits={"params": 8})
+            judge(session, [Position()], limits=Limits(max_params=8))
 
 
 def test_what_is_told_beyond_the_size(file):

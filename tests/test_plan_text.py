@@ -21,10 +21,12 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.limits import Limits, Within
 from archsieve.plan import Plan, Pool
 from archsieve.plan_text import plan_text
 from archsieve.registry import ESTIMATORS
 from archsieve.search import Stage
+from archsieve.spaces.attentivenas import AttentiveNAS
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
@@ -56,6 +58,19 @@ def test_every_shipped_plan_is_read_as_it_was(again, name):
     plan = load_plan(find_plan(name))
     assert again(plan) == plan
     assert again(replace(plan, seed=plan.seed + 1)) != plan
+
+
+def test_limits_and_settings_of_nested_lists(again):
+    space, limits = AttentiveNAS(resolutions=(160, 192), kernels=((3,),) * 7), Limits(max_macs=6e8, min_params=1000)
+    plan = plan_of(space=Within(space, Digits(), limits))
+    assert again(plan) == plan
+    assert again(plan) != again(replace(plan, space=space))
+
+
+def test_limits_for_another_task_are_refused():
+    plan = plan_of(space=Within(NASBenchMacro(), Synthetic(), Limits(max_macs=6e8)))
+    with pytest.raises(SettingError, match=r"Limits of the form Form.* have no place in a plan of another task"):
+        plan_text(plan)
 
 
 def test_a_plan_says_everything(again):

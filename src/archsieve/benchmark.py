@@ -52,6 +52,14 @@ class Table:
         rows = np.array([self._rows.get(arch, -1) for arch in archs], dtype=int)
         return np.where(rows >= 0, self.columns[column][rows], np.nan)
 
+    def within(self, space: SearchSpace) -> Table:
+        """Return the table of those of its codes that are architectures of the space."""
+        kept = [row for row, arch in enumerate(self.archs) if space.is_valid(arch)]
+        if len(kept) == len(self.archs):
+            return self
+        columns = {name: values[kept] for name, values in self.columns.items()}
+        return Table(tuple(self.archs[row] for row in kept), columns)
+
     def row(self, arch: Architecture) -> dict[str, float]:
         """Return all columns of one code.
 
@@ -90,6 +98,10 @@ class Surrogate:
         """Return the standard deviation of the members' predictions, shape (n,); raises as `lookup`."""
         deviations: NDArray[np.float64] = np.std(self._members(column, archs), axis=0)
         return deviations
+
+    def within(self, space: SearchSpace) -> Surrogate:
+        """Return itself: it lists no codes that could lie outside of the space."""
+        return self
 
     def _members(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         _check_column(column, self.columns)
@@ -169,8 +181,8 @@ def table_of(benchmark: Benchmark) -> Table:
 
 
 def benchmarks_of(space: SearchSpace) -> list[Benchmark]:
-    """Return the registered benchmarks about exactly this space, in order of registration."""
-    return [b for name in BENCHMARKS if (b := BENCHMARKS[name]).space == space]
+    """Return the registered benchmarks about exactly this space, or all of it, in order of registration."""
+    return [b for name in BENCHMARKS if (b := BENCHMARKS[name]).space == space.whole]
 
 
 def task_of(benchmark: Benchmark) -> Task:
@@ -219,7 +231,7 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
         MissingDataError: one would do, but its file is not there.
     """
     about = [BENCHMARKS[name]] if name else benchmarks_of(space)
-    if any(b.space != space for b in about):
+    if any(b.space != space.whole for b in about):
         raise UnknownNameError(f"The benchmark {name!r} is not about the space {space.name} with these settings.")
     if not about:
         raise UnknownNameError(f"No benchmark is about the space {space.name} with these settings: no truth is known.")

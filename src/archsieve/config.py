@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
+from archsieve.limits import Limits, Within
 from archsieve.plan import Plan, Pool
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
 from archsieve.search import Stage, exact
@@ -20,7 +21,7 @@ from archsieve.search import Stage, exact
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-_PLAN_KEYS = ("title", "seed", "space", "task", "pool", "stage", "final")
+_PLAN_KEYS = ("title", "seed", "space", "limits", "task", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")
 _PLAIN: dict[str, tuple[str, tuple[type, ...]]] = {
     "int": ("whole number", (int,)),
@@ -78,9 +79,10 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
         if key not in table:
             raise PlanError(f"the key {key!r} is missing.")
     stages = _typed("stage", "list of tables [[stage]]", table["stage"], list)
+    space, task = make("space", table["space"], plugins), make("task", table["task"], plugins)
     return Plan(
-        space=make("space", table["space"], plugins),
-        task=make("task", table["task"], plugins),
+        space=Within(space, task, _limits(table["limits"])) if "limits" in table else space,
+        task=task,
         stages=tuple(s for i, row in enumerate(stages, 1) for s in _stages(row, f"stage {i}", plugins)),
         pool=_pool(table.get("pool", "all"), plugins),
         final=make("estimator", table["final"], plugins) if "final" in table else None,
@@ -242,6 +244,12 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
     names = ("sample", *of_evolution)
     numbers = {key: _typed(key, "whole number", table[key], int) for key in names if key in table}
     return Pool(evolve=evolve, **numbers)
+
+
+def _limits(value: Any) -> Limits:
+    table, known = _typed("limits", "table", value, dict), {f.name: f for f in fields(Limits)}
+    _check_keys(table, known, "the table of limits")
+    return Limits(**{key: _setting(known[key], limit, ()) for key, limit in table.items()})
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:

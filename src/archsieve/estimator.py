@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -148,7 +148,8 @@ class Priced(Protocol):
 def identity(thing: Any) -> Any:
     """Return what makes `thing` what it is as plain JSON values: type, version and every setting.
 
-    A dataclass may define `identity()` itself, to leave a path out and put a content hash in.
+    A dataclass may define `identity()` itself, to leave a path out and put a content hash in. A field whose metadata
+    has "added" is left out at its default, so that what was stored before there was such a setting still answers.
 
     Raises:
         SettingError: a setting is no plain value.
@@ -156,7 +157,8 @@ def identity(thing: Any) -> Any:
     if hasattr(thing, "identity") and not isinstance(thing, type):
         return identity(thing.identity())
     if is_dataclass(thing) and not isinstance(thing, type):
-        settings = {f.name: _declared(f.type, identity(getattr(thing, f.name))) for f in fields(thing)}
+        known = ((f, getattr(thing, f.name)) for f in fields(thing))
+        settings = {f.name: _declared(f.type, identity(v)) for f, v in known if not _is_quiet(f, v)}
         return {"type": type(thing).__name__, "version": getattr(thing, "version", 1), **settings}
     if isinstance(thing, Mapping):
         return {str(key): identity(value) for key, value in thing.items()}
@@ -170,6 +172,10 @@ def identity(thing: Any) -> Any:
         f"A setting must be a plain value (number, text, tuple, dataclass), but got {thing!r} of type "
         f"{type(thing).__name__}."
     )
+
+
+def _is_quiet(field: Field[Any], value: Any) -> bool:
+    return bool(field.metadata.get("added")) and bool(value == field.default)
 
 
 def _declared(kind: Any, value: Any) -> Any:

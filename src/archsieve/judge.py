@@ -19,12 +19,13 @@ from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS, near_miss
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from archsieve.executor import Executor
+    from archsieve.limits import Limits
     from archsieve.session import Session
     from archsieve.space import Architecture
 
@@ -112,7 +113,7 @@ def judge(
     truth: str | None = None,
     benchmark: str | None = None,
     distinct: bool = False,
-    limits: Mapping[str, float] | None = None,
+    limits: Limits | None = None,
     epsilon: float = 0.1,
     bootstraps: int = 0,
 ) -> list[Judgement]:
@@ -126,25 +127,25 @@ def judge(
         truth: the column; the benchmark's own unless given.
         benchmark: the table; the first one present unless given.
         distinct: over one code a network, the canonical one, instead of all codes.
-        limits: the most a code may have of some costs, e.g. {"params": 1e6}: others are left out.
+        limits: what codes may cost: others are left out.
         epsilon: what lacks no more than that to the best is near it, in the truth's unit.
         bootstraps: how often the codes are drawn anew, with replacement, for intervals.
 
     Raises:
-        UnknownNameError: no such benchmark, column or cost.
+        UnknownNameError: no such benchmark or column.
         MissingDataError: the table's file is not there.
         SettingError: fewer than ten codes are left, or a number is negative.
     """
     _check(epsilon, bootstraps)
     recipe = find_benchmark(session.space, truth, benchmark)
-    table, column = recipe.load(), truth or str(recipe.truth)
+    table, column = recipe.load().within(session.space), truth or str(recipe.truth)
     codes = codes_of(table, session.space, session.seed)
     archs = [
         arch
         for arch, value in zip(codes, table.lookup(column, codes), strict=True)
         if not np.isnan(value) and (not distinct or session.space.canonical(arch) == arch)
     ]
-    archs = _within(session, archs, limits or {})
+    archs = archs if limits is None else _within(session, archs, limits)
     if len(archs) < TOP:
         raise SettingError(f"The column {column!r} of {recipe.name} knows {len(archs)} codes, but {TOP} are needed.")
     scores = session.scores(estimators, archs)
@@ -168,16 +169,14 @@ def _check(epsilon: float, bootstraps: int) -> None:
         raise SettingError(f"`epsilon >= 0` and `bootstraps >= 0` must hold, but got {epsilon} and {bootstraps}.")
 
 
-def _within(session: Session, archs: list[Architecture], limits: Mapping[str, float]) -> list[Architecture]:
+def _within(session: Session, archs: list[Architecture], limits: Limits) -> list[Architecture]:
     """Return the codes whose costs are within the limits."""
-    for cost, most in limits.items():
-        scores = session.scores([ESTIMATORS[cost]()], archs)[:, 0]
-        archs = [arch for arch, score in zip(archs, scores, strict=True) if score <= most]
-        if len(archs) < TOP:
-            raise SettingError(
-                f"Only {len(archs)} codes are left by {cost} <= {most:g}, but {TOP} are needed: allow more."
-            )
-    return archs
+    names = list(limits.bounds)
+    costs = session.scores([ESTIMATORS[name]() for name in names], archs)
+    kept = [arch for arch, row in zip(archs, costs, strict=True) if limits.admits(dict(zip(names, row, strict=True)))]
+    if len(kept) < TOP:
+        raise SettingError(f"Only {len(kept)} codes are left by {limits}, but {TOP} are needed: allow more.")
+    return kept
 
 
 def judge_file(path: Path, truth: str, *, epsilon: float = 0.1, bootstraps: int = 0, seed: int = 0) -> list[Judgement]:

@@ -25,6 +25,9 @@ class Supernet(Protocol):
 
     Law: `extract(a)(x) == supernet(x, a)`, in training and in evaluation mode; what is extracted shares no storage
     with the supernet and loads strictly into `build(a)`.
+
+    One whose paths use parts of its tensors also has `cut(tensor, shape)`, the part of that shape, so that
+    `extract_path` can extract them.
     """
 
     def __call__(self, inputs: Tensor, arch: Architecture) -> Tensor:
@@ -35,11 +38,15 @@ class Supernet(Protocol):
 
 
 def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Architecture) -> nn.Module:
-    """Return the network of `arch` with copies of the supernet's weights, in its mode and on its device."""
+    """Return the network of `arch` with copies of the supernet's weights, in its mode and on its device.
+
+    Weights go by name; where the network's is smaller, the supernet says which part of its own it is.
+    """
     with torch.device("meta"):  # draws no random numbers
         network = space.build(arch, task)
-    state = supernet.state_dict()
-    network.load_state_dict({name: state[name].clone() for name in network.state_dict()}, assign=True)
+    state, cut = supernet.state_dict(), getattr(supernet, "cut", lambda tensor, shape: tensor)
+    own = {name: cut(state[name], tensor.shape).clone() for name, tensor in network.state_dict().items()}
+    network.load_state_dict(own, assign=True)
     return network.train(supernet.training)
 
 

@@ -7,14 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import MissingPackageError, SettingError
+from archsieve.limits import Within
 from archsieve.plan import Pool
 from archsieve.registry import ESTIMATORS, SPACES, TASKS
+from archsieve.task import form_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.plan import Plan
     from archsieve.registry import Registry
+    from archsieve.space import SearchSpace
 
 
 def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
@@ -26,7 +29,8 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
     import tomli_w
 
     table: dict[str, Any] = {"title": plan.title} if plan.title else {}
-    table |= {"seed": plan.seed, "space": _table(SPACES, plan.space), "task": _table(TASKS, plan.task)}
+    space, limits = _space(plan)
+    table |= {"seed": plan.seed, "space": _table(SPACES, space), **limits, "task": _table(TASKS, plan.task)}
     if plan.pool != Pool():
         table["pool"] = _settings(plan.pool)
     table["stage"] = [
@@ -38,6 +42,15 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
         table["final"] = _table(ESTIMATORS, plan.final)
     lines = [line for comment in comments for line in comment.split("\n")]
     return "".join(f"# {line}\n" for line in lines) + tomli_w.dumps(table)
+
+
+def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
+    """Return the space without its limits, and the table of those."""
+    if not isinstance(plan.space, Within):
+        return plan.space, {}
+    if plan.space.task != form_of(plan.task):
+        raise SettingError(f"Limits of the form {plan.space.task} have no place in a plan of another task.")
+    return plan.space.space, {"limits": _settings(plan.space.limits)}
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:

@@ -53,6 +53,8 @@ def pool_size(space: SearchSpace, sample: int | None = None) -> int:
             )
         return sample
     count = len(_distinct(space))
+    if not count:
+        space.sample(generator(0, "sample", "pool"))  # raises, and says why there are none
     if sample is not None and sample > count:
         raise SettingError(f"`1 <= sample <= {count}` must hold in {space.name}, but got {sample}.")
     return sample or count

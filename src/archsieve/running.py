@@ -246,12 +246,15 @@ def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architect
 
 
 def tables_about(space: SearchSpace, task: Task, notes: list[str]) -> Iterator[_Known]:
-    """Yield the present benchmarks with a truth about this space and task; `notes` gets what cannot be read."""
+    """Yield the present benchmarks with a truth about this space and task, and what they hold of the space.
+
+    `notes` gets what cannot be read.
+    """
     for benchmark in benchmarks_of(space):
         if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
             continue
         try:
-            table = benchmark.load()
+            table = benchmark.load().within(space)
         except ArchsieveError as error:  # a search does not need the truth
             notes.append(str(error))
             continue

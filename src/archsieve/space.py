@@ -10,6 +10,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -81,6 +82,16 @@ class SearchSpace(ABC):
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return a new network for `arch`, from inputs `(n, *task.input_shape)` to `(n, task.num_outputs)`."""
 
+    @property
+    def whole(self) -> SearchSpace:
+        """The space this one is a part of, with the same codes: what benchmarks are about. Itself unless limited."""
+        return self
+
+    @property
+    def extremes(self) -> tuple[Architecture, Architecture] | None:
+        """The smallest and the largest architecture, where every other is a part of the largest; else None."""
+        return None
+
     def is_valid(self, arch: Architecture) -> bool:
         """Whether a code with every option in range is an architecture of this space."""
         return True
@@ -133,7 +144,7 @@ class SearchSpace(ABC):
         Raises:
             ArchitectureError: no valid neighbour in 10,000 draws.
         """
-        movable = [i for i, n in enumerate(self.choices) if n > 1]
+        movable = movable_decisions(tuple(self.choices))
         for _ in range(_ATTEMPTS if movable else 0):
             i = movable[int(rng.integers(len(movable)))]
             option = int(rng.integers(self.choices[i] - 1))
@@ -141,6 +152,12 @@ class SearchSpace(ABC):
             if self.is_valid(other):
                 return other
         raise ArchitectureError(f"{self.describe(arch)!r} has no valid neighbour in {self.name}: nothing to mutate to.")
+
+
+@lru_cache
+def movable_decisions(choices: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the decisions that have more than one option."""
+    return tuple(i for i, options in enumerate(choices) if options > 1)
 
 
 def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> Architecture:

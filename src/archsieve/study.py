@@ -143,7 +143,7 @@ def mkr_study(
         raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
     pool_size(session.space)
     recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
-    table = table_of(recipe)
+    table = table_of(recipe).within(session.space)
     columns = {name: table.lookup(name, table.archs) for name in truths or [str(recipe.truth)]}
     unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
     archs = [arch for arch, lacks in zip(table.archs, unknown.tolist(), strict=True) if not lacks]

@@ -13,7 +13,8 @@ from archsieve.checkpoint import epochs_trained
 from archsieve.errors import SettingError
 from archsieve.estimator import Context, Estimator, Fittable
 from archsieve.estimators import one_shot
-from archsieve.estimators.one_shot import OneShot, _fair, each_path, use_batch_statistics
+from archsieve.estimators.one_shot import OneShot, each_path, use_batch_statistics
+from archsieve.estimators.paths import fair
 from archsieve.evaluation import evaluate
 from archsieve.networks import build_network, build_supernet, channels_last, laid_out
 from archsieve.randomness import generator
@@ -171,7 +172,7 @@ def test_fair_sampling_trains_every_option_once_a_step():
     seen = Counter()
     rng = np.random.default_rng(0)
     for _ in range(300):
-        paths = list(_fair(SPACE, rng))
+        paths = list(fair(SPACE, rng))
         assert all(sorted(column) == [0, 1, 2] for column in zip(*paths, strict=True))
         seen.update(paths)
     assert len(seen) == 27
@@ -182,7 +183,7 @@ def test_fair_sampling_takes_the_sum_of_gradients(tmp_path):
     ctx = fitted(tmp_path, OneShot(epochs=1, batch_size=54, sampling="fair", weight_decay=0.0, momentum=0.0, clip=1e9))
     supernet = laid_out(build_supernet(SPACE, TASK, 0), "cpu").train()
     ((inputs, targets),) = TASK.batches("train", batch_size=54, rng=generator(0, "train", 0), augment=True)
-    for arch in _fair(SPACE, generator(0, "sample", 0)):
+    for arch in fair(SPACE, generator(0, "sample", 0)):
         TASK.loss(supernet(channels_last(inputs), arch), targets).backward()
     expected = {name: p - 0.025 * p.grad for name, p in supernet.named_parameters()}
     state = weights(ctx)
@@ -272,8 +273,11 @@ def test_a_space_without_supernet_is_refused(tmp_path):
     [
         ({"scoring_items": 0}, "`scoring_items >= 1` must hold, but got scoring_items=0"),
         ({"epochs": 0}, "`epochs >= 1`"),
-        ({"sampling": "unfair"}, "`sampling` must be 'uniform' or 'fair', but got 'unfair'"),
+        ({"sampling": "unfair"}, "`sampling` must be 'uniform', 'fair' or 'sandwich', but got 'unfair'"),
         ({"batch_norm": "none"}, "`batch_norm` must be 'batch' or 'recalibrated', but got 'none'"),
+        ({"sampling": "sandwich", "random_paths": -1}, "`random_paths >= 0` must hold, but got random_paths=-1"),
+        ({"distillation": True}, "`random_paths` and `distillation` go with sampling='sandwich', not 'uniform'"),
+        ({"sampling": "fair", "random_paths": 3}, "go with sampling='sandwich', not 'fair'"),
         ({"recalibration_batches": 0}, "`recalibration_batches >= 1`"),
         ({"batch_size": 0}, "`batch_size >= 1` must hold"),
         ({"learning_rate": -0.1}, "`learning_rate > 0`"),

@@ -35,6 +35,7 @@ from archsieve.cli.options import (
 from archsieve.config import make
 from archsieve.errors import require
 from archsieve.judge import judge, judge_file
+from archsieve.limits import Limits
 from archsieve.report.study_figures import study_figures
 from archsieve.run_folder import write_json
 from archsieve.session import Session
@@ -74,7 +75,8 @@ def measure(
         estimators = [make("estimator", name, plugins) for name in proxy or []]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
         estimators += [make("estimator", n) for n in BASELINES if n not in {e.name for e in estimators}]
-        limits = {"params": max_params, "macs": max_macs}
+        is_limited = max_params is not None or max_macs is not None
+        limits = Limits(max_params=max_params, max_macs=max_macs) if is_limited else None
         session = stack.enter_context(
             Session(
                 out or stack.enter_context(tempfile.TemporaryDirectory()),
@@ -92,7 +94,7 @@ def measure(
             truth=truth,
             benchmark=benchmark,
             distinct=distinct,
-            limits={cost: most for cost, most in limits.items() if most is not None},
+            limits=limits,
             epsilon=epsilon,
             bootstraps=bootstrap,
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.errors import require
+from archsieve.costs import cost_of
 from archsieve.estimator import Price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.costs import CostName
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
@@ -28,33 +29,17 @@ class Cost:
     space's method of that name gives it in closed form, else it is counted on the built network.
     """
 
-    name: Literal["params", "macs", "flops"]
+    name: CostName
     version: ClassVar[int] = 1
     chunk_size: ClassVar[int] = 256
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the costs, shape (n,)."""
-        closed_form = getattr(ctx.space, self.name, None)
-        return np.array([closed_form(a, ctx.task) if closed_form else self._count(a, ctx) for a in archs], dtype=float)
+        return np.array([cost_of(ctx.space, arch, ctx.task, self.name) for arch in archs], dtype=float)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return nothing: nothing is run."""
         return Price(0.0, 0.0)
-
-    def _count(self, arch: Architecture, ctx: Context) -> int:
-        require("torch", "torch")
-        import torch
-
-        from archsieve.networks import count_flops, count_macs, count_params
-
-        try:
-            with torch.device("meta"):
-                network = ctx.space.build(arch, ctx.task)
-        except RuntimeError:  # its code reads values, which the meta device has not; what is broken fails again below
-            network = ctx.space.build(arch, ctx.task)
-        if self.name == "params":
-            return count_params(network)
-        return {"macs": count_macs, "flops": count_flops}[self.name](network, ctx.task.input_shape)
 
 
 PARAMS = partial(Cost, "params")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from archsieve.checkpoint import epochs_trained, load_checkpoint
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
+from archsieve.estimators import paths
+from archsieve.estimators.distillation import Distilled
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.evaluation import evaluate_each, first_items
 from archsieve.networks import build_supernet, channels_last, laid_out
-from archsieve.pool import LARGEST_POOL
 from archsieve.randomness import generator
 from archsieve.recipe import Recipe
-from archsieve.space import size
 from archsieve.task import count_items
 from archsieve.training import train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from archsieve.estimator import Context, Scores
@@ -44,7 +44,8 @@ class OneShot:
         epochs: passes over the training split.
         sampling: "uniform" draws one path a step (single path one-shot, arXiv 1904.00420); "fair" takes as many paths
             a step as a decision has options, so that each option is trained once, and sums their gradients (FairNAS,
-            arXiv 1907.01845).
+            arXiv 1907.01845); "sandwich" takes the largest path, the smallest and some random ones, and sums their
+            gradients (arXiv 1903.05134): for a space whose networks are parts of the largest.
         batch_norm: "batch" normalises by the statistics of the batch, in training and in scoring, since running
             statistics mix all paths; "recalibrated" scores each path with running statistics of its own, taken anew
             on training batches (path by path, which is dearer).
@@ -56,10 +57,12 @@ class OneShot:
         batch_size: of a step, in training and in scoring.
         clip: largest norm of the gradient.
         scoring_items: validation items to score on; None for all.
+        random_paths: how many of a sandwich are random.
+        distillation: whether the other paths of a sandwich learn the outputs of the largest, and not the targets.
     """
 
     epochs: int = 50
-    sampling: Literal["uniform", "fair"] = "uniform"
+    sampling: Literal["uniform", "fair", "sandwich"] = "uniform"
     batch_norm: Literal["batch", "recalibrated"] = "batch"
     recalibration_batches: int = 16
     learning_rate: float = 0.025
@@ -69,6 +72,8 @@ class OneShot:
     batch_size: int = 64
     clip: float = 5.0
     scoring_items: int | None = None
+    random_paths: int = field(default=2, metadata={"added": True})
+    distillation: bool = field(default=False, metadata={"added": True})
     name: ClassVar[str] = "one_shot"
     version: ClassVar[int] = 2
     learns_from_pool: ClassVar[bool] = False
@@ -80,8 +85,12 @@ class OneShot:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise SettingError(f"`{name} >= 1` must hold, but got {name}={number}.")
-        if self.sampling not in ("uniform", "fair"):
-            raise SettingError(f"`sampling` must be 'uniform' or 'fair', but got {self.sampling!r}.")
+        if self.sampling not in ("uniform", "fair", "sandwich"):
+            raise SettingError(f"`sampling` must be 'uniform', 'fair' or 'sandwich', but got {self.sampling!r}.")
+        if self.random_paths < 0:
+            raise SettingError(f"`random_paths >= 0` must hold, but got random_paths={self.random_paths}.")
+        if self.sampling != "sandwich" and (self.distillation or self.random_paths != OneShot.random_paths):
+            raise SettingError(f"`random_paths` and `distillation` go with sampling='sandwich', not {self.sampling!r}.")
         if self.batch_norm not in ("batch", "recalibrated"):
             raise SettingError(f"`batch_norm` must be 'batch' or 'recalibrated', but got {self.batch_norm!r}.")
         self._recipe()
@@ -101,7 +110,7 @@ class OneShot:
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the paths trained, in epochs, and the forward passes that score `n` paths one by one."""
-        paths = max(space.choices) if self.sampling == "fair" else 1
+        paths = {"uniform": 1, "fair": max(space.choices), "sandwich": 2 + self.random_paths}[self.sampling]
         items = count_items(task, "validation") if self.scoring_items is None else self.scoring_items
         if self.batch_norm == "recalibrated":
             items += self.recalibration_batches * self.batch_size
@@ -111,23 +120,21 @@ class OneShot:
         """Train the supernet, going on from where it was stopped.
 
         Raises:
-            SettingError: the space has no supernet, or cannot be sampled fairly.
+            SettingError: the space has no supernet, or cannot be sampled so.
         """
-        sample = _uniform
-        if self.sampling == "fair":
-            sample = _fair
-            _check_fair(ctx.space)
+        sample = self._sampler(ctx.space)
         if epochs_trained(self._file(ctx)) >= self.epochs:
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
+        taught = Distilled(ctx.task)
 
         def forward(inputs: Tensor, choices: np.random.Generator) -> Iterator[Tensor]:
-            for arch in sample(ctx.space, choices):
-                yield supernet(inputs, arch)
+            outputs = (supernet(inputs, arch) for arch in sample(ctx.space, choices))
+            return taught.step(outputs) if self.distillation else outputs
 
         train(
             supernet,
-            ctx.task,
+            cast("Task", taught) if self.distillation else ctx.task,
             self._recipe(),
             epochs=self.epochs,
             seed=ctx.seed,
@@ -153,6 +160,16 @@ class OneShot:
         use_batch_statistics(supernet)
         found = self._evaluate(supernet, archs, ctx)
         return np.array([found[arch] for arch in archs])
+
+    def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
+        """Return what draws the paths of a step."""
+        if self.sampling == "fair":
+            paths.check_fair(space)
+            return paths.fair
+        if self.sampling == "sandwich":
+            paths.ends(space)
+            return partial(paths.sandwich, count=self.random_paths)
+        return paths.uniform
 
     def _recalibrated(self, supernet: nn.Module, arch: Architecture, ctx: Context) -> float:
         """Return the metric of one path with running statistics of its own."""
@@ -214,36 +231,3 @@ def use_batch_statistics(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()
-
-
-def _uniform(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Yield one path of the space."""
-    yield space.sample(rng)
-
-
-def _fair(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Yield paths that together hold every option of every decision once."""
-    paths = np.stack([rng.permutation(options) for options in space.choices], axis=1)
-    yield from (tuple(path) for path in paths.tolist())
-
-
-def _check_fair(space: SearchSpace) -> None:
-    """Check that every option can be trained once a step.
-
-    Raises:
-        SettingError: decisions differ in options, or not every code is an architecture (of a space too large to list,
-            ten thousand are looked at).
-    """
-    least, most = min(space.choices), max(space.choices)
-    if least != most:
-        raise SettingError(
-            f"Fair sampling trains every option equally often, but the decisions of {space.name} have {least} to "
-            f'{most} options: use sampling="uniform".'
-        )
-    rng = generator(0, "sample", "fair")
-    drawn = (tuple(rng.integers(0, space.choices).tolist()) for _ in range(10_000))
-    codes = drawn if size(space) > LARGEST_POOL else itertools.product(range(most), repeat=len(space.choices))
-    if not all(map(space.is_valid, codes)):
-        raise SettingError(
-            f'Fair sampling combines options freely, which {space.name} forbids: use sampling="uniform".'
-        )

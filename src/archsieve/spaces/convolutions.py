@@ -9,24 +9,32 @@ if TYPE_CHECKING:
 
 
 class Convolution(NamedTuple):
-    """A bias-free convolution: weights, output channels, output positions, and whether a BN follows."""
+    """A convolution: weights, output channels, output positions, and whether a BN follows, or it has a bias."""
 
     weights: int
     channels: int
     positions: int
     normalised: bool = True
+    biased: bool = False
 
 
 def convolution(
-    inputs: int, outputs: int, kernel: int, positions: int, *, groups: int = 1, normalised: bool = True
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    positions: int,
+    *,
+    groups: int = 1,
+    normalised: bool = True,
+    biased: bool = False,
 ) -> Convolution:
     """Return a convolution of that many input and output channels, kernel side and output positions."""
-    return Convolution(inputs // groups * outputs * kernel * kernel, outputs, positions, normalised)
+    return Convolution(inputs // groups * outputs * kernel * kernel, outputs, positions, normalised, biased)
 
 
 def params(convolutions: Iterable[Convolution]) -> int:
     """Return the parameters of convolutions and the affine BNs behind them."""
-    return sum(c.weights + 2 * c.channels * c.normalised for c in convolutions)
+    return sum(c.weights + (2 * c.normalised + c.biased) * c.channels for c in convolutions)
 
 
 def macs(convolutions: Iterable[Convolution]) -> int:

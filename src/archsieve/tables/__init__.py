@@ -79,6 +79,7 @@ class ScoreTable:
 
     def knows(self, space: SearchSpace, task: Task, seed: int) -> bool:
         """Whether it is about this space, task and seed."""
+        space = space.whole
         if self.card.space.get("type") != type(space).__name__ or self.card.seed != seed:
             return False
         return bool(identity(space) == self.card.space and identity(task) == self.card.task)
@@ -184,9 +185,9 @@ def read_card(path: Path) -> Card:
 
 
 def whole_table(space: SearchSpace, estimators: Sequence[Any], seed: int) -> ScoreTable | None:
-    """Return a shipped table that holds every one of these estimators over a whole space, whatever its task."""
+    """Return a shipped table that holds every one of these estimators over all of a space, whatever its task."""
     for table in shipped():
-        about = table.card.space == identity(space) and table.card.seed == seed and table.card.population == "all"
+        about = table.card.space == identity(space.whole) and table.card.seed == seed and table.card.population == "all"
         if about and all(table.column_of(e) for e in estimators):
             return table
     return None

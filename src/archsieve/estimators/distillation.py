@@ -1,0 +1,49 @@
+"""Distillation in place: smaller paths of a supernet learn what its largest path says (arXiv 1903.05134)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch.nn import functional
+
+from archsieve.networks import first_tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from torch import Tensor
+
+    from archsieve.task import Task
+
+
+class Distilled:
+    """A task whose loss, once a step has a teacher, is what outputs lack to the teacher's instead of the targets.
+
+    The loss is the cross-entropy of the outputs against the teacher's probabilities, both over dimension 1, a mean over
+    all else; its gradient is that of the Kullback-Leibler divergence. No gradient reaches the teacher.
+
+    Args:
+        task: gives batches, and the loss of the teacher.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._teacher: Tensor | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the task has."""
+        return getattr(self._task, name)
+
+    def step(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the outputs of one step; the first are the teacher's, as soon as their own loss is taken."""
+        self._teacher = None
+        for found in outputs:
+            yield found
+            if self._teacher is None:
+                self._teacher = first_tensor(found).detach().float().softmax(1)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the task's loss of the teacher, and of the others what they lack to it."""
+        if self._teacher is None:
+            return self._task.loss(outputs, targets)
+        return functional.cross_entropy(outputs.float(), self._teacher)

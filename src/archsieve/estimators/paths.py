@@ -1,0 +1,72 @@
+"""Which paths a supernet trains in a step."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.pool import LARGEST_POOL
+from archsieve.randomness import generator
+from archsieve.space import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from archsieve.space import Architecture, SearchSpace
+
+
+def uniform(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Yield one path of the space."""
+    yield space.sample(rng)
+
+
+def fair(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Yield paths that together hold every option of every decision once."""
+    paths = np.stack([rng.permutation(options) for options in space.choices], axis=1)
+    yield from (tuple(path) for path in paths.tolist())
+
+
+def sandwich(space: SearchSpace, rng: np.random.Generator, count: int) -> Iterator[Architecture]:
+    """Yield the largest path, the smallest, and `count` paths of the space."""
+    smallest, largest = ends(space)
+    yield from (largest, smallest)
+    yield from (space.sample(rng) for _ in range(count))
+
+
+def ends(space: SearchSpace) -> tuple[Architecture, Architecture]:
+    """Return the smallest and the largest architecture.
+
+    Raises:
+        SettingError: the space has no such.
+    """
+    if space.extremes is None:
+        raise SettingError(
+            f"The sandwich holds the smallest and the largest network, but the space {space.name} says of none that "
+            f'all others are parts of it: give it `extremes`, or use sampling="uniform".'
+        )
+    return space.extremes
+
+
+def check_fair(space: SearchSpace) -> None:
+    """Check that every option can be trained once a step.
+
+    Raises:
+        SettingError: decisions differ in options, or not every code is an architecture (of a space too large to list,
+            ten thousand are looked at).
+    """
+    least, most = min(space.choices), max(space.choices)
+    if least != most:
+        raise SettingError(
+            f"Fair sampling trains every option equally often, but the decisions of {space.name} have {least} to "
+            f'{most} options: use sampling="uniform".'
+        )
+    rng = generator(0, "sample", "fair")
+    drawn = (tuple(rng.integers(0, space.choices).tolist()) for _ in range(10_000))
+    codes = drawn if size(space) > LARGEST_POOL else itertools.product(range(most), repeat=len(space.choices))
+    if not all(map(space.is_valid, codes)):
+        raise SettingError(
+            f'Fair sampling combines options freely, which {space.name} forbids: use sampling="uniform".'
+        )

@@ -1,0 +1,278 @@
+"""Limits of cost, and the part of a space that keeps within them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from archsieve.costs import CostName, cost_of
+from archsieve.errors import ArchitectureError, SettingError
+from archsieve.estimator import identity
+from archsieve.space import Picture, SearchSpace, movable_decisions, neighbours
+from archsieve.task import form_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from torch import nn
+
+    from archsieve.space import Architecture
+    from archsieve.task import Task
+
+_DRAWS = 32  # before what is drawn is repaired instead: then one draw in ten is within, or fewer
+_PATIENCE = 1000  # moves without gain before a descent is given up
+_DESCENTS = 3  # given up before nothing is taken to be within
+_STEPS = 8  # moves of a walk by decision
+_REMEMBERED = 8192  # costs
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most, and the least, an architecture may cost; None is no limit.
+
+    Args:
+        max_macs: multiply-adds of one input.
+        max_params: parameters.
+        min_macs: multiply-adds of one input.
+        min_params: parameters.
+
+    >>> Limits(max_macs=600e6).admits({"macs": 203_389_568})
+    True
+    """
+
+    max_macs: float | None = None
+    max_params: float | None = None
+    min_macs: float | None = None
+    min_params: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not self.bounds:
+            raise SettingError(f"A limit needs at least one of {', '.join(f.name for f in fields(self))}.")
+        for name, (least, most) in self.bounds.items():
+            if not 0 <= least <= most or most == 0:
+                raise SettingError(f"`0 <= min_{name} <= max_{name}` must hold, but got {least:g} and {most:g}.")
+
+    @cached_property
+    def bounds(self) -> dict[CostName, tuple[float, float]]:
+        """Least and most of each cost that is limited."""
+        pairs: dict[CostName, tuple[float | None, float | None]] = {
+            "macs": (self.min_macs, self.max_macs),
+            "params": (self.min_params, self.max_params),
+        }
+        return {
+            name: (0.0 if least is None else least, float("inf") if most is None else most)
+            for name, (least, most) in pairs.items()
+            if (least, most) != (None, None)
+        }
+
+    def admits(self, costs: Mapping[Any, float]) -> bool:
+        """Whether costs, by name, are within; NaN is not."""
+        return all(least <= costs[name] <= most for name, (least, most) in self.bounds.items())
+
+    def excess(self, costs: Mapping[Any, float]) -> float:
+        """Return how far costs are beyond, as shares of the limits, summed; 0 where they are within."""
+        return sum(
+            max(0.0, least - costs[name]) / max(least, 1.0) + max(0.0, costs[name] - most) / most
+            for name, (least, most) in self.bounds.items()
+        )
+
+    def __str__(self) -> str:
+        """Return the limits as a formula."""
+        words = []
+        for name, (least, most) in self.bounds.items():
+            low, high = f"{least:,.10g}", f"{most:,.10g}"
+            lower = f"{low} <= " if least else ""
+            words.append(f"{name} >= {low}" if most == float("inf") else f"{lower}{name} <= {high}")
+        return " and ".join(words)
+
+
+@dataclass(frozen=True)
+class Within(SearchSpace):
+    """The architectures of a space whose costs keep within limits; a space itself, for every search.
+
+    It offers what the space offers: networks, a supernet, costs, notation; benchmarks about the space are about it.
+    Costs are those of the canonical code, the network that is scored.
+
+    A sample is drawn from the space until one is within. That is the space's distribution among the architectures
+    within, uniform where the space's is. Where 32 draws do not do, the nearest of them is repaired by moves that reduce
+    the excess, and then walks at random among those within, eight moves a decision: a Metropolis chain, whose limit is
+    uniform among what single moves within the limits connect (if the space's moves are as likely as their reverse, as
+    they are unless it overrides `mutate`). After so few moves it is near that, not exact.
+
+    Args:
+        space: the space limited.
+        task: what costs are reckoned for; its `Form` is kept.
+        limits: the limits.
+
+    Raises:
+        SettingError: no number, or one below its least.
+    """
+
+    space: SearchSpace
+    task: Any
+    limits: Limits
+
+    def __post_init__(self) -> None:
+        """Keep of the task what costs depend on."""
+        object.__setattr__(self, "task", form_of(self.task))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the space offers beyond the contract: a supernet, closed forms, settings."""
+        if name.startswith("_") or name in ("space", "task", "limits"):  # not there yet, while it is copied
+            raise AttributeError(name)
+        return getattr(self.space, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what is remembered."""
+        return type(self), (self.space, self.task, self.limits)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The space's."""
+        return self.space.name
+
+    @property
+    def whole(self) -> SearchSpace:
+        """The space without limits."""
+        return self.space.whole
+
+    def identity(self) -> dict[str, Any]:
+        """Return the space's identity, with the limits."""
+        found = self.space.identity()
+        limits = {"limits": identity(self.limits), "of": identity(self.task)}
+        return {**found, "within": [*found.get("within", []), limits]}
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The space's."""
+        return self.space.choices
+
+    @property
+    def extremes(self) -> tuple[Architecture, Architecture] | None:
+        """The space's, within or not: the ends of what a supernet holds."""
+        return self.space.extremes
+
+    def build(self, arch: Architecture, task: Task) -> nn.Module:
+        """Return the space's network."""
+        return self.space.build(arch, task)
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the space's canonical code."""
+        return self.space.canonical(arch)
+
+    def describe(self, arch: Architecture) -> str:
+        """Return the space's notation."""
+        return self.space.describe(arch)
+
+    def picture(self, arch: Architecture) -> Picture:
+        """Return the space's picture."""
+        return self.space.picture(arch)
+
+    def parse(self, text: str) -> Architecture:
+        """Return the space's code of a text.
+
+        Raises:
+            ArchitectureError: it is no architecture of the space, or beyond the limits; says what it costs.
+        """
+        arch = self.space.parse(text)
+        if not self.is_valid(arch):
+            raise ArchitectureError(f"{text!r} is beyond the limits: {self._costs_of(arch)}, but {self.limits}.")
+        return arch
+
+    def is_valid(self, arch: Architecture) -> bool:
+        """Whether it is an architecture of the space and within the limits."""
+        return self.space.is_valid(arch) and self.limits.admits(self.costs(arch))
+
+    def costs(self, arch: Architecture) -> dict[CostName, int]:
+        """Return the costs that are limited, by name."""
+        return self._remembered(self.canonical(arch))
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Return an architecture within, drawn as the class says.
+
+        Raises:
+            ArchitectureError: none was found; says what the nearest one costs.
+        """
+        drawn = []
+        for _ in range(_DRAWS):
+            arch = self.space.sample(rng)
+            if self.is_valid(arch):
+                return arch
+            drawn.append(arch)
+        return self._walk(self._repair(min(drawn, key=self._excess), rng), rng)
+
+    def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return another architecture within, as the space mutates.
+
+        It differs in one decision where a neighbour is within, else in as many as it takes to get back within.
+
+        Raises:
+            ArchitectureError: none was found.
+        """
+        for _ in range(_DRAWS):
+            other = self.space.mutate(arch, rng)
+            if self.is_valid(other):
+                return other
+        if near := neighbours(self, arch):
+            return near[int(rng.integers(len(near)))]
+        for _ in range(_DRAWS):
+            other = self._repair(self.space.mutate(arch, rng), rng)
+            if other != arch:
+                return other
+        raise ArchitectureError(f"{self.describe(arch)!r} has nothing to mutate to with {self.limits}: relax them.")
+
+    def _repair(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return an architecture within, by moves from `arch` that do not add to the excess.
+
+        Raises:
+            ArchitectureError: no descent ended within.
+        """
+        ends = []
+        for _ in range(_DESCENTS):
+            arch = self._descend(arch, rng)
+            if self.is_valid(arch):
+                return arch
+            ends.append(arch)
+            arch = self.space.sample(rng)
+        nearest = min(ends, key=self._excess)
+        raise ArchitectureError(
+            f"No architecture of {self.name} with {self.limits} was found: the nearest has {self._costs_of(nearest)}."
+        )
+
+    def _descend(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return where moves end that do not add to the excess: within, or where none of many reduced it."""
+        excess, stale = self._excess(arch), 0
+        while excess > 0 and stale < _PATIENCE:
+            other = self.space.mutate(arch, rng)
+            found = self._excess(other)
+            stale = 0 if found < excess else stale + 1
+            if found <= excess:
+                arch, excess = other, found
+        return arch
+
+    def _walk(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return where a random walk within ends; a move beyond is a step on the spot."""
+        for _ in range(_STEPS * len(movable_decisions(tuple(self.choices)))):
+            other = self.space.mutate(arch, rng)
+            if self.is_valid(other):
+                arch = other
+        return arch
+
+    def _excess(self, arch: Architecture) -> float:
+        return self.limits.excess(self.costs(arch))
+
+    def _costs_of(self, arch: Architecture) -> str:
+        return " and ".join(f"{cost:,} {name}" for name, cost in self.costs(arch).items())
+
+    @cached_property
+    def _remembered(self) -> Callable[[Architecture], dict[CostName, int]]:
+        task, names = cast("Task", self.task), tuple(self.limits.bounds)
+
+        @lru_cache(maxsize=_REMEMBERED)
+        def costs(arch: Architecture) -> dict[CostName, int]:
+            return {name: cost_of(self.space, arch, task, name) for name in names}
+
+        return costs

@@ -1,0 +1,156 @@
+"""The networks of AttentiveNAS: one class is the stand-alone network and the supernet it is a part of."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from torch import nn
+from torch.nn import functional
+
+from archsieve.drop_path import DropPath
+from archsieve.networks import extract_path
+from archsieve.spaces.attentivenas import HEAD_EXPANSION
+from archsieve.spaces.slicing import SlicedBatchNorm2d, SlicedConv2d, SlicedLinear, cut
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from archsieve.space import Architecture
+    from archsieve.spaces.attentivenas import AttentiveNAS
+    from archsieve.spaces.inverted_residuals import Block
+    from archsieve.task import Task
+
+
+class SlicedNetwork(nn.Module):
+    """Stem, stages of inverted residuals, and a head; any smaller network of the space is a part of it.
+
+    A part has the first channels of every layer, the first blocks of every stage, and the centre of every kernel.
+
+    Args:
+        space: the space it belongs to.
+        task: what it is for.
+        arch: its own architecture; None is the supernet: the largest one, with a shortcut wherever a part needs it.
+    """
+
+    def __init__(self, space: AttentiveNAS, task: Task, arch: Architecture | None = None) -> None:
+        super().__init__()
+        self._space, self._task = space, task
+        self._arch = space.extremes[1] if arch is None else arch
+        genes = space.genes(self._arch)
+        last, width = genes.widths[-2:]
+        self.stem = ConvNorm(task.input_shape[0], genes.widths[0], 3, 2)
+        changes = [len({*options, *after}) > 1 for options, after in pairwise(space.widths[:-1])]
+        self.stages = nn.ModuleList(
+            nn.ModuleList(
+                InvertedResidual(block, can_change=arch is None and change and place == 0)
+                for place, block in enumerate(blocks)
+            )
+            for blocks, change in zip(space.stages(genes), changes, strict=True)
+        )
+        self.expand = ConvNorm(last, HEAD_EXPANSION * last, 1)
+        self.mix = SlicedConv2d(HEAD_EXPANSION * last, width, 1)
+        self.classifier = SlicedLinear(width, task.num_outputs)
+
+    def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
+        """Return the outputs of the part `arch`, shape (n, outputs); None is the whole.
+
+        Inputs of another resolution than the architecture's are resized.
+        """
+        genes = self._space.genes(self._arch if arch is None else arch)
+        x = functional.silu(self.stem(resized(inputs, genes.resolution), genes.widths[0]))
+        for stage, blocks in zip(self.stages, self._space.stages(genes), strict=True):
+            # The first blocks of the stage; those beyond the chosen depth are left out.
+            for residual, block in zip(stage, blocks, strict=False):  # type: ignore[call-overload]
+                x = residual(x, block)
+        x = functional.silu(self.expand(x, HEAD_EXPANSION * x.shape[1]))
+        x = functional.silu(self.mix(pooled(x), genes.widths[-1]))
+        return self.classifier(x.flatten(1))  # type: ignore[no-any-return]
+
+    def cut(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        """Return the part of one of its tensors that a smaller network has."""
+        return cut(tensor, shape)
+
+    def extract(self, arch: Architecture) -> nn.Module:
+        """Return the part as a network of its own, with copies of the weights."""
+        return extract_path(self, self._space, self._task, arch)
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, depthwise kernel, squeeze and excitation, 1x1 projection; a shortcut around all of it.
+
+    Args:
+        block: its shape.
+        can_change: a part of it may have other outputs than inputs, even if it has not.
+    """
+
+    def __init__(self, block: Block, *, can_change: bool) -> None:
+        super().__init__()
+        if block.middle != block.inputs:
+            self.expand = ConvNorm(block.inputs, block.middle, 1)
+        self.depthwise = ConvNorm(block.middle, block.middle, block.kernel, block.stride, groups=block.middle)
+        if block.squeezed:
+            self.squeeze = Squeeze(block.middle, block.squeezed)
+        self.project = ConvNorm(block.middle, block.outputs, 1)
+        if can_change or block.inputs != block.outputs:
+            self.shortcut = SlicedConv2d(block.inputs, block.outputs, 1)
+        self.drop_path = DropPath()
+
+    def forward(self, inputs: Tensor, block: Block) -> Tensor:
+        """Return the outputs of the part of that shape."""
+        x = inputs
+        if block.middle != block.inputs:
+            x = functional.silu(self.expand(x, block.middle))
+        x = functional.silu(self.depthwise(x, block.middle, block.kernel))
+        if block.squeezed:
+            x = self.squeeze(x, block.squeezed)
+        x = self.drop_path(self.project(x, block.outputs))
+        shortcut = halved_map(inputs) if block.stride == 2 else inputs
+        return x + (shortcut if block.inputs == block.outputs else self.shortcut(shortcut, block.outputs))  # type: ignore[no-any-return]
+
+
+class ConvNorm(nn.Module):
+    """A convolution without bias and a batch normalisation."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, groups: int = 1) -> None:
+        super().__init__()
+        self.conv = SlicedConv2d(inputs, outputs, kernel, stride, groups=groups)
+        self.norm = SlicedBatchNorm2d(outputs)
+
+    def forward(self, inputs: Tensor, outputs: int, kernel: int | None = None) -> Tensor:
+        """Return that many channels, by a kernel of that side."""
+        return self.norm(self.conv(inputs, outputs, kernel))  # type: ignore[no-any-return]
+
+
+class Squeeze(nn.Module):
+    """Squeeze and excitation (arXiv 1709.01507): channels are scaled by what their means say."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.reduce = SlicedConv2d(channels, squeezed, 1, bias=True)
+        self.expand = SlicedConv2d(squeezed, channels, 1, bias=True)
+
+    def forward(self, inputs: Tensor, squeezed: int) -> Tensor:
+        """Return the scaled channels, by way of `squeezed` of them."""
+        scale = self.expand(functional.relu(self.reduce(pooled(inputs), squeezed)), inputs.shape[1])
+        return inputs * functional.hardsigmoid(scale)
+
+
+def resized(inputs: Tensor, side: int) -> Tensor:
+    """Return pictures (n, c, side, side); the inputs themselves if they are."""
+    if inputs.shape[-2:] == (side, side):
+        return inputs
+    return functional.interpolate(inputs, size=(side, side), mode="bicubic", align_corners=False)
+
+
+def pooled(inputs: Tensor) -> Tensor:
+    """Return the means over the map, (n, c, 1, 1)."""
+    return functional.adaptive_avg_pool2d(inputs, 1)
+
+
+def halved_map(inputs: Tensor) -> Tensor:
+    """Return means of 2x2 positions, with a border of zeros where a side is odd: the side of a stride of 2."""
+    border = [side % 2 for side in inputs.shape[-2:]]
+    return functional.avg_pool2d(inputs, 2, 2, padding=border)

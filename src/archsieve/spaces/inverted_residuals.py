@@ -1,0 +1,92 @@
+"""Inverted residuals with squeeze and a shortcut around every block: their shapes and what they cost."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from archsieve.spaces import convolutions
+from archsieve.spaces.convolutions import Convolution, convolution, halved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SQUEEZE = 4  # channels of a block's middle by those of its squeeze
+
+
+class Block(NamedTuple):
+    """One inverted residual: its channels and how it goes over the map; `squeezed` is 0 where nothing is squeezed."""
+
+    inputs: int
+    middle: int
+    outputs: int
+    kernel: int
+    stride: int
+    squeezed: int
+
+
+def blocks_of(
+    inputs: int, outputs: int, depth: int, kernel: int, expansion: int, stride: int, squeezes: bool
+) -> list[Block]:
+    """Return the blocks of one stage."""
+    blocks = []
+    for i in range(depth):
+        before = outputs if i else inputs
+        middle = rounded(before * expansion)
+        squeezed = rounded(middle // _SQUEEZE) if squeezes else 0
+        blocks.append(Block(before, middle, outputs, kernel, 1 if i else stride, squeezed))
+    return blocks
+
+
+def rounded(channels: int) -> int:
+    """Return channels as a multiple of 8: the nearest one, or the next where that lacks more than a tenth.
+
+    >>> [rounded(channels) for channels in (3, 12, 19, 24)]
+    [8, 16, 24, 24]
+    """
+    nearest = max(8, (channels + 4) // 8 * 8)
+    return nearest if 10 * nearest >= 9 * channels else nearest + 8
+
+
+# Few of these differ over a space, so that the cost of an architecture is a sum of what is known already.
+
+
+@lru_cache(maxsize=65_536)
+def cost_of_stem(channels: int, width: int, side: int) -> tuple[int, int]:
+    """Return parameters and multiply-adds of a 3x3 convolution to a map of that side."""
+    return _sums([convolution(channels, width, 3, side * side)])
+
+
+@lru_cache(maxsize=65_536)
+def cost_of_stage(
+    side: int, inputs: int, outputs: int, depth: int, kernel: int, expansion: int, stride: int, squeezes: bool
+) -> tuple[int, int]:
+    """Return parameters and multiply-adds of a stage, from a map of that side."""
+    found: list[Convolution] = []
+    for block in blocks_of(inputs, outputs, depth, kernel, expansion, stride, squeezes):
+        found += _convolutions(block, side)
+        side = halved(side) if block.stride == 2 else side
+    return _sums(found)
+
+
+@lru_cache(maxsize=65_536)
+def cost_of_head(side: int, last: int, middle: int, head: int) -> tuple[int, int]:
+    """Return parameters and multiply-adds of a 1x1 convolution, and of a bare one behind the pooling."""
+    return _sums([convolution(last, middle, 1, side * side), convolution(middle, head, 1, 1, normalised=False)])
+
+
+def _sums(found: Sequence[Convolution]) -> tuple[int, int]:
+    return convolutions.params(found), convolutions.macs(found)
+
+
+def _convolutions(block: Block, side: int) -> Iterator[Convolution]:
+    before, after = side * side, (halved(side) if block.stride == 2 else side) ** 2
+    if block.middle != block.inputs:
+        yield convolution(block.inputs, block.middle, 1, before)
+    yield convolution(block.middle, block.middle, block.kernel, after, groups=block.middle)
+    if block.squeezed:
+        yield convolution(block.middle, block.squeezed, 1, 1, normalised=False, biased=True)
+        yield convolution(block.squeezed, block.middle, 1, 1, normalised=False, biased=True)
+    yield convolution(block.middle, block.outputs, 1, after)
+    if block.inputs != block.outputs:
+        yield convolution(block.inputs, block.outputs, 1, after, normalised=False)

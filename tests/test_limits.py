@@ -1,0 +1,415 @@
+"""Limits of cost, and spaces within them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import tracemalloc
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from archsieve import limits as module
+from archsieve.benchmark import benchmarks_of, find_benchmark
+from archsieve.errors import ArchitectureError, SettingError
+from archsieve.estimator import fingerprint, identity
+from archsieve.judge import judge
+from archsieve.limits import Limits, Within
+from archsieve.networks import build_supernet
+from archsieve.pool import draw_pool, pool_size
+from archsieve.registry import SEARCHERS
+from archsieve.running import tables_about, true_rank
+from archsieve.session import Session
+from archsieve.space import SearchSpace, check, enumerate_space, neighbours, size
+from archsieve.spaces.attentivenas import AttentiveNAS
+from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.task import Form, form_of
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.testing import SpaceContract
+from plugins.toy import Counting
+
+pytest_plugins = ["plugins.fixtures"]
+
+LARGE, FORM = AttentiveNAS(), Form((3, 224, 224), 1000)
+LEAST = 203_389_568  # multiply-adds of its smallest network
+
+
+@dataclass(frozen=True)
+class Weighty(SearchSpace):
+    """Codes whose cost is a sum by hand: 1, 10 and 100 for each option of the decisions, and 1 for being there."""
+
+    options: tuple = (4, 3, 2)
+
+    @property
+    def choices(self):
+        return self.options
+
+    def build(self, arch, task):
+        raise NotImplementedError
+
+    def macs(self, arch, task):
+        return 1 + sum(10**place * option for place, option in enumerate(arch))
+
+    def params(self, arch, task):
+        return task.num_outputs * (1 + arch[0])
+
+
+SMALL = Form((1,), 2)
+
+
+def within(space=None, form=SMALL, **limits):
+    return Within(Weighty() if space is None else space, form, Limits(**limits))
+
+
+def large(**limits):
+    return Within(LARGE, FORM, Limits(**limits))
+
+
+def macs(arch):
+    return LARGE.macs(arch, FORM)
+
+
+class TestWithinMacro(SpaceContract):
+    task = Synthetic(shape=(3, 16, 16), num_outputs=7, images=20)
+    space = Within(NASBenchMacro(stem_width=4, widths=(6, 8), stages=(2, 3), head_width=10), task, Limits(max_macs=2e5))
+
+
+class TestWithinCells(SpaceContract):
+    task = Synthetic(shape=(3, 16, 16), num_outputs=7, images=20)
+    space = Within(NASBench201(width=4, cells=1, stages=2), task, Limits(max_params=2000, min_macs=1))
+
+
+def test_the_contract_is_tested_on_limits_that_exclude():
+    for case in (TestWithinMacro, TestWithinCells):
+        everything, kept = size(case.space), sum(1 for _ in enumerate_space(case.space))
+        assert 0.1 * everything < kept < 0.9 * everything
+
+
+def test_limits_by_hand():
+    limits = Limits(max_macs=100, min_macs=10, max_params=5)
+    assert limits.admits({"macs": 100, "params": 5})
+    assert limits.admits({"macs": 10, "params": 0})
+    assert not limits.admits({"macs": 101, "params": 5})
+    assert not limits.admits({"macs": 9, "params": 5})
+    assert not limits.admits({"macs": 50, "params": 6})
+    assert not limits.admits({"macs": float("nan"), "params": 5})
+    assert limits.excess({"macs": 100, "params": 5}) == 0
+    # A fifth too many multiply-adds; half of the least too few, and as many parameters again as are allowed.
+    assert limits.excess({"macs": 120, "params": 5}) == pytest.approx(0.2)
+    assert limits.excess({"macs": 5, "params": 10}) == pytest.approx(0.5 + 1.0)
+    assert str(limits) == "10 <= macs <= 100 and params <= 5"
+    assert str(Limits(max_macs=979_515_488, min_params=1e6)) == "macs <= 979,515,488 and params >= 1,000,000"
+
+
+@given(st.integers(1, 2**40), st.integers(0, 2**40))
+def test_no_excess_is_to_be_admitted(most, cost):
+    limits = Limits(max_macs=float(most))
+    assert limits.admits({"macs": cost}) == (cost <= most) == (limits.excess({"macs": cost}) == 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, "A limit needs at least one of max_macs, max_params, min_macs, min_params"),
+        ({"max_macs": 5, "min_macs": 6}, "`0 <= min_macs <= max_macs` must hold, but got 6 and 5"),
+        ({"max_params": 0}, "`0 <= min_params <= max_params` must hold, but got 0 and 0"),
+        ({"max_macs": -1.0}, "must hold, but got 0 and -1"),
+        ({"min_params": -1}, "must hold, but got -1 and inf"),
+        ({"max_macs": float("nan")}, "must hold, but got 0 and nan"),
+    ],
+)
+def test_limits_that_cannot_be(given, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        Limits(**given)
+
+
+def test_what_is_within_by_hand():
+    # 1 + a + 10 b + 100 c <= 22: c = 0; b = 0 or 1 with any a, b = 2 with a <= 1.
+    space = within(max_macs=22)
+    assert list(enumerate_space(space)) == [a for a in product(range(4), range(3), (0,)) if a[0] + 10 * a[1] <= 21]
+    assert sum(1 for _ in enumerate_space(space)) == 10
+    assert [a[0] for a in enumerate_space(within(max_params=4))] == [0] * 6 + [1] * 6
+    assert [a[0] for a in enumerate_space(within(form=Form((1,), 3), max_params=4))] == [0] * 6
+    assert list(enumerate_space(within(min_macs=123))) == [(2, 2, 1), (3, 2, 1)]
+    assert check(space, (1, 2, 0)) == (1, 2, 0)
+    with pytest.raises(ArchitectureError, match=r"\(2, 2, 0\) is excluded by the limits of Weighty"):
+        check(space, (2, 2, 0))
+    with pytest.raises(ArchitectureError, match="'220' is beyond the limits: 23 macs, but macs <= 22"):
+        space.parse("220")
+
+
+def test_what_the_space_excludes_is_excluded():
+    @dataclass(frozen=True)
+    class Even(Weighty):
+        def is_valid(self, arch):
+            return arch[0] % 2 == 0
+
+    space = within(Even(), max_macs=13)
+    assert list(enumerate_space(space)) == [(0, 0, 0), (0, 1, 0), (2, 0, 0), (2, 1, 0)]
+    rng = np.random.default_rng(0)
+    assert {space.sample(rng) for _ in range(100)} == set(enumerate_space(space))
+
+
+def test_costs_are_those_of_the_canonical_code():
+    @dataclass(frozen=True)
+    class Sorted(Weighty):
+        options: tuple = (3, 3, 3)
+
+        def canonical(self, arch):
+            return tuple(sorted(arch, reverse=True))
+
+    space = within(Sorted(), max_macs=12)
+    # 2 and 1: canonical 210, which costs 1 + 2 + 10; 1 and 1: 110, which costs 12.
+    assert not space.is_valid((0, 1, 2))
+    assert space.is_valid((0, 1, 1))
+    assert all(space.is_valid(space.canonical(arch)) for arch in enumerate_space(space))
+
+
+def test_it_is_the_space_but_for_the_limits():
+    space = large(max_macs=600e6)
+    arch = space.sample(np.random.default_rng(0))
+    for name in ("describe", "picture", "canonical", "values"):
+        assert getattr(space, name)(arch) == getattr(LARGE, name)(arch)
+    assert (space.name, space.choices, space.extremes) == (LARGE.name, LARGE.choices, LARGE.extremes)
+    assert space.macs(arch, FORM) == LARGE.macs(arch, FORM)
+    assert space.parse(LARGE.describe(arch)) == arch
+    assert hasattr(space, "supernet")
+    assert not hasattr(within(max_macs=9), "supernet")
+    assert not hasattr(within(max_macs=9), "flops")
+    with torch.device("meta"):
+        assert isinstance(space.build(arch, Synthetic(shape=(3, 32, 32))), nn.Module)
+
+
+def test_its_supernet_is_the_spaces():
+    task = Synthetic(shape=(3, 8, 8), num_outputs=4, images=20)
+    inner = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
+    space = Within(inner, task, Limits(max_params=800))
+    one, other = build_supernet(space, task, 0).state_dict(), build_supernet(inner, task, 0).state_dict()
+    assert list(one) == list(other)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_equal_limits_are_one_space():
+    task = Synthetic(shape=(3, 224, 224), num_outputs=1000)
+    assert form_of(task) == FORM
+    assert Within(LARGE, task, Limits(max_macs=6e8)) == large(max_macs=600_000_000)
+    assert fingerprint(large(max_macs=6e8)) == fingerprint(large(max_macs=600_000_000))
+    others = [LARGE, large(max_macs=5e8), large(max_params=6e8), Within(LARGE, SMALL, Limits(max_macs=6e8))]
+    prints = [
+        fingerprint(space) for space in (large(max_macs=6e8), *others, Within(others[1], FORM, Limits(max_macs=6e8)))
+    ]
+    assert len(set(prints)) == len(prints)
+    assert identity(large(max_macs=6e8))["type"] == "AttentiveNAS"
+
+
+def test_it_can_be_sent_and_copied():
+    space = large(max_macs=6e8)
+    arch = space.sample(np.random.default_rng(0))  # something is remembered
+    for other in (pickle.loads(pickle.dumps(space)), copy.deepcopy(space), replace(space)):  # noqa: S301
+        assert other == space
+        assert hash(other) == hash(space)
+        assert other.is_valid(arch)
+        assert other.sample(np.random.default_rng(0)) == arch
+
+
+def test_samples_by_rejection_are_those_of_the_space_that_are_within():
+    space, rng = large(max_macs=980e6), np.random.default_rng(3)
+    drawn = [LARGE.sample(rng) for _ in range(100)]
+    rng = np.random.default_rng(3)
+    kept = [arch for arch in drawn if macs(arch) <= 980e6]
+    assert 60 < len(kept) < 100
+    assert [space.sample(rng) for _ in range(len(kept))] == kept
+
+
+def test_samples_are_deterministic_by_the_generator():
+    space = large(max_macs=1.1 * LEAST)
+    one, other = ([space.sample(rng) for _ in range(5)] for rng in (np.random.default_rng(1), np.random.default_rng(1)))
+    assert one == other
+    assert one != [space.sample(np.random.default_rng(2)) for _ in range(5)]
+
+
+def test_samples_near_the_minimum_are_many_and_every_gene_varies():
+    most = 1.05 * LEAST
+    space, rng = large(max_macs=most), np.random.default_rng(0)
+    drawn = [space.sample(rng) for _ in range(300)]
+    assert max(map(macs, drawn)) <= most
+    assert len(set(drawn)) > 250
+    for decision in range(len(LARGE.choices)):
+        raised = [macs(a) for a in neighbours(LARGE, LARGE.extremes[0]) if a[decision] > 0]
+        seen = {arch[decision] for arch in drawn}
+        if raised and min(raised) <= 1.03 * LEAST:  # beyond that, few networks within have it
+            assert len(seen) > 1
+        assert len(seen) <= 1 + sum(cost <= most for cost in raised)
+
+
+def test_the_walk_goes_where_rejection_goes():
+    """Marginals of repaired and walked samples are those of uniform ones, at a limit where both can be had."""
+    space, rng, count = large(max_macs=600e6), np.random.default_rng(0), 1200
+    uniform = np.array([space.sample(rng) for _ in range(count)])
+    walked = np.array([space._walk(space._repair(LARGE.sample(rng), rng), rng) for _ in range(count)])
+    for decision, options in enumerate(LARGE.choices):
+        one, other = (np.bincount(a[:, decision], minlength=options) / count for a in (uniform, walked))
+        assert 0.5 * np.abs(one - other).sum() < 0.08
+    assert np.mean([macs(tuple(a)) for a in walked.tolist()]) == pytest.approx(
+        np.mean([macs(tuple(a)) for a in uniform.tolist()]), rel=0.02
+    )
+
+
+def test_the_walk_is_uniform_on_a_space_that_can_be_listed(monkeypatch):
+    monkeypatch.setattr(module, "_DRAWS", 1)
+    space, rng = within(max_macs=22), np.random.default_rng(0)
+    counts = Counter(space.sample(rng) for _ in range(4000))
+    # One draw in 2.4 is within and uniform; the others have walked 24 moves.
+    assert set(counts) == set(enumerate_space(space))
+    assert list(counts.values()) == pytest.approx([400] * 10, abs=80)
+
+
+def test_a_band_is_met_from_both_sides():
+    space, rng = large(max_macs=603e6, min_macs=600e6, min_params=9e6), np.random.default_rng(0)
+    drawn = [space.sample(rng) for _ in range(10)]
+    assert len(set(drawn)) == 10
+    assert all(600e6 <= macs(a) <= 603e6 and LARGE.params(a, FORM) >= 9e6 for a in drawn)
+    for arch in drawn[:3]:
+        assert space.is_valid(space.mutate(arch, rng))
+
+
+def test_nothing_within_is_a_sentence_with_the_least():
+    rng = np.random.default_rng(0)
+    sentence = "No architecture of attentivenas with macs <= 200,000,000 was found: the nearest has 203,389,568 macs"
+    with pytest.raises(ArchitectureError, match=sentence):
+        large(max_macs=2e8).sample(rng)
+    with pytest.raises(ArchitectureError, match=r"No architecture of Weighty with macs >= 200 .* has 124 macs"):
+        within(min_macs=200).sample(rng)
+    for listed in (lambda space: pool_size(space), lambda space: draw_pool(space, 0, 3)):
+        with pytest.raises(ArchitectureError, match="No architecture of Weighty with macs >= 200"):
+            listed(within(min_macs=200))
+
+
+def test_mutants_are_neighbours_within():
+    rng = np.random.default_rng(0)
+    space = within(max_macs=22)
+    for arch in enumerate_space(space):
+        near = neighbours(space, arch)
+        assert {space.mutate(arch, rng) for _ in range(200)} == set(near)
+
+
+def test_a_mutant_is_found_where_few_are_within():
+    space, rng = large(max_macs=1.02 * LEAST), np.random.default_rng(0)
+    smallest = LARGE.extremes[0]
+    assert 1 < len(neighbours(space, smallest)) < 20
+    for _ in range(50):
+        mutant = space.mutate(smallest, rng)
+        assert space.is_valid(mutant)
+        assert sum(a != b for a, b in zip(mutant, smallest, strict=True)) == 1
+
+
+def test_a_code_without_a_neighbour_within_mutates_further():
+    space = within(max_macs=102, min_macs=101)  # 1 + 100, 1 + 1 + 100
+    assert list(enumerate_space(space)) == [(0, 0, 1), (1, 0, 1)]
+    alone = within(Weighty((2, 11)), max_macs=12, min_macs=11)  # 1 + 10, 1 + 1 + 10
+    assert neighbours(alone, (0, 1)) == [(1, 1)]
+    apart = within(Weighty((11, 2)), max_macs=11, min_macs=11)  # 1 + 10 once, or 1 + 10 * 1
+    assert list(enumerate_space(apart)) == [(0, 1), (10, 0)]
+    assert neighbours(apart, (0, 1)) == []
+    assert {apart.mutate((0, 1), np.random.default_rng(seed)) for seed in range(3)} == {(10, 0)}
+
+
+def test_a_single_code_within_has_nothing_to_mutate_to():
+    with pytest.raises(ArchitectureError, match="'000' has nothing to mutate to with macs <= 1: relax them"):
+        within(max_macs=1).mutate((0, 0, 0), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCHERS if name != "funnel"])
+@pytest.mark.parametrize("most", [600e6, 1.1 * LEAST])
+def test_searchers_stay_within(name, most):
+    space, asked = large(max_macs=most), []
+
+    def evaluate(archs):
+        asked.extend(archs)
+        return [macs(arch) for arch in archs]
+
+    found = SEARCHERS[name](space, evaluate, budget=70, rng=np.random.default_rng(0))
+    assert len(asked) == 70
+    assert all(space.is_valid(arch) for arch in asked)
+    assert found.best_score == max(map(macs, asked)) <= most
+
+
+@dataclass(frozen=True)
+class Uncounted(SearchSpace):
+    """A space without closed forms: a linear layer of width 1 to 5, and one of 1 to 3."""
+
+    @property
+    def choices(self):
+        return (5, 3)
+
+    def build(self, arch, task):
+        return nn.Sequential(nn.Linear(2, 1 + arch[0]), nn.Linear(1 + arch[0], 1 + arch[1]))
+
+
+def test_costs_without_closed_form_are_counted_once(monkeypatch):
+    space = Within(Uncounted(), Form((2,), 2), Limits(max_macs=8, max_params=14))
+    built = Counter()
+    build = Uncounted.build
+    monkeypatch.setattr(Uncounted, "build", lambda self, arch, task: built.update([arch]) or build(self, arch, task))
+    # 2 w + w v products; 3 w + (w + 1) v parameters: (1, v), (2, 1), (2, 2).
+    expected = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+    assert list(enumerate_space(space)) == expected
+    assert list(enumerate_space(space)) == expected
+    assert set(built.values()) == {2}  # multiply-adds and parameters
+
+
+@pytest.fixture
+def published(publish):
+    macro = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
+    publish(macro, {"truth": np.arange(27.0)}, "truth")
+    return macro
+
+
+def test_benchmarks_about_the_space_are_about_it(published):
+    task = Synthetic(shape=(3, 8, 8), num_outputs=4, images=20)
+    space = Within(published, task, Limits(max_params=700))
+    assert [b.name for b in benchmarks_of(space)] == ["made-up"]
+    assert find_benchmark(space).name == "made-up"
+    assert benchmarks_of(Within(replace(published, head_width=9), task, Limits(max_params=700))) == []
+
+
+def test_truths_and_judgements_are_of_what_is_within(published, tmp_path):
+    task, limits = Synthetic(shape=(3, 8, 8), num_outputs=4, images=20), Limits(max_params=2500)
+    space = Within(published, task, limits)
+    kept = list(enumerate_space(space))
+    assert 10 < len(kept) < 27
+    values = [9 * a + 3 * b + c for a, b, c in kept]
+    ((_, table),) = tables_about(space, task, [])
+    assert sorted(table.archs) == kept
+    truth = true_rank([(find_benchmark(space), table)], kept[0])
+    assert (truth.count, truth.best) == (len(kept), max(values))
+    with Session(tmp_path / "within", space, task) as session:
+        (found,) = judge(session, [Counting()])
+        assert found.count == len(kept)
+    with Session(tmp_path / "whole", published, task) as session:
+        (same,) = judge(session, [Counting()], limits=limits)
+        assert (same.count, same.tau, same.mkr) == (found.count, found.tau, found.mkr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("most", "count"), [(600e6, 100_000), (1.05 * LEAST, 10_000)])
+def test_many_samples_take_no_memory(most, count):
+    space, rng = large(max_macs=most), np.random.default_rng(0)
+    for _ in range(1000):
+        space.sample(rng)
+    tracemalloc.start()
+    space.sample(rng)
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(count):
+        assert macs(space.sample(rng)) <= most
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - before < 16e6
