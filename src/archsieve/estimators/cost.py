@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from archsieve.errors import require
+from archsieve.errors import SettingError, require
 from archsieve.estimator import Price
 
 if TYPE_CHECKING:
@@ -25,15 +25,20 @@ class Cost:
 
     "params" is the number of parameters; "macs" the multiply-adds of one input, half of what
     `torch.utils.flop_counter` counts; "flops" is NASLib's count, which adds normalisation, activation and pooling. A
-    space's method of that name gives it in closed form, else it is counted on the built network.
+    space's method of that name gives it in closed form, else it is counted on the built network. "published_flops" is
+    the count by which the networks of a space are published, where that is another one: only the space knows it.
     """
 
-    name: Literal["params", "macs", "flops"]
+    name: Literal["params", "macs", "flops", "published_flops"]
     version: ClassVar[int] = 1
     chunk_size: ClassVar[int] = 256
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the costs, shape (n,)."""
+        """Return the costs, shape (n,).
+
+        Raises:
+            SettingError: published FLOPs are asked for, and the space has none of its own.
+        """
         closed_form = getattr(ctx.space, self.name, None)
         return np.array([closed_form(a, ctx.task) if closed_form else self._count(a, ctx) for a in archs], dtype=float)
 
@@ -42,6 +47,8 @@ class Cost:
         return Price(0.0, 0.0)
 
     def _count(self, arch: Architecture, ctx: Context) -> int:
+        if self.name == "published_flops":
+            raise SettingError(f'The space {ctx.space.name} has no `published_flops` of its own: take "macs".')
         require("torch", "torch")
         import torch
 
@@ -60,3 +67,4 @@ class Cost:
 PARAMS = partial(Cost, "params")
 MACS = partial(Cost, "macs")
 FLOPS = partial(Cost, "flops")
+PUBLISHED_FLOPS = partial(Cost, "published_flops")
