@@ -24,8 +24,9 @@ from archsieve.evaluation import evaluate
 from archsieve.executor import Processes
 from archsieve.files import replace_file
 from archsieve.networks import build_network
+from archsieve.recipe import Recipe
 from archsieve.space import enumerate_space
-from archsieve.training import Recipe, train
+from archsieve.training import train
 
 TASK = TASKS["digits"](test_images=TEST_IMAGES, validation_fraction=0.625)
 RECIPE = Recipe(horizon=EPOCHS, learning_rate=0.1, weight_decay=5e-4)

@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from archsieve.checkpoint import epochs_trained, load_checkpoint
+from archsieve.drop_path import DropPath
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.evaluation import evaluate
 from archsieve.networks import build_network
+from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training import Recipe, train
+from archsieve.training import train
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=50, test_images=11, signal=1.0)  # 45 to train on: 3 batches
@@ -163,6 +165,196 @@ def test_training_is_shuffled_augmented_and_on_the_training_split():
     task = Items(5)
     train(Slope(1.0), task, Recipe(horizon=1, learning_rate=1.0, batch_size=3), epochs=2, seed=0)
     assert task.asked == [("train", 3, True)] * 2
+
+
+# What regularises, and auxiliary heads.
+
+
+class Answers(nn.Module):
+    """The same three outputs for every item, whatever it is; two heads in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.main = nn.Parameter(torch.tensor([0.0, 1.0, 2.0]))
+        self.other = nn.Parameter(torch.tensor([3.0, 0.0, 0.0]))
+
+    def forward(self, inputs):
+        outputs = self.main.expand(len(inputs), 3)
+        return (outputs, self.other.expand(len(inputs), 3)) if self.training else outputs
+
+
+class Classes(Synthetic):
+    """Every item is of class 0."""
+
+    def batches(self, split, **kwargs):
+        yield torch.zeros(4, 1), torch.zeros(4, dtype=torch.int64)
+
+
+def first_loss(**settings):
+    told = []
+    recipe = Recipe(horizon=1, learning_rate=0.1, momentum=0.0, clip=math.inf, **settings)
+    net = Answers()
+    train(net, Classes(shape=(1,), num_outputs=3), recipe, epochs=1, seed=0, tell=told.append)
+    return told[0].loss, net
+
+
+def negative_log(own, *others):
+    return -own + math.log(sum(math.exp(x) for x in (own, *others)))
+
+
+def test_the_loss_of_an_auxiliary_head_is_weighed():
+    main, other = negative_log(0, 1, 2), negative_log(3, 0, 0)
+    assert first_loss()[0] == pytest.approx(main)
+    loss, net = first_loss(auxiliary_weight=0.4)
+    assert loss == pytest.approx(main + 0.4 * other)
+    # d/dx of the loss at the target's own output is its probability minus 1.
+    assert net.other[0].item() == pytest.approx(3.0 + 0.1 * 0.4 * (1 - math.exp(-other)), rel=1e-6)
+    assert net.main[0].item() == pytest.approx(0.0 + 0.1 * (1 - math.exp(-main)), rel=1e-6)
+    assert first_loss()[1].other.tolist() == [3.0, 0.0, 0.0]
+
+
+def test_label_smoothing_by_hand():
+    # A tenth of the target is spread over the three classes.
+    by_class = [negative_log(0, 1, 2), negative_log(1, 0, 2), negative_log(2, 0, 1)]
+    expected = 0.9 * by_class[0] + 0.1 * sum(by_class) / 3
+    assert first_loss(label_smoothing=0.1)[0] == pytest.approx(expected)
+
+
+def test_a_loss_that_knows_no_label_smoothing_says_so():
+    task = Items(1)
+    task.name = "items"
+    with pytest.raises(SettingError, match="The loss of the task 'items' knows no label smoothing"):
+        train(Slope(1.0), task, Recipe(horizon=1, learning_rate=1.0, label_smoothing=0.1), epochs=1, seed=0)
+
+
+def test_drop_path_is_set_for_every_epoch_and_left_alone_without():
+    class Watching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop, self.weight, self.seen = DropPath(0.7), nn.Parameter(torch.zeros(1)), []
+
+        def forward(self, inputs):
+            self.seen.append(self.drop.probability)
+            return self.weight.sum()
+
+    for drop_path, expected in ((0.2, [0.0, 0.05, 0.1]), (0.0, [0.7] * 3)):
+        net = Watching()
+        recipe = Recipe(horizon=4, learning_rate=1.0, drop_path=drop_path)
+        train(net, Items(1), recipe, epochs=3, seed=0)
+        assert net.seen == pytest.approx(expected)
+
+
+# Batches in parts.
+
+
+def test_micro_batches_have_the_gradient_of_the_batch():
+    # Without batch statistics, parts change nothing but the order of sums; 45 items, the last batch of 5 in parts of 2.
+    def run(**settings):
+        net = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
+        nn.init.constant_(net[1].weight, 0.01)
+        nn.init.zeros_(net[1].bias)
+        told = []
+        recipe = Recipe(horizon=4, learning_rate=0.1, batch_size=8, **settings)
+        train(net, TASK, recipe, epochs=2, seed=0, tell=told.append)
+        return net[1].weight, [epoch.loss for epoch in told]
+
+    (weight, losses), (other, others) = run(), run(micro_batches=4)
+    assert torch.allclose(weight, other, atol=1e-6)
+    assert losses == pytest.approx(others, abs=1e-5)
+    assert not torch.equal(weight, other)  # it was in parts
+
+
+def test_micro_batches_share_the_choices_of_their_step():
+    def drawn(parts):
+        seen, net = [], network()
+
+        def forward(inputs, choices):
+            seen.append(int(choices.integers(1_000_000)))
+            yield net(inputs)
+
+        train(
+            net,
+            TASK,
+            Recipe(horizon=4, learning_rate=0.1, batch_size=20, micro_batches=parts),
+            epochs=1,
+            seed=0,
+            forward=forward,
+        )
+        return seen
+
+    first, second, last = drawn(1)
+    assert drawn(2) == [first, first, second, second, last]  # 45 items: the last batch has one part
+
+
+def test_statistics_follow_as_fast_in_parts():
+    # Values 1 in the first half of every batch, 3 in the second; momentum 0.1 from a mean of 0.
+    class Halves(Items):
+        def batches(self, split, *, batch_size, **kwargs):
+            for value in (1.0, 3.0):
+                yield torch.full((batch_size, 1, 1, 1), value), torch.zeros(batch_size)
+
+    net = nn.BatchNorm2d(1)
+    task = Halves(8)
+    task.loss = lambda outputs, targets: outputs.sum()
+    train(net, task, Recipe(horizon=1, learning_rate=1.0, batch_size=8, micro_batches=2), epochs=1, seed=0)
+    assert net.running_mean.item() == pytest.approx(0.1 * (1 + 3) / 2)
+    assert net.num_batches_tracked.item() == 1
+
+
+def test_training_in_parts_goes_on_after_a_signal(tmp_path):
+    recipe = Recipe(horizon=4, learning_rate=0.1, weight_decay=1e-3, batch_size=20, micro_batches=2)
+
+    def run(stop_at, checkpoint):
+        net, steps = nn.Sequential(nn.Dropout(0.5), network()), 0
+
+        def forward(inputs, choices):
+            nonlocal steps
+            steps += 1
+            if steps == stop_at:
+                signal.raise_signal(signal.SIGINT)
+            yield net(inputs)
+
+        train(net, TASK, recipe, epochs=2, seed=0, checkpoint=checkpoint, forward=forward)
+        return net.state_dict()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(3, tmp_path / "c.pt")
+    place = load_checkpoint(tmp_path / "c.pt", nn.Sequential(nn.Dropout(0.5), network()))
+    assert (place.epochs, place.inside["steps"]) == (0, 2)
+    assert_equal(run(None, None), run(None, tmp_path / "c.pt"))
+
+
+def test_figures_are_told_again_after_a_resumption_and_count_the_whole_epoch(tmp_path):
+    told, net = [], network()
+    train(net, TASK, RECIPE, epochs=2, seed=0, checkpoint=tmp_path / "c.pt", tell=told.append)
+    assert [(e.number, e.rate) for e in told] == [(1, RECIPE.rate(0)), (2, RECIPE.rate(1))]
+    assert all(e.seconds > 0 for e in told)
+    again = []
+    train(network(), TASK, RECIPE, epochs=3, seed=0, checkpoint=tmp_path / "c.pt", tell=again.append)
+    assert [e.number for e in again] == [2, 3]
+    assert again[0] == told[1]
+
+    def stop(*_):
+        raise TerminatedError
+
+    steps, third = 0, network()
+
+    def forward(inputs, choices):
+        nonlocal steps
+        steps += 1
+        if steps == 8:  # the second step of the third epoch
+            signal.raise_signal(signal.SIGTERM)
+        yield third(inputs)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(TerminatedError):
+            train(third, TASK, RECIPE, epochs=3, seed=0, checkpoint=tmp_path / "d.pt", forward=forward)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    cut = []
+    train(network(), TASK, RECIPE, epochs=3, seed=0, checkpoint=tmp_path / "d.pt", tell=cut.append)
+    assert [(e.number, e.loss) for e in cut] == [(3, again[1].loss)]
 
 
 # Exactness.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archsieve.errors import RunFolderError
 from archsieve.files import replace_file
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """How far training has come: whole epochs, and what goes on inside the next one, empty at its beginning."""
+    """How far training has come: whole epochs, and what goes on inside the next one, empty at its beginning.
+
+    `losses` and `seconds` are those of the epoch inside which it stands, or of the one last trained.
+    """
 
     epochs: int
     inside: dict[str, Any]
+    losses: Tensor
+    seconds: float
 
 
 def save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, place: Place) -> None:
@@ -42,7 +47,8 @@ def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
         network.load_state_dict(state["network"])
         if optimiser is not None:
             optimiser.load_state_dict(state["optimiser"])
-        return Place(int(state["epochs"]), dict(state["inside"]))
+        losses = state.get("losses", torch.empty(0))  # checkpoints from before there were any have none
+        return Place(int(state["epochs"]), dict(state["inside"]), losses, float(state.get("seconds", 0.0)))
 
 
 def epochs_trained(path: Path) -> int:

@@ -18,7 +18,7 @@ from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
 from archsieve.search import Stage, exact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 _PLAN_KEYS = ("title", "seed", "space", "task", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")
@@ -106,12 +106,24 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     cls = entry.func if isinstance(entry, partial) else entry
     if not is_dataclass(cls):
         raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.")
-    known = {f.name: f for f in fields(cls)[len(bound) :] if f.init}
-    _check_keys(table, known, f"the {kind} {name!r}")
-    missing = [k for k, f in known.items() if k not in table and f.default is MISSING and f.default_factory is MISSING]
-    if missing:
-        raise PlanError(f"the {kind} {name!r} needs the setting {missing[0]!r}.")
-    return entry(**{key: _setting(known[key], setting, plugins) for key, setting in table.items()})
+    return entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
+
+
+def settings_of(
+    known: Sequence[Any], table: Mapping[str, Any], where: str, plugins: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the settings of a table as the fields of a dataclass want them; `where` is what a message calls it.
+
+    Raises:
+        PlanError: a key is unknown, or one is missing.
+        SettingError: a value is of the wrong type.
+    """
+    by_name = {f.name: f for f in known if f.init}
+    _check_keys(table, by_name, where)
+    for name, f in by_name.items():
+        if name not in table and f.default is MISSING and f.default_factory is MISSING:
+            raise PlanError(f"{where} needs the setting {name!r}.")
+    return {key: _setting(by_name[key], setting, plugins) for key, setting in table.items()}
 
 
 def load_plugin(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
+from archsieve.batching import joined, made
 from archsieve.errors import SettingError
 from archsieve.networks import channels_last
 
@@ -58,7 +59,8 @@ def evaluate_each(
     items = 0
     with torch.no_grad():
         batches = first_items(task.batches(split, batch_size=batch_size, device=device), limit)
-        for inputs, targets in joined(batches, least=batch_size // 2):
+        for batch in joined(map(made, batches), least=batch_size // 2):
+            inputs, targets = batch.make()
             for key, output in outputs(channels_last(inputs)):
                 metrics[key].update(output, targets)
             items += len(inputs)
@@ -78,18 +80,3 @@ def first_items(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> 
         left -= take
         if left <= 0:
             return
-
-
-def joined(batches: Iterable[tuple[Tensor, Tensor]], least: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches, a last one of fewer than `least` items joined to the one before."""
-    held: tuple[Tensor, Tensor] | None = None
-    for batch in batches:
-        if held is None:
-            held = batch
-        elif len(batch[0]) < least:
-            held = torch.cat([held[0], batch[0]]), torch.cat([held[1], batch[1]])
-        else:
-            yield held
-            held = batch
-    if held is not None:
-        yield held

@@ -53,8 +53,13 @@ def drawing(seed: int, device: str = "cpu") -> Iterator[None]:
     """Let what torch draws meanwhile (dropout) depend on `seed`, and leave the caller's generators as they were."""
     is_cuda = torch.device(device).type == "cuda"
     with torch.random.fork_rng(devices=[device] if is_cuda else []):
-        (torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed)(seed)
+        seed_draws(seed, device)
         yield
+
+
+def seed_draws(seed: int, device: str = "cpu") -> None:
+    """Let what torch draws from here on depend on `seed`; no other device's generator is touched."""
+    (torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed)(seed)
 
 
 def initialise(network: nn.Module, run_seed: int) -> nn.Module:
@@ -150,6 +155,28 @@ def first_tensor(outputs: object) -> Tensor:
 def count_params(network: nn.Module) -> int:
     """Return the number of parameters, each counted once."""
     return sum(p.numel() for p in network.parameters())
+
+
+def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Return the number of parameters of modules that are called in training only: those of auxiliary heads.
+
+    The network may lie on the meta device; elsewhere its running statistics move.
+    """
+    called: dict[bool, set[nn.Module]] = {True: set(), False: set()}
+    handles = [m.register_forward_hook(lambda m, *_: called[network.training].add(m)) for m in network.modules()]
+    was_training = network.training
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    try:
+        with torch.no_grad():
+            for training in called:
+                network.train(training)(torch.zeros(2, *input_shape, device=device))
+    finally:
+        network.train(was_training)
+        for handle in handles:
+            handle.remove()
+    own = {p for m in called[False] for p in m.parameters(recurse=False)}
+    extra = {p for m in called[True] - called[False] for p in m.parameters(recurse=False)} - own
+    return sum(p.numel() for p in extra)
 
 
 def count_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:

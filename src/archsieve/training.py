@@ -1,22 +1,26 @@
-"""The one training loop: supernets and partial training; on the CPU exact to resume and deterministic by seed."""
+"""The one training loop: supernets, partial and final training; on the CPU exact to resume, deterministic by seed."""
 
 from __future__ import annotations
 
 import math
 import signal
-import threading
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from archsieve.batching import ahead, in_steps, joined, pending_batches
 from archsieve.checkpoint import Place, load_checkpoint, save_checkpoint
-from archsieve.errors import SettingError, require
-from archsieve.evaluation import joined
-from archsieve.networks import channels_last, drawing, laid_out
+from archsieve.distributed import Statistics, World
+from archsieve.drop_path import set_drop_path
+from archsieve.interrupts import delayed_signals
+from archsieve.losses import loss_of
+from archsieve.networks import channels_last, drawing, laid_out, seed_draws
 from archsieve.randomness import derive_seed, generator
+from archsieve.scalars import scalars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,48 +28,29 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from archsieve.batching import Batch, Share
+    from archsieve.losses import Outputs
+    from archsieve.recipe import Recipe
     from archsieve.task import Task
 
-Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Tensor]]"
+Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Outputs]]"
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """SGD with a cosine learning rate.
+class Step(NamedTuple):
+    """A step of an epoch, from 1: of how many parts its batch is, and those of this process with their places."""
 
-    Args:
-        horizon: epochs over which the rate falls from `learning_rate` to `final_learning_rate`, however many are
-            trained; beyond it the rate stays.
-        clip: largest global norm of the gradient.
-    """
+    number: int
+    parts: int
+    own: list[tuple[int, Batch]]
 
-    horizon: int
-    learning_rate: float
-    final_learning_rate: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    batch_size: int = 64
-    clip: float = 5.0
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        if self.horizon < 1 or self.batch_size < 1:
-            raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {self}.")
-        if self.nesterov and self.momentum <= 0:
-            raise SettingError(f"`nesterov` needs `momentum > 0`, but got momentum={self.momentum}.")
-        if self.learning_rate <= 0 or self.clip <= 0:
-            raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {self}.")
+class Epoch(NamedTuple):
+    """An epoch that is over, counted from 1: the mean of its training losses, its learning rate, its seconds."""
 
-    def rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 0.
-
-        >>> [round(Recipe(horizon=2, learning_rate=0.1).rate(e), 3) for e in (0, 1, 2, 3)]
-        [0.1, 0.05, 0.0, 0.0]
-        """
-        share = min(epoch / self.horizon, 1.0)
-        span = self.learning_rate - self.final_learning_rate
-        return self.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
+    number: int
+    loss: float
+    rate: float
+    seconds: float
 
 
 def train(
@@ -79,16 +64,20 @@ def train(
     checkpoint: Path | None = None,
     forward: Forward | None = None,
     on_epoch: Callable[[int], None] | None = None,
+    tell: Callable[[Epoch], None] | None = None,
     log: Path | None = None,
+    world: World | None = None,
 ) -> None:
     """Train `network`, in place, until it has seen `epochs` epochs in total; on CUDA in mixed precision.
 
     Order, augmentation and dropout of an epoch depend on seed and epoch alone, so that training in pieces equals
     training at once. `checkpoint` is read if it is there and written after every epoch, and inside one when SIGTERM
-    comes: training goes on after the last step taken.
+    or SIGINT comes: training goes on after the last step taken. Several processes train as one process does that
+    takes as many micro-batches a step.
 
     Args:
-        network: moved to `device`, left in training mode.
+        network: moved to `device`, left in training mode. Of several outputs the first is the network's, the rest
+            are those of auxiliary heads.
         task: gives batches and loss.
         recipe: optimiser and schedule.
         epochs: at least as many as the checkpoint holds.
@@ -98,11 +87,42 @@ def train(
         forward: yields outputs from inputs and a generator of the step's choices, one by one; their gradients are
             summed before the step is taken. The network itself if None.
         on_epoch: called with the epochs trained after each; what it draws or switches it puts back.
+        tell: called with the figures of each epoch, the one before a resumption once more: the process may have ended
+            before they were told.
         log: folder for TensorBoard: training loss and learning rate of every epoch.
+        world: the processes that train together; this one alone if None. The first of them writes.
 
     Raises:
+        SettingError: the task's loss knows no label smoothing, or batches do not part evenly.
         MissingPackageError: `log` is given, and tensorboard is not installed.
     """
+    trainer = trainer_of(network, task, recipe, seed=seed, device=device, forward=forward, world=world)
+    trainer.checkpoint = checkpoint
+    trainer.resume()
+    with scalars(log) as write:
+        if tell is not None and trainer.epochs and not trainer.inside:
+            tell(trainer.figures)
+        while trainer.epochs < epochs:
+            if trainer.advance():
+                figures = trainer.figures
+                write(trainer.epochs, {"loss": figures.loss, "learning_rate": figures.rate})
+                if tell is not None:
+                    tell(figures)
+                if on_epoch is not None:
+                    on_epoch(trainer.epochs)
+
+
+def trainer_of(
+    network: nn.Module,
+    task: Task,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str = "cpu",
+    forward: Forward | None = None,
+    world: World | None = None,
+) -> Trainer:
+    """Return the trainer of a network that has seen no epoch yet; see `train`."""
     laid_out(network, device).train()
     optimiser = torch.optim.SGD(
         network.parameters(),
@@ -111,19 +131,22 @@ def train(
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
     )
-    trainer = _Trainer(network, optimiser, task, recipe, seed, device, checkpoint, forward or _whole(network))
-    trainer.resume()
-    with _scalars(log) as write:
-        while trainer.epochs < epochs:
-            if trainer.advance():
-                write(trainer.epochs, {"loss": trainer.mean_loss, "learning_rate": trainer.rate})
-                if on_epoch is not None:
-                    on_epoch(trainer.epochs)
+    return Trainer(
+        network,
+        optimiser,
+        task,
+        recipe,
+        seed,
+        device,
+        forward or _whole(network),
+        world or World(),
+        loss_of(task, recipe),
+    )
 
 
 @dataclass
-class _Trainer:
-    """A network in training: whole epochs behind it, and where it stands inside one that SIGTERM cut off."""
+class Trainer:
+    """A network in training: whole epochs behind it, and where it stands inside one that a signal cut off."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -131,115 +154,142 @@ class _Trainer:
     recipe: Recipe
     seed: int
     device: str
-    checkpoint: Path | None
     forward: Forward
+    world: World
+    loss: Callable[[Outputs, Tensor], Tensor]
+    checkpoint: Path | None = None
     epochs: int = 0
     inside: dict[str, Any] = field(default_factory=dict)
-    losses: list[Tensor] = field(default_factory=list)  # of the steps of this epoch that were taken here
+    losses: list[Tensor] = field(default_factory=list)  # of the steps of this epoch
+    seconds: float = 0.0
 
     @property
-    def rate(self) -> float:
-        """The learning rate of the epoch last trained."""
-        return float(self.optimiser.param_groups[0]["lr"])
+    def parts(self) -> int:
+        """The micro-batches of a batch, in all processes."""
+        return self.recipe.micro_batches * self.world.size
 
     @property
-    def mean_loss(self) -> float:
-        """The mean over the losses of the epoch last trained."""
-        return float(torch.stack(self.losses).mean()) if self.losses else math.nan
+    def figures(self) -> Epoch:
+        """The figures of the epoch last trained."""
+        loss = float(torch.stack(self.losses).mean()) if self.losses else math.nan
+        return Epoch(self.epochs, loss, self.recipe.rate(self.epochs - 1), self.seconds)
 
     def resume(self) -> None:
         """Load the checkpoint, if there is one."""
         if self.checkpoint and self.checkpoint.exists():
-            self.epochs, self.inside = load_checkpoint(self.checkpoint, self.network, self.optimiser)
+            place = load_checkpoint(self.checkpoint, self.network, self.optimiser)
+            self.epochs, self.inside = place.epochs, place.inside
+            self.losses, self.seconds = [*place.losses.to(self.device)], place.seconds
 
-    def advance(self) -> bool:
+    def advance(self, most: int | None = None) -> bool:
         """Train one epoch, or the rest of it, and save; whether it was ended.
 
-        On SIGTERM the place inside the epoch is saved, and the signal then takes its effect.
+        On a signal the place inside the epoch is saved, and the signal then takes its effect. So it is, without one,
+        after `most` steps.
         """
-        epoch, self.losses = self.epochs, []
+        epoch, begun = self.epochs, time.perf_counter()
+        if not self.inside:
+            self.losses, self.seconds = [], 0.0
+        earlier = self.seconds
         self.optimiser.param_groups[0]["lr"] = self.recipe.rate(epoch)
-        order, choices = generator(self.seed, "train", epoch), generator(self.seed, "sample", epoch)
-        size = self.recipe.batch_size
-        batches = self.task.batches("train", batch_size=size, rng=order, augment=True, device=self.device)
-        with _delayed_sigterm() as came, drawing(derive_seed(self.seed, "train", epoch), self.device):
+        if self.recipe.drop_path:
+            set_drop_path(self.network, self.recipe.drop_path_at(epoch))
+        choices = generator(self.seed, "sample", epoch)
+        with delayed_signals() as came, drawing(derive_seed(self.seed, "train", epoch), self.device):
             if self.inside:
                 choices.bit_generator.state = self.inside["choices"]
                 torch.default_generator.set_state(self.inside["draws"])
-            whole = joined(batches, least=min(2, size))  # one item has no statistics
-            for step, (inputs, targets) in enumerate(whole, 1):
-                if step <= self.inside.get("steps", 0):
-                    continue
-                self._step(channels_last(inputs), targets, choices)
-                if came():
+            for step in self._steps():
+                ends = self._take(step, choices, came)
+                if ends or step.number == most:
                     draws = torch.default_generator.get_state()
-                    self.inside = {"steps": step, "choices": choices.bit_generator.state, "draws": draws}
+                    self.inside = {"steps": step.number, "choices": choices.bit_generator.state, "draws": draws}
+                    self.seconds = earlier + time.perf_counter() - begun
                     self._save()
                     return False
             self.epochs, self.inside = epoch + 1, {}
+            self.seconds = earlier + time.perf_counter() - begun
             self._save()
         return True
 
-    def _step(self, inputs: Tensor, targets: Tensor, choices: np.random.Generator) -> None:
+    def _steps(self) -> Iterator[Step]:
+        """Yield the steps of the epoch that are not yet taken."""
+        size = self.recipe.micro_batch_size(self.world.size)
+        order = generator(self.seed, "train", self.epochs)
+        batches = pending_batches(self.task, "train", batch_size=size, rng=order, augment=True, device=self.device)
+        whole = joined(batches, least=min(2, size))  # one item has no statistics
+        shares = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
+        left = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
+        return ahead(left) if hasattr(self.task, "pending") else (make() for make in left)
+
+    def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
+        """Take a step, and return whether a signal came."""
         self.optimiser.zero_grad(set_to_none=True)
-        outputs = iter(self.forward(inputs, choices))
-        while (loss := self._next_loss(outputs, targets)) is not None:
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.losses.append(loss.detach())
+        if self.parts == 1:
+            for loss in self._losses(step.own[0][1], choices):
+                loss.backward()  # type: ignore[no-untyped-call]
+                self.losses.append(loss.detach())
+        else:
+            ends = self._accumulate(step, choices, came)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimiser.step()
+        return came() if self.parts == 1 else ends
 
-    def _next_loss(self, outputs: Iterator[Tensor], targets: Tensor) -> Tensor | None:
+    def _accumulate(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
+        """Leave the gradient of a batch that comes in parts; return whether a signal came to any process."""
+        if step.parts < self.parts:  # then not all statistics move
+            self.world.average_statistics(self.network)
+        state, statistics = choices.bit_generator.state, Statistics(self.network, self.recipe.micro_batches)
+        sums = torch.zeros(4, device=self.device)  # items, losses and what they are over, signals
+        for part, batch in step.own:
+            # A part draws by its number and takes the step's choices, whichever process has it.
+            seed_draws(derive_seed(self.seed, "train", self.epochs, step.number, part), self.device)
+            choices.bit_generator.state = state
+            items = len(batch[0])
+            sums[0] += items
+            for loss in self._losses(batch, choices):
+                (loss * items).backward()  # type: ignore[no-untyped-call]
+                sums[1] += loss.detach() * items
+                sums[2] += items
+            statistics.take()
+        statistics.settle()
+        sums[3] += came()
+        sums = self.world.add_up(self.network, sums)
+        for weight in self.network.parameters():
+            if weight.grad is not None:
+                weight.grad.div_(sums[0])
+        self.losses.append(sums[1] / sums[2])
+        if sums[3] and not came():
+            signal.raise_signal(signal.SIGTERM)  # what ends one process ends all: alone they would wait for it
+        return bool(sums[3])
+
+    def _losses(self, batch: Batch, choices: np.random.Generator) -> Iterator[Tensor]:
+        """Yield the loss of each output of a batch."""
+        inputs, targets = batch
+        outputs = iter(self.forward(channels_last(inputs), choices))
+        while (loss := self._next_loss(outputs, targets)) is not None:
+            yield loss
+
+    def _next_loss(self, outputs: Iterator[Outputs], targets: Tensor) -> Tensor | None:
         """Return the loss of the next outputs, in bfloat16 on CUDA; None at the end."""
         kind = torch.device(self.device).type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda"):
             following = next(outputs, None)
-            return None if following is None else self.task.loss(following, targets)
+            if following is None:
+                return None
+            return self.loss(following, targets)
 
     def _save(self) -> None:
-        if self.checkpoint:
-            save_checkpoint(self.checkpoint, self.network, self.optimiser, Place(self.epochs, self.inside))
+        self.world.average_statistics(self.network)
+        if self.checkpoint and self.world.is_first:
+            losses = torch.stack(self.losses).cpu() if self.losses else torch.empty(0)
+            place = Place(self.epochs, self.inside, losses, self.seconds)
+            save_checkpoint(self.checkpoint, self.network, self.optimiser, place)
 
 
 def _whole(network: nn.Module) -> Forward:
     return lambda inputs, choices: [network(inputs)]
 
 
-@contextmanager
-def _scalars(folder: Path | None) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """Give a function that writes the figures of an epoch to TensorBoard's folder, or nowhere."""
-    if folder is None:
-        yield lambda epoch, figures: None
-        return
-    require("tensorboard", "tensorboard")
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder)) as writer:
-
-        def write(epoch: int, figures: dict[str, float]) -> None:
-            for name, value in figures.items():
-                writer.add_scalar(name, value, epoch)
-            writer.flush()
-
-        yield write
-
-
-@contextmanager
-def _delayed_sigterm() -> Iterator[Callable[[], bool]]:
-    """Give whether SIGTERM has come; it takes its effect at the end. Only the main thread can hear it."""
-    came = False
-
-    def hear(*_: object) -> None:
-        nonlocal came
-        came = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGTERM, hear)
-    try:
-        yield lambda: came
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if came:
-            signal.raise_signal(signal.SIGTERM)
+def _made(number: int, share: Share) -> Step:
+    return Step(number, share.parts, [(place, batch.make()) for place, batch in share.own])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from archsieve.networks import build_network, build_supernet, count_flops, count_macs, count_params
 from archsieve.registry import SPACES
+from archsieve.spaces.darts import DARTS
 from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
@@ -20,6 +21,9 @@ SHRUNKEN = {
     "macro-same-widths": NASBenchMacro(stem_width=4, widths=(4,), stages=(1,), head_width=4),
     "201-small": NASBench201(width=4, cells=1, stages=2),
     "201-one-stage": NASBench201(width=3, cells=2, stages=1),
+    "darts-small": DARTS(width=4, layers=4),
+    "darts-two-layers": DARTS(width=3, layers=2),
+    "darts-imagenet": DARTS(width=5, layers=3, stem="imagenet"),
 }
 SPACES_UNDER_TEST = {**{name: SPACES[name]() for name in SPACES}, **SHRUNKEN}
 WITH_SUPERNET = [name for name, space in SPACES_UNDER_TEST.items() if hasattr(space, "supernet")]

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from archsieve.errors import SettingError
-from archsieve.tasks.images import Accuracy, ImageClassification, Images, _moved
+from archsieve.tasks.augmentation import cut_out, moved
+from archsieve.tasks.classification import Accuracy
+from archsieve.tasks.images import ImageClassification, Images
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,8 @@ def test_a_crop_by_hand():
         (1, 2, 1): [[0, 2], [0, 4]],
     }
     moves = torch.tensor(list(by_move))
-    moved = _moved(picture.repeat(len(by_move), 1, 1, 1), moves, 1)
-    assert moved[:, 0].tolist() == list(by_move.values())
+    cropped = moved(picture.repeat(len(by_move), 1, 1, 1), moves, 1)
+    assert cropped[:, 0].tolist() == list(by_move.values())
 
 
 def test_augmentation_draws_every_crop_and_mirror_image():
@@ -124,6 +126,56 @@ def test_augmentation_draws_every_crop_and_mirror_image():
             base = 4 * int(number) % 200
             seen.add(np.where(picture > 0, picture - base, 0).tobytes())
     assert seen == allowed
+
+
+def test_a_hole_by_hand():
+    inputs = torch.ones(4, 2, 5, 5)
+    holes = torch.tensor([[2, 2], [0, 0], [4, 1], [2, 4]])
+    even, odd = cut_out(inputs, holes, 2), cut_out(inputs, holes, 3)
+    assert torch.equal(inputs, torch.ones(4, 2, 5, 5))
+    assert torch.equal(even[:, 0], even[:, 1])  # all channels alike
+    # Of an even side, rows and columns from one before the middle up to the middle.
+    rows = [["11111", "10011", "10011", "11111", "11111"], ["01111"] + ["11111"] * 4]
+    rows += [["11111", "11111", "11111", "00111", "00111"], ["11111", "11100", "11100", "11111", "11111"]]
+    assert [["".join(str(int(x)) for x in row) for row in picture] for picture in even[:, 0].tolist()] == rows
+    assert (odd[:, 0] == 0).sum((1, 2)).tolist() == [9, 4, 6, 6]
+
+
+def test_a_hole_is_the_mean_and_drawn_anew_for_each_picture():
+    @dataclass(frozen=True)
+    class Wide(Tiny):
+        input_shape: ClassVar[tuple[int, ...]] = (1, 6, 6)
+        mean: ClassVar[tuple[float, ...]] = (3.0,)
+        crop_padding: ClassVar[int] = 0
+        flip: ClassVar[bool] = False
+
+        def load(self):
+            pixels = np.full((self.pictures, 1, 6, 6), 7, dtype=np.uint8)
+            return Images(pixels, np.arange(self.pictures), pixels[:1], np.arange(1))
+
+    settings = {"rng": np.random.default_rng(0), "augment": True, "batch_size": 8}
+    inputs = stream(Wide(pictures=400, cutout=4), "train", **settings)
+    assert sorted(inputs.unique().tolist()) == [0.0, 4.0]
+    # The middle is any pixel: the hole is 4 x 4 there, and less at the border: 2, 3, 4, 4, 4, 3 rows by its row.
+    cut = (inputs == 0).sum((1, 2, 3))
+    assert set(cut.tolist()) == {4, 6, 8, 9, 12, 16}
+    assert torch.equal(
+        inputs, stream(Wide(pictures=400, cutout=4), "train", batch_size=50, augment=True, rng=np.random.default_rng(0))
+    )
+    assert (stream(Wide(pictures=400, cutout=4), "test", batch_size=8) == 4.0).all()
+
+
+def test_cutout_counts_in_the_identity_and_changes_neither_order_nor_crops():
+    assert Tiny(cutout=2).identity() == {**Tiny().identity(), "cutout": 2}
+    assert "cutout" not in Tiny().identity()
+    one, other = (
+        next(Tiny(cutout=cutout).batches("train", batch_size=9, rng=np.random.default_rng(0), augment=True))
+        for cutout in (0, 1)
+    )
+    assert torch.equal(one[1], other[1])
+    assert ((one[0] == other[0]) | (other[0] == 0)).all()
+    with pytest.raises(SettingError, match="`cutout >= 0` must hold, but got -1"):
+        Tiny(cutout=-1)
 
 
 def test_the_augmented_stream_depends_on_rng_and_not_on_the_batch_size():

@@ -7,6 +7,7 @@ from archsieve.cli.designing import design_funnel
 from archsieve.cli.judging import judge_scores, measure, study
 from archsieve.cli.scoring import score, score_model
 from archsieve.cli.searching import report, search
+from archsieve.cli.training import train
 
 app = typer.Typer(
     name="archsieve",
@@ -24,6 +25,7 @@ app.command()(study)
 app.command("design")(design_funnel)
 app.command()(search)
 app.command()(report)
+app.command()(train)
 app.command()(data)
 
 

@@ -9,6 +9,7 @@ import typer
 from archsieve import console
 from archsieve.cli.options import Json, Plugins, load
 from archsieve.config import plan_names
+from archsieve.recipe_files import recipe_names
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.tables import shipped
 
@@ -23,7 +24,7 @@ CATALOGUES = {
 
 
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(CATALOGUES)}, plans, tables.")] = None,
+    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(CATALOGUES)}, plans, recipes, tables.")] = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -31,6 +32,7 @@ def list_names(
     with console.guarded():
         load(plugin)
         names = {k: list(catalogue) for k, catalogue in CATALOGUES.items()} | {"plans": plan_names()}
+        names["recipes"] = recipe_names()
         names["tables"] = [table.name for table in shipped()]
         if kind is not None and kind not in names:
             raise typer.BadParameter(f"{kind!r} is none of {', '.join(names)}.")

@@ -18,9 +18,10 @@ from archsieve.evaluation import evaluate_each, first_items
 from archsieve.networks import build_supernet, channels_last, laid_out
 from archsieve.pool import LARGEST_POOL
 from archsieve.randomness import generator
+from archsieve.recipe import Recipe
 from archsieve.space import size
 from archsieve.task import count_items
-from archsieve.training import Recipe, train
+from archsieve.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,9 +12,10 @@ from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.evaluation import evaluate
 from archsieve.networks import build_network, laid_out
+from archsieve.recipe import Recipe
 from archsieve.search import exact
 from archsieve.task import count_items
-from archsieve.training import Recipe, train
+from archsieve.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ import numpy as np
 
 from archsieve.errors import SettingError, require
 from archsieve.randomness import generator
-from archsieve.tasks.images import ImageClassification, Images, check_whole, read_only
+from archsieve.tasks.classification import check_whole
+from archsieve.tasks.images import ImageClassification, Images, read_only
 
 IMAGES = 1797
 

@@ -1,0 +1,96 @@
+"""Batches as training and scoring take them: the last one not too small, some of them in parts, some made ahead."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from archsieve.task import Split, Task
+
+Batch: TypeAlias = tuple[Tensor, Tensor]
+"""Inputs and targets."""
+
+T = TypeVar("T")
+
+
+class Pending(NamedTuple):
+    """A batch that is made when it is asked for, by a call that depends on nothing else."""
+
+    items: int
+    make: Callable[[], Batch]
+
+
+def pending_batches(task: Task, split: Split, **settings: Any) -> Iterator[Pending]:
+    """Return the batches of `task.batches`, made when asked for where the task can do that."""
+    later = getattr(task, "pending", None)
+    if later is not None:
+        return later(split, **settings)  # type: ignore[no-any-return]
+    return map(made, task.batches(split, **settings))
+
+
+def made(batch: Batch) -> Pending:
+    """Return a batch that is there already."""
+    return Pending(len(batch[0]), partial(tuple, batch))  # type: ignore[arg-type]
+
+
+def joined(batches: Iterable[Pending], least: int) -> Iterator[Pending]:
+    """Yield the batches, a last one of fewer than `least` items joined to the one before."""
+    held: Pending | None = None
+    for batch in batches:
+        if held is None:
+            held = batch
+        elif batch.items < least:
+            held = Pending(held.items + batch.items, partial(_together, held, batch))
+        else:
+            yield held
+            held = batch
+    if held is not None:
+        yield held
+
+
+def _together(one: Pending, other: Pending) -> Batch:
+    (inputs, targets), (more, others) = one.make(), other.make()
+    return torch.cat([inputs, more]), torch.cat([targets, others])
+
+
+def count_steps(items: int, micro_batch_size: int, parts: int) -> int:
+    """Return the steps of an epoch of so many items, `parts` micro-batches a step.
+
+    >>> [count_steps(n, 2, 1) for n in (1, 2, 3, 4)], count_steps(50_000, 96, 1), count_steps(10, 2, 2)
+    ([1, 1, 1, 2], 521, 3)
+    """
+    whole, rest = divmod(items, micro_batch_size)
+    is_own = rest >= min(2, micro_batch_size) or not whole
+    return -(-(whole + (rest > 0 and is_own)) // parts)
+
+
+class Share(NamedTuple):
+    """What a process has of a step: its micro-batches with their place among all `parts` that there are."""
+
+    parts: int
+    own: list[tuple[int, Pending]]
+
+
+def in_steps(batches: Iterable[Pending], parts: int, rank: int, size: int) -> Iterator[Share]:
+    """Yield, step by step of `parts` micro-batches, the share of a process; an epoch's last step may have fewer."""
+    stream = iter(batches)
+    while step := list(islice(stream, parts)):
+        yield Share(len(step), [(place, batch) for place, batch in enumerate(step) if place % size == rank])
+
+
+def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+    """Yield what the calls return, in order; each is made in another thread while the one before is used."""
+    stream = iter(calls)
+    with ThreadPoolExecutor(1) as thread:
+        futures = [thread.submit(call) for call in islice(stream, 2)]
+        while futures:
+            yield futures.pop(0).result()
+            futures += [thread.submit(call) for call in islice(stream, 1)]

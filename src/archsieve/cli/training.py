@@ -1,0 +1,158 @@
+"""The command that trains a found architecture to its published figure."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archsieve import console
+from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
+from archsieve.errors import require
+from archsieve.recipe_files import recipe_for, training_of
+
+if TYPE_CHECKING:
+    from archsieve.final_training import Start, TrainingResult
+    from archsieve.recipe_files import Training
+    from archsieve.space import Architecture
+    from archsieve.training_log import EpochMetrics
+
+
+def train(
+    space: Annotated[str, typer.Argument(help="Name of the space.")],
+    arch: Annotated[str, typer.Argument(help="Architecture in the space's notation.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a shipped recipe (`archsieve list recipes`), or a TOML file. [default: the space's]"
+        ),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Name of the task. [default: the recipe's]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs. [default: the recipe's]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Items of a step. [default: the recipe's]")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Change the recipe: key=value, e.g. drop_path=0.2, space.width=16; may be repeated."
+        ),
+    ] = None,
+    out: RunFolder = None,
+    init: Annotated[Path | None, typer.Option(help="Start from the weights of this safetensors file.")] = None,
+    init_partial: Annotated[
+        bool, typer.Option("--init-partial", help="Take of those weights the ones that fit.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count parameters and steps, time a few, and stop.")
+    ] = False,
+    no_timing: Annotated[bool, typer.Option("--no-timing", help="Time no steps in a dry run.")] = False,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep the metrics for TensorBoard too.")] = False,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Train an architecture by a recipe; started again, it goes on from what its folder holds.
+
+    Several GPUs: torchrun --nproc-per-node N -m archsieve train ...
+    """
+    settings = (("epochs", epochs), ("batch_size", batch_size))
+    changes = [*(f"{key}={value}" for key, value in settings if value is not None), *(change or [])]
+    with console.guarded():
+        require("torch", "torch")
+        training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=load(plugin))
+        code = training.space.parse(arch)
+        if dry_run:
+            _rehearse(training, code, seed, device, not no_timing, as_json)
+            return
+    folder = out or Path("runs") / f"{training.recipe_name}-{'-'.join(map(str, code))}"
+    again = ["archsieve", "train", space, arch, "--out", str(folder)]
+    named = (("recipe", recipe), ("task", task), ("init", init), ("seed", seed or None))
+    again += [word for name, value in named if value is not None for word in (f"--{name}", str(value))]
+    again += [word for text in changes for word in ("--set", text)]
+    again += ["--init-partial"] * init_partial + ["--tensorboard"] * tensorboard
+    again += [] if device == "cpu" else ["--device", device]
+    again += [word for name in plugin or [] for word in ("--plugin", name)]
+    with console.guarded(folder, shlex.join(again)):
+        from archsieve.final_training import Start
+
+        start = Start(seed, init, init_partial)
+        _train(training, code, folder, start, device, tensorboard, shlex.join(again), as_json)
+
+
+def _train(
+    training: Training,
+    code: Architecture,
+    folder: Path,
+    start: Start,
+    device: str,
+    tensorboard: bool,
+    command: str,
+    as_json: bool,
+) -> None:
+    """Train, in as many processes as there are; the first one speaks."""
+    from archsieve.distributed import joined_world
+    from archsieve.final_training import run_training
+    from archsieve.networks import check_device
+
+    check_device(device)
+    with joined_world(device) as (world, own_device):
+        for note in training.notes if world.is_first else ():
+            console.note(note)
+        result = run_training(
+            training,
+            code,
+            folder,
+            start=start,
+            device=own_device,
+            world=world,
+            tensorboard=tensorboard,
+            command=command,
+            show=partial(_show, training.recipe.horizon),
+        )
+    if world.is_first:
+        (console.out_json if as_json else partial(_print, folder))(result)
+
+
+def _show(epochs: int, row: EpochMetrics) -> None:
+    validation = "" if row.validation is None else f", validation {row.validation:.2f}"
+    console.note(
+        f"epoch {row.epoch}/{epochs}: loss {row.loss:.4f}, test {row.test:.2f}{validation}, rate "
+        f"{row.learning_rate:.4g}, {row.seconds:.1f} s"
+    )
+
+
+def _print(folder: Path, found: TrainingResult) -> None:
+    console.out(
+        f"{found.architecture} of {found.space}, trained {found.epochs} epochs by {found.recipe}, seed {found.seed}"
+    )
+    console.out(f"{found.params:,} parameters, {found.macs:,} MACs")
+    console.out(f"Test {found.metric}: {found.test:.2f}")
+    console.out(f"Best of all epochs, chosen by the test itself: {found.best_test:.2f} in epoch {found.best_epoch}")
+    console.out(f"{found.seconds:.1f} seconds of training. Weights: {folder}/weights.safetensors")
+
+
+def _rehearse(training: Training, code: Architecture, seed: int, device: str, is_timed: bool, as_json: bool) -> None:
+    """Print what a training will take."""
+    from archsieve.networks import check_device
+    from archsieve.rehearsal import rehearse
+
+    check_device(device)
+    for note in training.notes:
+        console.note(note)
+    found = rehearse(training, code, seed=seed, device=device, is_timed=is_timed)
+    if as_json:
+        console.out_json(found)
+        return
+    rows = [("parameters", f"{found.params:,}")]
+    if found.auxiliary_params:
+        rows.append(("with auxiliary head", f"{found.params + found.auxiliary_params:,}"))
+    rows += [("MACs", f"{found.macs:,}"), ("items to train on", f"{found.items:,}")]
+    rows += [("steps", f"{found.steps_per_epoch:,} an epoch, {found.steps:,} in {found.epochs} epochs")]
+    if found.seconds_per_step is not None and found.hours is not None:
+        data = "noise, since the data are not here" if found.is_timed_on_noise else "the data"
+        rows += [("seconds a step", f"{found.seconds_per_step:.3g}"), ("hours", f"{found.hours:.3g} on {found.device}")]
+        rows += [("timed", f"{found.timed_steps} steps of {found.timed_items} items, on {data}")]
+    console.table((found.space, found.recipe), rows)

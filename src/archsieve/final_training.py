@@ -1,0 +1,211 @@
+"""The final training of one architecture: a folder with its checkpoint, metrics, weights and result."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from archsieve.distributed import World
+from archsieve.errors import RunFolderError
+from archsieve.estimator import identity
+from archsieve.networks import build_network, count_macs, count_params
+from archsieve.provenance import Provenance, provenance
+from archsieve.run_folder import RESULT_FILE, lock, read_json, write_json
+from archsieve.scalars import scalars
+from archsieve.sources import sha256_of
+from archsieve.training import train
+from archsieve.training_log import EpochMetrics, TrainingLog
+from archsieve.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from archsieve.recipe_files import Training
+    from archsieve.space import Architecture
+
+MARK_FILE = "training.json"
+WEIGHTS_FILE = "weights.safetensors"
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training starts from: weights drawn by the seed, or those of a file.
+
+    Attributes:
+        seed: of initial weights, order, augmentation and drop path.
+        init: safetensors file of weights; None for those drawn.
+        is_partial: take of those what fits, and leave the rest as drawn.
+    """
+
+    seed: int = 0
+    init: Path | None = None
+    is_partial: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a final training came to.
+
+    Attributes:
+        test: the task's metric on the test split after the last epoch, which is the figure to report.
+        best_test: the best of all epochs, chosen by the test split itself, and so too good.
+        seconds: of training, scoring left out.
+        parts: micro-batches of a batch, in all processes.
+    """
+
+    space: str
+    architecture: str
+    task: str
+    recipe: str
+    seed: int
+    epochs: int
+    metric: str
+    test: float
+    best_test: float
+    best_epoch: int
+    validation: float | None
+    params: int
+    macs: int
+    seconds: float
+    parts: int
+    provenance: Provenance
+
+
+def run_training(
+    training: Training,
+    arch: Architecture,
+    folder: Path,
+    *,
+    start: Start | None = None,
+    device: str = "cpu",
+    world: World | None = None,
+    tensorboard: bool = False,
+    command: str = "",
+    show: Callable[[EpochMetrics], None] | None = None,
+) -> TrainingResult:
+    """Train a network by a recipe and score it after every epoch; a folder that holds a part of that goes on from it.
+
+    Args:
+        training: space, task and recipe.
+        arch: a code of the space.
+        folder: made if it is not there; seen by all processes, written by the first.
+        start: the seed, and weights to start from.
+        device: where to train.
+        world: the processes that train together; this one alone if None.
+        tensorboard: keep the figures of the epochs for TensorBoard too, in `tensorboard/`.
+        command: what was called, for the record.
+        show: called with the metrics of each epoch, in the first process.
+
+    Raises:
+        RunFolderError: the folder holds another training, is in use, or is damaged.
+        SettingError: the initial weights do not fit, or batches do not part evenly.
+    """
+    world, start = world or World(), start or Start()
+    recipe, task = training.recipe, training.task
+    mark = _mark(training, arch, start, world)
+    network = build_network(training.space, arch, task, start.seed)
+    sizes = count_params(network), count_macs(network, task.input_shape)
+    if start.init is not None:
+        load_weights(start.init, network, strict=not start.is_partial)
+    with ExitStack() as stack:
+        if world.is_first:
+            stack.callback(lock(folder).close)
+        _claim(folder, mark, writes=world.is_first)
+        log = folder / "tensorboard" if tensorboard and world.is_first else None
+        write = stack.enter_context(scalars(log))
+        metrics = TrainingLog(folder, network, task, device, write, show) if world.is_first else None
+        train(
+            network,
+            task,
+            recipe,
+            epochs=recipe.horizon,
+            seed=start.seed,
+            device=device,
+            checkpoint=folder / CHECKPOINT_FILE,
+            tell=metrics,
+            world=world,
+        )
+        found = _result(training, arch, start.seed, world, metrics, sizes, provenance(command, device, world.size))
+        if world.is_first:
+            save_weights(folder / WEIGHTS_FILE, network, {**mark, "versions": found.provenance.versions})
+            write_json(folder / RESULT_FILE, asdict(found))
+        return found
+
+
+def _mark(training: Training, arch: Architecture, start: Start, world: World) -> dict[str, Any]:
+    """Return what a training is, as plain JSON values; what it gives does not depend on who has which part."""
+    recipe = asdict(replace(training.recipe, micro_batches=1))
+    del recipe["micro_batches"]
+    return {
+        "space": identity(training.space),
+        "architecture": training.space.describe(arch),
+        "task": identity(training.task),
+        "recipe": {"name": training.recipe_name, **recipe, "parts": training.recipe.micro_batches * world.size},
+        "seed": start.seed,
+        "init": None if start.init is None else {"sha256": sha256_of(start.init), "partial": start.is_partial},
+    }
+
+
+def _claim(folder: Path, mark: dict[str, Any], *, writes: bool) -> None:
+    """Mark the folder as made for this training.
+
+    Raises:
+        RunFolderError: it was made for another.
+    """
+    path = folder / MARK_FILE
+    if not path.exists():
+        if writes:
+            write_json(path, mark)
+        return
+    found, wanted = _flat(read_json(path)), _flat(json.loads(json.dumps(mark)))
+    for key in [*wanted, *found]:
+        if found.get(key) != wanted.get(key):
+            raise RunFolderError(
+                f"The folder {folder} holds another training: its {key} is {found.get(key)!r}, and here it is "
+                f"{wanted.get(key)!r}. Choose another folder, or take the settings it was made with."
+            )
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Return the leaves of nested tables by dotted names."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {k: v for key, part in value.items() for k, v in _flat(part, f"{name}.{key}" if name else key).items()}
+
+
+def _result(
+    training: Training,
+    arch: Architecture,
+    seed: int,
+    world: World,
+    metrics: TrainingLog | None,
+    sizes: tuple[int, int],
+    made_with: Provenance,
+) -> TrainingResult:
+    """Return the outcome; processes that score nothing have none to tell."""
+    task = training.task
+    rows = metrics.rows if metrics else [EpochMetrics(0, math.nan, math.nan, math.nan, None, 0.0)]
+    best = (max if task.higher_is_better else min)(rows, key=lambda row: row.test)
+    return TrainingResult(
+        space=training.space.name,
+        architecture=training.space.describe(arch),
+        task=task.name,
+        recipe=training.recipe_name,
+        seed=seed,
+        epochs=training.recipe.horizon,
+        metric=getattr(task, "metric_name", "metric"),
+        test=rows[-1].test,
+        best_test=best.test,
+        best_epoch=best.epoch,
+        validation=rows[-1].validation,
+        params=sizes[0],
+        macs=sizes[1],
+        seconds=sum(row.seconds for row in rows),
+        parts=training.recipe.micro_batches * world.size,
+        provenance=made_with,
+    )

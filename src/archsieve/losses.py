@@ -1,0 +1,45 @@
+"""The loss a network is trained by: the task's, smoothed and with those of auxiliary heads."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from torch import Tensor
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from archsieve.recipe import Recipe
+    from archsieve.task import Task
+
+Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
+"""A network's, or the network's and those of its auxiliary heads."""
+
+
+def loss_of(task: Task, recipe: Recipe) -> Callable[[Outputs, Tensor], Tensor]:
+    """Return the training loss of outputs and targets.
+
+    Raises:
+        SettingError: the recipe smooths labels, and the task's loss cannot.
+    """
+    plain: Callable[[Tensor, Tensor], Tensor] = task.loss
+    if recipe.label_smoothing:
+        if "label_smoothing" not in inspect.signature(task.loss).parameters:
+            raise SettingError(
+                f"The loss of the task {task.name!r} knows no label smoothing: set label_smoothing to 0."
+            )
+        plain = partial(task.loss, label_smoothing=recipe.label_smoothing)  # type: ignore[call-arg]
+
+    def loss(outputs: Outputs, targets: Tensor) -> Tensor:
+        first, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+        total = plain(first, targets)
+        if recipe.auxiliary_weight:
+            for other in auxiliary:
+                total = total + recipe.auxiliary_weight * plain(other, targets)
+        return total
+
+    return loss

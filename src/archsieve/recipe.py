@@ -1,0 +1,116 @@
+"""A recipe: how a network is trained, as plain settings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from archsieve.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """SGD with a learning rate that falls epoch by epoch, and what regularises the training.
+
+    Args:
+        horizon: epochs over which the rate falls from `learning_rate` to `final_learning_rate`, however many are
+            trained; beyond it the rate stays.
+        clip: largest global norm of the gradient; infinite for no clipping.
+        schedule: "cosine", or "linear".
+        warm_up: first epochs, in which the rate rises in equal steps to `learning_rate`; the schedule goes on where it
+            would have been without.
+        cool_down: last epochs of the linear schedule: the line reaches its end before them, and what was left in the
+            epoch before falls in them in equal steps.
+        label_smoothing: share of the target that is spread over all classes in the training loss, in [0, 1).
+        auxiliary_weight: weight of the loss of an auxiliary head, in networks that have one.
+        drop_path: probability at the end of the horizon, growing from 0 with the epochs; 0 leaves the network's own.
+        micro_batches: parts in which a batch goes through the network, so that it need not fit into memory at once.
+            The gradient is that of the batch, but each part has batch statistics of its own.
+    """
+
+    horizon: int
+    learning_rate: float
+    final_learning_rate: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    batch_size: int = 64
+    clip: float = 5.0
+    schedule: Literal["cosine", "linear"] = "cosine"
+    warm_up: int = 0
+    cool_down: int = 0
+    label_smoothing: float = 0.0
+    auxiliary_weight: float = 0.0
+    drop_path: float = 0.0
+    micro_batches: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if any(value != value for value in (getattr(self, f.name) for f in fields(self))):
+            raise SettingError(f"Settings must be numbers, but got {self}.")
+        if self.horizon < 1 or self.batch_size < 1:
+            raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {self}.")
+        if self.nesterov and self.momentum <= 0:
+            raise SettingError(f"`nesterov` needs `momentum > 0`, but got momentum={self.momentum}.")
+        if self.learning_rate <= 0 or self.clip <= 0:
+            raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {self}.")
+        self._check_schedule()
+        for name in ("label_smoothing", "drop_path"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingError(f"`0 <= {name} < 1` must hold, but got {getattr(self, name)}.")
+        if not 0 <= self.auxiliary_weight < math.inf:
+            raise SettingError(f"`0 <= auxiliary_weight < inf` must hold, but got {self.auxiliary_weight}.")
+        self.micro_batch_size(1)
+
+    def _check_schedule(self) -> None:
+        if self.schedule not in ("cosine", "linear"):
+            raise SettingError(f"`schedule` must be 'cosine' or 'linear', but got {self.schedule!r}.")
+        if self.warm_up < 0 or self.cool_down < 0 or self.warm_up + self.cool_down > self.horizon - 1:
+            raise SettingError(
+                f"`warm_up` and `cool_down` must leave an epoch of the horizon between them, but got "
+                f"{self.warm_up} and {self.cool_down} of {self.horizon}."
+            )
+        if self.cool_down and self.schedule != "linear":
+            raise SettingError(f"`cool_down` goes with the linear schedule, but got schedule={self.schedule!r}.")
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 0.
+
+        >>> [round(Recipe(horizon=2, learning_rate=0.1).rate(e), 3) for e in (0, 1, 2, 3)]
+        [0.1, 0.05, 0.0, 0.0]
+        >>> line = Recipe(horizon=5, learning_rate=1.0, schedule="linear", cool_down=1)
+        >>> [round(line.rate(e), 3) for e in range(6)]
+        [1.0, 0.75, 0.5, 0.25, 0.25, 0.0]
+        """
+        if epoch < self.warm_up:
+            return self.learning_rate * (epoch + 1) / self.warm_up
+        span = self.learning_rate - self.final_learning_rate
+        if self.schedule == "cosine":
+            share = min(epoch / self.horizon, 1.0)
+            return self.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
+        left, line = max(self.horizon - epoch, 0), self.horizon - self.cool_down
+        share = (left - self.cool_down) / line if left > self.cool_down else left / (max(self.cool_down, 1) * line)
+        return self.final_learning_rate + span * share
+
+    def drop_path_at(self, epoch: int) -> float:
+        """Return the probability of drop path in an epoch, counted from 0.
+
+        >>> [Recipe(horizon=4, learning_rate=0.1, drop_path=0.2).drop_path_at(e) for e in (0, 1, 4, 9)]
+        [0.0, 0.05, 0.2, 0.2]
+        """
+        return self.drop_path * min(epoch / self.horizon, 1.0)
+
+    def micro_batch_size(self, processes: int) -> int:
+        """Return the items that go through the network at once, where so many processes share a batch.
+
+        Raises:
+            SettingError: a batch cannot be parted so.
+        """
+        parts = self.micro_batches * processes
+        if self.micro_batches < 1 or self.batch_size % parts:
+            raise SettingError(
+                f"A batch must part evenly, but got batch_size={self.batch_size} for {self.micro_batches} "
+                f"micro-batches in each of {processes} processes."
+            )
+        return self.batch_size // parts

@@ -1,0 +1,169 @@
+"""Recipes as TOML: how a network of a space is trained on a task, shipped by name or the user's own."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsieve.config import make, settings_of
+from archsieve.errors import ArchsieveError, PlanError, UnknownNameError
+from archsieve.recipe import Recipe
+from archsieve.registry import near_miss
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from archsieve.space import SearchSpace
+
+_TABLES = ("space", "task")
+_EPOCHS = "epochs"  # what a file calls the horizon: a recipe is trained to its end
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks of a space are trained on a task. `notes` say what of the recipe does not apply.
+
+    Attributes:
+        recipe_name: of the file.
+        notes: sentences.
+    """
+
+    space: SearchSpace
+    task: Any
+    recipe: Recipe
+    recipe_name: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes shipped with the package."""
+    folder = files("archsieve.recipes")
+    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """Return the table of a recipe file, or of the shipped recipe of that name.
+
+    Raises:
+        UnknownNameError: there is neither.
+        PlanError: it is no TOML.
+    """
+    path = Path(name)
+    if not path.is_file():
+        if name not in recipe_names():
+            raise UnknownNameError(
+                f"There is no recipe file {name!r}, nor a shipped recipe of that name.{near_miss(name, recipe_names())}"
+            )
+        path = Path(str(files("archsieve.recipes") / f"{name}.toml"))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanError(f"The recipe {path} cannot be read: {error}.") from error
+
+
+def recipe_for(space: str) -> str:
+    """Return the name of the first shipped recipe that is made for a space.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    for name in recipe_names():
+        if read_recipe(name).get("space", {}).get("name") == space:
+            return name
+    raise UnknownNameError(
+        f"No shipped recipe is made for the space {space!r}: name one ({', '.join(recipe_names())}) or a TOML file of "
+        "your own by --recipe."
+    )
+
+
+def training_of(
+    space: str, recipe: str, *, task: str | None = None, changes: Sequence[str] = (), plugins: Collection[str] = ()
+) -> Training:
+    """Return how a recipe trains the networks of a space.
+
+    What a recipe says of its space and its task goes for those: for another space or task its own defaults stand.
+
+    Args:
+        space: name of the space.
+        recipe: name of a shipped recipe, or a TOML file.
+        task: name of the task; the recipe's if None.
+        changes: settings to change, as "epochs=10", "space.width=16" or "task.cutout=8".
+        plugins: modules that may be named as "module:Name".
+
+    Raises:
+        UnknownNameError: nobody knows a name.
+        PlanError: a key is unknown, or missing.
+        SettingError: a setting is out of range.
+    """
+    table = read_recipe(recipe)
+    try:
+        parts = {kind: _part(table.pop(kind, {}), kind) for kind in _TABLES}
+        notes = [_take(parts, "space", space), _take(parts, "task", task or parts["task"].get("name"))]
+        _check_keys(table, "the recipe")
+        for change in changes:
+            _change(table, parts, change)
+        table.pop("title", None)
+        if _EPOCHS not in table:
+            raise PlanError(f"it needs the setting {_EPOCHS!r}.")
+        table = {("horizon" if key == _EPOCHS else key): value for key, value in table.items()}
+        return Training(
+            space=make("space", parts["space"], plugins),
+            task=make("task", parts["task"], plugins),
+            recipe=Recipe(**settings_of(fields(Recipe), table, "the recipe", plugins)),
+            recipe_name=Path(recipe).stem,
+            notes=tuple(note for note in notes if note),
+        )
+    except UnknownNameError as error:
+        raise UnknownNameError(f"In the recipe {recipe}: {error}") from error
+    except (ArchsieveError, TypeError, AttributeError) as error:
+        raise PlanError(f"In the recipe {recipe}: {error}") from error
+
+
+def _part(value: Any, kind: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PlanError(f"the {kind} must be a table with a name, but is {value!r}.")
+    return dict(value)
+
+
+def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
+    """Let a part be of that name; return what must be said of its settings if it was of another."""
+    if name is None:
+        raise PlanError(f"it names no {kind}: name one by --{kind}.")
+    own = parts[kind].get("name")
+    if own == name:
+        return ""
+    left = [key for key in parts[kind] if key != "name"]
+    parts[kind] = {"name": name}
+    if not left:
+        return ""
+    return (
+        f"The recipe's settings of the {kind} {own} ({', '.join(left)}) do not go for {name}, whose defaults stand: "
+        f"set them by --set {kind}.KEY=VALUE."
+    )
+
+
+def _change(table: dict[str, Any], parts: Mapping[str, dict[str, Any]], change: str) -> None:
+    """Set what "key=value" says."""
+    key, equals, text = (part.strip() for part in change.partition("="))
+    if not (key and equals and text):
+        raise PlanError(f"a change is written as key=value, e.g. epochs=10 or task.cutout=8, but got {change!r}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # text without quotation marks, which a shell takes away
+    kind, dot, name = key.partition(".")
+    if dot and kind in parts:
+        parts[kind][name] = value
+        return
+    _check_keys({key: value}, "the recipe")
+    table[key] = value
+
+
+def _check_keys(table: Mapping[str, Any], where: str) -> None:
+    known = ["title", *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
+    for key in table:
+        if key not in known:
+            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*known, *_TABLES])}")

@@ -1,0 +1,1 @@
+"""The recipes shipped with the package, as TOML files: `archsieve list recipes`."""

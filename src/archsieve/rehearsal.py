@@ -1,0 +1,125 @@
+"""What a final training will take, before it is begun: parameters, steps, and hours by a few steps taken here."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from archsieve.batching import count_steps
+from archsieve.networks import build_network, count_auxiliary_params, count_macs, count_params
+from archsieve.task import count_items
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.training import trainer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from torch import Tensor
+
+    from archsieve.recipe_files import Training
+    from archsieve.space import Architecture
+
+_STEPS = 3  # timed, after one that is not
+_ITEMS_ON_CPU = 16  # whose time grows with the items; a batch of an accelerator's size may not fit
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a training will take.
+
+    Attributes:
+        params: of the network, its auxiliary head left out.
+        auxiliary_params: of that; 0 where there is none.
+        macs: multiply-adds of one item in evaluation.
+        items: to train on.
+        steps_per_epoch: of the recipe's batches.
+        timed_steps: steps that were taken to know the time; 0 if none was.
+        timed_items: items of each of them.
+        is_timed_on_noise: the data are not here.
+        seconds_per_step: of a whole batch, in proportion to those; None if no step was timed.
+        hours: of all steps, scoring left out.
+    """
+
+    space: str
+    architecture: str
+    task: str
+    recipe: str
+    params: int
+    auxiliary_params: int
+    macs: int
+    items: int
+    epochs: int
+    steps_per_epoch: int
+    steps: int
+    device: str
+    timed_steps: int
+    timed_items: int
+    is_timed_on_noise: bool
+    seconds_per_step: float | None
+    hours: float | None
+
+
+def rehearse(
+    training: Training, arch: Architecture, *, seed: int = 0, device: str = "cpu", is_timed: bool = True
+) -> Rehearsal:
+    """Return what a training will take in one process; nothing is written."""
+    space, task, recipe = training.space, training.task, training.recipe
+    with torch.device("meta"):
+        sketch = space.build(arch, task)
+    auxiliary = count_auxiliary_params(sketch, task.input_shape)
+    items = count_items(task, "train")
+    each = count_steps(items, recipe.micro_batch_size(1), recipe.micro_batches)
+    whole = recipe.micro_batch_size(1)
+    timed_items = min(whole, _ITEMS_ON_CPU) if torch.device(device).type == "cpu" else whole
+    here = bool(getattr(task, "is_present", lambda: True)())
+    seconds = _times(training, arch, timed_items, here, seed, device) if is_timed else []
+    a_step = sum(seconds) / len(seconds) * recipe.batch_size / timed_items if seconds else None
+    return Rehearsal(
+        space=space.name,
+        architecture=space.describe(arch),
+        task=task.name,
+        recipe=training.recipe_name,
+        params=count_params(sketch) - auxiliary,
+        auxiliary_params=auxiliary,
+        macs=count_macs(sketch, task.input_shape),
+        items=items,
+        epochs=recipe.horizon,
+        steps_per_epoch=each,
+        steps=each * recipe.horizon,
+        device=device,
+        timed_steps=len(seconds),
+        timed_items=timed_items if seconds else 0,
+        is_timed_on_noise=is_timed and not here,
+        seconds_per_step=a_step,
+        hours=None if a_step is None else a_step * each * recipe.horizon / 3600,
+    )
+
+
+def _times(training: Training, arch: Architecture, items: int, here: bool, seed: int, device: str) -> list[float]:
+    """Return the seconds of a few steps of so many items, by the clock and with the reading of data."""
+    task: Any = training.task
+    if not here:
+        count = (_STEPS + 1) * items
+        task = Synthetic(0.0, shape=task.input_shape, num_outputs=task.num_outputs, images=count)
+    network = build_network(training.space, arch, task, seed)
+    recipe = replace(training.recipe, batch_size=items, micro_batches=1)
+    marks: list[float] = []
+
+    def mark() -> None:
+        if torch.device(device).type != "cpu":
+            torch.accelerator.synchronize()
+        marks.append(time.perf_counter())
+
+    def forward(inputs: Tensor, _: np.random.Generator) -> Iterator[Any]:
+        mark()
+        yield network(inputs)
+
+    trainer_of(network, task, recipe, seed=seed, device=device, forward=forward).advance(most=_STEPS + 1)
+    mark()
+    seconds = [after - before for before, after in itertools.pairwise(marks)]
+    return seconds[1:] or seconds  # the first step also warms up

@@ -1,0 +1,174 @@
+"""DARTS: a cell that keeps the size of its maps and one that halves it, stacked in a chain (arXiv 1806.09055)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from archsieve.errors import ArchitectureError, SettingError
+from archsieve.space import Picture, SearchSpace
+from archsieve.spaces.darts_cell import CHOICES, INPUTS, NODES, OPERATIONS, canonical_cell, edges_of
+from archsieve.spaces.darts_costs import costs
+from archsieve.spaces.darts_notation import compact, genotype_text, read_cells
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsieve.space import Architecture, Edge
+    from archsieve.task import Task
+
+_DIGITS = re.compile(r"[\d\s-]+")
+
+
+class CellShape(NamedTuple):
+    """One cell of a network: channels of its nodes and of its two inputs, and whether it, or the one before, halves."""
+
+    is_reduction: bool
+    width: int
+    inputs: tuple[int, int]
+    follows_reduction: bool
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the cell: its nodes side by side."""
+        return len(NODES) * self.width
+
+
+@dataclass(frozen=True)
+class DARTS(SearchSpace):
+    """The space of DARTS: two cells of four nodes, 1.08e18 codes, 1.46e17 networks.
+
+    A code has twelve choices for the normal cell, then twelve for the reduction cell: for each node 2 to 5 the pair of
+    its two different predecessors (0 and 1 are the outputs of the two cells before), in lexicographic order, then the
+    operation of the lower and of the higher one: 0 max_pool_3x3, 1 avg_pool_3x3, 2 skip_connect, 3 sep_conv_3x3,
+    4 sep_conv_5x5, 5 dil_conv_3x3, 6 dil_conv_5x5. All nodes are put out. The cells a third and two thirds of the way
+    are reductions. Poolings have no batch normalisation, as in the networks that are trained from scratch (those of
+    the original search have one). The defaults are the network of NAS-Bench-301 (arXiv 2008.09777).
+
+    Args:
+        width: channels of a node before the first reduction; each reduction doubles them. At least 2.
+        layers: cells in the chain.
+        stem: "cifar" is a convolution at full size, "imagenet" makes maps of a quarter and an eighth of each side.
+        auxiliary: in training the network has a second head, after the second reduction, and returns
+            (outputs, auxiliary outputs).
+
+    >>> space = DARTS()
+    >>> space.describe(space.parse("0-3-3-0-3-3-1-3-2-1-2-5-0-0-0-1-0-2-1-0-2-2-0-2"))[:42]
+    '[[(0, 3), (1, 3), (0, 3), (1, 3), (0, 3), '
+    """
+
+    name: ClassVar[str] = "darts"  # type: ignore[misc]
+
+    width: int = 32
+    layers: int = 8
+    stem: Literal["cifar", "imagenet"] = "cifar"
+    auxiliary: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.width < 2 or self.layers < 1:
+            raise SettingError(f"`width >= 2` and `layers >= 1` must hold, but got {self}.")
+        if self.stem not in ("cifar", "imagenet"):
+            raise SettingError(f"`stem` must be 'cifar' or 'imagenet', but got {self.stem!r}.")
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """Three choices a node, of two cells."""
+        return CHOICES * 2
+
+    def describe(self, arch: Architecture) -> str:
+        """Return the cells as two lists of pairs (predecessor, operation), as tables of NAS-Bench-301 name them."""
+        return compact(cells_of(arch))
+
+    def genotype(self, arch: Architecture) -> str:
+        """Return the cells as the text `Genotype(...)` that training code of the DARTS family reads."""
+        return genotype_text(cells_of(arch))
+
+    def parse(self, text: str) -> Architecture:
+        """Return the code of pairs as `describe` writes them, of a `Genotype(...)`, or of 24 digits.
+
+        Pairs of a node, and nodes that are put out, may come in any order.
+
+        Raises:
+            ArchitectureError: `text` is none of these.
+        """
+        if _DIGITS.fullmatch(text):
+            return super().parse(text)
+        try:
+            return read_cells(text)
+        except ArchitectureError as error:
+            shown = f"{text.strip()[:40]!r}{'...' if len(text.strip()) > 40 else ''}"
+            raise ArchitectureError(
+                f"{shown} is no architecture of {self.name}: {error}. Write a Genotype(...), two lists of pairs as in "
+                f"{self.describe((0,) * len(self.choices))[:21]!r}..., or {len(self.choices)} digits."
+            ) from error
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the first code of the networks that differ in the order of their nodes.
+
+        All nodes are put out side by side and met again by 1x1 convolutions or the classifier, so that their order is
+        a name and nothing else: 382,128,166 cells of each kind are left of 1,037,664,180. The order of a node's two
+        inputs is not in the code. Nodes that are equal because nothing before them has weights are not looked for.
+        """
+        normal, reduction = cells_of(arch)
+        return canonical_cell(normal) + canonical_cell(reduction)
+
+    def picture(self, arch: Architecture) -> Picture:
+        """Return both cells."""
+        names = dict(zip(INPUTS, ("before last", "last"), strict=True)) | {node: str(node) for node in NODES}
+        cells: dict[str, tuple[Edge, ...]] = {
+            cell: tuple((names[s], names[t], OPERATIONS[o]) for s, t, o in edges_of(code))
+            for cell, code in zip(("normal", "reduce"), cells_of(arch), strict=True)
+        }
+        return Picture(cells=cells)
+
+    def features(self, arch: Architecture) -> tuple[int, ...]:
+        """Return, for each of the fourteen edges of both cells, 0 where there is none and else 1 + its operation."""
+        found = [0] * (2 * sum(NODES))
+        for cell, code in enumerate(cells_of(arch)):
+            for source, target, operation in edges_of(code):
+                found[cell * sum(NODES) + sum(range(NODES[0], target)) + source] = 1 + operation
+        return tuple(found)
+
+    def build(self, arch: Architecture, task: Task) -> nn.Module:
+        """Return the stand-alone network."""
+        from archsieve.spaces.darts_network import DARTSNetwork
+
+        return DARTSNetwork(self, task, arch)
+
+    def supernet(self, task: Task) -> nn.Module:
+        """Return the network of all paths: every operation on each of the fourteen edges of every cell."""
+        from archsieve.spaces.darts_network import DARTSNetwork
+
+        return DARTSNetwork(self, task)
+
+    def params(self, arch: Architecture, task: Task) -> int:
+        """Return the number of parameters, the auxiliary head included if there is one."""
+        return costs(self, tuple(task.input_shape), task.num_outputs).total(*map(edges_of, cells_of(arch))).params
+
+    def macs(self, arch: Architecture, task: Task) -> int:
+        """Return the multiply-adds of one image in evaluation, without the auxiliary head."""
+        return costs(self, tuple(task.input_shape), task.num_outputs).total(*map(edges_of, cells_of(arch))).macs
+
+    def cells(self) -> list[CellShape]:
+        """Return the cells of a network, in order."""
+        is_cifar = self.stem == "cifar"
+        before, last = (3 * self.width, 3 * self.width) if is_cifar else (self.width, self.width)
+        width, follows, found = self.width, not is_cifar, []
+        for layer in range(self.layers):
+            is_reduction = layer in (self.layers // 3, 2 * self.layers // 3)
+            width = 2 * width if is_reduction else width
+            found.append(CellShape(is_reduction, width, (before, last), follows))
+            before, last, follows = last, found[-1].outputs, is_reduction
+        return found
+
+    @property
+    def auxiliary_after(self) -> int:
+        """Which cell the auxiliary head comes after."""
+        return 2 * self.layers // 3
+
+
+def cells_of(arch: Architecture) -> tuple[Architecture, Architecture]:
+    """Return the twelve choices of the normal cell, and those of the reduction cell."""
+    return arch[: len(CHOICES)], arch[len(CHOICES) :]

@@ -1,0 +1,100 @@
+"""The cell of DARTS: four nodes of two inputs each, as choices, as edges, and which cells are one."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from archsieve.space import Architecture
+
+OPERATIONS = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+MAX_POOL, AVERAGE_POOL, SKIP, SEPARABLE_3, SEPARABLE_5, DILATED_3, DILATED_5 = range(len(OPERATIONS))
+INPUTS = (0, 1)
+"""The outputs of the two cells before."""
+NODES = (2, 3, 4, 5)
+"""What a cell computes; its output is all of them side by side."""
+PAIRS = tuple(tuple(combinations(range(node), 2)) for node in NODES)
+"""Of each node, the pairs of different predecessors it can have."""
+CHOICES = tuple(options for pairs in PAIRS for options in (len(pairs), len(OPERATIONS), len(OPERATIONS)))
+"""Of each node: its pair, the operation of the lower predecessor, that of the higher one."""
+
+
+class CellEdge(NamedTuple):
+    """An operation from one node to another."""
+
+    source: int
+    target: int
+    operation: int
+
+
+ALL_EDGES = tuple(
+    CellEdge(source, target, operation)
+    for target in NODES
+    for source in range(target)
+    for operation in range(len(OPERATIONS))
+)
+
+
+def edges_of(code: Sequence[int]) -> tuple[CellEdge, ...]:
+    """Return the eight edges of a cell of twelve choices, two a node, the lower predecessor first."""
+    edges: list[CellEdge] = []
+    for i, node in enumerate(NODES):
+        pair, lower, higher = code[3 * i : 3 * i + 3]
+        first, second = PAIRS[i][pair]
+        edges += CellEdge(first, node, lower), CellEdge(second, node, higher)
+    return tuple(edges)
+
+
+def code_of(edges: Iterable[tuple[int, int, int]]) -> tuple[int, ...]:
+    """Return the twelve choices of eight edges (source, target, operation), in any order.
+
+    Each node must have two different predecessors.
+    """
+    code: list[int] = []
+    for i, node in enumerate(NODES):
+        (first, lower), (second, higher) = sorted((s, o) for s, target, o in edges if target == node)
+        code += PAIRS[i].index((first, second)), lower, higher
+    return tuple(code)
+
+
+def canonical_cell(code: Architecture) -> tuple[int, ...]:
+    """Return the one code of all cells that differ in nothing but the order of their nodes.
+
+    Of the orders in which every node follows its predecessors, those that give the first wiring count, and of these
+    the one that gives the first operations.
+    """
+    pairs, orders = _orders(code[0::3])
+    operations = [operation for i in range(len(NODES)) for operation in code[3 * i + 1 : 3 * i + 3]]
+    first = min(tuple(operations[place] for place in order) for order in orders)
+    return tuple(choice for i, pair in enumerate(pairs) for choice in (pair, first[2 * i], first[2 * i + 1]))
+
+
+@cache
+def _orders(pairs: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """Return the first wiring that the nodes of a wiring give in another order, and the orders that give it.
+
+    An order says where each of the eight operations was before. There are 180 wirings.
+    """
+    found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    wiring = [PAIRS[i][pair] for i, pair in enumerate(pairs)]
+    for nodes in permutations(NODES):
+        place = {old: new for new, old in enumerate((*INPUTS, *nodes))}
+        moved = [tuple((place[source], 2 * (old - 2) + k) for k, source in enumerate(wiring[old - 2])) for old in nodes]
+        if all(source < new for new, ends in zip(NODES, moved, strict=True) for source, _ in ends):
+            ends = [sorted(pair) for pair in moved]
+            wired = tuple(PAIRS[i].index((low, high)) for i, ((low, _), (high, _)) in enumerate(ends))
+            found.setdefault(wired, []).append(tuple(origin for pair in ends for _, origin in pair))
+    first = min(found)
+    return first, tuple(found[first])

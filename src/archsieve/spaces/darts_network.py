@@ -1,0 +1,175 @@
+"""The layers of DARTS networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn.functional import pad
+
+from archsieve.drop_path import DropPath
+from archsieve.networks import extract_path
+from archsieve.spaces.darts import cells_of
+from archsieve.spaces.darts_cell import ALL_EDGES, MAX_POOL, NODES, SKIP, edges_of
+from archsieve.spaces.darts_costs import AUXILIARY_WIDTHS, KERNELS, SEPARABLE, auxiliary_stride, costs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import Tensor
+
+    from archsieve.space import Architecture
+    from archsieve.spaces.darts import DARTS, CellShape
+    from archsieve.spaces.darts_cell import CellEdge
+    from archsieve.task import Task
+
+
+class DARTSNetwork(nn.Module):
+    """Stem, a chain of cells that each take the two before, head; a supernet if it is made for no architecture.
+
+    Args:
+        space: the space it belongs to.
+        task: what it is for.
+        arch: the path it holds; None for all.
+
+    Raises:
+        SettingError: the auxiliary head does not fit the task's pictures.
+    """
+
+    def __init__(self, space: DARTS, task: Task, arch: Architecture | None = None) -> None:
+        super().__init__()
+        costs(space, tuple(task.input_shape), task.num_outputs)  # checks that the parts fit the pictures
+        self._space, self._task = space, task
+        self._path = arch or (0,) * len(space.choices)
+        held = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
+        self.stem = nn.ModuleList(_stem(space, task.input_shape[0]))
+        self.cells = nn.ModuleList(Cell(shape, held[shape.is_reduction]) for shape in space.cells())
+        last = space.cells()[-1].outputs
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, task.num_outputs))
+        if space.auxiliary:
+            self.auxiliary = _auxiliary_head(space, task.num_outputs)
+
+    def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one.
+
+        In training, with an auxiliary head, returns (outputs, auxiliary outputs).
+        """
+        edges = tuple(map(edges_of, cells_of(arch or self._path)))
+        before = self.stem[0](inputs)
+        last = self.stem[1](before)
+        auxiliary: Tensor | None = None
+        for i, (cell, shape) in enumerate(zip(self.cells, self._space.cells(), strict=True)):
+            before, last = last, cell(before, last, edges[shape.is_reduction])
+            if self._space.auxiliary and self.training and i == self._space.auxiliary_after:
+                auxiliary = self.auxiliary(last)
+        outputs: Tensor = self.head(last)
+        return outputs if auxiliary is None else (outputs, auxiliary)
+
+    def extract(self, arch: Architecture) -> nn.Module:
+        """Return the path as a network of its own, with copies of the weights."""
+        return extract_path(self, self._space, self._task, arch)
+
+
+class Cell(nn.Module):
+    """Two inputs brought to one width, and four nodes, each the sum of two operations on what was there before."""
+
+    def __init__(self, shape: CellShape, held: Iterable[CellEdge]) -> None:
+        super().__init__()
+        before, last = shape.inputs
+        self.before = Halving(before, shape.width) if shape.follows_reduction else _relu_conv_bn(before, shape.width)
+        self.last = _relu_conv_bn(last, shape.width)
+        self.edges = nn.ModuleDict()
+        for source, target, operation in held:
+            edge = f"{source}-{target}"
+            if edge not in self.edges:
+                self.edges[edge] = nn.ModuleDict()
+            stride = 2 if shape.is_reduction and source < NODES[0] else 1
+            self.edges[edge][str(operation)] = _operation(operation, shape.width, stride)  # type: ignore[operator]
+        self.drop_path = DropPath()
+
+    def forward(self, before: Tensor, last: Tensor, edges: Sequence[CellEdge]) -> Tensor:
+        """Return the four nodes side by side, of these edges, two a node in order of the nodes."""
+        nodes = [self.before(before), self.last(last)]
+        for first, second in zip(edges[::2], edges[1::2], strict=True):
+            nodes.append(self._along(first, nodes) + self._along(second, nodes))
+        return torch.cat(nodes[NODES[0] :], dim=1)
+
+    def _along(self, edge: CellEdge, nodes: Sequence[Tensor]) -> Tensor:
+        operation = self.edges[f"{edge.source}-{edge.target}"][str(edge.operation)]  # type: ignore[index]
+        outputs: Tensor = operation(nodes[edge.source])
+        return outputs if isinstance(operation, nn.Identity) else self.drop_path(outputs)
+
+
+class Halving(nn.Module):
+    """Half the side at full information: 1x1 convolutions of stride 2, of the maps and of the maps moved by a pixel."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.straight = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.moved = nn.Conv2d(inputs, outputs - outputs // 2, 1, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return maps of half the side, rounded up: where it is odd, a black pixel stands beyond the border."""
+        x = self.relu(inputs)
+        height, width = x.shape[-2:]
+        moved = pad(x, (0, width % 2, 0, height % 2))[..., 1:, 1:]
+        return self.norm(torch.cat([self.straight(x), self.moved(moved)], dim=1))  # type: ignore[no-any-return]
+
+
+def _stem(space: DARTS, channels: int) -> tuple[nn.Module, nn.Module]:
+    """Return what makes the first cell's first input of the pictures, and of that the second."""
+    if space.stem == "cifar":
+        return nn.Sequential(*_conv_bn(channels, 3 * space.width)), nn.Identity()
+    half, whole = space.width // 2, space.width
+    first = nn.Sequential(*_conv_bn(channels, half, 2), nn.ReLU(), *_conv_bn(half, whole, 2))
+    return first, nn.Sequential(nn.ReLU(), *_conv_bn(whole, whole, 2))
+
+
+def _auxiliary_head(space: DARTS, outputs: int) -> nn.Sequential:
+    first, second = AUXILIARY_WIDTHS
+    norm = nn.BatchNorm2d(second) if space.stem == "cifar" else nn.Identity()
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.AvgPool2d(5, auxiliary_stride(space), count_include_pad=False),
+        nn.Conv2d(space.cells()[space.auxiliary_after].outputs, first, 1, bias=False),
+        nn.BatchNorm2d(first),
+        nn.ReLU(),
+        nn.Conv2d(first, second, 2, bias=False),
+        norm,
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(second, outputs),
+    )
+
+
+def _operation(operation: int, width: int, stride: int) -> nn.Module:
+    if operation in SEPARABLE:
+        kernel = KERNELS[operation]
+        return nn.Sequential(*_depthwise(width, kernel, stride), *_depthwise(width, kernel, 1))
+    if operation in KERNELS:
+        return nn.Sequential(*_depthwise(width, KERNELS[operation], stride, dilation=2))
+    if operation == SKIP:
+        return nn.Identity() if stride == 1 else Halving(width, width)
+    return nn.MaxPool2d(3, stride, 1) if operation == MAX_POOL else nn.AvgPool2d(3, stride, 1, count_include_pad=False)
+
+
+def _depthwise(width: int, kernel: int, stride: int, dilation: int = 1) -> tuple[nn.Module, ...]:
+    """Return ReLU, a convolution channel by channel, one across channels, and a BN."""
+    padding = dilation * (kernel // 2)
+    return (
+        nn.ReLU(),
+        nn.Conv2d(width, width, kernel, stride, padding, dilation, groups=width, bias=False),
+        nn.Conv2d(width, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+    )
+
+
+def _relu_conv_bn(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+
+
+def _conv_bn(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)

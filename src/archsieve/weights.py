@@ -1,0 +1,90 @@
+"""Trained weights as files that hold tensors and text, and no code (safetensors)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from archsieve.errors import DataError, MissingDataError, SettingError, require
+from archsieve.files import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+_ABOUT = "archsieve"
+
+
+def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
+    """Write a network's weights and statistics, and what they are of (plain JSON values), in one step."""
+    require("safetensors", "torch")
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with replace_file(path) as temporary:
+        save_file(state, temporary, metadata={"format": "pt", _ABOUT: json.dumps(about)})
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors of a file by name, and what `save_weights` was told they are of; nothing if another wrote it.
+
+    Raises:
+        MissingDataError: there is no such file.
+        DataError: it is no whole safetensors file.
+    """
+    require("safetensors", "torch")
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise MissingDataError(f"There is no file of weights {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = (file.metadata() or {}).get(_ABOUT, "{}")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(about)  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"The file {path} is no whole safetensors file: {error}.") from error
+
+
+def load_weights(path: Path, network: nn.Module, *, strict: bool = True) -> int:
+    """Load a file of weights into a network, and return how many tensors it took.
+
+    Args:
+        path: a safetensors file.
+        network: changed in place.
+        strict: every tensor of the network must be there with its shape, and no other; else those that fit are taken.
+
+    Raises:
+        MissingDataError: there is no such file.
+        DataError: it is no whole safetensors file.
+        SettingError: it does not fit; says how many tensors are missing, left over or of another shape, and one.
+    """
+    given, own = read_weights(path)[0], network.state_dict()
+    fitting = {name: given[name] for name in own if name in given and given[name].shape == own[name].shape}
+    if strict:
+        _check_fit(path, given, own)
+    if not fitting:
+        raise SettingError(f"The weights in {path} do not fit: no tensor has the name and shape of one of the network.")
+    with torch.no_grad():
+        for name, tensor in fitting.items():
+            own[name].copy_(tensor)
+    return len(fitting)
+
+
+def _check_fit(path: Path, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    shapes = [
+        f"{name} is {tuple(given[name].shape)} and not {tuple(own[name].shape)}"
+        for name in own
+        if name in given and given[name].shape != own[name].shape
+    ]
+    kinds = (
+        ("missing", [name for name in own if name not in given]),
+        ("left over", [name for name in given if name not in own]),
+        ("of another shape", shapes),
+    )
+    told = [f"{len(names)} tensors are {what}, e.g. {names[0]}" for what, names in kinds if names]
+    if told:
+        raise SettingError(f"The weights in {path} do not fit this network: {'; '.join(told)}.")

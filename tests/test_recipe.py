@@ -1,0 +1,72 @@
+"""Recipes: learning rates, drop path, and what cannot be."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from archsieve.errors import SettingError
+from archsieve.recipe import Recipe
+
+LINE = {"schedule": "linear", "learning_rate": 0.5, "warm_up": 5, "cool_down": 5}
+
+
+@pytest.mark.parametrize(
+    ("epoch", "rate"), [(0, 0.1), (4, 0.5), (5, 0.489796), (100, 0.295918), (244, 0.00204082), (249, 0.000408163)]
+)
+def test_a_line_between_warm_up_and_cool_down_by_published_values(epoch, rate):
+    assert Recipe(horizon=250, **LINE).rate(epoch) == pytest.approx(rate, rel=3e-6)
+
+
+def test_a_line_by_hand():
+    # Down from 8 to 0 in four steps, then what is left before the end, a quarter of 8, in two.
+    recipe = Recipe(horizon=6, learning_rate=8.0, schedule="linear", cool_down=2)
+    assert [recipe.rate(e) for e in range(9)] == [8.0, 6.0, 4.0, 2.0, 2.0, 1.0, 0.0, 0.0, 0.0]
+    plain = Recipe(horizon=4, learning_rate=5.0, final_learning_rate=1.0, schedule="linear")
+    assert [plain.rate(e) for e in range(6)] == [5.0, 4.0, 3.0, 2.0, 1.0, 1.0]
+
+
+def test_a_cosine_of_six_hundred_epochs():
+    recipe = Recipe(horizon=600, learning_rate=0.025)
+    expected = {0: 0.025, 150: 0.0125 * (1 + math.sqrt(0.5)), 300: 0.0125, 450: 0.0125 * (1 - math.sqrt(0.5)), 600: 0}
+    assert {e: recipe.rate(e) for e in expected} == pytest.approx(expected)
+
+
+def test_warm_up_hands_over_to_the_schedule_where_it_would_have_been():
+    warm, plain = Recipe(horizon=10, learning_rate=1.0, warm_up=4), Recipe(horizon=10, learning_rate=1.0)
+    assert [warm.rate(e) for e in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert [warm.rate(e) for e in range(4, 12)] == [plain.rate(e) for e in range(4, 12)]
+
+
+def test_drop_path_grows_with_the_epochs():
+    recipe = Recipe(horizon=600, learning_rate=0.1, drop_path=0.3)
+    assert [recipe.drop_path_at(e) for e in (0, 1, 300, 599)] == pytest.approx([0.0, 0.0005, 0.15, 0.2995])
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"schedule": "step"}, "`schedule` must be 'cosine' or 'linear', but got 'step'"),
+        ({"warm_up": 10}, "must leave an epoch of the horizon between them, but got 10 and 0 of 10"),
+        ({"warm_up": -1}, "must leave an epoch"),
+        ({"schedule": "linear", "warm_up": 5, "cool_down": 5}, "but got 5 and 5 of 10"),
+        ({"cool_down": 1}, "`cool_down` goes with the linear schedule"),
+        ({"label_smoothing": 1.0}, "`0 <= label_smoothing < 1` must hold, but got 1"),
+        ({"drop_path": -0.1}, "`0 <= drop_path < 1` must hold, but got -0.1"),
+        ({"auxiliary_weight": -1.0}, "`0 <= auxiliary_weight < inf` must hold"),
+        ({"micro_batches": 0}, "A batch must part evenly, but got batch_size=64 for 0 micro-batches"),
+        ({"micro_batches": 3}, "got batch_size=64 for 3 micro-batches in each of 1 processes"),
+        ({"weight_decay": math.nan}, "must be numbers"),
+    ],
+)
+def test_settings_that_cannot_be(given, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        Recipe(**{"horizon": 10, "learning_rate": 0.1, **given})
+
+
+def test_a_batch_parts_evenly_among_processes():
+    recipe = Recipe(horizon=1, learning_rate=0.1, batch_size=24, micro_batches=3)
+    assert [recipe.micro_batch_size(n) for n in (1, 2, 4)] == [8, 4, 2]
+    with pytest.raises(SettingError, match="batch_size=24 for 3 micro-batches in each of 5 processes"):
+        recipe.micro_batch_size(5)
