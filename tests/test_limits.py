@@ -118,7 +118,7 @@ def test_no_excess_is_to_be_admitted(most, cost):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({}, "A limit needs at least one of max_macs, max_params, min_macs, min_params"),
+        ({}, "A limit needs at least one of max_macs, max_params, min_macs, min_params, max_published_flops"),
         ({"max_macs": 5, "min_macs": 6}, "`0 <= min_macs <= max_macs` must hold, but got 6 and 5"),
         ({"max_params": 0}, "`0 <= min_params <= max_params` must hold, but got 0 and 0"),
         ({"max_macs": -1.0}, "must hold, but got 0 and -1"),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from archsieve.task import Split, Task
 
@@ -22,10 +22,14 @@ T = TypeVar("T")
 
 
 class Pending(NamedTuple):
-    """A batch that is made when it is asked for, by a call that depends on nothing else."""
+    """A batch that is made when it is asked for, by a call that depends on nothing else.
+
+    `shape` tells sizes of items apart where a task has several: what differs in it cannot be one batch.
+    """
 
     items: int
     make: Callable[[], Batch]
+    shape: Hashable = None
 
 
 def pending_batches(task: Task, split: Split, **settings: Any) -> Iterator[Pending]:
@@ -38,17 +42,21 @@ def pending_batches(task: Task, split: Split, **settings: Any) -> Iterator[Pendi
 
 def made(batch: Batch) -> Pending:
     """Return a batch that is there already."""
-    return Pending(len(batch[0]), partial(tuple, batch))  # type: ignore[arg-type]
+    shape = tuple(tensor.shape[1:] for tensor in batch)
+    return Pending(len(batch[0]), partial(tuple, batch), shape)  # type: ignore[arg-type]
 
 
 def joined(batches: Iterable[Pending], least: int) -> Iterator[Pending]:
-    """Yield the batches, a last one of fewer than `least` items joined to the one before."""
+    """Yield the batches, one of fewer than `least` items, and than the one before, joined to that if it can be.
+
+    That is the last one, if all items have one size.
+    """
     held: Pending | None = None
     for batch in batches:
         if held is None:
             held = batch
-        elif batch.items < least:
-            held = Pending(held.items + batch.items, partial(_together, held, batch))
+        elif batch.items < min(least, held.items) and batch.shape == held.shape:
+            held = Pending(held.items + batch.items, partial(_together, held, batch), held.shape)
         else:
             yield held
             held = batch

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from archsieve.errors import require
+from archsieve.errors import SettingError, require
 
 if TYPE_CHECKING:
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
 
-CostName: TypeAlias = Literal["params", "macs", "flops"]
+CostName: TypeAlias = Literal["params", "macs", "flops", "published_flops"]
 
 
 def cost_of(space: SearchSpace, arch: Architecture, task: Task, name: CostName) -> int:
-    """Return a cost: "params", "macs" of one input, or "flops" as NASLib counts them.
+    """Return a cost: "params", "macs" of one input, "flops" as NASLib counts them, or "published_flops".
 
-    Needs torch only where the space has no method of that name.
+    The last is the count by which the networks of a space are published, where that is another one: only the space
+    knows it. Needs torch only where the space has no method of that name.
+
+    Raises:
+        SettingError: published FLOPs are asked for, and the space has none of its own.
     """
     closed_form: Any = getattr(space, name, None)
     return int(closed_form(arch, task) if closed_form else count_cost(space, arch, task, name))
 
 
 def count_cost(space: SearchSpace, arch: Architecture, task: Task, name: CostName) -> int:
-    """Return a cost as counted on the built network."""
+    """Return a cost as counted on the built network; raises as `cost_of`."""
+    if name == "published_flops":
+        raise SettingError(f'The space {space.name} has no `published_flops` of its own: take "macs".')
     require("torch", "torch")
     import torch
 

@@ -37,6 +37,8 @@ class Limits:
         max_params: parameters.
         min_macs: multiply-adds of one input.
         min_params: parameters.
+        max_published_flops: the count of the space's paper, in spaces that have one of their own.
+        min_published_flops: the same.
 
     >>> Limits(max_macs=600e6).admits({"macs": 203_389_568})
     True
@@ -46,6 +48,8 @@ class Limits:
     max_params: float | None = None
     min_macs: float | None = None
     min_params: float | None = None
+    max_published_flops: float | None = None
+    min_published_flops: float | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -58,10 +62,8 @@ class Limits:
     @cached_property
     def bounds(self) -> dict[CostName, tuple[float, float]]:
         """Least and most of each cost that is limited."""
-        pairs: dict[CostName, tuple[float | None, float | None]] = {
-            "macs": (self.min_macs, self.max_macs),
-            "params": (self.min_params, self.max_params),
-        }
+        names: tuple[CostName, ...] = ("macs", "params", "published_flops")
+        pairs = {name: (getattr(self, f"min_{name}"), getattr(self, f"max_{name}")) for name in names}
         return {
             name: (0.0 if least is None else least, float("inf") if most is None else most)
             for name, (least, most) in pairs.items()

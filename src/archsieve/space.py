@@ -47,8 +47,9 @@ class SearchSpace(ABC):
 
     Two methods are needed, `choices` and `build`; the rest have defaults. A space may also offer `params(arch,
     task)`, `macs(arch, task)` and `flops(arch, task)` in closed form (else they are counted on the built
-    network), `supernet(task)`, a network of networks (see `archsieve.networks.Supernet`), and `features(arch)`, the
-    numbers a predictor learns from, always as many (else the code).
+    network), `published_flops(arch, task)`, the count of its paper where that is another one, `supernet(task)`, a
+    network of networks (see `archsieve.networks.Supernet`), and `features(arch)`, the numbers a predictor learns from,
+    always as many (else the code).
     """
 
     name: str = ""
@@ -80,7 +81,10 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def build(self, arch: Architecture, task: Task) -> nn.Module:
-        """Return a new network for `arch`, from inputs `(n, *task.input_shape)` to `(n, task.num_outputs)`."""
+        """Return a new network for `arch`, from inputs `(n, *task.input_shape)` to `(n, task.num_outputs)`.
+
+        Where its networks judge every position (segmentation) the positions of the input stand behind the outputs.
+        """
 
     @property
     def whole(self) -> SearchSpace:

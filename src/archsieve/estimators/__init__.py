@@ -5,6 +5,7 @@ from archsieve.registry import ESTIMATORS
 ESTIMATORS.add_lazy("params", "archsieve.estimators.cost:PARAMS")
 ESTIMATORS.add_lazy("macs", "archsieve.estimators.cost:MACS")
 ESTIMATORS.add_lazy("flops", "archsieve.estimators.cost:FLOPS")
+ESTIMATORS.add_lazy("published_flops", "archsieve.estimators.cost:PUBLISHED_FLOPS")
 ESTIMATORS.add_lazy("chance", "archsieve.estimators.chance:Chance")
 ESTIMATORS.add_lazy("lookup", "archsieve.estimators.lookup:Lookup")
 ESTIMATORS.add_lazy("replay", "archsieve.estimators.lookup:Replay")

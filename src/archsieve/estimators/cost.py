@@ -26,7 +26,8 @@ class Cost:
 
     "params" is the number of parameters; "macs" the multiply-adds of one input, half of what
     `torch.utils.flop_counter` counts; "flops" is NASLib's count, which adds normalisation, activation and pooling. A
-    space's method of that name gives it in closed form, else it is counted on the built network.
+    space's method of that name gives it in closed form, else it is counted on the built network. "published_flops" is
+    the count by which the networks of a space are published, where that is another one: only the space knows it.
     """
 
     name: CostName
@@ -34,7 +35,11 @@ class Cost:
     chunk_size: ClassVar[int] = 256
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the costs, shape (n,)."""
+        """Return the costs, shape (n,).
+
+        Raises:
+            SettingError: published FLOPs are asked for, and the space has none of its own.
+        """
         return np.array([cost_of(ctx.space, arch, ctx.task, self.name) for arch in archs], dtype=float)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
@@ -45,3 +50,4 @@ class Cost:
 PARAMS = partial(Cost, "params")
 MACS = partial(Cost, "macs")
 FLOPS = partial(Cost, "flops")
+PUBLISHED_FLOPS = partial(Cost, "published_flops")

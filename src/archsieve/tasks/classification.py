@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.task import Split
+    from archsieve.task import Metric, Split
 
 
 class Accuracy:
@@ -134,9 +134,10 @@ class Classification(ABC):
         """
         from torch.nn.functional import cross_entropy
 
+        check_outputs(self.name, outputs, targets)
         return cross_entropy(outputs, targets, label_smoothing=label_smoothing)
 
-    def metric(self) -> Accuracy:
+    def metric(self) -> Metric:
         """Return a new `Accuracy`."""
         return Accuracy()
 
@@ -151,6 +152,20 @@ class Classification(ABC):
                 f"of the {total} training images of {self.name!r} for training."
             )
         return trained, kept
+
+
+def check_outputs(name: str, outputs: Tensor, targets: Tensor) -> None:
+    """Refuse outputs that are for targets of another kind: of items where those of pixels are asked for, say.
+
+    Raises:
+        SettingError: naming the task and both shapes.
+    """
+    if outputs.dim() != targets.dim() + 1:
+        raise SettingError(
+            f"The task {name!r} has targets of the shape {tuple(targets.shape)}, for which outputs of the shape "
+            f"{tuple(outputs.shape)} are no answers: choose a space whose networks judge "
+            f"{'whole items' if targets.dim() == 1 else 'every pixel'}."
+        )
 
 
 def check_whole(name: str, value: object, *, least: int | None = None) -> None:

@@ -1,0 +1,266 @@
+"""TopFormer's family as a space: a convolutional pyramid under a small transformer, for segmentation."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from archsieve.errors import ArchitectureError, SettingError
+from archsieve.registry import near_miss
+from archsieve.space import Picture, SearchSpace, check
+from archsieve.spaces import topformer_layout
+from archsieve.spaces.topformer_layout import Layout, PyramidBlock, TransformerBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from archsieve.space import Architecture
+    from archsieve.task import Task
+
+STRIDES = (1, 2, 2, 2, 2)
+FIRST_WIDTH = 16
+"""Channels of the stem and of the first stage, in all three families."""
+GROUPS = 4
+
+
+class Family(NamedTuple):
+    """What the networks of a size have in common: TopFormer's own widths, heads, fused channels and kind of head."""
+
+    widths: tuple[int, int, int, int]
+    num_heads: int
+    fused: int
+    depthwise_head: bool
+
+
+FAMILIES = {
+    "base": Family((32, 64, 128, 160), 8, 256, depthwise_head=False),
+    "small": Family((24, 48, 96, 128), 6, 192, depthwise_head=False),
+    "tiny": Family((16, 32, 64, 96), 4, 128, depthwise_head=True),
+}
+
+_KERNELS = ((3, 5),) * 5
+_DEPTHS = ((1, 2), (1, 2), (1, 2), (2, 3), (2, 3, 4))
+_EXPANSIONS = ((1,), (3, 4), (2, 3), (2, 3), (5, 6))
+_GROUPED = {
+    "num_heads": (4, 6, 8, 10, 12),
+    "key_dim": (14, 16, 18),
+    "attn_ratio": (16, 18, 20, 22),  # tenths
+    "mlp_ratio": (16, 18, 20, 22, 24),  # tenths
+    "transformer_depth": (1, 2),
+}
+_TENTHS = ("attn_ratio", "mlp_ratio")
+_PAIR = re.compile(r"(\w+)=([\d.]+(?:-[\d.]+)*)")
+
+
+class _Layouts(SearchSpace):
+    """A space whose codes stand for layouts; the rest follows from those."""
+
+    @abstractmethod
+    def layout(self, arch: Architecture) -> Layout:
+        """Return the network's blocks."""
+
+    def build(self, arch: Architecture, task: Task) -> nn.Module:
+        """Return the network, from images (n, C, H, W) to the outputs of every pixel (n, classes, H, W)."""
+        from archsieve.spaces.topformer_network import TopFormerNetwork
+
+        return TopFormerNetwork(self.layout(arch), task)
+
+    def params(self, arch: Architecture, task: Task) -> int:
+        """Return the number of parameters."""
+        return topformer_layout.params(self.layout(arch), task)
+
+    def macs(self, arch: Architecture, task: Task) -> int:
+        """Return the multiply-adds of one image."""
+        return topformer_layout.macs(self.layout(arch), task)
+
+    def published_flops(self, arch: Architecture, task: Task) -> int:
+        """Return the count that TopFormer and its successors publish; see `topformer_layout.published_flops`."""
+        return topformer_layout.published_flops(self.layout(arch), task)
+
+
+@dataclass(frozen=True)
+class TopFormer(_Layouts):
+    """Networks of TopFormer's kind (arXiv 2204.05525): 6,291,456 * 600^4 = 8.2e17 codes a family.
+
+    Per stage of the pyramid the width (TopFormer's own, 8 less, 8 or 16 more), the depth, the kernel and the
+    expansion; per group of transformer blocks heads, key channels, ratio of value to key channels, ratio of the MLP and
+    the number of blocks. Stem and first stage have 16 channels. A notation names them as the published configurations
+    do, from stem or first stage to last: see the example.
+
+    A space of this kind is behind three networks of "Good Performance Estimation strategies are All You Need in NAS"
+    (TPAMI 2025), which prints no ranges: these are the values that occur in those networks and in TopFormer's own.
+
+    Args:
+        family: "base", "small" or "tiny"; fixes the widths and the head.
+
+    >>> space = TopFormer("tiny")
+    >>> space.describe((1,) * 38)
+    'width=16-16-16-32-64-96 depth=2-2-2-3-3 kernel_size=5-5-5-5-5 expand_ratio=1-4-3-3-6 num_heads=6-6-6-6 \
+key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transformer_depth=2-2-2-2'
+    """
+
+    name: ClassVar[str] = "topformer"  # type: ignore[misc]
+
+    family: str = "base"
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.family not in FAMILIES:
+            raise SettingError(f"There is no family {self.family!r}.{near_miss(str(self.family), FAMILIES)}")
+
+    @property
+    def options(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        """What each key may be at each of its places; a place with one option is no decision."""
+        first = (FIRST_WIDTH,)
+        widths = (first, first, *((w - 8, w, w + 8, w + 16) for w in FAMILIES[self.family].widths))
+        pyramid = {"width": widths, "depth": _DEPTHS, "kernel_size": _KERNELS, "expand_ratio": _EXPANSIONS}
+        return pyramid | {key: (options,) * GROUPS for key, options in _GROUPED.items()}
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """4 widths, 5 depths, 5 kernels, 4 expansions and 5 numbers for each of four groups: 38 decisions."""
+        return tuple(len(place) for places in self.options.values() for place in places if len(place) > 1)
+
+    def values(self, arch: Architecture) -> dict[str, tuple[int, ...]]:
+        """Return the values of every key, ratios of the transformer in tenths."""
+        left = iter(arch)
+        return {
+            key: tuple(place[next(left)] if len(place) > 1 else place[0] for place in places)
+            for key, places in self.options.items()
+        }
+
+    def describe(self, arch: Architecture) -> str:
+        """Return the values by the keys of the published configurations."""
+        return " ".join(f"{key}={'-'.join(_written(key, v) for v in vs)}" for key, vs in self.values(arch).items())
+
+    def parse(self, text: str) -> Architecture:
+        """Return the code of a description, or of 38 digits.
+
+        Raises:
+            ArchitectureError: `text` is neither, or a value is no option of the space.
+        """
+        if "=" not in text:
+            return super().parse(text)
+        given = dict(_PAIR.findall(text))
+        if " ".join(f"{key}={values}" for key, values in given.items()) != " ".join(text.split()):
+            raise ArchitectureError(f"{text!r} must be written as key=value-value..., once a key, with blanks between.")
+        code: list[int] = []
+        for key, places in self.options.items():
+            if key not in given:
+                raise ArchitectureError(f"{text!r} lacks {key}: {', '.join(self.options)} are needed.")
+            values = given.pop(key).split("-")
+            if len(values) != len(places):
+                raise ArchitectureError(f"{key} needs {len(places)} values, but got {len(values)} in {text!r}.")
+            for place, (value, options) in enumerate(zip(values, places, strict=True)):
+                written = [_written(key, option) for option in options]
+                if value not in written:
+                    raise ArchitectureError(f"{key}[{place}] must be one of {', '.join(written)}, but is {value!r}.")
+                if len(options) > 1:
+                    code.append(written.index(value))
+        if given:
+            raise ArchitectureError(
+                f"There is no key {next(iter(given))!r}.{near_miss(next(iter(given)), self.options)}"
+            )
+        return check(self, code, text)
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the first code, in lexicographic order, whose transformer has the same blocks in the same order.
+
+        Neighbouring groups with equal settings are one run of blocks, and where it is cut does not matter.
+        """
+        start = len(arch) - GROUPS * len(_GROUPED)
+        *settings, depths = (arch[start + GROUPS * i : start + GROUPS * (i + 1)] for i in range(len(_GROUPED)))
+        groups = zip(zip(*settings, strict=True), depths, strict=True)
+        runs = [(key, sum(1 + d for _, d in group)) for key, group in itertools.groupby(groups, key=lambda g: g[0])]
+        return (*arch[:start], *min(_cut(runs)))
+
+    def picture(self, arch: Architecture) -> Picture:
+        """Return the blocks of pyramid and transformer in order."""
+        layout = self.layout(arch)
+        pyramid = (
+            f"{b.kernel}x{b.kernel}, expansion {b.expand}, {b.channels} channels" for s in layout.stages for b in s
+        )
+        transformer = (
+            f"{b.num_heads} heads of {b.key_dim} and {b.value_dim} channels, MLP {b.hidden(layout.dim)}"
+            for b in layout.blocks
+        )
+        return Picture(blocks=(*pyramid, *transformer))
+
+    def layout(self, arch: Architecture) -> Layout:
+        """Return the network's blocks."""
+        values, family = self.values(arch), FAMILIES[self.family]
+        stem, *widths = values["width"]
+        per_stage = zip(widths, values["depth"], values["kernel_size"], values["expand_ratio"], STRIDES, strict=True)
+        stages = tuple(
+            tuple(PyramidBlock(kernel, expand, width, stride if i == 0 else 1) for i in range(depth))
+            for width, depth, kernel, expand, stride in per_stage
+        )
+        *settings, depths = (values[key] for key in _GROUPED)
+        groups = (TransformerBlock(*group) for group in zip(*settings, strict=True))
+        blocks = tuple(block for block, depth in zip(groups, depths, strict=True) for _ in range(depth))
+        return Layout(stem, stages, blocks, family.fused, family.depthwise_head)
+
+
+@dataclass(frozen=True)
+class HandMadeTopFormers(_Layouts):
+    """The three networks of the TopFormer paper (arXiv 2204.05525): what a search has to beat.
+
+    They are no codes of `TopFormer`: their stages mix kernels and expansions.
+
+    >>> HandMadeTopFormers().parse("small")
+    (1,)
+    """
+
+    name: ClassVar[str] = "topformer-hand-made"  # type: ignore[misc]
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The families."""
+        return (len(FAMILIES),)
+
+    def describe(self, arch: Architecture) -> str:
+        """Return "base", "small" or "tiny"."""
+        return list(FAMILIES)[arch[0]]
+
+    def parse(self, text: str) -> Architecture:
+        """Return the code of a family's name, or of a digit."""
+        names = list(FAMILIES)
+        return (names.index(text.strip()),) if text.strip() in names else super().parse(text)
+
+    def layout(self, arch: Architecture) -> Layout:
+        """Return the network's blocks."""
+        family = list(FAMILIES.values())[arch[0]]
+        one, two, three, four = family.widths
+        last = () if family is FAMILIES["tiny"] else (PyramidBlock(3, 6, four, 1),)
+        stages = (
+            (PyramidBlock(3, 1, FIRST_WIDTH, 1),),
+            (PyramidBlock(3, 4, one, 2), PyramidBlock(3, 3, one, 1)),
+            (PyramidBlock(5, 3, two, 2), PyramidBlock(5, 3, two, 1)),
+            (PyramidBlock(3, 3, three, 2), PyramidBlock(3, 3, three, 1)),
+            (PyramidBlock(5, 6, four, 2), PyramidBlock(5, 6, four, 1), *last),
+        )
+        block = TransformerBlock(family.num_heads, key_dim=16, attn_tenths=20, mlp_tenths=20)
+        return Layout(FIRST_WIDTH, stages, (block,) * 4, family.fused, family.depthwise_head)
+
+
+def _written(key: str, value: int) -> str:
+    return f"{value // 10}.{value % 10}" if key in _TENTHS else str(value)
+
+
+def _cut(runs: list[tuple[tuple[int, ...], int]]) -> Iterator[Architecture]:
+    """Yield the codes of the groups that give the same runs of (settings, blocks), shallow groups of a run first."""
+    for counts in itertools.product(*(range((blocks + 1) // 2, blocks + 1) for _, blocks in runs)):
+        if sum(counts) != GROUPS:
+            continue
+        settings = [key for (key, _), count in zip(runs, counts, strict=True) for _ in range(count)]
+        deep = [
+            int(group >= 2 * count - blocks)
+            for (_, blocks), count in zip(runs, counts, strict=True)
+            for group in range(count)
+        ]
+        yield (*(option for column in zip(*settings, strict=True) for option in column), *deep)

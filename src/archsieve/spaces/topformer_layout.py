@@ -1,0 +1,155 @@
+"""What a TopFormer is made of, block by block, and what it costs in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from archsieve.spaces.convolutions import halved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from archsieve.task import Task
+
+
+class PyramidBlock(NamedTuple):
+    """An inverted residual of the convolutional pyramid."""
+
+    kernel: int
+    expand: int
+    channels: int
+    stride: int
+
+
+class TransformerBlock(NamedTuple):
+    """Attention and MLP; ratios in tenths, since `int(400 * 2.3)` is 919 in floating point."""
+
+    num_heads: int
+    key_dim: int
+    attn_tenths: int
+    mlp_tenths: int
+
+    @property
+    def value_dim(self) -> int:
+        """Channels of a head's values."""
+        return self.key_dim * self.attn_tenths // 10
+
+    def hidden(self, dim: int) -> int:
+        """Return the channels inside the MLP of tokens with `dim` channels."""
+        return dim * self.mlp_tenths // 10
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A whole network: stem, pyramid, transformer on the pooled pyramid, injection and head (arXiv 2204.05525).
+
+    Attributes:
+        stem: channels of the stem.
+        stages: the pyramid's stages; the outputs of all but the first are what the transformer sees.
+        blocks: the transformer, one block after the other.
+        fused: channels to which the scales are brought before they are added.
+        depthwise_head: whether the head's first convolution treats each channel alone.
+    """
+
+    stem: int
+    stages: tuple[tuple[PyramidBlock, ...], ...]
+    blocks: tuple[TransformerBlock, ...]
+    fused: int
+    depthwise_head: bool
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Channels of the scales that the transformer sees."""
+        return tuple(stage[-1].channels for stage in self.stages[1:])
+
+    @property
+    def dim(self) -> int:
+        """Channels of a token: all scales side by side."""
+        return sum(self.scales)
+
+
+class Layer(NamedTuple):
+    """A convolution: weights, output channels, output positions, and what stands behind it."""
+
+    weights: int
+    channels: int
+    positions: int
+    normalised: bool = True
+    biased: bool = False
+    activated: bool = False  # ReLU or ReLU6, also that inside a hard sigmoid
+
+
+def params(layout: Layout, task: Task) -> int:
+    """Return the parameters: weights, biases and affine batch normalisations."""
+    return sum(x.weights + x.channels * (2 * x.normalised + x.biased) for x in layers(layout, task))
+
+
+def macs(layout: Layout, task: Task) -> int:
+    """Return the multiply-adds of one image: convolutions and the two products of every attention."""
+    tokens = _tokens(task)
+    products = sum(b.num_heads * tokens * tokens * (b.key_dim + b.value_dim) for b in layout.blocks)
+    return sum(x.weights * x.positions for x in layers(layout, task)) + products
+
+
+def published_flops(layout: Layout, task: Task) -> int:
+    """Return "FLOPs" as the TopFormer repository's own counter prints them for one image.
+
+    Multiply-adds of convolutions, and one for every element that gets a bias and every output of a ReLU or ReLU6. The
+    products of the attention, normalisation, softmax, pooling and resizing count nothing.
+    """
+    return sum(x.positions * (x.weights + x.channels * (x.biased + x.activated)) for x in layers(layout, task))
+
+
+def layers(layout: Layout, task: Task) -> Iterator[Layer]:
+    """Yield the convolutions in order."""
+    channels, height, width = task.input_shape
+    height, width = halved(height), halved(width)
+    yield Layer(channels * 9 * layout.stem, layout.stem, height * width, activated=True)
+    before, sides = layout.stem, []
+    for stage in layout.stages:
+        for block in stage:
+            yield from _pyramid(block, before, height, width)
+            if block.stride == 2:
+                height, width = halved(height), halved(width)
+            before = block.channels
+        sides.append((height, width))
+    tokens = halved(height) * halved(width)
+    for transformer in layout.blocks:
+        yield from _transformer(transformer, layout.dim, tokens)
+    for scale, (rows, columns) in list(zip(layout.scales, sides[1:], strict=True))[1:]:
+        weights = scale * layout.fused
+        yield Layer(weights, layout.fused, rows * columns)
+        yield Layer(weights, layout.fused, tokens, activated=True)
+        yield Layer(weights, layout.fused, tokens)
+    finest = sides[2][0] * sides[2][1]
+    each = 1 if layout.depthwise_head else layout.fused
+    yield Layer(each * layout.fused, layout.fused, finest, activated=True)
+    yield Layer(layout.fused * task.num_outputs, task.num_outputs, finest, normalised=False, biased=True)
+
+
+def _pyramid(block: PyramidBlock, before: int, height: int, width: int) -> Iterator[Layer]:
+    middle = before * block.expand
+    if block.expand != 1:
+        yield Layer(before * middle, middle, height * width, activated=True)
+    after = height * width if block.stride == 1 else halved(height) * halved(width)
+    yield Layer(middle * block.kernel**2, middle, after, activated=True)
+    yield Layer(middle * block.channels, block.channels, after)
+
+
+def _transformer(block: TransformerBlock, dim: int, tokens: int) -> Iterator[Layer]:
+    keys, values, hidden = block.num_heads * block.key_dim, block.num_heads * block.value_dim, block.hidden(dim)
+    yield from (Layer(dim * keys, keys, tokens),) * 2
+    yield Layer(dim * values, values, tokens, activated=True)  # after the attention, which keeps the shape
+    yield Layer(values * dim, dim, tokens)
+    yield Layer(dim * hidden, hidden, tokens)
+    yield Layer(hidden * 9, hidden, tokens, normalised=False, biased=True, activated=True)
+    yield Layer(hidden * dim, dim, tokens)
+
+
+def _tokens(task: Task) -> int:
+    """Return how many tokens there are: a sixty-fourth of the input a side, each halving rounded up."""
+    _, height, width = task.input_shape
+    for _ in range(6):
+        height, width = halved(height), halved(width)
+    return height * width

@@ -1,0 +1,256 @@
+"""Segmentation once for all: a class for every pixel; crops to train on, whole pictures to score on; mean IoU."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.tasks.classification import Classification, check_outputs, check_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from archsieve.batching import Batch, Pending
+    from archsieve.task import Split
+
+IGNORED = 255
+"""The label of a pixel that is neither trained nor scored on."""
+MOST_PIXELS = 1 << 20
+"""In a batch of whole pictures, unless one alone has more: what their outputs take must not depend on the caller."""
+
+
+class Scene(NamedTuple):
+    """A picture, uint8 (C, H, W), and the label of each of its pixels, uint8 (H, W)."""
+
+    picture: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+class Part(Protocol):
+    """Scenes by number, which may differ in size; any thread may ask."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, index: int, /) -> Scene:
+        """Return one scene."""
+
+
+class Scenes(NamedTuple):
+    """All scenes of a task: those to train and validate on, and those to test on."""
+
+    train: Part
+    test: Part
+
+
+class Look(NamedTuple):
+    """How pictures are normalised, and within which bounds they are augmented."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    scales: tuple[float, float]
+    distort: bool
+
+
+class MeanIoU:
+    """Intersection over union, in percent 0-100, averaged over the classes that occur in the truth or in an answer.
+
+    Of one confusion matrix over all pixels of all pictures. Ignored pixels count nowhere; a pixel with a NaN among its
+    outputs is answered with no class, which is wrong. Outputs of another size than the labels are resized to it. Over
+    no pixels at all it is NaN: nothing was measured.
+
+    >>> import torch
+    >>> metric = MeanIoU(3)
+    >>> metric.update(torch.eye(3)[[0, 0, 1]].T.reshape(1, 3, 1, 3), torch.tensor([[[0, 1, 1]]]))
+    >>> metric.compute(), round(metric.pixel_accuracy(), 1)
+    (50.0, 66.7)
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        self._counts: Tensor | int = 0  # stays on the device, so that no batch waits for the one before
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        """Take in one batch: outputs (n, classes, h, w) and targets (n, H, W)."""
+        outputs, columns = _fitted(outputs, targets), self._classes + 1
+        answers = outputs.argmax(1).masked_fill(outputs.isnan().any(1), self._classes)
+        counted = targets != IGNORED
+        places = targets[counted] * columns + answers[counted]
+        self._counts = self._counts + places.bincount(minlength=self._classes * columns)
+
+    def compute(self) -> float:
+        """Return the mean IoU in percent over all pixels so far; NaN if there were none."""
+        counts = self._matrix()
+        hits = counts.diagonal()
+        union = counts.sum(1) + counts[:, :-1].sum(0) - hits
+        occurs = union > 0
+        return float(100 * (hits[occurs] / union[occurs]).mean()) if occurs.any() else float("nan")
+
+    def pixel_accuracy(self) -> float:
+        """Return the share of pixels that were answered right, in percent; NaN if there were none."""
+        counts = self._matrix()
+        return float(100 * counts.diagonal().sum() / counts.sum()) if counts.sum() else float("nan")
+
+    def _matrix(self) -> NDArray[np.float64]:
+        """Return how often each class (row) was answered with each class, or with none (last column)."""
+        flat = np.zeros(1) if isinstance(self._counts, int) else self._counts.cpu().numpy()
+        return np.broadcast_to(flat, self._classes * (self._classes + 1)).reshape(self._classes, -1).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Segmentation(Classification):
+    """A task whose inputs are pictures and whose targets are the class numbers of their pixels.
+
+    A subclass says what its data are (`load`) and how they are treated (the class attributes). Inputs are float32
+    (n, C, h, w), targets int64 (n, h, w) with `IGNORED` where there is no label.
+
+    What is trained on has the size of `input_shape`: augmented, it is a part of the picture at a random scale, mirrored
+    or not, its colours changed, with zeros and ignored pixels where the picture ends; as it is, the middle of the
+    picture. "validation" and "test" come whole, scaled so that they just cover `input_shape`; their targets keep the
+    original size, and outputs are resized to that. A batch holds neighbours of one size, so it may have fewer items
+    than asked for.
+    """
+
+    metric_name: ClassVar[str] = "mean IoU in percent"
+    mean: ClassVar[tuple[float, ...]] = (0.485, 0.456, 0.406)  # of ImageNet, by channel, white is 1
+    std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
+    scales: ClassVar[tuple[float, float]] = (0.5, 2.0)
+    distort: ClassVar[bool] = True
+
+    @abstractmethod
+    def load(self) -> Scenes:
+        """Return the scenes; a process opens them once."""
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many scenes there are to train and validate on, and how many to test on."""
+        scenes = self.load()
+        return len(scenes.train), len(scenes.test)
+
+    def batches(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (inputs, targets) once through `split`; see the class, and `archsieve.task.Task.batches`.
+
+        The order, and a seed for each item's augmentation, are drawn from `rng` in this call: the stream of items
+        depends neither on the batch size nor on the device, and is the same if the caller stops early.
+
+        Raises:
+            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
+        """
+        batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
+        return (batch.make() for batch in batches)
+
+    def pending(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[Pending]:
+        """Yield the same batches, crops to be made when they are asked for; see `batches`."""
+        from archsieve.batching import made
+
+        check_whole("batch_size", batch_size, least=1)
+        if augment and rng is None:
+            raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
+        scenes = self.load()
+        order = self.members(split, len(scenes.train), len(scenes.test))
+        part, seeds = scenes.test if split == "test" else scenes.train, None
+        if rng is not None:
+            order = rng.permutation(order)
+            if augment:
+                seeds = rng.integers(2**63, size=len(order))
+        if seeds is None and split != "train":
+            return map(made, self._whole(part, order, batch_size, device))
+        return self._crops(part, order, seeds, batch_size, device)
+
+    def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """Return the mean cross entropy of outputs (n, classes, h, w) over the pixels with a label; 0 without any."""
+        from torch.nn.functional import cross_entropy
+
+        check_outputs(self.name, outputs, targets)
+        total = cross_entropy(
+            _fitted(outputs, targets),
+            targets,
+            ignore_index=IGNORED,
+            label_smoothing=label_smoothing,
+            reduction="sum",
+        )
+        return total / (targets != IGNORED).sum().clamp(min=1)
+
+    def metric(self) -> MeanIoU:
+        """Return a new `MeanIoU`."""
+        return MeanIoU(self.num_outputs)
+
+    def _crops(
+        self,
+        part: Part,
+        order: NDArray[np.int64],
+        seeds: NDArray[np.int64] | None,
+        batch_size: int,
+        device: str,
+    ) -> Iterator[Pending]:
+        from archsieve.batching import Pending
+
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            own = None if seeds is None else seeds[start : start + batch_size]
+            yield Pending(len(chosen), partial(self._cropped, part, chosen, own, device))
+
+    def _cropped(self, part: Part, chosen: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
+        from archsieve.tasks import scenes
+
+        rngs = [None] * len(chosen) if seeds is None else [np.random.default_rng(seed) for seed in seeds]
+        pairs = [
+            scenes.cropped(part[index], self.input_shape[1:], self._look)
+            if rng is None
+            else scenes.augmented(part[index], self.input_shape[1:], self._look, rng)
+            for index, rng in zip(chosen.tolist(), rngs, strict=True)
+        ]
+        return scenes.stacked(pairs, device)
+
+    def _whole(
+        self, part: Part, order: NDArray[np.int64], batch_size: int, device: str
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        from archsieve.tasks import scenes
+
+        pairs = (scenes.whole(part[index], self.input_shape[1:], self._look) for index in order.tolist())
+        held = list(islice(pairs, 1))
+        for pair in pairs:
+            most = min(batch_size, max(1, MOST_PIXELS // held[0].labels.numel()))
+            if len(held) == most or pair.shape != held[0].shape:
+                yield scenes.stacked(held, device)
+                held = []
+            held.append(pair)
+        if held:
+            yield scenes.stacked(held, device)
+
+    @property
+    def _look(self) -> Look:
+        return Look(self.mean, self.std, self.scales, self.distort)
+
+
+def _fitted(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the outputs at the size of the targets."""
+    from torch.nn.functional import interpolate
+
+    if outputs.shape[2:] == targets.shape[1:]:
+        return outputs
+    return interpolate(outputs, size=targets.shape[1:], mode="bilinear", align_corners=False)
