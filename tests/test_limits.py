@@ -389,7 +389,7 @@ def test_truths_and_judgements_are_of_what_is_within(published, tmp_path):
     values = [9 * a + 3 * b + c for a, b, c in kept]
     ((_, table),) = tables_about(space, task, [])
     assert sorted(table.archs) == kept
-    truth = true_rank([(find_benchmark(space), table)], kept[0])
+    truth = true_rank((find_benchmark(space), table), kept[0], kept)
     assert (truth.count, truth.best) == (len(kept), max(values))
     with Session(tmp_path / "within", space, task) as session:
         (found,) = judge(session, [Counting()])
