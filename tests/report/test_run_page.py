@@ -150,6 +150,17 @@ def test_a_cut_at_minus_infinity_is_not_drawn(known, tmp_path):
     assert sorted(x for xs in by_score for x in xs if not math.isnan(x)) == [7]
 
 
+@pytest.mark.parametrize(
+    ("keep", "cut", "place"),
+    [(3, 4.0, 2 / 7), (2, 6.0, 1 / 7)],
+)
+def test_the_cut_is_that_of_all_and_not_of_those_with_a_truth(known, tmp_path, keep, cut, place):
+    run(tmp_path, Stage(Given((4 if keep == 3 else 6, 1, 0, 2, -1, 3, 5, 7)), top=keep))
+    drawn = charts(run_page(tmp_path))["scores-1"].figure
+    by_place, by_score = (button.args[0]["x"][-1].tolist() for button in drawn.layout.updatemenus[0].buttons)
+    assert (by_place, by_score) == ([pytest.approx(place)] * 2, [cut] * 2)
+
+
 def test_a_stage_that_could_score_nothing(known, tmp_path):
     run(tmp_path, Stage(Given((NAN,) * 8), top=3), Stage(Given(UP), top=1))
     page = run_page(tmp_path)

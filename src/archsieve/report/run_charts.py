@@ -72,7 +72,7 @@ def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
 
 def _scores(view: StageView, i: int) -> Chart:
     known = view.known()
-    made = _histogram(view) if known is None else _against_truth(known)
+    made = _histogram(view) if known is None else _against_truth(known, view.cut)
     lacking = int((~np.isfinite(view.scores)).sum())
     told = [f"{len(view.scores):,} candidates."]
     if known is None:
@@ -98,8 +98,8 @@ def _histogram(view: StageView) -> Any:
     return figure(traces, x="score", y="candidates", barmode="stack", height=320)
 
 
-def _against_truth(view: StageView) -> Any:
-    """Draw place, or score, against truth, and the cut."""
+def _against_truth(view: StageView, cut: float | None) -> Any:
+    """Draw place, or score, against truth, and the cut: that of the whole stage, of which the view may be a part."""
     import plotly.graph_objects as go
 
     drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))
@@ -120,12 +120,12 @@ def _against_truth(view: StageView) -> Any:
         traces.append(go.Scatter(x=places[rows], name=name, **points))
         by_place.append(places[rows])
         by_score.append(scores[rows])
-    if view.cut is not None:
+    if cut is not None:
         ends, at = [float(view.truth.min()), float(view.truth.max())], float(view.kept.mean())
         dashed = {"color": GREY, "width": 2, "dash": "dash"}
         traces.append(go.Scatter(x=[at] * 2, y=ends, mode="lines", name="the cut", line=dashed, hoverinfo="skip"))
         by_place.append(np.full(2, at))
-        by_score.append(np.full(2, view.cut))
+        by_score.append(np.full(2, cut))
     made = figure(traces, x=_PLACE, y="truth", height=420)
     add_buttons(made, {_PLACE: by_place, "score": by_score})
     return made
