@@ -545,6 +545,33 @@ def test_a_budget_that_says_nothing_is_refused(tmp_path, packaged, budget, said)
     assert said in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("size", "options", "said"),
+    [
+        (9, (), "Error: A pilot needs at least 10 networks with a truth, but has 9.\n"),
+        (12, ("--delta", "1"), "Error: `0 < delta < 1` must hold, but got 1.0.\n"),
+        (12, ("--budget", "soon"), "Error: A budget is a number of network-epochs, or of hours, e.g. 3h, but got"),
+        (12, ("--budget", "-2h"), "Error: `budget > 0` must hold, but got -2.0.\n"),
+    ],
+)
+def test_what_cannot_be_is_said_before_a_pilot_is_trained(tmp_path, packaged, size, options, said):
+    plan = funnel(tmp_path, ['"params"', '"macs"'], 'final = "nwot"\n' + SLOW_HEAD)
+    result = designed(tmp_path, "--pilot-size", size, *options, estimators=plan)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(said)
+
+
+def test_a_plan_that_cannot_be_written_is_a_sentence_below_what_was_designed(tmp_path, packaged):
+    (tmp_path / "file").write_text("mine")
+    path = tmp_path / "file" / "plan.toml"
+    result = designed(tmp_path, "--pilot-size", "60", "--out", path)
+    assert result.exit_code == 1
+    assert "\nWhat a budget buys:\n" in result.stdout
+    assert "Plan:" not in result.stdout
+    assert result.stderr.splitlines()[-1].startswith(f"Error: Cannot write to {path}: ")
+    assert "traceback" not in result.stderr
+
+
 def test_epoch_seconds_must_be_positive(tmp_path, packaged):
     result = designed(tmp_path, "--pilot-size", "60", "--epoch-seconds", "0")
     assert result.exit_code == 1
@@ -613,7 +640,7 @@ def test_without_a_benchmark_the_pilot_is_trained(tmp_path, packaged):
         (("--pilot-size", "60", "--delta", "1"), "`0 < delta < 1` must hold, but got 1.0."),
         (("--pilot-size", "9"), "A pilot needs at least 10 networks with a truth, but has 9."),
         (("--pilot-size", "730"), "`1 <= sample <= 729` must hold in nasbench-macro, but got 730."),
-        (("--pilot-size", "0"), "`sample >= 1` must hold, but got 0."),
+        (("--pilot-size", "0"), "A pilot needs at least 10 networks with a truth, but has 0."),
         (("--pilot-size", "60", "--truth", "test_ac"), "has a column 'test_ac'. Did you mean 'test_acc'?"),
         (("--pilot-size", "60", "--benchmark", "nasbench201-analog"), "is not about the space nasbench-macro with"),
         (("--pilot-size", "60", "--proxy", "nwto"), "There is no estimator or proxy 'nwto'. Did you mean 'nwot'?"),

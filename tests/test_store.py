@@ -178,3 +178,14 @@ def test_what_an_old_file_left_behind_does_not_come_back(tmp_path):
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=40).map(tuple))
 def test_codes_come_back(arch):
     assert decode(encode(arch)) == arch
+
+
+def test_what_is_learnt_and_from_whom_is_stored_together_or_not_at_all(store):
+    teacher = Key("space", "task", "teacher", 0)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.learn(KEY, None, 1.0, {teacher: [(0, 1), (2, 3)]})
+    assert store.taught(KEY) == {}
+    store.learn(KEY, "name", 1.5, {teacher: [(0, 1), (2, 3)]})
+    store.learn(KEY, "name", 0.5, {teacher: [(2, 3), (12, 0)]})
+    assert store.taught(KEY) == {teacher: {(0, 1), (2, 3), (12, 0)}}
+    assert store.learning() == {("name", "estimator", 0): 2.0}

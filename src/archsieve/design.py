@@ -183,12 +183,31 @@ def design(
     return choose(offers(scores, truth, prices, stages), delta, budget)
 
 
-def choose(offered: Sequence[Offer], delta: float, budget: float | None = None) -> Design:
-    """Return the design that these offers give; see `design`."""
+def check_wishes(delta: float, budget: float | None = None) -> None:
+    """Check the risk and the budget asked for, which can be done before a pilot is scored.
+
+    Raises:
+        SettingError: one is out of range.
+    """
     if not 0 < delta < 1:
         raise SettingError(f"`0 < delta < 1` must hold, but got {delta}.")
     if budget is not None and not budget > 0:
         raise SettingError(f"`budget > 0` must hold, but got {budget}.")
+
+
+def check_size(pilot: int) -> None:
+    """Check how many networks a pilot has, likewise.
+
+    Raises:
+        SettingError: they are too few.
+    """
+    if pilot < SMALLEST_PILOT:
+        raise SettingError(f"A pilot needs at least {SMALLEST_PILOT} networks with a truth, but has {pilot}.")
+
+
+def choose(offered: Sequence[Offer], delta: float, budget: float | None = None) -> Design:
+    """Return the design that these offers give; see `design`."""
+    check_wishes(delta, budget)
     within = [o for o in offered if budget is None or o.cost <= budget]
     if not within:
         least = min(o.cost for o in offered)
@@ -220,8 +239,7 @@ def offers(
 
 
 def _check(scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int) -> None:
-    if len(truth) < SMALLEST_PILOT:
-        raise SettingError(f"A pilot needs at least {SMALLEST_PILOT} networks with a truth, but has {len(truth)}.")
+    check_size(len(truth))
     if scores.shape != (len(truth), len(prices.each)) or not scores.shape[1]:
         raise SettingError(
             f"A pilot of {len(truth)} networks needs a score by each of {len(prices.each)} estimators, but the shape "

@@ -99,6 +99,13 @@ class Composite(Protocol):
         """Return the scores, shape (n,), from the parts' columns (n, k) and those of the reference (m, k)."""
 
 
+def leaves_of(estimator: Any) -> list[Any]:
+    """Return the estimators that compute: an estimator itself, or the leaves of a composite's parts."""
+    if isinstance(estimator, Composite):
+        return [leaf for part in estimator.parts for leaf in leaves_of(part)]
+    return [estimator]
+
+
 @runtime_checkable
 class Fittable(Protocol):
     """Learns first, and keeps what it learnt in `ctx.workdir`."""

@@ -36,7 +36,8 @@ class Cost:
     """What a part of a run cost, in three currencies.
 
     `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
-    often the run was gone on with, 0 for what was looked up. `network_epochs` (see `archsieve.ledger`) and
+    often the run was gone on with, 0 for what was looked up; a process that was killed takes along what it had not
+    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.ledger`) and
     `macs`, multiply-adds (see `archsieve.ledger.in_macs`), as if nothing had been stored; None: unknown.
     """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from archsieve.errors import ArchsieveError, EstimatorError, SettingError, require
-from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint
+from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint, leaves_of
 from archsieve.executor import Serial, single_thread
 from archsieve.pool import draw_pool, draw_up_to
 from archsieve.run_folder import RESULTS_FILE, claim, lock
@@ -135,7 +135,7 @@ class Session:
         archs = [check(self.space, arch) for arch in archs]
         if not archs or not estimators:
             return np.empty((len(archs), len(estimators)))
-        leaves = {self._key(leaf, archs): leaf for e in estimators for leaf in _leaves(e)}
+        leaves = {self._key(leaf, archs): leaf for e in estimators for leaf in leaves_of(e)}
         known: _Known = {}
         for key, leaf in leaves.items():
             codes = {self._code(leaf, arch) for arch in archs}
@@ -289,13 +289,6 @@ class Session:
         ]
         self._store.put(rows)
         return rows
-
-
-def _leaves(estimator: Any) -> list[Any]:
-    """Return the estimators that compute: an estimator itself, or the leaves of a composite's parts."""
-    if isinstance(estimator, Composite):
-        return [leaf for part in estimator.parts for leaf in _leaves(part)]
-    return [estimator]
 
 
 def _passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:

@@ -102,21 +102,15 @@ class Store:
             )
             for r in rows
         ]
-        with self._guarded():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?)", values)
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._guarded(), self._transaction():
+            self._db.executemany("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?)", values)
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
     ) -> None:
-        """Add to the time an estimator has spent on learning, and to the scores that it asked for meanwhile."""
+        """Add to the seconds an estimator has spent on learning, and to the scores that it asked for meanwhile."""
         rows = [(*_columns(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
-        with self._guarded():
+        with self._guarded(), self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO taught VALUES (?,?,?,?,?,?)", rows)
             self._db.execute(
                 "INSERT INTO learning VALUES (?,?,?,?,?,?) "
@@ -172,6 +166,16 @@ class Store:
                 (*_columns(key), *values),
             ).fetchall()
         return [(decode(arch), _score(score)) for arch, score in found]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

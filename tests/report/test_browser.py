@@ -84,6 +84,28 @@ def test_a_run(run, tmp_path):
     assert "<script>alert" not in document
 
 
+HEIGHTS = """<script>addEventListener("load", () => setTimeout(() => {
+  const say = () => charts().map((chart) =>
+    `${chart.offsetHeight}/${chart.querySelector(".main-svg").getAttribute("height")}`).join(" ");
+  const told = [say()];
+  for (const name of ["beforeprint", "afterprint"]) { dispatchEvent(new Event(name)); told.push(say()); }
+  document.title = told.join(", ");
+}, 1000))</script></body>"""
+
+
+def test_charts_are_low_in_print_and_as_before_afterwards(run, tmp_path):
+    page = run_page(run[0])
+    page.write(tmp_path / "run.html")
+    text = (tmp_path / "run.html").read_text(encoding="utf-8")
+    (tmp_path / "run.html").write_text(text.replace("</body>", HEIGHTS), encoding="utf-8")
+    document, complaints = opened(tmp_path / "run.html", tmp_path)
+    assert complaints == []
+    before, printed, after = re.search("<title>(.*)</title>", document)[1].split(", ")
+    heights = [chart.figure.layout.height for (chart,) in page.charts]
+    assert before == after == " ".join(f"{h}/{h}" for h in heights)
+    assert printed == " ".join(f"{min(h, 360)}/{min(h, 360)}" for h in heights)
+
+
 def test_a_study(tmp_path):
     study = ("study", "mkr", "nasbench-macro", "--benchmark", "nasbench-macro-digits", "--seeds", "2", "--budget", "60")
     proxies = ("--proxy", "nwot", "--proxy", "params", "--proxy", "macs", "--proxy", "zen")

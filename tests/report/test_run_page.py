@@ -9,6 +9,7 @@ import pytest
 from archsieve.errors import RunFolderError
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.plan import Plan, Pool
+from archsieve.report.as_files import write_run
 from archsieve.report.run_page import run_page
 from archsieve.running import run_plan
 from archsieve.search import Stage
@@ -149,6 +150,17 @@ def test_a_cut_at_minus_infinity_is_not_drawn(known, tmp_path):
     assert sorted(x for xs in by_score for x in xs if not math.isnan(x)) == [7]
 
 
+@pytest.mark.parametrize(
+    ("keep", "cut", "place"),
+    [(3, 4.0, 2 / 7), (2, 6.0, 1 / 7)],
+)
+def test_the_cut_is_that_of_all_and_not_of_those_with_a_truth(known, tmp_path, keep, cut, place):
+    run(tmp_path, Stage(Given((4 if keep == 3 else 6, 1, 0, 2, -1, 3, 5, 7)), top=keep))
+    drawn = charts(run_page(tmp_path))["scores-1"].figure
+    by_place, by_score = (button.args[0]["x"][-1].tolist() for button in drawn.layout.updatemenus[0].buttons)
+    assert (by_place, by_score) == ([pytest.approx(place)] * 2, [cut] * 2)
+
+
 def test_a_stage_that_could_score_nothing(known, tmp_path):
     run(tmp_path, Stage(Given((NAN,) * 8), top=3), Stage(Given(UP), top=1))
     page = run_page(tmp_path)
@@ -168,6 +180,19 @@ def test_many_candidates_are_drawn_in_part(publish, tmp_path, monkeypatch):
     assert f"{dots:,} are drawn" in chart.caption
     assert 90 <= dots <= 100
     assert len(chart.figure.data[2].x) == 10
+
+
+def test_keeping_curves_of_many_stages_can_be_told_apart(publish, tmp_path, monkeypatch):
+    space, drawn = Line(40), {}
+    publish(space, {"accuracy": np.arange(40.0)})
+    up = Given(tuple(map(float, range(40))))
+    run(tmp_path, *(Stage(up, top=30 - 2 * i) for i in range(12)), space=space)
+    lines = [t for t in charts(run_page(tmp_path))["keeping"].figure.data if t.mode == "lines"]
+    assert len({(line.line.color, line.line.dash) for line in lines}) == len(lines) == 12
+    monkeypatch.setattr("archsieve.report.run_figures.save", lambda figure, _, name: drawn.update({name: figure}) or [])
+    write_run(tmp_path, tmp_path / "out")
+    lines = [line for line in drawn["keeping"].axes[0].get_lines() if line.get_marker() != "D"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == 12
 
 
 def test_fewer_than_ten_best_are_counted(known, tmp_path):

@@ -14,9 +14,9 @@ from archsieve import console
 from archsieve.benchmark import find_benchmark
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Proxies, Recompute, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan, make
-from archsieve.design import design, plan_of, prices_of
+from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
 from archsieve.errors import ArchsieveError, SettingError
-from archsieve.files import replace_file
+from archsieve.files import replace_file, writing
 from archsieve.pilot import CODES, read_pilot
 from archsieve.plan import forecast
 from archsieve.plan_text import plan_text
@@ -48,7 +48,7 @@ class DesignReport:
     """What `archsieve design` says: the funnel chosen, what its stages will do, and what other budgets would buy.
 
     `another_hour` is the safest funnel that an hour more buys; None where it buys none of less risk, or nobody knows
-    `epoch_seconds`, what a network-epoch takes.
+    `epoch_seconds`, what a network-epoch takes one worker.
     """
 
     chosen: Choice
@@ -79,7 +79,7 @@ def design_funnel(
     proxy: Proxies = None,
     delta: Annotated[float, typer.Option(help="The most probability of losing the best network.")] = 0.1,
     budget: Annotated[
-        str | None, typer.Option(help="The most network-epochs, or hours, e.g. 3h, the pilot's apart.")
+        str | None, typer.Option(help="The most network-epochs, or hours of one worker, e.g. 3h, the pilot's apart.")
     ] = None,
     epoch_seconds: Annotated[
         float | None,
@@ -102,6 +102,10 @@ def design_funnel(
             raise SettingError("A design needs a pilot: either --pilot FILE or --pilot-size N.")
         if epoch_seconds is not None and not epoch_seconds > 0:
             raise SettingError(f"`epoch_seconds > 0` must hold, but got {epoch_seconds}.")
+        amount, is_hours = (None, False) if budget is None else _amount(budget)
+        check_wishes(delta, amount)  # before what takes long
+        if pilot_size is not None:
+            check_size(pilot_size)
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
         plan = load_plan(find_plan(estimators), plugins)
         if plan.space.name != space or plan.final is None:
@@ -128,14 +132,16 @@ def design_funnel(
             values = _truth(session, plan.final, archs, truth, benchmark)
             if epoch_seconds is None and prices.final:  # 0 where nothing was trained
                 epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None
-        most = None if budget is None else _network_epochs(budget, epoch_seconds)
+        most = _network_epochs(amount, epoch_seconds) if amount is not None and is_hours else amount
         found = design(session.scores(candidates, archs), values, prices, delta=delta, budget=most)
         designed = plan_of(found.chosen, candidates, plan.final, session, plan.pool)
         stack.close()
         report = _report(found, designed, candidates, len(archs), prices, epoch_seconds)
+        _print(report, as_json)
         if out is not None:
             _write(out, designed, report)
-        _print(report, out, as_json)
+            if not as_json:
+                console.out(f"\nPlan: {out}. Run it: archsieve search {out}")
 
 
 def _truth(
@@ -160,27 +166,33 @@ def _truth(
     return session.scores([final], archs)[:, 0]
 
 
-def _network_epochs(budget: str, epoch_seconds: float | None) -> float:
-    """Return a budget in network-epochs.
+def _amount(budget: str) -> tuple[float, bool]:
+    """Return the number of a budget, and whether it is one of hours.
 
     Raises:
-        SettingError: it is no number, or hours where nobody knows what an epoch takes.
+        SettingError: it is no number.
     """
-    number, is_hours = budget.strip().removesuffix("h"), budget.strip().endswith("h")
+    text = budget.strip()
     try:
-        value = float(number)
+        return float(text.removesuffix("h")), text.endswith("h")
     except ValueError:
         raise SettingError(
             f"A budget is a number of network-epochs, or of hours, e.g. 3h, but got {budget!r}."
         ) from None
-    if not is_hours:
-        return value
+
+
+def _network_epochs(hours: float, epoch_seconds: float | None) -> float:
+    """Return hours of one worker in network-epochs.
+
+    Raises:
+        SettingError: nobody knows what an epoch takes.
+    """
     if epoch_seconds is None:
         raise SettingError(
-            f"A budget of {budget} needs to know what a network-epoch takes: say it by --epoch-seconds, or give the "
+            f"A budget of {hours:g}h needs to know what a network-epoch takes: say it by --epoch-seconds, or give the "
             "budget in network-epochs."
         )
-    return value * 3600 / epoch_seconds
+    return hours * 3600 / epoch_seconds
 
 
 def _choice(offer: Offer, estimators: Sequence[Any]) -> Choice:
@@ -213,11 +225,11 @@ def _write(path: Path, designed: Plan, report: DesignReport) -> None:
         f"Designed by archsieve from a pilot of {report.pilot} networks.",
         f"Estimated risk of losing the best network: {report.chosen.risk:.3f} ({low:.3f} to {high:.3f}).",
     ]
-    with replace_file(path) as temporary:
+    with writing(path), replace_file(path) as temporary:
         temporary.write_text(plan_text(designed, comments), encoding="utf-8")
 
 
-def _print(report: DesignReport, out: Path | None, as_json: bool) -> None:
+def _print(report: DesignReport, as_json: bool) -> None:
     if as_json:
         console.out_json(report)
         return
@@ -242,8 +254,6 @@ def _print(report: DesignReport, out: Path | None, as_json: bool) -> None:
         console.out(f"\nAnother hour buys a risk of {more.risk:.3f}: {_told(more)}, {_hours(more, report):.3g} hours.")
     elif report.epoch_seconds is not None:
         console.out("\nAnother hour buys nothing of less risk.")
-    if out is not None:
-        console.out(f"\nPlan: {out}. Run it: archsieve search {out}")
 
 
 def _hours(choice: Choice, report: DesignReport) -> float | None:

@@ -72,7 +72,7 @@ def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
 
 def _scores(view: StageView, i: int) -> Chart:
     known = view.known()
-    made = _histogram(view) if known is None else _against_truth(known)
+    made = _histogram(view) if known is None else _against_truth(known, view.cut)
     lacking = int((~np.isfinite(view.scores)).sum())
     told = [f"{len(view.scores):,} candidates."]
     if known is None:
@@ -98,8 +98,8 @@ def _histogram(view: StageView) -> Any:
     return figure(traces, x="score", y="candidates", barmode="stack", height=320)
 
 
-def _against_truth(view: StageView) -> Any:
-    """Draw place, or score, against truth, and the cut."""
+def _against_truth(view: StageView, cut: float | None) -> Any:
+    """Draw place, or score, against truth, and the cut: that of the whole stage, of which the view may be a part."""
     import plotly.graph_objects as go
 
     drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))
@@ -120,12 +120,12 @@ def _against_truth(view: StageView) -> Any:
         traces.append(go.Scatter(x=places[rows], name=name, **points))
         by_place.append(places[rows])
         by_score.append(scores[rows])
-    if view.cut is not None:
+    if cut is not None:
         ends, at = [float(view.truth.min()), float(view.truth.max())], float(view.kept.mean())
         dashed = {"color": GREY, "width": 2, "dash": "dash"}
         traces.append(go.Scatter(x=[at] * 2, y=ends, mode="lines", name="the cut", line=dashed, hoverinfo="skip"))
         by_place.append(np.full(2, at))
-        by_score.append(np.full(2, view.cut))
+        by_score.append(np.full(2, cut))
     made = figure(traces, x=_PLACE, y="truth", height=420)
     add_buttons(made, {_PLACE: by_place, "score": by_score})
     return made
@@ -144,7 +144,8 @@ def _keeping(views: Sequence[StageView]) -> Chart:
     for i, view in enumerate(views):
         colour = CYCLE[i % len(CYCLE)]
         name = f"{i + 1}. {plain(view.label)}"
-        traces.append(steps(view.scores, view.truth, name, color=colour, width=2.2))
+        dash = DASHES[i % len(DASHES)]  # colours repeat
+        traces.append(steps(view.scores, view.truth, name, color=colour, width=2.2, dash=dash))
         if view.kept.any():
             at, lost = [float(view.kept.mean())], [float(view.truth.max() - view.truth[view.kept].max())]
             mark = {"color": colour, "size": 12, "symbol": "diamond"}
@@ -154,6 +155,7 @@ def _keeping(views: Sequence[StageView]) -> Chart:
         traces.append(steps(values, views[0].truth, f"{size} (of stage 1)", color=GREY, width=1.4, dash=DASHES[1 + i]))
     made = figure(traces, x="share kept", y="what the best of those kept lacks", height=440)
     made.update_xaxes(type="log", tickformat=".2~%", dtick="D2")
+    made.update_yaxes(rangemode="tozero")
     caption = (
         "What the best candidate inside the top share of a ranking lacks to the best of all that stage was given, in "
         "the truth's unit. A diamond is what the stage kept. A curve falls to zero at its minimum keeping ratio (MKR)."
@@ -205,10 +207,12 @@ def _costs(steps: Sequence[Step]) -> Chart:
     labels = [f"stage {i}" for i in range(1, len(steps) + 1)]
     bar = go.Bar(y=labels, x=told[first], orientation="h", marker={"color": BLUE}, hovertemplate="%{y}: %{x:,.4g}")
     made = figure([bar], x=first, height=140 + 34 * len(steps), showlegend=False)
+    made.update_xaxes(rangemode="tozero")
     made.update_yaxes(autorange="reversed")
     add_buttons(made, {title: [values] for title, values in told.items()})
     caption = (
         "Seconds are those that workers spent, learning included, counted once however often the run was gone on with, "
-        "and none where scores were looked up; network-epochs and multiply-adds are as if nothing had been looked up."
+        "and none where scores were looked up; network-epochs and multiply-adds are as if nothing had been looked up. "
+        "The totals on top hold besides what is no stage: the final score, and the evolution behind a pool."
     )
     return Chart("cost", "What each stage cost", caption, made)

@@ -143,7 +143,8 @@ def _keeping(views: Sequence[StageView]) -> Any:
     for i, view in enumerate(views):
         shares, regrets = regret_curve(view.scores, view.truth)
         colour = CYCLE[i % len(CYCLE)]
-        axes.step([*shares, 1], [*regrets, 0], where="post", color=colour, label=f"{i + 1}. {plain(view.label)}")
+        look: dict[str, Any] = {"color": colour, "linestyle": _DASHES[i % len(_DASHES)]}  # colours repeat
+        axes.step([*shares, 1], [*regrets, 0], where="post", label=f"{i + 1}. {plain(view.label)}", **look)
         if view.kept.any():
             axes.plot(view.kept.mean(), view.truth.max() - view.truth[view.kept].max(), "D", color=colour)
     for i, (size, values) in enumerate(views[0].sizes.items(), 1):
