@@ -19,6 +19,7 @@ from archsieve.drop_path import set_drop_path
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.readings import FeatureTap, run_watched
 from archsieve.networks import build_network, build_supernet, count_macs, count_params
 from archsieve.space import check, size
 from archsieve.spaces.darts import DARTS, cells_of
@@ -395,6 +396,17 @@ def test_the_auxiliary_head_answers_in_training_alone(space, task):
     reached = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
     assert reached == {"stem", "cells", "auxiliary"}
     assert network.eval()(inputs).shape == (2, task.num_outputs)
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_the_features_before_the_head_are_what_is_pooled(auxiliary):
+    """What zen taps is the output of the last cell, with or without a head beside it."""
+    space = DARTS(width=4, layers=3, auxiliary=auxiliary)
+    network, pooled = build_network(space, space.parse(FOUND), CIFAR, 0), []
+    network.head[0].register_forward_pre_hook(lambda module, inputs: pooled.append(inputs[0]))
+    _, tap = run_watched(network, torch.randn(2, 3, 32, 32), FeatureTap(2))
+    assert tap.features() is pooled[0]
+    assert tuple(pooled[0].shape) == (2, 4 * 16, 8, 8)
 
 
 def test_an_auxiliary_head_that_does_not_fit_is_a_sentence():
