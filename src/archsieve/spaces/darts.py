@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.space import Picture, SearchSpace
-from archsieve.spaces.darts_cell import CHOICES, INPUTS, NODES, OPERATIONS, canonical_cell, edges_of
+from archsieve.spaces.darts_cell import CHOICES, FIRST_EDGES, INPUTS, NODES, OPERATIONS, canonical_cell, edges_of
 from archsieve.spaces.darts_costs import costs
 from archsieve.spaces.darts_notation import compact, genotype_text, read_cells
 
@@ -128,7 +128,7 @@ class DARTS(SearchSpace):
         found = [0] * (2 * sum(NODES))
         for cell, code in enumerate(cells_of(arch)):
             for source, target, operation in edges_of(code):
-                found[cell * sum(NODES) + sum(range(NODES[0], target)) + source] = 1 + operation
+                found[cell * sum(NODES) + FIRST_EDGES[target] + source] = 1 + operation
         return tuple(found)
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
