@@ -398,6 +398,17 @@ def test_the_auxiliary_head_answers_in_training_alone(space, task):
     assert network.eval()(inputs).shape == (2, task.num_outputs)
 
 
+def test_the_law_of_the_supernet_holds_of_both_heads():
+    space = DARTS(width=4, layers=1, auxiliary=True)
+    supernet, arch = build_supernet(space, TINY, 0), space.sample(np.random.default_rng(0))
+    inputs = torch.randn(3, *TINY.input_shape, generator=torch.Generator().manual_seed(0))
+    alone = supernet.extract(arch)(inputs)
+    assert len(alone) == 2
+    assert all(map(torch.equal, alone, supernet(inputs, arch)))
+    assert torch.equal(supernet.eval().extract(arch)(inputs), supernet(inputs, arch))
+    assert space.params(arch, TINY) == count_params(space.build(arch, TINY))
+
+
 @pytest.mark.parametrize("auxiliary", [False, True])
 def test_the_features_before_the_head_are_what_is_pooled(auxiliary):
     """What zen taps is the output of the last cell, with or without a head beside it."""
@@ -421,6 +432,6 @@ def test_an_auxiliary_head_that_does_not_fit_is_a_sentence():
 def test_a_picture_has_both_cells():
     cells = SPACE.picture(SPACE.parse(FOUND)).cells
     assert list(cells) == ["normal", "reduce"]
-    assert cells["normal"][0] == ("before last", "2", "skip_connect")
-    assert cells["reduce"][-1] == ("last", "5", "max_pool_3x3")
+    assert cells["normal"][0] == ("0", "2", "skip_connect")
+    assert cells["reduce"][-1] == ("1", "5", "max_pool_3x3")
     assert all(len(edges) == 8 for edges in cells.values())
