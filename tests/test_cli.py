@@ -74,6 +74,19 @@ def test_score_is_by_network_and_keeps_what_was_written():
     assert one["l2_norm"] == twin["l2_norm"] > 0
 
 
+def test_score_reads_a_genotype_as_published():
+    pairs = "('skip_connect', 1), ('sep_conv_3x3', 0), " * 4
+    cells = f"normal=[{pairs}], normal_concat=range(2, 6), reduce=[{pairs}], reduce_concat=[2, 3, 4, 5]"
+    options = ("--proxy", "nwot", "--proxy", "params", "--task", "synthetic", "--json")
+    genotype, digits = (
+        json.loads(invoke("score", "darts", code, *options).stdout)[0]
+        for code in (f"Genotype({cells})", "-".join(["0-3-2"] * 8))
+    )
+    assert genotype == digits
+    assert genotype["architecture"] == f"[{', '.join([str([(0, 3), (1, 2)] * 4)] * 2)}]"
+    assert genotype["nwot"] > 0
+
+
 def test_score_by_another_seed_is_another_score():
     seeds = [
         json.loads(invoke("score", "nasbench-macro", "0" * 8, "--proxy", "l2_norm", "--seed", s, "--json").stdout)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from archsieve import pool, space
-from archsieve.cli.searching import search  # noqa: F401 - what it imports is imported before listing is forbidden
 from archsieve.estimators.cost import MACS, PARAMS
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.one_shot import OneShot
@@ -15,12 +14,17 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.plan import Plan, Pool, forecast
+from archsieve.registry import SEARCHERS
 from archsieve.report.run_page import run_page
 from archsieve.running import run_plan
 from archsieve.search import Stage
 from archsieve.session import Session
+from archsieve.space import check
 from archsieve.spaces.darts import DARTS
 from archsieve.tasks.synthetic import Synthetic
+from plugins.commands import invoke
+
+pytest_plugins = ["plugins.fixtures"]
 
 SPACE = DARTS(width=2, layers=3)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=3, images=40, test_images=12, signal=1.0)
@@ -105,6 +109,44 @@ def test_a_reference_drawn_from_the_space(run):
     assert 0.04 < share <= 0.13
     _, rounds = run([Stage(MeanRank(SIZES), top=3)], pool=Pool(sample=2000))
     assert len(rounds[0].kept) == 3
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCHERS if name != "funnel"])
+def test_every_searcher_beats_chance(name):
+    def evaluate(archs):
+        return np.array([SPACE.params(arch, TASK) for arch in archs], dtype=float)
+
+    found = SEARCHERS[name](SPACE, evaluate, budget=300, rng=np.random.default_rng(0))
+    assert check(SPACE, found.best) == found.best
+    assert found.best_score >= np.quantile(evaluate(pool.draw_pool(SPACE, 1, 200)), 0.95)
+
+
+PLAN = """
+space = { name = "darts", width = 2, layers = 3 }
+task = { name = "synthetic", shape = [3, 8, 8], num_outputs = 3, images = 40, test_images = 12, signal = 1.0 }
+pool = { sample = 500 }
+final = { name = "partial_training", epochs = 1, horizon = 1, batch_size = 16, split = "test" }
+
+[[stage]]
+estimator = "params"
+keep = 0.1
+
+[[stage]]
+estimator = { name = "nwot", batch_size = 8 }
+top = 1
+"""
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_design_and_the_search_it_gives(tmp_path):
+    (tmp_path / "plan.toml").write_text(PLAN)
+    options = ("--pilot-size", "12", "--out", tmp_path / "designed.toml", "--json")
+    designed = invoke("design", "darts", "--estimators", tmp_path / "plan.toml", *options)
+    assert designed.exit_code == 0, designed.stderr
+    found = invoke("search", tmp_path / "designed.toml", "--dry-run")
+    assert found.exit_code == 0
+    result = json.loads(invoke("search", tmp_path / "plan.toml", "--out", tmp_path / "run", "--json").stdout)
+    assert [(s["candidates"], s["kept"]) for s in result["stages"]] == [(500, 50), (50, 1)]
 
 
 @pytest.mark.slow

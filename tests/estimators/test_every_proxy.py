@@ -13,6 +13,7 @@ from archsieve.estimator import Context
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.registry import PROXIES
 from archsieve.space import draw_distinct
+from archsieve.spaces.darts import DARTS
 from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
@@ -23,6 +24,7 @@ TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40, test_images=10)
 SPACES = {
     "macro": NASBenchMacro(stem_width=4, widths=(6, 8), stages=(2, 3), head_width=10),
     "cells": NASBench201(width=4, cells=1, stages=2),
+    "darts": DARTS(width=4, layers=3),
 }
 EMPTY_CELL = (0,) * 6
 # Other tests may publish proxies of their own, which have the laws to keep but no recorded values.

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from archsieve.report.drawing import band, cell_svg, widths
+from archsieve.spaces.darts import DARTS
 from archsieve.spaces.nasbench201 import NASBench201
 
 
@@ -68,6 +69,11 @@ def test_a_cell_of_nasbench201():
     assert (nodes, inside) == (["0", "1", "2", "3"], True)
     assert operations == ["nor_conv_3x3"] * 3 + ["skip_connect", "nor_conv_1x1"]
     assert title.endswith("1 to 3 nor_conv_1x1")
+
+
+def test_nodes_stand_as_they_are_first_named_where_their_inputs_allow():
+    (edges, _) = DARTS().picture((0, 2, 2, 1, 3, 3, 0, 4, 4, 8, 5, 5, *(0,) * 12)).cells.values()
+    assert read(cell_svg("normal", edges))[1] == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_the_funnel_narrows_by_logarithms():

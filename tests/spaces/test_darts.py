@@ -19,6 +19,7 @@ from archsieve.drop_path import set_drop_path
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.readings import FeatureTap, run_watched
 from archsieve.networks import build_network, build_supernet, count_macs, count_params
 from archsieve.space import check, size
 from archsieve.spaces.darts import DARTS, cells_of
@@ -397,6 +398,28 @@ def test_the_auxiliary_head_answers_in_training_alone(space, task):
     assert network.eval()(inputs).shape == (2, task.num_outputs)
 
 
+def test_the_law_of_the_supernet_holds_of_both_heads():
+    space = DARTS(width=4, layers=1, auxiliary=True)
+    supernet, arch = build_supernet(space, TINY, 0), space.sample(np.random.default_rng(0))
+    inputs = torch.randn(3, *TINY.input_shape, generator=torch.Generator().manual_seed(0))
+    alone = supernet.extract(arch)(inputs)
+    assert len(alone) == 2
+    assert all(map(torch.equal, alone, supernet(inputs, arch)))
+    assert torch.equal(supernet.eval().extract(arch)(inputs), supernet(inputs, arch))
+    assert space.params(arch, TINY) == count_params(space.build(arch, TINY))
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_the_features_before_the_head_are_what_is_pooled(auxiliary):
+    """What zen taps is the output of the last cell, with or without a head beside it."""
+    space = DARTS(width=4, layers=3, auxiliary=auxiliary)
+    network, pooled = build_network(space, space.parse(FOUND), CIFAR, 0), []
+    network.head[0].register_forward_pre_hook(lambda module, inputs: pooled.append(inputs[0]))
+    _, tap = run_watched(network, torch.randn(2, 3, 32, 32), FeatureTap(2))
+    assert tap.features() is pooled[0]
+    assert tuple(pooled[0].shape) == (2, 4 * 16, 8, 8)
+
+
 def test_an_auxiliary_head_that_does_not_fit_is_a_sentence():
     with pytest.raises(
         SettingError, match="needs maps of 8 to 10 pixels a side after the second reduction, but gets 4 x 4"
@@ -409,6 +432,6 @@ def test_an_auxiliary_head_that_does_not_fit_is_a_sentence():
 def test_a_picture_has_both_cells():
     cells = SPACE.picture(SPACE.parse(FOUND)).cells
     assert list(cells) == ["normal", "reduce"]
-    assert cells["normal"][0] == ("before last", "2", "skip_connect")
-    assert cells["reduce"][-1] == ("last", "5", "max_pool_3x3")
+    assert cells["normal"][0] == ("0", "2", "skip_connect")
+    assert cells["reduce"][-1] == ("1", "5", "max_pool_3x3")
     assert all(len(edges) == 8 for edges in cells.values())

@@ -42,14 +42,14 @@ def _together(edges: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
 
 
 def _in_order(edges: Iterable[Sequence[str]]) -> list[str]:
-    """Return the nodes, every one behind those it is fed by; what goes round in a circle comes last, as given."""
+    """Return the nodes as first named, but behind those they are fed by; what goes round in a circle comes last."""
     feeds: dict[str, set[str]] = {}
     for source, target, _ in edges:
         feeds.setdefault(source, set())
         feeds.setdefault(target, set()).add(source)
     order: list[str] = []
     while ready := [node for node, fed_by in feeds.items() if node not in order and fed_by <= set(order)]:
-        order += ready
+        order.append(ready[0])
     return order + [node for node in feeds if node not in order]
 
 

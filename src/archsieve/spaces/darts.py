@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.space import Picture, SearchSpace
-from archsieve.spaces.darts_cell import CHOICES, INPUTS, NODES, OPERATIONS, canonical_cell, edges_of
+from archsieve.spaces.darts_cell import CHOICES, FIRST_EDGES, NODES, OPERATIONS, canonical_cell, edges_of
 from archsieve.spaces.darts_costs import costs
 from archsieve.spaces.darts_notation import compact, genotype_text, read_cells
 
@@ -115,11 +115,10 @@ class DARTS(SearchSpace):
         return canonical_cell(normal) + canonical_cell(reduction)
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return both cells."""
-        names = dict(zip(INPUTS, ("before last", "last"), strict=True)) | {node: str(node) for node in NODES}
+        """Return both cells; 0 and 1 are the outputs of the cell before the last and of the last."""
         cells: dict[str, tuple[Edge, ...]] = {
-            cell: tuple((names[s], names[t], OPERATIONS[o]) for s, t, o in edges_of(code))
-            for cell, code in zip(("normal", "reduce"), cells_of(arch), strict=True)
+            name: tuple((str(source), str(target), OPERATIONS[o]) for source, target, o in edges_of(code))
+            for name, code in zip(("normal", "reduce"), cells_of(arch), strict=True)
         }
         return Picture(cells=cells)
 
@@ -128,7 +127,7 @@ class DARTS(SearchSpace):
         found = [0] * (2 * sum(NODES))
         for cell, code in enumerate(cells_of(arch)):
             for source, target, operation in edges_of(code):
-                found[cell * sum(NODES) + sum(range(NODES[0], target)) + source] = 1 + operation
+                found[cell * sum(NODES) + FIRST_EDGES[target] + source] = 1 + operation
         return tuple(found)
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:

@@ -32,6 +32,10 @@ CHOICES = tuple(options for pairs in PAIRS for options in (len(pairs), len(OPERA
 """Of each node: its pair, the operation of the lower predecessor, that of the higher one."""
 
 
+FIRST_EDGES = {2: 0, 3: 2, 4: 5, 5: 9}
+"""Of the fourteen edges that a cell can have, by node and then by predecessor, the first into each node."""
+
+
 class CellEdge(NamedTuple):
     """An operation from one node to another."""
 
@@ -50,12 +54,14 @@ ALL_EDGES = tuple(
 
 def edges_of(code: Sequence[int]) -> tuple[CellEdge, ...]:
     """Return the eight edges of a cell of twelve choices, two a node, the lower predecessor first."""
-    edges: list[CellEdge] = []
-    for i, node in enumerate(NODES):
-        pair, lower, higher = code[3 * i : 3 * i + 3]
-        first, second = PAIRS[i][pair]
-        edges += CellEdge(first, node, lower), CellEdge(second, node, higher)
-    return tuple(edges)
+    p2, a2, b2, p3, a3, b3, p4, a4, b4, p5, a5, b5 = code
+    return _ends(2, p2, a2, b2) + _ends(3, p3, a3, b3) + _ends(4, p4, a4, b4) + _ends(5, p5, a5, b5)
+
+
+@cache
+def _ends(node: int, pair: int, lower: int, higher: int) -> tuple[CellEdge, CellEdge]:
+    first, second = PAIRS[node - NODES[0]][pair]
+    return CellEdge(first, node, int(lower)), CellEdge(second, node, int(higher))
 
 
 def code_of(edges: Iterable[tuple[int, int, int]]) -> tuple[int, ...]:

@@ -42,10 +42,11 @@ class DARTSNetwork(nn.Module):
         costs(space, tuple(task.input_shape), task.num_outputs)  # checks that the parts fit the pictures
         self._space, self._task = space, task
         self._path = arch or (0,) * len(space.choices)
+        self._shapes = space.cells()
         held = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
         self.stem = nn.ModuleList(_stem(space, task.input_shape[0]))
-        self.cells = nn.ModuleList(Cell(shape, held[shape.is_reduction]) for shape in space.cells())
-        last = space.cells()[-1].outputs
+        self.cells = nn.ModuleList(Cell(shape, held[shape.is_reduction]) for shape in self._shapes)
+        last = self._shapes[-1].outputs
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, task.num_outputs))
         if space.auxiliary:
             self.auxiliary = _auxiliary_head(space, task.num_outputs)
@@ -59,7 +60,7 @@ class DARTSNetwork(nn.Module):
         before = self.stem[0](inputs)
         last = self.stem[1](before)
         auxiliary: Tensor | None = None
-        for i, (cell, shape) in enumerate(zip(self.cells, self._space.cells(), strict=True)):
+        for i, (cell, shape) in enumerate(zip(self.cells, self._shapes, strict=True)):
             before, last = last, cell(before, last, edges[shape.is_reduction])
             if self._space.auxiliary and self.training and i == self._space.auxiliary_after:
                 auxiliary = self.auxiliary(last)
