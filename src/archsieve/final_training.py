@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from archsieve.distributed import World
@@ -114,7 +114,7 @@ def run_training(
         load_weights(start.init, network, strict=not start.is_partial)
     with ExitStack() as stack:
         if world.is_first:
-            stack.callback(lock(folder).close)
+            stack.callback(lock(folder, "training").close)
         _claim(folder, mark, writes=world.is_first)
         log = folder / "tensorboard" if tensorboard and world.is_first else None
         write = stack.enter_context(scalars(log))
@@ -139,7 +139,7 @@ def run_training(
 
 def _mark(training: Training, arch: Architecture, start: Start, world: World) -> dict[str, Any]:
     """Return what a training is, as plain JSON values; what it gives does not depend on who has which part."""
-    recipe = asdict(replace(training.recipe, micro_batches=1))
+    recipe = {key: "inf" if value == math.inf else value for key, value in asdict(training.recipe).items()}
     del recipe["micro_batches"]
     return {
         "space": identity(training.space),

@@ -32,8 +32,10 @@ _OF_A_ROUND = ("archs", "scores", "kept")
 ERROR_FILE = "error.log"
 
 
-def lock(folder: Path) -> sqlite3.Connection:
+def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
     """Make the folder and hold it until the connection is closed or the process ends, however it ends.
+
+    `use` is what a message says it is in use by.
 
     Raises:
         RunFolderError: another driver holds it, or it cannot be written.
@@ -50,7 +52,7 @@ def lock(folder: Path) -> sqlite3.Connection:
         if "locked" not in str(error):
             raise RunFolderError(f"Cannot write to the run folder {folder}: {error}.") from error
         raise RunFolderError(
-            f"The run folder {folder} is in use by another search: wait for it, or choose another folder."
+            f"The run folder {folder} is in use by another {use}: wait for it, or choose another folder."
         ) from error
     except (OSError, sqlite3.DatabaseError) as error:
         raise RunFolderError(f"Cannot use the run folder {folder}: {error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,7 @@ def train(
             _rehearse(training, code, seed, device, not no_timing, as_json)
             return
     folder = out or Path("runs") / f"{training.recipe_name}-{'-'.join(map(str, code))}"
-    again = ["archsieve", "train", space, arch, "--out", str(folder)]
+    again = [*_program(), "train", space, arch, "--out", str(folder)]
     named = (("recipe", recipe), ("task", task), ("init", init), ("seed", seed or None))
     again += [word for name, value in named if value is not None for word in (f"--{name}", str(value))]
     again += [word for text in changes for word in ("--set", text)]
@@ -80,6 +81,12 @@ def train(
 
         start = Start(seed, init, init_partial)
         _train(training, code, folder, start, device, tensorboard, shlex.join(again), as_json)
+
+
+def _program() -> list[str]:
+    """Return how the program was started: alone, or as one of several processes."""
+    count = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return ["archsieve"] if count == "1" else ["torchrun", "--nproc-per-node", count, "-m", "archsieve"]
 
 
 def _train(
