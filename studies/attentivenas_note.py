@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from attentivenas_page import NETWORK, page_of_printed, page_of_search
 from torch import nn
 
 from archsieve import SPACES, TASKS, Session
@@ -28,9 +29,8 @@ from archsieve.networks import build_supernet, count_macs, count_params
 from archsieve.pool import draw_pool
 from archsieve.searchers.regularized_evolution import regularized_evolution
 
+FIGURES = "attentivenas.json"
 PAGE = Path(__file__).parents[1] / "docs" / "attentivenas.md"
-NETWORK = "288; 16 16 24 32 72 120 200 216 1792; 2 3 3 5 6 8 2; 5 5 5 5 5 3 5; 1 4 5 5 4 6 6"
-PRINTED = {"l2_norm": 2663.55419921875, "nwot": 222.169, "zen": 230.552, "macs": 979_515_488}
 RELU = (("activations", "relu"),)
 SLICE = 4  # networks scored between two looks at the clock
 
@@ -43,7 +43,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--networks", type=int, default=300, help="networks scored at random, at most")
     parser.add_argument("--minutes", type=float, default=20, help="processor time of the random sample, at most")
     parser.add_argument("--evolution", type=int, default=0, help="networks of an evolution")
-    parser.add_argument("--samples", type=Path, help="what a measurement of sampling printed, as JSON")
     return parser.parse_args()
 
 
@@ -104,8 +103,10 @@ def search(out: Path, networks: int, minutes: float, evolution: int) -> dict:
     plan = load_plan(find_plan("proxies-attentivenas-cpu"))
     parts = list(plan.stages[0].estimator.parts)
     pool = draw_pool(plan.space, plan.seed, networks)
+    known = out / FIGURES
+    before = json.loads(known.read_text())["search"]["processor_seconds"] if known.exists() else 0.0
     with Session(out / "search", plan.space, plan.task, seed=plan.seed) as session:
-        begun, processor, scored = time.perf_counter(), time.process_time(), 0
+        processor, scored = time.process_time(), 0
         while scored < len(pool) and time.process_time() - processor < 60 * minutes:
             session.scores(parts, pool[: (scored := min(scored + SLICE, len(pool)))])
             print(f"{time.strftime('%H:%M:%S')} {scored}/{len(pool)}", flush=True)
@@ -113,8 +114,7 @@ def search(out: Path, networks: int, minutes: float, evolution: int) -> dict:
         scores = session.scores(parts, pool)
         found = {
             "count": scored,
-            "processor_seconds_of_this_run": time.process_time() - processor,
-            "seconds_of_this_run": time.perf_counter() - begun,
+            "processor_seconds": before + time.process_time() - processor,
             "seconds": session.work_seconds(),
         }
         found |= told(plan, parts, pool, scores)
@@ -197,11 +197,11 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     found = {"printed": printed_network(chosen.out, chosen.seeds)}
     found["search"] = search(chosen.out, chosen.networks, chosen.minutes, chosen.evolution)
-    if chosen.samples:
-        found["samples"] = json.loads(chosen.samples.read_text())
-    with replace_file(chosen.out / "attentivenas.json") as temporary:
+    with replace_file(chosen.out / FIGURES) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
+    PAGE.write_text("\n".join([*page_of_printed(found["printed"]), "", *page_of_search(found["search"])]) + "\n")
+    print(f"{PAGE} written")
 
 
 if __name__ == "__main__":

@@ -20,12 +20,17 @@ from archsieve import limits as module
 from archsieve.benchmark import benchmarks_of, find_benchmark
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import fingerprint, identity
+from archsieve.estimators.mean_rank import MeanRank
+from archsieve.estimators.vote import Vote
+from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.judge import judge
 from archsieve.limits import Limits, Within
 from archsieve.networks import build_supernet
+from archsieve.plan import Plan, Pool
 from archsieve.pool import draw_pool, pool_size
 from archsieve.registry import SEARCHERS
-from archsieve.running import tables_about, true_rank
+from archsieve.running import run_plan, tables_about, true_rank
+from archsieve.search import Stage
 from archsieve.session import Session
 from archsieve.space import SearchSpace, check, enumerate_space, neighbours, size
 from archsieve.spaces.attentivenas import AttentiveNAS
@@ -407,6 +412,33 @@ def test_truths_and_judgements_are_of_what_is_within(published, tmp_path):
     with Session(tmp_path / "whole", published, task) as session:
         (same,) = judge(session, [Counting()], limits=limits)
         assert (same.count, same.tau, same.mkr) == (found.count, found.tau, found.mkr)
+
+
+PARTS = tuple(ZeroCost(name, batch_size=4) for name in ("l2_norm", "nwot", "zen"))
+
+
+@pytest.mark.parametrize(
+    "pool", [Pool(sample=8), Pool(evolve=MeanRank(PARTS, calibration=4), budget=8, population=4, tournament=2)]
+)
+def test_a_funnel_of_proxies_stays_within(pool, tmp_path):
+    task = Synthetic(shape=(3, 16, 16), num_outputs=4, images=20)
+    inner = AttentiveNAS(
+        resolutions=(8, 16),
+        widths=((8,), (8, 16), (8, 16, 24), (16, 24)),
+        depths=((1, 2), (1, 2)),
+        kernels=((3, 5),) * 2,
+        expansions=((1,), (2, 3)),
+        strides=(1, 2),
+        squeezes=(False, True),
+    )
+    smallest, largest = (inner.macs(arch, task) for arch in inner.extremes)
+    space = Within(inner, task, Limits(max_macs=(smallest + largest) / 4))
+    plan = Plan(space, task, (Stage(Vote(PARTS, quantile=0.5), above=1), Stage(MeanRank(PARTS), top=1)), pool)
+    with Session(tmp_path, space, task) as session:
+        result = run_plan(plan, session)
+        assert all(map(space.is_valid, pool.draw(session)))
+    assert space.parse(result.best) == result.code
+    assert result.stages[0].candidates <= 8
 
 
 @pytest.mark.slow
