@@ -121,7 +121,7 @@ def page_of_search(found) -> list[str]:
         "",
         *lines_of(
             "What this does not say is whether the winner is any good. No accuracy of these networks is recorded here,",
-            "so that neither the winner nor chance can be judged. That the winner leads its sample in the proxies is so",
-            "by construction, and that they go with size is no evidence that they go with accuracy.",
+            "so that neither the winner nor chance can be judged. That the winner leads its sample in the proxies is",
+            "so by construction, and that they go with size is no evidence that they go with accuracy.",
         ),
     ]
