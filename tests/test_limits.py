@@ -20,12 +20,17 @@ from archsieve import limits as module
 from archsieve.benchmark import benchmarks_of, find_benchmark
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import fingerprint, identity
+from archsieve.estimators.mean_rank import MeanRank
+from archsieve.estimators.vote import Vote
+from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.judge import judge
 from archsieve.limits import Limits, Within
 from archsieve.networks import build_supernet
+from archsieve.plan import Plan, Pool
 from archsieve.pool import draw_pool, pool_size
 from archsieve.registry import SEARCHERS
-from archsieve.running import tables_about, true_rank
+from archsieve.running import run_plan, tables_about, true_rank
+from archsieve.search import Stage
 from archsieve.session import Session
 from archsieve.space import SearchSpace, check, enumerate_space, neighbours, size
 from archsieve.spaces.attentivenas import AttentiveNAS
@@ -236,18 +241,28 @@ def test_samples_are_deterministic_by_the_generator():
     assert one != [space.sample(np.random.default_rng(2)) for _ in range(5)]
 
 
-def test_samples_near_the_minimum_are_many_and_every_gene_varies():
-    most = 1.05 * LEAST
-    space, rng = large(max_macs=most), np.random.default_rng(0)
-    drawn = [space.sample(rng) for _ in range(300)]
-    assert max(map(macs, drawn)) <= most
-    assert len(set(drawn)) > 250
-    for decision in range(len(LARGE.choices)):
-        raised = [macs(a) for a in neighbours(LARGE, LARGE.extremes[0]) if a[decision] > 0]
-        seen = {arch[decision] for arch in drawn}
-        if raised and min(raised) <= 1.03 * LEAST:  # beyond that, few networks within have it
-            assert len(seen) > 1
-        assert len(seen) <= 1 + sum(cost <= most for cost in raised)
+def all_within(most):
+    """Return every architecture of the large space within; costs ascend with every option."""
+    within_so_far = [LARGE.extremes[0]]
+    for decision, options in enumerate(LARGE.choices):
+        raised = ((*a[:decision], o, *a[decision + 1 :]) for a in within_so_far for o in range(options))
+        within_so_far = [arch for arch in raised if macs(arch) <= most]
+    return within_so_far
+
+
+def test_samples_near_the_minimum_are_uniform():
+    """Of 440 billion architectures 1,027 are within 1.05 times the least; a uniform draw would never meet one."""
+    everything = all_within(1.05 * LEAST)
+    assert len(everything) == len(set(everything)) == 1027
+    space, rng, count = large(max_macs=1.05 * LEAST), np.random.default_rng(0), 700
+    drawn = [space.sample(rng) for _ in range(count)]
+    assert set(drawn) <= set(everything)
+    # As many different ones as uniform draws meet: 1 - 1 / e^(700 / 1027) of all are 507, give or take 11.
+    assert len(set(drawn)) == pytest.approx(507, abs=45)
+    for decision, options in enumerate(LARGE.choices):
+        one, other = (np.bincount([a[decision] for a in archs], minlength=options) for archs in (everything, drawn))
+        assert 0.5 * np.abs(one / 1027 - other / count).sum() < 0.07
+        assert set(np.flatnonzero(one >= 10)) <= set(np.flatnonzero(other))  # every option that so many have is met
 
 
 def test_the_walk_goes_where_rejection_goes():
@@ -397,6 +412,33 @@ def test_truths_and_judgements_are_of_what_is_within(published, tmp_path):
     with Session(tmp_path / "whole", published, task) as session:
         (same,) = judge(session, [Counting()], limits=limits)
         assert (same.count, same.tau, same.mkr) == (found.count, found.tau, found.mkr)
+
+
+PARTS = tuple(ZeroCost(name, batch_size=4) for name in ("l2_norm", "nwot", "zen"))
+
+
+@pytest.mark.parametrize(
+    "pool", [Pool(sample=8), Pool(evolve=MeanRank(PARTS, calibration=4), budget=8, population=4, tournament=2)]
+)
+def test_a_funnel_of_proxies_stays_within(pool, tmp_path):
+    task = Synthetic(shape=(3, 16, 16), num_outputs=4, images=20)
+    inner = AttentiveNAS(
+        resolutions=(8, 16),
+        widths=((8,), (8, 16), (8, 16, 24), (16, 24)),
+        depths=((1, 2), (1, 2)),
+        kernels=((3, 5),) * 2,
+        expansions=((1,), (2, 3)),
+        strides=(1, 2),
+        squeezes=(False, True),
+    )
+    smallest, largest = (inner.macs(arch, task) for arch in inner.extremes)
+    space = Within(inner, task, Limits(max_macs=(smallest + largest) / 4))
+    plan = Plan(space, task, (Stage(Vote(PARTS, quantile=0.5), above=1), Stage(MeanRank(PARTS), top=1)), pool)
+    with Session(tmp_path, space, task) as session:
+        result = run_plan(plan, session)
+        assert all(map(space.is_valid, pool.draw(session)))
+    assert space.parse(result.best) == result.code
+    assert result.stages[0].candidates <= 8
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError, ScoringError
 from archsieve.estimator import Context, Scores
+from archsieve.limits import Limits, Within
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.search import Round, SearchResult, Stage
@@ -39,6 +40,7 @@ __all__ = [
     "Architecture",
     "ArchsieveError",
     "Context",
+    "Limits",
     "Probe",
     "Round",
     "Scores",
@@ -47,6 +49,7 @@ __all__ = [
     "SearchSpace",
     "Session",
     "Stage",
+    "Within",
     "differential_evolution",
     "enumerate_space",
     "kendall_tau",

@@ -109,8 +109,11 @@ class Within(SearchSpace):
         task: what costs are reckoned for; its `Form` is kept.
         limits: the limits.
 
-    Raises:
-        SettingError: no number, or one below its least.
+    >>> from archsieve.spaces.nasbench_macro import NASBenchMacro
+    >>> from archsieve.tasks.synthetic import Synthetic
+    >>> space = Within(NASBenchMacro(), Synthetic(), Limits(max_params=1e6))
+    >>> space.is_valid(space.parse("22200000")), space.is_valid(space.whole.parse("22222222"))
+    (True, False)
     """
 
     space: SearchSpace

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
+from archsieve.costs import CostName, cost_of
 from archsieve.estimator import Context, Grouped, fingerprint
 from archsieve.networks import build_network, build_supernet
 from archsieve.space import check
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from archsieve.task import Task
 
 SAMPLES = 5
+COSTS: tuple[CostName, ...] = ("params", "macs")
 
 
 def _sample(space: SearchSpace, count: int = SAMPLES) -> list[Architecture]:
@@ -98,6 +100,16 @@ class SpaceContract:
                 closed_form: Any = getattr(self.space, name, None)
                 if closed_form is not None:
                     _expect(closed_form(arch, self.task) == count, f"{name} of {arch} is not {count}")
+
+    def test_extremes_bound_the_costs(self) -> None:
+        """No architecture costs less than the smallest, or more than the largest."""
+        if self.space.extremes is None:
+            return
+        limits = [[cost_of(self.space, arch, self.task, name) for arch in self.space.extremes] for name in COSTS]
+        for arch in _sample(self.space):
+            for name, (least, most) in zip(COSTS, limits, strict=True):
+                cost = cost_of(self.space, arch, self.task, name)
+                _expect(least <= cost <= most, f"{name} of {arch} is {cost}, not in {least}..{most}")
 
     def test_law_of_the_supernet(self) -> None:
         """What is extracted computes what the path computes, shares no storage and loads into a new network."""

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from archsieve.errors import ArchitectureError, SettingError
+from archsieve.estimator import Context
+from archsieve.estimators.proxies.l2_norm import l2_norm
 from archsieve.estimators.proxies.nwot import NWOTMeter
 from archsieve.estimators.proxy import Probe
+from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.networks import build_network, build_supernet, count_macs, count_params
 from archsieve.space import size
 from archsieve.spaces.attentivenas import AttentiveNAS
@@ -309,6 +312,32 @@ def test_a_step_trains_its_path_and_nothing_else():
     second = {name for name in before if name.startswith("stages.1.1.")}
     assert second
     assert all(torch.equal(supernet.state_dict()[name], before[name]) for name in second)
+
+
+def test_the_norm_of_weights_drawn_by_fan_out_for_the_supernet():
+    """2352 without the shortcut convolutions that are not needed; the printed 2663.55 counts those, too."""
+    supernet, arch = build_supernet(SPACE, IMAGENET, 0), SPACE.parse(NOTE)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for module in supernet.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.normal_(0, (2 / (module.kernel_size[0] ** 2 * module.out_channels)) ** 0.5)
+    network = supernet.extract(arch)
+    assert l2_norm(network, None) == pytest.approx(2352.17, abs=6)
+    bare = [b for stage in SPACE.stages(SPACE.genes(arch)) for b in stage if b.inputs == b.outputs]
+    assert len(bare) == 23
+    assert sum(b.inputs * b.outputs for b in bare) == 423_104  # the weights of those convolutions
+
+
+@pytest.mark.slow
+def test_the_scores_of_the_network_of_the_note_on_noise(tmp_path):
+    """As they were computed on noise in batches of 16, with other weights: 106.2, and 229.2 to 236.1."""
+    task = Synthetic(shape=(3, 288, 288), num_outputs=1000, images=32, test_images=1)
+    nwot, zen = ZeroCost("nwot", batch_size=16, options=(("activations", "relu"),)), ZeroCost("zen", batch_size=16)
+    scores = nwot.score_group([nwot, zen], [SPACE.parse(NOTE)], Context(SPACE, task, tmp_path))[0]
+    assert scores[0] == pytest.approx(106.2, abs=3)
+    assert scores[0] < 16 * np.log(3728)
+    assert 225 < scores[1] < 240
 
 
 def test_what_nwot_counts_with_relu_are_the_squeezes():
