@@ -17,7 +17,7 @@ from archsieve.estimator import fingerprint
 from archsieve.registry import TASKS
 from archsieve.task import SPLITS
 
-from .tiny import write_ade20k, write_published
+from .tiny import write_ade20k, write_photographs, write_published
 
 IGNORED = 255
 
@@ -27,6 +27,8 @@ def task(request, tmp_path):
     kind = TASKS[request.param]
     if request.param == "ade20k":
         return kind(source=str(write_ade20k(tmp_path)), crop=48)
+    if request.param == "imagenet":
+        return kind(source=str(write_photographs(tmp_path)), num_outputs=3, size=12, resize=14)
     return kind(source=str(write_published(tmp_path, request.param))) if kind.sources else kind()
 
 

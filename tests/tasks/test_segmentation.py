@@ -357,9 +357,19 @@ def test_ade20k_from_parquet_is_the_same_data(ade, tmp_path):
     assert task.identity() != other.identity()
 
 
+def test_threads_change_no_crop(ade):
+    one, four = (ADE20K(source=str(ade), crop=32, threads=n) for n in (1, 4))
+    draws = [
+        next(task.batches("train", batch_size=9, rng=np.random.default_rng(2), augment=True)) for task in (one, four)
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*draws, strict=True))
+    assert one.identity() == four.identity()
+
+
 def test_ade20k_is_found_in_the_data_folder(ade, tmp_path, monkeypatch):
     monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
     assert not ADE20K().is_present()
+    assert ADE20K().count("test") == 2000
     with pytest.raises(MissingDataError, match=r"'ADEChallengeData2016' is not in the folder .*sceneparsing"):
         ADE20K().load()
     ade.rename(tmp_path / "ADEChallengeData2016")

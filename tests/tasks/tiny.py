@@ -65,3 +65,20 @@ def write_ade20k(folder: Path, *, sizes: tuple[tuple[int, int], ...] = ((48, 64)
             labels = rng.integers(0, 151, (height, width), dtype=np.uint8)
             Image.fromarray(labels).save(folder / "annotations" / part / f"{i:03}.png")
     return folder
+
+
+def write_photographs(folder: Path, *, seed: int = 0) -> Path:
+    """Write photographs of three classes in odd sizes, a grey one and a CMYK one among them."""
+    rng = np.random.default_rng(seed)
+    sizes = [(30, 20), (17, 41), (40, 40), (25, 33)]
+    for split, count in (("train", 4), ("val", 2)):
+        for label in range(3):
+            place = folder / split / f"n0{label}"
+            place.mkdir(parents=True)
+            for i in range(count):
+                # Smooth, so that JPEG changes little; each class is of one colour.
+                base = np.zeros((*sizes[i], 3)) + np.eye(3)[label] * 180 + rng.integers(20, 60)
+                picture = Image.fromarray(base.astype(np.uint8))
+                mode = {(0, 1): "L", (1, 1): "CMYK"}.get((label, i), "RGB")
+                picture.convert(mode).save(place / f"{i}.JPEG", quality=95)
+    return folder

@@ -69,7 +69,7 @@ def _pixels(item: Item, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             if size == (width, height):
                 array = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     except Exception as error:  # Pillow lets through whatever the parser of a format stumbles over
-        reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else _first_line(error)
+        reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else first_line(error)
         raise DataError(f"Cannot read the image in {item.where}: {reason}.") from error
     if size != (width, height):
         raise DataError(f"The image in {item.where} must be {width} x {height} pixels, but is {size[0]} x {size[1]}.")
@@ -127,7 +127,7 @@ def parquet_items(files: Sequence[Path], split: str) -> Iterator[Item]:
             if parquet.read_metadata(file).num_rows:
                 filled.append(glob.escape(str(file)))
         except (arrow.ArrowException, OSError) as error:
-            raise DataError(f"{file} is no whole parquet file: {_first_line(error)}") from error
+            raise DataError(f"{file} is no whole parquet file: {first_line(error)}") from error
     names = ", ".join(str(file) for file in files)
     if not filled:
         raise DataError(f"There are no rows in {names}.")
@@ -141,7 +141,7 @@ def parquet_items(files: Sequence[Path], split: str) -> Iterator[Item]:
                 keep_in_memory=True,
             )
     except (datasets.exceptions.DatasetsError, arrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"Cannot read {names}: {_first_line(error.__cause__ or error)}") from error
+        raise DataError(f"Cannot read {names}: {first_line(error.__cause__ or error)}") from error
     return _rows(table, names)
 
 
@@ -164,7 +164,7 @@ def hub_items(hub_id: str) -> tuple[Iterator[Item], Iterator[Item]]:
     except (ConnectionError, FileNotFoundError) as error:
         raise MissingDataError(_unreachable(hub_id, error)) from error
     except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
-        raise DataError(f"Cannot read {hub_id!r} of the Hugging Face hub: {_first_line(error)}") from error
+        raise DataError(f"Cannot read {hub_id!r} of the Hugging Face hub: {first_line(error)}") from error
     missing = [split for split in ("train", "test") if split not in table]
     if missing:
         raise DataError(f"{hub_id!r} of the Hugging Face hub must have a split {missing[0]!r}: {list(table)}.")
@@ -187,7 +187,7 @@ def _check_reachable(hub_id: str) -> None:
 
 def _unreachable(hub_id: str, error: BaseException) -> str:
     return (
-        f"Cannot get {hub_id!r} from the Hugging Face hub ({_first_line(error).rstrip('.')}): put the "
+        f"Cannot get {hub_id!r} from the Hugging Face hub ({first_line(error).rstrip('.')}): put the "
         "parquet files into the folder ARCHSIEVE_DATA, name a folder as `source`, or set HF_HUB_OFFLINE=1 "
         "to use a copy downloaded before."
     )
@@ -198,11 +198,11 @@ def _rows(table: Any, name: str) -> Iterator[Item]:
     import datasets
     import pyarrow as arrow
 
-    image, label = (_column(table, names, name) for names in (IMAGE_COLUMNS, LABEL_COLUMNS))
+    image, label = (column(table, names, name) for names in (IMAGE_COLUMNS, LABEL_COLUMNS))
     try:
         table = table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
     except (arrow.ArrowException, TypeError, ValueError) as error:
-        raise DataError(f"The column {image!r} of {name} holds no images: {_first_line(error)}") from error
+        raise DataError(f"The column {image!r} of {name} holds no images: {first_line(error)}") from error
     # A row may name a file instead of holding one: that is not followed, a data file does not choose what
     # is read from this machine.
     return (
@@ -211,7 +211,12 @@ def _rows(table: Any, name: str) -> Iterator[Item]:
     )
 
 
-def _column(table: Any, names: Sequence[str], where: str) -> str:
+def column(table: Any, names: Sequence[str], where: str) -> str:
+    """Return which of the names a table of `datasets` has as a column.
+
+    Raises:
+        DataError: none; `where` is what the message calls the table.
+    """
     for name in names:
         if name in table.column_names:
             return name
@@ -236,6 +241,7 @@ def _quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, or what it is."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

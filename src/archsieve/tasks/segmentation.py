@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -125,6 +126,7 @@ class Segmentation(Classification):
     std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
     scales: ClassVar[tuple[float, float]] = (0.5, 2.0)
     distort: ClassVar[bool] = True
+    threads: ClassVar[int] = 1
 
     @abstractmethod
     def load(self) -> Scenes:
@@ -217,14 +219,16 @@ class Segmentation(Classification):
     def _cropped(self, part: Part, chosen: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
         from archsieve.tasks import scenes
 
-        rngs = [None] * len(chosen) if seeds is None else [np.random.default_rng(seed) for seed in seeds]
-        pairs = [
-            scenes.cropped(part[index], self.input_shape[1:], self._look)
-            if rng is None
-            else scenes.augmented(part[index], self.input_shape[1:], self._look, rng)
-            for index, rng in zip(chosen.tolist(), rngs, strict=True)
-        ]
-        return scenes.stacked(pairs, device)
+        def pair(index: int, seed: int | None) -> scenes.Pair:
+            if seed is None:
+                return scenes.cropped(part[index], self.input_shape[1:], self._look)
+            return scenes.augmented(part[index], self.input_shape[1:], self._look, np.random.default_rng(seed))
+
+        given = chosen.tolist(), [None] * len(chosen) if seeds is None else seeds.tolist()
+        if self.threads == 1:
+            return scenes.stacked(list(map(pair, *given)), device)
+        with ThreadPoolExecutor(self.threads) as threads:
+            return scenes.stacked(list(threads.map(pair, *given)), device)
 
     def _whole(
         self, part: Part, order: NDArray[np.int64], batch_size: int, device: str

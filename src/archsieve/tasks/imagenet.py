@@ -1,0 +1,238 @@
+"""ImageNet (ILSVRC 2012): a thousand classes of photographs of any size, read as they are needed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from archsieve.errors import DataError, MissingDataError, SettingError, require
+from archsieve.sources import Source
+from archsieve.tasks.classification import Classification, check_whole
+from archsieve.tasks.photographs import augmented, centred, opened, pixels_of
+from archsieve.tasks.picture_index import folder_pictures, table_pictures
+from archsieve.tasks.published import Copy
+from archsieve.tasks.reading import class_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from archsieve.batching import Pending
+    from archsieve.task import Split
+    from archsieve.tasks.picture_index import Pictures
+
+HUB_ID = "ILSVRC/imagenet-1k"
+CLASSES, TOTALS = 1000, (1_281_167, 50_000)
+_TEST_FOLDERS = ("val", "validation")
+
+
+@dataclass(frozen=True)
+class ImageNet(Classification):
+    """A thousand classes of photographs, or those of another folder; the published validation set tests.
+
+    To train, a random part of each picture is resized, mirrored and its colours changed; to score, the middle is taken.
+
+    Attributes:
+        source: a folder (`train/<class>/*.JPEG`, `val/<class>/*.JPEG`, or the hub's parquet files) or an id of the
+            Hugging Face hub; empty for the folder `imagenet` in `ARCHSIEVE_DATA` and, where there is none, the hub. It
+            is not part of the identity; names and sizes of what it holds are.
+        num_outputs: classes.
+        size: side of an input in pixels.
+        resize: what the shorter side is resized to before the middle is taken, in pixels.
+        colour_jitter: of brightness, contrast, saturation and hue; see `archsieve.tasks.photographs.coloured`.
+        threads: that read pictures; no part of the identity.
+
+    >>> ImageNet().input_shape, ImageNet().num_outputs
+    ((3, 224, 224), 1000)
+    """
+
+    source: str = ""
+    num_outputs: int = CLASSES
+    size: int = 224
+    resize: int = 256
+    colour_jitter: tuple[float, ...] = (0.4, 0.4, 0.4, 0.2)
+    threads: int = 4
+
+    name: ClassVar[str] = "imagenet"
+    sources: ClassVar[tuple[Source, ...]] = (
+        Source(
+            file="imagenet",
+            origin=f"https://huggingface.co/datasets/{HUB_ID}",
+            licence="non-commercial research and education, after agreeing to its terms",
+            citation="Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015, arXiv 1409.0575",
+        ),
+    )
+    mean: ClassVar[tuple[float, ...]] = (0.485, 0.456, 0.406)
+    std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        super().__post_init__()
+        for name, least in (("num_outputs", 2), ("size", 1), ("resize", 1), ("threads", 1)):
+            check_whole(name, getattr(self, name), least=least)
+        if self.resize < self.size:
+            raise SettingError(f"`size <= resize` must hold, but got size={self.size} and resize={self.resize}.")
+        object.__setattr__(self, "colour_jitter", tuple(map(float, self.colour_jitter)))  # a list, as files have it
+        if len(self.colour_jitter) != 4 or not all(j >= 0 for j in self.colour_jitter) or self.colour_jitter[3] > 0.5:
+            raise SettingError(
+                "`colour_jitter` must be four numbers, brightness, contrast, saturation at least 0 and hue in 0..0.5, "
+                f"but got {self.colour_jitter}."
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Three colours of a square."""
+        return 3, self.size, self.size
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many pictures there are to train and validate on, and how many to test on."""
+        if not self.source and not self.is_present():
+            return TOTALS
+        train, test = (_pictures(self._copy(), part, self.num_outputs) for part in ("train", "test"))
+        return len(train.labels), len(test.labels)
+
+    def is_present(self) -> bool:
+        """Whether the data are in a folder here; cheap, and asks no network. The hub's cache is not looked into."""
+        try:
+            return self._copy().kind != "hub"
+        except (MissingDataError, DataError):
+            return False
+
+    def identity(self) -> dict[str, Any]:
+        """Return name, version, settings and what the source holds."""
+        settings = super().identity()
+        del settings["source"], settings["threads"]
+        return {**settings, "content": _content(self._copy(), self.num_outputs)}
+
+    def pending(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[Pending]:
+        """Yield batches that are read when they are asked for; see `archsieve.task.Task.batches`.
+
+        The order and one number are drawn from `rng`; each picture draws from that number and its place in the order.
+
+        Raises:
+            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
+        """
+        check_whole("batch_size", batch_size, least=1)
+        if augment and rng is None:
+            raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
+        require("PIL", "data")
+        train, test = (_pictures(self._copy(), part, self.num_outputs) for part in ("train", "test"))
+        order, seed = self.members(split, len(train.labels), len(test.labels)), None
+        if rng is not None:
+            order = rng.permutation(order)
+            seed = int(rng.integers(2**63)) if augment else None
+        return self._pending(test if split == "test" else train, order, seed, batch_size, device)
+
+    def batches(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (inputs, targets) once through `split`, read while the ones before are used; see `pending`."""
+        from archsieve.batching import ahead
+
+        batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
+        return ahead(batch.make for batch in batches)
+
+    def _pending(
+        self, pictures: Pictures, order: NDArray[np.int64], seed: int | None, batch_size: int, device: str
+    ) -> Iterator[Pending]:
+        from archsieve.batching import Pending
+
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            yield Pending(len(chosen), partial(self._batch, pictures, chosen, seed, start, device))
+
+    def _batch(
+        self, pictures: Pictures, chosen: NDArray[np.int64], seed: int | None, start: int, device: str
+    ) -> tuple[Tensor, Tensor]:
+        import torch
+
+        with ThreadPoolExecutor(self.threads) as threads:
+            read = partial(self._pixels, pictures, seed)
+            pixels = np.stack(list(threads.map(read, chosen.tolist(), range(start, start + len(chosen)))))
+        mean, std = (torch.tensor(v, device=device).view(-1, 1, 1) for v in (self.mean, self.std))
+        inputs = torch.from_numpy(pixels).to(device).to(torch.float32).div_(255).sub_(mean).div_(std)
+        return inputs, torch.from_numpy(pictures.labels[chosen]).to(device)
+
+    def _pixels(self, pictures: Pictures, seed: int | None, index: int, place: int) -> NDArray[np.uint8]:
+        picture = opened(pictures.item(index))
+        if seed is None:
+            return pixels_of(centred(picture, self.size, self.resize))
+        rng = np.random.default_rng([seed, place])
+        return pixels_of(augmented(picture, self.size, self.colour_jitter, rng))
+
+    def _copy(self) -> Copy:
+        """Return the copy that `source` names.
+
+        Raises:
+            MissingDataError: there is no such folder.
+            DataError: the folder holds neither folders of classes nor parquet files.
+        """
+        if not self.source:
+            found = self.sources[0].find()
+            return Copy("hub", HUB_ID) if found is None else _in_folder(found.absolute())
+        folder = Path(self.source).expanduser().absolute()
+        if folder.is_dir():
+            return _in_folder(folder)
+        if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", self.source) and not folder.exists():
+            return Copy("hub", self.source)
+        raise MissingDataError(
+            f"There is no folder {self.source!r}: `source` must be a folder with train/ and val/, or of parquet files, "
+            f"or an id of the Hugging Face hub such as {HUB_ID!r}."
+        )
+
+
+def _in_folder(folder: Path) -> Copy:
+    for name in _TEST_FOLDERS:
+        if (folder / "train").is_dir() and (folder / name).is_dir():
+            return Copy("folder", str(folder), (folder / "train",), (folder / name,))
+    for below in (folder, folder / "data"):
+        train, test = (tuple(sorted(below.glob(f"{split}-*.parquet"))) for split in ("train", "validation"))
+        if train and test:
+            return Copy("parquet", str(folder), train, test)
+    raise DataError(
+        f"The folder {folder} must hold folders train/ and val/ with a folder of images for each class, or files "
+        "train-*.parquet and validation-*.parquet, but holds neither."
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _pictures(copy: Copy, part: str, classes: int) -> Pictures:
+    paths = copy.train if part == "train" else copy.test
+    if copy.kind == "folder":
+        return folder_pictures(paths[0], class_names([copy.train[0], copy.test[0]], classes))
+    split = "train" if part == "train" else "validation"
+    return table_pictures(copy.where if copy.kind == "hub" else paths, split, classes)
+
+
+def _content(copy: Copy, classes: int) -> str:
+    """Return what tells this copy from others: names and sizes of its files, or its id on the hub."""
+    if copy.kind == "hub":
+        return copy.where
+    if copy.kind == "folder":
+        return " ".join(_pictures(copy, part, classes).content for part in ("train", "test"))
+    sizes = "".join(f"{path.name} {path.stat().st_size}\n" for path in (*copy.train, *copy.test))
+    return hashlib.sha256(sizes.encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""`archsieve train`: what it prints, its JSON, its exit codes, and going on after an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from archsieve.training_log import read_metrics
+from archsieve.weights import read_weights
+from plugins.commands import finish, invoke, run, start, wait_for
+
+TINY = ["nasbench201", "333123", "--task", "digits", "--set", "space.width=4", "--set", "space.cells=1"]
+TINY += ["--set", "space.stages=2", "--set", "task.train_fraction=0.2", "--batch-size", "32"]
+STRING = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train") / "run"
+    return folder, invoke("train", *TINY, "--epochs", 3, "--out", folder)
+
+
+def test_it_prints_what_it_came_to(trained):
+    folder, result = trained
+    assert result.exit_code == 0
+    last = read_metrics(folder)[-1]
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{STRING} of nasbench201, trained 3 epochs by nasbench201, seed 0"
+    assert lines[1] == "4,158 parameters, 92,496 MACs"
+    assert lines[2] == f"Test accuracy in percent: {last.test:.2f}"
+    assert lines[3].startswith("Best of all epochs, chosen by the test itself: ")
+    assert lines[4].endswith(f"Weights: {folder}/weights.safetensors")
+    notes = result.stderr.splitlines()
+    assert notes[0].startswith("The recipe's settings of the task cifar10 (validation_fraction) do not go for digits")
+    assert [note.partition(":")[0] for note in notes[1:]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert f"test {last.test:.2f}, validation {last.validation:.2f}" in notes[3]
+
+
+def test_its_json_is_the_result(trained):
+    folder, _ = trained
+    result = invoke("train", *TINY, "--epochs", 3, "--out", folder, "--json")
+    assert result.exit_code == 0
+    found, stored = json.loads(result.stdout), json.loads((folder / "result.json").read_text())
+    assert {k: v for k, v in found.items() if isinstance(v, int | str)} == {
+        k: v for k, v in stored.items() if isinstance(v, int | str)
+    }
+    assert found["test"] == pytest.approx(stored["test"])
+
+
+def test_another_setting_in_the_same_folder_is_refused(trained):
+    result = invoke("train", *TINY, "--epochs", 4, "--out", trained[0])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "holds another training: its recipe.horizon is 3, and here it is 4." in result.stderr
+
+
+def test_without_a_folder_it_makes_one_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert invoke("train", *TINY, "--epochs", 1).exit_code == 0
+    assert (tmp_path / "runs" / "nasbench201-3-3-3-1-2-3" / "result.json").exists()
+
+
+def test_a_dry_run_is_a_table_and_makes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = invoke("train", *TINY, "--epochs", 3, "--dry-run")
+    assert result.exit_code == 0
+    rows = dict(line.split("  ", 1) for line in result.stdout.splitlines())
+    rows = {key: value.strip() for key, value in rows.items()}
+    assert rows["parameters"] == "4,158"
+    assert rows["MACs"] == "92,496"
+    assert rows["items to train on"] == "258"
+    assert rows["steps"] == "9 an epoch, 27 in 3 epochs"
+    assert rows["timed"] == "3 steps of 16 items, on the data"
+    assert rows["hours"].endswith(" on cpu")
+    assert "with auxiliary head" not in rows
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_in_json_without_timing():
+    result = invoke("train", *TINY, "--epochs", 3, "--dry-run", "--no-timing", "--json")
+    found = json.loads(result.stdout)
+    assert (found["params"], found["steps"], found["hours"], found["timed_steps"]) == (4158, 27, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nasbench201", "333129"], "decision 5 is 9, but must lie in 0..4"),
+        (["nasbench200", "333123"], "No shipped recipe is made for the space 'nasbench200'"),
+        (["nasbench200", "333123", "--recipe", "nasbench201"], "There is no space 'nasbench200'. Did you mean"),
+        (["nasbench201", "333123", "--recipe", "nasbench20"], "Did you mean 'nasbench201'?"),
+        ([*TINY, "--set", "clipp=1"], "the recipe has no key 'clipp'. Did you mean 'clip'?"),
+        ([*TINY, "--epochs", "0"], "`horizon >= 1`"),
+        ([*TINY, "--init", "nothing.safetensors"], "Cannot read nothing.safetensors: No such file or directory."),
+        ([*TINY, "--device", "nonsense"], "The device 'nonsense' cannot be used here"),
+        ([*TINY, "--dry-run", "--device", "nonsense"], "The device 'nonsense' cannot be used here"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    result = invoke("train", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_wrong_usage_is_exit_code_two():
+    assert invoke("train", "nasbench201").exit_code == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_goes_on_by_the_same_command(trained, tmp_path, number):
+    folder = tmp_path / "run"
+    command = ["train", *TINY, "--epochs", 3, "--out", folder]
+    process = start(*command)
+    wait_for(lambda: read_metrics(folder), seconds=120)
+    os.killpg(process.pid, number)
+    code, out, err = finish(process)
+    if code == 0:  # it was quicker
+        pytest.skip("the training ended before the signal came")
+    assert out == ""
+    assert not (folder / "result.json").exists()
+    if number == signal.SIGINT:
+        assert code == 130
+        again = shlex.split(err.splitlines()[-1].partition("go on with: ")[2])
+        assert again[:2] == ["archsieve", "train"]
+        code, _, err = run(*again[1:])
+    else:
+        assert code == -signal.SIGTERM
+        code, _, err = run(*command)
+    assert code == 0, err
+    ours, theirs = (read_weights(Path(f) / "weights.safetensors")[0] for f in (folder, trained[0]))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert [replace(row, seconds=0) for row in read_metrics(folder)] == [
+        replace(row, seconds=0) for row in read_metrics(trained[0])
+    ]
+
+
+def test_recipes_are_listed():
+    assert invoke("list", "recipes").stdout.startswith("recipes: darts-cifar10, darts-imagenet")
+
+
+def test_imagenet_is_among_the_data():
+    result = invoke("data", "--json")
+    row = next(row for row in json.loads(result.stdout) if row["used_by"] == "imagenet")
+    assert (row["file"], row["state"]) == ("imagenet", "missing")
+    assert "non-commercial" in row["licence"]
