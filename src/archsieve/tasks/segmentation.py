@@ -126,7 +126,11 @@ class Segmentation(Classification):
     std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
     scales: ClassVar[tuple[float, float]] = (0.5, 2.0)
     distort: ClassVar[bool] = True
-    threads: ClassVar[int] = 1
+
+    @property
+    def threads(self) -> int:
+        """How many read and crop scenes at a time."""
+        return 1
 
     @abstractmethod
     def load(self) -> Scenes:
