@@ -370,11 +370,13 @@ def test_ade20k_is_found_in_the_data_folder(ade, tmp_path, monkeypatch):
     monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
     assert not ADE20K().is_present()
     assert ADE20K().count("test") == 2000
+    before = ADE20K().identity()  # costs can be asked for
     with pytest.raises(MissingDataError, match=r"'ADEChallengeData2016' is not in the folder .*sceneparsing"):
         ADE20K().load()
     ade.rename(tmp_path / "ADEChallengeData2016")
     assert ADE20K().is_present()
     assert ADE20K().totals() == (12, 5)
+    assert ADE20K().identity() != before
 
 
 def test_the_identity_is_of_what_is_there_not_of_where(ade, tmp_path):

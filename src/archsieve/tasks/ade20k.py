@@ -95,10 +95,12 @@ class ADE20K(Segmentation):
             return False
 
     def identity(self) -> dict[str, Any]:
-        """Return name, version, settings and content."""
+        """Return name, version, settings and content; costs need none, and can be asked for where there is none."""
         identity = super().identity()
         del identity["source"], identity["threads"]
-        return identity | {"content": [part.content for part in _open(self._folder())]}
+        is_absent = not self.source and self.sources[0].find() is None
+        content = ["absent"] if is_absent else [part.content for part in _open(self._folder())]
+        return identity | {"content": content}
 
     def _folder(self) -> Path:
         if not self.source:

@@ -78,7 +78,7 @@ class MeanIoU:
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
-        self._counts: Tensor | int = 0  # stays on the device, so that no batch waits for the one before
+        self._counts: Tensor | int = 0  # stays on the device
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Take in one batch: outputs (n, classes, h, w) and targets (n, H, W)."""
