@@ -26,6 +26,16 @@ def test_a_last_batch_too_small_is_joined_to_the_one_before(sizes, least, expect
         assert [x.tolist() for x in found[1].make()] == [[4.0] * 4 + [1.0], [4] * 4 + [1]]
 
 
+def test_batches_of_one_size_only_are_joined_and_no_whole_ones():
+    # Two tall, one tall, one wide; then wide ones that come singly, whatever was asked for.
+    shapes = [(2, 5, 3), (1, 5, 3), (1, 3, 5), (1, 3, 5), (1, 3, 5)]
+    batches = [made((torch.zeros(shape), torch.zeros(shape))) for shape in shapes]
+    found = [tuple(b.make()[0].shape) for b in joined(batches, least=100)]
+    assert found == [(3, 5, 3), (1, 3, 5), (1, 3, 5), (1, 3, 5)]
+    other = [made((torch.zeros(2, 4), torch.zeros(2, 1))), made((torch.zeros(1, 4), torch.zeros(1, 2)))]
+    assert [b.items for b in joined(other, least=2)] == [2, 1]  # targets of another size
+
+
 @pytest.mark.parametrize("items", range(1, 30))
 @pytest.mark.parametrize(("size", "parts"), [(1, 1), (2, 1), (3, 1), (4, 2), (3, 4)])
 def test_steps_are_counted_as_they_are_taken(items, size, parts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -88,3 +88,36 @@ def _check_fit(path: Path, given: Mapping[str, Tensor], own: Mapping[str, Tensor
     told = [f"{len(names)} tensors are {what}, e.g. {names[0]}" for what, names in kinds if names]
     if told:
         raise SettingError(f"The weights in {path} do not fit this network: {'; '.join(told)}.")
+
+
+class Loaded(NamedTuple):
+    """Names of a network's tensors that were taken from a file, and of those that it lacks."""
+
+    taken: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def load_backbone(network: nn.Module, path: Path, *, prefix: str = "") -> Loaded:
+    """Load what a file of pretrained weights has for a network, in place, and return what was taken and what not.
+
+    A tensor is taken if its name, behind `prefix`, and its shape are those of a tensor of the network; what else the
+    file holds (another task's classifier, say) is left alone. There is no map of names: a backbone that was built by
+    another library is renamed by whoever writes the file.
+
+    Raises:
+        MissingDataError: there is no such file.
+        DataError: it is no whole safetensors file.
+        SettingError: nothing in it fits.
+    """
+    given, own = read_weights(path)[0], network.state_dict()
+    taken = tuple(n for n in own if prefix + n in given and given[prefix + n].shape == own[n].shape)
+    if not taken:
+        hint = f" behind the prefix {prefix!r}" if prefix else ""
+        raise SettingError(
+            f"The weights in {path} do not fit: none has the name{hint} and the shape of a tensor of the network, "
+            f"e.g. {next(iter(own), '')}."
+        )
+    with torch.no_grad():
+        for name in taken:
+            own[name].copy_(given[prefix + name])
+    return Loaded(taken, tuple(name for name in own if name not in set(taken)))

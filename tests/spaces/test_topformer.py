@@ -177,6 +177,9 @@ def test_the_skeleton():
     assert [i.local[0].in_channels for i in network.injections] == [72, 128, 176]
     assert {i.local[0].out_channels for i in network.injections} == {256}
     assert network.head.fuse[0].groups == 1
+    blocks = space.picture(space.parse(FOUND["base"])).blocks
+    assert len(blocks) == 10 + 7
+    assert (blocks[0], blocks[-1]) == ("5x5, expansion 1, 16 channels", "4 heads of 16 and 32 channels, MLP 800")
     tiny = TopFormer("tiny")
     assert tiny.build(tiny.parse(FOUND["tiny"]), ADE).head.fuse[0].groups == 128
 

@@ -17,19 +17,19 @@ from archsieve.estimator import fingerprint
 from archsieve.registry import TASKS
 from archsieve.task import SPLITS
 
-from .tiny import write_photographs, write_published
+from .tiny import write_ade20k, write_photographs, write_published
+
+IGNORED = 255
 
 
 @pytest.fixture(params=list(TASKS))
 def task(request, tmp_path):
     kind = TASKS[request.param]
+    if request.param == "ade20k":
+        return kind(source=str(write_ade20k(tmp_path)), crop=48)
     if request.param == "imagenet":
         return kind(source=str(write_photographs(tmp_path)), num_outputs=3, size=12, resize=14)
     return kind(source=str(write_published(tmp_path, request.param))) if kind.sources else kind()
-
-
-def targets_of(task):
-    return torch.cat([targets for _, targets in task.batches("test", batch_size=64)]).tolist()
 
 
 def test_it_says_what_a_network_needs_to_know(task):
@@ -43,10 +43,14 @@ def test_it_says_what_a_network_needs_to_know(task):
 @pytest.mark.parametrize("split", SPLITS)
 def test_batches_have_the_promised_shapes_and_types(task, split):
     for inputs, targets in task.batches(split, batch_size=64):
-        assert inputs.shape == (len(targets), *task.input_shape)
+        judges_pixels = targets.dim() > 1
+        assert inputs.shape[:2] == (len(targets), task.input_shape[0])
+        if split == "train" or not judges_pixels:
+            assert inputs.shape[2:] == task.input_shape[1:]
         assert inputs.dtype == torch.float32
         assert inputs.is_contiguous()
         assert targets.dtype == torch.int64
+        targets = targets[targets != IGNORED] if judges_pixels else targets
         assert int(targets.min()) >= 0
         assert int(targets.max()) < task.num_outputs
 
@@ -66,7 +70,7 @@ def test_augmentation_changes_pictures_and_not_their_shape(task):
         return next(task.batches("train", batch_size=64, rng=np.random.default_rng(3), augment=augment))
 
     (plain, targets), (augmented, same) = draw(False), draw(True)
-    assert torch.equal(targets, same)
+    assert targets.dim() > 1 or torch.equal(targets, same)
     assert plain.shape == augmented.shape
     assert not torch.equal(plain, augmented)
 
@@ -74,6 +78,8 @@ def test_augmentation_changes_pictures_and_not_their_shape(task):
 def test_loss_is_a_scalar_with_a_gradient_and_the_metric_takes_batches(task):
     inputs, targets = next(task.batches("train", batch_size=8))
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(inputs[0].numel(), task.num_outputs))
+    if targets.dim() > 1:
+        network = torch.nn.Conv2d(len(inputs[0]), task.num_outputs, 1)
     loss = task.loss(network(inputs), targets)
     loss.backward()
     assert loss.shape == ()
@@ -82,12 +88,17 @@ def test_loss_is_a_scalar_with_a_gradient_and_the_metric_takes_batches(task):
     assert 0 <= metric.compute() <= 100
 
 
+def targets_of_tests(task):
+    """Return all targets of the test split, as numbers in a row."""
+    return np.concatenate([targets.flatten().numpy() for _, targets in task.batches("test", batch_size=64)])
+
+
 def test_it_is_sent_to_a_worker_as_plain_settings(task):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         identity = pool.submit(methodcaller("identity"), task).result()
-        labels = pool.submit(targets_of, task).result()
+        targets = pool.submit(targets_of_tests, task).result()
     assert identity == task.identity()
-    assert labels == targets_of(task)
+    assert np.array_equal(targets, targets_of_tests(task))
 
 
 def test_every_setting_counts_in_the_fingerprint(task):

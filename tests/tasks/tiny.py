@@ -52,6 +52,21 @@ def write_image_folder(folder: Path, classes: list[str], *, seed: int = 0) -> Pa
     return folder
 
 
+def write_ade20k(folder: Path, *, sizes: tuple[tuple[int, int], ...] = ((48, 64), (60, 50), (60, 50))) -> Path:
+    """Write twelve training and five validation scenes, (height, width) in turn, with all numbers of annotations."""
+    rng = np.random.default_rng(0)
+    for part, count in (("training", 12), ("validation", 5)):
+        for kind in ("images", "annotations"):
+            (folder / kind / part).mkdir(parents=True)
+        for i in range(count):
+            height, width = sizes[i % len(sizes)]
+            pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "images" / part / f"{i:03}.jpg", quality=95)
+            labels = rng.integers(0, 151, (height, width), dtype=np.uint8)
+            Image.fromarray(labels).save(folder / "annotations" / part / f"{i:03}.png")
+    return folder
+
+
 def write_photographs(folder: Path, *, seed: int = 0) -> Path:
     """Write photographs of three classes in odd sizes, a grey one and a CMYK one among them."""
     rng = np.random.default_rng(seed)

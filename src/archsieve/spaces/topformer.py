@@ -64,6 +64,18 @@ class _Layouts(SearchSpace):
     def layout(self, arch: Architecture) -> Layout:
         """Return the network's blocks."""
 
+    def picture(self, arch: Architecture) -> Picture:
+        """Return the blocks of pyramid and transformer in order."""
+        layout = self.layout(arch)
+        pyramid = (
+            f"{b.kernel}x{b.kernel}, expansion {b.expand}, {b.channels} channels" for s in layout.stages for b in s
+        )
+        transformer = (
+            f"{b.num_heads} heads of {b.key_dim} and {b.value_dim} channels, MLP {b.hidden(layout.dim)}"
+            for b in layout.blocks
+        )
+        return Picture(blocks=(*pyramid, *transformer))
+
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the network, from images (n, C, H, W) to the outputs of every pixel (n, classes, H, W)."""
         from archsieve.spaces.topformer_network import TopFormerNetwork
@@ -178,18 +190,6 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
         groups = zip(zip(*settings, strict=True), depths, strict=True)
         runs = [(key, sum(1 + d for _, d in group)) for key, group in itertools.groupby(groups, key=lambda g: g[0])]
         return (*arch[:start], *min(_cut(runs)))
-
-    def picture(self, arch: Architecture) -> Picture:
-        """Return the blocks of pyramid and transformer in order."""
-        layout = self.layout(arch)
-        pyramid = (
-            f"{b.kernel}x{b.kernel}, expansion {b.expand}, {b.channels} channels" for s in layout.stages for b in s
-        )
-        transformer = (
-            f"{b.num_heads} heads of {b.key_dim} and {b.value_dim} channels, MLP {b.hidden(layout.dim)}"
-            for b in layout.blocks
-        )
-        return Picture(blocks=(*pyramid, *transformer))
 
     def layout(self, arch: Architecture) -> Layout:
         """Return the network's blocks."""

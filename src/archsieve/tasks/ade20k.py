@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CLASSES = 150
+CLASSES, TOTALS = 150, (20_210, 2_000)
 PICTURE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("annotation", "mask", "label")
 _PARTS = ("training", "validation")
@@ -42,6 +42,7 @@ class ADE20K(Segmentation):
             `ADEChallengeData2016` in `ARCHSIEVE_DATA`. It is not part of the identity: what it holds is, by the names
             and sizes of its files.
         crop: side of what is trained on, in pixels.
+        threads: that read pictures to train on; no part of the identity.
 
     >>> ADE20K().input_shape, ADE20K().num_outputs
     ((3, 512, 512), 150)
@@ -49,6 +50,7 @@ class ADE20K(Segmentation):
 
     source: str = ""
     crop: int = 512
+    threads: int = 4
 
     name: ClassVar[str] = "ade20k"
     num_outputs: ClassVar[int] = CLASSES
@@ -64,6 +66,7 @@ class ADE20K(Segmentation):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole("crop", self.crop, least=1)
+        check_whole("threads", self.threads, least=1)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -80,6 +83,10 @@ class ADE20K(Segmentation):
         train, test = _open(self._folder())
         return Scenes(_Decoded(train), _Decoded(test))
 
+    def totals(self) -> tuple[int, int]:
+        """Return how many scenes there are to train and validate on, and how many to test on."""
+        return super().totals() if self.source or self.is_present() else TOTALS
+
     def is_present(self) -> bool:
         """Whether the data are on this machine; cheap."""
         try:
@@ -88,10 +95,12 @@ class ADE20K(Segmentation):
             return False
 
     def identity(self) -> dict[str, Any]:
-        """Return name, version, settings and content."""
+        """Return name, version, settings and content; costs need none, and can be asked for where there is none."""
         identity = super().identity()
-        del identity["source"]
-        return identity | {"content": [part.content for part in _open(self._folder())]}
+        del identity["source"], identity["threads"]
+        is_absent = not self.source and self.sources[0].find() is None
+        content = ["absent"] if is_absent else [part.content for part in _open(self._folder())]
+        return identity | {"content": content}
 
     def _folder(self) -> Path:
         if not self.source:

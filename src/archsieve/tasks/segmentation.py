@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -77,7 +78,7 @@ class MeanIoU:
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
-        self._counts: Tensor | int = 0  # stays on the device, so that no batch waits for the one before
+        self._counts: Tensor | int = 0  # stays on the device
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Take in one batch: outputs (n, classes, h, w) and targets (n, H, W)."""
@@ -125,6 +126,11 @@ class Segmentation(Classification):
     std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
     scales: ClassVar[tuple[float, float]] = (0.5, 2.0)
     distort: ClassVar[bool] = True
+
+    @property
+    def threads(self) -> int:
+        """How many read and crop scenes at a time."""
+        return 1
 
     @abstractmethod
     def load(self) -> Scenes:
@@ -217,14 +223,16 @@ class Segmentation(Classification):
     def _cropped(self, part: Part, chosen: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
         from archsieve.tasks import scenes
 
-        rngs = [None] * len(chosen) if seeds is None else [np.random.default_rng(seed) for seed in seeds]
-        pairs = [
-            scenes.cropped(part[index], self.input_shape[1:], self._look)
-            if rng is None
-            else scenes.augmented(part[index], self.input_shape[1:], self._look, rng)
-            for index, rng in zip(chosen.tolist(), rngs, strict=True)
-        ]
-        return scenes.stacked(pairs, device)
+        def pair(index: int, seed: int | None) -> scenes.Pair:
+            if seed is None:
+                return scenes.cropped(part[index], self.input_shape[1:], self._look)
+            return scenes.augmented(part[index], self.input_shape[1:], self._look, np.random.default_rng(seed))
+
+        given = chosen.tolist(), [None] * len(chosen) if seeds is None else seeds.tolist()
+        if self.threads == 1:
+            return scenes.stacked(list(map(pair, *given)), device)
+        with ThreadPoolExecutor(self.threads) as threads:
+            return scenes.stacked(list(threads.map(pair, *given)), device)
 
     def _whole(
         self, part: Part, order: NDArray[np.int64], batch_size: int, device: str

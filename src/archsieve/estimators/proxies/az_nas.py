@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -87,8 +87,10 @@ def _read(network: nn.Module, probe: Probe) -> BlockReading:
     _draw_kaiming(network, probe)
     calls: list[tuple[nn.Module, Tensor, Tensor]] = []
 
-    def cut(module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (arguments[0].detach().requires_grad_(), *arguments[1:])
+    def cut(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        # What else a block gets is cut off too: it comes from other blocks, whose Jacobians are their own.
+        others = (a.detach() if isinstance(a, Tensor) else a for a in arguments[1:])
+        return (arguments[0].detach().requires_grad_(), *others)
 
     def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: object) -> None:
         calls.append((module, arguments[0], first_tensor(output)))

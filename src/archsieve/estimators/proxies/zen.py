@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import nn
 
+from archsieve.drop_path import DropPath
 from archsieve.errors import ScoringError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
@@ -35,8 +36,11 @@ class ZenMeter:
 
     @classmethod
     def of(cls, network: nn.Module, probe: Probe) -> ZenMeter:
-        """Redraw the network's weights, and return its meter."""
+        """Redraw the network's weights, and return its meter; what would be dropped at random is kept."""
         _draw_gaussian(network, probe)
+        for module in network.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd | DropPath):
+                module.eval()
         noise, form = probe.generator("noise", "zen"), probe.blank()
         inputs = torch.randn(form.shape, generator=noise)
         moved = inputs + STEP * torch.randn(form.shape, generator=noise)
@@ -79,7 +83,8 @@ def zen(network: nn.Module, probe: Probe) -> float:
     D is the mean over inputs of sum |F(x) - F(x + 0.01 e)|, with x and e Gaussian noise of the batch's shape and F the
     feature map that the last pooling or flattening before the head gets, else the input of the head (the last
     convolution or linear layer). Weights are drawn from N(0, 1), biases are 0, BN is the identity map of its
-    normalised input; a network without BN has D alone. One repeat. Source: Lin et al., "Zen-NAS", arXiv 2102.01063.
+    normalised input; a network without BN has D alone. Dropout is left out: its masks would differ more than the inputs
+    do. One repeat. Source: Lin et al., "Zen-NAS", arXiv 2102.01063.
 
     As in the search code of "Good Performance Estimation strategies are All You Need in NAS" (TPAMI 2025), the variance
     is what two forward passes leave in `running_var` (at momentum 0.1: 0.81 + 0.09 v1 + 0.1 v2), not that of one batch.
