@@ -3,14 +3,14 @@
 The folder is the one its own code downloads: `nb_models_1.0` with `xgb_v1.0` (accuracy) and `lgb_runtime_v1.0`
 (seconds of training). Each holds the members of an ensemble, a folder each, with `surrogate_model.model` and
 `model_config.json`. A model is a pickle of a Booster; of it only the bytes in the library's own format are taken, and
-nothing that it names is imported or run. A model saved by the library itself is read too. No noise is added: a value
-is the mean of the members.
+nothing that it names is imported or run. xgboost's format of 2020, which it has dropped since, is read by
+`archsieve.benchmarks.xgboost_binary`; other formats, and models saved by the libraries themselves, by the libraries. No
+noise is added: a value is the mean of the members.
 """
 
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import numpy as np
 from archsieve.benchmark import Surrogate
 from archsieve.benchmarks.files import fault, read_json, shown
 from archsieve.benchmarks.pickles import read_pickle
+from archsieve.benchmarks.xgboost_binary import BinaryModel, is_binary
 from archsieve.errors import require
 from archsieve.sources import Source
 from archsieve.spaces.darts import DARTS, cells_of
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 MODEL_FILE, CONFIG_FILE = "surrogate_model.model", "model_config.json"
 FOLDERS = {"val_accuracy": ("xgb_v1.0", "xgb"), "runtime_seconds": ("lgb_runtime_v1.0", "lgb")}
 """By column the folder of its ensemble, and how the kind of its members begins."""
-_SNAPSHOT = b"CONFIG-offset:"
 _EDGES = [str(edge) for edge in range(sum(NODES))]
 
 
@@ -129,7 +129,6 @@ def _predict(members: Sequence[Member], archs: Sequence[Architecture]) -> NDArra
 
 def _members(folder: Path, kind: str) -> list[Member]:
     """Return the models below a folder, in the order of their paths."""
-    require("xgboost" if kind == "xgb" else "lightgbm", "nb301")
     paths = sorted(folder.rglob(MODEL_FILE))
     if not paths:
         raise fault(folder, f"holds no {MODEL_FILE} below it")
@@ -195,25 +194,22 @@ def _stand_ins() -> dict[tuple[str, str], type]:
 
 
 def _xgboost(path: Path) -> Member:
+    content, _ = _content(path)
+    if isinstance(content, str):
+        raise fault(path, "is a pickle without a model in it")
+    if is_binary(bytes(content)):
+        try:
+            return BinaryModel.parse(bytes(content)).predict
+        except ValueError as error:
+            raise fault(path, f"is no model that can be read: {error}") from error
+    require("xgboost", "nb301")
     import xgboost
 
-    content, _ = _content(path)
-    booster, is_old = xgboost.Booster(), content[: len(_SNAPSHOT)] == _SNAPSHOT
+    booster = xgboost.Booster()
     try:
-        if is_old:  # a header, the model's length, the model, its settings
-            start = len(_SNAPSHOT) + 8
-            (length,) = struct.unpack_from("<q", content, start - 8)
-            booster.load_model(bytearray(content[start : start + length]))
-        else:
-            _load(booster, bytearray(content))
-    except (xgboost.core.XGBoostError, struct.error, TypeError, ValueError) as error:
-        why = str(error).splitlines()[0]
-        if is_old:
-            why = (
-                f"xgboost {xgboost.__version__} does not read the format of 2020, which versions up to 3.0 do: "
-                "pip install 'xgboost-cpu<3.1'"
-            )
-        raise fault(path, f"is no model that can be read: {why}") from error
+        _load(booster, bytearray(content))
+    except (xgboost.core.XGBoostError, TypeError, ValueError) as error:
+        raise fault(path, f"is no model that can be read: {str(error).splitlines()[0]}") from error
     booster.set_param({"nthread": 1})
     return lambda rows: np.asarray(booster.predict(xgboost.DMatrix(rows, nthread=1)), dtype=np.float64)
 
@@ -227,6 +223,7 @@ def _load(booster: Any, content: bytearray) -> None:
 
 
 def _lightgbm(path: Path) -> Member:
+    require("lightgbm", "nb301")
     import lightgbm
 
     content, best = _content(path)
