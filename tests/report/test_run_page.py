@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from archsieve.benchmark import Surrogate
 from archsieve.errors import RunFolderError
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.plan import Plan, Pool
@@ -84,6 +85,17 @@ def test_a_run_by_hand(known, tmp_path):
     assert names == ["1. cuts", "2. cuts"]
     assert charts(page)["scores-1"].caption == "8 candidates. 1 without a known truth are left out."
     assert charts(page)["scores-1"].title == "Stage 1: cuts"
+
+
+def test_a_truth_that_is_predicted_is_called_so(publish, tmp_path):
+    members = {"guess": lambda archs: np.array([[a[0] + error for a in archs] for error in (-0.5, 0.5)])}
+    publish(SPACE, Surrogate(members), truth="guess", caution="A guess.")
+    run(tmp_path, Stage(Given((7, 6, 5, 4, 3, 2, 1, 0)), top=6), Stage(Given(UP), top=1))
+    page = run_page(tmp_path)
+    assert page.lead == "What is called the truth here is guess of made-up. A guess."
+    card = page.cards[0]
+    assert (card.name, card.value) == ("Predicted rank among the candidates", "3 of 8")
+    assert card.note == "5 ± 0.5, the best is 7: guess of made-up"
 
 
 def test_the_page_says_it(known, tmp_path):

@@ -7,4 +7,5 @@ BENCHMARKS.add_lazy("nasbench-macro-cifar10", "archsieve.benchmarks.nasbench_mac
 BENCHMARKS.add_lazy("nasbench201-cifar10", "archsieve.benchmarks.nasbench201:CIFAR10")
 BENCHMARKS.add_lazy("nasbench201-analog", "archsieve.benchmarks.analog:ANALOG")
 BENCHMARKS.add_lazy("nasbench201-published-proxies", "archsieve.benchmarks.published_proxies:CIFAR10")
+BENCHMARKS.add_lazy("nasbench301", "archsieve.benchmarks.nasbench301:MODELS")
 BENCHMARKS.add_lazy("nasbench301-published-proxies", "archsieve.benchmarks.published_proxies:DARTS_CIFAR10")

@@ -6,7 +6,6 @@ without running any code: the two classes it names are replaced by empty ones, a
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmarks.files import assemble, fault, number
-from archsieve.errors import DataError, MissingDataError
+from archsieve.benchmarks.pickles import read_pickle
+from archsieve.errors import MissingDataError
 from archsieve.sources import Source
 from archsieve.spaces.nasbench201 import NASBench201, from_naslib
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
     from archsieve.benchmark import Benchmark, Table
     from archsieve.space import Architecture
 
@@ -29,19 +27,6 @@ _ACCURACIES = ("baseline_accuracy", "ptq_accuracy", "qat_accuracy", "noisy_accur
 _SECONDS = (60, 3600, 86400, 2592000)
 _DRIFTS = tuple(f"{kind}_drift_{seconds}" for kind in ("baseline", "analog") for seconds in _SECONDS)
 _MODULE = "analognasbench.data"
-_FAILURES = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)  # what a damaged pickle can end in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,35 +104,11 @@ class AnalogNASBench:
         return assemble(path, self.space, archs, columns, truth=self.truth)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Builds plain values and empty stand-ins for the file's two classes, and refuses every other name."""
-
-    def __init__(self, stream: BinaryIO, path: Path) -> None:
-        super().__init__(stream)
-        self._path = path
-        # Made anew for each file: what a file might set on them ends with it.
-        self._allowed = {(_MODULE, name): type(name, (), {}) for name in ("Architecture", "DriftMeasurement")}
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in of an allowed name.
-
-        Raises:
-            DataError: any other name.
-        """
-        if (module, name) not in self._allowed:
-            raise fault(self._path, f"names {module}.{name}, which is not allowed in it: it was not read")
-        return self._allowed[module, name]
-
-
 def _read(path: Path) -> dict[Any, Any]:
     """Return the pickled dictionary."""
-    try:
-        with path.open("rb") as stream:
-            content = _Unpickler(stream, path).load()
-    except DataError:
-        raise
-    except _FAILURES as error:
-        raise fault(path, f"is damaged, or no pickle: {str(error) or type(error).__name__}") from error
+    # Made anew for each file: what a file might set on the stand-ins ends with it.
+    allowed = {(_MODULE, name): type(name, (), {}) for name in ("Architecture", "DriftMeasurement")}
+    content = read_pickle(path, allowed)
     if not isinstance(content, dict):
         raise fault(path, f"holds a {type(content).__name__} where a dictionary is expected")
     return content

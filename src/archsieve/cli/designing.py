@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsieve import console
-from archsieve.benchmark import find_benchmark
+from archsieve.benchmark import caution_of, find_benchmark
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Proxies, Recompute, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan, make
 from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
@@ -157,7 +157,8 @@ def _truth(
             recipe, table = knowing_most(tables_about(session.space, session.task, []), archs) or (None, None)
         if table is not None:
             found = table.lookup(column or str(recipe.truth), archs)
-            console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.")
+            caution = f" {caution_of(recipe)}".rstrip()
+            console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.{caution}")
             return found
     except ArchsieveError:
         if is_named:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from archsieve import console
+from archsieve.benchmark import caution_of
 from archsieve.cli.options import (
     BASELINES,
     Bootstrap,
@@ -36,6 +37,7 @@ from archsieve.config import make
 from archsieve.errors import require
 from archsieve.judge import judge, judge_file
 from archsieve.limits import Limits
+from archsieve.registry import BENCHMARKS
 from archsieve.report.study_figures import study_figures
 from archsieve.run_folder import write_json
 from archsieve.session import Session
@@ -103,6 +105,8 @@ def measure(
             console.out_json(found)
             return
         console.judgements(found)
+        if caution := caution_of(BENCHMARKS[found[0].benchmark]):
+            console.out(caution)
 
 
 def judge_scores(

@@ -100,6 +100,8 @@ def report(
         else:
             console.stages(found.result["stages"])
             console.out(f"\nBest: {found.result['best']}\n")
+            if (truth := found.result["truth"]) and truth["caution"]:
+                console.out(f"The truth is {truth['column']} of {truth['benchmark']}. {truth['caution']}\n")
         if found.fates:
             console.out("Where the truly best were cut:")
             rows = [[f.architecture, f.truth, f.cut_by or "kept", ", ".join(map(str, f.places))] for f in found.fates]

@@ -1,0 +1,65 @@
+"""Published pickles, read without running anything that they name."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from archsieve.benchmarks.files import fault
+from archsieve.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import BinaryIO
+
+_FAILURES = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)  # what a damaged pickle can end in
+
+
+def read_pickle(path: Path, allowed: Mapping[tuple[str, str], type]) -> Any:
+    """Return what a pickle holds, with our own types in the place of all that it names.
+
+    Args:
+        path: the file.
+        allowed: by module and name, what stands for it; nothing is imported.
+
+    Raises:
+        DataError: the file cannot be read, is damaged, or names anything else.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _Unpickler(stream, path, allowed).load()
+    except DataError:
+        raise
+    except _FAILURES as error:
+        raise fault(path, f"is damaged, or no pickle: {str(error) or type(error).__name__}") from error
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds plain values and stand-ins for the names it allows, and refuses every other name."""
+
+    def __init__(self, stream: BinaryIO, path: Path, allowed: Mapping[tuple[str, str], type]) -> None:
+        super().__init__(stream)
+        self._path, self._allowed = path, allowed
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the stand-in of an allowed name.
+
+        Raises:
+            DataError: any other name.
+        """
+        if (module, name) not in self._allowed:
+            raise fault(self._path, f"names {module}.{name}, which is not allowed in it: it was not read")
+        return self._allowed[module, name]
