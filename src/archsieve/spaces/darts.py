@@ -112,7 +112,8 @@ class DARTS(SearchSpace):
         inputs is not in the code. Nodes that are equal because nothing before them has weights are not looked for.
         """
         normal, reduction = cells_of(arch)
-        return canonical_cell(normal) + canonical_cell(reduction)
+        found = canonical_cell(normal) + canonical_cell(reduction)
+        return arch if found == arch else found  # of many equal codes one is kept
 
     def picture(self, arch: Architecture) -> Picture:
         """Return both cells; 0 and 1 are the outputs of the cell before the last and of the last."""
