@@ -111,8 +111,8 @@ def write_page(folder: Path, plain) -> None:
             f"darts, {plain.space.width} channels and {plain.space.layers} cells `{CELL}`:",
             f"{sizes.params:,} parameters, {sizes.auxiliary_params:,} more in the auxiliary head, {sizes.macs:,} MACs.",
             f"It is trained {recipe.horizon} epochs in batches of {recipe.batch_size} on {ITEMS:,} images of CIFAR-10",
-            "(a copy in JPEG), with crops, flips, cutout, drop path and the auxiliary loss as in the recipe, and tested",
-            f"after the last epoch on {TESTS:,} other images with their true labels.{unfinished}",
+            "(a copy in JPEG), with crops, flips, cutout, drop path and the auxiliary loss as in the recipe, and",
+            f"tested after the last epoch on {TESTS:,} other images with their true labels.{unfinished}",
         ),
         "",
         "| labels trained on | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | mean |",
@@ -126,8 +126,8 @@ def write_page(folder: Path, plain) -> None:
         "",
         paragraph(
             f"Accuracy in percent. A guess is right in 10 %, give or take {bound:.1f} (a standard deviation over",
-            f"{TESTS:,} images). What true labels give beyond shuffled ones is what the training teaches; at this scale",
-            "it says nothing of the accuracy that the full recipe reaches.",
+            f"{TESTS:,} images). What true labels give beyond shuffled ones is what the training teaches; at this",
+            "scale it says nothing of the accuracy that the full recipe reaches.",
         ),
         "",
         "Epoch by epoch, the mean of the seeds:",
@@ -146,8 +146,8 @@ def write_page(folder: Path, plain) -> None:
         "",
         paragraph(
             "The loss is the training loss, the auxiliary one at its weight of 0.4 included: 1.4 ln 10 =",
-            f"{1.4 * math.log(10):.3f} is what knowing nothing costs. The {len(rows)} trainings took {seconds / 60:.0f}",
-            "minutes by the clock, at low priority on a busy machine of two cores. Not run on a GPU.",
+            f"{1.4 * math.log(10):.3f} is what knowing nothing costs. The {len(rows)} trainings took",
+            f"{seconds / 60:.0f} minutes by the clock, at low priority on a busy machine of two cores. Not run on a GPU.",
         ),
         "",
     ]
