@@ -147,7 +147,8 @@ def write_page(folder: Path, plain) -> None:
         paragraph(
             "The loss is the training loss, the auxiliary one at its weight of 0.4 included: 1.4 ln 10 =",
             f"{1.4 * math.log(10):.3f} is what knowing nothing costs. The {len(rows)} trainings took",
-            f"{seconds / 60:.0f} minutes by the clock, at low priority on a busy machine of two cores. Not run on a GPU.",
+            f"{seconds / 60:.0f} minutes by the clock, at low priority on a busy machine of two cores. Not run on a",
+            "GPU.",
         ),
         "",
     ]
