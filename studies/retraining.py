@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import textwrap
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 
 from archsieve.files import replace_file
 from archsieve.final_training import Start, run_training
+from archsieve.networks import sizes_of
 from archsieve.randomness import generator
 from archsieve.recipe_files import training_of
 from archsieve.tasks.cifar import CIFAR10
@@ -32,6 +34,7 @@ CELL = "0-2-3-2-5-4-5-3-3-5-3-3-0-3-3-2-1-5-0-1-3-0-0-0"
 CHANGES = ("epochs=8", "batch_size=32", "space.width=8", "space.layers=5")
 ITEMS, TESTS = 2000, 1000
 SEEDS = (0, 1, 2)
+LABELS = ("true", "shuffled")
 
 
 @dataclass(frozen=True)
@@ -60,64 +63,72 @@ class FewImages(CIFAR10):
         return ITEMS, TESTS
 
 
-def mean_and_deviation(values) -> str:
-    """Return both as text; the deviation is that of the sample."""
-    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
-
-
 def main() -> None:
-    """Train all, and write the page."""
+    """Train all, and write the page after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/retraining"))
-    folder = parser.parse_args().out
+    parser.add_argument("--page", action="store_true", help="write the page from what is there, and train nothing")
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
     plain = training_of("darts", "darts-cifar10", changes=CHANGES)
-    code = plain.space.parse(CELL)
-    found = {}
+    write_page(chosen.out, plain)
+    if chosen.page:
+        return
     for seed in SEEDS:
-        for is_shuffled in (False, True):
-            training = replace(plain, task=FewImages(0.0, cutout=16, is_shuffled=is_shuffled))
-            place = folder / f"{'shuffled' if is_shuffled else 'true'}-{seed}"
-            result = run_training(
-                training,
-                code,
+        for labels in LABELS:
+            task = FewImages(0.0, cutout=16, is_shuffled=labels == "shuffled")
+            place = chosen.out / f"{labels}-{seed}"
+            run_training(
+                replace(plain, task=task),
+                plain.space.parse(CELL),
                 place,
                 start=Start(seed),
                 show=lambda row, place=place: print(f"{time.strftime('%H:%M:%S')} {place.name} {row}", flush=True),
             )
-            found[is_shuffled, seed] = (result, read_metrics(place))
-    write_page(found, plain)
+            write_page(chosen.out, plain)
 
 
-def write_page(found, plain) -> None:
-    """Write the tables."""
-    results = {key: result for key, (result, _) in found.items()}
-    any_result = results[False, SEEDS[0]]
-    tests = {s: [results[s, seed].test for seed in SEEDS] for s in (False, True)}
-    bound = 100 * math.sqrt(0.1 * 0.9 / TESTS)
-    recipe = plain.recipe
+def paragraph(*parts: str) -> str:
+    """Return the parts as one paragraph in lines of the usual length."""
+    return textwrap.fill(" ".join(parts), 110, break_long_words=False, break_on_hyphens=False)
+
+
+def write_page(folder: Path, plain) -> None:
+    """Write the tables of the trainings that are finished."""
+    rows = {(name, seed): read_metrics(folder / f"{name}-{seed}") for name in LABELS for seed in SEEDS}
+    rows = {key: found for key, found in rows.items() if len(found) == plain.recipe.horizon}
+    if not rows:
+        return
+    sizes = sizes_of(plain.space, plain.space.parse(CELL), plain.task)
+    recipe, bound = plain.recipe, 100 * math.sqrt(0.1 * 0.9 / TESTS)
+    missing = len(LABELS) * len(SEEDS) - len(rows)
+    unfinished = f" **{missing} of the {len(LABELS) * len(SEEDS)} trainings are not finished.**" if missing else ""
     lines = [
         "# Does the training teach a network anything?",
         "",
-        f"Made by `studies/retraining.py`: the recipe `darts-cifar10` at a small scale, the space darts with "
-        f"{plain.space.width} channels and {plain.space.layers} cells, {any_result.params:,} parameters with the "
-        f"auxiliary head and {any_result.macs:,} MACs, the cell `{CELL}`. It is trained {recipe.horizon} epochs in "
-        f"batches of {recipe.batch_size} on {ITEMS:,} images of CIFAR-10 (a copy in JPEG), with crops, flips, cutout, "
-        f"drop path and the auxiliary loss as in the recipe, and tested on {TESTS:,} other images with their true "
-        "labels, after the last epoch.",
+        paragraph(
+            "Made by `studies/retraining.py`: the recipe `darts-cifar10` at a small scale. The network is of the space",
+            f"darts, {plain.space.width} channels and {plain.space.layers} cells `{CELL}`:",
+            f"{sizes.params:,} parameters, {sizes.auxiliary_params:,} more in the auxiliary head, {sizes.macs:,} MACs.",
+            f"It is trained {recipe.horizon} epochs in batches of {recipe.batch_size} on {ITEMS:,} images of CIFAR-10",
+            "(a copy in JPEG), with crops, flips, cutout, drop path and the auxiliary loss as in the recipe, and",
+            f"tested after the last epoch on {TESTS:,} other images with their true labels.{unfinished}",
+        ),
         "",
-        "| labels trained on | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | mean ± deviation |",
+        "| labels trained on | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | mean |",
         "|---|" + "---|" * (len(SEEDS) + 1),
     ]
-    for is_shuffled, name in ((False, "true"), (True, "shuffled")):
-        row = " | ".join(f"{value:.2f}" for value in tests[is_shuffled])
-        lines.append(f"| {name} | {row} | {mean_and_deviation(tests[is_shuffled])} |")
-    seconds = sum(result.seconds for result in results.values())
+    for name in LABELS:
+        tests = {seed: rows[name, seed][-1].test for seed in SEEDS if (name, seed) in rows}
+        cells = [f"{tests[seed]:.1f}" if seed in tests else "-" for seed in SEEDS]
+        lines.append(f"| {name} | {' | '.join(cells)} | {np.mean(list(tests.values())):.1f} |")
     lines += [
         "",
-        f"Accuracy in percent. A guess is right in 10 %, give or take {bound:.1f} (one standard deviation over {TESTS:,} images). "
-        "What the true labels give beyond the shuffled ones is what the training teaches; at this scale it says nothing "
-        "of the accuracy that the full recipe reaches.",
+        paragraph(
+            f"Accuracy in percent. A guess is right in 10 %, give or take {bound:.1f} (a standard deviation over",
+            f"{TESTS:,} images). What true labels give beyond shuffled ones is what the training teaches; at this",
+            "scale it says nothing of the accuracy that the full recipe reaches.",
+        ),
         "",
         "Epoch by epoch, the mean of the seeds:",
         "",
@@ -126,15 +137,19 @@ def write_page(found, plain) -> None:
     ]
     for epoch in range(recipe.horizon):
         cells = []
-        for is_shuffled in (False, True):
-            rows = [found[is_shuffled, seed][1][epoch] for seed in SEEDS]
-            cells += [f"{np.mean([r.loss for r in rows]):.3f}", f"{np.mean([r.test for r in rows]):.2f}"]
+        for name in LABELS:
+            found = [rows[name, seed][epoch] for seed in SEEDS if (name, seed) in rows]
+            cells += [f"{np.mean([r.loss for r in found]):.3f}", f"{np.mean([r.test for r in found]):.1f}"]
         lines.append(f"| {epoch + 1} | {recipe.rate(epoch):.4f} | {' | '.join(cells)} |")
+    seconds = sum(row.seconds for found in rows.values() for row in found)
     lines += [
         "",
-        "The loss is the training loss, the auxiliary one at its weight of 0.4 included: ln 10 of each, "
-        f"{1.4 * math.log(10):.3f}, is what knowing nothing costs. All {len(results)} trainings took "
-        f"{seconds / 60:.1f} minutes of one core of a busy machine. Not run on a GPU.",
+        paragraph(
+            "The loss is the training loss, the auxiliary one at its weight of 0.4 included: 1.4 ln 10 =",
+            f"{1.4 * math.log(10):.3f} is what knowing nothing costs. The {len(rows)} trainings took",
+            f"{seconds / 60:.0f} minutes by the clock, at low priority on a busy machine of two cores. Not run on a",
+            "GPU.",
+        ),
         "",
     ]
     with replace_file(PAGE) as temporary:

@@ -240,6 +240,10 @@ STUDY = ["study", "mkr", "nasbench-macro", "--benchmark", "nasbench-macro-digits
 STUDY += ["--proxy", "params", "--proxy", "macs", "--proxy", "chance"]
 
 
+TRAIN = ["--task", "digits", "--epochs", "1", "--set", "task.train_fraction=0.1", "--set", "space.stem_width=4"]
+TRAIN += ["--set", "space.widths=[4]", "--set", "space.stages=[2]", "--set", "space.head_width=8"]
+
+
 def json_cases(folder):
     """Every command with --json."""
     plan = plan_file(folder, 'estimator = "params"\nkeep = 0.5')
@@ -253,6 +257,7 @@ def json_cases(folder):
         "design": ["design", "nasbench-macro", "--estimators", funnel(folder), "--pilot-size", "20"],
         "search": ["search", plan, "--out", folder / "run"],
         "report": ["report", folder / "run"],
+        "train": ["train", "nasbench-macro", "00", *TRAIN, "--out", folder / "training"],
         "data": ["data"],
     }
 

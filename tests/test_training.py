@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from archsieve.batching import Pending
 from archsieve.checkpoint import epochs_trained, load_checkpoint
 from archsieve.drop_path import DropPath
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
@@ -423,6 +425,41 @@ def test_sigterm_saves_inside_the_epoch_and_then_takes_its_effect(tmp_path):
     assert [len(first), len(second), len(third)] == [5, 1, 3]
     assert first + second + third == all_steps
     assert_equal(at_once, in_pieces)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_batches_that_are_made_ahead_train_alike_and_those_taken_are_not_made_again(tmp_path, parts):
+    made = []
+
+    class Later(type(TASK)):
+        def pending(self, split, **settings):
+            for number, batch in enumerate(self.batches(split, **settings)):
+                yield Pending(len(batch[0]), lambda number=number, batch=batch: made.append(number) or batch)
+
+    recipe = replace(RECIPE, micro_batches=parts)
+
+    def run(task, stop_at=None, checkpoint=None):
+        net, steps = network(), 0
+
+        def forward(inputs, choices):
+            nonlocal steps
+            steps += 1
+            if steps == stop_at:
+                signal.raise_signal(signal.SIGINT)
+            yield net(inputs)
+
+        train(net, task, recipe, epochs=2, seed=0, checkpoint=checkpoint, forward=forward)
+        return net.state_dict()
+
+    later = Later(**vars(TASK))
+    assert_equal(run(TASK), run(later))
+    made.clear()
+    with pytest.raises(KeyboardInterrupt):
+        run(later, stop_at=parts, checkpoint=tmp_path / "c.pt")  # in the first step
+    made.clear()
+    assert_equal(run(TASK), run(later, checkpoint=tmp_path / "c.pt"))
+    an_epoch = 3 if parts == 1 else 5  # 45 images by 20, or by 10
+    assert sorted(made) == sorted([*range(parts, an_epoch), *range(an_epoch)])
 
 
 def test_a_sigterm_that_has_no_effect_changes_nothing(tmp_path):

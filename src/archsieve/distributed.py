@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from archsieve.errors import SettingError
+from archsieve.networks import check_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,18 +110,22 @@ def joined_world(device: str) -> Iterator[tuple[World, str]]:
     """Join the processes `torchrun` started, and give this one's place and device; alone without it.
 
     Raises:
-        SettingError: the environment says that there are several processes, but not how to meet them.
+        SettingError: the device cannot be used, or the environment says that there are several processes, but not
+            how to meet them.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
+        check_device(device)
         yield World(), device
         return
     missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
         raise SettingError(f"WORLD_SIZE is {size}, but {missing[0]} is not set: start the processes by torchrun.")
-    is_cuda = torch.device(device).type == "cuda"
+    is_cuda = device.partition(":")[0] == "cuda"
     if is_cuda:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
+    check_device(device)
+    if is_cuda:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if is_cuda else "gloo", timeout=_PATIENCE)
     try:

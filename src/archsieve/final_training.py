@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve.distributed import World
 from archsieve.errors import RunFolderError
 from archsieve.estimator import identity
-from archsieve.networks import build_network, count_macs, count_params
+from archsieve.networks import build_network, sizes_of
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, lock, read_json, write_json
 from archsieve.scalars import scalars
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from archsieve.networks import Sizes
     from archsieve.recipe_files import Training
     from archsieve.space import Architecture
 
@@ -55,6 +56,7 @@ class TrainingResult:
         test: the task's metric on the test split after the last epoch, which is the figure to report.
         best_test: the best of all epochs, chosen by the test split itself, and so too good.
         seconds: of training, scoring left out.
+        params: of the network, its auxiliary head left out; those are `auxiliary_params`.
         parts: micro-batches of a batch, in all processes.
     """
 
@@ -70,6 +72,7 @@ class TrainingResult:
     best_epoch: int
     validation: float | None
     params: int
+    auxiliary_params: int
     macs: int
     seconds: float
     parts: int
@@ -109,7 +112,7 @@ def run_training(
     recipe, task = training.recipe, training.task
     mark = _mark(training, arch, start, world)
     network = build_network(training.space, arch, task, start.seed)
-    sizes = count_params(network), count_macs(network, task.input_shape)
+    sizes = sizes_of(training.space, arch, task)
     if start.init is not None:
         load_weights(start.init, network, strict=not start.is_partial)
     with ExitStack() as stack:
@@ -184,7 +187,7 @@ def _result(
     seed: int,
     world: World,
     metrics: TrainingLog | None,
-    sizes: tuple[int, int],
+    sizes: Sizes,
     made_with: Provenance,
 ) -> TrainingResult:
     """Return the outcome; processes that score nothing have none to tell."""
@@ -203,8 +206,9 @@ def _result(
         best_test=best.test,
         best_epoch=best.epoch,
         validation=rows[-1].validation,
-        params=sizes[0],
-        macs=sizes[1],
+        params=sizes.params,
+        auxiliary_params=sizes.auxiliary_params,
+        macs=sizes.macs,
         seconds=sum(row.seconds for row in rows),
         parts=training.recipe.micro_batches * world.size,
         provenance=made_with,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -162,6 +162,22 @@ def first_tensor(outputs: object) -> Tensor:
 def count_params(network: nn.Module) -> int:
     """Return the number of parameters, each counted once."""
     return sum(p.numel() for p in network.parameters())
+
+
+class Sizes(NamedTuple):
+    """Parameters of a network without its auxiliary head, those of the head, and MACs of one input in evaluation."""
+
+    params: int
+    auxiliary_params: int
+    macs: int
+
+
+def sizes_of(space: SearchSpace, arch: Architecture, task: Task) -> Sizes:
+    """Return the sizes of the network of `arch`, counted on the meta device."""
+    with torch.device("meta"):
+        network = space.build(arch, task)
+    auxiliary = count_auxiliary_params(network, task.input_shape)
+    return Sizes(count_params(network) - auxiliary, auxiliary, count_macs(network, task.input_shape))
 
 
 def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> int:

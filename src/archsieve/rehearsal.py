@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from archsieve.batching import count_steps
-from archsieve.networks import build_network, count_auxiliary_params, count_macs, count_params
+from archsieve.networks import build_network, sizes_of
 from archsieve.task import count_items
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import trainer_of
@@ -69,9 +69,7 @@ def rehearse(
 ) -> Rehearsal:
     """Return what a training will take in one process; nothing is written."""
     space, task, recipe = training.space, training.task, training.recipe
-    with torch.device("meta"):
-        sketch = space.build(arch, task)
-    auxiliary = count_auxiliary_params(sketch, task.input_shape)
+    sizes = sizes_of(space, arch, task)
     items = count_items(task, "train")
     each = count_steps(items, recipe.micro_batch_size(1), recipe.micro_batches)
     whole = recipe.micro_batch_size(1)
@@ -84,9 +82,9 @@ def rehearse(
         architecture=space.describe(arch),
         task=task.name,
         recipe=training.recipe_name,
-        params=count_params(sketch) - auxiliary,
-        auxiliary_params=auxiliary,
-        macs=count_macs(sketch, task.input_shape),
+        params=sizes.params,
+        auxiliary_params=sizes.auxiliary_params,
+        macs=sizes.macs,
         items=items,
         epochs=recipe.horizon,
         steps_per_epoch=each,

@@ -62,7 +62,7 @@ class TrainingLog:
         self.path, self.rows = folder / METRICS_FILE, read_metrics(folder)
         self._network, self._task, self._device = network, task, device
         self._write, self._show = write, show
-        self._validates = count_items(task, "validation") > 0
+        self._validates = hasattr(task, "count") and count_items(task, "validation") > 0
 
     def __call__(self, epoch: Epoch) -> None:
         """Score after an epoch, unless that was done before the process ended."""

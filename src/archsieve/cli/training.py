@@ -102,9 +102,7 @@ def _train(
     """Train, in as many processes as there are; the first one speaks."""
     from archsieve.distributed import joined_world
     from archsieve.final_training import run_training
-    from archsieve.networks import check_device
 
-    check_device(device)
     with joined_world(device) as (world, own_device):
         for note in training.notes if world.is_first else ():
             console.note(note)

@@ -38,7 +38,7 @@ class Pictures(Protocol):
 class FolderPictures:
     """Files `folder/<class>/<file>`, class by class and each by file name."""
 
-    files: tuple[str, ...]
+    files: tuple[str, ...] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     content: str = ""
 
