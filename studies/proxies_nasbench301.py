@@ -67,8 +67,8 @@ def write(rows, left_out, count) -> None:
         "`val_accuracy`, the published prediction of the NAS-Bench-301 surrogate (arXiv 2008.09777), which is a model",
         "and no training. tau is tau-b; MKR is the least top share of a ranking that still holds the best cell, lower",
         "is better; rho is Spearman's. Published scores are of other batches and weights; theirs of `synflow` is the",
-        "logarithm, their `flops` stands beside our `macs`, and their `params` are about one per cent lower. `params` and",
-        "`macs` are the baselines: they cost nothing.",
+        "logarithm, their `flops` stands beside our `macs`, and their `params` are about one per cent lower.",
+        "`params` and `macs` are the baselines: they cost nothing.",
         "",
         "| proxy | tau | MKR | rho | rho with published | published tau | published MKR | scored |",
         "|---|---|---|---|---|---|---|---|",
@@ -78,7 +78,7 @@ def write(rows, left_out, count) -> None:
     ]
     if left_out:
         names = ", ".join(f"`{name}`" for name in left_out)
-        lines += ["", f"Not computed here, each of them 1 to 8 seconds of a core a cell and `grasp` more: {names}."]
+        lines += ["", f"Not computed here, since each takes seconds of a core a cell: {names}."]
     PAGE.write_text("\n".join(lines) + "\n")
 
 
