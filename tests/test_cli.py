@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import sqlite3
@@ -312,6 +313,72 @@ def test_twelve_epochs_of_a_cell(truth, tau, mkr):
     assert [row["estimator"] for row in baselines] == ["params", "macs", "chance"]
     assert (found["tau"], found["mkr"]) == (pytest.approx(tau, abs=5e-5), pytest.approx(mkr, abs=1e-9))
     assert (found["estimator"], found["count"], found["failures"]) == ("val_acc_12", 15625, 0)
+
+
+@pytest.mark.data
+def test_darts_is_measured_over_the_published_cells_alone():
+    needs("nasbench301-published-proxies")
+    chosen = ("--benchmark", "nasbench301-published-proxies")
+    result = invoke(
+        "measure", "darts", *chosen, "--proxy", "params", "--lookup", "synflow", "--lookup", "l2_norm", "--json"
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = {row["estimator"]: row for row in json.loads(result.stdout)}
+    assert {(row["count"], row["failures"]) for row in found.values()} == {(250, 0)}
+    taus = {name: found[name]["tau"] for name in ("params", "l2_norm")}
+    assert taus == {"params": pytest.approx(0.3571, abs=5e-5), "l2_norm": pytest.approx(0.3566, abs=5e-5)}
+    assert abs(found["synflow"]["tau"]) < 0.2  # in the paper .079, over five samples
+
+
+DARTS_PLAN = """
+space = "darts"
+task = "cifar10"
+pool = {sample = 100}
+
+[[stage]]
+estimator = "params"
+top = 30
+
+[[stage]]
+estimator = {name = "lookup", column = "standin_accuracy"}
+top = 1
+"""
+
+
+@pytest.mark.data
+def test_a_search_in_darts_is_told_by_the_stand_in(tmp_path):
+    """All that is derived from the model is headed as that, wherever it is read."""
+    plan, run = tmp_path / "darts.toml", tmp_path / "run"
+    plan.write_text(DARTS_PLAN)
+    result = invoke("search", plan, "--out", run)
+    assert result.exit_code == 0, result.stderr
+    said = re.search(
+        r"standin_accuracy of nasbench301-standin: (.*) ± (.*), rank (.*) of 100 candidates", result.stdout
+    )
+    value, spread, rank = map(float, said.groups())
+    assert 90 < value < 95
+    assert 0 < spread < 1
+    assert 1 <= rank <= 71
+    caution = "Stand-in surrogate: no network was trained"
+    assert caution in result.stdout
+    assert caution in invoke("report", run).stdout
+    assert caution in json.loads((run / "result.json").read_text())["truth"]["caution"]
+
+
+def test_what_the_stand_in_is_measured_over_is_a_sample():
+    result = invoke("measure", "darts", "--benchmark", "nasbench301-standin", "--task", "synthetic")
+    assert result.exit_code == 0, result.stderr
+    truth, caution = result.stdout.splitlines()[-2:]
+    assert truth.startswith("Truth: standin_accuracy of nasbench301-standin, 1000 codes, ")
+    assert caution.startswith("Stand-in surrogate: no network was trained")
+
+
+def test_a_space_too_large_to_list_has_no_mkr_study(tmp_path):
+    result = invoke(
+        "study", "mkr", "darts", "--out", tmp_path, *(w for p in ("params", "macs", "chance") for w in ("--proxy", p))
+    )
+    assert result.exit_code == 1
+    assert "The space darts has 1.08e+18 codes, too many to score all" in result.stderr
 
 
 def test_costs_of_a_cell_by_the_packaged_table(monkeypatch):

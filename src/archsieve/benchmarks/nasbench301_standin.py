@@ -1,0 +1,209 @@
+"""A stand-in for NAS-Bench-301's surrogate: boosted trees that we fitted to 250 published cells, in plain numpy.
+
+Made by `studies/make_standin301.py`, which also wrote the card beside the file: what it learnt from, and how well it
+predicts cells it has not seen. It holds splits and leaves, and none of the published rows.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmark import Surrogate
+from archsieve.benchmarks.digits import PackageSource
+from archsieve.benchmarks.files import fault
+from archsieve.spaces.darts import DARTS, cells_of
+from archsieve.spaces.darts_cell import (
+    DILATED_3,
+    DILATED_5,
+    INPUTS,
+    NODES,
+    OPERATIONS,
+    SEPARABLE_3,
+    SEPARABLE_5,
+    edges_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.space import Architecture
+
+FILE = "nasbench301-standin.npz"
+COLUMN = "standin_accuracy"
+POINTWISE = {SEPARABLE_3: 2, SEPARABLE_5: 2, DILATED_3: 1, DILATED_5: 1}
+"""1x1 convolutions of an operation."""
+_WEIGHTS = (21, 10)  # of a 1x1 convolution on an edge: parameters in all normal cells to those in all reduction cells
+_SOURCE = PackageSource(
+    FILE,
+    "this package",
+    "Apache-2.0",
+    "studies/make_standin301.py",
+    "4c9e342a7599526295d381b1d340bb98c3616a37e03d42ab13b72925c5fcd689",
+)
+_CHUNK = 256  # codes at a time: some ten megabytes
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """`standin_accuracy`: validation accuracy in percent as an ensemble of boosted trees predicts it, for any code.
+
+    Made by members that each learnt from a bootstrap sample of the cells. What they differ by is stretched so that, in
+    cross-validation, 68 % of the values lie within one spread of the prediction.
+
+    >>> STANDIN.truth, STANDIN.space.name
+    ('standin_accuracy', 'darts')
+    """
+
+    name: str = "nasbench301-standin"
+    task: str = "cifar10"
+    source: PackageSource = _SOURCE
+    columns: tuple[str, ...] = (COLUMN,)
+    truth: str = COLUMN
+
+    @property
+    def space(self) -> DARTS:
+        """The space with the benchmark's settings."""
+        return DARTS()
+
+    @property
+    def caution(self) -> str:
+        """What must be said beside its values."""
+        tau = self.card()["cross_validation"]["tau"]
+        return (
+            f"Stand-in surrogate: no network was trained; a model fitted to {self.card()['count']} published cells "
+            f"predicts it (tau with those it has not seen: {tau['mean']:.2f})."
+        )
+
+    def card(self) -> dict[str, Any]:
+        """Return what the model was made of, and how well it predicts."""
+        path = self.source.require().with_suffix(".json")
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        except (OSError, ValueError) as error:
+            raise fault(path, f"is damaged: install archsieve anew ({error})") from error
+
+    def is_present(self) -> bool:
+        """Whether its file can be found."""
+        return self.source.find() is not None
+
+    def load(self) -> Surrogate:
+        """Read the trees.
+
+        Raises:
+            DataError: the file is damaged: the package is not whole.
+        """
+        return Surrogate({COLUMN: Trees.read(self.source.require()).predict})
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Members of an ensemble, each a sum of complete trees: m members of t trees with k splits and k + 1 leaves.
+
+    Node i goes on to 2 i + 1 where the feature is at most the threshold, and else to 2 i + 2.
+
+    Args:
+        feature: of each split, shape (m, t, k).
+        threshold: of each split, shape (m, t, k).
+        leaf: values, shape (m, t, k + 1).
+        base: what each member's trees add to, shape (m,).
+        stretch: factor of the members' deviations from their mean.
+    """
+
+    feature: NDArray[np.integer]
+    threshold: NDArray[np.floating]
+    leaf: NDArray[np.floating]
+    base: NDArray[np.floating]
+    stretch: float
+
+    @classmethod
+    def read(cls, path: Path) -> Trees:
+        """Read the trees of a file.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                parts = [arrays[name] for name in ("feature", "threshold", "leaf", "base")]
+                stretch = float(arrays["stretch"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise fault(path, f"is damaged: install archsieve anew ({error})") from error
+        feature, threshold, leaf, base = parts
+        members, trees, splits = feature.shape if feature.ndim == 3 else (0, 0, 0)
+        shapes = [(members, trees, splits), (members, trees, splits + 1), (members,)]
+        if [p.shape for p in parts[1:]] != shapes or (splits & (splits + 1)) or feature.max() >= features([]).shape[1]:
+            raise fault(path, "holds no complete trees over these features: install archsieve anew")
+        return cls(feature, threshold, leaf, base, stretch)
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the members' predictions, shape (m, n)."""
+        found = self.members(features(archs))
+        mean: NDArray[np.float64] = np.mean(found, axis=0)
+        return mean + self.stretch * (found - mean)
+
+    def members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the predictions for rows of features as they are, shape (m, n)."""
+        parts = [self._members(rows[i : i + _CHUNK]) for i in range(0, len(rows), _CHUNK)]
+        return np.concatenate(parts, axis=1) if parts else np.empty((len(self.base), 0))
+
+    def _members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        count, (members, trees, splits) = len(rows), self.feature.shape
+        every, row = np.arange(members * trees), np.arange(count)[:, None]
+        feature, threshold = (part.reshape(members * trees, splits) for part in (self.feature, self.threshold))
+        node = np.zeros((count, members * trees), dtype=np.int64)
+        for _ in range(self._depth):
+            node = 2 * node + 1 + (rows[row, feature[every, node]] > threshold[every, node])
+        leaves = self.leaf.reshape(members * trees, splits + 1)[every, node - splits]
+        sums = leaves.reshape(count, members, trees).sum(axis=2, dtype=np.float64)
+        return np.ascontiguousarray((sums + self.base).T)
+
+    @cached_property
+    def _depth(self) -> int:
+        return int(self.feature.shape[2] + 1).bit_length() - 1
+
+
+def features(archs: Sequence[Architecture]) -> NDArray[np.float32]:
+    """Return what the trees see of codes, shape (n, 261).
+
+    Of each cell: which operation is on which edge; how many of each there are on edges from inputs, from nodes, and in
+    all; of each node the longest way from an input, in edges and in 1x1 convolutions, and its mean; the edges from
+    inputs; the 1x1 convolutions. And those of both, weighted, for the size of the network. Whole numbers and quarters,
+    so that a threshold between two is exact.
+    """
+    found = np.empty((len(archs), 2 * 130 + 1), dtype=np.float32)
+    for row, arch in zip(found, archs, strict=True):
+        cells = [_cell(code) for code in cells_of(arch)]
+        size = sum(weight * cell[-1] for weight, cell in zip(_WEIGHTS, cells, strict=True))
+        row[:] = [*cells[0], *cells[1], size]
+    return found
+
+
+def _cell(code: Architecture) -> list[float]:
+    """Return the features of one cell; the last is the number of its 1x1 convolutions."""
+    wired = np.zeros((sum(NODES), len(OPERATIONS)))
+    origins = np.zeros((2, len(OPERATIONS)))
+    edges, convolutions = dict.fromkeys(INPUTS, 0), dict.fromkeys(INPUTS, 0)
+    pointwise = 0
+    for source, target, operation in edges_of(code):
+        wired[sum(range(NODES[0], target)) + source, operation] = 1
+        origins[int(source not in INPUTS), operation] += 1
+        own = POINTWISE.get(operation, 0)
+        edges[target] = max(edges.get(target, 0), edges[source] + 1)
+        convolutions[target] = max(convolutions.get(target, 0), convolutions[source] + own)
+        pointwise += own
+    ways, deep = ([lengths[node] for node in NODES] for lengths in (edges, convolutions))
+    counts = [*origins.ravel(), *origins.sum(axis=0)]
+    return [*wired.ravel(), *counts, *ways, *deep, sum(deep) / len(deep), origins[0].sum(), pointwise]
+
+
+STANDIN = StandIn()
