@@ -112,7 +112,8 @@ def page_of_search(found) -> list[str]:
         lines += [
             "",
             *lines_of(
-                f"An evolution of {of['budget']} networks that maximises the mean rank among the sample, run once, reaches",
+                f"An evolution of {of['budget']} networks that maximises the mean rank among the sample",
+                "(one run) reaches",
                 f"{of['mean_rank']:.4f}; the best of as many drawn at random has",
                 f"{of['mean_rank_of_as_many_at_random']:.4f}.",
                 f"It finds `{of['best']}`, {of['macs'] / 1e6:.1f} million multiply-adds.",
