@@ -103,19 +103,19 @@ def search(out: Path, networks: int, minutes: float, evolution: int) -> dict:
     plan = load_plan(find_plan("proxies-attentivenas-cpu"))
     parts = list(plan.stages[0].estimator.parts)
     pool = draw_pool(plan.space, plan.seed, networks)
-    known = out / FIGURES
-    before = json.loads(known.read_text())["search"]["processor_seconds"] if known.exists() else 0.0
+    clock = out / "processor_seconds.json"  # of all runs in this folder
+    spent, begun, scored = json.loads(clock.read_text()) if clock.exists() else 0.0, time.process_time(), 0
     with Session(out / "search", plan.space, plan.task, seed=plan.seed) as session:
-        processor, scored = time.process_time(), 0
-        while scored < len(pool) and time.process_time() - processor < 60 * minutes:
-            session.scores(parts, pool[: (scored := min(scored + SLICE, len(pool)))])
+        while scored < len(pool) and time.process_time() - begun < 60 * minutes:
+            scored = min(scored + SLICE, len(pool))
+            session.scores(parts, pool[:scored])
+            clock.write_text(json.dumps(spent + time.process_time() - begun))
             print(f"{time.strftime('%H:%M:%S')} {scored}/{len(pool)}", flush=True)
         pool = pool[:scored]
         scores = session.scores(parts, pool)
         found = {
             "count": scored,
-            "processor_seconds": before + time.process_time() - processor,
-            "seconds": session.work_seconds(),
+            "processor_seconds": json.loads(clock.read_text()),
         }
         found |= told(plan, parts, pool, scores)
         if evolution:

@@ -32,8 +32,10 @@ def page_of_printed(found) -> list[str]:
         "",
         *lines_of(
             "Made by `studies/attentivenas_note.py`. The authors of the method print a network of this space",
-            f"(arXiv 2011.09011) and its scores, without saying how they were computed: `{NETWORK}`.",
+            "(arXiv 2011.09011) and its scores, without saying how they were computed:",
         ),
+        "",
+        f"    {NETWORK}",
         "",
         *lines_of(
             f"Its costs are theirs: {macs:,} multiply-adds in closed form and {counted:,} counted on the built network",
@@ -57,7 +59,7 @@ def page_of_printed(found) -> list[str]:
         ),
         *lines_of(
             "- `l2_norm` is the sum of the norms of untrained weights: it tells how they were drawn, and nothing of",
-            "data. Ours are drawn as PyTorch draws them, for each network by itself. The printed value is that of",
+            "data. Ours are drawn as PyTorch draws them, for each network by itself. The printed value fits",
             "weights drawn by fan-out (He) for the whole supernet and cut out of it, with a convolution in the",
             "shortcut of each of the",
             f"{missing['count']} blocks that need none. Our supernet drawn so, and cut, gives {he.mean():.1f}",
@@ -110,7 +112,8 @@ def page_of_search(found) -> list[str]:
         lines += [
             "",
             *lines_of(
-                f"An evolution of {of['budget']} networks that maximises the mean rank among the sample reaches",
+                f"An evolution of {of['budget']} networks that maximises the mean rank among the sample",
+                "(one run) reaches",
                 f"{of['mean_rank']:.4f}; the best of as many drawn at random has",
                 f"{of['mean_rank_of_as_many_at_random']:.4f}.",
                 f"It finds `{of['best']}`, {of['macs'] / 1e6:.1f} million multiply-adds.",
