@@ -145,8 +145,8 @@ def write_page(folder: Path, plain) -> None:
         paragraph(
             "Accuracy in percent; a guess is right in 10 %. What true labels give beyond shuffled ones is what the",
             "training teaches; at this scale it says nothing of the accuracy that the full recipe reaches. The",
-            f"shuffled labels, the same in all seeds, happen to be true for {kept_labels():.2f} % of the images trained",
-            "on, and the networks trained on them give the class they like most to",
+            f"shuffled labels, the same in all seeds, happen to be true for {kept_labels():.2f} % of the images",
+            "trained on, and the networks trained on them give the class they like most to",
             f"{' / '.join(f'{share:.0f} %' for share in favourites)} of the test images: their accuracies are not",
             f"those of {TESTS:,} independent guesses, and may lie further from 10 % than those would.",
         ),
