@@ -47,7 +47,7 @@ class Estimator(Protocol):
     """A frozen dataclass of settings with an integer `version`, raised whenever its scores change.
 
     Optional attributes: `by_code = True` scores raw codes rather than canonical ones (recorded tables);
-    `chunk_size`, the codes a worker gets at a time.
+    `chunk_size`, the codes a worker gets at a time, or a function of space and task that returns it.
     """
 
     @property

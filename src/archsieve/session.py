@@ -18,7 +18,7 @@ from archsieve.run_folder import RESULTS_FILE, claim, lock
 from archsieve.space import check
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
-from archsieve.work import Chunk, ChunkScores, describe_error, score_chunk
+from archsieve.work import Chunk, ChunkScores, chunk_size, describe_error, score_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _Known: TypeAlias = "dict[Key, dict[Architecture, float]]"
 
-_CHUNK = 32
 _CHUNKS_A_WORKER = 8  # so that workers end together
 
 
@@ -263,7 +262,7 @@ class Session:
     def _chunks(
         self, members: Sequence[Any], codes: Sequence[Architecture], pool: Sequence[Architecture]
     ) -> Iterable[Chunk]:
-        wanted = min(getattr(e, "chunk_size", _CHUNK) for e in members)
+        wanted = min(chunk_size(e, self.space, self.task) for e in members)
         fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * self.executor.workers))
         length = max(1, min(wanted, fair) if self.executor.workers > 1 else wanted)
         contexts = tuple(self.context(e, pool) for e in members)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimator import Context
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class ChunkScores:
     seconds: float
     worker: int
     failure: ArchsieveError | None = None
+
+
+def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
+    """Return how many codes an estimator wants at a time, 32 where it does not say."""
+    wanted = getattr(estimator, "chunk_size", _CHUNK)
+    return int(wanted(space, task) if callable(wanted) else wanted)
 
 
 def score_chunk(chunk: Chunk) -> ChunkScores:

@@ -13,9 +13,10 @@ from archsieve.estimator import Context, Estimator, Grouped, fingerprint
 from archsieve.estimators.proxy import Proxy
 from archsieve.estimators.readings import gradients
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.registry import PROXIES
+from archsieve.registry import PROXIES, SPACES
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.work import chunk_size
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40)  # 36 to train on
@@ -193,3 +194,12 @@ def test_other_errors_are_not_swallowed(seen, monkeypatch, tmp_path):
     monkeypatch.setitem(PROXIES._entries, "broken", Proxy(broken))
     with pytest.raises(ZeroDivisionError):
         ZeroCost("broken").score(ARCHS, context(tmp_path))
+
+
+def test_many_codes_come_at_a_time_only_where_they_share_prefixes():
+    cells = SPACES["nasbench201"](width=4, cells=1)
+    assert chunk_size(ZeroCost("nwot"), SPACE, TASK) == 256
+    assert chunk_size(ZeroCost("nwot", init="per_architecture"), SPACE, TASK) == 32
+    assert chunk_size(ZeroCost("snip"), SPACE, TASK) == 32
+    assert chunk_size(ZeroCost("nwot"), cells, TASK) == 32  # a supernet that is no chain
+    assert chunk_size(ZeroCost("nwot"), SPACES["topformer"](), TASK) == 32  # none at all

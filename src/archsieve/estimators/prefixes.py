@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
+
+from archsieve.networks import build_supernet
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
 
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
 
 X = TypeVar("X")
 
@@ -17,6 +22,17 @@ X = TypeVar("X")
 def is_chain(network: nn.Module) -> bool:
     """Whether the network is stem, `choices[position][str(option)]` and head."""
     return all(hasattr(network, part) for part in ("stem", "choices", "head"))
+
+
+def holds_chains(space: SearchSpace, task: Task) -> bool:
+    """Whether the space's supernet is a chain; False where it has none."""
+    if not hasattr(space, "supernet"):
+        return False
+    try:
+        with torch.device("meta"):  # draws nothing and takes no memory
+            return is_chain(space.supernet(task))
+    except RuntimeError:  # its code reads values, which the meta device has not
+        return is_chain(build_supernet(space, task, 0))
 
 
 def walk(

@@ -13,7 +13,7 @@ from torch import nn
 from archsieve.errors import PartialScoringError, ScoringError, SettingError
 from archsieve.estimator import Price
 from archsieve.estimators.meter import score_chain
-from archsieve.estimators.prefixes import is_chain
+from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.proxy import Probe
 from archsieve.networks import build_network, build_supernet, channels_last, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
@@ -68,10 +68,9 @@ class ZeroCost:
         """The proxy's version."""
         return int(PROXIES[self.proxy].version)
 
-    @property
-    def chunk_size(self) -> int:
-        """More codes where they may share prefixes."""
-        return 32 if PROXIES[self.proxy].meter is None else 256
+    def chunk_size(self, space: SearchSpace, task: Task) -> int:
+        """Return more codes where they share prefixes."""
+        return 256 if PROXIES[self.proxy].meter is not None and self._shares(space, task) else 32
 
     @property
     def group(self) -> Hashable:
@@ -127,12 +126,16 @@ class ZeroCost:
 
     def _chain(self, ctx: Context) -> nn.Module | None:
         """Return the network of all paths, with the weights each has alone; None where the space is no chain."""
-        if self.init != "shared" or not hasattr(ctx.space, "supernet"):
+        if not self._shares(ctx.space, ctx.task):
             return None
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
         # Dropout draws in the order of evaluation, which a tree changes.
         draws = any(isinstance(m, nn.modules.dropout._DropoutNd) for m in supernet.modules())
-        return laid_out(supernet, ctx.device) if is_chain(supernet) and not draws else None
+        return None if draws else laid_out(supernet, ctx.device)
+
+    def _shares(self, space: SearchSpace, task: Task) -> bool:
+        """Whether networks have the weights of common prefixes in common."""
+        return self.init == "shared" and holds_chains(space, task)
 
     def _probe(self, ctx: Context, count: int = 1) -> Probe:
         batches = ctx.task.batches(
