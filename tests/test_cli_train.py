@@ -18,6 +18,7 @@ from plugins.commands import finish, invoke, run, start, wait_for
 
 TINY = ["nasbench201", "333123", "--task", "digits", "--set", "space.width=4", "--set", "space.cells=1"]
 TINY += ["--set", "space.stages=2", "--set", "task.train_fraction=0.2", "--batch-size", "32"]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # as in this process: sums depend on their number
 STRING = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
 
 
@@ -119,7 +120,7 @@ def test_wrong_usage_is_exit_code_two():
 def test_interrupted_it_goes_on_by_the_same_command(trained, tmp_path, number):
     folder = tmp_path / "run"
     command = ["train", *TINY, "--epochs", 3, "--out", folder]
-    process = start(*command)
+    process = start(*command, env=ONE_THREAD)
     wait_for(lambda: read_metrics(folder), seconds=120)
     os.killpg(process.pid, number)
     code, out, err = finish(process)
@@ -131,10 +132,10 @@ def test_interrupted_it_goes_on_by_the_same_command(trained, tmp_path, number):
         assert code == 130
         again = shlex.split(err.splitlines()[-1].partition("go on with: ")[2])
         assert again[:2] == ["archsieve", "train"]
-        code, _, err = run(*again[1:])
+        code, _, err = run(*again[1:], env=ONE_THREAD)
     else:
         assert code == -signal.SIGTERM
-        code, _, err = run(*command)
+        code, _, err = run(*command, env=ONE_THREAD)
     assert code == 0, err
     ours, theirs = (read_weights(Path(f) / "weights.safetensors")[0] for f in (folder, trained[0]))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -223,7 +223,8 @@ MISTAKES = {
     "text for limit": (HEAD + STAGE + '[limits]\nmax_macs = "small"', "max_macs must be a number, but is 'small'."),
     "no limit": (
         HEAD + STAGE + "[limits]",
-        "A limit needs at least one of max_macs, max_params, min_macs, min_params.",
+        "A limit needs at least one of max_macs, max_params, min_macs, min_params, max_published_flops, "
+        "min_published_flops.",
     ),
     "limits crossed": (
         HEAD + STAGE + "[limits]\nmax_macs = 5\nmin_macs = 6",
