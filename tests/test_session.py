@@ -126,7 +126,7 @@ def reference(tmp_path_factory):
 )
 def test_scores_depend_on_neither_order_nor_chunk_nor_executor(tmp_path, monkeypatch, reference, chunk, make):
     pool, expected = reference
-    monkeypatch.setattr("archsieve.session._CHUNK", chunk)
+    monkeypatch.setattr("archsieve.work._CHUNK", chunk)
     order = np.random.default_rng(chunk).permutation(len(pool))
     with make() as executor, Session(tmp_path, Toy(5), TASK, executor=executor) as session:
         for part in np.array_split(order, 3):
