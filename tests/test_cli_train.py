@@ -14,11 +14,10 @@ import torch
 
 from archsieve.training_log import read_metrics
 from archsieve.weights import read_weights
-from plugins.commands import finish, invoke, run, start, wait_for
+from plugins.commands import ONE_THREAD, finish, invoke, run, start, wait_for
 
 TINY = ["nasbench201", "333123", "--task", "digits", "--set", "space.width=4", "--set", "space.cells=1"]
 TINY += ["--set", "space.stages=2", "--set", "task.train_fraction=0.2", "--batch-size", "32"]
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # as in this process: sums depend on their number
 STRING = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
 
 

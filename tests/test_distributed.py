@@ -16,7 +16,7 @@ from archsieve.distributed import Statistics, World, joined_world
 from archsieve.errors import SettingError
 from archsieve.training_log import read_metrics
 from archsieve.weights import read_weights
-from plugins.commands import finish, run, wait_for
+from plugins.commands import ONE_THREAD, finish, run, wait_for
 
 # A network with auxiliary head, drop path and running statistics; 90 images in batches of 40, in two parts each: the
 # last step has one part alone.
@@ -41,14 +41,16 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 def launch(*arguments):
     """Start two processes that train together."""
     command = [*TORCHRUN, "-m", "archsieve", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=ONE_THREAD
+    )
 
 
 @pytest.fixture(scope="module")
 def accumulated(tmp_path_factory):
     """The folder of one process that takes two micro-batches a step."""
     folder = tmp_path_factory.mktemp("one") / "run"
-    code, _, err = run(*COMMAND, "--set", "micro_batches=2", "--out", folder)
+    code, _, err = run(*COMMAND, "--set", "micro_batches=2", "--out", folder, env=ONE_THREAD)
     assert code == 0, err
     return folder
 
@@ -93,7 +95,7 @@ def test_what_two_processes_began_one_may_end(tmp_path, accumulated):
     wait_for(lambda: read_metrics(tmp_path / "run"), seconds=200)
     os.kill(process.pid, signal.SIGTERM)
     finish(process, seconds=200)
-    code, _, err = run(*COMMAND, "--set", "micro_batches=2", "--out", tmp_path / "run")
+    code, _, err = run(*COMMAND, "--set", "micro_batches=2", "--out", tmp_path / "run", env=ONE_THREAD)
     assert code == 0, err
     assert_same(tmp_path / "run", accumulated)
 

@@ -13,6 +13,8 @@ from archsieve import console
 from archsieve.cli import app
 
 PROGRAM = (sys.executable, "-c", "from archsieve.cli import main; main()")
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+"""For processes whose sums must be those of another, to the last digits."""
 ODD = str(Path(__file__).with_name("odd_proxies.py"))
 
 # Nine networks; the one written 22 has two 5x5 kernels.
