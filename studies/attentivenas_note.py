@@ -1,6 +1,6 @@
 """Scores the printed network of AttentiveNAS's space beside the printed scores, and searches the space by proxies.
 
-    python studies/attentivenas_note.py --out runs/attentivenas --networks 300 --minutes 20
+    python studies/attentivenas_note.py --out runs/attentivenas --networks 1000 --minutes 60 --evolution 300
 
 It can be stopped and started again: what is scored is not scored again. `--minutes` is processor time, of one core; the
 search ends with what was scored by then. The figures go into OUT/attentivenas.json, and docs/attentivenas.md is
@@ -40,8 +40,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=6, help="draws of the printed network")
-    parser.add_argument("--networks", type=int, default=300, help="networks scored at random, at most")
-    parser.add_argument("--minutes", type=float, default=20, help="processor time of the random sample, at most")
+    parser.add_argument("--networks", type=int, default=1000, help="networks scored at random, at most")
+    parser.add_argument("--minutes", type=float, default=60, help="processor time of the random sample, at most")
     parser.add_argument("--evolution", type=int, default=0, help="networks of an evolution")
     return parser.parse_args()
 
@@ -80,7 +80,7 @@ def he_fan_out_norm(space, task, arch, seed: int) -> float:
                 deviation = math.sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels))
                 module.weight.normal_(0, deviation, generator=generator)
     layers = [m for m in supernet.extract(arch).modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    return float(sum(layer.weight.norm() for layer in layers))
+    return sum(layer.weight.norm().item() for layer in layers)
 
 
 def expected_norm_of_missing_shortcuts(space, arch) -> dict:

@@ -79,7 +79,7 @@ def page_of_search(found) -> list[str]:
         *lines_of(
             "By the plan `proxies-attentivenas-cpu`: networks of at most 600 million multiply-adds drawn at random,",
             "l2_norm, nwot (ReLU) and zen in batches of 16, noise of 192 x 192, seed 0.",
-            f"{count} of the plan's 300 networks were scored in {seconds:.0f} seconds of one core:",
+            f"{count:,} of the plan's 1,000 networks were scored in {seconds:,.0f} seconds of one core:",
             f"{count / seconds:.2f} a second, or {seconds / count:.1f} seconds each.",
         ),
         "",
