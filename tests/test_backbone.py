@@ -28,7 +28,7 @@ def test_everything_but_the_classifier_of_another_task(tmp_path):
     assert torch.equal(network.head.classify.weight, before)
     given, own = pretrained.state_dict(), network.state_dict()
     assert all(torch.equal(own[name], given[name]) for name in loaded.taken)
-    assert torch.equal(network.stages[2][0].expand[0].weight, pretrained.stages[2][0].expand[0].weight)
+    assert torch.equal(network.stages[2][0].expand.conv.weight, pretrained.stages[2][0].expand.conv.weight)
 
 
 def test_a_part_under_a_prefix(tmp_path):
@@ -38,8 +38,8 @@ def test_a_part_under_a_prefix(tmp_path):
     loaded = load_backbone(network, tmp_path / "weights.safetensors", prefix="backbone.")
     assert {name.partition(".")[0] for name in loaded.taken} == {"stem"}
     assert all(not name.startswith("stem.") for name in loaded.missing)
-    assert torch.equal(network.stem[0].weight, holder["backbone"]["stem"][0].weight)
-    with pytest.raises(SettingError, match=r"none has the name and the shape .*, e\.g\. stem\.0\.weight\."):
+    assert torch.equal(network.stem.conv.weight, holder["backbone"]["stem"].conv.weight)
+    with pytest.raises(SettingError, match=r"none has the name and the shape .*, e\.g\. stem\.conv\.weight\."):
         load_backbone(network, tmp_path / "weights.safetensors")
 
 

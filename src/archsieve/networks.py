@@ -26,8 +26,8 @@ class Supernet(Protocol):
     Law: `extract(a)(x) == supernet(x, a)`, in training and in evaluation mode; what is extracted shares no storage
     with the supernet and loads strictly into `build(a)`.
 
-    One whose paths use parts of its tensors also has `cut(tensor, shape)`, the part of that shape, so that
-    `extract_path` can extract them.
+    A layer of which paths use a part also has `part(name, smaller)`, what a smaller layer has of its tensor of that
+    name, so that `extract_path` can extract it.
     """
 
     def __call__(self, inputs: Tensor, arch: Architecture) -> Tensor:
@@ -40,12 +40,16 @@ class Supernet(Protocol):
 def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Architecture) -> nn.Module:
     """Return the network of `arch` with copies of the supernet's weights, in its mode and on its device.
 
-    Weights go by name; where the network's is smaller, the supernet says which part of its own it is.
+    Weights go by name; a layer that may be smaller in the network says which part of its own that has.
     """
     with torch.device("meta"):  # draws no random numbers
         network = space.build(arch, task)
-    state, cut = supernet.state_dict(), getattr(supernet, "cut", lambda tensor, shape: tensor)
-    own = {name: cut(state[name], tensor.shape).clone() for name, tensor in network.state_dict().items()}
+    state, own = supernet.state_dict(), {}
+    for name in network.state_dict():
+        path, _, leaf = name.rpartition(".")
+        part = getattr(supernet.get_submodule(path), "part", None)
+        tensor = state[name] if part is None else part(leaf, network.get_submodule(path)).detach()
+        own[name] = tensor.clone()
     network.load_state_dict(own, assign=True)
     return network.train(supernet.training)
 

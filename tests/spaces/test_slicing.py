@@ -28,14 +28,23 @@ def small_layer(layer, small):
 
 
 def test_cut_by_hand():
-    kernel = torch.arange(2 * 1 * 5 * 5).reshape(2, 1, 5, 5)
-    # The centre of the first kernel: rows 1 to 3 and columns 1 to 3 of 0..24 in rows of five.
-    assert cut(kernel, (1, 1, 3, 3)).tolist() == [[[[6, 7, 8], [11, 12, 13], [16, 17, 18]]]]
-    assert cut(torch.arange(6).reshape(2, 3), (1, 2)).tolist() == [[0, 1]]
-    assert cut(torch.arange(4), (3,)).tolist() == [0, 1, 2]
-    assert cut(kernel, (2, 1, 5, 5)) is kernel
-    count = torch.tensor(3)
-    assert cut(count, ()) is count
+    assert cut(torch.arange(6).reshape(2, 3), 1, (3,), (2,)).tolist() == [[0, 1], [3, 4]]
+    # Segments 0 1 2, 3 4, 5 6 7 8: the first of each, one of them missing, one of them empty.
+    tensor, whole = torch.arange(9), (3, 2, 4)
+    assert cut(tensor, 0, whole, (2, 1, 3)).tolist() == [0, 1, 3, 5, 6, 7]
+    assert cut(tensor, 0, whole, (2, 2)).tolist() == [0, 1, 3, 4]
+    assert cut(tensor, 0, whole, (3, 0, 1)).tolist() == [0, 1, 2, 5]
+    assert cut(tensor, 0, whole, whole) is tensor
+    view = cut(tensor, 0, (9,), (4,))
+    assert view.data_ptr() == tensor.data_ptr()
+
+
+def test_the_centre_of_a_kernel_by_hand():
+    layer = SlicedConv2d(1, 2, 5)
+    with torch.no_grad():
+        layer.weight.copy_(torch.arange(50.0).reshape(2, 1, 5, 5))
+    # Rows 1 to 3 and columns 1 to 3 of 0..24 in rows of five.
+    assert layer.part("weight", SlicedConv2d(1, 1, 3)).tolist() == [[[[6, 7, 8], [11, 12, 13], [16, 17, 18]]]]
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -108,6 +117,58 @@ def test_normalisations_without_weights_or_without_statistics(settings):
     small, x = small_layer(layer, nn.BatchNorm2d(4, **settings)), drawn(4, 4, 5, 5)
     for training in (True, False):
         assert torch.equal(layer.train(training)(x), small.train(training)(x))
+
+
+INPUTS, OUTPUTS = (4, 3), (2, 2, 3)
+PARTS = [((4, 3), (2, 2, 3)), ((3, 2), (2, 2, 3)), ((4, 3), (1, 2, 2)), ((2, 1), (2, 1)), ((4,), (2,))]
+
+
+def places(whole, part):
+    """Return the channels of a part, one by one."""
+    return [sum(whole[:i]) + k for i, length in enumerate(part) for k in range(length)]
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), PARTS)
+def test_a_part_of_a_convolution_in_segments(inputs, outputs):
+    layer = SlicedConv2d(INPUTS, OUTPUTS, 3, bias=True)
+    small = nn.Conv2d(sum(inputs), sum(outputs), 3, padding=1)
+    rows, columns = places(OUTPUTS, outputs), places(INPUTS, inputs)
+    with torch.no_grad():
+        small.weight.copy_(layer.weight[rows][:, columns])
+        small.bias.copy_(layer.bias[rows])
+    x = drawn(2, sum(inputs), 5, 5)
+    assert torch.equal(layer(x, outputs, inputs=inputs), small(x))
+    alone = SlicedConv2d(inputs, outputs, 3, bias=True)
+    assert torch.equal(layer.part("weight", alone), small.weight)
+    assert torch.equal(layer.part("bias", alone), small.bias)
+    layer(x, outputs, inputs=inputs).sum().backward()
+    small(x).sum().backward()
+    expected = torch.zeros_like(layer.weight)
+    expected[torch.tensor(rows)[:, None], torch.tensor(columns)] = small.weight.grad
+    assert torch.equal(layer.weight.grad, expected)
+
+
+@pytest.mark.parametrize("part", [(2, 2, 3), (1, 2, 2), (2, 1), (0, 2, 1)])
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_a_part_of_a_normalisation_in_segments(part, momentum):
+    layer, rows = SlicedBatchNorm2d(OUTPUTS, momentum=momentum), places(OUTPUTS, part)
+    with torch.no_grad():
+        for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+            tensor.copy_(0.5 + torch.rand(7))
+    small = nn.BatchNorm2d(len(rows), momentum=momentum)
+    small.load_state_dict({n: t[rows] if t.dim() else t for n, t in layer.state_dict().items()})
+    before = layer.running_mean.clone()
+    for seed in range(2):
+        x = drawn(4, len(rows), 5, 5 + seed)
+        assert torch.equal(layer(x, part), small(x))
+    alone = SlicedBatchNorm2d(part)
+    for name, tensor in small.state_dict().items():
+        assert torch.equal(layer.part(name, alone), tensor), name
+    others = [i for i in range(7) if i not in rows]
+    assert torch.equal(layer.running_mean[others], before[others])
+    assert (layer.running_mean[rows] != before[rows]).all()
+    x = drawn(4, len(rows), 3, 3)
+    assert torch.equal(layer.eval()(x, part), small.eval()(x))
 
 
 def test_gradients_reach_the_part_alone():

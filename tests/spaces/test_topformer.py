@@ -13,12 +13,16 @@ from torch import nn
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
-from archsieve.networks import build_network, count_macs, count_params
+from archsieve.estimators.one_shot import OneShot
+from archsieve.networks import build_network, build_supernet, count_macs, count_params
 from archsieve.registry import ESTIMATORS
 from archsieve.space import size
 from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.topformer import FAMILIES, HandMadeTopFormers, TopFormer
+from archsieve.spaces.topformer_layout import TransformerBlock
+from archsieve.spaces.topformer_network import Attention
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 
 ADE = Synthetic(shape=(3, 512, 512), num_outputs=150, images=10)
 HAND_MADE = HandMadeTopFormers()
@@ -162,20 +166,18 @@ def test_the_skeleton():
     space = TopFormer("base")
     network = space.build(space.parse(FOUND["base"]), Synthetic(shape=(3, 64, 64), num_outputs=9, images=10))
     assert [len(stage) for stage in network.stages] == [1, 1, 2, 2, 4]
-    assert [stage[0].depthwise[0].stride[0] for stage in network.stages] == [1, 2, 2, 2, 2]
-    assert [stage[0].depthwise[0].kernel_size[0] for stage in network.stages] == [5, 3, 3, 3, 3]
-    assert len(network.stages[0][0].expand) == 0
-    assert [b.has_shortcut for b in network.stages[4]] == [False, True, True, True]
-    assert len(network.transformer) == 7  # groups of 2, 1, 2, 2
-    blocks = [network.transformer[i] for i in (0, 1, 2, 3, 5)]
-    assert [b.attention.num_heads for b in blocks] == [10, 10, 8, 12, 4]
-    assert [b.attention.key[0].out_channels for b in blocks] == [180, 180, 128, 192, 64]
+    assert [stage[0].depthwise.conv.stride[0] for stage in network.stages] == [1, 2, 2, 2, 2]
+    assert [stage[0].depthwise.conv.kernel_size[0] for stage in network.stages] == [5, 3, 3, 3, 3]
+    assert not hasattr(network.stages[0][0], "expand")
+    assert [len(group) for group in network.transformer] == [2, 1, 2, 2]
+    blocks = [network.transformer[0][1], *(group[0] for group in network.transformer)]
+    assert [b.attention.key.conv.outputs for b in blocks] == [(18,) * 10, (18,) * 10, (16,) * 8, (16,) * 12, (16,) * 4]
     # int(1.6 * 18) = 28, int(2.2 * 16) = 35, int(1.8 * 16) = 28, int(2.0 * 16) = 32
-    assert [b.attention.value[0].out_channels for b in blocks] == [280, 280, 280, 336, 128]
-    assert [b.mlp[0].out_channels for b in blocks] == [880, 880, 880, 640, 800]
-    assert network.transformer[0].mlp[2].bias is not None
-    assert [i.local[0].in_channels for i in network.injections] == [72, 128, 176]
-    assert {i.local[0].out_channels for i in network.injections} == {256}
+    assert [b.attention.value.conv.out_channels for b in blocks] == [280, 280, 280, 336, 128]
+    assert [b.mlp.expand.conv.out_channels for b in blocks] == [880, 880, 880, 640, 800]
+    assert blocks[0].mlp.depthwise.bias is not None
+    assert [i.local.conv.in_channels for i in network.injections] == [72, 128, 176]
+    assert {i.local.conv.out_channels for i in network.injections} == {256}
     assert network.head.fuse[0].groups == 1
     blocks = space.picture(space.parse(FOUND["base"])).blocks
     assert len(blocks) == 10 + 7
@@ -184,18 +186,20 @@ def test_the_skeleton():
     assert tiny.build(tiny.parse(FOUND["tiny"]), ADE).head.fuse[0].groups == 128
 
 
-def test_attention_by_hand():
-    from archsieve.spaces.topformer_layout import TransformerBlock
-    from archsieve.spaces.topformer_network import Attention
-
-    attention = Attention(2, TransformerBlock(num_heads=1, key_dim=2, attn_tenths=10, mlp_tenths=10)).eval()
-    eye = torch.eye(2)[:, :, None, None]
+def attention_of(scale, weight):
+    """Return attention of one head over channels of one scale, with these weights everywhere, and how to call it."""
+    block = TransformerBlock(num_heads=1, key_dim=scale, attn_tenths=10, mlp_tenths=10)
+    attention = Attention((scale,), block).eval()
     with torch.no_grad():
-        for part in (attention.query[0], attention.key[0], attention.value[0], attention.project[1]):
-            part.weight.copy_(eye)
-        attention.project[2].weight.fill_(1)
+        for part in (attention.query, attention.key, attention.value, attention.project):
+            part.conv.weight.copy_(weight)
+        attention.project.norm.weight.fill_(1)
+    return lambda x: attention(x, (scale,), block)
+
+
+def test_attention_by_hand():
     x = torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]])[None]  # two positions: (1, 0) and (0, 2)
-    outputs = attention(x)
+    outputs = attention_of(2, torch.eye(2)[:, :, None, None])(x)
     # Products of the positions: 1 and 0 for the first, 0 and 4 for the second; nothing divides them.
     first, second = math.exp(1) / (math.exp(1) + 1), math.exp(4) / (math.exp(4) + 1)
     expected = torch.tensor([[[first, 1 - second]], [[2 * (1 - first), 2 * second]]])[None]
@@ -203,13 +207,7 @@ def test_attention_by_hand():
 
 
 def test_values_beyond_six_are_clipped_before_the_projection():
-    from archsieve.spaces.topformer_layout import TransformerBlock
-    from archsieve.spaces.topformer_network import Attention
-
-    attention = Attention(1, TransformerBlock(num_heads=1, key_dim=1, attn_tenths=10, mlp_tenths=10)).eval()
-    with torch.no_grad():
-        for part in (attention.value[0], attention.project[1], attention.project[2]):
-            part.weight.fill_(1)
+    attention = attention_of(1, torch.ones(1, 1, 1, 1))
     assert attention(torch.full((1, 1, 1, 1), 50.0)).item() == pytest.approx(6, rel=1e-4)
     assert attention(torch.full((1, 1, 1, 1), -50.0)).item() == pytest.approx(0, abs=1e-4)
 
@@ -217,13 +215,13 @@ def test_values_beyond_six_are_clipped_before_the_projection():
 def test_a_new_transformer_gathers_nothing():
     task = Synthetic(shape=(3, 32, 32), num_outputs=4, images=10)
     network = build_network(TopFormer("tiny"), (0,) * 38, task, 3)
-    for block in network.transformer:
-        norm = block.attention.project[2]
-        assert not norm.weight.any()
-        assert bool((block.mlp[5].weight == 1).all())
-        x = torch.randn(2, sum(network.scales), 2, 2)
-        assert not block.attention(x).any()
-    assert bool((network.stem[1].weight == 1).all())
+    scales = network.layout.scales
+    for group, (shape,) in zip(network.transformer, network.layout.groups, strict=True):
+        attention, mlp = group[0].attention, group[0].mlp
+        assert not attention.project.norm.weight.any()
+        assert bool((mlp.project.norm.weight == 1).all())
+        assert not attention(torch.randn(2, sum(scales), 2, 2), scales, shape).any()
+    assert bool((network.stem.norm.weight == 1).all())
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (33, 97), (65, 40), (1, 7)])
@@ -240,8 +238,8 @@ def test_every_pixel_is_judged_by_its_surroundings():
     # Moving the picture by the coarsest stride moves the answer: what is far left reaches far right by the tokens only.
     network = build_network(HAND_MADE, (2,), Synthetic(shape=(3, 128, 128), num_outputs=3, images=10), 0).eval()
     with torch.no_grad():
-        for block in network.transformer:
-            block.attention.project[2].weight.fill_(1)
+        for block in network.transformer[0]:
+            block.attention.project.norm.weight.fill_(1)
         picture = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
         changed = picture.clone()
         changed[..., :8] += 3
@@ -259,12 +257,18 @@ def test_groups_that_are_one_run_of_blocks_are_one_network():
         return space.parse(" ".join(f"{key}={value}" for key, value in given.items()))
 
     same = [code("4-4-6-8", "1-1-2-1"), code("4-6-6-8", "2-1-1-1")]  # heads 4 4 6 6 8
-    assert space.layout(same[0]) == space.layout(same[1])
+    assert blocks_of(space, same[0]) == blocks_of(space, same[1])
     assert {space.canonical(arch) for arch in same} == {same[0]}
     assert space.canonical(code("4-4-4-4", "2-1-2-1")) == code("4-4-4-4", "1-1-2-2")
     other = code("4-4-6-8", "1-2-1-1")  # 4 4 4 6 8
     assert space.canonical(other) == other
     assert space.canonical(code("4-4-6-8", "2-1-1-1")) == other
+
+
+def blocks_of(space, arch):
+    """Return what the network computes, whatever groups its blocks are of."""
+    layout = space.layout(arch)
+    return layout.stages, layout.blocks
 
 
 def shrunken(rng):
@@ -285,12 +289,12 @@ def test_the_canonical_code_has_the_same_blocks_and_is_the_first(seed):
     rng = np.random.default_rng(seed)
     space, arch = shrunken(rng)
     canonical = space.canonical(arch)
-    assert space.layout(canonical) == space.layout(arch)
+    assert blocks_of(space, canonical) == blocks_of(space, arch)
     assert canonical <= arch
     start = 38 - 4
     for depths in np.ndindex(2, 2, 2, 2):  # other cuts of the same settings
         twin = (*arch[:start], *depths)
-        assert (space.canonical(twin) == canonical) == (space.layout(twin) == space.layout(arch))
+        assert (space.canonical(twin) == canonical) == (blocks_of(space, twin) == blocks_of(space, arch))
 
 
 @pytest.mark.parametrize(
@@ -322,3 +326,85 @@ def test_a_code_can_be_written_as_digits():
 def test_families_that_are_none():
     with pytest.raises(SettingError, match=r"There is no family 'smal'\. Did you mean 'small'"):
         TopFormer("smal")
+
+
+PIXELS = Synthetic(shape=(3, 96, 65), num_outputs=4, images=10)  # four tokens
+
+
+def pictures(count=3):
+    return torch.randn(count, *PIXELS.input_shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def supernet():
+    """A supernet whose channels and statistics all differ, and whose attention gathers something."""
+    found = build_supernet(TopFormer("tiny"), PIXELS, 0)
+    with torch.no_grad():
+        for name, tensor in found.state_dict().items():
+            if ".norm." in name and tensor.dim():
+                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=torch.Generator().manual_seed(len(name))))
+    return found
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_many_paths_are_the_networks_extracted(supernet, training):
+    space, rng, inputs = TopFormer("tiny"), np.random.default_rng(0), pictures()
+    archs = [*space.extremes, space.parse(FOUND["tiny"]), *(space.sample(rng) for _ in range(8))]
+    for arch in archs:
+        network = supernet.train(training).extract(arch)
+        with torch.random.fork_rng(devices=[]):  # dropout
+            torch.manual_seed(0)
+            expected = network(inputs)
+            torch.manual_seed(0)
+            assert torch.equal(supernet(inputs, arch), expected)
+        assert bool((expected.std(0) > 0).any())
+
+
+def test_what_a_part_has_of_scales_and_heads(supernet):
+    space = TopFormer("tiny")
+    arch = space.parse(FOUND["tiny"])
+    network = supernet.extract(arch)
+    assert supernet.layout.scales == (32, 48, 80, 112)
+    assert network.layout.scales == (24, 32, 56, 104)
+    tokens = [*range(24), *range(32, 64), *range(80, 136), *range(160, 264)]
+    # The second group: 10 heads of 16 keys, and of 32 values; in the supernet 12 of 18 and of 39.
+    keys = [18 * head + k for head in range(10) for k in range(16)]
+    values = [39 * head + k for head in range(10) for k in range(32)]
+    whole, part = (net.transformer[1][1].attention for net in (supernet, network))
+    for name, rows in (("query", keys), ("key", keys), ("value", values)):
+        held = getattr(whole, name).conv.weight
+        assert torch.equal(getattr(part, name).conv.weight, held[rows][:, tokens])
+    assert torch.equal(part.project.conv.weight, whole.project.conv.weight[tokens][:, values])
+    assert torch.equal(part.project.norm.weight, whole.project.norm.weight[tokens])
+    hidden = range(int(2.0 * 216))
+    whole, part = (net.transformer[1][1].mlp for net in (supernet, network))
+    assert torch.equal(part.expand.conv.weight, whole.expand.conv.weight[hidden][:, tokens])
+    assert torch.equal(part.depthwise.bias, whole.depthwise.bias[hidden])
+    assert [len(group) for group in network.transformer] == [1, 2, 2, 2]
+
+
+def test_a_step_trains_its_path_and_nothing_else(supernet):
+    space = TopFormer("tiny")
+    smallest, _ = space.extremes
+    supernet.train().zero_grad()
+    with torch.random.fork_rng(devices=[]):
+        supernet(pictures(), smallest).square().mean().backward()
+    alone = supernet.extract(smallest)
+    with torch.random.fork_rng(devices=[]):
+        alone(pictures()).square().mean().backward()
+    # As many weights move as the small network has; every one of those does, but for what a clip keeps still.
+    moved = sum(int((p.grad != 0).sum()) for p in supernet.parameters() if p.grad is not None)
+    assert moved == sum(int((p.grad != 0).sum()) for p in alone.parameters())
+    assert moved > 0.9 * count_params(alone)
+
+
+def test_a_supernet_is_trained_and_scores_its_parts(tmp_path):
+    space = TopFormer("tiny")
+    task = SyntheticSegmentation(side=32, images=24, test_images=4)
+    estimator = OneShot(epochs=1, batch_size=6, sampling="sandwich", random_paths=1, distillation=True)
+    ctx = Context(space, task, tmp_path)
+    estimator.fit([], ctx, None)
+    archs = [*space.extremes, space.parse(FOUND["tiny"])]
+    scores = estimator.score(archs, ctx)
+    assert np.isfinite(scores).all()
+    assert estimator.score(archs[::-1], ctx).tolist() == scores[::-1].tolist()

@@ -11,11 +11,9 @@ from torch.nn import functional
 from archsieve.drop_path import DropPath
 from archsieve.networks import extract_path
 from archsieve.spaces.attentivenas import HEAD_EXPANSION
-from archsieve.spaces.slicing import SlicedBatchNorm2d, SlicedConv2d, SlicedLinear, cut
+from archsieve.spaces.slicing import ConvNorm, SlicedConv2d, SlicedLinear
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
     from archsieve.space import Architecture
@@ -69,10 +67,6 @@ class SlicedNetwork(nn.Module):
         x = functional.silu(self.mix(pooled(x), genes.widths[-1]))
         return self.classifier(x.flatten(1))  # type: ignore[no-any-return]
 
-    def cut(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
-        """Return the part of one of its tensors that a smaller network has."""
-        return cut(tensor, shape)
-
     def extract(self, arch: Architecture) -> nn.Module:
         """Return the part as a network of its own, with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)
@@ -109,19 +103,6 @@ class InvertedResidual(nn.Module):
         x = self.drop_path(self.project(x, block.outputs))
         shortcut = halved_map(inputs) if block.stride == 2 else inputs
         return x + (shortcut if block.inputs == block.outputs else self.shortcut(shortcut, block.outputs))  # type: ignore[no-any-return]
-
-
-class ConvNorm(nn.Module):
-    """A convolution without bias and a batch normalisation."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, groups: int = 1) -> None:
-        super().__init__()
-        self.conv = SlicedConv2d(inputs, outputs, kernel, stride, groups=groups)
-        self.norm = SlicedBatchNorm2d(outputs)
-
-    def forward(self, inputs: Tensor, outputs: int, kernel: int | None = None) -> Tensor:
-        """Return that many channels, by a kernel of that side."""
-        return self.norm(self.conv(inputs, outputs, kernel))  # type: ignore[no-any-return]
 
 
 class Squeeze(nn.Module):

@@ -201,9 +201,19 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
             for width, depth, kernel, expand, stride in per_stage
         )
         *settings, depths = (values[key] for key in _GROUPED)
-        groups = (TransformerBlock(*group) for group in zip(*settings, strict=True))
-        blocks = tuple(block for block, depth in zip(groups, depths, strict=True) for _ in range(depth))
-        return Layout(stem, stages, blocks, family.fused, family.depthwise_head)
+        groups = tuple((TransformerBlock(*group),) * depth for *group, depth in zip(*settings, depths, strict=True))
+        return Layout(stem, stages, groups, family.fused, family.depthwise_head)
+
+    @property
+    def extremes(self) -> tuple[Architecture, Architecture]:
+        """The architectures of all smallest and all largest options."""
+        return (0,) * len(self.choices), tuple(options - 1 for options in self.choices)
+
+    def supernet(self, task: Task) -> nn.Module:
+        """Return the largest network, of which every other is a part."""
+        from archsieve.spaces.topformer_network import TopFormerSupernet
+
+        return TopFormerSupernet(self, task)
 
 
 @dataclass(frozen=True)
@@ -245,7 +255,7 @@ class HandMadeTopFormers(_Layouts):
             (PyramidBlock(5, 6, four, 2), PyramidBlock(5, 6, four, 1), *last),
         )
         block = TransformerBlock(family.num_heads, key_dim=16, attn_tenths=20, mlp_tenths=20)
-        return Layout(FIRST_WIDTH, stages, (block,) * 4, family.fused, family.depthwise_head)
+        return Layout(FIRST_WIDTH, stages, ((block,) * 4,), family.fused, family.depthwise_head)
 
 
 def _written(key: str, value: int) -> str:

@@ -35,6 +35,16 @@ class TransformerBlock(NamedTuple):
         """Channels of a head's values."""
         return self.key_dim * self.attn_tenths // 10
 
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """Channels of the keys, and of the queries, by head."""
+        return (self.key_dim,) * self.num_heads
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Channels of the values by head."""
+        return (self.value_dim,) * self.num_heads
+
     def hidden(self, dim: int) -> int:
         """Return the channels inside the MLP of tokens with `dim` channels."""
         return dim * self.mlp_tenths // 10
@@ -47,16 +57,21 @@ class Layout:
     Attributes:
         stem: channels of the stem.
         stages: the pyramid's stages; the outputs of all but the first are what the transformer sees.
-        blocks: the transformer, one block after the other.
+        groups: the transformer, one block after the other; blocks that another network may lack stand last in a group.
         fused: channels to which the scales are brought before they are added.
         depthwise_head: whether the head's first convolution treats each channel alone.
     """
 
     stem: int
     stages: tuple[tuple[PyramidBlock, ...], ...]
-    blocks: tuple[TransformerBlock, ...]
+    groups: tuple[tuple[TransformerBlock, ...], ...]
     fused: int
     depthwise_head: bool
+
+    @property
+    def blocks(self) -> tuple[TransformerBlock, ...]:
+        """The transformer's blocks in order."""
+        return tuple(block for group in self.groups for block in group)
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -138,7 +153,7 @@ def _pyramid(block: PyramidBlock, before: int, height: int, width: int) -> Itera
 
 
 def _transformer(block: TransformerBlock, dim: int, tokens: int) -> Iterator[Layer]:
-    keys, values, hidden = block.num_heads * block.key_dim, block.num_heads * block.value_dim, block.hidden(dim)
+    keys, values, hidden = sum(block.keys), sum(block.values), block.hidden(dim)
     yield from (Layer(dim * keys, keys, tokens),) * 2
     yield Layer(dim * values, values, tokens, activated=True)  # after the attention, which keeps the shape
     yield Layer(values * dim, dim, tokens)

@@ -9,10 +9,17 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from archsieve.drop_path import DropPath
+from archsieve.networks import extract_path
+from archsieve.spaces.slicing import ConvNorm, SlicedBatchNorm2d, SlicedConv2d
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
+    from archsieve.space import Architecture
+    from archsieve.spaces.slicing import Segments
+    from archsieve.spaces.topformer import TopFormer
     from archsieve.spaces.topformer_layout import Layout, PyramidBlock, TransformerBlock
     from archsieve.task import Task
 
@@ -20,40 +27,71 @@ DROPOUT = 0.1
 
 
 class TopFormerNetwork(nn.Module):
-    """From images (n, C, H, W) of any size to the outputs of every pixel, (n, classes, H, W)."""
+    """From images (n, C, H, W) of any size to the outputs of every pixel, (n, classes, H, W).
+
+    A network of a smaller layout of the same family is a part of it: it has the first blocks of each stage and of each
+    group, the first heads, the first channels of each scale, of each head and of every other layer, and the centre of
+    every kernel.
+    """
 
     def __init__(self, layout: Layout, task: Task) -> None:
         super().__init__()
-        self.scales = layout.scales
-        self.stem = nn.Sequential(*_conv_bn(task.input_shape[0], layout.stem, 3, 2), nn.ReLU())
+        self.layout = layout
+        self.stem = ConvNorm(task.input_shape[0], layout.stem, 3, 2)
+        self.activation = nn.ReLU()
         self.stages = nn.ModuleList()
         before = layout.stem
         for stage in layout.stages:
-            blocks = []
+            blocks = nn.ModuleList()
             for block in stage:
                 blocks.append(InvertedResidual(before, block))
                 before = block.channels
-            self.stages.append(nn.Sequential(*blocks))
-        self.transformer = nn.Sequential(*(TokenBlock(layout.dim, block) for block in layout.blocks))
+            self.stages.append(blocks)
+        self.transformer = nn.ModuleList(
+            nn.ModuleList(TokenBlock(layout.scales, block) for block in group) for group in layout.groups
+        )
         self.injections = nn.ModuleList(Injection(scale, layout.fused) for scale in layout.scales[1:])
         self.head = Head(layout.fused, task.num_outputs, depthwise=layout.depthwise_head)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the outputs of every pixel."""
-        x, scales = self.stem(inputs), []
-        for stage in self.stages:
-            x = stage(x)
-            scales.append(x)
-        scales = scales[1:]
-        grid = (x.shape[2] + 1) // 2, (x.shape[3] + 1) // 2
-        tokens = self.transformer(torch.cat([adaptive_avg_pool2d(scale, grid) for scale in scales], dim=1))
-        parts = tokens.split(self.scales, dim=1)[1:]
+    def forward(self, inputs: Tensor, layout: Layout | None = None) -> Tensor:
+        """Return the outputs of every pixel, of the part of that layout; None is the whole."""
+        layout = self.layout if layout is None else layout
+        maps = list(self._pyramid(self.activation(self.stem(inputs, layout.stem)), layout))[1:]
+        grid = (maps[-1].shape[2] + 1) // 2, (maps[-1].shape[3] + 1) // 2
+        tokens = torch.cat([adaptive_avg_pool2d(scale, grid) for scale in maps], dim=1)
+        for blocks, group in zip(self.transformer, layout.groups, strict=True):
+            for token_block, block in zip(blocks, group, strict=False):  # type: ignore[call-overload]
+                tokens = token_block(tokens, layout.scales, block)
+        parts = torch.split(tokens, list(layout.scales), dim=1)[1:]
         finest, *coarser = (
-            inject(scale, part) for inject, scale, part in zip(self.injections, scales[1:], parts, strict=True)
+            inject(scale, part) for inject, scale, part in zip(self.injections, maps[1:], parts, strict=True)
         )
         for scale in coarser:
             finest = finest + _resized(scale, finest)
         return _resized(self.head(finest), inputs)
+
+    def _pyramid(self, x: Tensor, layout: Layout) -> Iterator[Tensor]:
+        """Yield what comes out of each stage."""
+        for blocks, stage in zip(self.stages, layout.stages, strict=True):
+            for residual, block in zip(blocks, stage, strict=False):  # type: ignore[call-overload]
+                x = residual(x, block)
+            yield x
+
+
+class TopFormerSupernet(TopFormerNetwork):
+    """The largest network of a family; the architecture is an argument."""
+
+    def __init__(self, space: TopFormer, task: Task) -> None:
+        super().__init__(space.layout(space.extremes[1]), task)
+        self._space, self._task = space, task
+
+    def forward(self, inputs: Tensor, arch: Architecture) -> Tensor:  # type: ignore[override]
+        """Return the outputs of every pixel, of the part `arch`."""
+        return super().forward(inputs, self._space.layout(arch))
+
+    def extract(self, arch: Architecture) -> nn.Module:
+        """Return the part as a network of its own, with copies of the weights."""
+        return extract_path(self, self._space, self._task, arch)
 
 
 class InvertedResidual(nn.Module):
@@ -62,65 +100,80 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, block: PyramidBlock) -> None:
         super().__init__()
         middle = inputs * block.expand
-        expand = (*_conv_bn(inputs, middle, 1), nn.ReLU()) if block.expand != 1 else ()
-        self.expand = nn.Sequential(*expand)
-        self.depthwise = nn.Sequential(*_conv_bn(middle, middle, block.kernel, block.stride, middle), nn.ReLU())
-        self.project = nn.Sequential(*_conv_bn(middle, block.channels, 1))
-        self.has_shortcut = block.stride == 1 and inputs == block.channels
+        if block.expand != 1:
+            self.expand = ConvNorm(inputs, middle, 1)
+        self.depthwise = ConvNorm(middle, middle, block.kernel, block.stride, groups=middle)
+        self.project = ConvNorm(middle, block.channels, 1)
+        self.activation = nn.ReLU()
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the block's output."""
-        outputs: Tensor = self.project(self.depthwise(self.expand(inputs)))
-        return inputs + outputs if self.has_shortcut else outputs
+    def forward(self, inputs: Tensor, block: PyramidBlock) -> Tensor:
+        """Return the output of the part of that shape."""
+        channels = inputs.shape[1]
+        middle = channels * block.expand
+        x = self.activation(self.expand(inputs, middle)) if block.expand != 1 else inputs
+        x = self.activation(self.depthwise(x, middle, block.kernel))
+        outputs: Tensor = self.project(x, block.channels)
+        return inputs + outputs if block.stride == 1 and channels == block.channels else outputs
 
 
 class TokenBlock(nn.Module):
-    """Attention and MLP, both residual, over the positions of a map (n, dim, h, w)."""
+    """Attention and MLP, both residual, over the positions of a map (n, dim, h, w) of several scales' channels."""
 
-    def __init__(self, dim: int, block: TransformerBlock) -> None:
+    def __init__(self, scales: Segments, block: TransformerBlock) -> None:
         super().__init__()
-        self.attention = Attention(dim, block)
-        hidden = block.hidden(dim)
-        self.mlp = nn.Sequential(
-            *_conv_bn(dim, hidden, 1),
-            nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden),
-            nn.ReLU6(),
-            *_conv_bn(hidden, dim, 1),
-        )
+        self.attention = Attention(scales, block)
+        self.mlp = MLP(scales, block)
         self.drop_path = DropPath()
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the block's output."""
-        x = inputs + self.drop_path(self.attention(inputs))
-        outputs: Tensor = x + self.drop_path(self.mlp(x))
+    def forward(self, inputs: Tensor, scales: Segments, block: TransformerBlock) -> Tensor:
+        """Return the output of the part of that shape."""
+        x = inputs + self.drop_path(self.attention(inputs, scales, block))
+        outputs: Tensor = x + self.drop_path(self.mlp(x, scales, block))
+        return outputs
+
+
+class MLP(nn.Module):
+    """1x1 convolution, depthwise 3x3 with bias, ReLU6, 1x1 convolution."""
+
+    def __init__(self, scales: Segments, block: TransformerBlock) -> None:
+        super().__init__()
+        hidden = block.hidden(sum(scales))
+        self.expand = ConvNorm(scales, hidden, 1)
+        self.depthwise = SlicedConv2d(hidden, hidden, 3, groups=hidden, bias=True)
+        self.clip = nn.ReLU6()
+        self.project = ConvNorm(hidden, scales, 1)
+
+    def forward(self, inputs: Tensor, scales: Segments, block: TransformerBlock) -> Tensor:
+        """Return the output of the part of that shape."""
+        x = self.expand(inputs, block.hidden(sum(scales)), segments=scales)
+        outputs: Tensor = self.project(self.clip(self.depthwise(x)), scales)
         return outputs
 
 
 class Attention(nn.Module):
     """Attention between positions; the published networks do not divide by the root of the key's channels."""
 
-    def __init__(self, dim: int, block: TransformerBlock) -> None:
+    def __init__(self, scales: Segments, block: TransformerBlock) -> None:
         super().__init__()
-        self.num_heads = block.num_heads
-        keys, values = block.num_heads * block.key_dim, block.num_heads * block.value_dim
-        self.query = nn.Sequential(*_conv_bn(dim, keys, 1))
-        self.key = nn.Sequential(*_conv_bn(dim, keys, 1))
-        self.value = nn.Sequential(*_conv_bn(dim, values, 1))
-        self.project = nn.Sequential(nn.ReLU6(), nn.Conv2d(values, dim, 1, bias=False), ZeroBatchNorm2d(dim))
+        self.query = ConvNorm(scales, block.keys, 1)
+        self.key = ConvNorm(scales, block.keys, 1)
+        self.value = ConvNorm(scales, block.values, 1)
+        self.clip = nn.ReLU6()
+        self.project = ConvNorm(block.values, scales, 1, norm=ZeroBatchNorm2d)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, scales: Segments, block: TransformerBlock) -> Tensor:
         """Return what each position gathers from all, (n, dim, h, w)."""
         query, key, value = (
-            branch(inputs).flatten(2).unflatten(1, (self.num_heads, -1))
-            for branch in (self.query, self.key, self.value)
+            branch(inputs, channels, segments=scales).flatten(2).unflatten(1, (block.num_heads, -1))
+            for branch, channels in ((self.query, block.keys), (self.key, block.keys), (self.value, block.values))
         )  # (n, heads, channels, positions)
         weights = (query.transpose(2, 3) @ key).softmax(dim=3)
         gathered = (value @ weights.transpose(2, 3)).flatten(1, 2).unflatten(2, inputs.shape[2:])
-        outputs: Tensor = self.project(gathered)
+        outputs: Tensor = self.project(self.clip(gathered), scales, segments=block.values)
         return outputs
 
 
-class ZeroBatchNorm2d(nn.BatchNorm2d):
+class ZeroBatchNorm2d(SlicedBatchNorm2d):
     """A batch normalisation that begins at zero, so that its residual branch begins as nothing."""
 
     def reset_parameters(self) -> None:
@@ -134,16 +187,15 @@ class Injection(nn.Module):
 
     def __init__(self, scale: int, fused: int) -> None:
         super().__init__()
-        self.local = nn.Sequential(*_conv_bn(scale, fused, 1))
-        self.gate = nn.Sequential(*_conv_bn(scale, fused, 1))
-        self.value = nn.Sequential(*_conv_bn(scale, fused, 1))
+        self.fused = fused
+        self.local, self.gate, self.value = (ConvNorm(scale, fused, 1) for _ in range(3))
         self.clip = nn.ReLU6()  # of a hard sigmoid, which in one piece has no second derivative in torch
 
     def forward(self, inputs: Tensor, tokens: Tensor) -> Tensor:
         """Return the scale (n, fused, h, w) with its slice of the tokens injected."""
-        local = self.local(inputs)
-        gate = self.clip(self.gate(tokens) + 3) / 6
-        outputs: Tensor = local * _resized(gate, local) + _resized(self.value(tokens), local)
+        local = self.local(inputs, self.fused)
+        gate = self.clip(self.gate(tokens, self.fused) + 3) / 6
+        outputs: Tensor = local * _resized(gate, local) + _resized(self.value(tokens, self.fused), local)
         return outputs
 
 
@@ -152,7 +204,10 @@ class Head(nn.Module):
 
     def __init__(self, fused: int, classes: int, *, depthwise: bool) -> None:
         super().__init__()
-        self.fuse = nn.Sequential(*_conv_bn(fused, fused, 1, groups=fused if depthwise else 1), nn.ReLU())
+        groups = fused if depthwise else 1
+        self.fuse = nn.Sequential(
+            nn.Conv2d(fused, fused, 1, groups=groups, bias=False), nn.BatchNorm2d(fused), nn.ReLU()
+        )
         self.dropout = nn.Dropout2d(DROPOUT)
         self.classify = nn.Conv2d(fused, classes, 1)
 
@@ -164,8 +219,3 @@ class Head(nn.Module):
 
 def _resized(tensor: Tensor, like: Tensor) -> Tensor:
     return interpolate(tensor, size=like.shape[2:], mode="bilinear", align_corners=False)
-
-
-def _conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> tuple[nn.Module, nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return convolution, nn.BatchNorm2d(outputs)
