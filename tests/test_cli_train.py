@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from archsieve.training_log import read_metrics
 from archsieve.weights import read_weights
@@ -88,6 +89,32 @@ def test_a_dry_run_in_json_without_timing():
     assert (found["params"], found["steps"], found["hours"], found["timed_steps"]) == (4158, 27, None, 0)
 
 
+def test_a_recipe_that_starts_from_pretrained_weights_says_so_where_there_are_none():
+    command = ["train", "topformer-hand-made", "tiny", "--recipe", "topformer-ade20k", "--dry-run", "--no-timing"]
+    result = invoke(*command)
+    assert result.exit_code == 0
+    assert "1,389,654" in result.stdout
+    assert "starts from weights pretrained on ImageNet, but --init names none" in result.stderr
+    assert "--init names none" not in invoke(*command, "--init", "weights.safetensors").stderr
+
+
+def test_weights_under_a_prefix(trained, tmp_path):
+    held = read_weights(trained[0] / "weights.safetensors")[0]
+    save_file({f"backbone.{name}": tensor for name, tensor in held.items()}, tmp_path / "backbone.safetensors")
+    given = ["--init", tmp_path / "backbone.safetensors", "--init-prefix", "backbone."]
+    result = invoke("train", *TINY, "--epochs", 1, "--out", tmp_path / "run", *given)
+    assert result.exit_code == 0
+    assert f"{len(held)} of {len(held)} tensors are taken from" in result.stderr
+
+
+def test_noise_stands_in_for_scenes_that_are_not_here(monkeypatch):
+    monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
+    command = ["train", "topformer-hand-made", "tiny", "--recipe", "topformer-ade20k", "--set", "batch_size=2"]
+    result = invoke(*command, "--set", "task.crop=64", "--dry-run", "--json")
+    found = json.loads(result.stdout)
+    assert (found["is_timed_on_noise"], found["timed_items"], found["items"]) == (True, 2, 20_210)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -98,6 +125,9 @@ def test_a_dry_run_in_json_without_timing():
         ([*TINY, "--set", "clipp=1"], "the recipe has no key 'clipp'. Did you mean 'clip'?"),
         ([*TINY, "--epochs", "0"], "`horizon >= 1`"),
         ([*TINY, "--init", "nothing.safetensors"], "Cannot read nothing.safetensors: No such file or directory."),
+        ([*TINY, "--init-partial"], "--init-partial and --init-prefix say what to take of a file: name it by --init."),
+        ([*TINY, "--init-prefix", "a."], "say what to take of a file: name it by --init."),
+        ([*TINY, "--set", "betas=[0.9]"], "`betas` must be two numbers in [0, 1), but got (0.9,)"),
         ([*TINY, "--device", "nonsense"], "The device 'nonsense' cannot be used here"),
         ([*TINY, "--dry-run", "--device", "nonsense"], "The device 'nonsense' cannot be used here"),
     ],

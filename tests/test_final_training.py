@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.evaluation import evaluate
@@ -241,8 +242,38 @@ def test_it_may_start_from_given_weights(whole, tmp_path):
     with pytest.raises(SettingError, match="do not fit this network: 2 tensors are of another shape"):
         run(tmp_path / "none", other, start=Start(init=file))
     assert not (tmp_path / "none").exists()
-    partial = run(tmp_path / "partial", other, start=Start(init=file, is_partial=True))
+
+
+def test_it_may_start_from_the_weights_that_fit(whole, tmp_path):
+    notes, file = [], whole[0] / "weights.safetensors"
+    other = replace(TRAINING, task=replace(TASK, num_outputs=5))
+    partial = run(tmp_path / "partial", other, start=Start(init=file, is_partial=True), note=notes.append)
     assert partial.epochs == 3
+    held, own = read_weights(file)[0], build_network(SPACE, CODE, other.task, 0).state_dict()
+    taken = [name for name in own if held[name].shape == own[name].shape]
+    missing = [name for name in own if name not in taken]
+    assert len(missing) == 2
+    assert notes == [
+        f"{len(taken)} of {len(own)} tensors are taken from {file}, the rest is drawn by the seed: {missing[0]} and 1 "
+        "others."
+    ]
+    start = Start(init=file)
+    network = build_network(SPACE, CODE, TASK, 0)
+    assert start.load(network) == f"All weights are taken from {file}."
+    assert Start().load(network) == ""
+
+
+def test_it_may_start_from_weights_under_a_prefix(whole, tmp_path):
+    held = read_weights(whole[0] / "weights.safetensors")[0]
+    file = tmp_path / "backbone.safetensors"
+    save_file({f"backbone.{name}": tensor for name, tensor in held.items()}, file)
+    start, notes = Start(init=file, is_partial=True, prefix="backbone."), []
+    run(tmp_path / "run", start=start, note=notes.append)
+    assert notes == [f"{len(held)} of {len(held)} tensors are taken from {file}."]
+    assert read_metrics(tmp_path / "run")[0].loss < read_metrics(whole[0])[0].loss
+    assert json.loads((tmp_path / "run" / "training.json").read_text())["init"]["prefix"] == "backbone."
+    with pytest.raises(SettingError, match=r"none has the name behind the prefix 'neck\.'"):
+        run(tmp_path / "none", start=replace(start, prefix="neck."))
 
 
 def test_the_metrics_go_to_tensorboard_too(tmp_path):

@@ -44,6 +44,36 @@ def test_drop_path_grows_with_the_epochs():
     assert [recipe.drop_path_at(e) for e in (0, 1, 300, 599)] == pytest.approx([0.0, 0.0005, 0.15, 0.2995])
 
 
+def test_drop_path_may_begin_anywhere():
+    recipe = Recipe(horizon=4, learning_rate=0.1, drop_path=0.1, first_drop_path=0.3)
+    assert [recipe.drop_path_at(e) for e in (0, 1, 4, 9)] == pytest.approx([0.3, 0.25, 0.1, 0.1])
+    constant = Recipe(horizon=4, learning_rate=0.1, drop_path=0.1, first_drop_path=0.1)
+    assert {constant.drop_path_at(e) for e in range(5)} == {0.1}
+
+
+def test_a_rate_that_falls_by_the_step_after_a_warm_up():
+    # As TopFormer's is published: 1.2e-4 * (1 - step / 160,000), of which the first 1,500 steps take a growing share.
+    recipe = Recipe(
+        horizon=160, learning_rate=1.2e-4, schedule="linear", by_step=True, warm_up_steps=1500, optimiser="adamw"
+    )
+    expected = {
+        0: 1.2e-10,
+        750: 1.2e-4 * (1 - 750 / 160_000) * (0.5 + 0.5e-6),
+        1500: 1.2e-4 * (1 - 1500 / 160_000),
+        80_000: 0.6e-4,
+        159_999: 1.2e-4 / 160_000,
+        160_000: 0.0,
+    }
+    assert {step: recipe.rate_at(step, 1000) for step in expected} == pytest.approx(expected)
+
+
+def test_a_rate_by_the_epoch_is_that_of_all_its_steps():
+    recipe = Recipe(horizon=3, learning_rate=1.0)
+    assert [recipe.rate_at(step, 2) for step in range(6)] == [recipe.rate(e) for e in (0, 0, 1, 1, 2, 2)]
+    cosine = Recipe(horizon=3, learning_rate=1.0, by_step=True)
+    assert cosine.rate_at(3, 2) == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -58,6 +88,15 @@ def test_drop_path_grows_with_the_epochs():
         ({"micro_batches": 0}, "A batch must part evenly, but got batch_size=64 for 0 micro-batches"),
         ({"micro_batches": 3}, "got batch_size=64 for 3 micro-batches in each of 1 processes"),
         ({"weight_decay": math.nan}, "must be numbers"),
+        ({"betas": (0.9, math.nan)}, "must be numbers"),
+        ({"betas": (0.9,)}, r"`betas` must be two numbers in \[0, 1\), but got \(0.9,\)"),
+        ({"betas": (0.9, 1.0)}, "must be two numbers"),
+        ({"optimiser": "adam"}, "`optimiser` must be 'sgd' or 'adamw', but got 'adam'"),
+        ({"head_factor": 0.0}, "`0 < head_factor < inf` must hold, but got 0.0"),
+        ({"first_drop_path": 1.0}, "`0 <= first_drop_path < 1` must hold, but got 1"),
+        ({"warm_up_steps": 5}, "and 0 unless `by_step`, but got 5 with by_step=False"),
+        ({"warm_up_steps": -1, "by_step": True}, "`warm_up_steps >= 0` must hold"),
+        ({"warm_up": 1, "by_step": True}, "but got 1 and 0 with by_step=True: take `warm_up_steps`"),
     ],
 )
 def test_settings_that_cannot_be(given, sentence):

@@ -6,9 +6,13 @@ import math
 
 import pytest
 
+from archsieve.batching import count_steps
 from archsieve.errors import PlanError, UnknownNameError
+from archsieve.networks import build_network
+from archsieve.optimiser import optimiser_of
 from archsieve.recipe import Recipe
 from archsieve.recipe_files import read_recipe, recipe_for, recipe_names, training_of
+from archsieve.tasks.synthetic import Synthetic
 
 OWN = """
 epochs = 3
@@ -77,6 +81,36 @@ def test_the_recipe_of_a_cell_on_imagenet():
     assert (task.size, task.resize, task.colour_jitter) == (224, 256, (0.4, 0.4, 0.4, 0.2))
     epochs = {0: 0.1, 4: 0.5, 5: 0.489796, 100: 0.295918, 244: 0.00204082, 249: 0.000408163}
     assert {e: training.recipe.rate(e) for e in epochs} == pytest.approx(epochs, rel=3e-6)
+
+
+def test_the_recipe_of_a_topformer_on_ade20k():
+    training = training_of("topformer", "topformer-ade20k", changes=["space.family=tiny"])
+    assert training.recipe == Recipe(
+        horizon=127,
+        batch_size=16,
+        optimiser="adamw",
+        learning_rate=1.2e-4,
+        head_factor=10.0,
+        betas=(0.9, 0.999),
+        weight_decay=0.01,
+        norm_decay=False,
+        clip=math.inf,
+        schedule="linear",
+        by_step=True,
+        warm_up_steps=1500,
+        drop_path=0.1,
+        first_drop_path=0.1,
+    )
+    assert (training.space.family, training.task.name, training.task.crop) == ("tiny", "ade20k", 512)
+    assert training.pretrained == "ImageNet"
+    steps = count_steps(training.task.count("train"), 16, 1)
+    assert (steps, steps * 127) == (1264, 160_528)
+    # Published: 1.2e-4 * (1 - step / 160,000); the horizon here is 528 steps longer.
+    assert training.recipe.rate_at(80_000, steps) == pytest.approx(0.6e-4, rel=0.004)
+    assert training.recipe.rate_at(0, steps) == pytest.approx(1.2e-10)
+    network = build_network(training.space, (0,) * 38, Synthetic(shape=(3, 32, 32), num_outputs=150), 0)
+    rates = {g["lr"] for g in optimiser_of(network, training.recipe).param_groups}
+    assert rates == {1.2e-4, 10 * 1.2e-4}
 
 
 def test_the_recipe_for_a_space_is_the_first_one_made_for_it(monkeypatch):

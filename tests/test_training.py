@@ -19,7 +19,7 @@ from archsieve.networks import build_network
 from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training import train
+from archsieve.training import train, trainer_of
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=50, test_images=11, signal=1.0)  # 45 to train on: 3 batches
@@ -133,6 +133,46 @@ def test_each_epoch_has_its_own_rate():
     # A step an epoch down a slope of 1, at rates 1, 1/2, 0, 0.
     assert [weight_after(epochs) for epochs in range(5)] == pytest.approx([0.0, -1.0, -1.5, -1.5, -1.5])
     assert weight_after(2, items=3) == pytest.approx(-4.5)  # three steps an epoch
+
+
+class Counted(Items):
+    """Items that say how many they are."""
+
+    def __init__(self, count):
+        super().__init__(count)
+        self.numbers, self.count = torch.arange(float(count)), lambda split: count
+
+    def batches(self, split, *, batch_size, **_):
+        yield from ((x, x) for x in self.numbers.split(batch_size))
+
+
+def test_each_step_has_its_own_rate():
+    net, told = Slope(1.0), []
+    recipe = Recipe(
+        horizon=2, learning_rate=1.0, momentum=0.0, batch_size=1, schedule="linear", by_step=True, warm_up_steps=2
+    )
+    train(net, Counted(4), recipe, epochs=2, seed=0, tell=told.append)
+    # Down a line of eight steps, of which the second has half: 1/2 * 7/8 + 6/8 + ... + 1/8, and a millionth first.
+    assert net.weight.item() == pytest.approx(-(7 / 16 + 21 / 8), abs=2e-6)
+    assert [epoch.rate for epoch in told] == pytest.approx([5 / 8, 1 / 8])
+
+
+ADAM = {"by_step": True, "warm_up_steps": 4, "optimiser": "adamw", "norm_decay": False, "schedule": "linear"}
+
+
+def test_training_by_the_step_goes_on_inside_an_epoch(tmp_path):
+    recipe = replace(RECIPE, learning_rate=0.01, **ADAM)
+    whole, parts = network(), network()
+    train(whole, TASK, recipe, epochs=3, seed=0)
+    for _ in range(20):
+        trainer = trainer_of(parts, TASK, recipe, seed=0)
+        trainer.checkpoint = tmp_path / "checkpoint.pt"
+        trainer.resume()
+        if trainer.epochs == 3:
+            break
+        trainer.advance(most=2 if not trainer.inside else None)
+    assert trainer.epochs == 3
+    assert_equal(parts.state_dict(), whole.state_dict())
 
 
 def test_momentum_and_weight_decay_by_hand():

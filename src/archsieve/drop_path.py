@@ -19,11 +19,12 @@ class DropPath(nn.Module):
 
     Args:
         probability: in [0, 1); `set_drop_path` changes it as training goes on.
+        share: of that probability this branch has, in [0, 1], where later branches are left out more often.
     """
 
-    def __init__(self, probability: float = 0.0) -> None:
+    def __init__(self, probability: float = 0.0, share: float = 1.0) -> None:
         super().__init__()
-        self.probability = probability
+        self.probability, self.share = probability, share
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the inputs (n, ...) with some items zeroed."""
@@ -35,7 +36,7 @@ class DropPath(nn.Module):
 
 
 def set_drop_path(network: nn.Module, probability: float) -> None:
-    """Set the probability of every `DropPath` of a network.
+    """Set the probability of every `DropPath` of a network, each by its share.
 
     Raises:
         SettingError: it is not in [0, 1).
@@ -44,4 +45,4 @@ def set_drop_path(network: nn.Module, probability: float) -> None:
         raise SettingError(f"`0 <= probability < 1` must hold for drop path, but got {probability}.")
     for module in network.modules():
         if isinstance(module, DropPath):
-            module.probability = probability
+            module.probability = probability * module.share

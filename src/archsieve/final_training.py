@@ -18,11 +18,13 @@ from archsieve.scalars import scalars
 from archsieve.sources import sha256_of
 from archsieve.training import train
 from archsieve.training_log import EpochMetrics, TrainingLog
-from archsieve.weights import load_weights, save_weights
+from archsieve.weights import load_backbone, load_weights, save_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from torch import nn
 
     from archsieve.networks import Sizes
     from archsieve.recipe_files import Training
@@ -41,11 +43,30 @@ class Start:
         seed: of initial weights, order, augmentation and drop path.
         init: safetensors file of weights; None for those drawn.
         is_partial: take of those what fits, and leave the rest as drawn.
+        prefix: what stands before the network's own names in that file; only with `is_partial`.
     """
 
     seed: int = 0
     init: Path | None = None
     is_partial: bool = False
+    prefix: str = ""
+
+    def load(self, network: nn.Module) -> str:
+        """Load the file of weights, and return a sentence that says what was taken; nothing if there is none.
+
+        Raises:
+            MissingDataError: there is no such file.
+            DataError: it is no whole safetensors file.
+            SettingError: it does not fit.
+        """
+        if self.init is None:
+            return ""
+        if not self.is_partial:
+            load_weights(self.init, network)
+            return f"All weights are taken from {self.init}."
+        taken, missing = load_backbone(network, self.init, prefix=self.prefix)
+        rest = f", the rest is drawn by the seed: {missing[0]} and {len(missing) - 1} others" if missing else ""
+        return f"{len(taken)} of {len(taken) + len(missing)} tensors are taken from {self.init}{rest}."
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,7 @@ def run_training(
     tensorboard: bool = False,
     command: str = "",
     show: Callable[[EpochMetrics], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """Train a network by a recipe and score it after every epoch; a folder that holds a part of that goes on from it.
 
@@ -103,6 +125,7 @@ def run_training(
         tensorboard: keep the figures of the epochs for TensorBoard too, in `tensorboard/`.
         command: what was called, for the record.
         show: called with the metrics of each epoch, in the first process.
+        note: called with a sentence that says what the initial weights were taken from, in the first process.
 
     Raises:
         RunFolderError: the folder holds another training, is in use, or is damaged.
@@ -113,8 +136,9 @@ def run_training(
     mark = _mark(training, arch, start, world)
     network = build_network(training.space, arch, task, start.seed)
     sizes = sizes_of(training.space, arch, task)
-    if start.init is not None:
-        load_weights(start.init, network, strict=not start.is_partial)
+    told = start.load(network)
+    if told and note is not None and world.is_first:
+        note(told)
     with ExitStack() as stack:
         if world.is_first:
             stack.callback(lock(folder, "training").close)
@@ -142,16 +166,22 @@ def run_training(
 
 def _mark(training: Training, arch: Architecture, start: Start, world: World) -> dict[str, Any]:
     """Return what a training is, as plain JSON values; what it gives does not depend on who has which part."""
-    recipe = {key: "inf" if value == math.inf else value for key, value in asdict(training.recipe).items()}
-    del recipe["micro_batches"]
+    left_out = ("type", "version", "micro_batches")
+    settings = {key: value for key, value in identity(training.recipe).items() if key not in left_out}
+    recipe = {key: "inf" if value == math.inf else value for key, value in settings.items()}
     return {
         "space": identity(training.space),
         "architecture": training.space.describe(arch),
         "task": identity(training.task),
         "recipe": {"name": training.recipe_name, **recipe, "parts": training.recipe.micro_batches * world.size},
         "seed": start.seed,
-        "init": None if start.init is None else {"sha256": sha256_of(start.init), "partial": start.is_partial},
+        "init": None if start.init is None else _init(start.init, start),
     }
+
+
+def _init(path: Path, start: Start) -> dict[str, Any]:
+    prefix = {"prefix": start.prefix} if start.prefix else {}
+    return {"sha256": sha256_of(path), "partial": start.is_partial, **prefix}
 
 
 def _claim(folder: Path, mark: dict[str, Any], *, writes: bool) -> None:

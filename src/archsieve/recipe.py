@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from archsieve.errors import SettingError
 
+_ADDED = {"added": True}
+_FIRST = 1e-6  # of the rate, in the first step of a warm-up by steps
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with a learning rate that falls epoch by epoch, and what regularises the training.
+    """An optimiser with a learning rate that falls epoch by epoch or step by step, and what regularises the training.
 
     Args:
         horizon: epochs over which the rate falls from `learning_rate` to `final_learning_rate`, however many are
             trained; beyond it the rate stays.
         clip: largest global norm of the gradient; infinite for no clipping.
         schedule: "cosine", or "linear".
+        momentum: of SGD.
+        nesterov: of SGD.
         warm_up: first epochs, in which the rate rises in equal steps to `learning_rate`; the schedule goes on where it
             would have been without.
         cool_down: last epochs of the linear schedule: the line reaches its end before them, and what was left in the
             epoch before falls in them in equal steps.
+        by_step: the rate falls with every step, rather than with every epoch.
+        warm_up_steps: first steps, in which the rate rises in a line to what the schedule says, from a millionth of
+            that; with `by_step`.
+        optimiser: "sgd", or "adamw" (arXiv 1711.05101).
+        betas: of AdamW.
+        head_factor: learning rate of the network's module `head` by that of the rest.
+        norm_decay: whether weight decay is for normalisations too.
         label_smoothing: share of the target that is spread over all classes in the training loss, in [0, 1).
         auxiliary_weight: weight of the loss of an auxiliary head, in networks that have one.
-        drop_path: probability at the end of the horizon, growing from 0 with the epochs; 0 leaves the network's own.
+        drop_path: probability at the end of the horizon; 0 leaves the network's own.
+        first_drop_path: probability at its beginning, from where it changes in a line with the epochs.
         micro_batches: parts in which a batch goes through the network, so that it need not fit into memory at once.
             The gradient is that of the batch, but each part has batch statistics of its own.
     """
@@ -44,10 +57,18 @@ class Recipe:
     auxiliary_weight: float = 0.0
     drop_path: float = 0.0
     micro_batches: int = 1
+    by_step: bool = field(default=False, metadata=_ADDED)
+    warm_up_steps: int = field(default=0, metadata=_ADDED)
+    optimiser: Literal["sgd", "adamw"] = field(default="sgd", metadata=_ADDED)
+    betas: tuple[float, ...] = field(default=(0.9, 0.999), metadata=_ADDED)
+    head_factor: float = field(default=1.0, metadata=_ADDED)
+    norm_decay: bool = field(default=True, metadata=_ADDED)
+    first_drop_path: float = field(default=0.0, metadata=_ADDED)
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if any(value != value for value in (getattr(self, f.name) for f in fields(self))):
+        object.__setattr__(self, "betas", tuple(self.betas))
+        if any(value != value for value in (*(getattr(self, f.name) for f in fields(self)), *self.betas)):
             raise SettingError(f"Settings must be numbers, but got {self}.")
         if self.horizon < 1 or self.batch_size < 1:
             raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {self}.")
@@ -55,13 +76,22 @@ class Recipe:
             raise SettingError(f"`nesterov` needs `momentum > 0`, but got momentum={self.momentum}.")
         if self.learning_rate <= 0 or self.clip <= 0:
             raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {self}.")
+        self._check_optimiser()
         self._check_schedule()
-        for name in ("label_smoothing", "drop_path"):
+        for name in ("label_smoothing", "drop_path", "first_drop_path"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingError(f"`0 <= {name} < 1` must hold, but got {getattr(self, name)}.")
         if not 0 <= self.auxiliary_weight < math.inf:
             raise SettingError(f"`0 <= auxiliary_weight < inf` must hold, but got {self.auxiliary_weight}.")
         self.micro_batch_size(1)
+
+    def _check_optimiser(self) -> None:
+        if self.optimiser not in ("sgd", "adamw"):
+            raise SettingError(f"`optimiser` must be 'sgd' or 'adamw', but got {self.optimiser!r}.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise SettingError(f"`betas` must be two numbers in [0, 1), but got {self.betas}.")
+        if not 0 < self.head_factor < math.inf:
+            raise SettingError(f"`0 < head_factor < inf` must hold, but got {self.head_factor}.")
 
     def _check_schedule(self) -> None:
         if self.schedule not in ("cosine", "linear"):
@@ -73,9 +103,19 @@ class Recipe:
             )
         if self.cool_down and self.schedule != "linear":
             raise SettingError(f"`cool_down` goes with the linear schedule, but got schedule={self.schedule!r}.")
+        if self.warm_up_steps < 0 or (self.warm_up_steps and not self.by_step):
+            raise SettingError(
+                f"`warm_up_steps >= 0` must hold, and 0 unless `by_step`, but got {self.warm_up_steps} with "
+                f"by_step={self.by_step}."
+            )
+        if self.by_step and (self.warm_up or self.cool_down):
+            raise SettingError(
+                f"`warm_up` and `cool_down` are of a rate by the epoch, but got {self.warm_up} and {self.cool_down} "
+                f"with by_step=True: take `warm_up_steps`."
+            )
 
-    def rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 0.
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate of an epoch, counted from 0; of a moment inside one where it falls by the step.
 
         >>> [round(Recipe(horizon=2, learning_rate=0.1).rate(e), 3) for e in (0, 1, 2, 3)]
         [0.1, 0.05, 0.0, 0.0]
@@ -93,13 +133,26 @@ class Recipe:
         share = (left - self.cool_down) / line if left > self.cool_down else left / (max(self.cool_down, 1) * line)
         return self.final_learning_rate + span * share
 
+    def rate_at(self, step: int, steps: int) -> float:
+        """Return the learning rate of a step, counted from 0, where an epoch has `steps`.
+
+        >>> line = Recipe(horizon=2, learning_rate=1.0, schedule="linear", by_step=True, warm_up_steps=2)
+        >>> [round(line.rate_at(step, 2), 3) for step in range(5)]
+        [0.0, 0.375, 0.5, 0.25, 0.0]
+        """
+        if not self.by_step:
+            return self.rate(step // steps)
+        left = max(1 - step / self.warm_up_steps, 0.0) if self.warm_up_steps else 0.0
+        return self.rate(step / steps) * (1 - left * (1 - _FIRST))
+
     def drop_path_at(self, epoch: int) -> float:
         """Return the probability of drop path in an epoch, counted from 0.
 
         >>> [Recipe(horizon=4, learning_rate=0.1, drop_path=0.2).drop_path_at(e) for e in (0, 1, 4, 9)]
         [0.0, 0.05, 0.2, 0.2]
         """
-        return self.drop_path * min(epoch / self.horizon, 1.0)
+        share = min(epoch / self.horizon, 1.0)
+        return self.first_drop_path + (self.drop_path - self.first_drop_path) * share
 
     def micro_batch_size(self, processes: int) -> int:
         """Return the items that go through the network at once, where so many processes share a batch.

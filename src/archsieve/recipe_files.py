@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archsieve.space import SearchSpace
 
 _TABLES = ("space", "task")
+_TEXTS = ("title", "pretrained")
 _EPOCHS = "epochs"  # what a file calls the horizon: a recipe is trained to its end
 
 
@@ -29,6 +30,7 @@ class Training:
     Attributes:
         recipe_name: of the file.
         notes: sentences.
+        pretrained: what the weights were trained on that the recipe starts from; empty if it starts from none.
     """
 
     space: SearchSpace
@@ -36,6 +38,7 @@ class Training:
     recipe: Recipe
     recipe_name: str = ""
     notes: tuple[str, ...] = ()
+    pretrained: str = ""
 
 
 def recipe_names() -> list[str]:
@@ -105,7 +108,7 @@ def training_of(
         _check_keys(table, "the recipe")
         for change in changes:
             _change(table, parts, change)
-        table.pop("title", None)
+        texts = {key: str(table.pop(key, "")) for key in _TEXTS}
         if _EPOCHS not in table:
             raise PlanError(f"it needs the setting {_EPOCHS!r}.")
         table = {("horizon" if key == _EPOCHS else key): value for key, value in table.items()}
@@ -115,6 +118,7 @@ def training_of(
             recipe=Recipe(**settings_of(fields(Recipe), table, "the recipe", plugins)),
             recipe_name=Path(recipe).stem,
             notes=tuple(note for note in notes if note),
+            pretrained=texts["pretrained"],
         )
     except UnknownNameError as error:
         raise UnknownNameError(f"In the recipe {recipe}: {error}") from error
@@ -163,7 +167,7 @@ def _change(table: dict[str, Any], parts: Mapping[str, dict[str, Any]], change: 
 
 
 def _check_keys(table: Mapping[str, Any], where: str) -> None:
-    known = ["title", *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
+    known = [*_TEXTS, *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
     for key in table:
         if key not in known:
             raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*known, *_TABLES])}")

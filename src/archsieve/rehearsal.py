@@ -5,20 +5,21 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 
 from archsieve.batching import count_steps
 from archsieve.networks import build_network, sizes_of
 from archsieve.task import count_items
+from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import trainer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from torch import Tensor
 
     from archsieve.recipe_files import Training
@@ -98,12 +99,38 @@ def rehearse(
     )
 
 
+def _noise_like(task: Any, count: int) -> Any:
+    """Return a task of the same form whose `count` items are noise."""
+    if isinstance(task, Segmentation):
+        return _NoiseScenes(0.0, shape=tuple(task.input_shape), num_outputs=task.num_outputs, images=count)
+    return Synthetic(0.0, shape=task.input_shape, num_outputs=task.num_outputs, images=count)
+
+
+@dataclass(frozen=True)
+class _NoiseScenes(Segmentation):
+    """Noise of the size that is trained on, each pixel of a class at random."""
+
+    shape: tuple[int, ...] = (3, 16, 16)
+    num_outputs: int = 2
+    images: int = 1
+    name: ClassVar[str] = "noise"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    def load(self) -> Scenes:
+        rng = np.random.default_rng(0)
+        picture = rng.integers(256, size=self.input_shape, dtype=np.uint8)
+        scene = Scene(picture, rng.integers(self.num_outputs, size=self.input_shape[1:], dtype=np.uint8))
+        return Scenes((scene,) * self.images, (scene,))
+
+
 def _times(training: Training, arch: Architecture, items: int, here: bool, seed: int, device: str) -> list[float]:
     """Return the seconds of a few steps of so many items, by the clock and with the reading of data."""
     task: Any = training.task
     if not here:
-        count = (_STEPS + 1) * items
-        task = Synthetic(0.0, shape=task.input_shape, num_outputs=task.num_outputs, images=count)
+        task = _noise_like(task, (_STEPS + 1) * items)
     network = build_network(training.space, arch, task, seed)
     recipe = replace(training.recipe, batch_size=items, micro_batches=1)
     marks: list[float] = []

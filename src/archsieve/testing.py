@@ -15,7 +15,7 @@ import torch
 
 from archsieve.costs import CostName, cost_of
 from archsieve.estimator import Context, Grouped, fingerprint
-from archsieve.networks import build_network, build_supernet
+from archsieve.networks import build_network, build_supernet, drawing
 from archsieve.space import check
 from archsieve.tasks.synthetic import Synthetic
 
@@ -120,10 +120,14 @@ class SpaceContract:
         for arch in _sample(self.space, 2):
             for training in (True, False):
                 network = supernet.train(training).extract(arch)
-                _expect(bool(torch.equal(network(inputs), supernet(inputs, arch))), f"extract({arch}) computes another")
+                with drawing(0):  # the same dropout
+                    own = network(inputs)
+                with drawing(0):
+                    path = supernet(inputs, arch)
+                _expect(bool(torch.equal(own, path)), f"extract({arch}) computes another")
             self.space.build(arch, self.task).load_state_dict(network.state_dict(), strict=True)
-            own = {p.data_ptr() for p in network.parameters()}
-            _expect(own.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
+            held = {p.data_ptr() for p in network.parameters()}
+            _expect(held.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
 
 
 class EstimatorContract:

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from archsieve.batching import ahead, in_steps, joined, pending_batches
+from archsieve.batching import ahead, count_steps, in_steps, joined, pending_batches
 from archsieve.checkpoint import Place, load_checkpoint, save_checkpoint
 from archsieve.distributed import Statistics, World
 from archsieve.drop_path import set_drop_path
 from archsieve.interrupts import delayed_signals
 from archsieve.losses import loss_of
 from archsieve.networks import channels_last, drawing, laid_out, seed_draws
+from archsieve.optimiser import optimiser_of, rate_of, set_rate
 from archsieve.randomness import derive_seed, generator
 from archsieve.scalars import scalars
+from archsieve.task import count_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +47,7 @@ class Step(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """An epoch that is over, counted from 1: the mean of its training losses, its learning rate, its seconds."""
+    """An epoch that is over, counted from 1: the mean of its training losses, its last learning rate, its seconds."""
 
     number: int
     loss: float
@@ -93,7 +95,8 @@ def train(
         world: the processes that train together; this one alone if None. The first of them writes.
 
     Raises:
-        SettingError: the task's loss knows no label smoothing, or batches do not part evenly.
+        SettingError: the task's loss knows no label smoothing, batches do not part evenly, or the network has no part
+            that the recipe names.
         MissingPackageError: `log` is given, and tensorboard is not installed.
     """
     trainer = trainer_of(network, task, recipe, seed=seed, device=device, forward=forward, world=world)
@@ -124,16 +127,9 @@ def trainer_of(
 ) -> Trainer:
     """Return the trainer of a network that has seen no epoch yet; see `train`."""
     laid_out(network, device).train()
-    optimiser = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-    )
     return Trainer(
         network,
-        optimiser,
+        optimiser_of(network, recipe),
         task,
         recipe,
         seed,
@@ -172,7 +168,7 @@ class Trainer:
     def figures(self) -> Epoch:
         """The figures of the epoch last trained."""
         loss = float(torch.stack(self.losses).mean()) if self.losses else math.nan
-        return Epoch(self.epochs, loss, self.recipe.rate(self.epochs - 1), self.seconds)
+        return Epoch(self.epochs, loss, rate_of(self.optimiser), self.seconds)
 
     def resume(self) -> None:
         """Load the checkpoint, if there is one."""
@@ -191,7 +187,6 @@ class Trainer:
         if not self.inside:
             self.losses, self.seconds = [], 0.0
         earlier = self.seconds
-        self.optimiser.param_groups[0]["lr"] = self.recipe.rate(epoch)
         if self.recipe.drop_path:
             set_drop_path(self.network, self.recipe.drop_path_at(epoch))
         choices = generator(self.seed, "sample", epoch)
@@ -200,6 +195,7 @@ class Trainer:
                 choices.bit_generator.state = self.inside["choices"]
                 torch.default_generator.set_state(self.inside["draws"])
             for step in self._steps():
+                set_rate(self.optimiser, self._rate(step))
                 ends = self._take(step, choices, came)
                 if ends or step.number == most:
                     draws = torch.default_generator.get_state()
@@ -221,6 +217,14 @@ class Trainer:
         shares = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
         left = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
         return ahead(left) if hasattr(self.task, "pending") else (make() for make in left)
+
+    def _rate(self, step: Step) -> float:
+        """Return the learning rate of a step."""
+        if not self.recipe.by_step:
+            return self.recipe.rate(self.epochs)
+        items, size = count_items(self.task, "train"), self.recipe.micro_batch_size(self.world.size)
+        steps = count_steps(items, size, self.parts)
+        return self.recipe.rate_at(self.epochs * steps + step.number - 1, steps)
 
     def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
         """Take a step, and return whether a signal came."""

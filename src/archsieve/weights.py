@@ -49,29 +49,17 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise DataError(f"The file {path} is no whole safetensors file: {error}.") from error
 
 
-def load_weights(path: Path, network: nn.Module, *, strict: bool = True) -> int:
-    """Load a file of weights into a network, and return how many tensors it took.
-
-    Args:
-        path: a safetensors file.
-        network: changed in place.
-        strict: every tensor of the network must be there with its shape, and no other; else those that fit are taken.
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Load a file of weights into a network, in place; every tensor of it must be there, and no other.
 
     Raises:
         MissingDataError: there is no such file.
         DataError: it is no whole safetensors file.
         SettingError: it does not fit; says how many tensors are missing, left over or of another shape, and one.
     """
-    given, own = read_weights(path)[0], network.state_dict()
-    fitting = {name: given[name] for name in own if name in given and given[name].shape == own[name].shape}
-    if strict:
-        _check_fit(path, given, own)
-    if not fitting:
-        raise SettingError(f"The weights in {path} do not fit: no tensor has the name and shape of one of the network.")
-    with torch.no_grad():
-        for name, tensor in fitting.items():
-            own[name].copy_(tensor)
-    return len(fitting)
+    given = read_weights(path)[0]
+    _check_fit(path, given, network.state_dict())
+    network.load_state_dict(given)
 
 
 def _check_fit(path: Path, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:

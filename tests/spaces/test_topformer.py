@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from archsieve.drop_path import set_drop_path
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
-from archsieve.networks import build_network, build_supernet, count_macs, count_params
+from archsieve.networks import build_network, build_supernet, count_macs, count_params, drawing
 from archsieve.registry import ESTIMATORS
 from archsieve.space import size
 from archsieve.spaces.nasbench201 import NASBench201
@@ -170,6 +171,7 @@ def test_the_skeleton():
     assert [stage[0].depthwise.conv.kernel_size[0] for stage in network.stages] == [5, 3, 3, 3, 3]
     assert not hasattr(network.stages[0][0], "expand")
     assert [len(group) for group in network.transformer] == [2, 1, 2, 2]
+    assert [block.drop_path.share for group in network.transformer for block in group[:1]] == [0, 1 / 3, 2 / 3, 1]
     blocks = [network.transformer[0][1], *(group[0] for group in network.transformer)]
     assert [b.attention.key.conv.outputs for b in blocks] == [(18,) * 10, (18,) * 10, (16,) * 8, (16,) * 12, (16,) * 4]
     # int(1.6 * 18) = 28, int(2.2 * 16) = 35, int(1.8 * 16) = 28, int(2.0 * 16) = 32
@@ -238,8 +240,8 @@ def test_every_pixel_is_judged_by_its_surroundings():
     # Moving the picture by the coarsest stride moves the answer: what is far left reaches far right by the tokens only.
     network = build_network(HAND_MADE, (2,), Synthetic(shape=(3, 128, 128), num_outputs=3, images=10), 0).eval()
     with torch.no_grad():
-        for block in network.transformer[0]:
-            block.attention.project.norm.weight.fill_(1)
+        for group in network.transformer:
+            group[0].attention.project.norm.weight.fill_(1)
         picture = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
         changed = picture.clone()
         changed[..., :8] += 3
@@ -352,10 +354,11 @@ def test_many_paths_are_the_networks_extracted(supernet, training):
     archs = [*space.extremes, space.parse(FOUND["tiny"]), *(space.sample(rng) for _ in range(8))]
     for arch in archs:
         network = supernet.train(training).extract(arch)
-        with torch.random.fork_rng(devices=[]):  # dropout
-            torch.manual_seed(0)
+        set_drop_path(supernet, 0.3)
+        set_drop_path(network, 0.3)
+        with drawing(0):  # the same dropout, and drop path
             expected = network(inputs)
-            torch.manual_seed(0)
+        with drawing(0):
             assert torch.equal(supernet(inputs, arch), expected)
         assert bool((expected.std(0) > 0).any())
 
@@ -387,10 +390,10 @@ def test_a_step_trains_its_path_and_nothing_else(supernet):
     space = TopFormer("tiny")
     smallest, _ = space.extremes
     supernet.train().zero_grad()
-    with torch.random.fork_rng(devices=[]):
+    with drawing(0):
         supernet(pictures(), smallest).square().mean().backward()
     alone = supernet.extract(smallest)
-    with torch.random.fork_rng(devices=[]):
+    with drawing(0):
         alone(pictures()).square().mean().backward()
     # As many weights move as the small network has; every one of those does, but for what a clip keeps still.
     moved = sum(int((p.grad != 0).sum()) for p in supernet.parameters() if p.grad is not None)

@@ -12,7 +12,7 @@ import typer
 
 from archsieve import console
 from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
-from archsieve.errors import require
+from archsieve.errors import SettingError, require
 from archsieve.recipe_files import recipe_for, training_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ def train(
     init_partial: Annotated[
         bool, typer.Option("--init-partial", help="Take of those weights the ones that fit.")
     ] = False,
+    init_prefix: Annotated[
+        str,
+        typer.Option(
+            help="Take those that fit under this prefix, e.g. backbone. for weights named backbone.stem.conv.weight."
+        ),
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count parameters and steps, time a few, and stop.")
     ] = False,
@@ -65,6 +71,10 @@ def train(
         require("torch", "torch")
         training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=load(plugin))
         code = training.space.parse(arch)
+        if init is None and (init_partial or init_prefix):
+            raise SettingError("--init-partial and --init-prefix say what to take of a file: name it by --init.")
+        if int(os.environ.get("RANK", "0")) == 0:
+            _say_notes(training, init)
         if dry_run:
             _rehearse(training, code, seed, device, not no_timing, as_json)
             return
@@ -74,13 +84,24 @@ def train(
     again += [word for name, value in named if value is not None for word in (f"--{name}", str(value))]
     again += [word for text in changes for word in ("--set", text)]
     again += ["--init-partial"] * init_partial + ["--tensorboard"] * tensorboard
+    again += ["--init-prefix", init_prefix] if init_prefix else []
     again += [] if device == "cpu" else ["--device", device]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(folder, shlex.join(again)):
         from archsieve.final_training import Start
 
-        start = Start(seed, init, init_partial)
+        start = Start(seed, init, init_partial or bool(init_prefix), init_prefix)
         _train(training, code, folder, start, device, tensorboard, shlex.join(again), as_json)
+
+
+def _say_notes(training: Training, init: Path | None) -> None:
+    for note in training.notes:
+        console.note(note)
+    if training.pretrained and init is None:
+        console.note(
+            f"The recipe starts from weights pretrained on {training.pretrained}, but --init names none: all are drawn "
+            f"by the seed, and published figures cannot be expected."
+        )
 
 
 def _program() -> list[str]:
@@ -104,8 +125,6 @@ def _train(
     from archsieve.final_training import run_training
 
     with joined_world(device) as (world, own_device):
-        for note in training.notes if world.is_first else ():
-            console.note(note)
         result = run_training(
             training,
             code,
@@ -116,6 +135,7 @@ def _train(
             tensorboard=tensorboard,
             command=command,
             show=partial(_show, training.recipe.horizon),
+            note=console.note,
         )
     if world.is_first:
         (console.out_json if as_json else partial(_print, folder))(result)
@@ -145,8 +165,6 @@ def _rehearse(training: Training, code: Architecture, seed: int, device: str, is
     from archsieve.rehearsal import rehearse
 
     check_device(device)
-    for note in training.notes:
-        console.note(note)
     found = rehearse(training, code, seed=seed, device=device, is_timed=is_timed)
     if as_json:
         console.out_json(found)

@@ -255,7 +255,7 @@ class HandMadeTopFormers(_Layouts):
             (PyramidBlock(5, 6, four, 2), PyramidBlock(5, 6, four, 1), *last),
         )
         block = TransformerBlock(family.num_heads, key_dim=16, attn_tenths=20, mlp_tenths=20)
-        return Layout(FIRST_WIDTH, stages, ((block,) * 4,), family.fused, family.depthwise_head)
+        return Layout(FIRST_WIDTH, stages, ((block,),) * GROUPS, family.fused, family.depthwise_head)
 
 
 def _written(key: str, value: int) -> str:

@@ -47,8 +47,10 @@ class TopFormerNetwork(nn.Module):
                 blocks.append(InvertedResidual(before, block))
                 before = block.channels
             self.stages.append(blocks)
+        last = max(1, len(layout.groups) - 1)
         self.transformer = nn.ModuleList(
-            nn.ModuleList(TokenBlock(layout.scales, block) for block in group) for group in layout.groups
+            nn.ModuleList(TokenBlock(layout.scales, block, place / last) for block in group)
+            for place, group in enumerate(layout.groups)
         )
         self.injections = nn.ModuleList(Injection(scale, layout.fused) for scale in layout.scales[1:])
         self.head = Head(layout.fused, task.num_outputs, depthwise=layout.depthwise_head)
@@ -117,13 +119,19 @@ class InvertedResidual(nn.Module):
 
 
 class TokenBlock(nn.Module):
-    """Attention and MLP, both residual, over the positions of a map (n, dim, h, w) of several scales' channels."""
+    """Attention and MLP, both residual, over the positions of a map (n, dim, h, w) of several scales' channels.
 
-    def __init__(self, scales: Segments, block: TransformerBlock) -> None:
+    Args:
+        scales: the channels of each.
+        block: its shape.
+        depth: where it stands, from 0, the first group, to 1, the last: its share of drop path.
+    """
+
+    def __init__(self, scales: Segments, block: TransformerBlock, depth: float) -> None:
         super().__init__()
         self.attention = Attention(scales, block)
         self.mlp = MLP(scales, block)
-        self.drop_path = DropPath()
+        self.drop_path = DropPath(share=depth)
 
     def forward(self, inputs: Tensor, scales: Segments, block: TransformerBlock) -> Tensor:
         """Return the output of the part of that shape."""

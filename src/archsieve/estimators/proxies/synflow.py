@@ -13,6 +13,8 @@ from archsieve.estimators.readings import gradients, weights
 from archsieve.networks import outputs_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from archsieve.estimators.proxy import Probe
 
 
@@ -52,5 +54,12 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
     for name, module in list(network.named_modules()):
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, nn.Identity())
+            setattr(network.get_submodule(parent), child, _Through())
     return network
+
+
+class _Through(nn.Module):
+    """Returns its input, whatever else a normalisation is told."""
+
+    def forward(self, inputs: Tensor, *_: object, **__: object) -> Tensor:
+        return inputs

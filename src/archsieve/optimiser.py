@@ -1,0 +1,62 @@
+"""The optimiser a network is trained by: SGD or AdamW, each parameter in the group of its rate and its decay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from archsieve.recipe import Recipe
+
+HEAD = "head"
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.LayerNorm)
+
+
+def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the optimiser; the first group's rate is the recipe's, and that of each is `factor` times it.
+
+    Raises:
+        SettingError: the recipe sets the head's rate, and the network has no module `head`.
+    """
+    groups = _groups(network, recipe)
+    if recipe.optimiser == "adamw":
+        first, second = recipe.betas
+        return torch.optim.AdamW(groups, betas=(first, second))
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all groups."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group.get("factor", 1.0)  # older checkpoints have none
+
+
+def rate_of(optimiser: torch.optim.Optimizer) -> float:
+    """Return the learning rate that was set last."""
+    return float(optimiser.param_groups[0]["lr"])
+
+
+def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the parameters by rate and decay, the plain ones first."""
+    if recipe.head_factor != 1 and not hasattr(network, HEAD):
+        parts = ", ".join(name for name, _ in network.named_children())
+        raise SettingError(
+            f"`head_factor` is for the module `{HEAD}` of a network, but {type(network).__name__} has only {parts}: "
+            f"set head_factor to 1."
+        )
+    spared = (
+        set() if recipe.norm_decay else {p for m in network.modules() if isinstance(m, _NORMS) for p in m.parameters()}
+    )
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, recipe.weight_decay): []}
+    for name, parameter in network.named_parameters():
+        factor = recipe.head_factor if name.startswith(f"{HEAD}.") else 1.0
+        decay = 0.0 if parameter in spared else recipe.weight_decay
+        groups.setdefault((factor, decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": recipe.learning_rate * factor, "weight_decay": decay, "factor": factor}
+        for (factor, decay), parameters in groups.items()
+    ]
