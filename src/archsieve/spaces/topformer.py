@@ -6,13 +6,13 @@ import itertools
 import re
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.registry import near_miss
 from archsieve.space import Picture, SearchSpace, check
-from archsieve.spaces import topformer_layout
-from archsieve.spaces.topformer_layout import Layout, PyramidBlock, TransformerBlock
+from archsieve.spaces.topformer_layout import Layout, PyramidBlock, TransformerBlock, cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,15 +84,15 @@ class _Layouts(SearchSpace):
 
     def params(self, arch: Architecture, task: Task) -> int:
         """Return the number of parameters."""
-        return topformer_layout.params(self.layout(arch), task)
+        return cost(self.layout(arch), task).params
 
     def macs(self, arch: Architecture, task: Task) -> int:
         """Return the multiply-adds of one image."""
-        return topformer_layout.macs(self.layout(arch), task)
+        return cost(self.layout(arch), task).macs
 
     def published_flops(self, arch: Architecture, task: Task) -> int:
-        """Return the count that TopFormer and its successors publish; see `topformer_layout.published_flops`."""
-        return topformer_layout.published_flops(self.layout(arch), task)
+        """Return the count that TopFormer and its successors publish; see `topformer_layout.Cost`."""
+        return cost(self.layout(arch), task).published_flops
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
         if self.family not in FAMILIES:
             raise SettingError(f"There is no family {self.family!r}.{near_miss(str(self.family), FAMILIES)}")
 
-    @property
+    @cached_property
     def options(self) -> dict[str, tuple[tuple[int, ...], ...]]:
         """What each key may be at each of its places; a place with one option is no decision."""
         first = (FIRST_WIDTH,)
@@ -133,7 +133,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
         pyramid = {"width": widths, "depth": _DEPTHS, "kernel_size": _KERNELS, "expand_ratio": _EXPANSIONS}
         return pyramid | {key: (options,) * GROUPS for key, options in _GROUPED.items()}
 
-    @property
+    @cached_property
     def choices(self) -> tuple[int, ...]:
         """4 widths, 5 depths, 5 kernels, 4 expansions and 5 numbers for each of four groups: 38 decisions."""
         return tuple(len(place) for places in self.options.values() for place in places if len(place) > 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from archsieve.spaces.convolutions import halved
@@ -95,76 +96,94 @@ class Layer(NamedTuple):
     activated: bool = False  # ReLU or ReLU6, also that inside a hard sigmoid
 
 
-def params(layout: Layout, task: Task) -> int:
-    """Return the parameters: weights, biases and affine batch normalisations."""
-    return sum(x.weights + x.channels * (2 * x.normalised + x.biased) for x in layers(layout, task))
+class Cost(NamedTuple):
+    """What a part of a network costs.
 
-
-def macs(layout: Layout, task: Task) -> int:
-    """Return the multiply-adds of one image: convolutions and the two products of every attention."""
-    tokens = _tokens(task)
-    products = sum(b.num_heads * tokens * tokens * (b.key_dim + b.value_dim) for b in layout.blocks)
-    return sum(x.weights * x.positions for x in layers(layout, task)) + products
-
-
-def published_flops(layout: Layout, task: Task) -> int:
-    """Return "FLOPs" as the TopFormer repository's own counter prints them for one image.
-
-    Multiply-adds of convolutions, and one for every element that gets a bias and every output of a ReLU or ReLU6. The
-    products of the attention, normalisation, softmax, pooling and resizing count nothing.
+    Attributes:
+        params: weights, biases and affine batch normalisations.
+        macs: multiply-adds of convolutions and of the two products of every attention, for one image.
+        published_flops: "FLOPs" as the TopFormer repository's own counter prints them for one image: multiply-adds of
+            convolutions, and one for every element that gets a bias and every output of a ReLU or ReLU6. The products
+            of the attention, normalisation, softmax, pooling and resizing count nothing.
     """
-    return sum(x.positions * (x.weights + x.channels * (x.biased + x.activated)) for x in layers(layout, task))
+
+    params: int
+    macs: int
+    published_flops: int
+
+    @classmethod
+    def of(cls, *layers: Layer, products: int = 0) -> Cost:
+        """Return what convolutions cost, and products of an attention."""
+        return cls(
+            sum(x.weights + x.channels * (2 * x.normalised + x.biased) for x in layers),
+            sum(x.weights * x.positions for x in layers) + products,
+            sum(x.positions * (x.weights + x.channels * (x.biased + x.activated)) for x in layers),
+        )
 
 
-def layers(layout: Layout, task: Task) -> Iterator[Layer]:
-    """Yield the convolutions in order."""
+def cost(layout: Layout, task: Task) -> Cost:
+    """Return what a network costs."""
+    return Cost(*map(sum, zip(*_parts(layout, task), strict=True)))
+
+
+def _parts(layout: Layout, task: Task) -> Iterator[Cost]:
+    """Yield the costs of the parts in order."""
     channels, height, width = task.input_shape
     height, width = halved(height), halved(width)
-    yield Layer(channels * 9 * layout.stem, layout.stem, height * width, activated=True)
+    yield Cost.of(Layer(channels * 9 * layout.stem, layout.stem, height * width, activated=True))
     before, sides = layout.stem, []
     for stage in layout.stages:
         for block in stage:
-            yield from _pyramid(block, before, height, width)
+            yield _pyramid(block, before, height, width)
             if block.stride == 2:
                 height, width = halved(height), halved(width)
             before = block.channels
         sides.append((height, width))
     tokens = halved(height) * halved(width)
     for transformer in layout.blocks:
-        yield from _transformer(transformer, layout.dim, tokens)
+        yield _transformer(transformer, layout.dim, tokens)
     for scale, (rows, columns) in list(zip(layout.scales, sides[1:], strict=True))[1:]:
-        weights = scale * layout.fused
-        yield Layer(weights, layout.fused, rows * columns)
-        yield Layer(weights, layout.fused, tokens, activated=True)
-        yield Layer(weights, layout.fused, tokens)
+        yield _injection(scale, layout.fused, rows * columns, tokens)
     finest = sides[2][0] * sides[2][1]
     each = 1 if layout.depthwise_head else layout.fused
-    yield Layer(each * layout.fused, layout.fused, finest, activated=True)
-    yield Layer(layout.fused * task.num_outputs, task.num_outputs, finest, normalised=False, biased=True)
+    yield Cost.of(
+        Layer(each * layout.fused, layout.fused, finest, activated=True),
+        Layer(layout.fused * task.num_outputs, task.num_outputs, finest, normalised=False, biased=True),
+    )
 
 
-def _pyramid(block: PyramidBlock, before: int, height: int, width: int) -> Iterator[Layer]:
+# Few of these differ over a space, so that the cost of an architecture is a sum of what is known already.
+
+
+@lru_cache(maxsize=65_536)
+def _pyramid(block: PyramidBlock, before: int, height: int, width: int) -> Cost:
     middle = before * block.expand
-    if block.expand != 1:
-        yield Layer(before * middle, middle, height * width, activated=True)
+    expansion = [Layer(before * middle, middle, height * width, activated=True)] if block.expand != 1 else []
     after = height * width if block.stride == 1 else halved(height) * halved(width)
-    yield Layer(middle * block.kernel**2, middle, after, activated=True)
-    yield Layer(middle * block.channels, block.channels, after)
+    return Cost.of(
+        *expansion,
+        Layer(middle * block.kernel**2, middle, after, activated=True),
+        Layer(middle * block.channels, block.channels, after),
+    )
 
 
-def _transformer(block: TransformerBlock, dim: int, tokens: int) -> Iterator[Layer]:
+@lru_cache(maxsize=65_536)
+def _transformer(block: TransformerBlock, dim: int, tokens: int) -> Cost:
     keys, values, hidden = sum(block.keys), sum(block.values), block.hidden(dim)
-    yield from (Layer(dim * keys, keys, tokens),) * 2
-    yield Layer(dim * values, values, tokens, activated=True)  # after the attention, which keeps the shape
-    yield Layer(values * dim, dim, tokens)
-    yield Layer(dim * hidden, hidden, tokens)
-    yield Layer(hidden * 9, hidden, tokens, normalised=False, biased=True, activated=True)
-    yield Layer(hidden * dim, dim, tokens)
+    return Cost.of(
+        *(Layer(dim * keys, keys, tokens),) * 2,
+        Layer(dim * values, values, tokens, activated=True),  # after the attention, which keeps the shape
+        Layer(values * dim, dim, tokens),
+        Layer(dim * hidden, hidden, tokens),
+        Layer(hidden * 9, hidden, tokens, normalised=False, biased=True, activated=True),
+        Layer(hidden * dim, dim, tokens),
+        products=tokens * tokens * (keys + values),
+    )
 
 
-def _tokens(task: Task) -> int:
-    """Return how many tokens there are: a sixty-fourth of the input a side, each halving rounded up."""
-    _, height, width = task.input_shape
-    for _ in range(6):
-        height, width = halved(height), halved(width)
-    return height * width
+@lru_cache(maxsize=65_536)
+def _injection(scale: int, fused: int, positions: int, tokens: int) -> Cost:
+    weights = scale * fused
+    return Cost.of(
+        Layer(weights, fused, positions), Layer(weights, fused, tokens, activated=True), Layer(weights, fused, tokens)
+    )
