@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 from archsieve.files import replace_file
-from archsieve.final_training import Start, run_training
+from archsieve.final_training.log import read_metrics
+from archsieve.final_training.recipe_files import training_of
+from archsieve.final_training.run import Start, run_training
 from archsieve.networks import build_network, sizes_of
 from archsieve.randomness import generator
-from archsieve.recipe_files import training_of
 from archsieve.tasks.cifar import CIFAR10
 from archsieve.tasks.images import Images
-from archsieve.training_log import read_metrics
 from archsieve.weights import load_weights
 
 PAGE = Path(__file__).parents[1] / "docs" / "retraining.md"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from archsieve.training_log import read_metrics
+from archsieve.final_training.log import read_metrics
 from archsieve.weights import read_weights
 from plugins.commands import ONE_THREAD, finish, invoke, run, start, wait_for
 

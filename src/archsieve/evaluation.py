@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
-from archsieve.batching import joined, made
 from archsieve.errors import SettingError
 from archsieve.networks import channels_last
+from archsieve.training.batching import joined, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.checkpoint import epochs_trained
 from archsieve.errors import SettingError
 from archsieve.estimator import Context, Estimator, Fittable
 from archsieve.estimators import one_shot
@@ -24,6 +23,7 @@ from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.training.checkpoint import epochs_trained
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=60, signal=1.0)  # 54 to train on, 6 to score on

@@ -8,7 +8,6 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from archsieve.checkpoint import epochs_trained, is_beyond
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.estimator import Context, Estimator, Resumable, fingerprint
 from archsieve.estimators.partial_training import PartialTraining
@@ -19,6 +18,7 @@ from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
+from archsieve.training.checkpoint import epochs_trained, is_beyond
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 # Many pictures to score on, so that equal scores say something; batches of 25 to train on.

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.batching import ahead
 from archsieve.errors import DataError, MissingDataError, SettingError
 from archsieve.estimator import fingerprint
 from archsieve.tasks.imagenet import ImageNet
+from archsieve.training.batching import ahead
 
 from .tiny import png, write_parquet, write_photographs
 

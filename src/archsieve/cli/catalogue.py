@@ -9,7 +9,7 @@ import typer
 from archsieve import console
 from archsieve.cli.options import Json, Plugins, load
 from archsieve.config import plan_names
-from archsieve.recipe_files import recipe_names
+from archsieve.final_training.recipe_files import recipe_names
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.tables import shipped
 

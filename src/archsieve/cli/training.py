@@ -13,13 +13,13 @@ import typer
 from archsieve import console
 from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
 from archsieve.errors import SettingError, require
-from archsieve.recipe_files import recipe_for, training_of
+from archsieve.final_training.recipe_files import recipe_for, training_of
 
 if TYPE_CHECKING:
-    from archsieve.final_training import Start, TrainingResult
-    from archsieve.recipe_files import Training
+    from archsieve.final_training.log import EpochMetrics
+    from archsieve.final_training.recipe_files import Training
+    from archsieve.final_training.run import Start, TrainingResult
     from archsieve.space import Architecture
-    from archsieve.training_log import EpochMetrics
 
 
 def train(
@@ -88,7 +88,7 @@ def train(
     again += [] if device == "cpu" else ["--device", device]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(folder, shlex.join(again)):
-        from archsieve.final_training import Start
+        from archsieve.final_training.run import Start
 
         start = Start(seed, init, init_partial or bool(init_prefix), init_prefix)
         _train(training, code, folder, start, device, tensorboard, shlex.join(again), as_json)
@@ -121,8 +121,8 @@ def _train(
     as_json: bool,
 ) -> None:
     """Train, in as many processes as there are; the first one speaks."""
-    from archsieve.distributed import joined_world
-    from archsieve.final_training import run_training
+    from archsieve.final_training.run import run_training
+    from archsieve.training.distributed import joined_world
 
     with joined_world(device) as (world, own_device):
         result = run_training(
@@ -161,8 +161,8 @@ def _print(folder: Path, found: TrainingResult) -> None:
 
 def _rehearse(training: Training, code: Architecture, seed: int, device: str, is_timed: bool, as_json: bool) -> None:
     """Print what a training will take."""
+    from archsieve.final_training.rehearsal import rehearse
     from archsieve.networks import check_device
-    from archsieve.rehearsal import rehearse
 
     check_device(device)
     found = rehearse(training, code, seed=seed, device=device, is_timed=is_timed)

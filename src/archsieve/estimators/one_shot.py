@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archsieve.checkpoint import epochs_trained, load_checkpoint
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.estimators import paths
@@ -22,6 +21,7 @@ from archsieve.randomness import generator
 from archsieve.recipe import Recipe
 from archsieve.task import count_items
 from archsieve.training import train
+from archsieve.training.checkpoint import epochs_trained, load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.checkpoint import is_beyond
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.evaluation import evaluate
@@ -16,6 +15,7 @@ from archsieve.recipe import Recipe
 from archsieve.search import exact
 from archsieve.task import count_items
 from archsieve.training import train
+from archsieve.training.checkpoint import is_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

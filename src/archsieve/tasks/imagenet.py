@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.batching import Pending
     from archsieve.task import Split
     from archsieve.tasks.picture_index import Pictures
+    from archsieve.training.batching import Pending
 
 HUB_ID = "ILSVRC/imagenet-1k"
 CLASSES, TOTALS = 1000, (1_281_167, 50_000)
@@ -151,7 +151,7 @@ class ImageNet(Classification):
         device: str = "cpu",
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (inputs, targets) once through `split`, read while the ones before are used; see `pending`."""
-        from archsieve.batching import ahead
+        from archsieve.training.batching import ahead
 
         batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
         return ahead(batch.make for batch in batches)
@@ -159,7 +159,7 @@ class ImageNet(Classification):
     def _pending(
         self, pictures: Pictures, order: NDArray[np.int64], seed: int | None, batch_size: int, device: str
     ) -> Iterator[Pending]:
-        from archsieve.batching import Pending
+        from archsieve.training.batching import Pending
 
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.batching import Batch, Pending
     from archsieve.task import Split
+    from archsieve.training.batching import Batch, Pending
 
 IGNORED = 255
 """The label of a pixel that is neither trained nor scored on."""
@@ -171,7 +171,7 @@ class Segmentation(Classification):
         device: str = "cpu",
     ) -> Iterator[Pending]:
         """Yield the same batches, crops to be made when they are asked for; see `batches`."""
-        from archsieve.batching import made
+        from archsieve.training.batching import made
 
         check_whole("batch_size", batch_size, least=1)
         if augment and rng is None:
@@ -213,7 +213,7 @@ class Segmentation(Classification):
         batch_size: int,
         device: str,
     ) -> Iterator[Pending]:
-        from archsieve.batching import Pending
+        from archsieve.training.batching import Pending
 
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]

@@ -6,13 +6,13 @@ import math
 
 import pytest
 
-from archsieve.batching import count_steps
 from archsieve.errors import PlanError, UnknownNameError
+from archsieve.final_training.recipe_files import read_recipe, recipe_for, recipe_names, training_of
 from archsieve.networks import build_network
-from archsieve.optimiser import optimiser_of
 from archsieve.recipe import Recipe
-from archsieve.recipe_files import read_recipe, recipe_for, recipe_names, training_of
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.training.batching import count_steps
+from archsieve.training.optimiser import optimiser_of
 
 OWN = """
 epochs = 3

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.distributed import Statistics, World, joined_world
 from archsieve.errors import SettingError
-from archsieve.training_log import read_metrics
+from archsieve.final_training.log import read_metrics
+from archsieve.training.distributed import Statistics, World, joined_world
 from archsieve.weights import read_weights
 from plugins.commands import ONE_THREAD, finish, run, wait_for
 
@@ -122,7 +122,7 @@ def test_gradients_and_statistics_of_two_processes_by_hand(tmp_path):
     program = """
 import sys, torch
 from torch import nn
-from archsieve.distributed import joined_world
+from archsieve.training.distributed import joined_world
 
 class Three(nn.Module):
     def __init__(self):

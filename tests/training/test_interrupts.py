@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from archsieve.interrupts import delayed_signals
+from archsieve.training.interrupts import delayed_signals
 
 
 class StoppedError(Exception):
@@ -50,7 +50,7 @@ def test_a_later_ctrl_c_does_not_wait(stopped, monkeypatch):
         with delayed_signals():
             signal.raise_signal(signal.SIGINT)
             done.append("one more step")
-            monkeypatch.setattr("archsieve.interrupts._TOGETHER", -1.0)
+            monkeypatch.setattr("archsieve.training.interrupts._TOGETHER", -1.0)
             signal.raise_signal(signal.SIGINT)
             done.append("never")
 

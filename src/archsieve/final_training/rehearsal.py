@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from archsieve.batching import count_steps
 from archsieve.networks import build_network, sizes_of
 from archsieve.task import count_items
 from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import trainer_of
+from archsieve.training.batching import count_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from archsieve.recipe_files import Training
+    from archsieve.final_training.recipe_files import Training
     from archsieve.space import Architecture
 
 _STEPS = 3  # timed, after one that is not

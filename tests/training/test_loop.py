@@ -10,8 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.batching import Pending
-from archsieve.checkpoint import epochs_trained, load_checkpoint
 from archsieve.drop_path import DropPath
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.evaluation import evaluate
@@ -20,6 +18,8 @@ from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train, trainer_of
+from archsieve.training.batching import Pending
+from archsieve.training.checkpoint import epochs_trained, load_checkpoint
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=50, test_images=11, signal=1.0)  # 45 to train on: 3 batches

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from archsieve.batching import ahead, count_steps, in_steps, joined, pending_batches
-from archsieve.checkpoint import Place, load_checkpoint, save_checkpoint
-from archsieve.distributed import Statistics, World
 from archsieve.drop_path import set_drop_path
-from archsieve.interrupts import delayed_signals
-from archsieve.losses import loss_of
 from archsieve.networks import channels_last, drawing, laid_out, seed_draws
-from archsieve.optimiser import optimiser_of, rate_of, set_rate
 from archsieve.randomness import derive_seed, generator
-from archsieve.scalars import scalars
 from archsieve.task import count_items
+from archsieve.training.batching import ahead, count_steps, in_steps, joined, pending_batches
+from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
+from archsieve.training.distributed import Statistics, World
+from archsieve.training.interrupts import delayed_signals
+from archsieve.training.losses import loss_of
+from archsieve.training.optimiser import optimiser_of, rate_of, set_rate
+from archsieve.training.scalars import scalars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from archsieve.batching import Batch, Share
-    from archsieve.losses import Outputs
     from archsieve.recipe import Recipe
     from archsieve.task import Task
+    from archsieve.training.batching import Batch, Share
+    from archsieve.training.losses import Outputs
 
 Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Outputs]]"
 

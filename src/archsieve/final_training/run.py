@@ -8,16 +8,16 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from archsieve.distributed import World
 from archsieve.errors import RunFolderError
 from archsieve.estimator import identity
+from archsieve.final_training.log import EpochMetrics, TrainingLog
 from archsieve.networks import build_network, sizes_of
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, lock, read_json, write_json
-from archsieve.scalars import scalars
 from archsieve.sources import sha256_of
 from archsieve.training import train
-from archsieve.training_log import EpochMetrics, TrainingLog
+from archsieve.training.distributed import World
+from archsieve.training.scalars import scalars
 from archsieve.weights import load_backbone, load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from archsieve.final_training.recipe_files import Training
     from archsieve.networks import Sizes
-    from archsieve.recipe_files import Training
     from archsieve.space import Architecture
 
 MARK_FILE = "training.json"

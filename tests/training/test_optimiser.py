@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.optimiser import optimiser_of, rate_of, set_rate
 from archsieve.recipe import Recipe
+from archsieve.training.optimiser import optimiser_of, rate_of, set_rate
 
 
 class Net(nn.Module):

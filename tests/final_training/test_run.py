@@ -13,14 +13,14 @@ from safetensors.torch import save_file
 
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.evaluation import evaluate
-from archsieve.final_training import Start, run_training
+from archsieve.final_training.log import read_metrics
+from archsieve.final_training.recipe_files import Training
+from archsieve.final_training.run import Start, run_training
 from archsieve.networks import build_network
 from archsieve.recipe import Recipe
-from archsieve.recipe_files import Training
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train
-from archsieve.training_log import read_metrics
 from archsieve.weights import load_weights, read_weights
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
