@@ -69,13 +69,17 @@ def test_a_claim_writes_what_the_folder_is_for(tmp_path):
     assert (tmp_path / "run.json").read_bytes() == before
 
 
-def test_a_claim_by_another_names_both(tmp_path):
+def test_a_claim_by_another_names_what_differs(tmp_path):
     claim(tmp_path, Toy(), TASK)
     with pytest.raises(RunFolderError) as caught:
         claim(tmp_path, Toy(7), TASK)
-    assert '"length": 4' in str(caught.value)
-    assert '"length": 7' in str(caught.value)
-    assert str(caught.value).endswith("choose another folder.")
+    assert str(caught.value) == (
+        f"The run folder {tmp_path} was made for another space: its length is 4, and here it is 7. Choose another folder."
+    )
+    mark = read_mark(tmp_path)
+    write_json(tmp_path / "run.json", mark | {"fingerprints": mark["fingerprints"] | {"space": "0"}})
+    with pytest.raises(RunFolderError, match="another space: its fingerprint is another"):
+        claim(tmp_path, Toy(), TASK)
 
 
 @pytest.mark.parametrize(

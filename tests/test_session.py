@@ -410,7 +410,10 @@ def test_the_folder_is_free_after_a_driver_was_killed(tmp_path):
 )
 def test_a_folder_of_another_space_or_task_is_refused(tmp_path, space, task, kind):
     Session(tmp_path, SPACE, TASK).close()
-    with pytest.raises(RunFolderError, match=rf"was made for the {kind} \{{.*choose another folder\.$"):
+    with pytest.raises(
+        RunFolderError,
+        match=rf"was made for another {kind}: its .* is .*, and here it is ",
+    ):
         Session(tmp_path, space, task)
     Session(tmp_path, SPACE, TASK).close()  # a refused one leaves it free
 

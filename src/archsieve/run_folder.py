@@ -73,10 +73,32 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> None:
     found = read_mark(folder)
     for kind, now in (("space", space), ("task", task)):
         if found["fingerprints"].get(kind) != prints[kind]:
+            other = difference(found[kind], identity(now)) or "its fingerprint is another"
             raise RunFolderError(
-                f"The run folder {folder} was made for the {kind} {json.dumps(found[kind])}, but this search is "
-                f"for {json.dumps(identity(now))}: choose another folder."
+                f"The run folder {folder} was made for another {kind}: {other}. Choose another folder."
             )
+
+
+def difference(found: Any, wanted: Any) -> str:
+    """Return the first setting, of nested tables, that is not as wanted, and both its values, in words; empty if none.
+
+    >>> difference({"name": "darts", "of": [{"width": 8}]}, {"name": "darts", "of": [{"width": 16}]})
+    'its of.0.width is 8, and here it is 16'
+    """
+    there, here = _flat(found), _flat(json.loads(json.dumps(wanted)))
+    for key in [*here, *there]:
+        if there.get(key) != here.get(key):
+            return f"its {key} is {there.get(key)!r}, and here it is {here.get(key)!r}"
+    return ""
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Return the leaves of nested tables by dotted names."""
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        value = {str(place): part for place, part in enumerate(value)}
+    if not isinstance(value, dict):
+        return {name: value}
+    return {k: v for key, part in value.items() for k, v in _flat(part, f"{name}.{key}" if name else key).items()}
 
 
 def read_mark(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from archsieve.estimator import identity
 from archsieve.final_training.log import EpochMetrics, TrainingLog
 from archsieve.networks import build_network, sizes_of
 from archsieve.provenance import Provenance, provenance
-from archsieve.run_folder import RESULT_FILE, lock, read_json, write_json
+from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.sources import sha256_of
 from archsieve.training import train
 from archsieve.training.distributed import World
@@ -195,20 +194,11 @@ def _claim(folder: Path, mark: dict[str, Any], *, writes: bool) -> None:
         if writes:
             write_json(path, mark)
         return
-    found, wanted = _flat(read_json(path)), _flat(json.loads(json.dumps(mark)))
-    for key in [*wanted, *found]:
-        if found.get(key) != wanted.get(key):
-            raise RunFolderError(
-                f"The folder {folder} holds another training: its {key} is {found.get(key)!r}, and here it is "
-                f"{wanted.get(key)!r}. Choose another folder, or take the settings it was made with."
-            )
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Return the leaves of nested tables by dotted names."""
-    if not isinstance(value, dict):
-        return {name: value}
-    return {k: v for key, part in value.items() for k, v in _flat(part, f"{name}.{key}" if name else key).items()}
+    if other := difference(read_json(path), mark):
+        raise RunFolderError(
+            f"The folder {folder} holds another training: {other}. Choose another folder, or take the settings it was "
+            f"made with."
+        )
 
 
 def _result(
