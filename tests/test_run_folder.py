@@ -73,8 +73,9 @@ def test_a_claim_by_another_names_what_differs(tmp_path):
     claim(tmp_path, Toy(), TASK)
     with pytest.raises(RunFolderError) as caught:
         claim(tmp_path, Toy(7), TASK)
+    differs = "its length is 4, and here it is 7"
     assert str(caught.value) == (
-        f"The run folder {tmp_path} was made for another space: its length is 4, and here it is 7. Choose another folder."
+        f"The run folder {tmp_path} was made for another space: {differs}. Choose another folder."
     )
     mark = read_mark(tmp_path)
     write_json(tmp_path / "run.json", mark | {"fingerprints": mark["fingerprints"] | {"space": "0"}})
