@@ -2,9 +2,9 @@
 
     python studies/segmentation_funnel.py --out runs/segmentation-funnel
 
-Runs the plan `a-topformer-tiny-cpu` by three seeds of everything but the scenes, as much random search (whole trainings,
-the best by validation), and the hand-made TopFormer of that size trained alike. Stopped and started again, it goes on.
-About half an hour of one core. Writes docs/segmentation.md between the marks.
+Runs the plan `a-topformer-tiny-cpu` by three seeds of everything but the scenes, as much random search (whole
+trainings, the best by validation), and the hand-made TopFormer of that size trained alike. Stopped and started again,
+it goes on. About half an hour of one core. Writes docs/segmentation.md between the marks.
 """
 
 from __future__ import annotations
