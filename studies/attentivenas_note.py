@@ -91,7 +91,9 @@ def expected_norm_of_missing_shortcuts(space, arch) -> dict:
 
 def page_of(found) -> list[str]:
     """Return the part about the printed network."""
-    macs, counted = found["macs"]
+    (macs, counted), (params, counted_params) = found["macs"], found["params"]
+    zen = found["scores"]["zen"]
+    inside = "lies within" if min(zen) <= PRINTED["zen"] <= max(zen) else "does not lie within"
     rows = []
     for name, values in found["scores"].items():
         low, high = min(values), max(values)
@@ -109,8 +111,8 @@ def page_of(found) -> list[str]:
         f"    {NETWORK}",
         "",
         *lines_of(
-            f"Its costs are theirs: {macs:,} multiply-adds in closed form and {counted:,} counted on the built network",
-            f"(printed: 979.515488 million); {found['params'][0]:,} parameters either way.",
+            f"Its costs: {macs:,} multiply-adds in closed form and {counted:,} counted on the built network",
+            f"(printed: {PRINTED['macs']:,}); {params:,} and {counted_params:,} parameters.",
         ),
         "",
         *lines_of(
@@ -122,11 +124,11 @@ def page_of(found) -> list[str]:
         "|---|---|---|---|---|",
         *rows,
         "",
-        *lines_of("- `zen` agrees: the printed value lies within what seeds differ by."),
+        *lines_of(f"- `zen`: the printed value {inside} what seeds give."),
         *lines_of(
             '- `nwot` counts ReLU alone (`activations = "relu"`): in this space those of the 19 squeezes, 3,728 units.',
-            "They tell noise pictures apart less than photographs; the printed value needs the batch of ImageNet",
-            "it was computed on.",
+            "It depends on the pictures, and the batch that the printed value was computed on is not known;",
+            "noise may well be told apart less than photographs, which was not tried.",
         ),
         *lines_of(
             "- `l2_norm` is the sum of the norms of untrained weights: it tells how they were drawn, and nothing of",

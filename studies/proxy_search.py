@@ -23,6 +23,7 @@ from archsieve.config import find_plan, load_plan
 from archsieve.files import replace_file
 from archsieve.metrics import kendall_tau
 from archsieve.pool import draw_pool
+from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution
 
 SLICE = 4  # networks scored between two looks at the clock
@@ -73,7 +74,7 @@ def search(plan, out: Path, minutes: float, evolution: int, seeds: int) -> dict:
         pool = pool[:scored]
         scores = session.scores(parts, pool)
         found |= told(plan, parts, pool, scores)
-        if evolution:
+        if 0 < evolution <= scored:  # else there are not as many at random to compare with
             found["evolution"] = [evolved(plan, session, parts, pool, scores, evolution, s) for s in range(seeds)]
     return found
 
@@ -93,16 +94,21 @@ def costs_of(plan, pool) -> dict:
     return costs
 
 
+def combined(estimators, rows) -> np.ndarray:
+    """Return the columns of a vote or a mean rank of networks whose proxies are known."""
+    columns = np.array(rows)
+    return np.stack([e.combine(columns, columns) for e in estimators], axis=1)
+
+
 def told(plan, parts, pool, scores) -> dict:
     """Return what the scores of a sample say: who wins, how the proxies agree, what they favour."""
-    vote, mean_rank = (stage.estimator for stage in plan.stages)
-    votes, ranks = vote.combine(scores, scores), mean_rank.combine(scores, scores)
-    passed = np.flatnonzero(votes > plan.stages[0].above)
-    winner = int(passed[np.argmax(ranks[passed])])
+    rows = dict(zip(pool, scores, strict=True))
+    result = run_funnel(plan.stages, pool, lambda estimators, archs: combined(estimators, [rows[a] for a in archs]))
+    winner = pool.index(result.best)
     costs, names = costs_of(plan, pool), [part.name for part in parts]
     columns = dict(zip(names, scores.T, strict=True))
     return {
-        "passed": len(passed),
+        "passed": len(result.rounds[0].kept),
         "winner": plan.space.describe(pool[winner]),
         "winner_costs": {name: values[winner] for name, values in costs.items()},
         "winner_scores": {n: float(c[winner]) for n, c in columns.items()},
@@ -168,7 +174,8 @@ def page_of(plan_name: str, plan, found: dict) -> list[str]:
         ),
         "",
         *lines_of(
-            f"{found['passed']} networks got two votes of three at the 0.8 quantile. The best mean rank among them has",
+            f"{found['passed']} networks got two votes of three at the 0.8 quantile. The best mean rank among these",
+            "has",
             f"`{found['winner']}`: {said(found['winner_costs'])}.",
         ),
         "",

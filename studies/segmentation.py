@@ -26,9 +26,9 @@ from archsieve.networks import build_network, count_params, initialise
 from archsieve.recipe import Recipe
 from archsieve.training import train
 
-SIDE, IMAGES = 48, 150
-SEEDS, MARGIN, NEAR = (3, 4, 5), 10.0, 3.0
-RECIPE = Recipe(horizon=15, learning_rate=0.1, weight_decay=1e-4, batch_size=10)
+SIDE, IMAGES = 64, 200
+SEEDS, MARGIN, NEAR = (6, 7, 8), 20.0, 3.0
+RECIPE = Recipe(horizon=20, learning_rate=0.1, weight_decay=1e-4, batch_size=10)
 
 
 def topformer(task, seed):
@@ -107,6 +107,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     file = out / "results.jsonl"
     rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    rows = [row for row in rows if row["seed"] in SEEDS]
     known = {(r["network"], r["shuffled"], r["seed"]) for r in rows}
     for seed in SEEDS:
         for shuffled in (False, True):

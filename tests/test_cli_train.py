@@ -95,7 +95,6 @@ def test_a_recipe_that_starts_from_pretrained_weights_says_so_where_there_are_no
     assert result.exit_code == 0
     assert "1,389,654" in result.stdout
     assert "starts from weights pretrained on ImageNet, but --init names none" in result.stderr
-    assert "--init names none" not in invoke(*command, "--init", "weights.safetensors").stderr
 
 
 def test_weights_under_a_prefix(trained, tmp_path):
@@ -104,7 +103,14 @@ def test_weights_under_a_prefix(trained, tmp_path):
     given = ["--init", tmp_path / "backbone.safetensors", "--init-prefix", "backbone."]
     result = invoke("train", *TINY, "--epochs", 1, "--out", tmp_path / "run", *given)
     assert result.exit_code == 0
-    assert f"{len(held)} of {len(held)} tensors are taken from" in result.stderr
+    said = f"{len(held)} of {len(held)} tensors are taken from"
+    assert said in result.stderr
+    assert said not in invoke("train", *TINY, "--epochs", 1, "--out", tmp_path / "run", *given).stderr  # all is done
+    dry = ["train", *TINY, "--dry-run", "--no-timing", *given]
+    assert said in invoke(*dry).stderr
+    refused = invoke(*dry[:-1], "bone.")
+    assert refused.exit_code == 1
+    assert "none has the name behind the prefix 'bone.'" in refused.stderr
 
 
 def test_noise_stands_in_for_scenes_that_are_not_here(monkeypatch):
@@ -127,6 +133,9 @@ def test_noise_stands_in_for_scenes_that_are_not_here(monkeypatch):
         ([*TINY, "--init", "nothing.safetensors"], "Cannot read nothing.safetensors: No such file or directory."),
         ([*TINY, "--init-partial"], "--init-partial and --init-prefix say what to take of a file: name it by --init."),
         ([*TINY, "--init-prefix", "a."], "say what to take of a file: name it by --init."),
+        ([*TINY, "--set", "betas=ab"], "betas must be a list of numbers, but is 'ab'."),
+        ([*TINY, "--set", "betas=['a', 'b']"], "betas must be a list of numbers, but is 'a'."),
+        ([*TINY, "--set", "by_step=true", "--set", "warm_up_steps=99999"], "The warm-up takes 99,999 steps, but the"),
         ([*TINY, "--set", "betas=[0.9]"], "`betas` must be two numbers in [0, 1), but got (0.9,)"),
         ([*TINY, "--device", "nonsense"], "The device 'nonsense' cannot be used here"),
         ([*TINY, "--dry-run", "--device", "nonsense"], "The device 'nonsense' cannot be used here"),

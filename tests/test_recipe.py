@@ -88,6 +88,8 @@ def test_a_rate_by_the_epoch_is_that_of_all_its_steps():
         ({"micro_batches": 0}, "A batch must part evenly, but got batch_size=64 for 0 micro-batches"),
         ({"micro_batches": 3}, "got batch_size=64 for 3 micro-batches in each of 1 processes"),
         ({"weight_decay": math.nan}, "must be numbers"),
+        ({"weight_decay": -1.0}, "must be finite and not negative, but got -1.0 and 0.9"),
+        ({"momentum": -0.5}, "must be finite and not negative, but got 0.0 and -0.5"),
         ({"betas": (0.9, math.nan)}, "must be numbers"),
         ({"betas": (0.9,)}, r"`betas` must be two numbers in \[0, 1\), but got \(0.9,\)"),
         ({"betas": (0.9, 1.0)}, "must be two numbers"),

@@ -63,6 +63,19 @@ def test_a_network_that_weights_do_not_fit_is_left_as_it_was(file):
     assert all(torch.equal(before[name], tensor) for name, tensor in other.state_dict().items())
 
 
+def test_weights_that_modules_share_are_kept_too(tmp_path):
+    def tied():
+        net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        net[1].weight = net[0].weight
+        return net
+
+    trained, other = tied(), tied()
+    save_weights(tmp_path / "tied.safetensors", trained, {})
+    load_weights(tmp_path / "tied.safetensors", other)
+    assert torch.equal(other[0].weight, trained[0].weight)
+    assert other[1].weight is other[0].weight
+
+
 def test_a_file_cut_anywhere_is_one_sentence(file):
     path = file[0]
     data = path.read_bytes()

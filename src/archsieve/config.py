@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _PLAN_KEYS = ("title", "seed", "space", "limits", "task", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")
+_TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
+    ("tuple[int", "list of whole numbers", (int,)),
+    ("tuple[float", "list of numbers", (int, float)),
+)
 _PLAIN: dict[str, tuple[str, tuple[type, ...]]] = {
     "int": ("whole number", (int,)),
     "float": ("number", (int, float)),
@@ -260,9 +264,9 @@ def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
         return tuple(make(kind, part, plugins) for part in _typed(field.name, "list", value, list))
     declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     base = declared.removesuffix(" | None")
-    if base.startswith("tuple[int"):
-        values = _typed(field.name, "list of whole numbers", value, list)
-        return tuple(_typed(field.name, "list of whole numbers", v, int) for v in values)
+    for start, wanted, kinds in _TUPLES:
+        if base.startswith(start):
+            return tuple(_typed(field.name, wanted, v, *kinds) for v in _typed(field.name, wanted, value, list))
     if base in _PLAIN:
         wanted, kinds = _PLAIN[base]
         return _typed(field.name, wanted, value, *kinds)

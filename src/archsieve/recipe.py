@@ -67,11 +67,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        object.__setattr__(self, "betas", tuple(self.betas))
         if any(value != value for value in (*(getattr(self, f.name) for f in fields(self)), *self.betas)):
             raise SettingError(f"Settings must be numbers, but got {self}.")
         if self.horizon < 1 or self.batch_size < 1:
             raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {self}.")
+        if not 0 <= self.weight_decay < math.inf or not 0 <= self.momentum < math.inf:
+            raise SettingError(
+                f"`weight_decay` and `momentum` must be finite and not negative, but got {self.weight_decay} and "
+                f"{self.momentum}."
+            )
         if self.nesterov and self.momentum <= 0:
             raise SettingError(f"`nesterov` needs `momentum > 0`, but got momentum={self.momentum}.")
         if self.learning_rate <= 0 or self.clip <= 0:

@@ -24,7 +24,8 @@ def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> No
     require("safetensors", "torch")
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    # Copies, since what modules share may be written only once.
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
     with replace_file(path) as temporary:
         save_file(state, temporary, metadata={"format": "pt", _ABOUT: json.dumps(about)})
 

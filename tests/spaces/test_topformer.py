@@ -259,18 +259,25 @@ def test_groups_that_are_one_run_of_blocks_are_one_network():
         return space.parse(" ".join(f"{key}={value}" for key, value in given.items()))
 
     same = [code("4-4-6-8", "1-1-2-1"), code("4-6-6-8", "2-1-1-1")]  # heads 4 4 6 6 8
-    assert blocks_of(space, same[0]) == blocks_of(space, same[1])
+    assert space.layout(same[0]) == space.layout(same[1])
     assert {space.canonical(arch) for arch in same} == {same[0]}
+    small = Synthetic(shape=(3, 64, 64), num_outputs=4, images=10)
+    one, other = (build_network(space, arch, small, 0).state_dict() for arch in same)
+    assert list(one) == list(other)
+    assert all(torch.equal(one[name], other[name]) for name in one)
     assert space.canonical(code("4-4-4-4", "2-1-2-1")) == code("4-4-4-4", "1-1-2-2")
     other = code("4-4-6-8", "1-2-1-1")  # 4 4 4 6 8
     assert space.canonical(other) == other
     assert space.canonical(code("4-4-6-8", "2-1-1-1")) == other
 
 
-def blocks_of(space, arch):
-    """Return what the network computes, whatever groups its blocks are of."""
-    layout = space.layout(arch)
-    return layout.stages, layout.blocks
+def runs_of(space, arch):
+    """Return the transformer's blocks in order, by the values of the code alone."""
+    values = space.values(arch)
+    *settings, depths = (
+        values[key] for key in ("num_heads", "key_dim", "attn_ratio", "mlp_ratio", "transformer_depth")
+    )
+    return [group for group, depth in zip(zip(*settings, strict=True), depths, strict=True) for _ in range(depth)]
 
 
 def shrunken(rng):
@@ -291,12 +298,13 @@ def test_the_canonical_code_has_the_same_blocks_and_is_the_first(seed):
     rng = np.random.default_rng(seed)
     space, arch = shrunken(rng)
     canonical = space.canonical(arch)
-    assert blocks_of(space, canonical) == blocks_of(space, arch)
+    assert space.layout(canonical) == space.layout(arch)
+    assert runs_of(space, canonical) == runs_of(space, arch)
     assert canonical <= arch
     start = 38 - 4
     for depths in np.ndindex(2, 2, 2, 2):  # other cuts of the same settings
         twin = (*arch[:start], *depths)
-        assert (space.canonical(twin) == canonical) == (blocks_of(space, twin) == blocks_of(space, arch))
+        assert (space.canonical(twin) == canonical) == (runs_of(space, twin) == runs_of(space, arch))
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,22 @@ def test_training_by_the_step_goes_on_inside_an_epoch(tmp_path):
     assert_equal(parts.state_dict(), whole.state_dict())
 
 
+def test_drop_path_may_fall_to_none():
+    class Dropped(Slope):
+        def __init__(self):
+            super().__init__(1.0)
+            self.drop_path, self.seen = DropPath(share=0.5), []
+
+        def forward(self, inputs):
+            self.seen.append(self.drop_path.probability)
+            return super().forward(inputs)
+
+    net = Dropped()
+    recipe = Recipe(horizon=2, learning_rate=1.0, first_drop_path=0.4, batch_size=1)
+    train(net, Items(1), recipe, epochs=3, seed=0)
+    assert net.seen == pytest.approx([0.2, 0.1, 0.0])
+
+
 def test_momentum_and_weight_decay_by_hand():
     # Velocities 1, then 0.9 + 1; rates 1 and 1/2.
     assert weight_after(2, momentum=0.9) == pytest.approx(-1.0 - 0.95)

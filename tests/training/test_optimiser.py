@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch import nn
 
 from archsieve.errors import SettingError
 from archsieve.recipe import Recipe
-from archsieve.training.optimiser import optimiser_of, rate_of, set_rate
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.training.optimiser import optimiser_of, rate_of, rates_of, set_rate
 
 
 class Net(nn.Module):
@@ -79,6 +81,34 @@ def test_a_step_of_adamw_by_hand():
         weight -= 0.1 * 0.5 * weight  # decoupled decay
         weight -= 0.1 * first / (1 - 0.5**step) / (math.sqrt(second / (1 - 0.75**step)) + 1e-8)
         assert network.weight.item() == pytest.approx(weight, rel=1e-6)
+
+
+def test_weights_that_the_head_shares_are_the_heads():
+    network = Net()
+    network.body.append(nn.Conv2d(2, 2, 1))
+    network.head[0].weight = network.body[3].weight
+    found = groups(Recipe(horizon=1, learning_rate=0.1, head_factor=10), network)
+    assert (found["body.3.weight"][0], found["body.3.bias"][0]) == (1.0, 0.1)
+
+
+def test_a_head_that_is_no_module():
+    network = nn.Sequential(nn.Linear(1, 1))
+    network.head = lambda inputs: inputs
+    with pytest.raises(SettingError, match="is for the module `head` of a network"):
+        optimiser_of(network, Recipe(horizon=1, learning_rate=0.1, head_factor=2))
+
+
+def test_a_warm_up_must_end_before_the_training():
+    task = Synthetic(0.0, shape=(3, 8, 8), images=40)
+    recipe = Recipe(horizon=2, learning_rate=1.0, batch_size=10, by_step=True, warm_up_steps=7, schedule="linear")
+    rate = rates_of(recipe, task, processes=1)
+    assert [rate(0, 0), rate(1, 3)] == pytest.approx([1e-6, 1 / 8])
+    with pytest.raises(
+        SettingError, match="The warm-up takes 8 steps, but the training has 8 in 2 epochs: set warm_up"
+    ):
+        rates_of(replace(recipe, warm_up_steps=8), task, processes=1)
+    with pytest.raises(SettingError, match="The warm-up takes 7 steps, but the training has 4"):
+        rates_of(replace(recipe, batch_size=20), task, processes=1)
 
 
 def test_networks_without_a_head():

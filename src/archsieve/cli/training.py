@@ -69,14 +69,17 @@ def train(
     changes = [*(f"{key}={value}" for key, value in settings if value is not None), *(change or [])]
     with console.guarded():
         require("torch", "torch")
+        from archsieve.final_training.run import Start
+
         training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=load(plugin))
         code = training.space.parse(arch)
         if init is None and (init_partial or init_prefix):
             raise SettingError("--init-partial and --init-prefix say what to take of a file: name it by --init.")
         if int(os.environ.get("RANK", "0")) == 0:
             _say_notes(training, init)
+        start = Start(seed, init, init_partial or bool(init_prefix), init_prefix)
         if dry_run:
-            _rehearse(training, code, seed, device, not no_timing, as_json)
+            _rehearse(training, code, start, device, not no_timing, as_json)
             return
     folder = out or Path("runs") / f"{training.recipe_name}-{'-'.join(map(str, code))}"
     again = [*_program(), "train", space, arch, "--out", str(folder)]
@@ -88,9 +91,6 @@ def train(
     again += [] if device == "cpu" else ["--device", device]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(folder, shlex.join(again)):
-        from archsieve.final_training.run import Start
-
-        start = Start(seed, init, init_partial or bool(init_prefix), init_prefix)
         _train(training, code, folder, start, device, tensorboard, shlex.join(again), as_json)
 
 
@@ -159,13 +159,15 @@ def _print(folder: Path, found: TrainingResult) -> None:
     console.out(f"{found.seconds:.1f} seconds of training. Weights: {folder}/weights.safetensors")
 
 
-def _rehearse(training: Training, code: Architecture, seed: int, device: str, is_timed: bool, as_json: bool) -> None:
+def _rehearse(training: Training, code: Architecture, start: Start, device: str, is_timed: bool, as_json: bool) -> None:
     """Print what a training will take."""
     from archsieve.final_training.rehearsal import rehearse
-    from archsieve.networks import check_device
+    from archsieve.networks import build_network, check_device
 
     check_device(device)
-    found = rehearse(training, code, seed=seed, device=device, is_timed=is_timed)
+    if told := start.load(build_network(training.space, code, training.task, start.seed)):
+        console.note(told)
+    found = rehearse(training, code, seed=start.seed, device=device, is_timed=is_timed)
     if as_json:
         console.out_json(found)
         return

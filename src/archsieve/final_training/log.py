@@ -33,7 +33,7 @@ class EpochMetrics:
 
     Attributes:
         loss: mean of the training losses.
-        learning_rate: of the epoch.
+        learning_rate: of the epoch's last step.
         test: the task's metric on the test split, after it.
         validation: that on the validation split; None where the task sets none aside.
         seconds: of training, on the way to the end of the epoch.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import trainer_of
 from archsieve.training.batching import count_steps
+from archsieve.training.optimiser import rates_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +72,7 @@ def rehearse(
 ) -> Rehearsal:
     """Return what a training will take in one process; nothing is written."""
     space, task, recipe = training.space, training.task, training.recipe
+    rates_of(recipe, task, processes=1)  # refuses what cannot be
     sizes = sizes_of(space, arch, task)
     items = count_items(task, "train")
     each = count_steps(items, recipe.micro_batch_size(1), recipe.micro_batches)
@@ -120,10 +123,15 @@ class _NoiseScenes(Segmentation):
         return self.shape
 
     def load(self) -> Scenes:
-        rng = np.random.default_rng(0)
-        picture = rng.integers(256, size=self.input_shape, dtype=np.uint8)
-        scene = Scene(picture, rng.integers(self.num_outputs, size=self.input_shape[1:], dtype=np.uint8))
+        scene = _noise(self.shape, self.num_outputs)
         return Scenes((scene,) * self.images, (scene,))
+
+
+@lru_cache(maxsize=1)
+def _noise(shape: tuple[int, ...], classes: int) -> Scene:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(256, size=shape, dtype=np.uint8)
+    return Scene(picture, rng.integers(classes, size=shape[1:], dtype=np.uint8))
 
 
 def _times(training: Training, arch: Architecture, items: int, here: bool, seed: int, device: str) -> list[float]:
@@ -132,7 +140,7 @@ def _times(training: Training, arch: Architecture, items: int, here: bool, seed:
     if not here:
         task = _noise_like(task, (_STEPS + 1) * items)
     network = build_network(training.space, arch, task, seed)
-    recipe = replace(training.recipe, batch_size=items, micro_batches=1)
+    recipe = replace(training.recipe, batch_size=items, micro_batches=1, by_step=False, warm_up_steps=0)
     marks: list[float] = []
 
     def mark() -> None:

@@ -14,7 +14,7 @@ from archsieve.networks import build_network, sizes_of
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.sources import sha256_of
-from archsieve.training import train
+from archsieve.training import train, trainer_of
 from archsieve.training.distributed import World
 from archsieve.training.scalars import scalars
 from archsieve.weights import load_backbone, load_weights, save_weights
@@ -136,8 +136,9 @@ def run_training(
     network = build_network(training.space, arch, task, start.seed)
     sizes = sizes_of(training.space, arch, task)
     told = start.load(network)
-    if told and note is not None and world.is_first:
+    if told and note is not None and world.is_first and not (folder / CHECKPOINT_FILE).exists():
         note(told)
+    trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses what cannot be
     with ExitStack() as stack:
         if world.is_first:
             stack.callback(lock(folder, "training").close)

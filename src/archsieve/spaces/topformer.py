@@ -117,6 +117,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
     """
 
     name: ClassVar[str] = "topformer"  # type: ignore[misc]
+    version: ClassVar[int] = 2
 
     family: str = "base"
 
@@ -192,8 +193,8 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
         return (*arch[:start], *min(_cut(runs)))
 
     def layout(self, arch: Architecture) -> Layout:
-        """Return the network's blocks."""
-        values, family = self.values(arch), FAMILIES[self.family]
+        """Return the blocks of the network, which is that of the canonical code."""
+        values, family = self.values(self.canonical(arch)), FAMILIES[self.family]
         stem, *widths = values["width"]
         per_stage = zip(widths, values["depth"], values["kernel_size"], values["expand_ratio"], STRIDES, strict=True)
         stages = tuple(
@@ -227,6 +228,7 @@ class HandMadeTopFormers(_Layouts):
     """
 
     name: ClassVar[str] = "topformer-hand-made"  # type: ignore[misc]
+    version: ClassVar[int] = 2
 
     @property
     def choices(self) -> tuple[int, ...]:

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from archsieve.drop_path import set_drop_path
 from archsieve.networks import channels_last, drawing, laid_out, seed_draws
 from archsieve.randomness import derive_seed, generator
-from archsieve.task import count_items
-from archsieve.training.batching import ahead, count_steps, in_steps, joined, pending_batches
+from archsieve.training.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
 from archsieve.training.distributed import Statistics, World
 from archsieve.training.interrupts import delayed_signals
 from archsieve.training.losses import loss_of
-from archsieve.training.optimiser import optimiser_of, rate_of, set_rate
+from archsieve.training.optimiser import optimiser_of, rate_of, rates_of, set_rate
 from archsieve.training.scalars import scalars
 
 if TYPE_CHECKING:
@@ -137,6 +136,7 @@ def trainer_of(
         forward or _whole(network),
         world or World(),
         loss_of(task, recipe),
+        rates_of(recipe, task, world.size if world else 1),
     )
 
 
@@ -153,6 +153,7 @@ class Trainer:
     forward: Forward
     world: World
     loss: Callable[[Outputs, Tensor], Tensor]
+    rate: Callable[[int, int], float]
     checkpoint: Path | None = None
     epochs: int = 0
     inside: dict[str, Any] = field(default_factory=dict)
@@ -187,7 +188,7 @@ class Trainer:
         if not self.inside:
             self.losses, self.seconds = [], 0.0
         earlier = self.seconds
-        if self.recipe.drop_path:
+        if self.recipe.drop_path or self.recipe.first_drop_path:
             set_drop_path(self.network, self.recipe.drop_path_at(epoch))
         choices = generator(self.seed, "sample", epoch)
         with delayed_signals() as came, drawing(derive_seed(self.seed, "train", epoch), self.device):
@@ -195,7 +196,7 @@ class Trainer:
                 choices.bit_generator.state = self.inside["choices"]
                 torch.default_generator.set_state(self.inside["draws"])
             for step in self._steps():
-                set_rate(self.optimiser, self._rate(step))
+                set_rate(self.optimiser, self.rate(epoch, step.number - 1))
                 ends = self._take(step, choices, came)
                 if ends or step.number == most:
                     draws = torch.default_generator.get_state()
@@ -217,14 +218,6 @@ class Trainer:
         shares = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
         left = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
         return ahead(left) if hasattr(self.task, "pending") else (make() for make in left)
-
-    def _rate(self, step: Step) -> float:
-        """Return the learning rate of a step."""
-        if not self.recipe.by_step:
-            return self.recipe.rate(self.epochs)
-        items, size = count_items(self.task, "train"), self.recipe.micro_batch_size(self.world.size)
-        steps = count_steps(items, size, self.parts)
-        return self.recipe.rate_at(self.epochs * steps + step.number - 1, steps)
 
     def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
         """Take a step, and return whether a signal came."""
