@@ -508,6 +508,15 @@ def test_progress_reaches_the_total_and_names_what_is_done(tmp_path):
     ]
 
 
+def test_progress_names_those_of_a_pass_that_lack_scores(tmp_path):
+    seen = []
+    with Session(tmp_path, SPACE, TASK, progress=lambda *report: seen.append(report[0])) as session:
+        session.scores([Mate(1)], CODES)
+        session.scores([Mate(1), Mate(2)], CODES)
+        session.scores([Mate(1), Mate(3), Mate(4)], CODES)
+    assert list(dict.fromkeys(seen)) == ["mate1", "mate2", "mate3, mate4"]
+
+
 def test_a_row_says_who_computed_it_and_how_long_it_took(tmp_path):
     with Session(tmp_path, SPACE, TASK, executor=Processes(2)) as session:
         begun = time.perf_counter()

@@ -218,8 +218,9 @@ class Session:
             if absent := tuple(key for key in members if code not in known[key]):
                 lacking.setdefault(absent, []).append(code)
         total, done = sum(map(len, lacking.values())), 0
-        label = ", ".join(e.name for e in members.values())
-        for key in dict.fromkeys(key for absent in lacking for key in absent):
+        at_work = {key for absent in lacking for key in absent}
+        label = ", ".join(e.name for key, e in members.items() if key in at_work)
+        for key in (key for key in members if key in at_work):
             if isinstance(members[key], Fittable):
                 self._fit(members[key], key, archs)
         if total:
