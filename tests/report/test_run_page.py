@@ -12,6 +12,7 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.plan import Plan, Pool
 from archsieve.report.as_files import write_run
 from archsieve.report.run_page import run_page
+from archsieve.report.words import number
 from archsieve.running import run_plan
 from archsieve.search import Stage
 from archsieve.session import Session
@@ -235,7 +236,7 @@ def test_a_run_that_goes_on(tmp_path):
     page = run_page(tmp_path)
     assert (page.title, page.charts, page.funnel) == ("Search in Line", (), ())
     assert "not finished" in page.lead
-    assert table(page, "All that is stored")[0][:3] == ["given", "1", "0"]
+    assert table(page, "All that is stored")[0][:5] == ["given", "3", number(UP[3]), "1", "0"]
     assert page.texts == []  # and no plan lies there
     assert "<html" in page.html()
 

@@ -131,12 +131,12 @@ def _tables(run: RunReport) -> list[Table]:
             for i, f in enumerate(run.fates, 1)
         ]
         tables.append(Table("The truly best candidates", header, rows, text=2))
-    header = ["estimator", "scored", "failures", "seconds", "seconds of learning", "best", "its score"]
+    header = ["estimator", "its best", "with", "scored", "failures", "seconds", "seconds of learning"]
     rows = []
     for e in run.estimators:
         told = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
-        rows.append([e.estimator, *told, e.best or "-", number(e.best_score)])
-    tables.append(Table("All that is stored", header, rows))
+        rows.append([e.estimator, e.best or "-", number(e.best_score), *told])
+    tables.append(Table("All that is stored", header, rows, text=2))
     if run.failures:
         rows = [[f.estimator, f.architecture, f.reason] for f in run.failures[:MOST_FAILURES]]
         left = len(run.failures) - len(rows)
