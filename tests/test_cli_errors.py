@@ -184,7 +184,7 @@ def test_a_folder_made_for_another_space(plan, finished):
     _, folder = finished
     fails(
         invoke("search", other, "--out", folder),
-        r'made for the space .*"head_width": 8.*for .*"head_width": 9.*: choose',
+        r"made for another space: its head_width is 8, and here it is 9\. Choose another folder",
     )
     assert (folder / "plan.toml").read_text() == TINY + PARAMS  # the plan of the old search is still there
 
