@@ -113,6 +113,14 @@ def test_weights_under_a_prefix(trained, tmp_path):
     assert "none has the name behind the prefix 'bone.'" in refused.stderr
 
 
+def test_where_the_data_are_not_no_folder_is_claimed(monkeypatch, tmp_path):
+    monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
+    result = invoke("train", "topformer-hand-made", "tiny", "--recipe", "topformer-ade20k", "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "The file 'ADEChallengeData2016' is not in the folder ARCHSIEVE_DATA" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_noise_stands_in_for_scenes_that_are_not_here(monkeypatch):
     monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
     command = ["train", "topformer-hand-made", "tiny", "--recipe", "topformer-ade20k", "--set", "batch_size=2"]

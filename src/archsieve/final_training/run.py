@@ -128,6 +128,7 @@ def run_training(
 
     Raises:
         RunFolderError: the folder holds another training, is in use, or is damaged.
+        MissingDataError: the task's data are not here.
         SettingError: the initial weights do not fit, or batches do not part evenly.
     """
     world, start = world or World(), start or Start()
@@ -139,6 +140,7 @@ def run_training(
     if told and note is not None and world.is_first and not (folder / CHECKPOINT_FILE).exists():
         note(told)
     trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses what cannot be
+    next(iter(task.batches("train", batch_size=1)), None)  # without data no folder is claimed
     with ExitStack() as stack:
         if world.is_first:
             stack.callback(lock(folder, "training").close)
