@@ -165,8 +165,8 @@ def _rehearse(training: Training, code: Architecture, start: Start, device: str,
     from archsieve.networks import build_network, check_device
 
     check_device(device)
-    if told := start.load(build_network(training.space, code, training.task, start.seed)):
-        console.note(told)
+    if start.init is not None:
+        console.note(start.load(build_network(training.space, code, training.task, start.seed)))
     found = rehearse(training, code, seed=start.seed, device=device, is_timed=is_timed)
     if as_json:
         console.out_json(found)
