@@ -89,6 +89,17 @@ class PartialScoringError(ScoringError):
         return type(self), (self.scores, self.reasons)
 
 
+_LONGEST = 200  # characters of an error's text that are shown
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the error as one line: its message, after its type where it is not one of ours."""
+    text = " ".join(str(error).split()) or "no message"
+    if isinstance(error, ArchsieveError):
+        return text
+    return f"{type(error).__name__}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}"
+
+
 def require(module: str, extra: str) -> None:
     """Raise a sentence naming the extra to install where an optional module is missing.
 

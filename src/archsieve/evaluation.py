@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from archsieve.errors import SettingError
-from archsieve.networks import channels_last
+from archsieve.networks import as_inputs
 from archsieve.training.batching import joined, made
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def evaluate_each(
         batches = first_items(task.batches(split, batch_size=batch_size, device=device), limit)
         for batch in joined(map(made, batches), least=batch_size // 2):
             inputs, targets = batch.make()
-            for key, output in outputs(channels_last(inputs)):
+            for key, output in outputs(as_inputs(inputs)):
                 metrics[key].update(output, targets)
             items += len(inputs)
     if not items:

@@ -140,6 +140,11 @@ class Within(SearchSpace):
         return self.space.name
 
     @property
+    def is_shareable(self) -> bool:  # type: ignore[override]
+        """The space's."""
+        return self.space.is_shareable
+
+    @property
     def whole(self) -> SearchSpace:
         """The space without limits."""
         return self.space.whole

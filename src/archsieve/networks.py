@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -14,7 +16,7 @@ from archsieve.errors import ScoringError, SettingError
 from archsieve.randomness import Purpose, derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
@@ -61,15 +63,45 @@ def torch_generator(run_seed: int, purpose: Purpose, *path: str | int) -> torch.
 
 @contextmanager
 def drawing(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Let what torch draws meanwhile (dropout) depend on `seed`, and leave the caller's generators as they were."""
-    is_cuda = torch.device(device).type == "cuda"
-    with torch.random.fork_rng(devices=[device] if is_cuda else []):
+    """Let everything drawn meanwhile (dropout) depend on `seed`, and leave the caller's generators as they were.
+
+    The generators are those that a network's own code may use: torch's, numpy's global one and Python's.
+    """
+    put_back = remember_draws(device)
+    try:
         seed_draws(seed, device)
         yield
+    finally:
+        put_back()
+
+
+def remember_draws(device: str = "cpu") -> Callable[[], None]:
+    """Return a function that puts the generators of `drawing` back to where they stand now."""
+    on_cpu, of_python, of_numpy = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
+    on_cuda = torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else None
+
+    def put_back() -> None:
+        torch.set_rng_state(on_cpu)
+        if on_cuda is not None:
+            torch.cuda.set_rng_state(on_cuda, device)
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+
+    return put_back
+
+
+def draw_state(device: str = "cpu") -> tuple[object, ...]:
+    """Return where the generators of `drawing` stand: two equal states mean that nothing was drawn in between."""
+    is_cuda = torch.device(device).type == "cuda"
+    tensors = [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if is_cuda else [])]
+    kind, keys, place, *_ = np.random.get_state()  # noqa: NPY002
+    return *(t.numpy().tobytes() for t in tensors), random.getstate(), kind, np.asarray(keys).tobytes(), place
 
 
 def seed_draws(seed: int, device: str = "cpu") -> None:
-    """Let what torch draws from here on depend on `seed`; no other device's generator is touched."""
+    """Let everything drawn from here on depend on `seed`; no other device's generator is touched."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the global one is meant
     (torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed)(seed)
 
 
@@ -94,9 +126,10 @@ def laid_out(network: nn.Module, device: str) -> nn.Module:
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def channels_last(inputs: Tensor) -> Tensor:
-    """Return pictures in the layout of `laid_out` networks, and other inputs as they are."""
-    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
+def as_inputs(batch: Tensor) -> Tensor:
+    """Return a copy of a batch for a network, which may write to it; pictures in the layout of `laid_out` networks."""
+    inputs = batch.contiguous(memory_format=torch.channels_last) if batch.dim() == 4 else batch
+    return inputs.clone() if inputs.data_ptr() == batch.data_ptr() else inputs
 
 
 def check_device(device: str) -> None:

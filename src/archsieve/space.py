@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -50,9 +50,17 @@ class SearchSpace(ABC):
     network), `published_flops(arch, task)`, the count of its paper where that is another one, `supernet(task)`, a
     network of networks (see `archsieve.networks.Supernet`), and `features(arch)`, the numbers a predictor learns from,
     always as many (else the code).
+
+    Attributes:
+        name: the registered name.
+        is_shareable: set it True to let proxies share work: batches, a network and its backward pass, and in a chain
+            the common prefixes of paths. It is faster, and right only if no network, and no part of one, writes to what
+            it gets or keeps a state that its outputs depend on; `archsieve.testing.SpaceContract` tests that. Where it
+            is False every proxy gets a network and a batch of its own.
     """
 
     name: str = ""
+    is_shareable: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Name the space after its class where it names itself not."""

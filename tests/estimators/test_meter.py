@@ -10,8 +10,10 @@ from torch import nn
 from archsieve.estimator import Context
 from archsieve.estimators.meter import score_chain, score_whole
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.networks import build_supernet
 from archsieve.registry import PROXIES
 from archsieve.space import enumerate_space
+from archsieve.spaces.chain import Chain
 from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
@@ -25,7 +27,7 @@ def one_by_one(name, archs, ctx):
     """Score fresh networks, each whole."""
     estimator = ZeroCost(name)
     probe = estimator._probe(ctx)
-    return [PROXIES[name](estimator._network(arch, ctx), probe) for arch in archs]
+    return [PROXIES[name](estimator.network(arch, ctx), probe) for arch in archs]
 
 
 def test_the_vote_is_metered():
@@ -60,32 +62,37 @@ def test_a_space_that_is_no_chain_is_scored_whole(name, tmp_path):
 def test_every_block_runs_once_a_prefix(tmp_path):
     ctx = Context(SPACE, TASK, tmp_path)
     estimator = ZeroCost("nwot")
-    chain, calls = estimator._chain(ctx), []
+    chain, calls = build_supernet(SPACE, TASK, 0), []
     for position, options in enumerate(chain.choices):
         for option, block in options.items():
             block.register_forward_hook(lambda *_, at=(position, option): calls.append(at))
     archs = [(0, 0, 0, 0, 0), (0, 0, 0, 0, 1), (0, 0, 0, 1, 1), (2, 0, 0, 1, 1)]
-    score_chain(PROXIES["nwot"].meter(chain, estimator._probe(ctx)), chain, archs)
+    score_chain(PROXIES["nwot"].meter(chain, estimator._probe(ctx)), chain, archs, "cpu")
     assert len(calls) == 5 + 1 + 2 + 5
 
 
 def test_what_one_path_lacks_is_said_of_that_path(tmp_path):
-    class Pieces(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.stem, self.head = nn.Identity(), nn.Linear(2, 2)
-            self.choices = nn.ModuleList([nn.ModuleDict({"0": nn.Identity(), "1": nn.ReLU()})])
+    class Blocks:
+        def stem(self):
+            return nn.Identity()
 
-    probe = ZeroCost("nwot")._probe(Context(SPACE, Synthetic(shape=(1, 1, 2)), tmp_path))
-    pieces = Pieces()
-    scores = score_chain(PROXIES["nwot"].meter(pieces, probe), pieces, [(0,), (1,)])
+        def block(self, position, option):
+            return nn.ReLU() if option else nn.Identity()
+
+        def head(self):
+            return nn.Linear(2, 2)
+
+    task = Synthetic(shape=(1, 1, 2))
+    probe = ZeroCost("nwot")._probe(Context(SPACE, task, tmp_path))
+    chain = Chain(SPACE, task, Blocks(), [(0, 1)])
+    scores = score_chain(PROXIES["nwot"].meter(chain, probe), chain, [(0,), (1,)], "cpu")
     assert scores[0,] == "nwot counts activations, and this network has none that counts."
     assert isinstance(scores[1,], float)
 
 
 def test_a_meter_leaves_no_hooks(tmp_path):
     ctx = Context(SPACE, TASK, tmp_path)
-    network = ZeroCost("nwot")._network((0, 1, 2, 1, 0), ctx)
+    network = ZeroCost("nwot").network((0, 1, 2, 1, 0), ctx)
     probe = ZeroCost("nwot")._probe(ctx)
     for name in METERED:
         score_whole(PROXIES[name].meter(network, probe), network)

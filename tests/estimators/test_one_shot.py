@@ -15,7 +15,7 @@ from archsieve.estimators import one_shot
 from archsieve.estimators.one_shot import OneShot, each_path, use_batch_statistics
 from archsieve.estimators.paths import fair
 from archsieve.evaluation import evaluate
-from archsieve.networks import build_network, build_supernet, channels_last, laid_out
+from archsieve.networks import as_inputs, build_network, build_supernet, laid_out
 from archsieve.randomness import generator
 from archsieve.session import Session
 from archsieve.space import SearchSpace, enumerate_space
@@ -151,9 +151,9 @@ def test_paths_scored_together_give_the_outputs_of_paths_alone(space):
     supernet = laid_out(build_supernet(space, TASK, 0), "cpu").eval()
     use_batch_statistics(supernet)
     archs = list(enumerate_space(space))[:27]
-    inputs = channels_last(torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+    inputs = as_inputs(torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
     with torch.no_grad():
-        found = dict(each_path(supernet, archs[::-1], inputs))
+        found = dict(each_path(supernet, archs[::-1], inputs, may_share=True))
         assert sorted(found) == archs
         assert all(torch.equal(found[arch], supernet(inputs, arch)) for arch in archs)
 
@@ -164,7 +164,7 @@ def test_common_prefixes_are_evaluated_once():
     for position, options in enumerate(supernet.choices):
         for block in options.values():
             block.register_forward_hook(lambda *_, position=position: calls.update([position]))
-    list(each_path(supernet, list(enumerate_space(SPACE)), torch.zeros(2, 3, 8, 8)))
+    list(each_path(supernet, list(enumerate_space(SPACE)), torch.zeros(2, 3, 8, 8), may_share=True))
     assert calls == {0: 3, 1: 9, 2: 27}
 
 
@@ -184,7 +184,7 @@ def test_fair_sampling_takes_the_sum_of_gradients(tmp_path):
     supernet = laid_out(build_supernet(SPACE, TASK, 0), "cpu").train()
     ((inputs, targets),) = TASK.batches("train", batch_size=54, rng=generator(0, "train", 0), augment=True)
     for arch in fair(SPACE, generator(0, "sample", 0)):
-        TASK.loss(supernet(channels_last(inputs), arch), targets).backward()
+        TASK.loss(supernet(as_inputs(inputs), arch), targets).backward()
     expected = {name: p - 0.025 * p.grad for name, p in supernet.named_parameters()}
     state = weights(ctx)
     assert all(torch.allclose(state[name], value, rtol=1e-6, atol=1e-7) for name, value in expected.items())

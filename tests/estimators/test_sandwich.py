@@ -16,7 +16,7 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.paths import ends, sandwich
 from archsieve.evaluation import evaluate
 from archsieve.limits import Limits, Within
-from archsieve.networks import build_supernet, channels_last, laid_out
+from archsieve.networks import as_inputs, build_supernet, laid_out
 from archsieve.randomness import generator
 from archsieve.spaces.attentivenas import AttentiveNAS
 from archsieve.spaces.nasbench_macro import NASBenchMacro
@@ -70,11 +70,11 @@ def test_a_step_takes_the_sum_of_gradients(tmp_path, distillation):
     supernet = laid_out(build_supernet(SPACE, TASK, 0), "cpu").train()
     ((inputs, targets),) = TASK.batches("train", batch_size=54, rng=generator(0, "train", 0), augment=True)
     largest, *others = list(sandwich(SPACE, generator(0, "sample", 0), 2))
-    outputs = supernet(channels_last(inputs), largest)
+    outputs = supernet(as_inputs(inputs), largest)
     nn.functional.cross_entropy(outputs, targets).backward()
     taught = outputs.detach().softmax(1)
     for arch in others:
-        found = supernet(channels_last(inputs), arch)
+        found = supernet(as_inputs(inputs), arch)
         if distillation:
             (-(taught * found.log_softmax(1)).sum(1).mean()).backward()
         else:
@@ -167,7 +167,7 @@ def test_scores_of_parts_are_those_of_the_networks_extracted(tmp_path):
                 batches = TASK.batches("train", batch_size=18, rng=generator(0, "batch", "recalibration"))
                 with torch.no_grad():
                     for inputs, _ in list(batches)[:2]:
-                        network(channels_last(inputs))
+                        network(as_inputs(inputs))
                 network.eval()
             expected.append(evaluate(network, TASK, "validation") if kind == "own" else by_batch(network))
         assert estimator.score(archs, ctx).tolist() == expected
@@ -177,7 +177,7 @@ def test_scores_of_parts_are_those_of_the_networks_extracted(tmp_path):
 def by_batch(network):
     ((inputs, targets),) = TASK.batches("validation", batch_size=18)
     with torch.no_grad():
-        hits = network(channels_last(inputs)).argmax(1) == targets
+        hits = network(as_inputs(inputs)).argmax(1) == targets
     return pytest.approx(100 * hits.float().mean().item())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
 
 import torch
 
-from archsieve.estimators.readings import Watch, counted, units_on
+from archsieve.estimators.readings import Watch, check_finite, counted, units_on
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,6 +40,7 @@ class ActivationMeter(Generic[S]):
 
         def read(operation: str, inputs: Tensor) -> None:
             if operation in self.operations:
+                check_finite("activations", inputs)
                 seen.append(self.add(seen.pop(), units_on(inputs, len(self.inputs))))
 
         with torch.no_grad(), Watch(before=read):

@@ -7,10 +7,12 @@ and gives the same score bit for bit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from archsieve.errors import ScoringError
+from archsieve.errors import ArchsieveError, ScoringError
 from archsieve.estimators.prefixes import walk
+from archsieve.estimators.readings import check_outputs
+from archsieve.networks import draw_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from archsieve.space import Architecture
+    from archsieve.spaces.chain import Chain
 
 S = TypeVar("S")
 Tensors: TypeAlias = "tuple[Tensor, ...]"
@@ -32,8 +35,8 @@ class Meter(Protocol, Generic[S]):
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
         """Return the outputs of a piece for each input, and what has been read with it."""
 
-    def finish(self, piece: nn.Module, tensors: Tensors, state: S) -> float:
-        """Return the score, with `piece` the last one of the network.
+    def finish(self, state: S) -> float:
+        """Return the score of what has been read of the whole network.
 
         Raises:
             ScoringError: the network cannot be scored.
@@ -41,24 +44,57 @@ class Meter(Protocol, Generic[S]):
 
 
 def score_whole(meter: Meter[S], network: nn.Module) -> float:
-    """Return the score of a network as one piece."""
-    return meter.finish(network, *meter.start())
+    """Return the score of a network as one piece.
+
+    Raises:
+        ScoringError: the network cannot be scored.
+    """
+    return _read_last(meter, network, meter.start())
 
 
-def score_chain(meter: Meter[S], chain: Any, archs: Sequence[Architecture]) -> dict[Architecture, float | str]:
+def score_chain(
+    meter: Meter[S], chain: Chain, archs: Sequence[Architecture], device: str
+) -> dict[Architecture, float | str] | None:
     """Return the score of every path of a chain, or why it has none; common prefixes are evaluated once.
 
-    Holds the tensors of one path at a time.
+    None where paths cannot share them after all: a piece writes to what it gets, draws random numbers or fails. Holds
+    the tensors of one path at a time.
 
     Args:
         meter: the chain's.
-        chain: stem, `choices[position][str(option)]` and head.
+        chain: the network of all paths.
         archs: paths through the chain.
+        device: where the chain lies.
     """
+
+    def run(piece: nn.Module, read: tuple[Tensors, S]) -> tuple[Tensors, S]:
+        versions = [tensor._version for tensor in read[0]]
+        after = meter.run(piece, *read)
+        if versions != [tensor._version for tensor in read[0]]:
+            raise _NotSharedError
+        return after
+
     scores: dict[Architecture, float | str] = {}
-    for arch, read in walk(chain, archs, meter.start(), lambda piece, read: meter.run(piece, *read)):
-        try:
-            scores[arch] = meter.finish(chain.head, *read)
-        except ScoringError as error:
-            scores[arch] = str(error)
-    return scores
+    before = draw_state(device)
+    try:
+        for arch, read in walk(chain, archs, meter.start(), run):
+            try:
+                scores[arch] = _read_last(meter, chain.head, read)
+            except ScoringError as error:
+                scores[arch] = str(error)
+    except Exception as error:
+        if isinstance(error, ArchsieveError) and not isinstance(error, ScoringError):
+            raise
+        return None  # alone, each path that fails says why
+    return scores if draw_state(device) == before else None
+
+
+class _NotSharedError(Exception):
+    """A piece wrote to what it got, which other paths get too."""
+
+
+def _read_last(meter: Meter[S], piece: nn.Module, read: tuple[Tensors, S]) -> float:
+    outputs, state = meter.run(piece, *read)
+    for output in outputs:
+        check_outputs(output)
+    return meter.finish(state)

@@ -16,7 +16,7 @@ from archsieve.estimators import paths
 from archsieve.estimators.distillation import Distilled
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.evaluation import evaluate_each, first_items
-from archsieve.networks import build_supernet, channels_last, laid_out
+from archsieve.networks import as_inputs, build_supernet, laid_out
 from archsieve.randomness import generator
 from archsieve.recipe import Recipe
 from archsieve.task import count_items
@@ -129,7 +129,7 @@ class OneShot:
         taught = Distilled(ctx.task)
 
         def forward(inputs: Tensor, choices: np.random.Generator) -> Iterator[Tensor]:
-            outputs = (supernet(inputs, arch) for arch in sample(ctx.space, choices))
+            outputs = (supernet(as_inputs(inputs), arch) for arch in sample(ctx.space, choices))
             return taught.step(outputs) if self.distillation else outputs
 
         train(
@@ -182,7 +182,7 @@ class OneShot:
         batches = ctx.task.batches("train", batch_size=self.batch_size, rng=rng, device=ctx.device)
         with torch.no_grad():
             for inputs, _ in first_items(batches, self.recalibration_batches * self.batch_size):
-                supernet(channels_last(inputs), arch)
+                supernet(as_inputs(inputs), arch)
         supernet.eval()
         return self._evaluate(supernet, [arch], ctx)[arch]
 
@@ -190,7 +190,7 @@ class OneShot:
         """Return the metric of each path in the mode the supernet is in."""
 
         def outputs(inputs: Tensor) -> Iterator[tuple[Architecture, Tensor]]:
-            return each_path(supernet, archs, inputs)
+            return each_path(supernet, archs, inputs, may_share=ctx.space.is_shareable)
 
         return evaluate_each(
             outputs,
@@ -216,11 +216,13 @@ class OneShot:
         return ctx.workdir / "supernet.pt"
 
 
-def each_path(supernet: Any, archs: Sequence[Architecture], inputs: Tensor) -> Iterator[tuple[Architecture, Tensor]]:
-    """Yield every path with its outputs; in a chain, common prefixes are evaluated once."""
-    if not is_chain(supernet):
+def each_path(
+    supernet: Any, archs: Sequence[Architecture], inputs: Tensor, *, may_share: bool
+) -> Iterator[tuple[Architecture, Tensor]]:
+    """Yield every path with its outputs; in a chain whose paths may share, common prefixes are evaluated once."""
+    if not (may_share and is_chain(supernet)):
         for arch in archs:
-            yield arch, supernet(inputs, arch)
+            yield arch, supernet(as_inputs(inputs), arch)
         return
     for arch, before_head in walk(supernet, archs, inputs, lambda piece, x: piece(x)):
         yield arch, supernet.head(before_head)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import torch
 
 from archsieve.networks import build_supernet
+from archsieve.spaces.chain import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
 X = TypeVar("X")
 
 
-def is_chain(network: nn.Module) -> bool:
-    """Whether the network is stem, `choices[position][str(option)]` and head."""
-    return all(hasattr(network, part) for part in ("stem", "choices", "head"))
+def is_chain(network: object) -> TypeGuard[Chain]:
+    """Whether the network says that it is a chain, and goes through its pieces as one does."""
+    return (
+        isinstance(network, Chain)
+        and type(network).forward is Chain.forward
+        and "forward" not in vars(network)
+        and not network._forward_pre_hooks
+        and not network._forward_hooks
+    )
 
 
 def holds_chains(space: SearchSpace, task: Task) -> bool:
-    """Whether the space's supernet is a chain; False where it has none."""
-    if not hasattr(space, "supernet"):
+    """Whether paths of the space's supernet may share prefixes: it is a chain, and the space says that it may."""
+    if not (space.is_shareable and hasattr(space, "supernet")):
         return False
     try:
         with torch.device("meta"):  # draws nothing and takes no memory
@@ -36,14 +43,14 @@ def holds_chains(space: SearchSpace, task: Task) -> bool:
 
 
 def walk(
-    chain: Any, archs: Sequence[Architecture], start: X, run: Callable[[nn.Module, X], X]
+    chain: Chain, archs: Sequence[Architecture], start: X, run: Callable[[nn.Module, X], X]
 ) -> Iterator[tuple[Architecture, X]]:
     """Yield every path with what has come out of its last choice, in lexicographic order.
 
     Holds what has come out of each piece of one path at a time.
 
     Args:
-        chain: a network of which `is_chain` holds.
+        chain: the network of all paths.
         archs: paths through the chain.
         start: what goes into the stem.
         run: returns what comes out of a piece; must not change what goes in.
@@ -54,6 +61,6 @@ def walk(
         shared = next((i for i, (a, b) in enumerate(zip(before, arch, strict=False)) if a != b), len(before))
         del path[shared + 1 :]
         for position in range(shared, len(arch)):
-            path.append(run(chain.choices[position][str(arch[position])], path[-1]))
+            path.append(run(chain.piece(position, arch[position]), path[-1]))
         yield arch, path[-1]
         before = arch

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError, SettingError
+from archsieve.estimators.computed_weights import copy_network, has_computed_weights, with_plain_weights
 from archsieve.networks import drawing, torch_generator
 from archsieve.randomness import derive_seed
 from archsieve.registry import PROXIES, near_miss
@@ -31,17 +32,22 @@ MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
 class Probe:
     """What a proxy may look at besides the network; every architecture gets the same.
 
+    What it gives is a copy each time, so that nothing a network or a proxy writes to reaches another.
+
     Args:
         batches: (inputs, targets) on the network's device, un-augmented; targets may be None where there are no labels.
         loss: the task's loss.
         num_outputs: outputs of the network.
         seed: the run's seed.
+        is_shareable: whether the network is known to leave what it gets as it is (see `archsieve.space.SearchSpace`):
+            then what hooks see is not copied.
     """
 
     batches: tuple[tuple[Tensor, Tensor | None], ...]
     loss: Callable[[Tensor, Tensor], Tensor]
     num_outputs: int
     seed: int = 0
+    is_shareable: bool = False
     _needs: tuple[Need, ...] = field(default=("data", "labels", "gradients"), repr=False)
     _known: WeakKeyDictionary[nn.Module, dict[str, Any]] = field(default_factory=WeakKeyDictionary, repr=False)
 
@@ -57,7 +63,7 @@ class Probe:
     def inputs(self) -> Tensor:
         """Inputs of the first batch, shape (n, ...)."""
         self._check("data")
-        return self.batches[0][0]
+        return self.batches[0][0].clone()
 
     @property
     def targets(self) -> Tensor:
@@ -83,7 +89,11 @@ class Probe:
         inputs, targets = self.batches[index]
         if targets is None:
             raise ScoringError("Labels are needed, and the task has none.")
-        return inputs, targets
+        return inputs.clone(), targets.clone()
+
+    def apart(self, tensor: Tensor) -> Tensor:
+        """Return what a hook hands to the network in place of a tensor it keeps: one that nothing written reaches."""
+        return tensor if self.is_shareable else tensor.clone()
 
     @property
     def device(self) -> str:
@@ -149,7 +159,13 @@ class Proxy:
     source: str = ""
 
     def __call__(self, network: nn.Module, probe: Probe, **options: Any) -> float:
-        """Return the score, higher is better; the network is spoilt where `spoils`."""
+        """Return the score, higher is better; the network is spoilt where `spoils`.
+
+        Weights that the network computes anew in each pass are made plain ones first (see
+        `archsieve.estimators.computed_weights`).
+        """
+        if has_computed_weights(network):
+            network = with_plain_weights(network if self.spoils else copy_network(network))
         with torch.set_grad_enabled("gradients" in self.needs):
             return float(self.function(network, probe.limited(self.needs), **options))
 

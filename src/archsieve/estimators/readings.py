@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archsieve.errors import EstimatorError, ScoringError, SettingError
-from archsieve.networks import outputs_of
+from archsieve.networks import first_tensor, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +64,17 @@ class Watch(TorchFunctionMode):
         return output
 
 
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Let attention in evaluation mode do its operations one by one, where they can be seen."""
+    is_fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(is_fused)
+
+
 class Reading(Protocol):
     """What is read off a network operation by operation: an immutable value, so that paths may share it."""
 
@@ -77,7 +88,7 @@ R = TypeVar("R", bound=Reading)
 def run_watched(piece: nn.Module, inputs: Tensor, reading: R) -> tuple[Tensor, R]:
     """Return the outputs of a piece, without gradients, and the reading after its operations."""
     seen = [reading]
-    with torch.no_grad(), Watch(after=lambda *call: seen.append(seen.pop().after(*call))):
+    with torch.no_grad(), plain_attention(), Watch(after=lambda *call: seen.append(seen.pop().after(*call))):
         outputs = piece(inputs)
     return outputs, seen[0]
 
@@ -88,9 +99,14 @@ class FeatureTap:
 
     Works by shapes: the head is the last convolution or linear layer. Where its input has no positions left, (n, c) or
     (n, c, 1, 1), the features are what they were last taken from. An immutable value, so that paths may share it.
+
+    Args:
+        count: items of the batch.
+        keep: returns what is kept of a tensor, a copy where the network may write to it later.
     """
 
     count: int
+    keep: Callable[[Tensor], Tensor]
     _vanished: Tensor | None = None  # the last tensor that lost its positions, behind a first layer
     _found: Tensor | None = None
 
@@ -98,9 +114,10 @@ class FeatureTap:
         """Return the tap after an operation."""
         vanishes = has_positions(inputs) and not has_positions(output) and output.shape[:1] == (self.count,)
         if operation in WEIGHTED:
-            found = inputs if self._vanished is None or has_positions(inputs) else self._vanished
-            return FeatureTap(self.count, inputs if vanishes else self._vanished, found)
-        return FeatureTap(self.count, inputs, self._found) if vanishes and self._found is not None else self
+            kept = self.keep(inputs)
+            found = kept if self._vanished is None or has_positions(inputs) else self._vanished
+            return replace(self, _vanished=kept if vanishes else self._vanished, _found=found)
+        return replace(self, _vanished=self.keep(inputs)) if vanishes and self._found is not None else self
 
     def features(self) -> Tensor:
         """Return the features, (n, ...).
@@ -111,6 +128,29 @@ class FeatureTap:
         if self._found is None:
             raise ScoringError("The features before the head are asked for, and this network has no layer.")
         return self._found
+
+
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Return the batch normalisations of a network."""
+    return [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
+def record_statistics(network: nn.Module, momentum: float) -> None:
+    """Let every batch normalisation record running statistics at this momentum, whatever it did before.
+
+    The network is put in evaluation mode (dropout is off, however it is written) and its batch normalisation in
+    training mode: it goes by the batch.
+    """
+    network.eval()
+    for norm in batch_norms(network):
+        norm.train()
+        norm.momentum = momentum
+        if norm.running_var is None:
+            norm.track_running_stats = True
+            device = next((p.device for p in network.parameters()), None)
+            norm.running_mean = torch.zeros(norm.num_features, device=device)
+            norm.running_var = torch.ones(norm.num_features, device=device)
+            norm.num_batches_tracked = torch.tensor(0, device=device)
 
 
 def has_positions(tensor: Tensor) -> bool:
@@ -134,14 +174,16 @@ def one_input(name: str) -> Iterator[None]:
         yield
     except ScoringError:
         raise
-    except ValueError as error:  # torch: "Expected more than 1 value per channel when training"
+    except ValueError as error:
+        if "Expected more than 1" not in str(error):  # value per channel, or spatial element, when training
+            raise
         raise ScoringError(f"{name} normalises a single input, which this network does not allow: {error}") from error
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
     """Return the weights of all convolutions, linear layers and attention projections by name.
 
-    No biases, no normalisation, no embeddings.
+    No biases, no normalisation, no embeddings. A weight that several layers have is returned once.
     """
     found: dict[str, Tensor] = {}
     for name, module in network.named_modules():
@@ -150,29 +192,66 @@ def weights(network: nn.Module) -> dict[str, Tensor]:
         elif isinstance(module, nn.MultiheadAttention):
             own = module.named_parameters(recurse=False)
             found.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
-    return found
+    first = {id(weight): name for name, weight in reversed(found.items())}
+    return {name: weight for name, weight in found.items() if first[id(weight)] == name}
+
+
+def check_finite(what: str, *tensors: Tensor) -> None:
+    """Check that what a proxy reads is made of finite numbers.
+
+    Raises:
+        ScoringError: it holds NaN or infinity.
+    """
+    if not tensors:
+        return
+    sums = torch.stack([tensor.detach().sum().float() for tensor in tensors])
+    if not bool(sums.isfinite().all()):  # or sums of large numbers overflow
+        for tensor in tensors:
+            if not bool(tensor.isfinite().all()):
+                kind = "NaN" if bool(tensor.isnan().any()) else "infinity"
+                raise ScoringError(f"The {what} of the network hold {kind}: a score of them would mean nothing.")
+
+
+def check_outputs(outputs: object) -> None:
+    """Check that a network puts out no NaN; what is no tensor is not looked at.
+
+    Raises:
+        ScoringError: it does.
+    """
+    with suppress(ScoringError):
+        outputs = first_tensor(outputs)
+    if isinstance(outputs, Tensor) and outputs.is_floating_point() and bool(outputs.isnan().any()):
+        raise ScoringError("The outputs of the network hold NaN: a score of it would mean nothing.")
 
 
 def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False) -> list[Tensor]:
     """Return the gradients of a scalar; zeros where it does not depend on one, or that is frozen.
 
     Raises:
-        ScoringError: it depends on none of them.
+        ScoringError: it depends on none of them, or gradients are no finite numbers.
     """
     if not torch.is_grad_enabled():
         raise EstimatorError("This proxy takes gradients without saying so: declare @proxy(needs=('gradients', ...)).")
     wanted = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
     if not output.requires_grad or not wanted:
         raise ScoringError("The network's output depends on none of its weights or inputs.")
-    found = iter(torch.autograd.grad(output, wanted, create_graph=create_graph, allow_unused=True))
+    slopes = torch.autograd.grad(output, wanted, create_graph=create_graph, allow_unused=True)
+    check_finite("gradients", *(g for g in slopes if g is not None))
+    found = iter(slopes)
     known = [next(found) if x.requires_grad else None for x in inputs]
     return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, known, strict=True)]
 
 
 def loss_of(network: nn.Module, probe: Probe, batch: int = 0) -> Tensor:
-    """Return the loss on a batch."""
+    """Return the loss on a batch.
+
+    Raises:
+        ScoringError: it is no finite number.
+    """
     inputs, targets = probe.batch(batch)
-    return probe.loss(outputs_of(network, inputs), targets)
+    loss = probe.loss(outputs_of(network, inputs), targets)
+    check_finite("losses", loss)
+    return loss
 
 
 class BackwardPass(NamedTuple):
@@ -193,8 +272,12 @@ def backward_pass(network: nn.Module, probe: Probe) -> BackwardPass:
 
 def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
     calls: list[tuple[nn.Module, Tensor]] = []
-    layers = [m for m in network.modules() if isinstance(m, LAYERS)]
-    handles = [m.register_forward_hook(lambda module, inputs, output: calls.append((module, output))) for m in layers]
+
+    def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        calls.append((module, output))
+        return probe.apart(output)
+
+    handles = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, LAYERS)]
     try:
         loss = loss_of(network, probe)
     finally:
@@ -219,8 +302,8 @@ def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
         raise ScoringError("The inputs are no real numbers, so that outputs have no gradient by them.")
 
     def jacobian() -> Tensor:
-        inputs = probe.inputs.clone().requires_grad_(True)
-        (gradient,) = gradients(outputs_of(network, inputs).sum(), [inputs])
+        inputs = probe.inputs.requires_grad_(True)
+        (gradient,) = gradients(outputs_of(network, probe.apart(inputs)).sum(), [inputs])
         return gradient.flatten(1).cpu().double()
 
     return probe.once(network, "jacobian", jacobian)

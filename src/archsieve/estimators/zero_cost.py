@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, fields
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
-from torch import nn
+import torch
 
-from archsieve.errors import PartialScoringError, ScoringError, SettingError
+from archsieve.errors import ArchsieveError, PartialScoringError, ScoringError, SettingError, describe_error
 from archsieve.estimator import Price
+from archsieve.estimators.computed_weights import copy_network, with_plain_weights
 from archsieve.estimators.meter import score_chain
 from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.proxy import Probe
-from archsieve.networks import build_network, build_supernet, channels_last, drawing, laid_out
+from archsieve.networks import as_inputs, build_network, build_supernet, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
 from archsieve.task import count_items
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from torch import nn
 
     from archsieve.estimator import Context, Scores
+    from archsieve.estimators.proxy import MeterFactory, Proxy
     from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.chain import Chain
     from archsieve.task import Task
+
+_Outcome: TypeAlias = float | str  # a score, or why there is none
+_Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options
+
+
+_PREPARATION = 1  # raised whenever all proxies get their networks in another way
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,8 @@ class ZeroCost:
 
     @property
     def version(self) -> int:
-        """The proxy's version."""
-        return int(PROXIES[self.proxy].version)
+        """The proxy's version, and how networks are given to proxies since the second way of it."""
+        return int(PROXIES[self.proxy].version) + _PREPARATION
 
     def chunk_size(self, space: SearchSpace, task: Task) -> int:
         """Return more codes where they share prefixes."""
@@ -95,43 +107,47 @@ class ZeroCost:
     def score_group(self, members: Sequence[Any], archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the scores of all members, shape (n, k).
 
-        One network an architecture serves all proxies; in a space whose networks are chains, those that only look at
-        forward passes walk the tree of common prefixes instead.
+        Where the space lets proxies share (`SearchSpace.is_shareable`), one network an architecture serves all of them,
+        and if networks are chains, proxies that only look at forward passes walk the tree of common prefixes instead.
+        Elsewhere each proxy gets a network of its own. A proxy that fails on a network costs that score only.
+
+        Raises:
+            PartialScoringError: some could not be scored; says which, and gives the scores of the rest.
         """
         proxies = {member.name: (PROXIES[member.proxy], dict(member.options)) for member in members}
         probe = self._probe(ctx, max(proxy.batches for proxy, _ in proxies.values()))
-        chain = self._chain(ctx) if any(proxy.meter for proxy, _ in proxies.values()) else None
-        found: dict[str, dict[Architecture, float | str]] = {name: {} for name in proxies}
-        whole = {}
-        for name, (proxy, options) in proxies.items():
-            if chain is not None and proxy.meter is not None:
-                own = copy.deepcopy(chain) if proxy.spoils else chain
-                found[name] = score_chain(proxy.meter(own, probe.limited(proxy.needs), **options), own, archs)
-            else:
-                whole[name] = proxy, options
-        for arch in archs if whole else ():
-            network = self._network(arch, ctx)
-            for name, (proxy, options) in whole.items():
-                try:
-                    with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
-                        found[name][arch] = proxy(copy.deepcopy(network) if proxy.spoils else network, probe, **options)
-                except ScoringError as error:
-                    found[name][arch] = str(error)
+        found = self._score_paths({n: p for n, p in proxies.items() if p[0].meter is not None}, archs, probe, ctx)
+        alone = {name: chosen for name, chosen in proxies.items() if name not in found}
+        for name in alone:
+            found[name] = {}
+        for arch in archs if alone else ():
+            network = _Networks(self, arch, ctx)
+            for name, (proxy, options) in alone.items():
+                found[name][arch] = network.score(proxy, probe, options)
         return _columns([[found[member.name][arch] for member in members] for arch in archs])
 
-    def _network(self, arch: Architecture, ctx: Context) -> nn.Module:
+    def _score_paths(
+        self, proxies: Mapping[str, _Chosen], archs: Sequence[Architecture], probe: Probe, ctx: Context
+    ) -> dict[str, dict[Architecture, _Outcome]]:
+        """Return, by name, the scores of those proxies for which the paths of a chain could share prefixes."""
+        found: dict[str, dict[Architecture, _Outcome]] = {}
+        if not proxies or not self._shares(ctx.space, ctx.task):
+            return found
+        chain = cast("Chain", laid_out(build_supernet(ctx.space, ctx.task, ctx.seed), ctx.device))
+        for name, (proxy, options) in proxies.items():
+            own = copy.deepcopy(chain) if proxy.spoils else chain
+            meter = cast("MeterFactory", proxy.meter)
+            with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
+                scores = score_chain(meter(own, probe.limited(proxy.needs), **options), own, archs, ctx.device)
+            if scores is not None:
+                found[name] = scores
+        return found
+
+    def network(self, arch: Architecture, ctx: Context) -> nn.Module:
+        """Return the network of an architecture as proxies get it."""
         seed = derive_seed(ctx.seed, "init", *arch) if self.init == "per_architecture" else ctx.seed
         network = build_network(ctx.space, arch, ctx.task, seed, as_built=self.init == "as_built")
-        return laid_out(network, ctx.device)
-
-    def _chain(self, ctx: Context) -> nn.Module | None:
-        """Return the network of all paths, with the weights each has alone; None where the space is no chain."""
-        if not self._shares(ctx.space, ctx.task):
-            return None
-        supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
-        # Dropout draws in the order of evaluation, which a tree changes.
-        draws = any(isinstance(m, nn.modules.dropout._DropoutNd) for m in supernet.modules())
-        return None if draws else laid_out(supernet, ctx.device)
+        return with_plain_weights(laid_out(network, ctx.device))
 
     def _shares(self, space: SearchSpace, task: Task) -> bool:
         """Whether networks have the weights of common prefixes in common."""
@@ -141,11 +157,51 @@ class ZeroCost:
         batches = ctx.task.batches(
             "train", batch_size=self.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
         )
-        drawn = tuple((channels_last(inputs), targets) for inputs, targets in islice(batches, count))
-        return Probe(drawn, ctx.task.loss, ctx.task.num_outputs, ctx.seed)
+        drawn = tuple((as_inputs(inputs), targets) for inputs, targets in islice(batches, count))
+        return Probe(drawn, ctx.task.loss, ctx.task.num_outputs, ctx.seed, ctx.space.is_shareable)
 
 
-def _columns(rows: Sequence[Sequence[float | str]]) -> Scores:
+class _Networks:
+    """One architecture's network for one proxy after the other: the same one where they may share it, else new ones."""
+
+    def __init__(self, estimator: ZeroCost, arch: Architecture, ctx: Context) -> None:
+        self._make = partial(estimator.network, arch, ctx)
+        self._ctx = ctx
+        self._original: nn.Module | None = None  # shared, or copied
+        self._spare: list[nn.Module] | None = None
+
+    def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any]) -> _Outcome:
+        """Return a proxy's score, or why there is none."""
+        try:
+            network = self._next(proxy)
+            with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
+                return proxy(network, probe, **options)
+        except ScoringError as error:
+            return str(error)
+        except ArchsieveError:  # a setting, or a proxy that says less than it needs: wrong for every network
+            raise
+        except Exception as error:
+            if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            return describe_error(error)
+
+    def _next(self, proxy: Proxy) -> nn.Module:
+        if self._ctx.space.is_shareable:
+            if self._original is None:
+                self._original = self._make()
+            return copy.deepcopy(self._original) if proxy.spoils else self._original
+        if self._original is not None:
+            return copy_network(self._original)
+        if self._spare is None:
+            one, other = self._make(), self._make()
+            if one is other:  # a factory that keeps its network: a proxy that got it would spoil it for all later ones
+                self._original = one
+                return copy_network(one)
+            self._spare = [other, one]
+        return self._spare.pop() if self._spare else self._make()
+
+
+def _columns(rows: Sequence[Sequence[_Outcome]]) -> Scores:
     """Return the scores (n, k); a text says why there is none.
 
     Raises:

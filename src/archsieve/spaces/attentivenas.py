@@ -71,6 +71,7 @@ class AttentiveNAS(SearchSpace):
     """
 
     name: ClassVar[str] = "attentivenas"  # type: ignore[misc]
+    is_shareable: ClassVar[bool] = True
 
     resolutions: tuple[int, ...] = (192, 224, 256, 288)
     widths: tuple[tuple[int, ...], ...] = (

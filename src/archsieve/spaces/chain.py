@@ -6,7 +6,7 @@ the same initial weights, wherever it occurs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from torch import nn
 
@@ -37,6 +37,9 @@ class ChainBlocks(Protocol):
 class Chain(nn.Module):
     """Stem, `choices[position][option]` and head; a supernet if there is more than one path.
 
+    Being one is a promise: the outputs of a path are those of its pieces, one after the other, and of nothing else.
+    `archsieve.testing.SpaceContract` tests it. A subclass with a `forward` of its own is not taken for a chain.
+
     Args:
         space: the space it belongs to.
         task: what it is for.
@@ -59,8 +62,13 @@ class Chain(nn.Module):
         """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
         x = self.stem(inputs)
         for position, option in enumerate(arch or self._path):
-            x = self.choices[position][str(option)](x)  # type: ignore[index]
+            x = self.piece(position, option)(x)
         return self.head(x)  # type: ignore[no-any-return]
+
+    def piece(self, position: int, option: int) -> nn.Module:
+        """Return one option of one choice."""
+        options = cast("nn.ModuleDict", self.choices[position])
+        return options[str(option)]
 
     def extract(self, arch: Architecture) -> nn.Module:
         """Return the path as a network of its own, with copies of the weights."""

@@ -59,6 +59,7 @@ class DARTS(SearchSpace):
     """
 
     name: ClassVar[str] = "darts"  # type: ignore[misc]
+    is_shareable: ClassVar[bool] = True
 
     width: int = 32
     layers: int = 8

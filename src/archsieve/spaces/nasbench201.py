@@ -54,6 +54,7 @@ class NASBench201(SearchSpace):
     """
 
     name: ClassVar[str] = "nasbench201"  # type: ignore[misc]
+    is_shareable: ClassVar[bool] = True
 
     width: int = 16
     cells: int = 5

@@ -45,6 +45,7 @@ class NASBenchMacro(SearchSpace):
     """
 
     name: ClassVar[str] = "nasbench-macro"  # type: ignore[misc]
+    is_shareable: ClassVar[bool] = True
 
     stem_width: int = 32
     widths: tuple[int, ...] = (64, 128, 256)

@@ -117,6 +117,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
     """
 
     name: ClassVar[str] = "topformer"  # type: ignore[misc]
+    is_shareable: ClassVar[bool] = True
     version: ClassVar[int] = 2
 
     family: str = "base"
@@ -228,6 +229,7 @@ class HandMadeTopFormers(_Layouts):
     """
 
     name: ClassVar[str] = "topformer-hand-made"  # type: ignore[misc]
+    is_shareable: ClassVar[bool] = True
     version: ClassVar[int] = 2
 
     @property

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.drop_path import set_drop_path
-from archsieve.networks import channels_last, drawing, laid_out, seed_draws
+from archsieve.networks import as_inputs, drawing, laid_out, seed_draws
 from archsieve.randomness import derive_seed, generator
 from archsieve.training.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
@@ -263,7 +263,7 @@ class Trainer:
     def _losses(self, batch: Batch, choices: np.random.Generator) -> Iterator[Tensor]:
         """Yield the loss of each output of a batch."""
         inputs, targets = batch
-        outputs = iter(self.forward(channels_last(inputs), choices))
+        outputs = iter(self.forward(as_inputs(inputs), choices))
         while (loss := self._next_loss(outputs, targets)) is not None:
             yield loss
 

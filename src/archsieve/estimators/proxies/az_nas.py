@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.computed_weights import copy_network
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import LAYERS, gradients
+from archsieve.estimators.readings import LAYERS, check_finite, check_outputs, gradients
 from archsieve.networks import first_tensor, outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from archsieve.estimators.proxy import Probe
 
@@ -79,36 +79,72 @@ def az_trainability(network: nn.Module, probe: Probe) -> float:
 
 
 def _reading(network: nn.Module, probe: Probe) -> BlockReading:
-    return probe.once(network, "az_nas", lambda: _read(copy.deepcopy(network), probe))
+    return probe.once(network, "az_nas", lambda: _read(copy_network(network), probe))
+
+
+class _Calls:
+    """The calls of a network's blocks: the input of each, cut off from what is before, and its output."""
+
+    def __init__(self, network: nn.Module, probe: Probe) -> None:
+        self.modules: list[nn.Module] = []
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        self._probe = probe
+        self._open: list[Tensor] = []
+        for block in _blocks(network):
+            block.register_forward_pre_hook(self._cut, with_kwargs=True)
+            block.register_forward_hook(self._keep)
+
+    def _cut(self, module: nn.Module, arguments: Any, named: Any) -> tuple[Any, Any]:
+        """Cut off every tensor a block gets: others than the first come from other blocks, with their own Jacobians."""
+        leaves: list[Tensor] = []
+
+        def cut(tensor: Tensor) -> Tensor:
+            if leaves or not tensor.is_floating_point():
+                return tensor.detach()
+            leaves.append(tensor.detach().requires_grad_())
+            return self._probe.apart(leaves[0])
+
+        cut_arguments = _mapped(arguments, cut), _mapped(named, cut)
+        if not leaves:
+            raise ScoringError(f"AZ-NAS looks at what a block gets, and the {type(module).__name__} gets no tensor.")
+        self._open += leaves
+        return cut_arguments
+
+    def _keep(self, module: nn.Module, arguments: object, output: object) -> None:
+        self.modules.append(module)
+        self.inputs.append(self._open.pop())
+        self.outputs.append(self._probe.apart(first_tensor(output)))
+
+
+def _mapped(arguments: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return arguments with every tensor changed, those in lists, tuples and dictionaries included."""
+    if isinstance(arguments, Tensor):
+        return change(arguments)
+    if isinstance(arguments, dict):
+        return {name: _mapped(value, change) for name, value in arguments.items()}
+    if isinstance(arguments, list | tuple):
+        values = [_mapped(value, change) for value in arguments]
+        return type(arguments)(*values) if hasattr(arguments, "_fields") else type(arguments)(values)
+    return arguments
 
 
 def _read(network: nn.Module, probe: Probe) -> BlockReading:
     """Run noise forward through the network and signs backward through each block alone."""
     _draw_kaiming(network, probe)
-    calls: list[tuple[nn.Module, Tensor, Tensor]] = []
-
-    def cut(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        # What else a block gets is cut off too: it comes from other blocks, whose Jacobians are their own.
-        others = (a.detach() if isinstance(a, Tensor) else a for a in arguments[1:])
-        return (arguments[0].detach().requires_grad_(), *others)
-
-    def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: object) -> None:
-        calls.append((module, arguments[0], first_tensor(output)))
-
-    for block in _blocks(network):
-        block.register_forward_pre_hook(cut)
-        block.register_forward_hook(keep)
-    outputs_of(network, probe.noise("az_nas"))
-    if not calls:
+    calls = _Calls(network, probe)
+    check_outputs(outputs_of(network, probe.noise("az_nas")))
+    if not calls.modules:
         raise ScoringError("AZ-NAS reads a network block by block, and this network has no block.")
-    signs = [_signs(output, probe, i) for i, (_, _, output) in enumerate(calls)]
-    total = torch.stack([(output * v).sum() for (_, _, output), v in zip(calls, signs, strict=True)]).sum()
-    backward = gradients(total, [inputs for _, inputs, _ in calls])
+    check_finite("features", *calls.outputs)
+    signs = [_signs(output, probe, i) for i, output in enumerate(calls.outputs)]
+    total = torch.stack([(output * v).sum() for output, v in zip(calls.outputs, signs, strict=True)]).sum()
+    backward = gradients(total, calls.inputs)
     return BlockReading(
-        [_entropy(_channels_first(module, output.detach())) for module, _, output in calls],
+        [_entropy(_channels_first(*call)) for call in zip(calls.modules, calls.outputs, strict=True)],
         [
             None if torch.equal(g, v) else _singular_value(_channels_first(module, g), _channels_first(module, v))
-            for (module, _, _), g, v in zip(calls, backward, signs, strict=True)
+            for module, g, v in zip(calls.modules, backward, signs, strict=True)
         ],
     )
 
@@ -154,14 +190,23 @@ def _channels_first(block: nn.Module, tensor: Tensor) -> Tensor:
 
 
 def _entropy(features: Tensor) -> float:
-    rows = features.movedim(1, -1).flatten(0, -2)
-    values = torch.linalg.eigvalsh(torch.cov(rows.T).reshape(rows.shape[1], -1).double()).clamp(min=0)
+    rows = features.detach().movedim(1, -1).flatten(0, -2)
+    values = torch.linalg.eigvalsh(torch.cov(rows.T).reshape(rows.shape[1], -1).cpu().double()).clamp(min=0)
     shares = values / values.sum()
     return float(torch.special.entr(shares).sum()) if values.sum() > 0 else 0.0
 
 
 def _singular_value(backward: Tensor, signs: Tensor) -> float:
-    """Return the largest singular value of the mean over positions of backward (n, c, ...) times signs (n, d, ...)."""
+    """Return the largest singular value of the mean over positions of backward (n, c, ...) times signs (n, d, ...).
+
+    Raises:
+        ScoringError: the block takes and gives positions of another number of sides.
+    """
+    if backward.dim() != signs.dim():
+        raise ScoringError(
+            f"AZ-NAS compares positions, and a block maps inputs of shape {tuple(backward.shape)} to outputs of shape "
+            f"{tuple(signs.shape)}."
+        )
     grid = [min(a, b) for a, b in zip(backward.shape[2:], signs.shape[2:], strict=True)]
     rows, columns = _by_position(backward, grid), _by_position(signs, grid)
     return float(torch.linalg.matrix_norm(rows.T @ columns / len(rows), 2))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import gradients, weights
+from archsieve.estimators.readings import check_finite, gradients, record_statistics, weights
 from archsieve.networks import outputs_of
 
 if TYPE_CHECKING:
@@ -33,18 +33,16 @@ def gradsign(network: nn.Module, probe: Probe) -> float:
     signs = [torch.zeros_like(w) for w in layers]
     for item in range(len(inputs)):
         one = slice(item, item + 1)
-        for total, g in zip(
-            signs, gradients(probe.loss(outputs_of(network, inputs[one]), targets[one]), layers), strict=True
-        ):
-            total += g.sign()
+        loss = probe.loss(outputs_of(network, inputs[one]), targets[one])
+        check_finite("losses", loss)
+        for total, gradient in zip(signs, gradients(loss, layers), strict=True):
+            total += gradient.sign()
     return sum(float(total.abs().sum()) for total in signs)
 
 
 def _hold_statistics(network: nn.Module, probe: Probe) -> None:
-    """Put the network in evaluation mode with the batch's own statistics in every normalisation that keeps some."""
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.momentum = 1.0
+    """Put the network in evaluation mode with the batch's own statistics in every batch normalisation."""
+    record_statistics(network, momentum=1.0)
     with torch.no_grad():
         outputs_of(network, probe.inputs)
     network.eval()

@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import gradients, weights
+from archsieve.estimators.readings import check_finite, gradients, weights
 from archsieve.estimators.second_derivatives import FastSecondDerivatives
 from archsieve.networks import outputs_of
 
@@ -32,6 +32,7 @@ def grasp(network: nn.Module, probe: Probe) -> float:
         # The only attention whose gradient has a gradient.
         with sdpa_kernel(SDPBackend.MATH), FastSecondDerivatives():
             loss = probe.loss(outputs_of(network, inputs), targets)
+            check_finite("losses", loss)
             first = gradients(loss, layers, create_graph=True)
         product = sum((g.detach() * g).sum() for g in first)
         second = gradients(product, layers)  # type: ignore[arg-type]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
+from archsieve.errors import ScoringError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import weights
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
+class Norms(NamedTuple):
+    """The sum so far, and which weights are in it."""
+
+    total: float
+    summed: frozenset[int] = frozenset()
+
+
 class L2NormMeter:
     """Sums the norms of the weights; nothing passes through the network."""
 
@@ -22,19 +31,27 @@ class L2NormMeter:
         """Return the meter of any network."""
         return cls()
 
-    def start(self) -> tuple[Tensors, float]:
+    def start(self) -> tuple[Tensors, Norms]:
         """Return no inputs, and a sum of nothing."""
-        return (), 0.0
+        return (), Norms(0.0)
 
-    def run(self, piece: nn.Module, tensors: Tensors, state: float) -> tuple[Tensors, float]:
-        """Return the sum with a piece's weights."""
-        for weight in weights(piece).values():
-            state += float(weight.detach().norm())
-        return tensors, state
+    def run(self, piece: nn.Module, tensors: Tensors, state: Norms) -> tuple[Tensors, Norms]:
+        """Return the sum with those of a piece's weights that are not in it."""
+        total, own = state.total, weights(piece).values()
+        for weight in own:
+            if id(weight) not in state.summed:
+                total += float(weight.detach().norm())
+        return tensors, Norms(total, state.summed.union(map(id, own)))
 
-    def finish(self, piece: nn.Module, tensors: Tensors, state: float) -> float:
-        """Return the sum."""
-        return self.run(piece, tensors, state)[1]
+    def finish(self, state: Norms) -> float:
+        """Return the sum.
+
+        Raises:
+            ScoringError: a weight is no finite number.
+        """
+        if not math.isfinite(state.total):
+            raise ScoringError("The weights of the network hold NaN or infinity: they have no norm.")
+        return state.total
 
 
 @proxy(meter=L2NormMeter.of, spoils=False, mode="none", source="arXiv 2101.08134")

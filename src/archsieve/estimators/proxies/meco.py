@@ -11,7 +11,7 @@ from torch import Tensor
 from archsieve.errors import SettingError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import ACTIVATIONS, WEIGHTED, is_pooling, one_input, run_watched
+from archsieve.estimators.readings import ACTIVATIONS, WEIGHTED, check_finite, is_pooling, one_input, run_watched
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,9 +65,9 @@ class MeCoMeter:
             output, state = run_watched(piece, tensors[0], state)
         return (output,), state
 
-    def finish(self, piece: nn.Module, tensors: Tensors, state: Independence) -> float:
+    def finish(self, state: Independence) -> float:
         """Return the sum."""
-        return self.run(piece, tensors, state)[1].total
+        return state.total
 
 
 @proxy(meter=MeCoMeter.of, spoils=False, source="NeurIPS 2023, Jiang et al.")
@@ -97,5 +97,6 @@ def _least_eigenvalue(channels: Tensor) -> float:
     count, positions = channels.shape
     if positions <= count or count < 2:
         return 0.0
-    matrix = torch.corrcoef(channels.double()).nan_to_num(nan=0.0)
+    check_finite("feature maps", channels)
+    matrix = torch.corrcoef(channels.cpu().double()).nan_to_num(nan=0.0)
     return float(torch.linalg.eigvalsh(matrix)[0])

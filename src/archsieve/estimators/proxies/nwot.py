@@ -38,16 +38,15 @@ class NWOTMeter(ActivationMeter[Agreement]):
         kernel, units = _agreement(on)
         return Agreement(state.kernel + kernel, state.units + units)
 
-    def finish(self, piece: nn.Module, tensors: Tensors, state: Agreement) -> float:
+    def finish(self, state: Agreement) -> float:
         """Return log|det K|.
 
         Raises:
             ScoringError: the network has no activation that counts.
         """
-        kernel, units = self.run(piece, tensors, state)[1]
-        if not units:
+        if not state.units:
             raise ScoringError("nwot counts activations, and this network has none that counts.")
-        return float(torch.linalg.slogdet(kernel).logabsdet)
+        return float(torch.linalg.slogdet(state.kernel).logabsdet)
 
 
 @proxy(needs=("data",), meter=NWOTMeter.of, spoils=False, source="arXiv 2006.04647")
@@ -76,4 +75,4 @@ def _agreement(on: Tensor) -> tuple[Tensor, int]:
     """
     units, each = on.shape[1], on.sum(1)
     both = on @ on.T
-    return (units - each[:, None] - each[None, :] + 2 * both).double().cpu(), units
+    return (units - each[:, None] - each[None, :] + 2 * both).cpu().double(), units

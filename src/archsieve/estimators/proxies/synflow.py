@@ -38,23 +38,26 @@ def synflow_log(network: nn.Module, probe: Probe) -> float:
 
 def synaptic_flow(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of |W * dR/dW| of the network in absolute values and double precision."""
+    if torch.device(probe.device).type == "mps":  # which has no double precision
+        network.cpu()
     network.double()
     with torch.no_grad():
         for tensor in (*network.parameters(), *network.buffers()):
             if tensor.is_floating_point():  # a mask has no sign
                 tensor.abs_()
     layers = list(weights(network).values())
-    ones = torch.ones_like(probe.blank()[:1], dtype=torch.float64)
+    device = next((p.device for p in network.parameters()), None)
+    ones = torch.ones_like(probe.blank()[:1], dtype=torch.float64, device=device)
     flows = gradients(outputs_of(network, ones).sum(), layers)
     return sum((w * g).abs().sum().item() for w, g in zip(layers, flows, strict=True))
 
 
 def without_batch_norm(network: nn.Module) -> nn.Module:
     """Return the network with every batch normalisation replaced by an identity, in place."""
-    for name, module in list(network.named_modules()):
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, _Through())
+    for parent in list(network.modules()):
+        for name, child in parent._modules.items():  # by each of the names that a shared one has
+            if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                parent._modules[name] = _Through()
     return network
 
 

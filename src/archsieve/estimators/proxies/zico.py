@@ -27,7 +27,7 @@ def zico(network: nn.Module, probe: Probe) -> float:
     second = gradients(loss_of(network, probe, 1), list(weights(network).values()))
     score = 0.0
     for (_, g), h in zip(backward_pass(network, probe).weights, second, strict=True):
-        pair = torch.stack((g, h)).double()
+        pair = torch.stack((g.cpu(), h.cpu())).double()
         mean, deviation = pair.abs().mean(0), pair.std(0, correction=0)
         total = float((mean / deviation)[deviation > 0].sum())
         score += math.log(total) if total > 0 else 0.0

@@ -1,0 +1,71 @@
+"""Weights that a network computes anew in each pass (weight or spectral normalisation, pruning), made plain ones."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
+
+
+def has_computed_weights(network: nn.Module) -> bool:
+    """Whether a module of the network computes one of its own tensors when it is called."""
+    return any(parametrize.is_parametrized(m) or any(True for _ in _hooks(m)) for m in network.modules())
+
+
+@torch.enable_grad()  # a weight then says whether it is trained
+def with_plain_weights(network: nn.Module) -> nn.Module:
+    """Return the network with every computed weight replaced by a parameter of the value that it has in a first pass.
+
+    A proxy then reads, redraws and differentiates the weights that a layer multiplies by, and not what they are
+    computed from. In place; a network without computed weights is left as it is.
+    """
+    for module in list(network.modules()):
+        for key, hook in list(_hooks(module)):
+            name = getattr(hook, "name", None) or hook._tensor_name
+            hook(module, ())
+            value = getattr(module, name)
+            del module._forward_pre_hooks[key]
+            hook.remove(module)
+            _set(module, name, value)
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
+                several = not hasattr(module.parametrizations[name], "original")  # type: ignore[index]
+                value = getattr(module, name)
+                parametrize.remove_parametrizations(module, name, leave_parametrized=several)
+                _set(module, name, value)
+    return network
+
+
+def copy_network(network: nn.Module) -> nn.Module:
+    """Return a copy; tensors that a module computed and kept as attributes are copied without their history."""
+    memo: dict[int, Any] = {}
+    for module in network.modules():
+        for value in vars(module).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    return copy.deepcopy(network, memo)
+
+
+def _hooks(module: nn.Module) -> Iterator[tuple[int, Any]]:
+    return ((key, hook) for key, hook in module._forward_pre_hooks.items() if isinstance(hook, _HOOKS))
+
+
+def _set(module: nn.Module, name: str, value: Tensor) -> None:
+    """Make a tensor a parameter of the module, in the place and with the need of a gradient that it had."""
+    requires_grad = value.requires_grad
+    module._parameters.pop(name, None)
+    module._buffers.pop(name, None)
+    vars(module).pop(name, None)
+    module.register_parameter(name, nn.Parameter(value.detach().clone(), requires_grad))
