@@ -40,10 +40,11 @@ def with_plain_weights(network: nn.Module) -> nn.Module:
             hook.remove(module)
             _set(module, name, value)
         if parametrize.is_parametrized(module):
-            for name in list(module.parametrizations):  # type: ignore[arg-type]
-                several = not hasattr(module.parametrizations[name], "original")  # type: ignore[index]
-                value = getattr(module, name)
-                parametrize.remove_parametrizations(module, name, leave_parametrized=several)
+            values = {name: getattr(module, name) for name in module.parametrizations}  # type: ignore[union-attr]
+            del module._modules["parametrizations"]
+            # torch's own removal changes the class, which copies of the module have too.
+            module.__class__ = type(module).__bases__[0]
+            for name, value in values.items():
                 _set(module, name, value)
     return network
 

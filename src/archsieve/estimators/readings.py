@@ -303,7 +303,9 @@ def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
 
     def jacobian() -> Tensor:
         inputs = probe.inputs.requires_grad_(True)
-        (gradient,) = gradients(outputs_of(network, probe.apart(inputs)).sum(), [inputs])
+        outputs = outputs_of(network, probe.apart(inputs))
+        check_finite("outputs", outputs)
+        (gradient,) = gradients(outputs.sum(), [inputs])
         return gradient.flatten(1).cpu().double()
 
     return probe.once(network, "jacobian", jacobian)
