@@ -8,14 +8,18 @@ Each law is a test of its own; it is checked on a few samples.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 
 from archsieve.costs import CostName, cost_of
+from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimator import Context, Grouped, fingerprint
-from archsieve.networks import build_network, build_supernet, drawing
+from archsieve.estimators.prefixes import is_chain, walk
+from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.networks import build_network, build_supernet, drawing, outputs_of
 from archsieve.space import check
 from archsieve.tasks.synthetic import Synthetic
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 5
 COSTS: tuple[CostName, ...] = ("params", "macs")
+SHARED = ("l2_norm", "nwot", "zen", "meco", "snip", "fisher", "jacov", "az_trainability")
+"""Proxies that look at networks in different ways: weights, passes, hooks, gradients."""
 
 
 def _sample(space: SearchSpace, count: int = SAMPLES) -> list[Architecture]:
@@ -39,6 +45,33 @@ def _sample(space: SearchSpace, count: int = SAMPLES) -> list[Architecture]:
 def _expect(holds: bool, law: str) -> None:
     if not holds:
         raise AssertionError(law)
+
+
+def _noise(task: Task, count: int = 4) -> torch.Tensor:
+    return torch.randn(count, *task.input_shape, generator=torch.Generator().manual_seed(0))
+
+
+class _Apart:
+    """A space that offers what another does, and does not let proxies share."""
+
+    is_shareable = False
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._space, name)
+
+
+def _outcomes(members: list[ZeroCost], archs: list[Architecture], ctx: Context) -> list[bytes | str]:
+    """Return every score to the bit, or why there is none, architecture by architecture."""
+    reasons: dict[tuple[int, int], str] = {}
+    try:
+        scores = members[0].score_group(members, archs, ctx)
+    except PartialScoringError as failed:
+        scores, reasons = failed.scores, failed.reasons
+    places = [(i, k) for i in range(len(archs)) for k in range(len(members))]
+    return [reasons.get(place, scores[place].tobytes()) for place in places]
 
 
 class SpaceContract:
@@ -75,13 +108,74 @@ class SpaceContract:
 
     def test_networks_fit_the_task(self) -> None:
         """A network maps a batch of the task to its outputs, with the same weights for the same seed."""
-        inputs = torch.zeros(2, *self.task.input_shape)
+        inputs = _noise(self.task, 2)
         for arch in _sample(self.space, 2):
             one, other = (build_network(self.space, arch, self.task, 0).eval() for _ in range(2))
-            outputs = one(inputs)
+            with drawing(0):
+                outputs = one(inputs.clone())
+            with drawing(0):
+                again = other(inputs.clone())
             shapes = [(2, self.task.num_outputs, *positions) for positions in ((), self.task.input_shape[1:])]
             _expect(tuple(outputs.shape) in shapes, f"outputs have shape {tuple(outputs.shape)}")
-            _expect(bool(torch.equal(outputs, other(inputs))), "two builds by one seed differ")
+            _expect(bool(torch.equal(outputs, again)), "two builds by one seed differ")
+
+    def test_shareable_networks_leave_inputs_and_keep_no_state(self) -> None:
+        """Where proxies may share, a pass changes neither its inputs nor what the next pass gives."""
+        if not self.space.is_shareable:
+            return
+        for arch in _sample(self.space, 2):
+            network, inputs = build_network(self.space, arch, self.task, 0), _noise(self.task)
+            given, outputs = inputs.clone(), []
+            for _ in range(2):
+                with drawing(0), torch.no_grad():  # the same dropout
+                    outputs.append(outputs_of(network, given))
+                _expect(bool(torch.equal(inputs, given)), f"the network of {arch} writes to its inputs")
+            _expect(bool(torch.equal(*outputs)), f"the network of {arch} keeps a state that its outputs depend on")
+
+    def test_shareable_pieces_leave_what_they_get(self) -> None:
+        """Where paths may share, no piece of a chain writes to what the others get too."""
+        supernet: Any = build_supernet(self.space, self.task, 0) if hasattr(self.space, "supernet") else None
+        if not (self.space.is_shareable and is_chain(supernet)):
+            return
+        before = supernet.stem(_noise(self.task)).detach()
+        for position, options in enumerate(self.space.choices):
+            for option in range(options):
+                given = before.clone()
+                after = supernet.piece(position, option)(given).detach()
+                _expect(bool(torch.equal(given, before)), f"option {option} of choice {position} writes to its input")
+            before = after
+
+    def test_a_chain_walks_as_it_runs(self) -> None:
+        """The outputs of a chain's path are those of its pieces, one after the other."""
+        supernet: Any = build_supernet(self.space, self.task, 0) if hasattr(self.space, "supernet") else None
+        if not is_chain(supernet):
+            return
+        archs, inputs = _sample(self.space, 2), _noise(self.task)
+        for training in (True, False):
+            supernet.train(training)
+            for arch, before_head in walk(supernet, archs, inputs.clone(), lambda piece, x: piece(x.clone())):
+                with drawing(0):
+                    walked = supernet.head(before_head)
+                with drawing(0):
+                    run = supernet(inputs.clone(), arch)
+                _expect(bool(torch.equal(walked, run)), f"the walk through the pieces of {arch} gives other outputs")
+
+    def test_sharing_changes_no_score(self, tmp_path: Path) -> None:
+        """Where proxies may share, scores in company equal those of networks and batches of their own."""
+        if not self.space.is_shareable:
+            return
+        shared = Context(self.space, self.task, tmp_path)
+        apart = Context(cast("SearchSpace", _Apart(self.space)), self.task, tmp_path)
+        archs, members = _sample(self.space, 2), []
+        for member in (ZeroCost(name, batch_size=2) for name in SHARED):
+            with suppress(SettingError):  # the task's loss is not for what these networks put out
+                _outcomes([member], archs[:1], shared)
+                members.append(member)
+        together = _outcomes(members, archs, shared)
+        for i, arch in enumerate(archs):
+            for k, member in enumerate(members):
+                (alone,) = _outcomes([member], [arch], apart)
+                _expect(together[i * len(members) + k] == alone, f"{member.name} of {arch} depends on its company")
 
     def test_costs_equal_counts(self) -> None:
         """What a space says in closed form is what is counted on the network."""
@@ -144,7 +238,9 @@ class EstimatorContract:
         _expect(scores.shape == (len(archs),), f"scores have shape {scores.shape}")
         backwards = np.asarray(self.estimator.score(archs[::-1], ctx))[::-1]
         _expect(np.array_equal(scores, backwards, equal_nan=True), "scores depend on the order")
-        _expect(self._equal(scores[:1], self.estimator.score(archs[:1], ctx)), "scores depend on the company")
+        for i in range(len(archs)):
+            alone = self.estimator.score(archs[i : i + 1], ctx)
+            _expect(self._equal(scores[i : i + 1], alone), f"the score of {archs[i]} depends on its company")
 
     def test_scores_leave_random_state_alone(self, tmp_path: Path) -> None:
         """The caller's generators are untouched."""

@@ -196,7 +196,9 @@ class Attention(nn.Module):
 
 BLOCKS = {
     "plain": sequence,
-    "in-place activations": lambda: nn.Sequential(nn.ReLU(True), conv(bias=False), nn.BatchNorm2d(WIDTH), nn.SiLU(True)),
+    "in-place activations": lambda: nn.Sequential(
+        nn.ReLU(True), conv(bias=False), nn.BatchNorm2d(WIDTH), nn.SiLU(True)
+    ),
     "in place behind a layer": lambda: Do(add_behind_a_layer, layer=conv()),
     "in place at the head": lambda: Do(scale_at_the_head, layer=conv()),
     "in place by data": lambda: Do(write_to_data, layer=conv()),

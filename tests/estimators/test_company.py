@@ -25,9 +25,7 @@ def odd_codes():
     rng = np.random.default_rng(0)
     blocks = [rng.permutation(len(BLOCKS)) for _ in range(4)]
     firsts, seconds = np.concatenate(blocks[:2]), np.concatenate(blocks[2:])
-    return [
-        (i % len(INPUTS), int(firsts[i]), int(seconds[i]), int(rng.integers(len(OUTPUTS)))) for i in range(COUNT)
-    ]
+    return [(i % len(INPUTS), int(firsts[i]), int(seconds[i]), int(rng.integers(len(OUTPUTS)))) for i in range(COUNT)]
 
 
 def outcomes(proxies, archs, ctx):
