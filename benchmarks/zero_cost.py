@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 
@@ -49,7 +50,7 @@ def probe_of(space, *, channels_last=False):
     if channels_last:
         return probe
     (inputs, targets), *_ = probe.batches
-    return type(probe)(((inputs.contiguous(), targets),), probe.loss, probe.num_outputs, SEED)
+    return replace(probe, batches=((inputs.contiguous(), targets),))
 
 
 def score(name, network, probe):

@@ -74,7 +74,7 @@ class Plainly:
         for i, arch in enumerate(archs):
             try:
                 with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
-                    scores[i] = proxy(member._network(arch, ctx), probe)
+                    scores[i] = proxy(member.network(arch, ctx), probe)
             except ScoringError as error:
                 reasons[i, 0] = str(error)
         if reasons:

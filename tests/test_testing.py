@@ -309,14 +309,25 @@ def test_a_residual_supernet_is_scored_by_its_own_forward(tmp_path):
     np.testing.assert_allclose(one_shot.score(archs, ctx), expected, rtol=1e-6)
 
 
-def test_a_factory_that_keeps_its_network_gives_each_proxy_what_it_built(tmp_path):
-    kept = {}
+class KeepsNetworks(Paths):
+    kept: ClassVar[dict] = {}
 
-    class Keeping(Paths):
-        def build(self, arch, task):
-            return kept.setdefault(arch, super().build(arch, task))
+    def build(self, arch, task):
+        return self.kept.setdefault(arch, super().build(arch, task))
 
-    alone, together, chunked = alone_and_together(Keeping("pure"), ("zen", "snip", "synflow", "nwot"), tmp_path)
+
+class KeepsHeads(Paths):
+    kept: ClassVar[dict] = {}
+
+    def build(self, arch, task):
+        network = super().build(arch, task)
+        network.head = self.kept.setdefault("head", network.head)
+        return network
+
+
+@pytest.mark.parametrize("keeping", [KeepsNetworks, KeepsHeads])
+def test_a_factory_that_keeps_modules_gives_each_proxy_what_it_built(keeping, tmp_path):
+    alone, together, chunked = alone_and_together(keeping("pure"), ("zen", "snip", "synflow", "nwot"), tmp_path)
     fresh = alone_and_together(Paths("pure"), ("zen", "snip", "synflow", "nwot"), tmp_path)[0]
     for scores in (alone, together, chunked):
         np.testing.assert_array_equal(scores, fresh)

@@ -273,9 +273,9 @@ def backward_pass(network: nn.Module, probe: Probe) -> BackwardPass:
 def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
     calls: list[tuple[nn.Module, Tensor]] = []
 
-    def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        calls.append((module, output))
-        return probe.apart(output)
+    def keep(module: nn.Module, inputs: object, output: object) -> object:
+        calls.append((module, first_tensor(output)))
+        return probe.apart(output) if isinstance(output, Tensor) else output
 
     handles = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, LAYERS)]
     try:

@@ -194,8 +194,8 @@ class _Networks:
             return copy_network(self._original)
         if self._spare is None:
             one, other = self._make(), self._make()
-            if one is other:  # a factory that keeps its network: a proxy that got it would spoil it for all later ones
-                self._original = one
+            if not set(one.modules()).isdisjoint(other.modules()):
+                self._original = one  # a factory that keeps modules: a proxy that got them would spoil all later ones
                 return copy_network(one)
             self._spare = [other, one]
         return self._spare.pop() if self._spare else self._make()
