@@ -200,6 +200,61 @@ def test_published_darts_flat_and_nested_are_one(folder):
         assert np.isnan(table.row(OTHER_CODE + CELL_CODE)["grasp"])
 
 
+ROWS = {PUBLISHED: published_rows(), PUBLISHED_301: published_301_rows()}
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "names"),
+    [
+        (PUBLISHED, ("nasbench201",)),
+        (PUBLISHED, ("nasbench201", "cifar10")),
+        (PUBLISHED, ("cifar10", "nasbench201")),
+        (PUBLISHED_301, ("nasbench301",)),
+        (PUBLISHED_301, ("darts",)),
+        (PUBLISHED_301, ("nasbench301", "cifar10")),
+    ],
+)
+@pytest.mark.parametrize("with_time", [False, True])
+def test_published_below_the_names_of_space_and_data_set(folder, benchmark, names, with_time):
+    flat = ROWS[benchmark]
+    content = flat
+    if with_time:
+        content = {key: {n: {"score": v, "time": 2.5} for n, v in row.items()} for key, row in flat.items()}
+    for name in reversed(names):  # other spaces and data sets may stand beside
+        content = {"cifar100": {}, name: content, "nasbench101": {"(0, 1)": {}}}
+    wrapped, plain = load(benchmark, folder, content), load(benchmark, folder, flat)
+    assert wrapped.archs == plain.archs
+    assert len(plain.archs) == 2
+    assert list(wrapped.columns) == list(plain.columns)
+    for name, column in plain.columns.items():
+        np.testing.assert_array_equal(wrapped.columns[name], column)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda rows: {"nasbench301": rows}, r"the key 'nasbench301', but .*, or 'nasbench201' or 'cifar10' around"),
+        (lambda rows: {"nasbench201": {"cifar100": rows}}, r"holds the key 'cifar100', but expected is one like"),
+        (
+            lambda rows: {"nasbench201": {"cifar10": {"nasbench201": rows}}},
+            r"holds the key 'nasbench201', but expected",
+        ),
+        (lambda rows: {"nasbench201": [rows]}, r"a value of type list for 'nasbench201', where an object is expected"),
+        (
+            lambda rows: {"nasbench201": {"cifar10": 3}},
+            r"a value of type int for 'cifar10', where an object is expected",
+        ),
+        (lambda rows: {"nasbench201": {"cifar10": {}}}, r"holds no architecture"),
+        (
+            lambda rows: {"nasbench201": dict.fromkeys(rows, 1.5)},
+            r"holds 1.5 for '\(2, 2, 0, 2, 3, 2\)', where an object",
+        ),
+    ],
+)
+def test_published_below_other_names_is_refused(folder, change, sentence):
+    refused(PUBLISHED, folder, change(published_rows()), sentence)
+
+
 @pytest.mark.parametrize(
     "key",
     [

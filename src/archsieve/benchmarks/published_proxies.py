@@ -43,8 +43,8 @@ _KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
 class PublishedProxies:
     """Scores by cell, larger is better, and the validation accuracy in percent.
 
-    A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the data set, as
-    published. `flops` and `params` are in millions. NaN where a proxy gave no score.
+    A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the space, of the data
+    set, or of both, as published. `flops` and `params` are in millions. NaN where a proxy gave no score.
 
     Args:
         name: the registered name.
@@ -53,6 +53,7 @@ class PublishedProxies:
         space: what the cells belong to.
         key: returns the code of a key's text.
         example: a key, for messages.
+        published_as: names of the space that may stand around the cells.
 
     >>> CIFAR10.truth, CIFAR10.columns[-1]
     ('val_accuracy', 'val_accuracy')
@@ -64,6 +65,7 @@ class PublishedProxies:
     space: SearchSpace
     key: Callable[[str], Architecture]
     example: str
+    published_as: tuple[str, ...]
     columns: tuple[str, ...] = (*PROXIES, "val_accuracy")
     truth: str = "val_accuracy"
 
@@ -79,9 +81,7 @@ class PublishedProxies:
             DataError: the file is damaged or of another format.
         """
         path = self.source.require()
-        content = read_json(path)
-        if self.task in content:
-            content = record(path, content[self.task], repr(self.task))
+        content = self._cells(path, read_json(path))
         archs = [self._code(path, key) for key in content]
         rows = [_scores(path, key, entry) for key, entry in content.items()]
         for key, row in zip(content, rows, strict=True):
@@ -91,12 +91,23 @@ class PublishedProxies:
         columns = {name: _column([row.get(name, np.nan) for row in rows]) for name in names}
         return assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
 
+    def _cells(self, path: Path, content: dict[str, Any]) -> dict[str, Any]:
+        """Return the entries by cell, from below the names of the space and the data set where these are there."""
+        names = [*self.published_as, self.task]
+        while name := next((name for name in names if name in content), None):
+            content = record(path, content[name], repr(name))
+            names.remove(name)
+        return content
+
     def _code(self, path: Path, key: str) -> Architecture:
         """Return the code of a key, which is read and never evaluated."""
         try:
             return self.key(key)
         except ArchitectureError as error:
-            raise fault(path, f"holds the key {key!r:.40}, but expected is one like {self.example!r}") from error
+            around = " or ".join(map(repr, (*self.published_as, self.task)))
+            raise fault(
+                path, f"holds the key {key!r:.40}, but expected is one like {self.example!r}, or {around} around them"
+            ) from error
 
 
 def _naslib_code(key: str) -> Architecture:
@@ -137,6 +148,7 @@ CIFAR10: Benchmark = PublishedProxies(
     space=NASBench201(),
     key=_naslib_code,
     example="(0, 0, 4, 3, 0, 2)",
+    published_as=("nasbench201",),
 )
 """245 cells; the accuracy is that after 200 epochs."""
 
@@ -147,5 +159,6 @@ DARTS_CIFAR10: Benchmark = PublishedProxies(
     space=DARTS(),
     key=DARTS().parse,
     example="[[(0, 1), (1, 4), ...], [(1, 0), ...]]",
+    published_as=("nasbench301", "darts"),
 )
 """250 cells; the accuracy is what the surrogate of NAS-Bench-301 (arXiv 2008.09777) predicts after 100 epochs."""
