@@ -82,14 +82,26 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> None:
 def difference(found: Any, wanted: Any) -> str:
     """Return the first setting, of nested tables, that is not as wanted, and both its values, in words; empty if none.
 
+    Settings go before versions, which say that networks or scores changed and not what changed.
+
     >>> difference({"name": "darts", "of": [{"width": 8}]}, {"name": "darts", "of": [{"width": 16}]})
     'its of.0.width is 8, and here it is 16'
+    >>> difference({"version": 1}, {"version": 2, "pool_norm": True})
+    'it has no pool_norm, and here pool_norm is True'
     """
     there, here = _flat(found), _flat(json.loads(json.dumps(wanted)))
-    for key in [*here, *there]:
-        if there.get(key) != here.get(key):
-            return f"its {key} is {there.get(key)!r}, and here it is {here.get(key)!r}"
+    for key in sorted({**here, **there}, key=_is_version):
+        if key not in there:
+            return f"it has no {key}, and here {key} is {here[key]!r}"
+        if key not in here:
+            return f"its {key} is {there[key]!r}, and here there is no {key}"
+        if there[key] != here[key]:
+            return f"its {key} is {there[key]!r}, and here it is {here[key]!r}"
     return ""
+
+
+def _is_version(key: str) -> bool:
+    return key.rpartition(".")[2] == "version"
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
