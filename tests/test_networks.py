@@ -171,6 +171,11 @@ def test_counts_by_hand(device):
     assert count_flops(network, (2, 6, 6)) == 18 * 27 + 15 + 54 + 27 + 48 + 27
 
 
+def test_a_normalisation_without_parameters_counts_half_of_one_with():
+    with_parameters, without = (nn.Sequential(nn.BatchNorm2d(3, affine=affine)) for affine in (True, False))
+    assert (count_flops(with_parameters, (3, 4, 5)), count_flops(without, (3, 4, 5))) == (2 * 60, 60)
+
+
 def test_a_shared_layer_counts_once_as_weights_and_twice_as_work():
     layer = nn.Linear(3, 3, bias=False)
     network = nn.Sequential(layer, layer)

@@ -253,8 +253,9 @@ def count_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
 def count_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     """Return "flops" as NASLib and NAS-Bench-Suite-Zero print them (arXiv 2210.03230), for one input.
 
-    MACs, plus per output element 1 for a ReLU, 2 for a batch normalisation and the window's size for a pooling. The
-    window of an adaptive pooling is taken one larger a side than it is, as their counter does.
+    MACs, plus per output element 1 for a ReLU, 2 for a batch normalisation (1 for one without parameters) and the
+    window's size for a pooling. The window of an adaptive pooling is taken one larger a side than it is, as their
+    counter does.
     """
     extra = 0
 
@@ -276,7 +277,7 @@ def _flops_an_element(module: nn.Module, inputs: Tensor, output: Tensor) -> int:
     if isinstance(module, nn.ReLU):
         return 1
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return 2
+        return 2 if module.affine else 1
     if isinstance(module, nn.AvgPool2d | nn.MaxPool2d):
         size = module.kernel_size
         return size * size if isinstance(size, int) else size[0] * size[1]

@@ -71,6 +71,14 @@ def test_each_is_an_estimator_under_its_name(name):
     assert estimator.name == name
 
 
+def test_the_version_of_a_count_is_raised_for_that_count_alone():
+    assert {name: ESTIMATORS[name]().version for name in ("params", "macs", "flops")} == {
+        "params": 1,
+        "macs": 1,
+        "flops": 2,  # a normalisation without parameters counts 1 an element, and no longer 2
+    }
+
+
 class TestParams(EstimatorContract):
     estimator, space = PARAMS(), NASBench201()
 

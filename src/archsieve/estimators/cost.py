@@ -31,8 +31,12 @@ class Cost:
     """
 
     name: CostName
-    version: ClassVar[int] = 1
     chunk_size: ClassVar[int] = 256
+
+    @property
+    def version(self) -> int:
+        """Version of the count; the second of "flops" tells normalisations with parameters from those without."""
+        return 2 if self.name == "flops" else 1
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the costs, shape (n,).
