@@ -8,7 +8,8 @@ import pytest
 
 from archsieve.errors import RunFolderError
 from archsieve.estimator import fingerprint
-from archsieve.run_folder import claim, lock, read_json, read_mark, write_json
+from archsieve.run_folder import claim, difference, lock, read_json, read_mark, write_json
+from archsieve.spaces.darts import DARTS
 from plugins.toy import TASK, Toy
 
 
@@ -81,6 +82,38 @@ def test_a_claim_by_another_names_what_differs(tmp_path):
     write_json(tmp_path / "run.json", mark | {"fingerprints": mark["fingerprints"] | {"space": "0"}})
     with pytest.raises(RunFolderError, match="another space: its fingerprint is another"):
         claim(tmp_path, Toy(), TASK)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "sentence"),
+    [
+        ({"version": 1, "a": 2}, {"version": 2, "a": 3}, "its a is 2, and here it is 3"),
+        ({"version": 1, "a": 2}, {"version": 2, "a": 2}, "its version is 1, and here it is 2"),
+        ({"of": {"version": 1}}, {"of": {"version": 2, "b": False}}, "it has no of.b, and here of.b is False"),
+        ({"version": 1, "c": None}, {"version": 2}, "its c is None, and here there is no c"),
+        ({"c": None}, {}, "its c is None, and here there is no c"),
+        ({"version": 1, "a": [1, 2]}, {"a": [1, 2], "version": 1}, ""),
+    ],
+)
+def test_a_setting_that_differs_is_named_before_a_version(found, wanted, sentence):
+    assert difference(found, wanted) == sentence
+
+
+def test_a_folder_of_darts_without_normalised_poolings_is_refused(tmp_path):
+    """The mark is that of version 1 of the space, which had no such setting."""
+    claim(tmp_path, DARTS(width=8, layers=5), TASK)
+    mark = read_mark(tmp_path)
+    assert mark["space"]["version"] == 2
+    old = {**mark["space"], "version": 1}
+    del old["pool_norm"]
+    write_json(tmp_path / "run.json", {**mark, "space": old, "fingerprints": {**mark["fingerprints"], "space": "0"}})
+    for space, value in ((DARTS(width=8, layers=5), True), (DARTS(width=8, layers=5, pool_norm=False), False)):
+        with pytest.raises(RunFolderError) as caught:
+            claim(tmp_path, space, TASK)
+        assert str(caught.value) == (
+            f"The run folder {tmp_path} was made for another space: it has no pool_norm, and here pool_norm is "
+            f"{value}. Choose another folder."
+        )
 
 
 @pytest.mark.parametrize(

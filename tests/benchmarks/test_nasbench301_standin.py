@@ -7,6 +7,7 @@ import pytest
 
 from archsieve.benchmarks.nasbench301_standin import COLUMN, FILE, STANDIN, Trees, features
 from archsieve.errors import DataError
+from archsieve.estimator import identity
 from archsieve.metrics import kendall_tau, spearman
 from archsieve.space import draw_distinct
 
@@ -78,6 +79,7 @@ def test_the_shipped_file_and_its_card():
     assert card["sha256"] == STANDIN.source.sha256
     assert path.stat().st_size < 300_000
     assert (card["licence"], card["count"], card["column"]) == ("Apache-2.0", 250, COLUMN)
+    assert card["space"] == identity(SPACE)
     assert card["command"] == "python studies/make_standin301.py"
     assert {"python", "numpy", "scikit-learn"} <= set(card["versions"])
     best = max(card["baseline_tau"].values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 GOLDEN = Path(__file__).with_name("golden.json")
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40, test_images=10)
 SPACES = {
@@ -26,6 +30,10 @@ SPACES = {
     "cells": NASBench201(width=4, cells=1, stages=2),
     "darts": DARTS(width=4, layers=3),
 }
+RECORDED = {**SPACES, "darts-bare-pools": DARTS(width=4, layers=3, pool_norm=False)}
+"""Those with golden values."""
+ROUNDING = {"darts": {"jacov", "epe_nas", "synflow_bn"}}
+"""What is made of gradients that cancel: all paths end in a normalisation, so that the mean output is constant."""
 EMPTY_CELL = (0,) * 6
 # Other tests may publish proxies of their own, which have the laws to keep but no recorded values.
 SHIPPED = sorted(name for name in PROXIES if PROXIES[name].function.__module__.startswith("archsieve."))
@@ -81,10 +89,11 @@ def test_one_cell_that_cannot_be_scored_alone(tmp_path):
         ZeroCost("jacov", batch_size=8).score([(3,) * 6, EMPTY_CELL], Context(SPACES["cells"], TASK, tmp_path))
 
 
-def compute_golden(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+def compute_golden(folder: Path, names: Iterable[str] = RECORDED) -> dict[str, dict[str, dict[str, float]]]:
     """Return the scores by space, code and proxy."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for name, space in SPACES.items():
+    for name in names:
+        space = RECORDED[name]
         archs = draw_distinct(space, 10, np.random.default_rng(2))
         members = [ZeroCost(proxy, batch_size=16) for proxy in SHIPPED]
         scores = members[0].score_group(members, archs, Context(space, TASK, folder))
@@ -95,15 +104,15 @@ def compute_golden(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-@pytest.mark.parametrize("space", list(SPACES))
+@pytest.mark.parametrize("space", list(RECORDED))
 def test_golden_values(space, tmp_path):
     # Not exact: other processors and other builds of torch add the products of a convolution in another order.
     # What differences are taken of cancels, so that their error is measured by the largest of the column;
     # zico divides by the difference of two gradients that may agree to the last digits.
-    recorded, found = json.loads(GOLDEN.read_text())[space], compute_golden(tmp_path)[space]
+    recorded, found = json.loads(GOLDEN.read_text())[space], compute_golden(tmp_path, [space])[space]
     assert list(recorded) == list(found)
     assert all(sorted(row) == SHIPPED for row in recorded.values())
-    for proxy in SHIPPED:
+    for proxy in set(SHIPPED) - ROUNDING.get(space, set()):
         expected = np.array([row[proxy] for row in recorded.values()])
         tolerance = 1e-4 * np.abs(expected).max() if proxy in ("plain", "grasp", "az_progressivity") else 0.0
         np.testing.assert_allclose(

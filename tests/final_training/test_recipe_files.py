@@ -57,6 +57,7 @@ def test_the_recipe_of_a_cell_on_cifar():
     )
     space = training.space
     assert (space.width, space.layers, space.stem, space.auxiliary) == (36, 20, "cifar", True)
+    assert not space.pool_norm
     assert (training.task.cutout, training.task.count("train"), training.task.count("test")) == (16, 50_000, 10_000)
 
 

@@ -25,3 +25,8 @@ def cell_benchmark():
 @pytest.fixture(scope="session")
 def published():
     return present("nasbench201-published-proxies").load()
+
+
+@pytest.fixture(scope="session")
+def published301():
+    return present("nasbench301-published-proxies").load()

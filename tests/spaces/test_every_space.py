@@ -25,6 +25,7 @@ SHRUNKEN = {
     "darts-small": DARTS(width=4, layers=4),
     "darts-two-layers": DARTS(width=3, layers=2),
     "darts-imagenet": DARTS(width=5, layers=3, stem="imagenet"),
+    "darts-bare-pools": DARTS(width=4, layers=4, pool_norm=False),
     "attentivenas-small": AttentiveNAS(
         resolutions=(12, 20),
         widths=((8, 16), (8, 16), (16, 24), (16, 24), (24,), (32, 40)),

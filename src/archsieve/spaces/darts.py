@@ -43,8 +43,8 @@ class DARTS(SearchSpace):
     its two different predecessors (0 and 1 are the outputs of the two cells before), in lexicographic order, then the
     operation of the lower and of the higher one: 0 max_pool_3x3, 1 avg_pool_3x3, 2 skip_connect, 3 sep_conv_3x3,
     4 sep_conv_5x5, 5 dil_conv_3x3, 6 dil_conv_5x5. All nodes are put out. The cells a third and two thirds of the way
-    are reductions. Poolings have no batch normalisation, as in the networks that are trained from scratch (those of
-    the original search have one). The defaults are the network of NAS-Bench-301 (arXiv 2008.09777).
+    are reductions. The defaults are the networks of NAS-Bench-301 (arXiv 2008.09777) as NASLib builds them for
+    NAS-Bench-Suite-Zero (arXiv 2210.03230).
 
     Args:
         width: channels of a node before the first reduction; each reduction doubles them. At least 2.
@@ -52,6 +52,8 @@ class DARTS(SearchSpace):
         stem: "cifar" is a convolution at full size, "imagenet" makes maps of a quarter and an eighth of each side.
         auxiliary: in training the network has a second head, after the second reduction, and returns
             (outputs, auxiliary outputs).
+        pool_norm: a batch normalisation without parameters comes after every pooling, as in NASLib's networks and
+            in the search of DARTS. The networks of DARTS that are trained from scratch have none.
 
     >>> space = DARTS()
     >>> space.describe(space.parse("0-3-3-0-3-3-1-3-2-1-2-5-0-0-0-1-0-2-1-0-2-2-0-2"))[:42]
@@ -60,11 +62,13 @@ class DARTS(SearchSpace):
 
     name: ClassVar[str] = "darts"  # type: ignore[misc]
     is_shareable: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     width: int = 32
     layers: int = 8
     stem: Literal["cifar", "imagenet"] = "cifar"
     auxiliary: bool = False
+    pool_norm: bool = True
 
     def __post_init__(self) -> None:
         """Check the settings."""

@@ -45,7 +45,7 @@ class DARTSNetwork(nn.Module):
         self._shapes = space.cells()
         held = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
         self.stem = nn.ModuleList(_stem(space, task.input_shape[0]))
-        self.cells = nn.ModuleList(Cell(shape, held[shape.is_reduction]) for shape in self._shapes)
+        self.cells = nn.ModuleList(Cell(shape, held[shape.is_reduction], space.pool_norm) for shape in self._shapes)
         last = self._shapes[-1].outputs
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, task.num_outputs))
         if space.auxiliary:
@@ -75,7 +75,7 @@ class DARTSNetwork(nn.Module):
 class Cell(nn.Module):
     """Two inputs brought to one width, and four nodes, each the sum of two operations on what was there before."""
 
-    def __init__(self, shape: CellShape, held: Iterable[CellEdge]) -> None:
+    def __init__(self, shape: CellShape, held: Iterable[CellEdge], pool_norm: bool) -> None:
         super().__init__()
         before, last = shape.inputs
         self.before = Halving(before, shape.width) if shape.follows_reduction else _relu_conv_bn(before, shape.width)
@@ -86,7 +86,8 @@ class Cell(nn.Module):
             if edge not in self.edges:
                 self.edges[edge] = nn.ModuleDict()
             stride = 2 if shape.is_reduction and source < NODES[0] else 1
-            self.edges[edge][str(operation)] = _operation(operation, shape.width, stride)  # type: ignore[operator]
+            layers = _operation(operation, shape.width, stride, pool_norm)
+            self.edges[edge][str(operation)] = layers  # type: ignore[operator]
         self.drop_path = DropPath()
 
     def forward(self, before: Tensor, last: Tensor, edges: Sequence[CellEdge]) -> Tensor:
@@ -146,7 +147,7 @@ def _auxiliary_head(space: DARTS, outputs: int) -> nn.Sequential:
     )
 
 
-def _operation(operation: int, width: int, stride: int) -> nn.Module:
+def _operation(operation: int, width: int, stride: int, pool_norm: bool) -> nn.Module:
     if operation in SEPARABLE:
         kernel = KERNELS[operation]
         return nn.Sequential(*_depthwise(width, kernel, stride), *_depthwise(width, kernel, 1))
@@ -154,7 +155,9 @@ def _operation(operation: int, width: int, stride: int) -> nn.Module:
         return nn.Sequential(*_depthwise(width, KERNELS[operation], stride, dilation=2))
     if operation == SKIP:
         return nn.Identity() if stride == 1 else Halving(width, width)
-    return nn.MaxPool2d(3, stride, 1) if operation == MAX_POOL else nn.AvgPool2d(3, stride, 1, count_include_pad=False)
+    is_max = operation == MAX_POOL
+    pool = nn.MaxPool2d(3, stride, 1) if is_max else nn.AvgPool2d(3, stride, 1, count_include_pad=False)
+    return nn.Sequential(pool, nn.BatchNorm2d(width, affine=False)) if pool_norm else pool
 
 
 def _depthwise(width: int, kernel: int, stride: int, dilation: int = 1) -> tuple[nn.Module, ...]:
