@@ -198,7 +198,7 @@ def write(folder, cells, sizes) -> list[str]:
     ]
     wanted = [name for names in GROUPS.values() for name in names] + ["zico", "gradsign", "az_nas", "grasp"]
     if left_out := ", ".join(f"`{name}`" for name in wanted if name not in found):
-        lines += ["", f"Not computed here, since each takes seconds of a core a cell: {left_out}."]
+        lines += ["", f"Not computed for these networks, since each takes seconds of a core a cell: {left_out}."]
     PAGE.write_text("\n".join([*lines, *AGREEMENT, *draws(folder, cells), *earlier()]) + "\n")
     return ordered
 
@@ -217,11 +217,11 @@ def main() -> None:
     for name in [*GROUPS] if chosen.group is None else [chosen.group]:
         members = [ZeroCost(proxy) for proxy in groups[name]]
         archs = cells.archs[: chosen.cells] if members else []
-        with Session(
-            chosen.out, recipe.space, TASKS["cifar10"](), seed=chosen.seed, progress=progress, tables=()
-        ) as session:
+        bound = {"progress": progress, "tables": ()}
+        with Session(chosen.out, recipe.space, TASKS["cifar10"](), seed=chosen.seed, **bound) as session:
             for start in range(0, len(archs), CHUNK):
                 session.scores(members, archs[start : start + CHUNK])
+        with Session(chosen.out, recipe.space, TASKS["cifar10"](), **bound) as session:
             sizes = session.scores([ESTIMATORS[size]() for size in SIZES], cells.archs)
         names = write(chosen.out, cells, dict(zip(SIZES, sizes.T, strict=True)))
         print(f"{PAGE} written: {', '.join(names)}", flush=True)
