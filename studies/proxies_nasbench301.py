@@ -138,7 +138,7 @@ def draws(folder, cells) -> list[str]:
         lines.append(f"| `{name}` | {known.sum()} | {' / '.join(own)} | {' / '.join(theirs)} |")
     return [
         "",
-        "## Draws of jacov and epe_nas are noise",
+        "## jacov and epe_nas are rounding",
         "",
         "In these networks every path ends in a batch normalisation, then the mean over positions and a linear layer.",
         "So the outputs of a batch have the bias of the classifier as their mean, whatever the inputs are, and the",
@@ -146,7 +146,8 @@ def draws(folder, cells) -> list[str]:
         "What is computed is rounding: the norm of that gradient is 3.1e-6 in single precision and 1.1e-13 in double",
         "precision for the first cell (16 inputs), and 21.1 in both without normalised poolings. NASLib's networks end",
         "in the same way, so that the published columns of the two are such noise too. `synflow_bn` is zero for the",
-        "same reason. rho of our own draws (weights and",
+        "same reason. Rounding depends on the network and on the library that computes it, so that draws of one",
+        "library may agree in part and still say nothing of a published one. rho of our own draws (weights and",
         f"batch by the seeds {', '.join(map(str, seeds))}) with each other, and of each with the published scores:",
         "",
         f"| proxy | cells | seeds {' / '.join(f'{a}-{b}' for a, b in combinations(seeds, 2))} | published, by seed |",
