@@ -12,6 +12,7 @@ from plugins.commands import invoke
 pytest_plugins = ["plugins.fixtures"]
 pytestmark = pytest.mark.usefixtures("restored")
 
+READS = "this network reads values, so others may cost another"
 SOURCE = """
 import torch
 from torch import nn
@@ -27,6 +28,23 @@ def series():
 
 def reads_values():
     return nn.Linear(int(torch.ones(2).sum()), 3)
+
+class Spectrum(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(5, 3)
+
+    def forward(self, inputs):
+        return self.layer(torch.fft.rfft(inputs).real)
+
+class EarlyExit(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 3), nn.Linear(8, 3)
+
+    def forward(self, inputs):
+        found = self.first(inputs)
+        return found if found.softmax(1).max() > 0.99 else self.second(inputs)
 
 number = 3
 
@@ -66,6 +84,28 @@ def test_every_proxy_takes_a_series(score, name):
 def test_a_factory_that_computes_values(score):
     result = score("models_of_mine:reads_values", "--shape", "2", "--outputs", "3", "--proxy", "params", "--json")
     assert json.loads(result.stdout)[0]["params"] == 2 * 3 + 3
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("model", "macs", "note"),
+    [
+        ("Spectrum", 15, "macs does not count: aten._fft_r2c (1 call).\n"),
+        (
+            "EarlyExit",
+            48,
+            "macs is that of an input of zeros: this network reads values, so others may cost another.\n",
+        ),
+        ("build", 75, ""),
+    ],
+)
+def test_what_multiply_adds_leave_out_is_said(score, model, macs, note, as_json):
+    shape = "3x2x2" if model == "build" else "8"
+    json_flag = ["--json"] if as_json else []
+    result = score(f"models_of_mine:{model}", "--shape", shape, "--outputs", "3", *json_flag)
+    assert (result.exit_code, result.stderr) == (0, note)
+    found = json.loads(result.stdout)[0]["macs"] if as_json else int(result.stdout.split()[-1])
+    assert found == macs
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from archsieve.errors import SettingError, require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
 
@@ -31,15 +34,24 @@ def count_cost(space: SearchSpace, arch: Architecture, task: Task, name: CostNam
     if name == "published_flops":
         raise SettingError(f'The space {space.name} has no `published_flops` of its own: take "macs".')
     require("torch", "torch")
-    import torch
+    from archsieve import counting
 
-    from archsieve.networks import count_flops, count_macs, count_params
+    counts = {"params": counting.count_params, "macs": counting.count_macs, "flops": counting.count_flops}
+    return counting.examined(
+        lambda: space.build(arch, task), lambda network: counts[name](network, tuple(task.input_shape))
+    )
 
-    try:
-        with torch.device("meta"):
-            network = space.build(arch, task)
-    except RuntimeError:  # its code reads values, which the meta device has not; what is broken fails again below
-        network = space.build(arch, task)
-    if name == "params":
-        return count_params(network)
-    return {"macs": count_macs, "flops": count_flops}[name](network, task.input_shape)
+
+def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name: CostName) -> tuple[str, ...]:
+    """Return what must be said beside a cost of these architectures, as sentences: what a count leaves out, each once.
+
+    Where the cost is counted, that counts it once more.
+    """
+    if name not in ("macs", "flops") or getattr(space, name, None):
+        return ()
+    from archsieve.counting import count, examined
+
+    shape = tuple(task.input_shape)
+    builds = (partial(space.build, arch, task) for arch in archs)
+    counted = (examined(build, lambda network: count(network, shape)) for build in builds)
+    return tuple(dict.fromkeys(note for found in counted for note in found.notes(name)))

@@ -1,17 +1,21 @@
-"""What archsieve does with any network: initialise it by name, count it, and hold many of them in one."""
+"""What archsieve does with any network: initialise it by name, and hold many of them in one."""
 
 from __future__ import annotations
 
 import random
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
+from archsieve.counting import Sizes as Sizes  # these names are imported from here too
+from archsieve.counting import count_auxiliary_params as count_auxiliary_params
+from archsieve.counting import count_flops as count_flops
+from archsieve.counting import count_macs as count_macs
+from archsieve.counting import count_params as count_params
+from archsieve.counting import sizes_of as sizes_of
 from archsieve.errors import ScoringError, SettingError
 from archsieve.randomness import Purpose, derive_seed
 
@@ -194,109 +198,3 @@ def first_tensor(outputs: object) -> Tensor:
             raise ScoringError(f"The network returns no tensor, but {type(outputs).__name__}.")
         outputs = parts[0]
     return outputs
-
-
-def count_params(network: nn.Module) -> int:
-    """Return the number of parameters, each counted once."""
-    return sum(p.numel() for p in network.parameters())
-
-
-class Sizes(NamedTuple):
-    """Parameters of a network without its auxiliary head, those of the head, and MACs of one input in evaluation."""
-
-    params: int
-    auxiliary_params: int
-    macs: int
-
-
-def sizes_of(space: SearchSpace, arch: Architecture, task: Task) -> Sizes:
-    """Return the sizes of the network of `arch`, counted on the meta device."""
-    with torch.device("meta"):
-        network = space.build(arch, task)
-    auxiliary = count_auxiliary_params(network, task.input_shape)
-    return Sizes(count_params(network) - auxiliary, auxiliary, count_macs(network, task.input_shape))
-
-
-def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Return the number of parameters of modules that are called in training only: those of auxiliary heads.
-
-    The network may lie on the meta device; elsewhere its running statistics move.
-    """
-    called: dict[bool, set[nn.Module]] = {True: set(), False: set()}
-    handles = [m.register_forward_hook(lambda m, *_: called[network.training].add(m)) for m in network.modules()]
-    was_training = network.training
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    try:
-        with torch.no_grad():
-            for training in called:
-                network.train(training)(torch.zeros(2, *input_shape, device=device))
-    finally:
-        network.train(was_training)
-        for handle in handles:
-            handle.remove()
-    own = {p for m in called[False] for p in m.parameters(recurse=False)}
-    extra = {p for m in called[True] - called[False] for p in m.parameters(recurse=False)} - own
-    return sum(p.numel() for p in extra)
-
-
-def count_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Return the multiply-adds of one input through `network` (which may lie on the meta device).
-
-    Half of what `torch.utils.flop_counter` counts: products of convolutions, linear layers and attention; no bias,
-    normalisation, activation or pooling.
-    """
-    with FlopCounterMode(display=False) as counter:
-        _forward_one(network, input_shape)
-    return int(counter.get_total_flops()) // 2
-
-
-def count_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Return "flops" as NASLib and NAS-Bench-Suite-Zero print them (arXiv 2210.03230), for one input.
-
-    MACs, plus per output element 1 for a ReLU, 2 for a batch normalisation (1 for one without parameters) and the
-    window's size for a pooling. The window of an adaptive pooling is taken one larger a side than it is, as their
-    counter does.
-    """
-    extra = 0
-
-    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal extra
-        extra += output.numel() * _flops_an_element(module, inputs[0], output)
-
-    counted = [m for m in network.modules() if not list(m.children())]
-    handles = [m.register_forward_hook(add) for m in counted]
-    try:
-        macs = count_macs(network, input_shape)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return macs + extra
-
-
-def _flops_an_element(module: nn.Module, inputs: Tensor, output: Tensor) -> int:
-    if isinstance(module, nn.ReLU):
-        return 1
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        return 2 if module.affine else 1
-    if isinstance(module, nn.AvgPool2d | nn.MaxPool2d):
-        size = module.kernel_size
-        return size * size if isinstance(size, int) else size[0] * size[1]
-    if isinstance(module, nn.AdaptiveAvgPool2d):
-        return int((inputs.shape[-2] // output.shape[-2] + 1) * (inputs.shape[-1] // output.shape[-1] + 1))
-    return 0
-
-
-def _forward_one(network: nn.Module, input_shape: tuple[int, ...]) -> None:
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    # Fused attention is not counted, or otherwise on other devices; taken apart it is matrix products.
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            network(torch.zeros(1, *input_shape, device=device))
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
-    for module, training in modes.items():
-        module.training = training

@@ -94,6 +94,12 @@ class Plan:
             raise SettingError("A plan needs at least one stage, but has none.")
 
 
+def estimators_of(plan: Plan) -> list[Any]:
+    """Return what scores in a plan: that of the pool, of each stage, and the final one."""
+    known = [plan.pool.evolve, *(stage.estimator for stage in plan.stages), plan.final]
+    return [estimator for estimator in known if estimator is not None]
+
+
 @dataclass(frozen=True)
 class StageForecast:
     """What a stage will get and keep, and cost in network-epochs (see `archsieve.ledger`); None: unknown.

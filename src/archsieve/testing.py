@@ -179,7 +179,7 @@ class SpaceContract:
 
     def test_costs_equal_counts(self) -> None:
         """What a space says in closed form is what is counted on the network."""
-        from archsieve.networks import count_flops, count_macs, count_params
+        from archsieve.counting import count_flops, count_macs, count_params
 
         for arch in _sample(self.space):
             with torch.device("meta"):

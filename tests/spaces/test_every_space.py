@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsieve.networks import build_network, build_supernet, count_flops, count_macs, count_params, drawing
+from archsieve.counting import count_flops, count_macs, count_params
+from archsieve.networks import build_network, build_supernet, drawing
 from archsieve.registry import SPACES
 from archsieve.spaces.attentivenas import AttentiveNAS
 from archsieve.spaces.darts import DARTS

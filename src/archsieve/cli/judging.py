@@ -10,10 +10,12 @@ from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import Annotated, Literal
 
+import numpy as np
 import typer
 
 from archsieve import console
 from archsieve.benchmark import caution_of
+from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     BASELINES,
     Bootstrap,
@@ -101,6 +103,8 @@ def measure(
             bootstraps=bootstrap,
         )
         stack.close()
+        for note in cost_notes(estimators, the_space, [the_space.sample(np.random.default_rng(seed))], session.task):
+            console.note(note)
         if as_json:
             console.out_json(found)
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsieve import console
+from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     Device,
     Json,
@@ -104,6 +105,8 @@ def _score(
         console.out_json(rows)
     else:
         console.table(list(rows[0]), [list(row.values()) for row in rows])
+    for note in cost_notes(estimators, session.space, codes, session.task):
+        console.note(note)
     for name, reasons in errors.items():
         for code, reason in reasons.items():
             console.note(f"{name} could not score {describe(code)}: {reason}")

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from archsieve import console
+from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, RunFolder, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan
 from archsieve.files import replace_file
-from archsieve.plan import forecast
+from archsieve.plan import estimators_of, forecast
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.reading import read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page
@@ -61,6 +62,8 @@ def search(
                 shutil.copyfile(path, copy)
         result = run_plan(chosen, session, on_round=console.note_round, command=shlex.join(again))
         stack.close()
+        for note in cost_notes(estimators_of(chosen), chosen.space, [result.code], chosen.task):
+            console.note(note)
         if as_json:
             console.out_json(result)
         else:

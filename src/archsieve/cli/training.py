@@ -168,6 +168,8 @@ def _rehearse(training: Training, code: Architecture, start: Start, device: str,
     if start.init is not None:
         console.note(start.load(build_network(training.space, code, training.task, start.seed)))
     found = rehearse(training, code, seed=start.seed, device=device, is_timed=is_timed)
+    for note in found.notes:
+        console.note(note)
     if as_json:
         console.out_json(found)
         return

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from archsieve.networks import build_network, sizes_of
+from archsieve.counting import sizes_of
+from archsieve.networks import build_network
 from archsieve.task import count_items
 from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
 from archsieve.tasks.synthetic import Synthetic
@@ -46,6 +47,7 @@ class Rehearsal:
         is_timed_on_noise: the data are not here.
         seconds_per_step: of a whole batch, in proportion to those; None if no step was timed.
         hours: of all steps, scoring left out.
+        notes: what the multiply-adds leave out, as sentences.
     """
 
     space: str
@@ -65,6 +67,7 @@ class Rehearsal:
     is_timed_on_noise: bool
     seconds_per_step: float | None
     hours: float | None
+    notes: tuple[str, ...] = ()
 
 
 def rehearse(
@@ -99,6 +102,7 @@ def rehearse(
         is_timed_on_noise=is_timed and not here,
         seconds_per_step=a_step,
         hours=None if a_step is None else a_step * each * recipe.horizon / 3600,
+        notes=sizes.notes,
     )
 
 

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from archsieve.counting import sizes_of
 from archsieve.errors import RunFolderError
 from archsieve.estimator import identity
 from archsieve.final_training.log import EpochMetrics, TrainingLog
-from archsieve.networks import build_network, sizes_of
+from archsieve.networks import build_network
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.sources import sha256_of
@@ -137,8 +138,9 @@ def run_training(
     network = build_network(training.space, arch, task, start.seed)
     sizes = sizes_of(training.space, arch, task)
     told = start.load(network)
-    if told and note is not None and world.is_first and not (folder / CHECKPOINT_FILE).exists():
-        note(told)
+    if note is not None and world.is_first and not (folder / CHECKPOINT_FILE).exists():
+        for text in (told, *sizes.notes) if told else sizes.notes:
+            note(text)
     trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses what cannot be
     next(iter(task.batches("train", batch_size=1)), None)  # without data no folder is claimed
     with ExitStack() as stack:

@@ -1,0 +1,23 @@
+"""Counting parameters and multiply-adds of any network, and naming what could not be counted."""
+
+from archsieve.counting.counter import Count, count, examined
+from archsieve.counting.sizes import (
+    Sizes,
+    count_auxiliary_params,
+    count_flops,
+    count_macs,
+    count_params,
+    sizes_of,
+)
+
+__all__ = [
+    "Count",
+    "Sizes",
+    "count",
+    "count_auxiliary_params",
+    "count_flops",
+    "count_macs",
+    "count_params",
+    "examined",
+    "sizes_of",
+]

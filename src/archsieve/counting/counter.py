@@ -1,0 +1,236 @@
+"""One input through a network, and what it multiplies."""
+
+from __future__ import annotations
+
+import copy
+import random
+import sys
+import warnings
+from collections import Counter
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import is_lazy as has_no_shape
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils.flop_counter import FlopCounterMode
+
+from archsieve.counting.formulas import flop_formulas, has_no_products
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Count:
+    """The multiply-adds of one input through a network in evaluation mode, and what they leave out.
+
+    Attributes:
+        macs: of everything that has a formula.
+        unknown: operations without one that may hold products, e.g. "aten._fft_r2c (3 calls)".
+        reads_values: whether the forward reads values of tensors, so that another input may take another way than the
+            zeros that were counted.
+    """
+
+    macs: int
+    unknown: tuple[str, ...] = ()
+    reads_values: bool = False
+
+    def notes(self, name: str = "macs") -> tuple[str, ...]:
+        """Return what must be said beside the number, as sentences."""
+        notes = [f"{name} does not count: {', '.join(self.unknown)}."] if self.unknown else []
+        if self.reads_values:
+            notes.append(f"{name} is that of an input of zeros: this network reads values, so others may cost another.")
+        return tuple(notes)
+
+
+class _Watch(TorchDispatchMode):
+    """Notes the operations that nobody has a formula for, and those that read values."""
+
+    def __init__(self, formulas: dict[Any, Any]) -> None:
+        super().__init__()
+        self._formulas = formulas
+        self.unknown: Counter[str] = Counter()
+        self.reads_values = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.reads_values |= bool(
+            {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}.intersection(func.tags)
+        )
+        if func.overloadpacket not in self._formulas and not has_no_products(func):
+            self.unknown[str(func.overloadpacket)] += 1
+        return func(*args, **(kwargs or {}))
+
+
+class _Opaque(TorchDispatchMode):
+    """Runs away from the counter what it cannot look into: operations on nested tensors, and those of higher order."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, formulas: dict[Any, Any], unknown: Counter[str]) -> None:
+        super().__init__()
+        self._formulas, self._unknown = formulas, unknown
+        self.flops = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        is_higher = isinstance(func, HigherOrderOperator)
+        is_nested = any(isinstance(value, Tensor) and value.is_nested for value in (*args, *kwargs.values()))
+        if (not is_higher and not is_nested) or func is torch.ops.higher_order.cond:
+            return func(*args, **kwargs)
+        with _disable_current_modes():
+            output = func(*args, **kwargs)
+        if is_higher and func in self._formulas:
+            self.flops += self._formulas[func](*args, **kwargs, out_val=output)
+        elif is_higher or not has_no_products(func):
+            self._unknown[str(func.name()) if is_higher else f"{func.overloadpacket} of nested tensors"] += 1
+        return output
+
+
+class _NoModules:
+    """In the place of what tells by which module a flop is: nobody asks, and it takes part in backward passes."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def count(network: nn.Module, input_shape: tuple[int, ...]) -> Count:
+    """Return the multiply-adds of one input through `network` (which may lie on the meta device), and what they lack.
+
+    Half of what `torch.utils.flop_counter` counts: products of convolutions, linear layers, recurrent layers, attention
+    and every other product of matrices; no bias, normalisation, activation, pooling or resampling, and by convention no
+    elementwise product, whatever is summed afterwards. Further: a bilinear layer has one for each weight. The network
+    is left as it was.
+    """
+    formulas = flop_formulas()
+    watch = _Watch(formulas)
+    safe = {packet: _safe(packet, formula, watch.unknown) for packet, formula in formulas.items()}
+    counter = FlopCounterMode(display=False, custom_mapping=safe)
+    counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    with as_it_was(network) as own, watch, counter, _Opaque(safe, watch.unknown) as opaque:
+        forward(own, input_shape, training=False)
+    named = (f"{name} ({calls} call{'s' * (calls > 1)})" for name, calls in sorted(watch.unknown.items()))
+    return Count((int(counter.get_total_flops()) + opaque.flops) // 2, tuple(named), watch.reads_values)
+
+
+def _safe(packet: Any, formula: Callable[..., int], unknown: Counter[str]) -> Callable[..., int]:
+    """Return a formula that names the operation as unknown where it cannot do with its arguments."""
+
+    def flops(*args: Any, **kwargs: Any) -> int:
+        try:
+            return int(formula(*args, **kwargs))
+        except Exception:  # nested tensors have no sizes, grouped heads have others; whatever it is, it is not counted
+            unknown[str(packet)] += 1
+            return 0
+
+    flops._get_raw = True  # type: ignore[attr-defined]
+    return flops
+
+
+def forward(network: nn.Module, input_shape: tuple[int, ...], *, training: bool, items: int = 1) -> None:
+    """Pass zeros through a network, every operation where a mode sees it."""
+    network.train(training)
+    # Fused attention is not counted, or otherwise on other devices; taken apart it is matrix products.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings(action="ignore"))  # what it warns of, it does where it is used
+            if "torch._dynamo" in sys.modules:  # what was compiled runs as written
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            network(torch.zeros(items, *input_shape, device=device_of(network)))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return where a network lies; the CPU where nothing of it lies anywhere."""
+    return next((t.device for t in _tensors_of(network)), torch.device("cpu"))
+
+
+@contextmanager
+def as_it_was(network: nn.Module) -> Iterator[nn.Module]:
+    """Yield the network, and put back its modes, tensors and all random states, whatever its forward does to them.
+
+    One with lazily initialised modules stays behind, and a copy of it is yielded.
+    """
+    if is_lazy(network):
+        empty = {id(t): _uninitialised_like(t) for t in _tensors_of(network) if has_no_shape(t)}
+        network = copy.deepcopy(network, empty)
+    modes = {module: module.training for module in network.modules()}
+    held = [
+        (own, dict(own))
+        for module in modes
+        if not isinstance(module, torch.jit.ScriptModule)
+        for own in cast("tuple[dict[str, Any], ...]", (module._parameters, module._buffers))
+    ]
+    known = [] if is_lazy(network) else [(t, t.detach().clone()) for t in _tensors_of(network) if not t.is_meta]
+    try:
+        with undisturbed(device_of(network)):
+            yield network
+    finally:
+        for own, names in held:
+            own.clear()
+            own.update(names)
+        for tensor, before in known:
+            if not torch.equal(tensor, before):
+                tensor.data.copy_(before)
+        for module, training in modes.items():
+            module.training = training
+
+
+def is_lazy(network: nn.Module) -> bool:
+    """Whether a network gets some of its weights by its first input."""
+    return any(has_no_shape(t) for t in _tensors_of(network))
+
+
+def _tensors_of(network: nn.Module) -> Iterator[Tensor]:
+    return chain(network.parameters(), network.buffers())
+
+
+def _uninitialised_like(tensor: Any) -> Any:
+    """Return another tensor that has no shape yet, which `deepcopy` refuses to copy."""
+    flags = {"requires_grad": tensor.requires_grad} if isinstance(tensor, nn.Parameter) else {}
+    return type(tensor)(**flags, device=tensor.device, dtype=tensor.data.dtype)
+
+
+@contextmanager
+def undisturbed(device: torch.device | None = None) -> Iterator[None]:
+    """Leave all random states of the caller's as they were; what is drawn meanwhile is the same each time."""
+    own, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+            torch.default_generator.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)  # noqa: NPY002
+            yield
+    finally:
+        random.setstate(own)
+        np.random.set_state(numbers)  # noqa: NPY002
+
+
+def examined(build: Callable[[], nn.Module], look: Callable[[nn.Module], T]) -> T:
+    """Return what `look` finds of the network that `build` returns: on the meta device, else on the CPU.
+
+    The meta device has shapes and no values. Code that reads values, mixes in tensors of its own or calls an operation
+    without a shape rule fails there; what is broken fails again on the CPU, and says why.
+    """
+    with undisturbed():
+        with suppress(Exception), torch.device("meta"):  # of any kind, by what code does with tensors without values
+            return look(build())
+        return look(build())
