@@ -143,6 +143,9 @@ class Proxy:
             `archsieve.estimators.meter`); it must give what the function gives.
         spoils: False where the function leaves the network as it was, running statistics apart.
         batches: how many it looks at.
+        passes: what it takes for each item, in forward passes; a backward pass is two, and one by the inputs alone is
+            one. None: 3 with gradients, 1 without, 0 where `mode` is "none".
+        items: how many items it looks at, or the option that says how many; None: all of its batches.
         init: the weights it looks at: "given", or what it redraws or changes them to.
         mode: "training", where batch normalisation goes by the batch it sees, or what the proxy makes of it.
         source: the paper.
@@ -154,6 +157,8 @@ class Proxy:
     meter: MeterFactory | None = None
     spoils: bool = True
     batches: int = 1
+    passes: float | None = None
+    items: int | str | None = None
     init: str = "given"
     mode: str = "training"
     source: str = ""
@@ -168,6 +173,13 @@ class Proxy:
             network = with_plain_weights(network if self.spoils else copy_network(network))
         with torch.set_grad_enabled("gradients" in self.needs):
             return float(self.function(network, probe.limited(self.needs), **options))
+
+    def forward_passes(self, batch_size: int, available: int, **options: Any) -> float:
+        """Return what one score takes, in forward passes of one item, where the task has so many items available."""
+        passes = 0.0 if self.mode == "none" else 3.0 if "gradients" in self.needs else 1.0
+        items = {**self.options, **options}[self.items] if isinstance(self.items, str) else self.items
+        whole = min(self.batches * batch_size, available)
+        return (passes if self.passes is None else self.passes) * (whole if items is None else min(items, whole))
 
     @property
     def options(self) -> dict[str, Any]:
@@ -199,6 +211,8 @@ def proxy(
     meter: MeterFactory | None = ...,
     spoils: bool = ...,
     batches: int = ...,
+    passes: float | None = ...,
+    items: int | str | None = ...,
     init: str = ...,
     mode: str = ...,
     source: str = ...,

@@ -95,10 +95,10 @@ class ZeroCost:
         return tuple(PROXIES[self.proxy].needs)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the share of an epoch that the batch is: a third without gradients, nothing where nothing is run."""
-        proxy = PROXIES[self.proxy]
-        passes = 0.0 if proxy.mode == "none" else 1.0 if "gradients" in proxy.needs else 1 / 3
-        return Price(0.0, n * passes * proxy.batches * self.batch_size / count_items(task, "train"))
+        """Return the share of an epoch that the proxy's passes are: three forward passes of each item are one."""
+        items = count_items(task, "train")
+        passes = PROXIES[self.proxy].forward_passes(self.batch_size, items, **dict(self.options))
+        return Price(0.0, n * passes / (3 * items))
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the proxy's scores, shape (n,)."""

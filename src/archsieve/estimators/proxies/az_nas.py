@@ -32,7 +32,7 @@ class BlockReading(NamedTuple):
     singular_values: list[float | None]
 
 
-@proxy(spoils=False, needs=("gradients",), init=INIT, source=SOURCE)
+@proxy(spoils=False, needs=("gradients",), passes=2, init=INIT, source=SOURCE)
 def az_expressivity(network: nn.Module, probe: Probe) -> float:
     """Return the sum over blocks of the entropy of the features' principal components; in [0, inf).
 
@@ -49,7 +49,7 @@ def az_expressivity(network: nn.Module, probe: Probe) -> float:
     return sum(_reading(network, probe).entropies)
 
 
-@proxy(spoils=False, needs=("gradients",), init=INIT, source=SOURCE)
+@proxy(spoils=False, needs=("gradients",), passes=2, init=INIT, source=SOURCE)
 def az_progressivity(network: nn.Module, probe: Probe) -> float:
     """Return the least rise of that entropy from one block to the next; any real number.
 
@@ -64,7 +64,7 @@ def az_progressivity(network: nn.Module, probe: Probe) -> float:
     return min(after - before for before, after in pairwise(entropies))
 
 
-@proxy(spoils=False, needs=("gradients",), init=INIT, source=SOURCE)
+@proxy(spoils=False, needs=("gradients",), passes=2, init=INIT, source=SOURCE)
 def az_trainability(network: nn.Module, probe: Probe) -> float:
     """Return the mean over blocks of 2 - s - 1/s, s the largest singular value of the block's Jacobian; in [-inf, 0].
 

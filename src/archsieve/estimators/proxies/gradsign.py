@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @proxy(
     needs=("data", "labels", "gradients"),
+    passes=4,
     mode="evaluation, by the statistics of the batch",
     source="arXiv 2110.08616",
 )

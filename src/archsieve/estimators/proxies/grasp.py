@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("data", "labels", "gradients"), version=3, source="arXiv 2002.07376")
+@proxy(needs=("data", "labels", "gradients"), version=3, passes=9, source="arXiv 2002.07376")
 def grasp(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of -W * (H g), with g the loss gradient and H the Hessian; any real number.
 

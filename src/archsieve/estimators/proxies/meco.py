@@ -70,7 +70,7 @@ class MeCoMeter:
         return state.total
 
 
-@proxy(meter=MeCoMeter.of, spoils=False, source="NeurIPS 2023, Jiang et al.")
+@proxy(meter=MeCoMeter.of, spoils=False, items="inputs", source="NeurIPS 2023, Jiang et al.")
 def meco(network: nn.Module, probe: Probe, *, inputs: int = 1) -> float:
     """Return the sum over layers of the least eigenvalue of the correlation matrix of its channels; in [0, layers].
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("gradients",), init="absolute values", mode="without batch normalisation", source="arXiv 2006.05467")
+@proxy(
+    needs=("gradients",), items=1, init="absolute values", mode="without batch normalisation", source="arXiv 2006.05467"
+)
 def synflow(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of |W * dR/dW|, R the summed outputs for an input of ones; in [0, inf).
 
@@ -29,7 +31,9 @@ def synflow(network: nn.Module, probe: Probe) -> float:
     return synaptic_flow(without_batch_norm(network), probe)
 
 
-@proxy(needs=("gradients",), init="absolute values", mode="without batch normalisation", source="arXiv 2006.05467")
+@proxy(
+    needs=("gradients",), items=1, init="absolute values", mode="without batch normalisation", source="arXiv 2006.05467"
+)
 def synflow_log(network: nn.Module, probe: Probe) -> float:
     """Return log(synflow): the same ranking on a scale that can be read; -inf where nothing flows."""
     flow = synflow(network, probe)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe
 
 
-@proxy(needs=("gradients",), init="absolute values", source="arXiv 2101.08134")
+@proxy(needs=("gradients",), items=1, init="absolute values", source="arXiv 2101.08134")
 def synflow_bn(network: nn.Module, probe: Probe) -> float:
     """Return synflow's sum with batch normalisation kept, by the statistics of the one input of ones; in [0, inf).
 

@@ -92,6 +92,7 @@ class ZenMeter:
 
 @proxy(
     meter=ZenMeter.of,
+    passes=2,
     init="standard normal weights",
     mode="evaluation, by the statistics of the batch",
     source="arXiv 2102.01063",
