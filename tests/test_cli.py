@@ -148,7 +148,7 @@ def test_a_final_estimator_is_told(tmp_path):
 
 
 def test_a_dry_run_counts_and_makes_nothing(plan, tmp_path):
-    result = invoke("search", plan, "--out", tmp_path / "run", "--dry-run")
+    result = invoke("search", plan, "--out", tmp_path / "run", "--dry-run", "--no-timing")
     assert result.exit_code == 0
     assert [line.split() for line in result.stdout.splitlines()] == [
         ["stage", "candidates", "kept", "network-epochs"],
@@ -162,13 +162,45 @@ def test_a_dry_run_counts_and_makes_nothing(plan, tmp_path):
 
 def test_a_dry_run_says_what_it_cannot_know(tmp_path):
     stages = ('estimator = "params"\nabove = 1', 'estimator = "macs"\nkeep = 0.5')
-    result = invoke("search", plan_file(tmp_path, *stages), "--dry-run")
+    result = invoke("search", plan_file(tmp_path, *stages), "--dry-run", "--no-timing")
     assert [line.split() for line in result.stdout.splitlines()][1:] == [
         ["params", "9", "by", "score", "0.0"],
         ["macs", "at", "most", "9", "at", "most", "4", "at", "most", "0.0"],
         [],
         ["In", "all", "at", "most", "0", "network-epochs."],
     ]
+
+
+def test_a_dry_run_tells_hours_and_its_unit(tmp_path, monkeypatch):
+    asked = []
+
+    def hours(plan, **settings):
+        asked.append(settings)
+        return [12.5, None, 0.02]
+
+    monkeypatch.setattr("archsieve.cli.searching.hours_of", hours)
+    stages = 'estimator = { name = "nwot", batch_size = 9 }\nkeep = 0.5', 'estimator = "snip"\nabove = 1'
+    head = 'final = { name = "partial_training", epochs = 2, horizon = 2, split = "test" }\n' + TINY
+    result = invoke("search", plan_file(tmp_path, *stages, head=head), "--dry-run", "--workers", 3)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert asked == [{"device": "cpu", "workers": 3}]
+    assert lines[0][-2:] == ["hours,", "about"]
+    assert [line[-1] for line in lines[1:3]] == ["12.5", "unknown"]
+    assert lines[3][-3:] == ["at", "most", "0.02"]
+    assert " ".join(lines[-1]) == (
+        "On this device (cpu, workers: 3) at most about 13 hours, and 1 stages of unknown time."
+    )
+    assert " ".join(lines[-2]).startswith("A network-epoch: one network trained once on the ")
+
+
+def test_a_dry_run_of_noise_invents_no_epochs(tmp_path):
+    noise = TINY.replace('"digits"', '{ name = "synthetic", shape = [1, 8, 8], images = 60 }')
+    plan = plan_file(tmp_path, 'estimator = "nwot"\ntop = 1', head=noise)
+    told = invoke("search", plan, "--dry-run", "--no-timing")
+    assert [line.split()[-1] for line in told.stdout.splitlines()[1:2]] == ["unknown"]
+    assert "A network-epoch: unknown, since nothing is trained on this task and the plan does not say" in told.stdout
+    rows = json.loads(invoke("search", plan, "--dry-run", "--no-timing", "--json").stdout)
+    assert [(row["network_epochs"], row["hours"]) for row in rows] == [(None, None)]
 
 
 def test_a_report_before_and_after_the_end(plan, tmp_path):
@@ -546,7 +578,7 @@ def test_a_design_is_a_plan_that_a_search_runs(tmp_path, packaged):
 
     found = json.loads(invoke("search", tmp_path / "plan.toml", "--out", tmp_path / "run", "--json").stdout)
     assert (found["stages"][0]["candidates"], found["stages"][-1]["kept"]) == (729, 1)
-    assert result.stdout.startswith(invoke("search", tmp_path / "plan.toml", "--dry-run").stdout)
+    assert result.stdout.startswith(invoke("search", tmp_path / "plan.toml", "--dry-run", "--no-timing").stdout)
 
 
 def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packaged):

@@ -143,7 +143,7 @@ def test_a_design_and_the_search_it_gives(tmp_path):
     options = ("--pilot-size", "12", "--out", tmp_path / "designed.toml", "--json")
     designed = invoke("design", "darts", "--estimators", tmp_path / "plan.toml", *options)
     assert designed.exit_code == 0, designed.stderr
-    found = invoke("search", tmp_path / "designed.toml", "--dry-run")
+    found = invoke("search", tmp_path / "designed.toml", "--dry-run", "--no-timing")
     assert found.exit_code == 0
     result = json.loads(invoke("search", tmp_path / "plan.toml", "--out", tmp_path / "run", "--json").stdout)
     assert [(s["candidates"], s["kept"]) for s in result["stages"]] == [(500, 50), (50, 1)]

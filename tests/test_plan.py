@@ -347,7 +347,8 @@ def test_costs_by_hand():
         pytest.approx(7 - 3 + 10 / 162),
     ]
     assert found[0].network_epochs == 9
-    evolved = forecast(Plan(space, task, (Stage(vote.parts[1], top=1),), pool=Pool(evolve=vote.parts[1], budget=50)))
+    evolution = Pool(evolve=vote.parts[1], budget=50)
+    evolved = forecast(Plan(space, task, (Stage(vote.parts[1], top=1),), pool=evolution, stands_for=task))
     assert [(r.candidates, r.kept, r.network_epochs) for r in evolved] == [(50, None, 25.0), (50, 1, 0.0)]
 
 

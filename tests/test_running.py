@@ -150,7 +150,7 @@ def test_multiply_adds_by_hand(tmp_path):
     """An item forwards through a network takes its multiply-adds, backwards twice as many."""
     stages = Stage(ZeroCost("snip", 27), top=3), Stage(ZeroCost("nwot", 18), top=1)
     with Session(tmp_path, SMALL, IMAGES) as session:
-        found = run_plan(Plan(SMALL, IMAGES, stages, final=ZeroCost("snip", 54)), session)
+        found = run_plan(Plan(SMALL, IMAGES, stages, final=ZeroCost("snip", 54), stands_for=IMAGES), session)
         pool = session.pool()
         snip = session.scores([stages[0].estimator], pool)[:, 0]
     left = [pool[i] for i in np.argsort(-snip)[:3]]
@@ -164,7 +164,7 @@ def test_multiply_adds_by_hand(tmp_path):
     assert [stage.network_epochs for stage in found.stages] == pytest.approx([len(pool) / 2, 3 * 18 / 54 / 3])
     assert found.cost.network_epochs == pytest.approx(len(pool) / 2 + 1 / 3 + 1)
     assert found.exhaustive_network_epochs == pytest.approx(len(pool))
-    again = run(tmp_path, *stages, space=SMALL, task=IMAGES, final=ZeroCost("snip", 54))
+    again = run(tmp_path, *stages, space=SMALL, task=IMAGES, final=ZeroCost("snip", 54), stands_for=IMAGES)
     assert again.cost == found.cost  # as if nothing had been stored
 
 

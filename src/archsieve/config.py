@@ -21,7 +21,7 @@ from archsieve.search import Stage, exact
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-_PLAN_KEYS = ("title", "seed", "space", "limits", "task", "pool", "stage", "final")
+_PLAN_KEYS = ("title", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")
 _TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("tuple[int", "list of whole numbers", (int,)),
@@ -92,6 +92,7 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
         final=make("estimator", table["final"], plugins) if "final" in table else None,
         seed=_typed("seed", "whole number", table.get("seed", 0), int),
         title=_typed("title", "text", table.get("title", ""), str),
+        stands_for=make("task", table["stands_for"], plugins) if "stands_for" in table else None,
     )
 
 

@@ -107,10 +107,16 @@ def _shown(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def forecast(rows: Sequence[StageForecast], as_json: bool) -> None:
+def forecast(rows: Sequence[StageForecast], as_json: bool, unit: str = "", timed: str = "") -> None:
     """Print how many candidates each stage of a plan gets and keeps, and what it costs.
 
     Bounds, behind a cut that depends on scores.
+
+    Args:
+        rows: the stages.
+        as_json: print JSON.
+        unit: what a network-epoch is.
+        timed: where the hours were measured; empty where they were not.
     """
     if as_json:
         out_json(rows)
@@ -121,12 +127,30 @@ def forecast(rows: Sequence[StageForecast], as_json: bool) -> None:
         at_most = "at most " if is_bound else ""
         is_bound = is_bound or row.kept is None
         kept = "by score" if row.kept is None else f"{at_most}{row.kept}"
-        cost = "unknown" if row.network_epochs is None else f"{at_most}{row.network_epochs:.1f}"
-        shown.append((row.label, f"{at_most}{row.candidates}", kept, cost))
-    table(("stage", "candidates", "kept", "network-epochs"), shown)
-    known = [row.network_epochs for row in rows if row.network_epochs is not None]
-    unknown = f", and {len(rows) - len(known)} stages of unknown cost" if len(known) < len(rows) else ""
-    out(f"\nIn all {'at most ' if is_bound else ''}{sum(known):.0f} network-epochs{unknown}.")
+        costs = [_amount(cost, at_most) for cost in (row.network_epochs, *([row.hours] if timed else []))]
+        shown.append((row.label, f"{at_most}{row.candidates}", kept, *costs))
+    table(("stage", "candidates", "kept", "network-epochs", *(["hours, about"] if timed else [])), shown)
+    bound = "at most " if is_bound else ""
+    out(f"\nIn all {_in_all([row.network_epochs for row in rows], 'network-epochs', bound, 'cost')}")
+    if unit and any(row.network_epochs != 0 for row in rows):
+        out(f"A network-epoch: {unit}.")
+    if timed:
+        out(f"On this device ({timed}) {_in_all([row.hours for row in rows], 'hours', f'{bound}about ', 'time')}")
+
+
+def _amount(cost: float | None, at_most: str) -> str:
+    """Return a cost with one decimal, and a small one with two digits."""
+    if cost is None:
+        return "unknown"
+    return f"{at_most}{cost:.2g}" if 0 < cost < 1 else f"{at_most}{cost:.1f}"
+
+
+def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> str:
+    """Return a sum, and how many of the costs are unknown."""
+    known = [cost for cost in costs if cost is not None]
+    unknown = f", and {len(costs) - len(known)} stages of unknown {what}" if len(known) < len(costs) else ""
+    spent = sum(known)
+    return f"{bound}{f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} {unit}{unknown}."
 
 
 def note_round(found: Round) -> None:
@@ -156,7 +180,8 @@ def result(found: Result, folder: Path) -> None:
             if found.exhaustive_network_epochs
             else ""
         )
-        out(f"Cost: {found.cost.network_epochs:.0f} network-epochs{share}")
+        spent = found.cost.network_epochs
+        out(f"Cost: {f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} network-epochs{share}")
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")

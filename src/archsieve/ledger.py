@@ -1,17 +1,43 @@
-"""What a search costs, in network-epochs: one network trained on every item of the training split once."""
+"""What a search costs, in network-epochs: one network trained on every item of a training split once.
+
+Which training split is a question of its own (`Unit`): that of the training which the user is after, and not that of
+noise which stands in for its pictures.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from archsieve.costs import cost_of
 from archsieve.estimator import Composite, Priced, Resumable, fingerprint
 from archsieve.pool import up_to
+from archsieve.randomness import generator
+from archsieve.task import count_items, form_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
+
+_WEIGHED = 5  # networks by which two tasks are compared
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What an estimator is paid for `n` scores, in epochs of the task they are taken on; None: it does not say."""
+
+    estimator: Any
+    n: int
+    training: float | None
+    scoring: float | None
+    population: str = "candidates"
+
+    @property
+    def epochs(self) -> float | None:
+        """Both."""
+        return total((self.training, self.scoring))
 
 
 class Ledger:
@@ -28,19 +54,23 @@ class Ledger:
         self._trained: dict[str, Any] = {}
 
     def pay(self, estimator: Any, n: int, population: str = "candidates") -> float | None:
-        """Return the cost of `n` scores in network-epochs; None where an estimator, or the task, does not say."""
+        """Return the cost of `n` scores in epochs of the task; None where an estimator, or the task, does not say."""
+        return total(entry.epochs for entry in self.enter(estimator, n, population))
+
+    def enter(self, estimator: Any, n: int, population: str = "candidates") -> list[Entry]:
+        """Return what is paid for `n` scores, an entry an estimator that computes; what was paid before is left out."""
         if isinstance(estimator, Composite):
-            costs = [self.pay(part, n, population) for part in estimator.parts]
+            entries = [entry for part in estimator.parts for entry in self.enter(part, n, population)]
             if estimator.calibration:
-                costs += [self._pay_sample(part, estimator.calibration) for part in estimator.parts]
-            return total(costs)
+                entries += [entry for part in estimator.parts for entry in self._sample(part, estimator.calibration)]
+            return entries
         if lesson := getattr(estimator, "lesson", None):
-            return self._pay_sample(*lesson)
+            return self._sample(*lesson)
         if not isinstance(estimator, Priced) or not hasattr(self._task, "count"):
-            return None
+            return [Entry(estimator, n, None, None, population)]
         seen = fingerprint(estimator), population
         if seen in self._scored:
-            return 0.0
+            return []
         self._scored.add(seen)
         price = estimator.price(n, self._space, self._task)
         lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
@@ -48,14 +78,67 @@ class Ledger:
         paid = 0.0 if before is None else before.price(n, self._space, self._task).training
         if before is None or price.training > paid:
             self._trained[lineage] = estimator
-        return float(price.scoring + max(0.0, price.training - paid))
+        return [Entry(estimator, n, max(0.0, price.training - paid), price.scoring, population)]
 
-    def _pay_sample(self, estimator: Any, count: int) -> float | None:
-        return self.pay(estimator, up_to(self._space, count), f"sample of {count}")
+    def _sample(self, estimator: Any, count: int) -> list[Entry]:
+        return self.enter(estimator, up_to(self._space, count), f"sample of {count}")
 
 
-def in_macs(network_epochs: float, archs: Sequence[Architecture], space: SearchSpace, task: Task) -> float | None:
-    """Return a cost in multiply-adds; None where the space has no closed form of them, or the task no count.
+@dataclass(frozen=True)
+class Unit:
+    """What a network-epoch is: one pass of a training over the training split of `task`; None: nobody says which.
+
+    Attributes:
+        task: of the training that costs are counted against.
+        scale: an epoch of the task that is scored on, in this unit; None: unknown.
+    """
+
+    task: Task | None
+    scale: float | None
+
+    def epochs(self, own: float | None) -> float | None:
+        """Return a cost in epochs of the task that is scored on, in this unit; None: unknown."""
+        if own is None or (self.scale is None and own):
+            return None
+        return own * (self.scale or 0.0)
+
+    def __str__(self) -> str:
+        """Return the unit in words."""
+        if self.task is None or self.scale is None:
+            return "unknown, since nothing is trained on this task and the plan does not say what it `stands_for`"
+        return f"one network trained once on the {count_items(self.task, 'train'):,} training items of {self.task.name}"
+
+
+def unit_of(space: SearchSpace, task: Task, stands_for: Task | None = None, *, trains: bool = False) -> Unit:
+    """Return what a network-epoch is on a task.
+
+    Args:
+        space: the space of the networks.
+        task: what they are scored on.
+        stands_for: the task of the training that the user is after, where it is another.
+        trains: whether networks are trained on `task`.
+    """
+    if stands_for is None:
+        known = (trains or not getattr(task, "is_made_up", False)) and hasattr(task, "count")
+        return Unit(task, 1.0) if known else Unit(None, None)
+    if not hasattr(task, "count") or not hasattr(stands_for, "count"):
+        return Unit(stands_for, None)
+    items = count_items(task, "train") / count_items(stands_for, "train")
+    return Unit(stands_for, items * _weight(space, task, stands_for))
+
+
+def _weight(space: SearchSpace, task: Task, other: Task) -> float:
+    """Return how much networks for a task weigh, as a share of what they weigh for another one."""
+    if form_of(task) == form_of(other):
+        return 1.0
+    rng = generator(0, "sample", "unit")
+    archs = [space.whole.sample(rng) for _ in range(_WEIGHED)]
+    one, of_other = (sum(cost_of(space.whole, arch, t, "macs") for arch in archs) for t in (task, other))
+    return one / of_other
+
+
+def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, task: Task) -> float | None:
+    """Return a cost in epochs of a task as multiply-adds; None without a closed form of them, or a count of the task.
 
     An epoch passes every item of the training split through a network, forwards and, for twice as much, backwards; the
     networks are taken to weigh what `archs` do on average.
@@ -64,7 +147,7 @@ def in_macs(network_epochs: float, archs: Sequence[Architecture], space: SearchS
     if closed_form is None or count is None:
         return None
     mean = sum(closed_form(arch, task) for arch in archs) / len(archs)
-    return float(network_epochs * 3 * mean * count("train"))
+    return float(epochs * 3 * mean * count("train"))
 
 
 def total(costs: Iterable[float | None]) -> float | None:

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
-from archsieve.ledger import Ledger
+from archsieve.estimator import Priced, leaves_of
+from archsieve.ledger import Ledger, total, unit_of
 from archsieve.pool import pool_size
 from archsieve.randomness import generator
 from archsieve.searchers.regularized_evolution import regularized_evolution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from archsieve.ledger import Entry, Unit
     from archsieve.search import Stage
     from archsieve.session import Session
     from archsieve.space import Architecture, SearchSpace
@@ -77,7 +79,9 @@ class Pool:
 class Plan:
     """A funnel search: what is searched, for what, by which stages.
 
-    `final` scores the winner alone, on what no stage has seen: a longer training, on the test split.
+    `final` scores the winner alone, on what no stage has seen: a longer training, on the test split. `stands_for` is
+    the task of the training that the user is after, where the plan's own task stands in for it: costs are counted in
+    epochs of that one.
     """
 
     space: SearchSpace
@@ -87,6 +91,7 @@ class Plan:
     final: Any = None
     seed: int = 0
     title: str = ""
+    stands_for: Task | None = None
 
     def __post_init__(self) -> None:
         """Check that there is a stage."""
@@ -100,34 +105,62 @@ def estimators_of(plan: Plan) -> list[Any]:
     return [estimator for estimator in known if estimator is not None]
 
 
+def unit(plan: Plan) -> Unit:
+    """Return what a network-epoch is in a plan: an epoch of what it says its task stands for, else of its own task.
+
+    Unknown where the task is made up, nothing is trained on it, and the plan does not say what it stands for.
+    """
+    return unit_of(plan.space, plan.task, plan.stands_for, trains=any(_trains(e, plan) for e in estimators_of(plan)))
+
+
+def _trains(estimator: Any, plan: Plan) -> bool:
+    """Whether an estimator trains networks on the plan's task, in a part or in what it learns from."""
+    if not hasattr(plan.task, "count"):
+        return False
+    leaves = leaves_of(estimator)
+    lessons = [leaf.lesson[0] for leaf in leaves if getattr(leaf, "lesson", None)]
+    priced = (leaf for leaf in leaves if isinstance(leaf, Priced))
+    return any(leaf.price(1, plan.space, plan.task).training > 0 for leaf in priced) or any(
+        _trains(lesson, plan) for lesson in lessons
+    )
+
+
 @dataclass(frozen=True)
 class StageForecast:
-    """What a stage will get and keep, and cost in network-epochs (see `archsieve.ledger`); None: unknown.
+    """What a stage will get and keep, and cost in network-epochs (see `archsieve.ledger`) and hours; None: unknown.
 
     `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds. An evolution, a
-    stage of its own, keeps the distinct networks it met.
+    stage of its own, keeps the distinct networks it met. `hours` are of this machine, where they were measured.
     """
 
     label: str
     candidates: int
     kept: int | None
     network_epochs: float | None
+    hours: float | None = None
 
 
 def forecast(plan: Plan) -> Sequence[StageForecast]:
     """Return what each stage will do. A stage that is given a single network does not run."""
-    rows: list[StageForecast] = []
+    counted = unit(plan)
+    return [
+        StageForecast(label, n, kept, counted.epochs(total(entry.epochs for entry in entries)))
+        for label, n, kept, entries in steps(plan)
+    ]
+
+
+def steps(plan: Plan) -> Iterator[tuple[str, int, int | None, list[Entry]]]:
+    """Yield label, candidates, how many are kept and what is paid, of each step of a plan."""
     ledger = Ledger(plan.space, plan.task)
     n = plan.pool.count(plan.space)
     if plan.pool.evolve is not None:
-        cost = ledger.pay(plan.pool.evolve, plan.pool.budget)
-        rows.append(StageForecast(f"evolution by {plan.pool.evolve.name}", plan.pool.budget, None, cost))
+        entries = ledger.enter(plan.pool.evolve, plan.pool.budget)
+        yield f"evolution by {plan.pool.evolve.name}", plan.pool.budget, None, entries
     for stage in plan.stages:
         if n == 1:
             break
         kept = None if stage.above is not None else stage.count(n)
-        rows.append(StageForecast(stage.label, n, kept, ledger.pay(stage.estimator, n)))
+        yield stage.label, n, kept, ledger.enter(stage.estimator, n)
         n = n if kept is None else kept
     if plan.final is not None:
-        rows.append(StageForecast("final", 1, 1, ledger.pay(plan.final, 1)))
-    return rows
+        yield "final", 1, 1, ledger.enter(plan.final, 1)

@@ -31,6 +31,8 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
     table: dict[str, Any] = {"title": plan.title} if plan.title else {}
     space, limits = _space(plan)
     table |= {"seed": plan.seed, "space": _table(SPACES, space), **limits, "task": _table(TASKS, plan.task)}
+    if plan.stands_for is not None:
+        table["stands_for"] = _table(TASKS, plan.stands_for)
     if plan.pool != Pool():
         table["pool"] = _settings(plan.pool)
     table["stage"] = [

@@ -12,6 +12,7 @@ import numpy as np
 from archsieve.benchmark import Table, benchmarks_of, caution_of, is_about
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.ledger import Ledger, in_macs, total
+from archsieve.plan import unit
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, write_json, write_rounds
 from archsieve.searchers.funnel import run_funnel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmark import Benchmark, Records
+    from archsieve.ledger import Unit
     from archsieve.plan import Plan
     from archsieve.search import Round
     from archsieve.session import Session
@@ -37,7 +39,7 @@ class Cost:
 
     `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
     often the run was gone on with, 0 for what was looked up; a process that was killed takes along what it had not
-    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.ledger`) and
+    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.plan.unit`) and
     `macs`, multiply-adds (see `archsieve.ledger.in_macs`), as if nothing had been stored; None: unknown.
     """
 
@@ -115,9 +117,9 @@ class Result:
 class _Account:
     """Reckons what each part of a run cost, beyond what earlier parts did."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, unit: Unit) -> None:
         session.count_anew()
-        self._session, self._ledger = session, Ledger(session.space, session.task)
+        self._session, self._ledger, self._unit = session, Ledger(session.space, session.task), unit
         self._seconds = 0.0
         self.paid: list[Cost] = []
 
@@ -126,7 +128,7 @@ class _Account:
         before, self._seconds = self._seconds, self._session.work_seconds()
         epochs = self._ledger.pay(estimator, len(archs) if count is None else count)
         macs = None if epochs is None else in_macs(epochs, archs, self._session.space, self._session.task)
-        self.paid.append(Cost(round(self._seconds - before, 3), epochs, macs))
+        self.paid.append(Cost(round(self._seconds - before, 3), self._unit.epochs(epochs), macs))
 
     def total(self) -> Cost:
         """Return the sum."""
@@ -150,7 +152,8 @@ def run_plan(
             raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
     begun = time.perf_counter()
     (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be another plan's
-    stages, account, pool = iter(plan.stages), _Account(session), plan.pool.draw(session)
+    counted = unit(plan)
+    stages, account, pool = iter(plan.stages), _Account(session, counted), plan.pool.draw(session)
     if plan.pool.evolve is not None:
         account.pay(plan.pool.evolve, pool, plan.pool.budget)
     before = len(account.paid)
@@ -172,6 +175,7 @@ def run_plan(
     final = session.scores([plan.final], [found.best])[0, 0] if plan.final else math.nan
     if plan.final:
         account.pay(plan.final, [found.best])
+    whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
     notes: list[str] = []
     known = knowing_most(tables_about(session.space, session.task, notes), [found.best, *pool])
     result = Result(
@@ -186,7 +190,7 @@ def run_plan(
         truth_note=" ".join(notes),
         stages=reports,
         cost=account.total(),
-        exhaustive_network_epochs=Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None,
+        exhaustive_network_epochs=counted.epochs(whole),
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         title=plan.title,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ from archsieve.design import check_size, check_wishes, design, plan_of, prices_o
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.files import replace_file, writing
 from archsieve.pilot import CODES, read_pilot
-from archsieve.plan import forecast
+from archsieve.plan import forecast, unit
 from archsieve.plan_text import plan_text
 from archsieve.pool import draw_pool
 from archsieve.running import knowing_most, tables_about
@@ -134,10 +134,12 @@ def design_funnel(
                 epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None
         most = _network_epochs(amount, epoch_seconds) if amount is not None and is_hours else amount
         found = design(session.scores(candidates, archs), values, prices, delta=delta, budget=most)
-        designed = plan_of(found.chosen, candidates, plan.final, session, plan.pool)
+        designed = replace(
+            plan_of(found.chosen, candidates, plan.final, session, plan.pool), stands_for=plan.stands_for
+        )
         stack.close()
         report = _report(found, designed, candidates, len(archs), prices, epoch_seconds)
-        _print(report, as_json)
+        _print(report, str(unit(designed)), as_json)
         if out is not None:
             _write(out, designed, report)
             if not as_json:
@@ -230,11 +232,11 @@ def _write(path: Path, designed: Plan, report: DesignReport) -> None:
         temporary.write_text(plan_text(designed, comments), encoding="utf-8")
 
 
-def _print(report: DesignReport, as_json: bool) -> None:
+def _print(report: DesignReport, network_epoch: str, as_json: bool) -> None:
     if as_json:
         console.out_json(report)
         return
-    console.forecast(report.stages, as_json=False)
+    console.forecast(report.stages, as_json=False, unit=network_epoch)
     low, high = report.chosen.interval
     everything = report.exhaustive_network_epochs
     share = f"{report.chosen.network_epochs / everything:.1%} of training all" if everything else "Training is free"

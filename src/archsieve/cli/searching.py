@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,9 @@ from archsieve import console
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, RunFolder, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan
+from archsieve.errors import require
 from archsieve.files import replace_file
-from archsieve.plan import estimators_of, forecast
+from archsieve.plan import Plan, estimators_of, forecast, unit
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.reading import read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page
@@ -24,6 +26,7 @@ from archsieve.run_folder import PLAN_FILE
 from archsieve.running import run_plan
 from archsieve.session import Session
 from archsieve.study import STUDY_FILE
+from archsieve.timing import hours_of
 
 
 def search(
@@ -32,6 +35,7 @@ def search(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs, and stop.")
     ] = False,
+    no_timing: Annotated[bool, typer.Option("--no-timing", help="Time no networks in a dry run.")] = False,
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
@@ -52,7 +56,7 @@ def search(
         path = find_plan(plan)
         chosen = load_plan(path, plugins)
         if dry_run:
-            console.forecast(forecast(chosen), as_json)
+            _say_forecast(chosen, device, workers, not no_timing, as_json)
             return
         shared = shared_by_all(stack, workers, ray, recompute)
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
@@ -68,6 +72,20 @@ def search(
             console.out_json(result)
         else:
             console.result(result, folder)
+
+
+def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
+    """Print what each stage of a plan will do, and about how long it will take here."""
+    rows = forecast(plan)
+    if is_timed:
+        if device != "cpu":
+            require("torch", "torch")
+            from archsieve.networks import check_device
+
+            check_device(device)
+        hours = hours_of(plan, device=device, workers=workers)
+        rows = [replace(row, hours=hour) for row, hour in zip(rows, hours, strict=True)]
+    console.forecast(rows, as_json, unit=str(unit(plan)), timed=f"{device}, workers: {workers}" if is_timed else "")
 
 
 def report(

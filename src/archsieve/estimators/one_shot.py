@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from archsieve.estimator import Context, Scores
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
+
+    Forward: TypeAlias = Callable[[Tensor, np.random.Generator], Iterator[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,10 @@ class OneShot:
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the paths trained, in epochs, and the forward passes that score `n` paths one by one."""
-        paths = {"uniform": 1, "fair": max(space.choices), "sandwich": 2 + self.random_paths}[self.sampling]
         items = count_items(task, "validation") if self.scoring_items is None else self.scoring_items
         if self.batch_norm == "recalibrated":
             items += self.recalibration_batches * self.batch_size
-        return Price(self.epochs * paths, n * items / (3 * count_items(task, "train")))
+        return Price(self.epochs * self.paths_a_step(space), n * items / (3 * count_items(task, "train")))
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Any) -> None:
         """Train the supernet, going on from where it was stopped.
@@ -122,20 +123,15 @@ class OneShot:
         Raises:
             SettingError: the space has no supernet, or cannot be sampled so.
         """
-        sample = self._sampler(ctx.space)
+        self._sampler(ctx.space)
         if epochs_trained(self._file(ctx)) >= self.epochs:
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
-        taught = Distilled(ctx.task)
-
-        def forward(inputs: Tensor, choices: np.random.Generator) -> Iterator[Tensor]:
-            outputs = (supernet(as_inputs(inputs), arch) for arch in sample(ctx.space, choices))
-            return taught.step(outputs) if self.distillation else outputs
-
+        forward, task = self.step(supernet, ctx.space, ctx.task)
         train(
             supernet,
-            cast("Task", taught) if self.distillation else ctx.task,
-            self._recipe(),
+            task,
+            self.recipe,
             epochs=self.epochs,
             seed=ctx.seed,
             device=ctx.device,
@@ -143,6 +139,24 @@ class OneShot:
             forward=forward,
             log=ctx.log,
         )
+
+    def step(self, supernet: Any, space: SearchSpace, task: Task) -> tuple[Forward, Task]:
+        """Return what yields the outputs of a step's paths, given inputs and what draws, and the task of their loss.
+
+        Raises:
+            SettingError: the space cannot be sampled so.
+        """
+        sample, taught = self._sampler(space), Distilled(task)
+
+        def forward(inputs: Tensor, choices: np.random.Generator) -> Iterator[Tensor]:
+            outputs = (supernet(as_inputs(inputs), arch) for arch in sample(space, choices))
+            return taught.step(outputs) if self.distillation else outputs
+
+        return forward, cast("Task", taught) if self.distillation else task
+
+    def paths_a_step(self, space: SearchSpace) -> int:
+        """Return how many paths a step trains."""
+        return {"uniform": 1, "fair": max(space.choices), "sandwich": 2 + self.random_paths}[self.sampling]
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the metric of each path on the validation split, shape (n,), higher is better.
@@ -200,6 +214,11 @@ class OneShot:
             limit=self.scoring_items,
             device=ctx.device,
         )
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the supernet is trained."""
+        return self._recipe()
 
     def _recipe(self) -> Recipe:
         return Recipe(

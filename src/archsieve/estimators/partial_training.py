@@ -106,7 +106,7 @@ class PartialTraining:
         train(
             network,
             task,
-            self._recipe(),
+            self.recipe,
             epochs=self.epochs,
             seed=ctx.seed,
             device=ctx.device,
@@ -123,6 +123,11 @@ class PartialTraining:
         if whole is None or not is_dataclass(task):
             raise SettingError(f"The task {task.name!r} has no `train_fraction`: leave `fraction_of_data` at 1.")
         return replace(task, train_fraction=float(exact(whole) * exact(self.fraction_of_data)))
+
+    @property
+    def recipe(self) -> Recipe:
+        """How a network is trained."""
+        return self._recipe()
 
     def _recipe(self) -> Recipe:
         return Recipe(

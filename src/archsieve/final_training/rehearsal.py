@@ -21,11 +21,12 @@ from archsieve.training.batching import count_steps
 from archsieve.training.optimiser import rates_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from archsieve.final_training.recipe_files import Training
+    from archsieve.recipe import Recipe
     from archsieve.space import Architecture
 
 _STEPS = 3  # timed, after one that is not
@@ -79,8 +80,7 @@ def rehearse(
     sizes = sizes_of(space, arch, task)
     items = count_items(task, "train")
     each = count_steps(items, recipe.micro_batch_size(1), recipe.micro_batches)
-    whole = recipe.micro_batch_size(1)
-    timed_items = min(whole, _ITEMS_ON_CPU) if torch.device(device).type == "cpu" else whole
+    timed_items = items_at_once(recipe, device)
     here = bool(getattr(task, "is_present", lambda: True)())
     seconds = _times(training, arch, timed_items, here, seed, device) if is_timed else []
     a_step = sum(seconds) / len(seconds) * recipe.batch_size / timed_items if seconds else None
@@ -106,7 +106,13 @@ def rehearse(
     )
 
 
-def _noise_like(task: Any, count: int) -> Any:
+def items_at_once(recipe: Recipe, device: str) -> int:
+    """Return of how many items a timed step is, in one process."""
+    whole = recipe.micro_batch_size(1)
+    return min(whole, _ITEMS_ON_CPU) if torch.device(device).type == "cpu" else whole
+
+
+def noise_like(task: Any, count: int) -> Any:
     """Return a task of the same form whose `count` items are noise."""
     if isinstance(task, Segmentation):
         return _NoiseScenes(0.0, shape=tuple(task.input_shape), num_outputs=task.num_outputs, images=count)
@@ -140,23 +146,50 @@ def _noise(shape: tuple[int, ...], classes: int) -> Scene:
 
 def _times(training: Training, arch: Architecture, items: int, here: bool, seed: int, device: str) -> list[float]:
     """Return the seconds of a few steps of so many items, by the clock and with the reading of data."""
-    task: Any = training.task
-    if not here:
-        task = _noise_like(task, (_STEPS + 1) * items)
+    task = training.task if here else noise_like(training.task, (_STEPS + 1) * items)
     network = build_network(training.space, arch, task, seed)
-    recipe = replace(training.recipe, batch_size=items, micro_batches=1, by_step=False, warm_up_steps=0)
+
+    def outputs(inputs: Tensor, _: np.random.Generator) -> Iterator[Any]:
+        yield network(inputs)
+
+    recipe = replace(training.recipe, batch_size=items)
+    return step_seconds(network, task, recipe, outputs, seed=seed, device=device)
+
+
+def step_seconds(
+    network: nn.Module,
+    task: Any,
+    recipe: Recipe,
+    outputs: Callable[[Tensor, np.random.Generator], Iterator[Any]],
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """Return the seconds of a few steps, the reading of data in; the first one, which also warms up, is left out.
+
+    Args:
+        network: trained meanwhile.
+        task: gives the items, at least a batch.
+        recipe: a step takes its batch at once, whatever it says of parts and of steps.
+        outputs: yields what the loss is taken of, given inputs and what draws.
+        seed: of what is drawn.
+        device: where.
+        clock: returns seconds.
+    """
+    recipe = replace(recipe, micro_batches=1, by_step=False, warm_up_steps=0)
     marks: list[float] = []
 
     def mark() -> None:
         if torch.device(device).type != "cpu":
             torch.accelerator.synchronize()
-        marks.append(time.perf_counter())
+        marks.append(clock())
 
-    def forward(inputs: Tensor, _: np.random.Generator) -> Iterator[Any]:
+    def forward(inputs: Tensor, rng: np.random.Generator) -> Iterator[Any]:
         mark()
-        yield network(inputs)
+        yield from outputs(inputs, rng)
 
     trainer_of(network, task, recipe, seed=seed, device=device, forward=forward).advance(most=_STEPS + 1)
     mark()
     seconds = [after - before for before, after in itertools.pairwise(marks)]
-    return seconds[1:] or seconds  # the first step also warms up
+    return seconds[1:] or seconds

@@ -52,6 +52,7 @@ class Synthetic(ImageClassification):
     std: ClassVar[tuple[float, ...]] = (0.25,)
     crop_padding: ClassVar[int] = 4
     flip: ClassVar[bool] = True
+    is_made_up: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -56,6 +56,7 @@ class SyntheticSegmentation(Segmentation):
     mean: ClassVar[tuple[float, ...]] = (0.5,) * CHANNELS
     std: ClassVar[tuple[float, ...]] = (0.15,) * CHANNELS
     scales: ClassVar[tuple[float, float]] = (0.8, 1.25)  # a texture of two pixels does not outlive half its size
+    is_made_up: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

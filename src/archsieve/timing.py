@@ -1,0 +1,209 @@
+"""What a plan will take on this machine, by a few of its networks timed here."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import require
+from archsieve.estimator import Context, Fittable, Grouped, Resumable, fingerprint
+from archsieve.estimators.lookup import Lookup, Replay
+from archsieve.executor import single_thread
+from archsieve.plan import Pool, steps
+from archsieve.pool import draw_pool
+from archsieve.randomness import generator
+from archsieve.task import count_items
+from archsieve.work import chunk_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from archsieve.ledger import Entry
+    from archsieve.plan import Plan
+    from archsieve.space import Architecture
+
+SECONDS = 20.0
+"""All that is timed, about: a network that has begun is ended."""
+_ROUNDS = (1, 2, 8, 32)  # networks scored at once, each round if there is time; the first also warms up
+_SHARING = 32  # codes a chunk, above which they share prefixes
+_WEIGHED = 32  # networks of the space by whose mean weight the timed ones are extrapolated
+
+
+def hours_of(
+    plan: Plan,
+    *,
+    device: str = "cpu",
+    workers: int = 1,
+    seconds: float = SECONDS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float | None]:
+    """Return about how many hours each step of a plan takes; None where that cannot be timed.
+
+    Estimators that score network by network are timed on a few networks of the space, those that train on a few steps.
+    Where the space has multiply-adds in closed form, the times are extrapolated by them. Looking up takes no time, and
+    neither does what fits a predictor to its scores. Nothing is kept.
+
+    Args:
+        plan: what is to be run.
+        device: where.
+        workers: how many processes score; a supernet is trained by one.
+        seconds: what timing may take in all, about.
+        clock: returns seconds.
+    """
+    require("torch", "torch")
+    passes = [_passes(entries) for _, _, _, entries in steps(plan)]
+    wanted = {_name(members) for found in passes for members in found if not _is_looked_up(members)}
+    with tempfile.TemporaryDirectory() as folder, single_thread():
+        timer = _Timer(plan, Path(folder), device, clock, clock() + seconds, len(wanted))
+        return [_sum(timer.seconds(members, workers) for members in found) for found in passes]
+
+
+def _passes(entries: Sequence[Entry]) -> list[tuple[Entry, ...]]:
+    """Return the entries that are computed together."""
+    found: dict[Any, list[Entry]] = {}
+    for entry in entries:
+        e = entry.estimator
+        mates = (type(e), e.group) if isinstance(e, Grouped) else fingerprint(e)
+        found.setdefault((mates, entry.population), []).append(entry)
+    return [tuple(members) for members in found.values()]
+
+
+def _name(members: Sequence[Entry]) -> str:
+    """Return the same name for what takes the same time: trainings differ by their batches and paths alone."""
+    first = members[0].estimator
+    if hasattr(first, "recipe"):
+        paths = (
+            getattr(first, "sampling", ""),
+            getattr(first, "random_paths", 1),
+            getattr(first, "distillation", False),
+        )
+        return fingerprint([type(first).__name__, first.recipe.batch_size, *paths])
+    return fingerprint([entry.estimator for entry in members])
+
+
+def _is_looked_up(members: Sequence[Entry]) -> bool:
+    return isinstance(members[0].estimator, Lookup | Replay)
+
+
+def _sum(seconds: Any) -> float | None:
+    """Return hours; None where a part is unknown."""
+    known = list(seconds)
+    return None if None in known else sum(known) / 3600
+
+
+@dataclass
+class _Timer:
+    """Times estimators, each once, until the time is over."""
+
+    plan: Plan
+    folder: Path
+    device: str
+    clock: Callable[[], float]
+    end: float
+    left: int
+    known: dict[str, float | None] = field(default_factory=dict)
+
+    def seconds(self, members: Sequence[Entry], workers: int) -> float | None:
+        """Return what the scores of these entries take; None: unknown."""
+        first = members[0]
+        if _is_looked_up(members):
+            return 0.0
+        each = self._each(members)
+        at_once = max(1, min(workers, first.n))
+        if each is None or not hasattr(first.estimator, "recipe"):
+            return None if each is None else each * first.n / at_once
+        if first.training is None or first.scoring is None:
+            return None
+        items = count_items(self.plan.task, "train")
+        learning = first.training / (1 if isinstance(first.estimator, Fittable) else at_once)
+        return (learning + first.scoring / at_once) * items * each
+
+    def _each(self, members: Sequence[Entry]) -> float | None:
+        """Return the seconds of a network's scores; of an estimator that trains, those of an item's training."""
+        name = _name(members)
+        if name not in self.known:
+            share = (self.end - self.clock()) / max(1, self.left)
+            self.left -= 1
+            self.known[name] = None if share <= 0 else self._timed([entry.estimator for entry in members], share)
+        return self.known[name]
+
+    def _timed(self, estimators: Sequence[Any], share: float) -> float | None:
+        first = estimators[0]
+        try:
+            if hasattr(first, "recipe"):
+                return self._trained(first)
+            if isinstance(first, Fittable | Resumable):
+                return None
+            return self._scored(estimators, share)
+        except Exception:  # of any kind: no data, no memory, a network that cannot be scored; a search will say it
+            return None
+
+    def _scored(self, estimators: Sequence[Any], share: float) -> float:
+        """Return the seconds of one network's scores, by the largest round that there was time for."""
+        plan, first = self.plan, estimators[0]
+        ctx = Context(
+            plan.space, self._present(4 * getattr(first, "batch_size", 16)), self.folder, plan.seed, self.device
+        )
+        score = first.score if len(estimators) == 1 else partial(first.score_group, list(estimators))
+        timed: list[Architecture] = []
+        begun, each = self.clock(), 0.0
+        for count in _ROUNDS:
+            if timed and each * count > share - (self.clock() - begun):
+                break
+            timed = self._chunk(count, first)
+            before = self.clock()
+            score(timed, ctx)
+            each = (self.clock() - before) / len(timed)
+        return each * self._weight(timed)
+
+    def _trained(self, estimator: Any) -> float:
+        """Return the seconds of one item's way through one network, forwards and backwards."""
+        from archsieve.estimators.one_shot import OneShot
+        from archsieve.final_training.rehearsal import items_at_once, step_seconds
+        from archsieve.networks import build_network, build_supernet
+
+        plan, (arch,) = self.plan, self._archs(1)
+        items = items_at_once(estimator.recipe, self.device)
+        task = self._present(8 * items)
+        if isinstance(estimator, OneShot):
+            network: Any = build_supernet(plan.space, task, plan.seed)
+            outputs, task = estimator.step(network, plan.space, task)
+            paths, weight = estimator.paths_a_step(plan.space), 1.0  # random ones
+        else:
+            network, paths, weight = build_network(plan.space, arch, task, plan.seed), 1, self._weight([arch])
+            outputs = lambda inputs, _: iter((network(inputs),))  # noqa: E731
+        recipe = replace(estimator.recipe, batch_size=items)
+        found = step_seconds(network, task, recipe, outputs, seed=plan.seed, device=self.device, clock=self.clock)
+        return sum(found) / len(found) / items / paths * weight
+
+    def _present(self, items: int) -> Any:
+        """Return the plan's task, or noise of its form where its data are not here."""
+        from archsieve.final_training.rehearsal import noise_like
+
+        task: Any = self.plan.task
+        return task if getattr(task, "is_present", lambda: True)() else noise_like(task, items)
+
+    def _chunk(self, count: int, estimator: Any) -> list[Architecture]:
+        """Return networks as a worker gets them: neighbours, where all are scored and neighbours share their work."""
+        plan = self.plan
+        largest = chunk_size(estimator, plan.space, plan.task)
+        if largest <= _SHARING or plan.pool != Pool():
+            return self._archs(min(count, largest))
+        codes = sorted(draw_pool(plan.space, plan.seed))
+        return codes[len(codes) // 2 :][:count]
+
+    def _archs(self, count: int) -> list[Architecture]:
+        rng = generator(self.plan.seed, "sample", "timing")
+        return [self.plan.space.canonical(self.plan.space.sample(rng)) for _ in range(count)]
+
+    def _weight(self, timed: Sequence[Architecture]) -> float:
+        """Return how much networks of the space weigh, as a share of what the timed ones do; 1 where nobody knows."""
+        macs = getattr(self.plan.space, "macs", None)
+        if macs is None:
+            return 1.0
+        means = [sum(macs(a, self.plan.task) for a in archs) / len(archs) for archs in (self._archs(_WEIGHED), timed)]
+        return float(means[0] / means[1]) if means[1] else 1.0
