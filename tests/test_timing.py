@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -197,3 +199,19 @@ def test_data_that_are_not_here_are_noise():
         seconds=1000,
     )
     assert found == pytest.approx([4 * (1 + 6 / 54 / 3) * 9 / 3600])
+
+
+def test_looking_up_and_closed_forms_need_no_torch():
+    code = """
+import sys
+from archsieve.config import plan_of
+from archsieve.timing import hours_of
+plan = plan_of({
+    "space": "nasbench201", "task": "cifar10",
+    "stage": [{"estimator": {"name": "lookup", "column": "acc"}, "keep": 0.5}, {"estimator": "params", "top": 1}],
+})
+found = hours_of(plan)
+sys.exit(0 if found[0] == 0 and found[1] is not None and "torch" not in sys.modules else str(found))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import require
 from archsieve.estimator import Context, Fittable, Grouped, Resumable, fingerprint
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.executor import single_thread
@@ -54,7 +53,6 @@ def hours_of(
         seconds: what timing may take in all, about.
         clock: returns seconds.
     """
-    require("torch", "torch")
     passes = [_passes(entries) for _, _, _, entries in steps(plan)]
     wanted = {_name(members) for found in passes for members in found if not _is_looked_up(members)}
     with tempfile.TemporaryDirectory() as folder, single_thread():
@@ -162,7 +160,7 @@ class _Timer:
 
     def _trained(self, estimator: Any) -> float:
         """Return the seconds of one item's way through one network, forwards and backwards."""
-        from archsieve.estimators.one_shot import OneShot
+        from archsieve.estimators.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
         from archsieve.final_training.rehearsal import items_at_once, step_seconds
         from archsieve.networks import build_network, build_supernet
 
@@ -182,10 +180,12 @@ class _Timer:
 
     def _present(self, items: int) -> Any:
         """Return the plan's task, or noise of its form where its data are not here."""
+        task: Any = self.plan.task
+        if getattr(task, "is_present", lambda: True)():
+            return task
         from archsieve.final_training.rehearsal import noise_like
 
-        task: Any = self.plan.task
-        return task if getattr(task, "is_present", lambda: True)() else noise_like(task, items)
+        return noise_like(task, items)
 
     def _chunk(self, count: int, estimator: Any) -> list[Architecture]:
         """Return networks as a worker gets them: neighbours, where all are scored and neighbours share their work."""

@@ -22,6 +22,7 @@ from archsieve.counting import (
     examined,
     sizes_of,
 )
+from archsieve.counting.formulas import flop_formulas
 from archsieve.errors import SettingError
 from archsieve.space import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
@@ -279,6 +280,18 @@ WITH_MORE = {functional.pixel_shuffle: 2, torch.logsumexp: 1}
 def test_what_has_no_products_is_not_named(function):
     more = (WITH_MORE[function],) if function in WITH_MORE else ()
     assert count(By(lambda n, x: function(x, *more)), (4, 6, 6)) == Count(0)
+
+
+def test_recurrent_layers_fused_on_other_devices_have_formulas():
+    layer = nn.LSTM(10, 20, num_layers=2, bidirectional=True, proj_size=5)
+    formula = flop_formulas()[torch.ops.aten._cudnn_rnn]
+    by_hand = 7 * 3 * 2 * ((80 * 10 + 80 * 5 + 20 * 5) + (80 * 10 + 80 * 5 + 20 * 5))  # 2 * 5 features come from below
+    weights = list(layer._flat_weights)
+    assert formula(torch.zeros(7, 3, 10), weights, 5, out_val=None) == 2 * by_hand
+    assert formula(torch.zeros(21, 10), weights, 5, out_val=None) == 2 * by_hand  # packed
+    one = nn.GRU(10, 20)
+    formula = flop_formulas()[torch.ops.aten.mkldnn_rnn_layer]
+    assert formula(torch.zeros(7, 3, 10), one.weight_ih_l0, one.weight_hh_l0, out_val=None) == 2 * 21 * 60 * 30
 
 
 def test_flops_of_layers_that_return_several_tensors():
