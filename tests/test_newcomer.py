@@ -134,7 +134,7 @@ def test_search(plugin, tmp_path, workers):
 def test_a_plan_may_name_the_class_itself(plugin, tmp_path):
     (tmp_path / "plan.toml").write_text(PLAN.replace('"my-space"', '"my_file:MySpace"'))
     result = invoke("search", tmp_path / "plan.toml", "--dry-run", "--no-timing", "--plugin", plugin)
-    assert result.stdout.splitlines()[1].split() == ["my_proxy", "9", "2", "0.0"]
+    assert result.stdout.splitlines()[1].split() == ["my_proxy", "9", "2", "0.019"]
     result = invoke("search", tmp_path / "plan.toml", "--dry-run")
     assert result.exit_code == 1
     assert "would run code of the module 'my_file'" in result.stderr

@@ -143,9 +143,8 @@ class _Timer:
     def _scored(self, estimators: Sequence[Any], share: float) -> float:
         """Return the seconds of one network's scores, by the largest round that there was time for."""
         plan, first = self.plan, estimators[0]
-        ctx = Context(
-            plan.space, self._present(4 * getattr(first, "batch_size", 16)), self.folder, plan.seed, self.device
-        )
+        task = self._present(4 * getattr(first, "batch_size", 16)) if hasattr(first, "needs") else plan.task
+        ctx = Context(plan.space, task, self.folder, plan.seed, self.device)
         score = first.score if len(estimators) == 1 else partial(first.score_group, list(estimators))
         timed: list[Architecture] = []
         begun, each = self.clock(), 0.0

@@ -145,8 +145,7 @@ _WITHOUT_PRODUCTS = frozenset({
     "linspace", "logspace", "new_empty", "new_empty_strided", "new_full", "new_ones", "new_zeros", "ones", "ones_like",
     "polar", "range", "resize", "resize_as", "scalar_tensor", "set", "t", "to", "transpose", "squeeze", "unsqueeze",
     "tril_indices", "triu_indices", "zero", "zeros", "zeros_like", "_copy_from", "_copy_from_and_resize",
-    "_efficientzerotensor", "_lazy_clone",
-    "_pin_memory", "_resize_output", "_to_copy", "_to_dense", "_unsafe_view",
+    "_efficientzerotensor", "_lazy_clone", "_pin_memory", "_resize_output", "_to_copy", "_to_dense", "_unsafe_view",
     "_reshape_copy", "_mkldnn_reshape", "_mkldnn_transpose", "to_mkldnn", "_conj", "_conj_physical", "_neg_view",
     "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window", "fft_fftfreq",
     "fft_rfftfreq", "record_stream", "view", "_reshape_alias", "reshape", "expand", "_nested_from_padded",
@@ -168,6 +167,7 @@ _WITHOUT_PRODUCTS = frozenset({
     "select_scatter", "slice_scatter", "split", "split_with_sizes", "stack", "take", "tril", "triu", "unsafe_split",
     "unsafe_split_with_sizes",
     # sorting, comparing, asking
+    "_linalg_check_errors",
     "_assert_async", "_assert_scalar", "_assert_tensor_metadata", "_functional_assert_async", "_is_all_true",
     "_is_any_true", "_functional_assert_scalar", "_has_same_storage_numel", "_local_scalar_dense", "_print", "_unique",
     "_unique2", "allclose", "argsort", "bincount", "bucketize", "equal", "histc", "histogram", "is_pinned",
