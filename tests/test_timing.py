@@ -156,29 +156,34 @@ def test_networks_weigh_what_they_do():
 
 
 def test_training_takes_what_its_steps_take():
-    # A step of 6 items takes a second: an epoch of 54 items 9, scoring 6 items a third of that.
+    # A step of 3 items takes a second: an epoch of 54 items 18, scoring 6 items a third of that for each.
     found = hours(
-        Stage(PartialTraining(epochs=1, batch_size=6), keep=1.0),
-        Stage(PartialTraining(epochs=3, batch_size=6), top=1),
-        final=PartialTraining(epochs=4, batch_size=6, split="test"),
+        Stage(PartialTraining(epochs=1, batch_size=3), keep=1.0),
+        Stage(PartialTraining(epochs=3, batch_size=3), top=1),
+        final=PartialTraining(epochs=4, batch_size=3, split="test"),
         pool=Pool(sample=4),
         clock=Clock(tick=1.0),
         seconds=1000,
     )
     scoring = 6 / 54 / 3
-    assert found[:2] == pytest.approx([4 * (1 + scoring) * 9 / 3600, 4 * (2 + scoring) * 9 / 3600])
-    assert found[2] == pytest.approx((1 + 200 / 54 / 3) * 9 / 3600)
+    assert found[:2] == pytest.approx([4 * (1 + scoring) * 18 / 3600, 4 * (2 + scoring) * 18 / 3600])
+    assert found[2] == pytest.approx((1 + 200 / 54 / 3) * 18 / 3600)
+
+
+def test_a_large_batch_is_timed_by_a_part_of_it():
+    found = hours(Stage(PartialTraining(epochs=1, batch_size=50), top=1), clock=Clock(tick=1.0), seconds=1000)
+    assert found == pytest.approx([4 * (1 + 6 / 54 / 3) * 54 / 4 / 3600])  # a second for four items
 
 
 def test_a_supernet_is_trained_by_one_worker():
-    # A fair step of 6 items goes through three paths.
+    # A fair step of 3 items goes through three paths.
     found = hours(
-        Stage(OneShot(epochs=5, batch_size=6, sampling="fair"), top=1),
+        Stage(OneShot(epochs=5, batch_size=3, sampling="fair"), top=1),
         workers=2,
         clock=Clock(tick=1.0),
         seconds=1000,
     )
-    assert found == pytest.approx([(5 * 9 + 4 * 6 / 54 / 3 * 9 / 3 / 2) / 3600])
+    assert found == pytest.approx([(5 * 18 + 4 * 6 / 54 / 3 * 18 / 3 / 2) / 3600])
 
 
 def test_data_that_are_not_here_are_noise():
@@ -193,12 +198,12 @@ def test_data_that_are_not_here_are_noise():
             raise AssertionError("they are not here")
 
     found = hours(
-        Stage(PartialTraining(epochs=1, batch_size=6), top=1),
+        Stage(PartialTraining(epochs=1, batch_size=3), top=1),
         task=Absent(**{name: getattr(TASK, name) for name in ("shape", "num_outputs", "images")}),
         clock=Clock(tick=1.0),
         seconds=1000,
     )
-    assert found == pytest.approx([4 * (1 + 6 / 54 / 3) * 9 / 3600])
+    assert found == pytest.approx([4 * (1 + 6 / 54 / 3) * 18 / 3600])
 
 
 def test_looking_up_and_closed_forms_need_no_torch():

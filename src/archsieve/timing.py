@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SECONDS = 20.0
 """All that is timed, about: a network that has begun is ended."""
 _ROUNDS = (1, 2, 8, 32)  # networks scored at once, each round if there is time; the first also warms up
+_ITEMS_ON_CPU = 4  # of a step, where time grows with them
 _SHARING = 32  # codes a chunk, above which they share prefixes
 _WEIGHED = 32  # networks of the space by whose mean weight the timed ones are extrapolated
 
@@ -165,6 +166,7 @@ class _Timer:
 
         plan, (arch,) = self.plan, self._archs(1)
         items = items_at_once(estimator.recipe, self.device)
+        items = min(items, _ITEMS_ON_CPU) if self.device == "cpu" else items
         task = self._present(8 * items)
         if isinstance(estimator, OneShot):
             network: Any = build_supernet(plan.space, task, plan.seed)
