@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,11 +14,13 @@ from archsieve.counting import count_macs as count_macs
 from archsieve.counting import count_params as count_params
 from archsieve.counting import sizes_of as sizes_of
 from archsieve.errors import ScoringError, SettingError
+from archsieve.generators import draw_state as draw_state
+from archsieve.generators import drawing as drawing
+from archsieve.generators import remember_draws as remember_draws
+from archsieve.generators import seed_draws as seed_draws
 from archsieve.randomness import Purpose, derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
 
@@ -63,50 +62,6 @@ def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Arch
 def torch_generator(run_seed: int, purpose: Purpose, *path: str | int) -> torch.Generator:
     """Return a torch generator on the CPU for one purpose and place: the same numbers on every device."""
     return torch.Generator().manual_seed(derive_seed(run_seed, purpose, *path))
-
-
-@contextmanager
-def drawing(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Let everything drawn meanwhile (dropout) depend on `seed`, and leave the caller's generators as they were.
-
-    The generators are those that a network's own code may use: torch's, numpy's global one and Python's.
-    """
-    put_back = remember_draws(device)
-    try:
-        seed_draws(seed, device)
-        yield
-    finally:
-        put_back()
-
-
-def remember_draws(device: str = "cpu") -> Callable[[], None]:
-    """Return a function that puts the generators of `drawing` back to where they stand now."""
-    on_cpu, of_python, of_numpy = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
-    on_cuda = torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else None
-
-    def put_back() -> None:
-        torch.set_rng_state(on_cpu)
-        if on_cuda is not None:
-            torch.cuda.set_rng_state(on_cuda, device)
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)  # noqa: NPY002
-
-    return put_back
-
-
-def draw_state(device: str = "cpu") -> tuple[object, ...]:
-    """Return where the generators of `drawing` stand: two equal states mean that nothing was drawn in between."""
-    is_cuda = torch.device(device).type == "cuda"
-    tensors = [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if is_cuda else [])]
-    kind, keys, place, *_ = np.random.get_state()  # noqa: NPY002
-    return *(t.numpy().tobytes() for t in tensors), random.getstate(), kind, np.asarray(keys).tobytes(), place
-
-
-def seed_draws(seed: int, device: str = "cpu") -> None:
-    """Let everything drawn from here on depend on `seed`; no other device's generator is touched."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the global one is meant
-    (torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed)(seed)
 
 
 def initialise(network: nn.Module, run_seed: int) -> nn.Module:

@@ -20,6 +20,7 @@ from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train, trainer_of
 from archsieve.training.batching import Pending
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
+from no_float64 import accelerator_without_float64
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=50, test_images=11, signal=1.0)  # 45 to train on: 3 batches
@@ -380,6 +381,44 @@ def test_training_in_parts_goes_on_after_a_signal(tmp_path):
     place = load_checkpoint(tmp_path / "c.pt", nn.Sequential(nn.Dropout(0.5), network()))
     assert (place.epochs, place.inside["steps"]) == (0, 2)
     assert_equal(run(None, None), run(None, tmp_path / "c.pt"))
+
+
+def stopped_and_gone_on(device, checkpoint, edit=lambda place: place):
+    """Train one epoch, stopped after a step; return the weights, having edited what the checkpoint says in between."""
+    recipe = Recipe(horizon=4, learning_rate=0.1, batch_size=8)
+    for most in (1, None):
+        net = nn.Sequential(nn.Dropout(0.5), network())
+        trainer = trainer_of(net, TASK, recipe, seed=0, device=device)
+        trainer.checkpoint = checkpoint
+        trainer.resume()
+        trainer.inside = edit(trainer.inside) if trainer.inside else trainer.inside
+        assert trainer.advance(most) == (most is None)
+    return net.state_dict()
+
+
+def test_a_checkpoint_with_the_cpus_generator_alone_goes_on(tmp_path):
+    """As they were before there were several."""
+    new = stopped_and_gone_on("cpu", tmp_path / "new.pt")
+    old = stopped_and_gone_on("cpu", tmp_path / "old.pt", lambda place: {**place, "draws": place["draws"][0]})
+    assert_equal(new, old)
+
+
+def test_the_devices_generator_goes_on_inside_an_epoch(tmp_path):
+    def run(device, *mosts):
+        for most in mosts:
+            net, own = network(), torch.mps.get_rng_state.__self__  # what the device draws from
+
+            def forward(inputs, choices, net=net, own=own):
+                yield net(inputs * torch.rand(1, generator=own).to(device))
+
+            trainer = trainer_of(net, TASK, RECIPE, seed=0, device=device, forward=forward)
+            trainer.checkpoint = tmp_path / "c.pt" if len(mosts) > 1 else None
+            trainer.resume()
+            trainer.advance(most)
+        return net.state_dict()
+
+    with accelerator_without_float64() as device:
+        assert_equal(run(device, None), run(device, 1, None))
 
 
 def test_figures_are_told_again_after_a_resumption_and_count_the_whole_epoch(tmp_path):

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.drop_path import set_drop_path
-from archsieve.networks import as_inputs, drawing, laid_out, seed_draws
+from archsieve.generators import drawing, draws_of, restore_draws, seed_draws
+from archsieve.networks import as_inputs, laid_out
 from archsieve.randomness import derive_seed, generator
 from archsieve.training.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
@@ -194,12 +195,14 @@ class Trainer:
         with delayed_signals() as came, drawing(derive_seed(self.seed, "train", epoch), self.device):
             if self.inside:
                 choices.bit_generator.state = self.inside["choices"]
-                torch.default_generator.set_state(self.inside["draws"])
+                draws = self.inside["draws"]
+                # Checkpoints from before there were several have the CPU's alone.
+                restore_draws([draws] if isinstance(draws, Tensor) else draws, self.device)
             for step in self._steps():
                 set_rate(self.optimiser, self.rate(epoch, step.number - 1))
                 ends = self._take(step, choices, came)
                 if ends or step.number == most:
-                    draws = torch.default_generator.get_state()
+                    draws = draws_of(self.device)
                     self.inside = {"steps": step.number, "choices": choices.bit_generator.state, "draws": draws}
                     self.seconds = earlier + time.perf_counter() - begun
                     self._save()
@@ -250,12 +253,16 @@ class Trainer:
                 sums[2] += items
             statistics.take()
         statistics.settle()
-        sums[3] += came()
+        is_alone = self.world.size == 1  # then nothing is asked of the device, which would wait for all that is queued
+        ends = came()
+        sums[3] += ends
         sums = self.world.add_up(self.network, sums)
         for weight in self.network.parameters():
             if weight.grad is not None:
                 weight.grad.div_(sums[0])
         self.losses.append(sums[1] / sums[2])
+        if is_alone:
+            return ends
         if sums[3] and not came():
             signal.raise_signal(signal.SIGTERM)  # what ends one process ends all: alone they would wait for it
         return bool(sums[3])
