@@ -47,7 +47,9 @@ class Estimator(Protocol):
     """A frozen dataclass of settings with an integer `version`, raised whenever its scores change.
 
     Optional attributes: `by_code = True` scores raw codes rather than canonical ones (recorded tables);
-    `chunk_size`, the codes a worker gets at a time, or a function of space and task that returns it.
+    `chunk_size`, the codes a worker gets at a time, or a function of space and task that returns it;
+    `uses_device = False` computes nothing on the session's device (costs, recorded values, chance), so that its scores
+    are the same on all.
     """
 
     @property
@@ -104,6 +106,11 @@ def leaves_of(estimator: Any) -> list[Any]:
     if isinstance(estimator, Composite):
         return [leaf for part in estimator.parts for leaf in leaves_of(part)]
     return [estimator]
+
+
+def uses_device(estimator: Any) -> bool:
+    """Whether the scores of an estimator are computed on the session's device: True where it says nothing."""
+    return bool(getattr(estimator, "uses_device", True))
 
 
 @runtime_checkable

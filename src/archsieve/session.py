@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from archsieve.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
 from archsieve.errors import ArchsieveError, EstimatorError, SettingError, require
 from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint, leaves_of
 from archsieve.executor import Serial, single_thread
@@ -47,11 +48,13 @@ class Session:
         task: what networks are for.
         seed: of everything drawn.
         executor: where scores are computed; this process unless given.
-        device: "cpu", "cuda", "mps".
+        device: "cpu", "cuda", "mps". Scores of another kind of device than the CPU have keys of their own.
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
-        tables: what is looked up rather than computed; the score tables of the package unless given.
+        tables: what is looked up rather than computed. Unless given, on the CPU the score tables of the package, and
+            on another device none: they were computed on a CPU.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
+        arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
@@ -72,6 +75,7 @@ class Session:
         progress: Callable[[str, int, int], None] | None = None,
         tables: Sequence[ScoreTable] | None = None,
         tensorboard: bool = False,
+        arithmetic: Arithmetic = EXACT,
     ) -> None:
         if not 0 <= seed < 2**63:
             raise SettingError(f"`0 <= seed < 2**63` must hold, but got seed={seed}.")
@@ -88,7 +92,9 @@ class Session:
         self._progress = progress or (lambda label, done, total: None)
         self._tensorboard = tensorboard
         self._prints = fingerprint(space), fingerprint(task)
-        self._tables = [t for t in (shipped() if tables is None else tables) if t.knows(space, task, seed)]
+        self._arithmetic = arithmetic
+        offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
+        self._tables = [t for t in offered if t.knows(space, task, seed)]
         self._asked: dict[Key, set[Architecture]] = {}
         self._lock = lock(self.folder)
         try:
@@ -159,7 +165,7 @@ class Session:
     def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
         """Return what an estimator works on, with its own folder; `pool` is what it learns from, if it does."""
         owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
-        name = fingerprint(*self._prints, self._learner(owner, pool), self.seed)
+        name = fingerprint(*self._prints, self._learner(owner, pool), self.seed, *self._where(owner))
         workdir = self.folder.resolve() / "artifacts" / name
         log = self.folder.resolve() / "tensorboard" / name if self._tensorboard else None
         return Context(self.space, self.task, workdir, self.seed, self.device, log)
@@ -181,7 +187,10 @@ class Session:
             self._asked.setdefault(key, set()).update(asked)
 
     def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
-        return Key(*self._prints, fingerprint(self._learner(estimator, pool)), self.seed)
+        return Key(*self._prints, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
+
+    def _where(self, estimator: Any) -> list[dict[str, Any]]:
+        return place_of(estimator, self.device, self._arithmetic, [table.card.sha256 for table in self._tables])
 
     def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
         """Return the estimator, with the pool where what it learns depends on it."""
@@ -246,7 +255,7 @@ class Session:
             return found
 
         try:
-            with single_thread():
+            with single_thread(), self._arithmetic.applied(self.device):
                 estimator.fit(archs, self.context(estimator, archs), scores)
         except ArchsieveError:
             raise
@@ -268,7 +277,8 @@ class Session:
         length = max(1, min(wanted, fair) if self.executor.workers > 1 else wanted)
         contexts = tuple(self.context(e, pool) for e in members)
         for begin in range(0, len(codes), length):
-            yield Chunk(tuple(members), tuple(codes[begin : begin + length]), contexts, self._plugins)
+            archs = tuple(codes[begin : begin + length])
+            yield Chunk(tuple(members), archs, contexts, self._plugins, self._arithmetic)
 
     def _keep(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
         if result.failure is not None:

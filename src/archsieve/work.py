@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.arithmetic import EXACT, Arithmetic
 from archsieve.errors import ArchsieveError, EstimatorError, PartialScoringError, ScoringError
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ _CHUNK = 32
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one worker gets: estimators of one pass with their contexts, codes, and modules to import first."""
+    """What one worker gets: estimators of one pass with their contexts, codes, and modules to import first.
+
+    `arithmetic` is how the device computes meanwhile, in whatever process that is.
+    """
 
     estimators: tuple[Any, ...]
     archs: tuple[Architecture, ...]
     contexts: tuple[Context, ...]
     plugins: tuple[str, ...] = ()
+    arithmetic: Arithmetic = EXACT
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,8 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     try:
         for plugin in chunk.plugins:
             importlib.import_module(plugin)
-        _fill(chunk, scores, errors)
+        with chunk.arithmetic.applied(chunk.contexts[0].device):
+            _fill(chunk, scores, errors)
     except ArchsieveError as error:
         # An error class of a plug-in may not survive the way back: its sentence does.
         failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))

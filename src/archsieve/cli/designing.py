@@ -12,7 +12,18 @@ import typer
 
 from archsieve import console
 from archsieve.benchmark import caution_of, find_benchmark
-from archsieve.cli.options import Device, Json, OnRay, Plugins, Proxies, Recompute, Workers, load, shared_by_all
+from archsieve.cli.options import (
+    Device,
+    Json,
+    OnRay,
+    Plugins,
+    Proxies,
+    Recompute,
+    Workers,
+    load,
+    offers_tables,
+    shared_by_all,
+)
 from archsieve.config import find_plan, load_plan, make
 from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
 from archsieve.errors import ArchsieveError, SettingError
@@ -111,6 +122,8 @@ def design_funnel(
         if plan.space.name != space or plan.final is None:
             what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"
             raise SettingError(f"The plan {estimators} {what}: a design for {space} needs another.")
+        if not recompute:
+            offers_tables(device, plan.space, plan.seed)
         named = [make("estimator", name, plugins) for name in proxy or []]
         candidates = list(dict.fromkeys([*(stage.estimator for stage in plan.stages), *named]))
         session = stack.enter_context(

@@ -85,7 +85,7 @@ def measure(
             Session(
                 out or stack.enter_context(tempfile.TemporaryDirectory()),
                 the_space,
-                task_for(task, estimators, plugins, the_space, None if recompute else seed, benchmark),
+                task_for(task, estimators, plugins, the_space, None if recompute else seed, benchmark, device),
                 seed=seed,
                 device=device,
                 plugins=plugins,

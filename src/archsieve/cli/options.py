@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from archsieve import console
+from archsieve.arithmetic import CPU, kind_of
 from archsieve.benchmark import task_of
 from archsieve.config import load_plugin, make
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.registry import BENCHMARKS
-from archsieve.tables import Recorded, whole_table
+from archsieve.tables import Recorded, shipped, whole_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +55,14 @@ def task_for(
     space: SearchSpace | None = None,
     seed: int | None = None,
     benchmark: str | None = None,
+    device: str = CPU,
 ) -> Any:
     """Return the named task, else that of the benchmark, else CIFAR-10 where its images are, else noise of that shape.
 
-    Where shipped tables of this seed hold all the scores, it is that of the table.
+    Where shipped tables of this seed hold all the scores, and the device is the CPU, it is that of the table.
     """
+    if space is not None and seed is not None and not offers_tables(device, space, seed):
+        seed = None
     if name is not None:
         return make("task", name, plugins)
     if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
@@ -74,6 +78,15 @@ def task_for(
     if any("data" in getattr(e, "needs", ()) for e in estimators):
         console.note("The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.")
     return make("task", "synthetic")
+
+
+def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
+    """Whether shipped tables answer for scores of the device; if one would have, say that it does not."""
+    if kind_of(device) == CPU:
+        return True
+    if any(table.is_about(space, seed) for table in shipped()):
+        console.note(f"The shipped score tables were computed on a CPU: they are not used with --device {device}.")
+    return False
 
 
 def shared_by_all(stack: ExitStack, workers: int, ray: bool, recompute: bool = False) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def score(
         the_space = make("space", space, plugins)
         codes = [the_space.parse(text) for text in archs]
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        the_task = task_for(task, estimators, plugins, the_space, None if recompute else seed)
+        the_task = task_for(task, estimators, plugins, the_space, None if recompute else seed, device=device)
         session = Session(folder, the_space, the_task, seed=seed, device=device, plugins=plugins, **shared)
         _score(stack, session, estimators, codes, as_json)
 

@@ -13,7 +13,18 @@ import typer
 
 from archsieve import console
 from archsieve.cli.notes import cost_notes
-from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, RunFolder, Workers, load, shared_by_all
+from archsieve.cli.options import (
+    Device,
+    Json,
+    OnRay,
+    Plugins,
+    Recompute,
+    RunFolder,
+    Workers,
+    load,
+    offers_tables,
+    shared_by_all,
+)
 from archsieve.config import find_plan, load_plan
 from archsieve.errors import require
 from archsieve.files import replace_file
@@ -59,6 +70,8 @@ def search(
             _say_forecast(chosen, device, workers, not no_timing, as_json)
             return
         shared = shared_by_all(stack, workers, ray, recompute)
+        if not recompute:
+            offers_tables(device, chosen.space, chosen.seed)
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
         if path.resolve() != (folder / PLAN_FILE).resolve():

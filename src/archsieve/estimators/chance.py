@@ -25,6 +25,7 @@ class Chance:
     name: ClassVar[str] = "chance"
     version: ClassVar[int] = 1
     chunk_size: ClassVar[int] = 4096
+    uses_device: ClassVar[bool] = False
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return nothing: nothing is run."""

@@ -32,6 +32,7 @@ class Cost:
 
     name: CostName
     chunk_size: ClassVar[int] = 256
+    uses_device: ClassVar[bool] = False
 
     @property
     def version(self) -> int:

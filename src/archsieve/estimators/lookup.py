@@ -35,6 +35,7 @@ class Lookup:
     epochs_behind: float = 0.0
     version: ClassVar[int] = 1
     by_code: ClassVar[bool] = True
+    uses_device: ClassVar[bool] = False
     chunk_size: ClassVar[int] = 100_000
 
     @property
@@ -78,6 +79,7 @@ class Replay:
     benchmark: str = ""
     version: ClassVar[int] = 1
     by_code: ClassVar[bool] = True
+    uses_device: ClassVar[bool] = False
     chunk_size: ClassVar[int] = 100_000
 
     def __post_init__(self) -> None:

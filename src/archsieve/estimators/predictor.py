@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from archsieve.errors import RunFolderError, SettingError, UnknownNameError, require
+from archsieve.estimator import leaves_of, uses_device
 from archsieve.estimators.mean_rank import percentile_rank
 from archsieve.files import replace_file
 from archsieve.pool import draw_up_to
@@ -83,6 +84,11 @@ class Predictor:
     def needs(self) -> tuple[str, ...]:
         """What the teacher needs."""
         return tuple(getattr(self.teacher, "needs", ()))
+
+    @property
+    def uses_device(self) -> bool:
+        """Whether the teacher does: the model itself is the CPU's."""
+        return any(map(uses_device, leaves_of(self.teacher)))
 
     @property
     def lesson(self) -> tuple[Any, int]:

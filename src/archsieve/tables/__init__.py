@@ -1,7 +1,8 @@
 """Score tables that come with the package: scores of whole spaces, each beside a card that says how it was made.
 
 A table is `NAME.npz` (the codes of distinct networks, and a column of scores for each estimator) and `NAME.json`, its
-card. It answers for a space, task, seed and estimator only if all settings and versions are those of the card.
+card. It answers for a space, task, seed and estimator only if all settings and versions are those of the card. All were
+computed on a CPU: a session on another device uses none unless the caller passes it.
 """
 
 from __future__ import annotations
@@ -79,10 +80,14 @@ class ScoreTable:
 
     def knows(self, space: SearchSpace, task: Task, seed: int) -> bool:
         """Whether it is about this space, task and seed."""
+        return self.is_about(space, seed) and bool(identity(task) == self.card.task)
+
+    def is_about(self, space: SearchSpace, seed: int) -> bool:
+        """Whether it is about this space and seed, whatever the task."""
         space = space.whole
         if self.card.space.get("type") != type(space).__name__ or self.card.seed != seed:
             return False
-        return bool(identity(space) == self.card.space and identity(task) == self.card.task)
+        return bool(identity(space) == self.card.space)
 
     def column_of(self, estimator: Any) -> str | None:
         """Return the column of an estimator; None if there is none of the same settings and version."""
