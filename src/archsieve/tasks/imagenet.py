@@ -170,12 +170,14 @@ class ImageNet(Classification):
     ) -> tuple[Tensor, Tensor]:
         import torch
 
+        from archsieve.tasks.moving import constant, sent
+
         with ThreadPoolExecutor(self.threads) as threads:
             read = partial(self._pixels, pictures, seed)
             pixels = np.stack(list(threads.map(read, chosen.tolist(), range(start, start + len(chosen)))))
-        mean, std = (torch.tensor(v, device=device).view(-1, 1, 1) for v in (self.mean, self.std))
-        inputs = torch.from_numpy(pixels).to(device).to(torch.float32).div_(255).sub_(mean).div_(std)
-        return inputs, torch.from_numpy(pictures.labels[chosen]).to(device)
+        mean, std = (constant(v, device).view(-1, 1, 1) for v in (self.mean, self.std))
+        inputs = sent(torch.from_numpy(pixels), device).to(torch.float32).div_(255).sub_(mean).div_(std)
+        return inputs, sent(torch.from_numpy(pictures.labels[chosen]), device)
 
     def _pixels(self, pictures: Pictures, seed: int | None, index: int, place: int) -> NDArray[np.uint8]:
         picture = opened(pictures.item(index))

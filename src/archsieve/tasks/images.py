@@ -11,7 +11,7 @@ from archsieve.tasks.augmentation import cut_out, draw_holes, draw_moves, moved
 from archsieve.tasks.classification import Classification, check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -115,18 +115,45 @@ class ImageClassification(Classification):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         import torch
 
+        from archsieve.tasks.moving import constant, sent
+
         channels = (-1,) + (1,) * (images.ndim - 2)
-        mean, std = (torch.tensor(v, device=device).view(channels) for v in (self.mean, self.std))
+        mean, std = (constant(tuple(v), device).view(channels) for v in (self.mean, self.std))
+        take = _taker(images, labels, order, device)
+        moved_by, gaps = (None if drawn is None else sent(torch.from_numpy(drawn), device) for drawn in (moves, holes))
         for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            pixels = torch.from_numpy(images[chosen]).to(device)
-            if moves is not None:
-                move = torch.from_numpy(moves[start : start + batch_size]).to(device)
-                pixels = moved(pixels, move, self.crop_padding)
+            part = slice(start, start + batch_size)
+            pixels, targets = take(part)
+            if moved_by is not None:
+                pixels = moved(pixels, moved_by[part], self.crop_padding)
             inputs = pixels.to(torch.float32).div_(self.white).sub_(mean).div_(std)
-            if holes is not None:
-                inputs = cut_out(inputs, torch.from_numpy(holes[start : start + batch_size]).to(device), self.cutout)
-            yield inputs, torch.from_numpy(labels[chosen]).to(device)
+            if gaps is not None:
+                inputs = cut_out(inputs, gaps[part], self.cutout)
+            yield inputs, targets
+
+
+def _taker(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], order: NDArray[np.int64], device: str
+) -> Callable[[slice], tuple[Tensor, Tensor]]:
+    """Return what gives the pixels and labels of a part of the order, on the device.
+
+    On an accelerator the pictures lie there and are picked there: no batch waits for a copy.
+    """
+    import torch
+
+    from archsieve.tasks.moving import is_resident, resident, sent
+
+    if is_resident(images, device):
+        pixels, targets = resident(images, device), resident(labels, device)
+        places = sent(torch.from_numpy(order), device)
+        return lambda part: (pixels[places[part]], targets[places[part]])
+    held: tuple[NDArray[Any], ...] = images, labels
+
+    def take(part: slice) -> tuple[Tensor, Tensor]:
+        pixels, targets = (sent(torch.from_numpy(array[order[part]]), device) for array in held)
+        return pixels, targets
+
+    return take
 
 
 def read_only(images: Images) -> Images:

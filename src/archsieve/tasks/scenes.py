@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
+from archsieve.tasks.moving import constant, sent
 from archsieve.tasks.segmentation import IGNORED
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Pair(NamedTuple):
 
 def stacked(pairs: Sequence[Pair], device: str) -> tuple[Tensor, Tensor]:
     """Return the batch of pairs of one size."""
-    return torch.stack([p.inputs for p in pairs]).to(device), torch.stack([p.labels for p in pairs]).long().to(device)
+    inputs, labels = torch.stack([p.inputs for p in pairs]), torch.stack([p.labels for p in pairs])
+    return sent(inputs, device), sent(labels, device).long()
 
 
 def whole(scene: Scene, size: Sequence[int], look: Look) -> Pair:
@@ -144,5 +146,5 @@ def _scaled_labels(labels: Tensor, sides: Sequence[int]) -> Tensor:
 
 
 def _normalised(picture: Tensor, look: Look) -> Tensor:
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (look.mean, look.std))
+    mean, std = (constant(tuple(values), "cpu").view(-1, 1, 1) for values in (look.mean, look.std))
     return (picture / 255 - mean) / std

@@ -84,9 +84,10 @@ class MeanIoU:
         """Take in one batch: outputs (n, classes, h, w) and targets (n, H, W)."""
         outputs, columns = _fitted(outputs, targets), self._classes + 1
         answers = outputs.argmax(1).masked_fill(outputs.isnan().any(1), self._classes)
-        counted = targets != IGNORED
-        places = targets[counted] * columns + answers[counted]
-        self._counts = self._counts + places.bincount(minlength=self._classes * columns)
+        count = self._classes * columns
+        # What is ignored is counted one place beyond: to leave it out would wait for the device to say how many.
+        places = (targets * columns + answers).masked_fill(targets == IGNORED, count)
+        self._counts = self._counts + places.flatten().bincount(minlength=count + 1)[:count]
 
     def compute(self) -> float:
         """Return the mean IoU in percent over all pixels so far; NaN if there were none."""

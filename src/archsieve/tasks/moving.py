@@ -1,0 +1,47 @@
+"""Data on their way to a device: sent without waiting, and what is used again is sent once."""
+
+from __future__ import annotations
+
+import weakref
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+MOST_BYTES = 1 << 30
+"""Of an array that is kept on a device."""
+
+_resident: dict[tuple[int, str], Tensor] = {}
+
+
+def sent(tensor: Tensor, device: str) -> Tensor:
+    """Return a tensor of the host on the device; to CUDA through pinned memory, so that nobody waits for the copy."""
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+@lru_cache(maxsize=32)
+def constant(values: Sequence[float], device: str) -> Tensor:
+    """Return a tuple of numbers as a tensor on the device; must not be changed."""
+    return torch.tensor(values, device=device)
+
+
+def is_resident(array: NDArray[Any], device: str) -> bool:
+    """Whether `resident` is for such an array: on a device, and not too large for it."""
+    return torch.device(device).type != "cpu" and array.nbytes <= MOST_BYTES
+
+
+def resident(array: NDArray[Any], device: str) -> Tensor:
+    """Return an array on the device, where it stays as long as the array lives; both must not be changed."""
+    key = id(array), device
+    if key not in _resident:
+        _resident[key] = torch.from_numpy(array.copy()).to(device)  # a copy, since torch warns of what is read-only
+        weakref.finalize(array, _resident.pop, key, None)
+    return _resident[key]
