@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/device.py`, one module each."""

@@ -1,0 +1,110 @@
+"""Part (b): scores on the device against those of the CPU, proxy by proxy, with TF32 off and on."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve import PROXIES, SPACES, Context
+from archsieve.arithmetic import Arithmetic
+from archsieve.errors import PartialScoringError
+from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.executor import Processes, Serial
+from archsieve.metrics import spearman
+from archsieve.space import draw_distinct
+from device_parts.tasks import noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from device_parts.run import Part
+    from device_parts.setting import Setting
+
+MODES = {"tf32_off": Arithmetic(), "tf32_on": Arithmetic(tf32=True)}
+
+
+def spaces(setting: Setting) -> dict[str, tuple[Any, Any]]:
+    """Return four spaces and their inputs; AttentiveNAS at small resolutions, for the CPU's sake."""
+    few = noise((3, 16, 16) if setting.tiny else (3, 32, 32), 64)
+    if setting.tiny:
+        return {
+            "nasbench201": (SPACES["nasbench201"](width=4, cells=1), few),
+            "nasbench-macro": (SPACES["nasbench-macro"](stem_width=4, widths=(6,), stages=(2,), head_width=8), few),
+            "darts": (SPACES["darts"](width=4, layers=3), few),
+            "attentivenas": (SPACES["attentivenas"](resolutions=(32, 48, 64, 96)), few),
+        }
+    return {
+        "nasbench201": (SPACES["nasbench201"](), few),
+        "nasbench-macro": (SPACES["nasbench-macro"](), few),
+        "darts": (SPACES["darts"](width=16), few),
+        "attentivenas": (SPACES["attentivenas"](resolutions=(64, 80, 96, 128)), few),
+    }
+
+
+def proxies(setting: Setting) -> list[str]:
+    """Return the names; a few of each kind in the tiny form."""
+    return ["l2_norm", "nwot", "zen", "snip", "jacov", "synflow"] if setting.tiny else list(PROXIES)
+
+
+def run(part: Part) -> None:
+    """Write a line for each space and proxy, and one for each proxy over all spaces."""
+    setting, worst = part.setting, {}  # type: ignore[var-annotated]
+    workers: Any = Processes(setting.workers) if setting.workers else nullcontext(Serial())
+    with workers as executor:
+        for name, (space, task) in spaces(setting).items():
+            count = setting.networks if name != "attentivenas" else min(setting.networks, 1 if setting.tiny else 10)
+            archs = draw_distinct(space, count, np.random.default_rng(1))
+            members = [ZeroCost(proxy, batch_size=setting.proxy_batch) for proxy in proxies(setting)]
+            ctx = Context(space, task, Path("unused"), 0, setting.device)
+            there = {}
+            for mode, arithmetic in MODES.items():
+                with arithmetic.applied(setting.device):
+                    there[mode] = scores(members, ctx, archs)
+                part.check()
+            one = partial(scores, members, Context(space, task, Path("unused")))
+            pairs = executor.map(partial(_one, one), list(enumerate(archs)))
+            here = np.stack([row for _, row in sorted(pairs, key=lambda pair: pair[0])])
+            for k, member in enumerate(members):
+                found = {mode: compared(there[mode][:, k], here[:, k]) for mode in MODES}
+                worst.setdefault(member.name, []).append(found)
+                part.tell(f"{name} {member.name}", networks=len(archs), **_flat(found))
+            part.check()
+    for name, found in worst.items():
+        most = {mode: (max(f[mode][0] for f in found), min(f[mode][1] for f in found), 0) for mode in MODES}
+        part.tell(f"worst of all {name}", **_flat(most))
+
+
+def scores(members: list[ZeroCost], ctx: Context, archs: list[Any]) -> NDArray[np.float64]:
+    """Return the scores (n, k); NaN where there is none."""
+    try:
+        return np.asarray(members[0].score_group(members, archs, ctx))
+    except PartialScoringError as error:
+        return error.scores
+
+
+def _one(function: Any, item: tuple[int, Any]) -> tuple[int, NDArray[np.float64]]:
+    return item[0], function([item[1]])[0]
+
+
+def compared(there: NDArray[np.float64], here: NDArray[np.float64]) -> tuple[float, float, int]:
+    """Return the greatest relative difference, Spearman, and how many have a score in one place only."""
+    both = np.isfinite(there) & np.isfinite(here)
+    odd = int((np.isfinite(there) != np.isfinite(here)).sum())
+    if not both.any():
+        return float("nan"), float("nan"), odd
+    a, b = there[both], here[both]
+    difference = float((np.abs(a - b) / np.maximum(np.abs(b), 1e-12)).max())
+    return difference, spearman(a, b) if len(np.unique(b)) > 1 and len(np.unique(a)) > 1 else float("nan"), odd
+
+
+def _flat(found: dict[str, tuple[float, float, int]]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for mode, (difference, rho, odd) in found.items():
+        flat |= {f"{mode}_difference": difference, f"{mode}_spearman": rho}
+        if odd:
+            flat[f"{mode}_scored_in_one_place"] = odd
+    return flat
