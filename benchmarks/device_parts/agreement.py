@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,12 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes, Serial
 from archsieve.metrics import spearman
 from archsieve.space import draw_distinct
+from device_parts.run import os_cores
 from device_parts.tasks import noise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from device_parts.run import Part
@@ -51,31 +54,58 @@ def proxies(setting: Setting) -> list[str]:
 
 
 def run(part: Part) -> None:
-    """Write a line for each space and proxy, and one for each proxy over all spaces."""
+    """Write a line for each space and proxy, and one for each proxy over all spaces; the CPU works meanwhile."""
     setting, worst = part.setting, {}  # type: ignore[var-annotated]
-    workers: Any = Processes(setting.workers) if setting.workers else nullcontext(Serial())
-    with workers as executor:
-        for name, (space, task) in spaces(setting).items():
-            count = setting.networks if name != "attentivenas" else min(setting.networks, 1 if setting.tiny else 10)
-            archs = draw_distinct(space, count, np.random.default_rng(1))
-            members = [ZeroCost(proxy, batch_size=setting.proxy_batch) for proxy in proxies(setting)]
+    cores = max(1, len(os_cores()) - 1)
+    executor: Any = Processes(min(setting.workers, cores)) if setting.workers else Serial()
+    members = [ZeroCost(proxy, batch_size=setting.proxy_batch) for proxy in proxies(setting)]
+    with ThreadPoolExecutor(1) as thread:
+        work = {name: (*pair, drawn(name, pair[0], setting)) for name, pair in spaces(setting).items()}
+        items = [(name, i) for name, (_, _, archs) in work.items() for i in range(len(archs))]
+        on_its_own = partial(dict, executor.map(partial(on_cpu, members, work), items))
+        if setting.workers:  # in other processes: in this one the generators would be shared
+            here = thread.submit(on_its_own)
+        there = {}
+        for name, (space, task, archs) in work.items():
             ctx = Context(space, task, Path("unused"), 0, setting.device)
-            there = {}
             for mode, arithmetic in MODES.items():
                 with arithmetic.applied(setting.device):
-                    there[mode] = scores(members, ctx, archs)
-                part.check()
-            one = partial(scores, members, Context(space, task, Path("unused")))
-            pairs = executor.map(partial(_one, one), list(enumerate(archs)))
-            here = np.stack([row for _, row in sorted(pairs, key=lambda pair: pair[0])])
-            for k, member in enumerate(members):
-                found = {mode: compared(there[mode][:, k], here[:, k]) for mode in MODES}
-                worst.setdefault(member.name, []).append(found)
-                part.tell(f"{name} {member.name}", networks=len(archs), **_flat(found))
-            part.check()
+                    there[name, mode] = scores(members, ctx, archs) if part.left > 0 else None
+        rows = here.result() if setting.workers else on_its_own()
+    for name, (_, _, archs) in work.items():
+        if any(there[name, mode] is None for mode in MODES):
+            part.tell(name, why="there was no time to score it on the device")
+            continue
+        column = np.stack([rows[name, i] for i in range(len(archs))])
+        for k, member in enumerate(members):
+            found = {mode: compared(there[name, mode][:, k], column[:, k]) for mode in MODES}
+            worst.setdefault(member.name, []).append(found)
+            part.tell(f"{name} {member.name}", networks=len(archs), **_flat(found))
     for name, found in worst.items():
-        most = {mode: (max(f[mode][0] for f in found), min(f[mode][1] for f in found), 0) for mode in MODES}
+        most = {mode: (greatest(f[mode][0] for f in found), least(f[mode][1] for f in found), 0) for mode in MODES}
         part.tell(f"worst of all {name}", **_flat(most))
+
+
+def drawn(name: str, space: Any, setting: Setting) -> list[Any]:
+    """Return the networks of a space; one of AttentiveNAS in the tiny form, where each takes seconds."""
+    count = 1 if setting.tiny and name == "attentivenas" else setting.networks
+    return draw_distinct(space, count, np.random.default_rng(1))
+
+
+def greatest(values: Iterable[float]) -> float:
+    """Return the greatest number; NaN if there is none."""
+    return max((value for value in values if value == value), default=float("nan"))
+
+
+def least(values: Iterable[float]) -> float:
+    """Return the least number; NaN if there is none."""
+    return -greatest(-value for value in values)
+
+
+def on_cpu(members: list[ZeroCost], work: dict[str, Any], item: tuple[str, int]) -> tuple[Any, NDArray[np.float64]]:
+    """Return what was asked for, and the scores of one network on the CPU."""
+    space, task, archs = work[item[0]]
+    return item, scores(members, Context(space, task, Path("unused")), [archs[item[1]]])[0]
 
 
 def scores(members: list[ZeroCost], ctx: Context, archs: list[Any]) -> NDArray[np.float64]:
@@ -84,10 +114,6 @@ def scores(members: list[ZeroCost], ctx: Context, archs: list[Any]) -> NDArray[n
         return np.asarray(members[0].score_group(members, archs, ctx))
     except PartialScoringError as error:
         return error.scores
-
-
-def _one(function: Any, item: tuple[int, Any]) -> tuple[int, NDArray[np.float64]]:
-    return item[0], function([item[1]])[0]
 
 
 def compared(there: NDArray[np.float64], here: NDArray[np.float64]) -> tuple[float, float, int]:

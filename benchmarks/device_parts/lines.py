@@ -60,7 +60,7 @@ def finished(lines: Iterable[dict[str, Any]], identity: dict[str, Any]) -> set[s
     ended: set[str] = set()
     is_ours = False
     for line in lines:
-        if line["part"] == "start" and not line.get("goes_on"):
+        if line["what"] == "machine" and not line["goes_on"]:
             is_ours, ended = _plain(identity) == line["identity"], set()
         elif line["part"] == "end":
             is_ours, ended = False, set()  # that run is over: the next one is another
@@ -73,7 +73,7 @@ def table_of(lines: Iterable[dict[str, Any]]) -> str:
     """Return the results of the last run in a file, a part after the other."""
     rows: list[dict[str, Any]] = []
     for line in lines:
-        if line["part"] == "start" and not line.get("goes_on"):
+        if line["what"] == "machine" and not line["goes_on"]:
             rows = []
         rows.append(line)
     text = []

@@ -70,6 +70,8 @@ def run(setting: Setting, out: Path, parts: Mapping[str, Callable[[Part], None]]
     lines, begun = Lines(out), time.perf_counter()
     lines.write("start", "machine", **machine, identity=identity, goes_on=bool(done))
     try:
+        if parts is None:
+            _load(setting, lines)
         for name in (name for name in setting.parts if name not in done):
             function = parts[name] if parts else importlib.import_module(f"device_parts.{MODULES[name]}").run
             left = setting.seconds - (time.perf_counter() - begun)
@@ -77,6 +79,19 @@ def run(setting: Setting, out: Path, parts: Mapping[str, Callable[[Part], None]]
         lines.write("end", "end", seconds=round(time.perf_counter() - begun, 1))
     finally:
         lines.close()
+
+
+def _load(setting: Setting, lines: Lines) -> None:
+    """Read the pictures once, so that no part pays for it."""
+    from device_parts.tasks import pictures
+
+    begun = time.perf_counter()
+    try:
+        task = pictures(setting)
+        task.load()
+        lines.write("start", "pictures", name=task.name, seconds=round(time.perf_counter() - begun, 2))
+    except Exception as error:
+        lines.write("start", "pictures", error=f"{type(error).__name__}: {str(error)[:300]}")
 
 
 def _one(name: str, setting: Setting, lines: Lines, seconds: float, function: Callable[[Part], None]) -> None:

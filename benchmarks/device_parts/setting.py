@@ -9,7 +9,7 @@ from pathlib import Path
 
 PARTS = "abcdefg"
 # Of a card of the H100's class, in seconds; (c) has its minutes of training besides.
-BUDGETS = {"a": 55.0, "b": 40.0, "c": 80.0, "d": 45.0, "e": 30.0, "f": 15.0, "g": 20.0}
+BUDGETS = {"a": 50.0, "b": 55.0, "c": 80.0, "d": 40.0, "e": 25.0, "f": 14.0, "g": 22.0}
 WHOLE = 465.0
 
 
@@ -24,7 +24,7 @@ class Setting:
     supernet_minutes: float = 3.0
     supernet_epochs: int = 50
     sampling: str = "uniform"
-    checkpoint: str = "supernet201.pt"
+    checkpoint: str = ""  # empty for a name that says what is trained
     seconds: float = WHOLE
     networks: int = 10  # of each of four spaces
     proxy_batch: int = 16
@@ -35,7 +35,7 @@ class Setting:
     plain_networks: int = 24
     steps: int = 8
     warm_up: int = 3
-    workers: int = 8
+    workers: int = 14
     pictures: int = 50_000
 
     def budget(self, part: str) -> float:
@@ -76,7 +76,7 @@ def arguments(about: str | None) -> argparse.Namespace:
     parser.add_argument("--supernet-minutes", type=float, help="minutes of part (c)'s training [3]")
     parser.add_argument("--supernet-epochs", type=int, help="epochs of its schedule [50, the paper's]")
     parser.add_argument("--sampling", choices=["uniform", "fair"], help="paths of one of its steps [uniform]")
-    parser.add_argument("--checkpoint", help="file from which its training goes on, and to which [supernet201.pt]")
+    parser.add_argument("--checkpoint", help="file from which its training goes on, and to which")
     parser.add_argument("--seconds", type=float, help="of the whole run [465]")
     parser.add_argument("--parts", help=f"some of {PARTS} [all]")
     parser.add_argument("--out", type=Path, default=Path("device.jsonl"), help="file of results, kept if it is there")

@@ -54,7 +54,9 @@ def run(part: Part) -> None:
         return (supernet(inputs, arch) for arch in sample(space, choices))
 
     trainer = trainer_of(supernet, task, estimator._recipe(), seed=SEED, device=setting.device, forward=forward)
-    trainer.checkpoint = Path(setting.checkpoint)
+    size = "-tiny" if setting.tiny else ""
+    name = f"supernet201{size}-{task.name}-{setting.sampling}-{setting.supernet_epochs}.pt"
+    trainer.checkpoint = Path(setting.checkpoint or name)
     trainer.resume()
     before, began = trainer.epochs, time.perf_counter()
     with Arithmetic(benchmark=True).applied(setting.device):
@@ -64,6 +66,7 @@ def run(part: Part) -> None:
     part.tell(
         "trained",
         pictures=task.name,
+        checkpoint=trainer.checkpoint.name,
         epochs=round(trainer.epochs + inside(trainer, task), 3),
         of=setting.supernet_epochs,
         epochs_before=before,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from archsieve import TASKS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from device_parts.setting import Setting
 
 
@@ -21,3 +24,19 @@ def pictures(setting: Setting, **changes: Any) -> Any:
 def noise(shape: tuple[int, ...], count: int, classes: int = 10) -> Any:
     """Return a task of pictures that teach nothing."""
     return TASKS["synthetic"](shape=shape, images=count, test_images=8, num_outputs=classes)
+
+
+class Repeated:
+    """A task that gives one batch of another, which lies on the device, again and again: no reading is timed."""
+
+    def __init__(self, task: Any, times: int) -> None:
+        self._task, self._times = task, times
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the task has."""
+        return getattr(self._task, name)
+
+    def batches(self, split: Any, *, batch_size: int, device: str = "cpu", **_: Any) -> Iterator[Any]:
+        """Yield the first batch, un-augmented, so many times."""
+        batch = next(iter(self._task.batches(split, batch_size=batch_size, device=device)))
+        return itertools.repeat(batch, self._times)

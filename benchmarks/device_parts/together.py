@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from device_parts.run import Part
 
 COUNT = 8
+STARTING = 8.0  # seconds that the processes take to open the card
 
 
 def run(part: Part) -> None:
@@ -34,8 +35,9 @@ def run(part: Part) -> None:
     if not setting.workers:
         part.tell("side by side", why="this setting has no workers")
         return
-    for workers in (COUNT // 2, COUNT):
-        part.check()
+    for workers in (COUNT, COUNT // 2):
+        if part.left < STARTING:
+            break
         with Processes(workers) as executor:
             list(executor.map(_touch, [setting.device] * workers * 2))  # imports torch and opens the card
             beside, seconds = scored(space, task, setting.device, estimator, archs, executor)

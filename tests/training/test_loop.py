@@ -421,6 +421,39 @@ def test_the_devices_generator_goes_on_inside_an_epoch(tmp_path):
         assert_equal(run(device, None), run(device, 1, None))
 
 
+def as_list(net):
+    return lambda inputs, choices: [net(inputs)]
+
+
+def as_generator(net):
+    return lambda inputs, choices: (net(inputs) for _ in range(1))
+
+
+@pytest.mark.parametrize("form", [lambda net: None, as_list, as_generator])
+def test_the_network_and_the_loss_are_in_mixed_precision_however_forward_gives_them(monkeypatch, form):
+    depth, seen = 0, []
+
+    class Mixed:
+        def __init__(self, kind, dtype, enabled):
+            assert (dtype, enabled) == (torch.bfloat16, kind == "cuda")
+
+        def __enter__(self):
+            nonlocal depth
+            depth += 1
+
+        def __exit__(self, *error):
+            nonlocal depth
+            depth -= 1
+
+    monkeypatch.setattr(torch, "autocast", Mixed)
+    net = network()
+    net.register_forward_hook(lambda *_: seen.append(depth))
+    task = Synthetic(shape=(3, 8, 8), num_outputs=4, images=20, test_images=11)
+    trainer_of(net, task, RECIPE, seed=0, forward=form(net)).advance()
+    assert seen == [1] * len(seen)
+    assert depth == 0
+
+
 def test_figures_are_told_again_after_a_resumption_and_count_the_whole_epoch(tmp_path):
     told, net = [], network()
     train(net, TASK, RECIPE, epochs=2, seed=0, checkpoint=tmp_path / "c.pt", tell=told.append)

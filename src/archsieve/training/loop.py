@@ -270,18 +270,23 @@ class Trainer:
     def _losses(self, batch: Batch, choices: np.random.Generator) -> Iterator[Tensor]:
         """Yield the loss of each output of a batch."""
         inputs, targets = batch
-        outputs = iter(self.forward(as_inputs(inputs), choices))
+        with self._mixed():  # what is no generator computes here
+            outputs = iter(self.forward(as_inputs(inputs), choices))
         while (loss := self._next_loss(outputs, targets)) is not None:
             yield loss
 
     def _next_loss(self, outputs: Iterator[Outputs], targets: Tensor) -> Tensor | None:
-        """Return the loss of the next outputs, in bfloat16 on CUDA; None at the end."""
-        kind = torch.device(self.device).type
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda"):
+        """Return the loss of the next outputs; None at the end."""
+        with self._mixed():
             following = next(outputs, None)
             if following is None:
                 return None
             return self.loss(following, targets)
+
+    def _mixed(self) -> torch.autocast:
+        """Return what computes in bfloat16 where that is safe, on CUDA."""
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda")
 
     def _save(self) -> None:
         self.world.average_statistics(self.network)
