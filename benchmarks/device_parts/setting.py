@@ -9,7 +9,7 @@ from pathlib import Path
 
 PARTS = "abcdefg"
 # Of a card of the H100's class, in seconds; (c) has its minutes of training besides.
-BUDGETS = {"a": 50.0, "b": 55.0, "c": 80.0, "d": 40.0, "e": 25.0, "f": 14.0, "g": 22.0}
+BUDGETS = {"a": 45.0, "b": 70.0, "c": 65.0, "d": 35.0, "e": 35.0, "f": 14.0, "g": 20.0}
 WHOLE = 465.0
 PATIENCE = 10  # times as long may the tiny form take, which says nothing of speed: the CPU may be busy
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 VOTE = ("l2_norm", "nwot", "zen")
 SEED = 0
 ALL = 3969  # distinct networks of the space
-COMPILING = 25.0  # seconds that a small network takes to compile
+COMPILING = 15.0  # seconds that a small network takes to compile
 
 
 def run(part: Part) -> None:
