@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from archsieve.errors import PartialScoringError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
@@ -117,7 +118,10 @@ def test_it_would_find_a_proxy_that_needs_float64(tmp_path):
         def double_norm(network, probe):
             return float(sum(p.detach().double().square().sum() for p in network.parameters()))
 
-        with accelerator_without_float64() as device, pytest.raises(RefusedError):
+        with (
+            accelerator_without_float64() as device,
+            pytest.raises(PartialScoringError, match="doesn't support float64"),
+        ):
             ZeroCost("double_norm", batch_size=8).score([(1, 2)], Context(SPACE, TASK, tmp_path, 0, device))
     finally:
         PROXIES._entries.pop("double_norm", None)

@@ -20,7 +20,7 @@ from archsieve.drop_path import set_drop_path
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.final_training.recipe_files import training_of
-from archsieve.networks import build_network, build_supernet, channels_last
+from archsieve.networks import as_inputs, build_network, build_supernet
 from archsieve.training import trainer_of
 from archsieve.training.losses import loss_of
 from archsieve.training.optimiser import optimiser_of
@@ -157,7 +157,7 @@ class Bare:
         self._optimiser, self._loss = optimiser_of(self._network, case.recipe), loss_of(case.task, case.recipe)
         batches = case.task.batches("train", batch_size=case.recipe.batch_size, device=setting.device)
         inputs, self._targets = next(iter(batches))
-        self._inputs = channels_last(inputs)
+        self._inputs = as_inputs(inputs)
 
     def seconds(self, steps: int) -> float:
         """Return the seconds of a step."""

@@ -2,8 +2,8 @@
 
 The settings are those of `OneShot`: 50 epochs, one uniform path a step, SGD with a cosine from 0.025 to 0, batches of
 64, batch statistics; in mixed precision on CUDA, as everything is trained here. The checkpoint is that of a run folder.
-Cells are scored in float32 with TF32, each on the same images in one batch: what is launched for a batch of 64 takes the
-card less time than Python needs to launch it. Statistics are those of this batch, nearer to those of all images.
+Cells are scored in float32 with TF32, each on the same images in one batch: with batches of 64, Python takes
+longer to launch the kernels than the card to run them. Statistics are those of that batch.
 """
 
 from __future__ import annotations

@@ -195,15 +195,14 @@ class Trainer:
         with delayed_signals() as came, drawing(derive_seed(self.seed, "train", epoch), self.device):
             if self.inside:
                 choices.bit_generator.state = self.inside["choices"]
-                draws = self.inside["draws"]
-                # Checkpoints from before there were several have the CPU's alone.
+                draws = self.inside["draws"]  # the CPU's alone in older checkpoints
                 restore_draws([draws] if isinstance(draws, Tensor) else draws, self.device)
             for step in self._steps():
                 set_rate(self.optimiser, self.rate(epoch, step.number - 1))
                 ends = self._take(step, choices, came)
                 if ends or step.number == most:
-                    draws = draws_of(self.device)
-                    self.inside = {"steps": step.number, "choices": choices.bit_generator.state, "draws": draws}
+                    place = {"steps": step.number, "choices": choices.bit_generator.state}
+                    self.inside = {**place, "draws": draws_of(self.device)}
                     self.seconds = earlier + time.perf_counter() - begun
                     self._save()
                     return False
@@ -253,7 +252,6 @@ class Trainer:
                 sums[2] += items
             statistics.take()
         statistics.settle()
-        is_alone = self.world.size == 1  # then nothing is asked of the device, which would wait for all that is queued
         ends = came()
         sums[3] += ends
         sums = self.world.add_up(self.network, sums)
@@ -261,7 +259,7 @@ class Trainer:
             if weight.grad is not None:
                 weight.grad.div_(sums[0])
         self.losses.append(sums[1] / sums[2])
-        if is_alone:
+        if self.world.size == 1:  # to ask the device would wait for all that is queued there
             return ends
         if sums[3] and not came():
             signal.raise_signal(signal.SIGTERM)  # what ends one process ends all: alone they would wait for it
@@ -279,9 +277,7 @@ class Trainer:
         """Return the loss of the next outputs; None at the end."""
         with self._mixed():
             following = next(outputs, None)
-            if following is None:
-                return None
-            return self.loss(following, targets)
+            return None if following is None else self.loss(following, targets)
 
     def _mixed(self) -> torch.autocast:
         """Return what computes in bfloat16 where that is safe, on CUDA."""
