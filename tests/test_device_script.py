@@ -12,6 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+
+from archsieve.estimator import Context
+from archsieve.estimators.one_shot import OneShot
+from archsieve.networks import build_supernet
+from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.training.checkpoint import load_checkpoint
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPT = FOLDER / "device.py"
@@ -96,6 +103,21 @@ def test_the_table_has_every_result(whole, script):
         [sys.executable, str(SCRIPT), "--table", "device.jsonl"], cwd=folder, capture_output=True, text=True, check=True
     )
     assert again.stdout == out
+
+
+def test_the_supernet_is_that_of_the_estimator(whole, script, tmp_path):
+    """Trained piece by piece by the clock, it has the weights that `OneShot` has after as many epochs."""
+    from device_parts.tasks import pictures
+
+    space, task = NASBench201(width=4, cells=1), pictures(script.setting.TINY)
+    ctx = Context(space, task, tmp_path)
+    OneShot(epochs=2).fit((), ctx, None)
+    found = []
+    for file in (whole[0] / "supernet201-tiny-synthetic-uniform-2.pt", tmp_path / "supernet.pt"):
+        supernet = build_supernet(space, task, 1)
+        assert load_checkpoint(file, supernet).epochs == 2
+        found.append(supernet.state_dict())
+    assert [name for name in found[0] if not torch.equal(found[0][name], found[1][name])] == []
 
 
 # Cut off

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,31 +60,52 @@ def run(part: Part) -> None:
     cores = max(1, len(os_cores()) - 1)
     executor: Any = Processes(min(setting.workers, cores)) if setting.workers else Serial()
     members = [ZeroCost(proxy, batch_size=setting.proxy_batch) for proxy in proxies(setting)]
-    with ThreadPoolExecutor(1) as thread:
-        work = {name: (*pair, drawn(name, pair[0], setting)) for name, pair in spaces(setting).items()}
-        items = [(name, i) for name, (_, _, archs) in work.items() for i in range(len(archs))]
-        on_its_own = partial(dict, executor.map(partial(on_cpu, members, work), items))
-        if setting.workers:  # in other processes: in this one the generators would be shared
-            here = thread.submit(on_its_own)
-        there = {}
-        for name, (space, task, archs) in work.items():
-            ctx = Context(space, task, Path("unused"), 0, setting.device)
-            for mode, arithmetic in MODES.items():
-                with arithmetic.applied(setting.device):
-                    there[name, mode] = scores(members, ctx, archs) if part.left > 0 else None
-        rows = here.result() if setting.workers else on_its_own()
+    work = {name: (*pair, drawn(name, pair[0], setting)) for name, pair in spaces(setting).items()}
+    items = [(name, i) for name, (_, _, archs) in work.items() for i in range(len(archs))]
+    here: dict[tuple[str, int], NDArray[np.float64]] = {}
+
+    def score_here() -> None:
+        here.update(executor.map(partial(on_cpu, members, work), items))  # one by one, as they come
+
+    # In other processes, while the device works: in this one the generators would be shared.
+    thread = ThreadPoolExecutor(1)
+    waiting = thread.submit(score_here) if setting.workers else None
+    try:
+        there = on_device(part, members, work)
+        if waiting is None:
+            score_here()
+        else:
+            with suppress(TimeoutError):
+                waiting.result(timeout=max(1.0, part.left))
+    finally:
+        thread.shutdown(wait=False)
     for name, (_, _, archs) in work.items():
-        if any(there[name, mode] is None for mode in MODES):
-            part.tell(name, why="there was no time to score it on the device")
+        ready = {mode: there[name, mode] for mode in MODES if there[name, mode] is not None}
+        if not ready or any((name, i) not in here for i in range(len(archs))):
+            part.tell(name, why="there was no time to score it", on_the_device=list(ready))
             continue
-        column = np.stack([rows[name, i] for i in range(len(archs))])
+        column = np.stack([here[name, i] for i in range(len(archs))])
         for k, member in enumerate(members):
-            found = {mode: compared(there[name, mode][:, k], column[:, k]) for mode in MODES}
+            found = {mode: compared(scored[:, k], column[:, k]) for mode, scored in ready.items()}
             worst.setdefault(member.name, []).append(found)
             part.tell(f"{name} {member.name}", networks=len(archs), **_flat(found))
     for name, found in worst.items():
-        most = {mode: (greatest(f[mode][0] for f in found), least(f[mode][1] for f in found), 0) for mode in MODES}
+        most = {}
+        for mode in MODES:
+            of_mode = [f[mode] for f in found if mode in f]
+            most[mode] = greatest(f[0] for f in of_mode), least(f[1] for f in of_mode), 0
         part.tell(f"worst of all {name}", **_flat(most))
+
+
+def on_device(part: Part, members: list[ZeroCost], work: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """Return the scores by space and mode; None where the time was over."""
+    found: dict[tuple[str, str], Any] = {}
+    for mode, arithmetic in MODES.items():
+        for name, (space, task, archs) in work.items():
+            ctx = Context(space, task, Path("unused"), 0, part.setting.device)
+            with arithmetic.applied(part.setting.device):
+                found[name, mode] = scores(members, ctx, archs) if part.left > 0 else None
+    return found
 
 
 def drawn(name: str, space: Any, setting: Setting) -> list[Any]:

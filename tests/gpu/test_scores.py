@@ -25,7 +25,9 @@ from .small import ARCH, CELLS, MACRO, SPACES, TASK
 
 SHIPPED = sorted(name for name in PROXIES if PROXIES[name].function.__module__.startswith("archsieve."))
 # Sums of second derivatives of one sign or the other, and logarithms near zero, round more.
-LOOSE = {"grasp": 0.05, "plain": 0.05, "jacov": 0.02, "epe_nas": 0.02, "zico": 0.02, "meco": 0.02, "swap": 0.02}
+LOOSE = {"grasp": 0.05, "plain": 0.05} | dict.fromkeys(
+    ("az_expressivity", "az_progressivity", "az_trainability", "epe_nas", "jacov", "meco", "swap", "zico"), 0.02
+)
 
 
 def scores(names, archs, device, space=MACRO):
