@@ -116,7 +116,7 @@ def judge(part: Part, supernet: Any, space: Any, task: Any) -> None:
             break
         some = order[start : start + AT_ONCE]
         scores |= evaluate_each(
-            lambda inputs, some=some: each_path(supernet, some, inputs),  # type: ignore[misc]
+            lambda inputs, some=some: each_path(supernet, some, inputs, may_share=False),  # type: ignore[misc]
             task,
             "validation",
             batch_size=BATCH,
