@@ -81,9 +81,16 @@ def task_for(
 
 
 def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
-    """Whether shipped tables answer for scores of the device; if one would have, say that it does not."""
+    """Whether shipped tables answer for scores of the device; if one would have, say that it does not.
+
+    Raises:
+        SettingError: the device is not there.
+    """
     if kind_of(device) == CPU:
         return True
+    from archsieve.networks import check_device
+
+    check_device(device)
     if any(table.is_about(space, seed) for table in shipped()):
         console.note(f"The shipped score tables were computed on a CPU: they are not used with --device {device}.")
     return False
