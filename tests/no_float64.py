@@ -8,7 +8,7 @@ them: what is made without a device, moved there by `.cpu()` or `.to("cpu")`, or
 the host; every other tensor is on the accelerator. On the accelerator
 
 - a float64 tensor raises `RefusedError` with the words of MPS, wherever it comes from: a cast, a factory, a promotion;
-- `.numpy()` does so too;
+- `.numpy()` does so too, but of bytes in a row: as such a generator gives its state, always on the host;
 - `tensor.device` answers "mps:0", so that what is made "on the same device" is made there, and
 - the device's generator is one of its own, behind the functions of `torch.mps`.
 
@@ -48,7 +48,7 @@ class _Accelerator(TorchFunctionMode):
             return func(*args, **kwargs)
         if func == Tensor.device.__get__:
             return func(*args, **kwargs) if is_on_host(args[0]) else torch.device(DEVICE, 0)
-        if func is Tensor.numpy and not is_on_host(args[0]):
+        if func is Tensor.numpy and not is_on_host(args[0]) and not _is_state(args[0]):
             raise RefusedError("can't convert mps:0 device type tensor to numpy. Use Tensor.cpu() to copy it first.")
         places = [place for place in (_device_in(value) for value in (*args, *kwargs.values())) if place is not None]
         if func in _FACTORIES and not places:
@@ -76,6 +76,10 @@ class _Accelerator(TorchFunctionMode):
 def is_on_host(tensor: Tensor) -> bool:
     """Whether a tensor is on the host, and not on the pretended accelerator."""
     return tensor.__dict__.get(_MARK, False)
+
+
+def _is_state(tensor):
+    return tensor.dtype == torch.uint8 and tensor.dim() == 1
 
 
 @contextmanager
