@@ -44,7 +44,7 @@ class _Accelerator(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         name = getattr(func, "__name__", "")
-        if func is torch.device:
+        if func is torch.device or name == "_parse_to":  # what they name is looked at where it is used
             return func(*args, **kwargs)
         if func == Tensor.device.__get__:
             return func(*args, **kwargs) if is_on_host(args[0]) else torch.device(DEVICE, 0)
@@ -63,6 +63,8 @@ class _Accelerator(TorchFunctionMode):
             host = bool(tensors) and all(map(is_on_host, tensors))
         args, kwargs = _on_cpu(args), {key: _on_cpu((value,))[0] for key, value in kwargs.items()}
         found = func(*args, **kwargs)
+        if func == Tensor.data.__set__:  # how a network is moved: its parameters get other data
+            setattr(args[0], _MARK, is_on_host(args[1]))
         if func is Tensor.__iter__:
             found = iter([_marked(item, host, ()) for item in found])
         elif not _is_in_place(name):

@@ -11,6 +11,7 @@ from archsieve.errors import PartialScoringError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
+from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.generators import drawing
 from archsieve.registry import PROXIES
 from archsieve.session import Session
@@ -18,6 +19,7 @@ from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.spaces.topformer import TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
+from estimators.test_every_proxy import SHIPPED
 from no_float64 import RefusedError, accelerator_without_float64, is_on_host
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
@@ -107,10 +109,17 @@ def test_segmentation(tmp_path):
         assert np.isfinite(PartialTraining(epochs=1, batch_size=2).score([arch], ctx)).all()
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_proxy_scores_as_on_the_cpu(tmp_path, name):
+    estimator, archs = ZeroCost(name, batch_size=8), [(0, 1), (2, 1)]
+    with accelerator_without_float64() as device:
+        there = estimator.score(archs, Context(SPACE, TASK, tmp_path, 0, device))
+    assert there.tolist() == estimator.score(archs, Context(SPACE, TASK, tmp_path)).tolist()
+
+
 def test_it_would_find_a_proxy_that_needs_float64(tmp_path):
     """So that a proxy that passes says something: one that computes on the device in double precision does not."""
     from archsieve.estimators.proxy import proxy
-    from archsieve.estimators.zero_cost import ZeroCost
 
     try:
 

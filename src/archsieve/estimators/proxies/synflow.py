@@ -50,8 +50,8 @@ def synaptic_flow(network: nn.Module, probe: Probe) -> float:
             if tensor.is_floating_point():  # a mask has no sign
                 tensor.abs_()
     layers = list(weights(network).values())
-    device = next((p.device for p in network.parameters()), None)
-    ones = torch.ones_like(probe.blank()[:1], dtype=torch.float64, device=device)
+    device = next((p.device for p in network.parameters()), torch.device(probe.device))
+    ones = torch.ones_like(probe.blank()[:1]).to(device).double()
     flows = gradients(outputs_of(network, ones).sum(), layers)
     return sum((w * g).abs().sum().item() for w, g in zip(layers, flows, strict=True))
 
