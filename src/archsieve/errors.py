@@ -73,8 +73,12 @@ class WorkerError(ArchsieveError, RuntimeError):
 class ScoringError(ArchsieveError, ValueError):
     """This architecture cannot be scored by this estimator: recorded with its text and ranked last.
 
-    The only error a search survives.
+    The only error of ours that a search survives.
     """
+
+
+class DivergenceError(ScoringError):
+    """A training whose loss or weights are no numbers any more."""
 
 
 class PartialScoringError(ScoringError):

@@ -15,7 +15,8 @@ from archsieve.benchmark import caution_of, find_benchmark
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Proxies, Recompute, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan, make
 from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
-from archsieve.errors import ArchsieveError, SettingError
+from archsieve.errors import SettingError
+from archsieve.estimator import fingerprint
 from archsieve.files import replace_file, writing
 from archsieve.pilot import CODES, read_pilot
 from archsieve.plan import forecast, unit
@@ -112,7 +113,7 @@ def design_funnel(
             what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"
             raise SettingError(f"The plan {estimators} {what}: a design for {space} needs another.")
         named = [make("estimator", name, plugins) for name in proxy or []]
-        candidates = list(dict.fromkeys([*(stage.estimator for stage in plan.stages), *named]))
+        candidates = list({fingerprint(e): e for e in [*(stage.estimator for stage in plan.stages), *named]}.values())
         session = stack.enter_context(
             Session(
                 run or stack.enter_context(tempfile.TemporaryDirectory()),
@@ -133,7 +134,10 @@ def design_funnel(
             if epoch_seconds is None and prices.final:  # 0 where nothing was trained
                 epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None
         most = _network_epochs(amount, epoch_seconds) if amount is not None and is_hours else amount
-        found = design(session.scores(candidates, archs), values, prices, delta=delta, budget=most)
+        scores = session.scores(candidates, archs)
+        for candidate, column in zip(candidates, scores.T, strict=True):
+            session.require_scores(candidate, archs, column)
+        found = design(scores, values, prices, delta=delta, budget=most)
         designed = replace(
             plan_of(found.chosen, candidates, plan.final, session, plan.pool), stands_for=plan.stands_for
         )
@@ -149,24 +153,26 @@ def design_funnel(
 def _truth(
     session: Session, final: Any, archs: Sequence[Architecture], column: str | None, benchmark: str | None
 ) -> Any:
-    """Return the truth a benchmark about the task records; where none is at hand and none was named, train."""
-    is_named = column is not None or benchmark is not None
-    try:
-        if is_named:
-            recipe: Any = find_benchmark(session.space, column, benchmark)
-            table = recipe.load()
-        else:
-            recipe, table = knowing_most(tables_about(session.space, session.task, []), archs) or (None, None)
-        if table is not None:
-            found = table.lookup(column or str(recipe.truth), archs)
-            caution = f" {caution_of(recipe)}".rstrip()
-            console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.{caution}")
-            return found
-    except ArchsieveError:
-        if is_named:
-            raise
+    """Return the truth a benchmark about the task records; where none is at hand and none was named, train.
+
+    Raises:
+        DataError: the file of a benchmark is here and cannot be read: it is not passed over, since training is dear.
+        EstimatorError: none of the pilot could be trained.
+    """
+    if column is not None or benchmark is not None:
+        recipe: Any = find_benchmark(session.space, column, benchmark)
+        table: Any = recipe.load()
+    else:
+        recipe, table = knowing_most(tables_about(session.space, session.task), archs) or (None, None)
+    if table is not None:
+        found = table.lookup(column or str(recipe.truth), archs)
+        caution = f" {caution_of(recipe)}".rstrip()
+        console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.{caution}")
+        return found
     console.note(f"No benchmark of this space and task is here: {len(archs)} networks are scored by {final.name}.")
-    return session.scores([final], archs)[:, 0]
+    trained = session.scores([final], archs)[:, 0]
+    session.require_scores(final, archs, trained)
+    return trained
 
 
 def _amount(budget: str) -> tuple[float, bool]:

@@ -15,7 +15,7 @@ from archsieve import console
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, RunFolder, Workers, load, shared_by_all
 from archsieve.config import find_plan, load_plan
-from archsieve.errors import require
+from archsieve.errors import EstimatorError, require
 from archsieve.files import replace_file
 from archsieve.plan import Plan, estimators_of, forecast, unit
 from archsieve.report.as_files import write_run, write_study
@@ -40,6 +40,9 @@ def search(
     workers: Workers = 1,
     ray: OnRay = False,
     recompute: Recompute = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Score again what the folder says could not be scored.")
+    ] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep losses for TensorBoard.")] = False,
     plugin: Plugins = None,
     as_json: Json = False,
@@ -60,6 +63,7 @@ def search(
             return
         shared = shared_by_all(stack, workers, ray, recompute)
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
+        shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
         if path.resolve() != (folder / PLAN_FILE).resolve():
             with replace_file(folder / PLAN_FILE) as copy:
@@ -72,6 +76,9 @@ def search(
             console.out_json(result)
         else:
             console.result(result, folder)
+        console.note_failures(result, folder, shlex.join(again))
+        if result.failure:
+            raise EstimatorError(result.failure, session.tracebacks)
 
 
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
@@ -120,7 +127,9 @@ def report(
             console.out("This run is not finished. Stored so far:")
         else:
             console.stages(found.result["stages"])
-            console.out(f"\nBest: {found.result['best']}\n")
+            console.out(f"\nBest: {found.result['best'] or 'none'}\n")
+            if found.result["failure"]:
+                console.out(f"{found.result['failure']}\n")
             if (truth := found.result["truth"]) and truth["caution"]:
                 console.out(f"The truth is {truth['column']} of {truth['benchmark']}. {truth['caution']}\n")
         if found.fates:
