@@ -17,11 +17,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from archsieve.errors import ArchsieveError
+from archsieve.errors import ArchsieveError, describe_error
 from archsieve.report.words import mean_and_deviation
 from archsieve.run_folder import ERROR_FILE
 from archsieve.study import verdict
-from archsieve.work import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -96,11 +101,29 @@ class PartialScoringError(ScoringError):
 _LONGEST = 200  # characters of an error's text that are shown
 
 
+_COLLECTED: ContextVar[dict[str, str] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected_tracebacks() -> Iterator[dict[str, str]]:
+    """Collect the tracebacks of unforeseen errors that are described meanwhile: the first by type and place."""
+    found: dict[str, str] = {}
+    token = _COLLECTED.set(found)
+    try:
+        yield found
+    finally:
+        _COLLECTED.reset(token)
+
+
 def describe_error(error: BaseException) -> str:
     """Return the error as one line: its message, after its type where it is not one of ours."""
     text = " ".join(str(error).split()) or "no message"
     if isinstance(error, ArchsieveError):
         return text
+    if (collected := _COLLECTED.get()) is not None:
+        *_, last = traceback.extract_tb(error.__traceback__) or [None]
+        place = f" in {last.filename}, line {last.lineno}" if last else ""
+        collected.setdefault(f"{type(error).__name__}{place}", "".join(traceback.format_exception(error)))
     return f"{type(error).__name__}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}"
 
 

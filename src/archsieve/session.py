@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, require
+from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
 from archsieve.estimator import (
     Composite,
     Context,
@@ -27,7 +27,7 @@ from archsieve.search import compared_by
 from archsieve.space import check
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
-from archsieve.work import Chunk, ChunkScores, chunk_size, describe_error, score_chunk, shortened
+from archsieve.work import Chunk, ChunkScores, chunk_size, score_chunk, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -389,8 +389,8 @@ class Session:
 
     def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
         """Return what is to be stored of a chunk."""
-        for (k, kind), text in result.tracebacks.items():
-            self._log(f"{result.chunk.estimators[k].name}, {kind}", text)
+        for kind, text in result.tracebacks.items():
+            self._log(kind, text)
         if result.failure is not None:
             raise result.failure
         share = result.seconds / result.scores.size

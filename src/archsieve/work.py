@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.errors import ArchsieveError, EstimatorError, PartialScoringError, ScoringError
+from archsieve.errors import (
+    ArchsieveError,
+    EstimatorError,
+    PartialScoringError,
+    ScoringError,
+    collected_tracebacks,
+    describe_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +52,7 @@ class ChunkScores:
 
     Attributes:
         failure: set where the chunk could not be scored at all; one nobody foresaw is an `EstimatorError`.
-        tracebacks: of the unforeseen errors behind some reasons, the first of each kind by (column, type).
+        tracebacks: of the unforeseen errors behind some reasons, the first of each kind.
     """
 
     chunk: Chunk
@@ -54,7 +61,7 @@ class ChunkScores:
     seconds: float
     worker: int
     failure: ArchsieveError | None = None
-    tracebacks: dict[tuple[int, str], str] = field(default_factory=dict)
+    tracebacks: dict[str, str] = field(default_factory=dict)
 
 
 class _UnusableError(Exception):
@@ -72,12 +79,13 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     begun = time.perf_counter()
     scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
     errors: dict[tuple[int, int], str] = {}
-    tracebacks: dict[tuple[int, str], str] = {}
+    tracebacks: dict[str, str] = {}
     failure: ArchsieveError | None = None
     try:
         for plugin in chunk.plugins:
             importlib.import_module(plugin)
-        _fill(chunk, scores, errors, tracebacks)
+        with collected_tracebacks() as tracebacks:
+            _fill(chunk, scores, errors)
     except ArchsieveError as error:
         # An error class of a plug-in may not survive the way back: its sentence does.
         failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
@@ -87,12 +95,6 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
         message = f"The estimator {_names(chunk)}: {describe_error(error)}"
         failure = EstimatorError(message, traceback.format_exc())
     return ChunkScores(chunk, scores, errors, time.perf_counter() - begun, os.getpid(), failure, tracebacks)
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the error as one line of at most 200 characters: its message, after its type where it is not ours."""
-    text = " ".join(str(error).split()) or "no message"
-    return shortened(text if isinstance(error, ArchsieveError) else f"{type(error).__name__}: {text}")
 
 
 def shortened(text: str) -> str:
@@ -112,15 +114,10 @@ def _names(chunk: Chunk) -> str:
     return f"{names!r} failed on {' to '.join(dict.fromkeys(describe(chunk.archs[i]) for i in (0, -1)))}"
 
 
-def _fill(
-    chunk: Chunk,
-    scores: NDArray[np.float64],
-    errors: dict[tuple[int, int], str],
-    tracebacks: dict[tuple[int, str], str],
-) -> None:
+def _fill(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:
     """Score all at once; where that fails and the estimator does not say on which, one by one."""
     if scores.size == 1 or not _fill_at_once(chunk, scores, errors):
-        _fill_one_by_one(chunk, scores, errors, tracebacks)
+        _fill_one_by_one(chunk, scores, errors)
     for i, k in np.argwhere(np.isnan(scores) | np.isposinf(scores)):
         errors.setdefault((int(i), int(k)), f"{chunk.estimators[k].name} returned {scores[i, k]}")
         scores[i, k] = np.nan
@@ -146,12 +143,7 @@ def _fill_at_once(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[
     return is_partial
 
 
-def _fill_one_by_one(
-    chunk: Chunk,
-    scores: NDArray[np.float64],
-    errors: dict[tuple[int, int], str],
-    tracebacks: dict[tuple[int, str], str],
-) -> None:
+def _fill_one_by_one(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:
     """Score every architecture by every estimator alone: what fails costs that score."""
     for i, arch in enumerate(chunk.archs):
         for k, (estimator, context) in enumerate(zip(chunk.estimators, chunk.contexts, strict=True)):
@@ -162,8 +154,7 @@ def _fill_one_by_one(
             except Exception as error:
                 if _ends_the_run(error):
                     raise _located(error, estimator, context.space.describe(arch)) from error
-                errors[i, k] = describe_error(error)
-                tracebacks.setdefault((k, type(error).__name__), traceback.format_exc())
+                errors[i, k] = shortened(describe_error(error))
             if (i, k) in errors:
                 _free_memory()
 
@@ -172,7 +163,7 @@ def _reason_of(error: ScoringError) -> str:
     """Return why one architecture could not be scored."""
     if isinstance(error, PartialScoringError) and error.reasons:
         return shortened(next(iter(error.reasons.values())))
-    return describe_error(error)
+    return shortened(describe_error(error))
 
 
 def _ends_the_run(error: Exception) -> bool:
