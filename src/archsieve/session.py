@@ -1,21 +1,25 @@
-"""A session binds space, task, seed and executor to one folder: the only state, and the only door to scores."""
+"""A session binds space, task, seed and executor to one folder: the only state, and the only door to scores.
+
+Longer than most modules, since what is known, asked for and failed is state of one thing.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.composites import Combining
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
 from archsieve.estimator import (
     Composite,
     Context,
     Fittable,
-    Grouped,
     Resumable,
     fingerprint,
     refuse_relative,
@@ -27,10 +31,10 @@ from archsieve.search import compared_by
 from archsieve.space import check
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
-from archsieve.work import Chunk, ChunkScores, chunk_size, score_chunk, shortened
+from archsieve.work import ChunkScores, chunks_of, passes, score_chunk, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -40,8 +44,6 @@ if TYPE_CHECKING:
     from archsieve.space import Architecture, SearchSpace
     from archsieve.tables import ScoreTable
     from archsieve.task import Task
-
-_CHUNKS_A_WORKER = 8  # so that workers end together
 
 
 class Session:
@@ -167,17 +169,23 @@ class Session:
         if self._known is None:
             self._known = {}
         try:
-            self._make_known(estimators, archs)
-            return np.stack([self._column(e, archs, archs) for e in estimators], axis=1)
+            combining = Combining(archs, self._sample, partial(self._known_scores, archs))
+            self._make_known([pair for e in estimators for pair in combining.needed(e)], archs)
+            return np.stack([combining.column(e) for e in estimators], axis=1)
         finally:
             if is_outermost:
                 self._known = None
 
-    def _make_known(self, estimators: Sequence[Any], pool: Sequence[Architecture]) -> None:
-        """Recall or compute all scores behind those of the pool; what learns from a pool learns from that one."""
+    def _known_scores(self, pool: Sequence[Architecture], leaf: Any, archs: Sequence[Architecture]) -> Scores:
+        """Return scores that are known."""
+        view = self._view(self._key(leaf, pool))
+        return np.array([view[self._code(leaf, arch)] for arch in archs])
+
+    def _make_known(self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]) -> None:
+        """Recall or compute the scores of codes by estimators; what learns from a pool learns from that one."""
         leaves: dict[Key, Any] = {}
         wanted: dict[Key, set[Architecture]] = {}
-        for leaf, archs in (pair for e in estimators for pair in self._needed(e, pool)):
+        for leaf, archs in needed:
             key = self._key(leaf, pool)
             leaves[key] = leaf
             wanted.setdefault(key, set()).update(self._code(leaf, arch) for arch in archs)
@@ -187,18 +195,8 @@ class Session:
             view = self._view(key)
             view.update(self._store.get(key, wanted[key] - view.keys()))
             view.update(self._recall(key, leaf, wanted[key] - view.keys()))
-        for members in _passes(leaves):
+        for members in passes(leaves):
             self._compute(members, wanted, pool)
-
-    def _needed(self, estimator: Any, archs: Sequence[Architecture]) -> Iterator[tuple[Any, Sequence[Architecture]]]:
-        """Yield what computes, and the codes whose scores by it are needed: a composite's sample is among them."""
-        if not isinstance(estimator, Composite):
-            yield estimator, archs
-            return
-        for part in estimator.parts:
-            yield from self._needed(part, archs)
-            if estimator.calibration is not None:
-                yield from self._needed(part, self._sample(estimator.calibration))
 
     def _sample(self, count: int) -> list[Architecture]:
         """Return the codes of a calibration."""
@@ -291,28 +289,6 @@ class Session:
     def _code(self, estimator: Any, arch: Architecture) -> Architecture:
         return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
 
-    def _column(self, estimator: Any, archs: Sequence[Architecture], pool: Sequence[Architecture]) -> Scores:
-        """Return the scores of codes; what is relative to a pool is relative to that one, whichever codes are scored.
-
-        So a calibration sample is scored by the model that scores the pool, and by the same thresholds.
-        """
-        if not isinstance(estimator, Composite):
-            view = self._view(self._key(estimator, pool))
-            return np.array([view[self._code(estimator, arch)] for arch in archs])
-        columns = self._columns(estimator, archs, pool)
-        if estimator.calibration is not None:
-            reference = self._columns(estimator, self._sample(estimator.calibration), pool)
-        else:
-            reference = columns if archs is pool else self._columns(estimator, pool, pool)
-        found = np.array(estimator.combine(columns, reference), dtype=np.float64)
-        found[np.isnan(columns).all(axis=1)] = np.nan  # what no part could score
-        return found
-
-    def _columns(
-        self, composite: Composite, archs: Sequence[Architecture], pool: Sequence[Architecture]
-    ) -> NDArray[np.float64]:
-        return np.stack([self._column(part, archs, pool) for part in composite.parts], axis=1)
-
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
         """Take what a table knows into the store, so that the folder says all there is to say."""
         found: dict[Architecture, tuple[float, str | None]] = {}
@@ -339,7 +315,10 @@ class Session:
         if total:
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
-            chunks = self._chunks([members[key] for key in absent], missing, pool)
+            contexts = [self.context(members[key], pool) for key in absent]
+            chunks = chunks_of(
+                [members[key] for key in absent], missing, contexts, self.executor.workers, self._plugins
+            )
             for result in self.executor.map(score_chunk, chunks):
                 self._put(self._rows(result, absent))
                 done += len(result.chunk.archs)
@@ -377,16 +356,6 @@ class Session:
             taught, self._asked = self._asked, before
             self._ask(taught)
 
-    def _chunks(
-        self, members: Sequence[Any], codes: Sequence[Architecture], pool: Sequence[Architecture]
-    ) -> Iterable[Chunk]:
-        wanted = min(chunk_size(e, self.space, self.task) for e in members)
-        fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * self.executor.workers))
-        length = max(1, min(wanted, fair) if self.executor.workers > 1 else wanted)
-        contexts = tuple(self.context(e, pool) for e in members)
-        for begin in range(0, len(codes), length):
-            yield Chunk(tuple(members), tuple(codes[begin : begin + length]), contexts, self._plugins)
-
     def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
         """Return what is to be stored of a chunk."""
         for kind, text in result.tracebacks.items():
@@ -419,12 +388,3 @@ class Session:
         if kind not in self._tracebacks:
             self._tracebacks[kind] = f"{kind}:\n{text}"
             (self.folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
-
-
-def _passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
-    """Return the leaves that can be computed together, in order of first appearance."""
-    passes: dict[Any, dict[Key, Any]] = {}
-    for key, leaf in leaves.items():
-        mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else key
-        passes.setdefault(mates, {})[key] = leaf
-    return list(passes.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import math
 import os
 import sys
 import time
@@ -21,17 +22,20 @@ from archsieve.errors import (
     collected_tracebacks,
     describe_error,
 )
+from archsieve.estimator import Grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from archsieve.estimator import Context
     from archsieve.space import Architecture, SearchSpace
+    from archsieve.store import Key
     from archsieve.task import Task
 
 _CHUNK = 32
+_CHUNKS_A_WORKER = 8  # so that workers end together
 _LONGEST = 200  # characters of a reason
 _ENDS_THE_RUN = (ImportError, OSError)  # what a network cannot be blamed for: a package, a disk, a data file
 
@@ -72,6 +76,31 @@ def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
     """Return how many codes an estimator wants at a time, 32 where it does not say."""
     wanted = getattr(estimator, "chunk_size", _CHUNK)
     return int(wanted(space, task) if callable(wanted) else wanted)
+
+
+def chunks_of(
+    members: Sequence[Any],
+    codes: Sequence[Architecture],
+    contexts: Sequence[Context],
+    workers: int,
+    plugins: Sequence[str] = (),
+) -> Iterator[Chunk]:
+    """Yield codes in chunks as the members of a pass want them, smaller where there is too little for all workers."""
+    space, task = contexts[0].space, contexts[0].task
+    wanted = min(chunk_size(e, space, task) for e in members)
+    fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * workers))
+    length = max(1, min(wanted, fair) if workers > 1 else wanted)
+    for begin in range(0, len(codes), length):
+        yield Chunk(tuple(members), tuple(codes[begin : begin + length]), tuple(contexts), tuple(plugins))
+
+
+def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
+    """Return the leaves that can be computed together, in order of first appearance."""
+    passes: dict[Any, dict[Key, Any]] = {}
+    for key, leaf in leaves.items():
+        mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else key
+        passes.setdefault(mates, {})[key] = leaf
+    return list(passes.values())
 
 
 def score_chunk(chunk: Chunk) -> ChunkScores:
