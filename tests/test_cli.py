@@ -890,3 +890,12 @@ def test_what_a_measure_could_not_score_is_said(packaged, restored):
 
 
 ODD_PARTS = str(Path(__file__).parent / "plugins" / "odd_estimators.py")
+
+
+def test_a_network_of_the_pilot_whose_training_failed_is_left_out(tmp_path, packaged):
+    path = funnel(tmp_path, ['"params"', '"macs"'], 'final = "raises"\n' + SLOW_HEAD)
+    options = ("--pilot-size", "40", "--epoch-seconds", "1", "--plugin", ODD)
+    result = designed(tmp_path, *options, estimators=path)
+    assert (result.exit_code, result.exception) == (0, None), result.stderr
+    left_out = re.search(r"Left out of the pilot, since they have no truth: (\d+) networks\.", result.stderr)
+    assert f"the pilot of {40 - int(left_out[1])} took " in result.stdout

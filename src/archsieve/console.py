@@ -197,7 +197,7 @@ def note_failures(found: Result, folder: Path, again: str) -> None:
     """Say how many scores of a search are missing, where the reasons are, and how to try again."""
     count = sum(stage.failures + stage.failed_parts for stage in found.stages)
     if count or found.failure:
-        what = f"{count} candidates could not be scored, or not by every part. " if count else ""
+        what = f"Candidates that could not be scored, or not by every part: {count}. " if count else ""
         note(f"{what}Why: archsieve report {folder}. To try them again: {again} --retry-failed")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from archsieve import console
@@ -133,6 +134,7 @@ def design_funnel(
             values = _truth(session, plan.final, archs, truth, benchmark)
             if epoch_seconds is None and prices.final:  # 0 where nothing was trained
                 epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None
+            archs, values = _with_truth(archs, values)
         most = _network_epochs(amount, epoch_seconds) if amount is not None and is_hours else amount
         scores = session.scores(candidates, archs)
         for candidate, column in zip(candidates, scores.T, strict=True):
@@ -173,6 +175,14 @@ def _truth(
     trained = session.scores([final], archs)[:, 0]
     session.require_scores(final, archs, trained)
     return trained
+
+
+def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architecture], Any]:
+    """Return the networks with a truth: one whose training failed is left out, as an empty field of a file is."""
+    known = np.isfinite(values)
+    if not known.all():
+        console.note(f"Left out of the pilot, since they have no truth: {int((~known).sum())} networks.")
+    return [arch for arch, is_known in zip(archs, known.tolist(), strict=True) if is_known], values[known]
 
 
 def _amount(budget: str) -> tuple[float, bool]:
