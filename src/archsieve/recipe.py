@@ -79,7 +79,8 @@ class Recipe:
     first_drop_path: float = field(default=0.0, metadata=_ADDED)
 
     def __post_init__(self) -> None:
-        """Check the settings."""
+        """Check the settings; a list of betas cannot be hashed."""
+        object.__setattr__(self, "betas", tuple(self.betas))
         for name in [f.name for f in fields(self)] + ["betas"]:
             value = getattr(self, name)
             if value != value or (name == "betas" and any(beta != beta for beta in self.betas)):

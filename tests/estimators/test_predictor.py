@@ -231,6 +231,12 @@ def test_options_that_are_lists_can_be_hashed():
     assert pickle.loads(pickle.dumps(estimator)) == copy.deepcopy(estimator) == estimator  # noqa: S301
 
 
+@pytest.mark.parametrize("kind", [Vote, MeanRank])
+def test_parts_that_are_a_list_can_be_hashed(kind):
+    assert hash(kind([Chance(), Total()])) == hash(kind((Chance(), Total())))
+    assert fingerprint(kind([Chance()])) == fingerprint(kind((Chance(),)))
+
+
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_options_that_are_lists_reach_the_model(session):
     options = {"hidden_layer_sizes": [4, 3], "max_iter": 5}

@@ -33,7 +33,8 @@ class MeanRank:
     name: ClassVar[str] = "mean_rank"
 
     def __post_init__(self) -> None:
-        """Check the settings."""
+        """Check the settings; a list of parts cannot be hashed."""
+        object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
             raise SettingError("A mean rank needs at least one part, but got none.")
         if self.calibration is not None and self.calibration < 1:

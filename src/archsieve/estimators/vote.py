@@ -38,7 +38,8 @@ class Vote:
     name: ClassVar[str] = "vote"
 
     def __post_init__(self) -> None:
-        """Check the settings."""
+        """Check the settings; a list of parts cannot be hashed."""
+        object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
             raise SettingError("A vote needs at least one part, but got none.")
         if not 0 <= self.quantile < 1:
