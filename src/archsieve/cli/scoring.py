@@ -97,9 +97,8 @@ def _score(
     stack.enter_context(session)
     found = session.scores(estimators, codes)
     errors = {e.name: session.failures(e, codes) for e in estimators}
-    if np.isnan(found).all():
-        sentences = [session.explain(e, codes) for e in estimators]
-        raise EstimatorError(" ".join(sentences), session.tracebacks)
+    is_mistake = bool(np.isnan(found).all() and session.tracebacks)  # nothing but errors that nobody foresaw
+    sentences = " ".join(session.explain(e, codes) for e in estimators) if is_mistake else ""
     stack.close()
     describe, names = session.space.describe, [e.name for e in estimators]
     rows = [
@@ -116,3 +115,5 @@ def _score(
         for code, reason in reasons.items():
             by_part = "" if np.isnan(found[codes.index(code), names.index(name)]) else "A part of "
             console.note(f"{by_part}{name} could not score {describe(code)}: {reason}")
+    if is_mistake:
+        raise EstimatorError(sentences, session.tracebacks)
