@@ -260,7 +260,9 @@ def test_an_exception_in_a_proxy_costs_that_score_and_its_traceback_is_in_the_lo
     assert told.startswith("sound: 9 -> 9 in ")
     assert failed.startswith("raises: 9 -> 4 in ")
     assert failed.endswith(", 1 could not be scored")
-    assert again.startswith(f"Candidates that could not be scored, or not by every part: 1. Why: archsieve report {folder}. ")
+    assert again.startswith(
+        f"Candidates that could not be scored, or not by every part: 1. Why: archsieve report {folder}. "
+    )
     assert again.endswith(" --retry-failed")
     log = (folder / "error.log").read_text()
     assert re.match(r"ZeroDivisionError in .*odd_proxies\.py, line \d+:\nTraceback \(most recent call last\):", log)

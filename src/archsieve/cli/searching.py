@@ -70,7 +70,7 @@ def search(
                 shutil.copyfile(path, copy)
         result = run_plan(chosen, session, on_round=console.note_round, command=shlex.join(again))
         stack.close()
-        for note in cost_notes(estimators_of(chosen), chosen.space, [result.code], chosen.task):
+        for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
             console.note(note)
         if as_json:
             console.out_json(result)
