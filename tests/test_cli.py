@@ -14,6 +14,7 @@ import pytest
 
 from archsieve.cli import app
 from archsieve.config import load_plan
+from archsieve.errors import DataError
 from archsieve.pool import draw_pool
 from archsieve.registry import BENCHMARKS, PROXIES, SPACES
 from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wait_for
@@ -808,3 +809,93 @@ def test_the_truth_of_a_pilot_is_that_of_the_task(tmp_path, packaged, publish):
     path = funnel(tmp_path, ['"params"'], 'final = "nwot"\n' + SLOW_HEAD)
     result = designed(tmp_path, "--pilot-size", "12", estimators=path)
     assert result.stderr == "The truth of the pilot is accuracy of of this task.\n"
+
+
+class Damaged:
+    """A benchmark of a space and of digits, whose file is here and cannot be read."""
+
+    source, truth, columns, task, name = None, "accuracy", ("accuracy",), "digits", "damaged"
+
+    def __init__(self, space):
+        self.space = space
+
+    def is_present(self):
+        return True
+
+    def load(self):
+        raise DataError("The file /data/table.json is damaged, or no JSON: it ends.")
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_damaged_benchmark_is_an_error_and_no_reason_to_train(tmp_path, packaged, publish, others):
+    space = load_plan(plan_file(tmp_path, 'estimator = "params"\nkeep = 0.5', head=SLOW_HEAD)).space
+    BENCHMARKS.add("damaged", Damaged(space))
+    if others:
+        publish(space, {"accuracy": np.arange(81.0)}, task="digits", name="sound")
+    path = funnel(tmp_path, ['"params"'], 'final = "nwot"\n' + SLOW_HEAD)
+    for named in ((), ("--benchmark", "damaged")):
+        result = designed(tmp_path, "--pilot-size", "12", *named, estimators=path)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: The file /data/table.json is damaged, or no JSON: it ends.\n"
+
+
+def test_a_damaged_benchmark_is_named_by_whatever_needs_it(tmp_path, packaged, restored, monkeypatch):
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
+    (tmp_path / "nas-bench-macro_cifar10.json").write_text('{"0')
+    for command in (
+        ["measure", "nasbench-macro"],
+        ["measure", "nasbench-macro", "--lookup", "test_acc"],
+        ["study", "mkr", "nasbench-macro", "--out", tmp_path / "study", *STUDY[5:]],
+        ["design", "nasbench-macro", "--estimators", "b-nasbench-macro", "--pilot-size", "12"],
+    ):
+        result = invoke(*command)
+        assert (result.exit_code, result.stdout) == (1, ""), command
+        assert "nas-bench-macro_cifar10.json is damaged, or no JSON" in result.stderr.splitlines()[-1], command
+
+
+def test_a_design_on_the_shape_of_pipeline_b_scores_teacher_and_learner_at_once(tmp_path, packaged):
+    vote = '{ name = "vote", quantile = 0.5, parts = ["params", "chance"], calibration = 30 }'
+    learner = f'{{ name = "predictor", samples = 30, above = 1, teacher = {vote} }}'
+    for stages in ([learner, vote, '"chance"'], [vote, learner, '"chance"']):
+        run = tmp_path / str(len(list(tmp_path.iterdir())))
+        path = funnel(tmp_path, stages)
+        result = designed(tmp_path, "--pilot-size", "60", "--run", run, estimators=path)
+        assert (result.exit_code, result.exception) == (0, None), result.stderr
+        stored = [(row[5], row[4]) for row in rows(run)]
+        assert len(stored) == len(set(stored)) == 3 * 60
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_a_design_takes_estimators_with_options_that_are_lists(tmp_path, packaged):
+    learner = '{ name = "predictor", samples = 30, teacher = "params", model = "MLPRegressor", options = { '
+    learner += "hidden_layer_sizes = [4, 3], max_iter = 20 } }"
+    result = designed(
+        tmp_path, "--pilot-size", "60", "--out", tmp_path / "plan.toml", estimators=funnel(tmp_path, [learner] * 2)
+    )
+    assert (result.exit_code, result.exception) == (0, None), result.stderr
+    assert load_plan(tmp_path / "plan.toml").stages
+
+
+def test_what_a_measure_could_not_score_is_said(packaged, restored):
+    options = ["--benchmark", "nasbench-macro-digits", "--proxy", "some", "--task", "digits", "--plugin", ODD_PARTS]
+    result = invoke("measure", "nasbench-macro", *options)
+    assert result.exit_code == 0, result.stderr
+    assert "some could not score 81, or not by every part; 000000: ZeroDivisionError: odd" in result.stderr
+    failing = invoke("measure", "nasbench-macro", *options, "--proxy", "none")
+    assert failing.exit_code == 1
+    assert failing.stdout.startswith("estimator")
+    assert failing.stderr.splitlines()[-1].startswith(
+        "Error: None of 729 codes could be scored by none (000000: ZeroDivisionError: none). The traceback is in "
+    )
+
+
+ODD_PARTS = str(Path(__file__).parent / "plugins" / "odd_estimators.py")
+
+
+def test_a_network_of_the_pilot_whose_training_failed_is_left_out(tmp_path, packaged):
+    path = funnel(tmp_path, ['"params"', '"macs"'], 'final = "raises"\n' + SLOW_HEAD)
+    options = ("--pilot-size", "40", "--epoch-seconds", "1", "--plugin", ODD)
+    result = designed(tmp_path, *options, estimators=path)
+    assert (result.exit_code, result.exception) == (0, None), result.stderr
+    left_out = re.search(r"Left out of the pilot, since they have no truth: (\d+) networks\.", result.stderr)
+    assert f"the pilot of {40 - int(left_out[1])} took " in result.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 from dataclasses import replace
@@ -199,3 +200,46 @@ def test_imagenet_is_among_the_data():
     row = next(row for row in json.loads(result.stdout) if row["used_by"] == "imagenet")
     assert (row["file"], row["state"]) == ("imagenet", "missing")
     assert "non-commercial" in row["licence"]
+
+
+# What diverges
+
+
+def test_a_training_that_diverges_is_a_sentence_and_leaves_no_weights(tmp_path):
+    arguments = ["train", *TINY, "--out", tmp_path / "run", "--set", "learning_rate=1e20"]
+    for _ in range(2):
+        result = invoke(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert re.match(
+            r"Error: The training diverged: in epoch 1 .* at a learning rate of 1e\+20\. Lower it\.$",
+            result.stderr.splitlines()[-1],
+        )
+        assert "loss nan" not in result.stderr
+        assert not {"weights.safetensors", "result.json", "metrics.jsonl"} & {
+            p.name for p in (tmp_path / "run").iterdir()
+        }
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("learning_rate=inf", "`learning_rate` must be finite, but got learning_rate=inf"),
+        ("learning_rate=nan", "learning_rate must be a number, but is nan"),
+        ("learning_rate=-1", "`learning_rate > 0` and `clip > 0` must hold, but got learning_rate=-1"),
+        ("learning_rate=0", "`learning_rate > 0`"),
+        ("momentum=2", "`0 <= momentum < 1` must hold, but got momentum=2"),
+        ("final_learning_rate=-0.1", "`0 <= final_learning_rate <= learning_rate` must hold, but got -0.1 and"),
+        ("final_learning_rate=9", "`0 <= final_learning_rate <= learning_rate` must hold, but got 9"),
+        ("weight_decay=-1", "must be finite and not negative, but got -1"),
+        ("clip=-1", "`clip > 0` must hold, but got learning_rate=0.1, clip=-1"),
+        ("label_smoothing=1", "`0 <= label_smoothing < 1` must hold, but got 1"),
+        ("drop_path=1.5", "`0 <= drop_path < 1` must hold, but got 1.5"),
+        ("betas=[0.9, 1.5]", r"`betas` must be two numbers in \[0, 1\), but got \(0.9, 1.5\)"),
+        ("batch_size=0", "`batch_size >= 1` must hold, but got .*batch_size=0"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(tmp_path, change, sentence):
+    result = invoke("train", *TINY, "--out", tmp_path / "run", "--set", change)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.search(sentence, result.stderr), result.stderr
+    assert not (tmp_path / "run").exists()

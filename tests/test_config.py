@@ -260,6 +260,14 @@ MISTAKES = {
         HEAD + '[[stage]]\nestimator = "params"\ndrop = [0.5]',
         "`drop` goes with an estimator that has epochs",
     ),
+    "drop and epochs": (
+        HEAD + '[[stage]]\nestimator = { name = "partial_training", epochs = 9 }\ndrop = [0.5, 1]',
+        "stage 1: `drop` goes through one epoch a fraction, here 2, but the estimator has epochs=9: leave `epochs` out",
+    ),
+    "evolution by what is relative": (
+        HEAD + STAGE + '[pool]\nevolve = { name = "vote", parts = ["params"] }',
+        "An evolution scores networks one by one, but the scores of 'vote' are relative to the networks scored with",
+    ),
     "drop above 1": (HEAD + PARTIAL + "drop = [0.5, 1.5]", "stage 1: `drop` needs one fraction in 0..1 an epoch, but"),
     "drop below 0": (HEAD + PARTIAL + "drop = [-0.5]", "`drop` needs one fraction in 0..1 an epoch, but got [-0.5]."),
     "bool in drop": (HEAD + PARTIAL + "drop = [true]", "`drop` needs one fraction in 0..1 an epoch, but got [True]."),

@@ -3,20 +3,23 @@
 import json
 import math
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from archsieve.benchmark import Surrogate
-from archsieve.errors import SettingError
+from archsieve.errors import EstimatorError, ScoringError, SettingError
+from archsieve.estimators.az_nas import AZNAS
 from archsieve.estimators.cost import PARAMS
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
+from archsieve.estimators.swap_regularised import RegularisedSwap
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.ledger import Ledger
@@ -25,11 +28,14 @@ from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_run
 from archsieve.running import knowing_most, run_plan, tables_about, true_rank
 from archsieve.search import Stage
+from archsieve.searchers.differential_evolution import differential_evolution
+from archsieve.searchers.random_search import random_search
+from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.session import Session
 from archsieve.space import enumerate_space
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
-from plugins.toy import TASK, Counting, Failing, Toy, calls
+from plugins.toy import TASK, Counting, Failing, Raw, Toy, calls
 
 pytest_plugins = ["plugins.fixtures"]
 
@@ -217,12 +223,115 @@ def test_failures_are_counted_and_rank_last(run):
     assert result.code != (2, 2, 2, 2)
 
 
-def test_where_nothing_can_be_scored_the_first_of_the_pool_is_left(run, table, publish):
+def test_where_nothing_can_be_scored_there_is_no_best(run, table, publish):
     publish(SPACE, {"nothing": np.full(81, np.nan)}, truth=None, name="void")
-    result, session = run([Stage(Lookup("nothing"), keep=0.0)])
-    assert result.code == session.pool()[0]
-    assert (result.best_score, result.stages[0].failures) == (None, 15)
-    read_strictly(session.folder / "result.json")
+    stages = [Stage(Lookup("ones"), keep=0.5), Stage(Lookup("nothing"), top=3, label="void"), Stage(Counting(), top=1)]
+    result, session = run(stages, final=Counting(1))
+    assert (result.best, result.code, result.best_score, result.final_score, result.chosen_by) == (None,) * 4 + ("",)
+    assert [(s.candidates, s.kept, s.failures) for s in result.stages] == [(15, 7, 0), (7, 0, 7)]
+    assert result.failure == (
+        "The search ends in the stage 'void' without a best network. The estimator 'nothing' could score none of 7 "
+        "architectures; the first reason: nothing returned nan."
+    )
+    read = read_strictly(session.folder / "result.json")
+    assert (read["best"], read["code"], read["failure"]) == (None, None, result.failure)
+    assert read_run(session.folder).result == read
+
+
+def test_a_final_estimator_that_fails_says_why(run, table):
+    result, _ = run([Stage(Lookup("ones"), keep=0.5)], final=Lookup("accuracy", "made-up"))
+    assert result.failure == ""
+    bad = run([Stage(Raw(2), top=1)], final=Given("scoring"))[0]
+    assert bad.best is not None
+    assert bad.final_score is None
+    assert bad.failure == "The estimator 'given' could score none of 1 architectures; the first reason: never."
+
+
+@dataclass(frozen=True)
+class Given:
+    """Scores nothing."""
+
+    why: str
+    name: ClassVar[str] = "given"
+    version: ClassVar[int] = 1
+
+    def score(self, archs, ctx):
+        raise ScoringError("never")
+
+
+def test_a_composite_says_how_many_had_a_part_that_failed(run, table):
+    result, _ = run([Stage(Failing("nan"), top=14)])
+    assert [(s.failures, s.failed_parts) for s in result.stages] == [(1, 0)]
+    vote = Vote((Counting(), Failing("scoring")), quantile=0.5)
+    result, session = run([Stage(vote, keep=1.0)])
+    assert [(s.failures, s.failed_parts) for s in result.stages] == [(0, 1)]
+    assert read_strictly(session.folder / "result.json")["stages"][0]["failed_parts"] == 1
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Vote((Counting(),)),
+        MeanRank((Counting(),)),
+        AZNAS(),
+        RegularisedSwap(),
+        RegularisedSwap(mu=1e6),
+        MeanRank((Vote((Counting(),)), Counting()), calibration=20),
+        MeanRank((MeanRank((Vote((Counting(),)),), calibration=9),), calibration=20),
+        Predictor(Counting(), samples=10, rounds=2),
+        MeanRank((Predictor(Counting(), samples=10, rounds=2),), calibration=20),
+    ],
+)
+def test_an_evolution_by_what_is_relative_to_its_pool_is_refused(tmp_path, estimator):
+    sentence = rf"one by one, but the scores of '{estimator.name}' are relative to the networks scored with them"
+    with pytest.raises(SettingError, match=rf"^An evolution scores networks {sentence}.* a `calibration`"):
+        Pool(evolve=estimator)
+    with Session(tmp_path, SPACE, TASK) as session:
+        for name, search in (("Regularized", regularized_evolution), ("Differential", differential_evolution)):
+            with pytest.raises(SettingError, match=rf"^{name} evolution scores networks {sentence}"):
+                search(
+                    SPACE,
+                    lambda archs: session.scores([estimator], archs)[:, 0],
+                    budget=60,
+                    rng=np.random.default_rng(0),
+                )
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Counting(),
+        Vote((Counting(),), calibration=9),
+        RegularisedSwap(mu=1e6, sigma=1e12),
+        MeanRank((Vote((Counting(),), calibration=9), Counting()), calibration=20),
+        Predictor(Vote((Counting(),)), samples=10),
+        Predictor(Predictor(Vote((Counting(),)), samples=10, rounds=2), samples=10),
+    ],
+)
+def test_an_evolution_by_what_can_be_compared_is_not(estimator):
+    assert Pool(evolve=estimator).evolve == estimator
+
+
+def test_a_random_search_asks_once_and_so_may_ask_for_what_is_relative(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        vote = Vote((Counting(), Counting(1)), quantile=0.5)
+        found = random_search(
+            SPACE, lambda archs: session.scores([vote], archs)[:, 0], budget=20, rng=np.random.default_rng(0)
+        )
+        assert found.best_score == 2
+
+
+def test_an_evolution_by_a_predictor_may_teach_it_by_what_is_relative(tmp_path):
+    predictor = Predictor(Vote((Counting(), Counting(1)), quantile=0.5), above=1, samples=10)
+    with Session(tmp_path, SPACE, TASK) as session:
+        assert Pool(evolve=predictor, budget=12, population=4).draw(session)
+
+
+def test_an_evolution_that_can_score_nothing_is_loud(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        with pytest.raises(EstimatorError, match=r"'given' could score none of .*; the first reason: never\.$"):
+            Pool(evolve=Given("x"), budget=12, population=4).draw(session)
+        assert Pool(evolve=Failing("exception"), budget=12, population=4).draw(session)
 
 
 def test_rounds_are_told_as_they_end(tmp_path, table):

@@ -113,7 +113,7 @@ def test_rules_are_kept(again, rule):
         Pool(sample=5),
         Pool(evolve=Cost("params")),
         Pool(evolve=ZeroCost("nwot", options=(("activations", "relu"),)), budget=60),
-        Pool(evolve=MeanRank((Cost("params"), ZeroCost("zen"))), budget=9, population=4, tournament=3),
+        Pool(evolve=MeanRank((Cost("params"), ZeroCost("zen")), calibration=50), budget=9, population=4, tournament=3),
     ],
 )
 def test_pools_are_kept(again, pool):

@@ -2,18 +2,20 @@
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, SettingError, WorkerError
+from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, ScoringError, SettingError, WorkerError
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.session import Session
@@ -22,7 +24,7 @@ from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.store import Key
 from archsieve.tasks.synthetic import Synthetic
 from plugins import toy
-from plugins.toy import TASK, Counting, Failing, Learner, Mate, Raw, Sum, Toy, calls, value
+from plugins.toy import TASK, Counting, Failing, Learner, Mate, Raw, Sum, Toy, calls, log, value
 
 SPACE = Toy()
 CODES = [(0, 0, 0, 1), (0, 0, 1, 2), (1, 1, 2, 2), (0, 1, 1, 1), (2, 2, 2, 2)]
@@ -274,6 +276,162 @@ def test_an_exception_while_learning_is_a_sentence(session):
     assert 'raise ZeroDivisionError("nothing\\nto learn")' in caught.value.details
 
 
+def test_a_learner_and_its_teacher_in_one_call(tmp_path):
+    """The learner asks for scores that the call itself lacks: each is computed once."""
+    learner, teacher = Learner(teacher=Counting(7)), Counting(7)
+    found = []
+    for order in ((learner, teacher), (teacher, learner)):
+        with Session(tmp_path / str(len(found)), SPACE, TASK) as session:
+            scores = dict(zip(order, session.scores(order, CODES).T.tolist(), strict=True))
+            found.append([scores[learner], scores[teacher]])
+            assert calls(session, teacher) == sorted(map(text, CODES))
+            assert len(calls(session, learner, "fit ")) == 1
+    assert found[0] == found[1]
+    assert found[0][1] == [value(a, 7) for a in CODES]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_learner_whose_teacher_learns_from_one_that_is_asked_for_too(session, turn):
+    last = Learner(teacher=Learner(teacher=Counting(7), salt=1), salt=2)
+    chain = [last, last.teacher, last.teacher.teacher][::turn]
+    scores = session.scores(chain, CODES)
+    assert calls(session, Counting(7)) == sorted(map(text, CODES))
+    assert [len(calls(session, e, "fit ")) for e in (last, last.teacher)] == [1, 1]
+    assert scores.tolist() == session.scores(chain, CODES).tolist()
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_composite_of_a_learner_and_its_teacher(session, turn):
+    learner = Learner(teacher=Counting(7))
+    composite = Sum((learner, Counting(7))[::turn], calibration=6)
+    (scores,) = session.scores([composite], CODES).T
+    assert np.isfinite(scores).all()
+    assert calls(session, Counting(7)) == sorted(map(text, {*CODES, *session.pool(6)}))
+
+
+@dataclass(frozen=True)
+class LearnerOfMates(Learner):
+    """A member of a pass that learns from another member of it."""
+
+    group: ClassVar[str] = "mates that learn"
+    partly: int = 2
+
+    @property
+    def name(self):
+        return f"mate {self.salt}"
+
+    def fit(self, pool, ctx, scores):
+        super().fit(pool[: self.partly], ctx, scores)
+
+    def score_group(self, members, archs, ctx):
+        for member in members:
+            log(ctx, archs, f"{member.name}/")
+        return np.array([[value(arch, m.salt) for m in members] for arch in archs])
+
+
+def test_a_member_of_a_pass_may_learn_from_another_member_of_it(session):
+    first = LearnerOfMates(salt=1)
+    second = LearnerOfMates(teacher=first, salt=2)
+    scores = session.scores([second, first], CODES)
+    assert scores.tolist()[2:] == [[value(a, 2), value(a, 1)] for a in CODES[2:]]
+    assert [len([r for name, _ in stored(session) for r in [name] if r == m.name]) for m in (first, second)] == [5, 5]
+
+
+# One model for the pool and for the sample it is calibrated by
+
+
+@dataclass(frozen=True)
+class OfPool(Learner):
+    """Learns the mean of the pool, and logs how often it did."""
+
+    name: ClassVar[str] = "of pool"
+    learns_from_pool: ClassVar[bool] = True
+
+    def fit(self, pool, ctx, scores):
+        FITS.append(len(pool))
+        ctx.workdir.mkdir(parents=True, exist_ok=True)
+        (ctx.workdir / "mean.txt").write_text(repr(float(np.mean([value(a, 9) for a in pool]))))
+
+
+FITS = []
+
+
+@dataclass(frozen=True)
+class Scaled(Sum):
+    """Of one part, the share of the reference's mean: what is added to both does not cancel out."""
+
+    name: ClassVar[str] = "scaled"
+
+    def combine(self, columns, reference):
+        return columns[:, 0] / reference[:, 0].mean()
+
+
+def test_a_part_that_learns_from_the_pool_learns_once_for_pool_and_calibration(session):
+    FITS.clear()
+    (scores,) = session.scores([Scaled((OfPool(),), calibration=6)], CODES).T
+    assert len(FITS) == 1
+    assert FITS[0] == len(CODES)
+    mean = float(np.mean([value(a, 9) for a in CODES]))
+    reference = np.mean([value(a) - mean for a in session.pool(6)])
+    assert scores == pytest.approx([(value(a) - mean) / reference for a in CODES], rel=1e-12)
+    session.scores([OfPool()], CODES)  # alone it is the same model
+    assert len(FITS) == 1
+    assert FITS[0] == len(CODES)
+
+
+def test_a_composite_without_calibration_in_a_calibrated_one_has_one_reference(session):
+    inner = Sum((Counting(1),))
+    (scores,) = session.scores([Scaled((inner,), calibration=6)], CODES).T
+    mean = np.mean([value(a, 1) for a in CODES])
+    reference = np.mean([value(a, 1) - mean for a in session.pool(6)])
+    assert scores == pytest.approx([(value(a, 1) - mean) / reference for a in CODES], rel=1e-9)
+
+
+@dataclass(frozen=True)
+class CannotLearn(Learner):
+    """Fails to learn as a score may fail."""
+
+    def fit(self, pool, ctx, scores):
+        raise ScoringError("it\nburst")
+
+
+def test_what_cannot_learn_has_no_scores_and_the_others_have_theirs(session):
+    learner = CannotLearn()
+    scores = session.scores([learner, Counting()], CODES)
+    assert np.isnan(scores[:, 0]).all()
+    assert scores[:, 1].tolist() == [value(a) for a in CODES]
+    assert session.failures(learner, CODES) == dict.fromkeys(CODES, "while learning: it burst")
+
+
+def test_failures_of_what_learns_from_a_pool_are_found_by_some_of_it(tmp_path):
+    class Odd(OfPool):
+        def score(self, archs, ctx):
+            if FAILS in archs:
+                raise ScoringError("odd")
+            return super().score(archs, ctx)
+
+    with Session(tmp_path, SPACE, TASK) as session:
+        session.scores([Odd()], CODES)
+        assert session.failures(Odd(), [FAILS]) == {FAILS: "odd"}
+    with Session(tmp_path, SPACE, TASK) as session:
+        assert session.failures(Odd(), CODES) == {FAILS: "odd"}
+
+
+def test_failures_of_the_parts_of_a_composite_are_its_own(session):
+    composite = Sum((Counting(), Failing("scoring"), Sum((Failing("nan"), Counting(1)))))
+    session.scores([composite], CODES)
+    assert session.failures(composite, CODES) == {
+        FAILS: f"failing[scoring]: no score for {FAILS}; sum: failing[nan]: failing[nan] returned nan"
+    }
+
+
+def test_what_no_part_can_score_has_no_score(session):
+    from archsieve.estimators.vote import Vote
+
+    (scores,) = session.scores([Vote((Failing("nan"), Failing("scoring")), quantile=0.5)], CODES).T
+    assert np.isnan(scores).tolist() == [False] * 4 + [True]
+
+
 # Failures
 
 
@@ -318,25 +476,44 @@ def test_a_failure_ranks_last_and_is_not_tried_again(tmp_path):
 
 
 @pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
-def test_an_exception_is_a_sentence_and_what_was_before_it_is_stored(tmp_path, executor):
+@pytest.mark.parametrize("chunk", [1, 32])
+def test_an_exception_costs_that_score_only_and_its_traceback_is_in_the_log(tmp_path, executor, chunk):
+    estimator = Failing("exception", chunk_size=chunk)
     with Session(tmp_path, SPACE, TASK, executor=executor) as session:
-        session.scores([Counting()], CODES)
-        with pytest.raises(EstimatorError) as caught:
-            session.scores([Failing("exception", chunk_size=1)], CODES)
-        assert str(caught.value) == ("The estimator 'failing[exception]' failed on 2222: ZeroDivisionError: by zero")
-        assert 'raise ZeroDivisionError("by\\nzero")' in caught.value.details
-        assert caught.value.details.startswith("Traceback (most recent call last):")
-        rows = stored(session)
-        assert ("failing[exception]", FAILS) not in rows
-        assert {arch for name, arch in rows if name == "counting"} == set(CODES)
-        if isinstance(executor, Serial):  # codes are scored in order, and the bad one is the last
-            assert {arch for name, arch in rows if name != "counting"} == {*CODES} - {FAILS}
-        assert session.scores([Counting()], CODES).shape == (5, 1)  # the session goes on
+        scores = session.scores([Counting(), estimator], CODES)
+        assert scores[:, 0].tolist() == [value(a) for a in CODES]
+        assert scores[:4, 1].tolist() == [value(a) for a in CODES[:4]]
+        assert math.isnan(scores[4, 1])
+        assert session.failures(estimator, CODES) == {FAILS: "ZeroDivisionError: by zero"}
+        log = (tmp_path / "error.log").read_text()
+        assert log == session.tracebacks
+        assert re.match(r"ZeroDivisionError in .*toy\.py, line \d+:\nTraceback \(most recent call last\):\n", log)
+        assert log.count("Traceback") == 1
+        session.require_scores(estimator, CODES, scores[:, 1])
 
 
-def test_an_exception_on_many_says_on_which(session):
-    with pytest.raises(EstimatorError, match=r"failed on 2222: ZeroDivisionError"):
-        session.scores([Failing("exception")], CODES)
+def test_an_exception_on_all_of_a_call_is_loud_where_it_is_asked_for(session):
+    scores = session.scores([Failing("exception")], [FAILS])
+    with pytest.raises(EstimatorError) as caught:
+        session.require_scores(Failing("exception"), [FAILS], scores[:, 0])
+    assert str(caught.value) == (
+        "The estimator 'failing[exception]' could score none of 1 architectures; the first reason: ZeroDivisionError: "
+        "by zero."
+    )
+    assert 'raise ZeroDivisionError("by\\nzero")' in caught.value.details
+
+
+def test_failures_are_tried_again_where_that_is_asked_for(tmp_path):
+    healed = replace(Failing("scoring"), how="scoring")
+    with Session(tmp_path, SPACE, TASK) as session:
+        assert math.isnan(session.scores([healed], CODES)[4, 0])
+    with Session(tmp_path, SPACE, TASK) as session, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Failing, "score", lambda self, archs, ctx: np.array([1.0 for _ in archs]))
+        assert math.isnan(session.scores([healed], CODES)[4, 0])
+    with Session(tmp_path, SPACE, TASK, retry_failed=True) as session, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Failing, "score", lambda self, archs, ctx: np.array([1.0 for _ in archs]))
+        assert session.scores([healed], CODES)[:, 0].tolist() == [*(value(a) for a in CODES[:4]), 1.0]
+        assert session.failures(healed, CODES) == {}
 
 
 @pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
@@ -351,7 +528,11 @@ def test_our_own_errors_arrive_as_themselves(tmp_path, executor):
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
-        ("shape", r"TypeError: it must return scores of shape \(5,\), but returned \(4,\)"),
+        (
+            "shape",
+            r"'failing\[shape\]' failed on .* to 2222: TypeError: it must return scores of shape \(5,\), but "
+            r"returned \(4,\)",
+        ),
         ("text", r"ValueError: could not convert string to float: 'high'"),
     ],
 )

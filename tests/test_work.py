@@ -3,6 +3,7 @@
 import math
 import os
 import pickle
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -10,10 +11,18 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
-from archsieve.errors import EstimatorError, MissingDataError, PartialScoringError, ScoringError
+from archsieve.errors import (
+    EstimatorError,
+    MissingDataError,
+    PartialScoringError,
+    ScoringError,
+    SettingError,
+    describe_error,
+)
 from archsieve.estimator import Context
-from archsieve.work import Chunk, describe_error, score_chunk
+from archsieve.work import Chunk, score_chunk
 from plugins.toy import TASK, Counting, Failing, Mate, Toy, value
 
 GOOD, BAD = (0, 1, 2, 2), (2, 2, 2, 2)
@@ -103,11 +112,93 @@ def test_a_group_that_returns_too_few_columns_is_a_failure(chunk):
     )
 
 
-def test_an_exception_is_a_failure_with_its_traceback(chunk):
-    result = score_chunk(chunk([Failing("exception")], archs=[BAD]))
-    assert str(result.failure) == "The estimator 'failing[exception]' failed on 2222: ZeroDivisionError: by zero"
-    assert "score(self, archs, ctx)" in result.failure.details or "ZeroDivisionError" in result.failure.details
-    assert result.failure.details.startswith("Traceback")
+def test_an_exception_costs_that_score_only_and_leaves_a_traceback(chunk):
+    result = score_chunk(chunk([Counting(), Failing("exception")], archs=[BAD, GOOD, (*BAD[:3], 0)]))
+    assert result.failure is None
+    assert result.scores[:, 0].tolist() == [value(a) for a in (BAD, GOOD, (2, 2, 2, 0))]
+    assert result.scores[1, 1] == value(GOOD)
+    assert result.errors == {(0, 1): "ZeroDivisionError: by zero", (2, 1): "ZeroDivisionError: by zero"}
+    ((kind, text),) = result.tracebacks.items()
+    assert re.fullmatch(r"ZeroDivisionError in .*toy\.py, line \d+", kind)
+    assert text.startswith("Traceback")
+    assert 'raise ZeroDivisionError("by\\nzero")' in text
+
+
+@dataclass(frozen=True)
+class Raising:
+    """Raises what a test wants on one code, and counts how often it is asked."""
+
+    error: type
+    text: str = "too much"
+    name: ClassVar[str] = "raising"
+    version: ClassVar[int] = 1
+
+    def score(self, archs, ctx):
+        ASKED.append(archs)
+        if BAD in archs:
+            raise self.error(self.text)
+        return np.array([value(arch) for arch in archs])
+
+
+ASKED = []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError, "RuntimeError: too much"),
+        (ValueError, "ValueError: too much"),
+        (MemoryError, "MemoryError: too much"),
+        (torch.OutOfMemoryError, "OutOfMemoryError: too much"),
+        (AssertionError, "AssertionError: too much"),
+        (KeyError, "KeyError: 'too much'"),
+    ],
+)
+def test_whatever_a_network_raises_costs_its_score(chunk, error, reason):
+    result = score_chunk(chunk([Raising(error)]))
+    assert (result.failure, result.errors) == (None, {(1, 0): reason})
+    assert result.scores[0, 0] == value(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ModuleNotFoundError, "No module named 'x'"),
+        (PermissionError, "no"),
+        (OSError, "No space left on device"),
+        (SettingError, "A setting."),
+        (SystemExit, "stop"),
+        (RuntimeError, "CUDA error: device-side assert triggered"),
+    ],
+)
+def test_what_no_network_is_to_blame_for_ends_the_run(chunk, error, text):
+    result = score_chunk(chunk([Raising(error, text)]))
+    assert text in str(result.failure)
+    assert result.errors == {}
+
+
+def test_a_single_score_is_tried_once(chunk):
+    for error in (ScoringError, RuntimeError):
+        ASKED.clear()
+        score_chunk(chunk([Raising(error)], archs=[BAD]))
+        assert ASKED == [(BAD,)]
+
+
+def test_memory_is_given_back_before_the_next_is_tried(chunk, monkeypatch):
+    freed = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: freed.append(len(ASKED)))
+    ASKED.clear()
+    score_chunk(chunk([Raising(torch.OutOfMemoryError)], archs=[BAD, GOOD]))
+    assert ASKED == [(BAD, GOOD), (BAD,), (GOOD,)]
+    assert freed == [1, 2]
+
+
+def test_a_reason_is_short(chunk):
+    result = score_chunk(chunk([Raising(RuntimeError, "word " * 1000)]))
+    assert len(result.errors[1, 0]) == 200
+    assert result.errors[1, 0].endswith("...")
 
 
 def test_an_error_of_ours_is_a_failure_as_it_is(chunk):
@@ -132,6 +223,7 @@ def test_results_can_be_sent(chunk, how):
     assert again.scores.tobytes() == result.scores.tobytes()
     assert again.errors == result.errors
     assert str(again.failure) == str(result.failure)
+    assert again.tracebacks == result.tracebacks
 
 
 @pytest.mark.parametrize(

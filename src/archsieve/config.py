@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
+from archsieve.estimator import frozen
 from archsieve.limits import Limits, Within
 from archsieve.plan import Plan, Pool
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
@@ -215,7 +216,8 @@ def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
     _check_keys(table, _STAGE_KEYS, where)
     if "estimator" not in table:
         raise PlanError(f"{where} needs an estimator.")
-    estimator = make("estimator", table.pop("estimator"), plugins)
+    said = table.pop("estimator")
+    estimator = make("estimator", said, plugins)
     rules = {f.name: f for f in fields(Stage)}
     if "drop" not in table:
         try:
@@ -227,6 +229,11 @@ def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
         raise PlanError(f"{where}: `drop` goes with an estimator that has epochs, and without keep, top or above.")
     if not drop or not all(isinstance(d, int | float) and not isinstance(d, bool) and 0 <= d <= 1 for d in drop):
         raise PlanError(f"{where}: `drop` needs one fraction in 0..1 an epoch, but got {drop}.")
+    if isinstance(said, dict) and said.get("epochs", len(drop)) != len(drop):
+        raise PlanError(
+            f"{where}: `drop` goes through one epoch a fraction, here {len(drop)}, but the estimator has "
+            f"epochs={said['epochs']}: leave `epochs` out."
+        )
     label = _typed(f"{where}: label", "text", table.get("label", estimator.name.partition("[")[0]), str)
     return [
         Stage(replace(estimator, epochs=epoch), keep=float(1 - exact(d)), label=f"{label}, epoch {epoch}")
@@ -258,7 +265,7 @@ def _limits(value: Any) -> Limits:
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
-    """Return a setting as its field wants it: lists as tuples, names of estimators as estimators."""
+    """Return a setting as its field wants it: so that it can be hashed, names of estimators as estimators."""
     if kind := field.metadata.get("catalogue"):
         if not str(field.type).startswith("tuple"):
             return make(kind, value, plugins)
@@ -271,7 +278,7 @@ def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
     if base in _PLAIN:
         wanted, kinds = _PLAIN[base]
         return _typed(field.name, wanted, value, *kinds)
-    return tuple(value) if isinstance(value, list) else value
+    return frozen(value)
 
 
 def _typed(what: str, wanted: str, value: Any, *kinds: type) -> Any:

@@ -17,11 +17,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from archsieve.errors import ArchsieveError
+from archsieve.errors import ArchsieveError, describe_error
 from archsieve.report.words import mean_and_deviation
 from archsieve.run_folder import ERROR_FILE
 from archsieve.study import verdict
-from archsieve.work import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +61,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print what each stage of a search did."""
-    columns = ("label", "candidates", "kept", "failures", "seconds", "network_epochs", "macs")
+    columns = ["label", "candidates", "kept", "failures", "failed_parts", "seconds", "network_epochs", "macs"]
+    if not any(row["failed_parts"] for row in rows):
+        columns.remove("failed_parts")
     table(columns, [[row[c] for c in columns] for row in rows])
 
 
@@ -71,9 +72,15 @@ def judgements(found: Sequence[Judgement]) -> None:
     columns = ["estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10"]
     columns += ["best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"]
     columns += ["tau_interval", "mkr_interval", "regret_interval", "failures"]
+    columns += ["failed_parts"] if any(j.failed_parts for j in found) else []
     told = [c for c in columns if any(getattr(j, c) is not None for j in found)]
     table(told, [[_shown(getattr(j, c)) for c in told] for j in found])
     out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes, {found[0].near} near the best.")
+    for j in found:
+        if j.first_failure:
+            note(
+                f"{j.estimator} could not score {j.failures + j.failed_parts}, or not by every part; {j.first_failure}"
+            )
 
 
 def study(found: Study) -> None:
@@ -156,17 +163,16 @@ def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> 
 def note_round(found: Round) -> None:
     """Print that a stage is over."""
     failed = f", {found.failures} could not be scored" if found.failures else ""
-    note(f"{found.label}: {len(found.archs)} -> {len(found.kept)} in {found.seconds:.1f} s{failed}")
+    parts = f", {found.failed_parts} had a part that could not score them" if found.failed_parts else ""
+    note(f"{found.label}: {len(found.archs)} -> {len(found.kept)} in {found.seconds:.1f} s{failed}{parts}")
 
 
 def result(found: Result, folder: Path) -> None:
     """Print the outcome of a search."""
     stages([asdict(stage) for stage in found.stages])
-    out(f"\nBest: {found.best}")
+    out(f"\nBest: {found.best or 'none'}")
     if found.final_score is not None:
         out(f"Final {found.metric}, by {found.final_estimator}: {found.final_score:.2f}")
-    elif found.final_estimator is not None:
-        out(f"{found.final_estimator} could not score it: see `archsieve report {folder}`")
     if found.truth is not None:
         t = found.truth
         value = f"{t.value:.2f}" if t.spread is None else f"{t.value:.2f} ± {t.spread:.2f}"
@@ -185,6 +191,14 @@ def result(found: Result, folder: Path) -> None:
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")
+
+
+def note_failures(found: Result, folder: Path, again: str) -> None:
+    """Say how many scores of a search are missing, where the reasons are, and how to try again."""
+    count = sum(stage.failures + stage.failed_parts for stage in found.stages)
+    if count or found.failure:
+        what = f"Candidates that could not be scored, or not by every part: {count}. " if count else ""
+        note(f"{what}Why: archsieve report {folder}. To try them again: {again} --retry-failed")
 
 
 @contextmanager

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -73,8 +78,12 @@ class WorkerError(ArchsieveError, RuntimeError):
 class ScoringError(ArchsieveError, ValueError):
     """This architecture cannot be scored by this estimator: recorded with its text and ranked last.
 
-    The only error a search survives.
+    The only error of ours that a search survives.
     """
+
+
+class DivergenceError(ScoringError):
+    """A training whose loss or weights are no numbers any more."""
 
 
 class PartialScoringError(ScoringError):
@@ -92,12 +101,40 @@ class PartialScoringError(ScoringError):
 _LONGEST = 200  # characters of an error's text that are shown
 
 
+_COLLECTED: ContextVar[dict[str, str] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected_tracebacks() -> Iterator[dict[str, str]]:
+    """Collect the tracebacks of unforeseen errors that are described meanwhile: the first by type and place."""
+    found: dict[str, str] = {}
+    token = _COLLECTED.set(found)
+    try:
+        yield found
+    finally:
+        _COLLECTED.reset(token)
+
+
 def describe_error(error: BaseException) -> str:
     """Return the error as one line: its message, after its type where it is not one of ours."""
     text = " ".join(str(error).split()) or "no message"
     if isinstance(error, ArchsieveError):
         return text
+    if (collected := _COLLECTED.get()) is not None:
+        *_, last = traceback.extract_tb(error.__traceback__) or [None]
+        place = f" in {last.filename}, line {last.lineno}" if last else ""
+        collected.setdefault(f"{type(error).__name__}{place}", "".join(traceback.format_exception(error)))
     return f"{type(error).__name__}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}"
+
+
+def ends_the_run(error: Exception) -> bool:
+    """Whether an error is of the run, rather than of the one network that was being scored."""
+    if isinstance(error, ArchsieveError):
+        return not isinstance(error, ScoringError)
+    is_out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    # After most CUDA errors nothing works in this process any more, and every later network would be blamed.
+    is_lost = "CUDA error" in str(error) and not is_out_of_memory
+    return is_lost or isinstance(error, ImportError | OSError)  # a package, a disk, a data file
 
 
 def require(module: str, extra: str) -> None:

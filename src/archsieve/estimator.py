@@ -101,6 +101,34 @@ class Composite(Protocol):
         """Return the scores, shape (n,), from the parts' columns (n, k) and those of the reference (m, k)."""
 
 
+def is_relative(estimator: Any) -> bool:
+    """Whether an estimator's scores depend on what else is scored, so that those of two calls cannot be compared.
+
+    So it is of a composite without a calibration, of what learns from the pool, and of a composite that has such a
+    part. A composite may say otherwise by an attribute `is_relative`.
+    """
+    if isinstance(estimator, Composite):
+        own = getattr(estimator, "is_relative", estimator.calibration is None)
+        return bool(own) or any(map(is_relative, estimator.parts))
+    return isinstance(estimator, Fittable) and bool(estimator.learns_from_pool)
+
+
+def refuse_relative(estimator: Any, use: str) -> None:
+    """Refuse an estimator whose scores depend on what else is scored where they are compared one by one.
+
+    `use` is what a message says scores are compared by.
+
+    Raises:
+        SettingError: it is one.
+    """
+    if is_relative(estimator):
+        raise SettingError(
+            f"{use} scores networks one by one, but the scores of {estimator.name!r} are relative to the networks "
+            f"scored with them, so that each would be compared with itself: give the composite, and each composite in "
+            f"it, a `calibration`, and let no part learn from the pool."
+        )
+
+
 def leaves_of(estimator: Any) -> list[Any]:
     """Return the estimators that compute: an estimator itself, or the leaves of a composite's parts."""
     if isinstance(estimator, Composite):
@@ -157,6 +185,29 @@ class Priced(Protocol):
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the cost of the scores of `n` architectures from nothing."""
+
+
+class FrozenDict(dict[Any, Any]):
+    """A mapping of settings that can be hashed, and so must not be changed.
+
+    >>> hash(FrozenDict(a=1)) == hash(FrozenDict(a=1))
+    True
+    """
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Return a hash of names and values."""
+        return hash(frozenset(self.items()))
+
+
+def frozen(value: Any) -> Any:
+    """Return a setting as something that can be hashed: lists as tuples, mappings as frozen ones, however deep.
+
+    >>> frozen({"layers": [8, [4, 2]]})
+    {'layers': (8, (4, 2))}
+    """
+    if isinstance(value, Mapping):
+        return FrozenDict({key: frozen(part) for key, part in value.items()})
+    return tuple(frozen(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 def identity(thing: Any) -> Any:

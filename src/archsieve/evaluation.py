@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
-from archsieve.errors import SettingError
-from archsieve.networks import as_inputs
+from archsieve.errors import ScoringError, SettingError
+from archsieve.networks import as_inputs, first_tensor
 from archsieve.training.batching import joined, made
 
 if TYPE_CHECKING:
@@ -30,12 +30,25 @@ def evaluate(
     limit: int | None = None,
     device: str = "cpu",
 ) -> float:
-    """Return the task's metric of one network; see `evaluate_each`."""
+    """Return the task's metric of one network; see `evaluate_each`.
+
+    Raises:
+        ScoringError: the network puts out NaN, or its metric is NaN.
+        SettingError: the split is empty.
+    """
 
     def outputs(inputs: Tensor) -> Iterator[tuple[None, Tensor]]:
         yield None, forward(inputs)
 
-    return evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
+    found = evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
+    if math.isnan(found):
+        raise ScoringError(no_metric(split))
+    return found
+
+
+def no_metric(split: Split) -> str:
+    """Return why a network has no metric on a split where that is NaN."""
+    return f"the network puts out NaN on the split {split!r}, so that its metric there is none"
 
 
 def evaluate_each(
@@ -50,12 +63,14 @@ def evaluate_each(
     """Return the task's metric, as a score (higher is better), of whatever `outputs` yields outputs of.
 
     Over the first `limit` items of a split, or all; every item counts once. A last batch smaller than half is joined
-    to the one before, so that batch statistics, where networks use them, are never those of a few items.
+    to the one before, so that batch statistics, where networks use them, are never those of a few items. Outputs with a
+    NaN among them have the metric NaN: a network that is broken is none that is always wrong.
 
     Raises:
         SettingError: the split is empty.
     """
     metrics: defaultdict[K, Metric] = defaultdict(task.metric)
+    broken: dict[K, Tensor] = {}  # stays on the device, so that no batch waits for the one before
     items = 0
     with torch.no_grad():
         batches = first_items(task.batches(split, batch_size=batch_size, device=device), limit)
@@ -63,11 +78,13 @@ def evaluate_each(
             inputs, targets = batch.make()
             for key, output in outputs(as_inputs(inputs)):
                 metrics[key].update(output, targets)
+                is_nan = first_tensor(output).isnan().any()
+                broken[key] = broken[key] | is_nan if key in broken else is_nan
             items += len(inputs)
     if not items:
         raise SettingError(f"The task {task.name!r} has nothing to score on in its split {split!r}.")
     sign = 1 if task.higher_is_better else -1
-    return {key: sign * metric.compute() for key, metric in metrics.items()}
+    return {key: math.nan if broken[key] else sign * metric.compute() for key, metric in metrics.items()}
 
 
 def first_items(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archsieve.executor import Executor
     from archsieve.limits import Limits
     from archsieve.session import Session
-    from archsieve.space import Architecture
+    from archsieve.space import Architecture, SearchSpace
 
 TOP, BAND = 10, 20
 KEPT = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
@@ -65,6 +65,8 @@ class Judgement:
             minimum keeping ratio hangs on one code.
         regret_interval: likewise, of the regret at 10.
         failures: codes that could not be scored; they rank last.
+        failed_parts: codes that have a score although a part of the estimator could not score them.
+        first_failure: the first of all these and the reason; empty if there is none.
     """
 
     estimator: str
@@ -90,6 +92,8 @@ class Judgement:
     failures: int
     benchmark: str
     truth: str
+    failed_parts: int = 0
+    first_failure: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +165,24 @@ def judge(
         bootstraps=bootstraps,
         seed=session.seed,
     )
-    return _judgements(names, scores, subject, session.executor)
+    found = _judgements(names, scores, subject, session.executor)
+    return [
+        _with_failures(judgement, session.failures(estimator, archs), archs, column, session.space)
+        for judgement, estimator, column in zip(found, estimators, scores.T, strict=True)
+    ]
+
+
+def _with_failures(
+    judgement: Judgement,
+    reasons: dict[Architecture, str],
+    archs: Sequence[Architecture],
+    scores: NDArray[np.float64],
+    space: SearchSpace,
+) -> Judgement:
+    """Return a judgement that says what failed, be it a part of the estimator only."""
+    scored = {arch for arch, score in zip(archs, scores, strict=True) if not np.isnan(score)}
+    first = next((f"{space.describe(arch)}: {why}" for arch, why in reasons.items()), "")
+    return replace(judgement, failed_parts=len(scored & reasons.keys()), first_failure=first)
 
 
 def _check(epsilon: float, bootstraps: int) -> None:

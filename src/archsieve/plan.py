@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
-from archsieve.estimator import Priced, leaves_of
+from archsieve.estimator import Priced, leaves_of, refuse_relative
 from archsieve.ledger import Ledger, total, unit_of
 from archsieve.pool import pool_size
 from archsieve.randomness import generator
@@ -28,7 +28,8 @@ class Pool:
 
     Args:
         sample: so many networks drawn at random; None for all.
-        evolve: an estimator that a regularized evolution maximises; the pool is every network it visits.
+        evolve: an estimator that a regularized evolution maximises; the pool is every network it visits. It scores
+            them one by one, so that a composite needs a `calibration`.
         budget: evaluations of that evolution.
         population: its members alive, at most the budget.
         tournament: members that compete to be the parent, at most the population.
@@ -41,16 +42,22 @@ class Pool:
     tournament: int = 10
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the numbers, and that what is evolved by can be compared."""
         for name in ("sample", "budget", "population", "tournament"):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise SettingError(f"`{name} >= 1` must hold for a pool, but got {name}={number}.")
             if self.evolve is None and name != "sample" and number != Pool.__dataclass_fields__[name].default:
                 raise SettingError(f"A pool's {name} goes with `evolve`, but got {name}={number} without.")
+        if self.evolve is not None:
+            refuse_relative(self.evolve, "An evolution")
 
     def draw(self, session: Session) -> list[Architecture]:
-        """Return the candidates, by canonical code, in the order that breaks ties."""
+        """Return the candidates, by canonical code, in the order that breaks ties.
+
+        Raises:
+            EstimatorError: an evolution could score nothing that it met.
+        """
         if self.evolve is None:
             return session.pool(self.sample)
         found = regularized_evolution(
@@ -63,6 +70,7 @@ class Pool:
         )
         visited = (tuple(map(int, code)) for code in found.rounds[0].archs)
         codes = list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
+        session.require_scores(self.evolve, codes, found.rounds[0].scores)
         order = generator(session.seed, "sample", "pool").permutation(len(codes))
         return [codes[i] for i in order]
 

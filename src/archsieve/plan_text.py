@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,8 @@ def _value(value: Any, field: Any) -> Any:
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(part, name) for part in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part, name) for key, part in value.items()}
     if isinstance(value, bool | int | float | str):
         return value
     raise SettingError(f"The setting {name}={value!r} has no place in a plan file.")

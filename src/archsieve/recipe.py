@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from numbers import Integral
 from typing import Literal
 
 from archsieve.errors import SettingError
 
 _ADDED = {"added": True}
 _FIRST = 1e-6  # of the rate, in the first step of a warm-up by steps
+
+
+def check_whole(name: str, value: object, least: int | None = None) -> None:
+    """Check that a setting is a whole number, and not below `least`.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise SettingError(f"`{name}` must be a whole number, but got {name}={value!r}.")
+    if least is not None and int(value) < least:
+        raise SettingError(f"`{name} >= {least}` must hold, but got {name}={value}.")
 
 
 @dataclass(frozen=True)
@@ -66,20 +79,36 @@ class Recipe:
     first_drop_path: float = field(default=0.0, metadata=_ADDED)
 
     def __post_init__(self) -> None:
-        """Check the settings."""
-        if any(value != value for value in (*(getattr(self, f.name) for f in fields(self)), *self.betas)):
-            raise SettingError(f"Settings must be numbers, but got {self}.")
+        """Check the settings; a list of betas cannot be hashed."""
+        object.__setattr__(self, "betas", tuple(self.betas))
+        for name in [f.name for f in fields(self)] + ["betas"]:
+            value = getattr(self, name)
+            if value != value or (name == "betas" and any(beta != beta for beta in self.betas)):
+                raise SettingError(f"Settings must be numbers, but got {name}={value}.")
+        for name in ("horizon", "batch_size", "warm_up", "cool_down", "warm_up_steps", "micro_batches"):
+            check_whole(name, getattr(self, name))
         if self.horizon < 1 or self.batch_size < 1:
-            raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {self}.")
+            got = f"horizon={self.horizon} (`epochs` in a recipe file), batch_size={self.batch_size}"
+            raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {got}.")
         if not 0 <= self.weight_decay < math.inf or not 0 <= self.momentum < math.inf:
             raise SettingError(
                 f"`weight_decay` and `momentum` must be finite and not negative, but got {self.weight_decay} and "
                 f"{self.momentum}."
             )
+        if self.momentum >= 1:
+            raise SettingError(f"`0 <= momentum < 1` must hold, but got momentum={self.momentum}.")
         if self.nesterov and self.momentum <= 0:
             raise SettingError(f"`nesterov` needs `momentum > 0`, but got momentum={self.momentum}.")
         if self.learning_rate <= 0 or self.clip <= 0:
-            raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {self}.")
+            got = f"learning_rate={self.learning_rate}, clip={self.clip}"
+            raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {got}.")
+        if self.learning_rate == math.inf:
+            raise SettingError(f"`learning_rate` must be finite, but got learning_rate={self.learning_rate}.")
+        if not 0 <= self.final_learning_rate <= self.learning_rate:
+            raise SettingError(
+                f"`0 <= final_learning_rate <= learning_rate` must hold, but got {self.final_learning_rate} and "
+                f"{self.learning_rate}."
+            )
         self._check_optimiser()
         self._check_schedule()
         for name in ("label_smoothing", "drop_path", "first_drop_path"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from archsieve.benchmark import Benchmark, Records
     from archsieve.ledger import Unit
     from archsieve.plan import Plan
-    from archsieve.search import Round
+    from archsieve.search import Round, Stage
     from archsieve.session import Session
     from archsieve.space import Architecture, Picture, SearchSpace
     from archsieve.task import Task
@@ -50,12 +50,16 @@ class Cost:
 
 @dataclass(frozen=True)
 class StageReport(Cost):
-    """What one stage did and cost: candidates in, kept, how many could not be scored."""
+    """What one stage did and cost: candidates in, kept, how many could not be scored.
+
+    `failed_parts` is how many of a composite's have a score although a part could not score them.
+    """
 
     label: str
     candidates: int
     kept: int
     failures: int
+    failed_parts: int
 
 
 @dataclass(frozen=True)
@@ -89,14 +93,16 @@ class Truth:
 class Result:
     """The outcome of a search, as `result.json` holds it.
 
-    `best_score` is None where no stage chose between two, or none could be scored; so is `final_score` where there is
-    no final estimator, or it failed. `truth_note` says which table could not be read. `cost` is that of the pool, the
+    `best`, `code` and `picture` are None where a stage could score none of its candidates; `failure` then says which
+    one and why, as it does where the final estimator failed, and is empty otherwise. `best_score` is None where no
+    stage chose between two, or none could be scored; so is `final_score` where there is no final estimator, or it
+    failed. `truth_note` says which table could not be read. `cost` is that of the pool, the
     stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
     None where a part is unknown. `seconds` is the time this run took on the wall. `picture` is how the winner is drawn.
     """
 
-    best: str
-    code: tuple[int, ...]
+    best: str | None
+    code: tuple[int, ...] | None
     best_score: float | None
     chosen_by: str
     final_estimator: str | None
@@ -110,8 +116,9 @@ class Result:
     seconds: float
     seed: int
     title: str
-    picture: Picture
+    picture: Picture | None
     provenance: Provenance
+    failure: str
 
 
 class _Account:
@@ -141,6 +148,8 @@ def run_plan(
 ) -> Result:
     """Run the plan in an open session, write `result.json`, and return what it holds.
 
+    A stage that can score none of its candidates ends the search: the result then has no best, and says why.
+
     Args:
         plan: what to run.
         session: of the plan's space, task and seed.
@@ -158,35 +167,51 @@ def run_plan(
         account.pay(plan.pool.evolve, pool, plan.pool.budget)
     before = len(account.paid)
 
+    rounds: list[Round] = []
+
     def over(found: Round) -> None:
         estimator = next(stages).estimator
         codes = [tuple(code) for code in found.archs.tolist()]
         account.pay(estimator, codes)
         dropped = set(range(len(codes))) - set(found.kept.tolist())
         session.forget(estimator, [codes[i] for i in sorted(dropped)])
+        scored = {code for code, score in zip(codes, found.scores, strict=True) if not np.isnan(score)}
+        rounds.append(replace(found, failed_parts=len(scored & session.failures(estimator, codes).keys())))
         if on_round is not None:
-            on_round(found)
+            on_round(rounds[-1])
 
     found = run_funnel(plan.stages, pool, session.scores, on_round=over)
+    best = found.best
     reports = tuple(
-        StageReport(**asdict(cost), label=r.label, candidates=len(r.archs), kept=len(r.kept), failures=r.failures)
-        for r, cost in zip(found.rounds, account.paid[before:], strict=True)
+        StageReport(
+            **asdict(cost),
+            label=r.label,
+            candidates=len(r.archs),
+            kept=len(r.kept),
+            failures=r.failures,
+            failed_parts=r.failed_parts,
+        )
+        for r, cost in zip(rounds, account.paid[before:], strict=True)
     )
-    final = session.scores([plan.final], [found.best])[0, 0] if plan.final else math.nan
-    if plan.final:
-        account.pay(plan.final, [found.best])
+    final, failure = math.nan, ""
+    if best is None:
+        failure = _failure_of(plan.stages[len(rounds) - 1], rounds[-1], session)
+    elif plan.final:
+        final = session.scores([plan.final], [best])[0, 0]
+        account.pay(plan.final, [best])
+        failure = session.explain(plan.final, [best]) if math.isnan(final) else ""
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
-    notes: list[str] = []
-    known = knowing_most(tables_about(session.space, session.task, notes), [found.best, *pool])
+    notes: list[str] = []  # a search does not need the truth
+    known = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
     result = Result(
-        best=session.space.describe(found.best),
-        code=found.best,
+        best=None if best is None else session.space.describe(best),
+        code=best,
         best_score=_finite(found.best_score),
-        chosen_by=found.rounds[-1].label if found.rounds else "",
+        chosen_by=rounds[-1].label if rounds and best is not None else "",
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
         metric=getattr(session.task, "metric_name", "score"),
-        truth=true_rank(known, found.best, pool),
+        truth=None if best is None else true_rank(known, best, pool),
         truth_note=" ".join(notes),
         stages=reports,
         cost=account.total(),
@@ -194,10 +219,11 @@ def run_plan(
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         title=plan.title,
-        picture=session.space.picture(found.best),
+        picture=None if best is None else session.space.picture(best),
         provenance=provenance(command, session.device, session.executor.workers),
+        failure=failure,
     )
-    write_rounds(session.folder, found.rounds, _known_of(session, pool, known))
+    write_rounds(session.folder, rounds, _known_of(session, pool, known))
     write_json(session.folder / RESULT_FILE, asdict(result))
     return result
 
@@ -211,6 +237,13 @@ def _known_of(session: Session, pool: Sequence[Architecture], truth: _Known | No
         if closed_form := getattr(session.space, size, None):
             known[size] = np.array([closed_form(arch, session.task) for arch in pool], dtype=np.float64)
     return known
+
+
+def _failure_of(stage: Stage, found: Round, session: Session) -> str:
+    """Return the sentence that says why a stage that could score none of its candidates ended the search."""
+    codes = [tuple(map(int, code)) for code in found.archs.tolist()]
+    why = session.explain(stage.estimator, codes)
+    return f"The search ends in the stage {stage.label!r} without a best network. {why}"
 
 
 def _finite(score: float) -> float | None:
@@ -250,17 +283,22 @@ def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architect
     )
 
 
-def tables_about(space: SearchSpace, task: Task, notes: list[str]) -> Iterator[_Known]:
+def tables_about(space: SearchSpace, task: Task, notes: list[str] | None = None) -> Iterator[_Known]:
     """Yield the present benchmarks with a truth about this space and task, and what they hold of the space.
 
     `notes` gets what cannot be read.
+
+    Raises:
+        DataError: a file is damaged, and there are no `notes` to say so.
     """
     for benchmark in benchmarks_of(space):
         if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
             continue
         try:
             table = benchmark.load().within(space)
-        except ArchsieveError as error:  # a search does not need the truth
+        except ArchsieveError as error:
+            if notes is None:
+                raise
             notes.append(str(error))
             continue
         yield benchmark, table

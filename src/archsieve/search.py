@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -12,7 +14,7 @@ import numpy as np
 from archsieve.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,6 +22,24 @@ if TYPE_CHECKING:
     from archsieve.space import Architecture
 
 Evaluate: TypeAlias = "Callable[[Sequence[Architecture]], Scores]"
+
+
+_COMPARING: ContextVar[str] = ContextVar("comparing", default="")
+
+
+@contextmanager
+def comparing(searcher: str) -> Iterator[None]:
+    """Say that scores which are asked for meanwhile will be compared with those of other calls, by this searcher."""
+    token = _COMPARING.set(searcher)
+    try:
+        yield
+    finally:
+        _COMPARING.reset(token)
+
+
+def compared_by() -> str:
+    """Return which searcher compares the scores that are asked for now with others; empty if none does."""
+    return _COMPARING.get()
 
 
 def exact(value: float) -> Fraction:
@@ -63,6 +83,8 @@ class Stage:
         rules = {k: v for k in ("keep", "top", "above") if (v := getattr(self, k)) is not None}
         if len(rules) != 1:
             raise SettingError(f"A stage needs exactly one of keep, top and above, but got {rules or 'none'}.")
+        if self.above is not None and self.above != self.above:
+            raise SettingError(f"`above` must be a number, but got above={self.above}.")
         if self.keep is not None and not 0 <= self.keep <= 1:
             raise SettingError(f"`0 <= keep <= 1` must hold, but got keep={self.keep}.")
         if self.top is not None and self.top < 1:
@@ -90,13 +112,17 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """What one stage saw and kept: codes (n, d), scores (n,), positions kept, seconds spent."""
+    """What one stage saw and kept: codes (n, d), scores (n,), positions kept, seconds spent.
+
+    `failed_parts` is how many have a score although a part of the estimator could not score them.
+    """
 
     label: str
     archs: NDArray[np.integer[Any]]
     scores: Scores
     kept: NDArray[np.intp]
     seconds: float = 0.0
+    failed_parts: int = 0
 
     @property
     def failures(self) -> int:
@@ -106,9 +132,12 @@ class Round:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """The architecture found, the score that chose it (NaN if none did), and every round."""
+    """The architecture found, the score that chose it (NaN if none did), and every round.
 
-    best: Architecture
+    `best` is None where a stage of a funnel could score none of its candidates.
+    """
+
+    best: Architecture | None
     best_score: float
     rounds: tuple[Round, ...]
 

@@ -1,25 +1,38 @@
-"""A session binds space, task, seed and executor to one folder: the only state, and the only door to scores."""
+"""A session binds space, task, seed and executor to one folder: the only state, and the only door to scores.
+
+Longer than most modules, since what is known, asked for and failed is state of one thing.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 import traceback
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
-from archsieve.errors import ArchsieveError, EstimatorError, SettingError, require
-from archsieve.estimator import Composite, Context, Fittable, Grouped, Resumable, fingerprint, leaves_of
+from archsieve.composites import Combining
+from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
+from archsieve.estimator import (
+    Composite,
+    Context,
+    Fittable,
+    Resumable,
+    fingerprint,
+    refuse_relative,
+)
 from archsieve.executor import Serial, single_thread
 from archsieve.pool import draw_pool, draw_up_to
-from archsieve.run_folder import RESULTS_FILE, claim, lock
+from archsieve.run_folder import ERROR_FILE, RESULTS_FILE, claim, lock
+from archsieve.search import compared_by
 from archsieve.space import check
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
-from archsieve.work import Chunk, ChunkScores, chunk_size, describe_error, score_chunk
+from archsieve.work import ChunkScores, chunks_of, passes, score_chunk, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,14 +40,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.estimator import Scores
     from archsieve.executor import Executor
     from archsieve.space import Architecture, SearchSpace
     from archsieve.tables import ScoreTable
     from archsieve.task import Task
-
-_Known: TypeAlias = "dict[Key, dict[Architecture, float]]"
-
-_CHUNKS_A_WORKER = 8  # so that workers end together
 
 
 class Session:
@@ -55,6 +65,7 @@ class Session:
             on another device none: they were computed on a CPU.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
+        retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
@@ -76,6 +87,7 @@ class Session:
         tables: Sequence[ScoreTable] | None = None,
         tensorboard: bool = False,
         arithmetic: Arithmetic = EXACT,
+        retry_failed: bool = False,
     ) -> None:
         if not 0 <= seed < 2**63:
             raise SettingError(f"`0 <= seed < 2**63` must hold, but got seed={seed}.")
@@ -96,10 +108,16 @@ class Session:
         offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
         self._tables = [t for t in offered if t.knows(space, task, seed)]
         self._asked: dict[Key, set[Architecture]] = {}
+        self._known: dict[Key, dict[Architecture, float]] | None = None  # while `scores` runs
+        self._keys: dict[str, dict[Key, None]] = {}  # by estimator, those that it was asked by
+        self._samples: dict[int, list[Architecture]] = {}
+        self._tracebacks: dict[str, str] = {}
         self._lock = lock(self.folder)
         try:
             claim(self.folder, space, task)
             self._store = Store(self.folder / RESULTS_FILE)
+            if retry_failed:
+                self._store.forget_failures()
         except BaseException:
             self._lock.close()
             raise
@@ -131,25 +149,72 @@ class Session:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
 
         What the store or a table knows is not computed. The rest is grouped into passes, fitted where needed, spread
-        over the executor and stored chunk by chunk.
+        over the executor and stored chunk by chunk. `failures` says why a score is NaN.
 
         Raises:
             ArchitectureError: a code is no architecture of the space.
-            EstimatorError: an estimator failed in a way nobody foresaw; what was scored before is stored.
+            SettingError: a searcher that compares scores of several calls asks for some that are relative to the call.
+            EstimatorError: an estimator failed for a reason that no architecture is to blame for; what was scored
+                before is stored.
         """
+        if searcher := compared_by():
+            for estimator in estimators:
+                refuse_relative(estimator, searcher)
         archs = [check(self.space, arch) for arch in archs]
         if not archs or not estimators:
             return np.empty((len(archs), len(estimators)))
-        leaves = {self._key(leaf, archs): leaf for e in estimators for leaf in leaves_of(e)}
-        known: _Known = {}
+        return self._scores(estimators, archs)
+
+    def _scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the scores, shape (n, k); what is known meanwhile is one view, which what is asked for inside shares.
+
+        An estimator that learns asks for scores while those that asked for it wait: were each to remember what was
+        known when it began, both would compute the same.
+        """
+        is_outermost = self._known is None
+        if self._known is None:
+            self._known = {}
+        try:
+            combining = Combining(archs, self._sample, partial(self._known_scores, archs))
+            self._make_known([pair for e in estimators for pair in combining.needed(e)], archs)
+            return np.stack([combining.column(e) for e in estimators], axis=1)
+        finally:
+            if is_outermost:
+                self._known = None
+
+    def _known_scores(self, pool: Sequence[Architecture], leaf: Any, archs: Sequence[Architecture]) -> Scores:
+        """Return scores that are known."""
+        view = self._view(self._key(leaf, pool))
+        return np.array([view[self._code(leaf, arch)] for arch in archs])
+
+    def _make_known(self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]) -> None:
+        """Recall or compute the scores of codes by estimators; what learns from a pool learns from that one."""
+        leaves: dict[Key, Any] = {}
+        wanted: dict[Key, set[Architecture]] = {}
+        for leaf, archs in needed:
+            key = self._key(leaf, pool)
+            leaves[key] = leaf
+            wanted.setdefault(key, set()).update(self._code(leaf, arch) for arch in archs)
         for key, leaf in leaves.items():
-            codes = {self._code(leaf, arch) for arch in archs}
-            self._ask({key: codes, **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
-            known[key] = self._store.get(key, codes)
-            known[key].update(self._recall(key, leaf, codes - known[key].keys()))
-        for members in _passes(leaves):
-            self._compute(members, archs, known)
-        return np.stack([self._column(e, archs, known) for e in estimators], axis=1)
+            self._ask({key: wanted[key], **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
+            self._keys.setdefault(fingerprint(leaf), {})[key] = None
+            view = self._view(key)
+            view.update(self._store.get(key, wanted[key] - view.keys()))
+            view.update(self._recall(key, leaf, wanted[key] - view.keys()))
+        for members in passes(leaves):
+            self._compute(members, wanted, pool)
+
+    def _sample(self, count: int) -> list[Architecture]:
+        """Return the codes of a calibration."""
+        if count not in self._samples:
+            self._samples[count] = draw_up_to(self.space, self.seed, count)
+        return self._samples[count]
+
+    def _view(self, key: Key) -> dict[Architecture, float]:
+        """Return what is known of a key, to be added to."""
+        if self._known is None:
+            raise RuntimeError("Nothing is known outside of `scores`.")
+        return self._known.setdefault(key, {})
 
     def work_seconds(self) -> float:
         """Return the seconds of workers behind all scores asked for, whenever computed, learning included.
@@ -171,10 +236,43 @@ class Session:
         return Context(self.space, self.task, workdir, self.seed, self.device, log)
 
     def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
-        """Return why codes could not be scored, for those that could not."""
-        key = self._key(estimator, archs)
-        wanted = {self._code(estimator, arch) for arch in archs}
-        return {r.arch: r.error or "" for r in self._store.rows() if r.key == key and r.arch in wanted and r.error}
+        """Return why codes could not be scored, for those that could not.
+
+        Of a composite, those that a part could not score, with the part's name before its reason: the composite may
+        have a score all the same. Of what learns from a pool, by what it learnt from `archs`, or since the folder was
+        opened.
+        """
+        if isinstance(estimator, Composite):
+            by_part = [(part.name, self.failures(part, archs)) for part in estimator.parts]
+            return {
+                arch: "; ".join(f"{name}: {failed[arch]}" for name, failed in by_part if arch in failed)
+                for arch in archs
+                if any(arch in failed for _, failed in by_part)
+            }
+        reasons: dict[Architecture, str] = {}
+        for key in {**self._keys.get(fingerprint(estimator), {}), self._key(estimator, archs): None}:
+            reasons |= self._store.errors(key)
+        return {arch: reasons[code] for arch in archs if (code := self._code(estimator, arch)) in reasons}
+
+    def require_scores(self, estimator: Any, archs: Sequence[Architecture], column: Scores) -> None:
+        """Refuse a column without a single score: what fails on every architecture is a mistake, and no score.
+
+        Raises:
+            EstimatorError: there is none.
+        """
+        if len(column) and np.isnan(column).all():
+            raise EstimatorError(self.explain(estimator, archs), self.tracebacks)
+
+    def explain(self, estimator: Any, archs: Sequence[Architecture]) -> str:
+        """Return the sentence that says that an estimator could score none of these codes, and why."""
+        reason = next(iter(self.failures(estimator, archs).values()), "").rstrip(".")
+        why = f"; the first reason: {reason}" if reason else ""
+        return f"The estimator {estimator.name!r} could score none of {len(archs)} architectures{why}."
+
+    @property
+    def tracebacks(self) -> str:
+        """The unforeseen errors that cost scores since the folder was opened: the first of each kind."""
+        return "\n".join(self._tracebacks.values())
 
     def forget(self, estimator: Any, archs: Sequence[Architecture]) -> None:
         """Delete what an estimator keeps to go on with these codes; their scores stay."""
@@ -200,16 +298,6 @@ class Session:
     def _code(self, estimator: Any, arch: Architecture) -> Architecture:
         return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
 
-    def _column(self, estimator: Any, archs: Sequence[Architecture], known: _Known) -> NDArray[np.float64]:
-        if not isinstance(estimator, Composite):
-            found = known[self._key(estimator, archs)]
-            return np.array([found[self._code(estimator, arch)] for arch in archs])
-        columns = np.stack([self._column(part, archs, known) for part in estimator.parts], axis=1)
-        if estimator.calibration is None:
-            return estimator.combine(columns, columns)
-        reference = draw_up_to(self.space, self.seed, estimator.calibration)
-        return estimator.combine(columns, self.scores(estimator.parts, reference))
-
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
         """Take what a table knows into the store, so that the folder says all there is to say."""
         found: dict[Architecture, tuple[float, str | None]] = {}
@@ -219,30 +307,33 @@ class Session:
         self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(found.items()))
         return {arch: score for arch, (score, _) in found.items()}
 
-    def _compute(self, members: dict[Key, Any], archs: Sequence[Architecture], known: _Known) -> None:
+    def _compute(
+        self, members: dict[Key, Any], wanted: Mapping[Key, set[Architecture]], pool: Sequence[Architecture]
+    ) -> None:
         """Score what is missing of one pass and store it; members that lack different codes are split."""
-        codes = sorted({self._code(e, arch) for e in members.values() for arch in archs})
-        lacking: dict[tuple[Key, ...], list[Architecture]] = {}
-        for code in codes:
-            if absent := tuple(key for key in members if code not in known[key]):
+        for key, member in members.items():
+            if isinstance(member, Fittable) and wanted[key] - self._view(key).keys():
+                self._fit(member, key, wanted[key], pool)
+        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # only now: who learns may have asked for some
+        for code in sorted(set().union(*(wanted[key] for key in members))):
+            if absent := tuple(key for key in members if code in wanted[key] and code not in self._view(key)):
                 lacking.setdefault(absent, []).append(code)
         total, done = sum(map(len, lacking.values())), 0
         at_work = {key for absent in lacking for key in absent}
         label = ", ".join(e.name for key, e in members.items() if key in at_work)
-        for key in (key for key in members if key in at_work):
-            if isinstance(members[key], Fittable):
-                self._fit(members[key], key, archs)
         if total:
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
-            chunks = self._chunks([members[key] for key in absent], missing, archs)
+            contexts = [self.context(members[key], pool) for key in absent]
+            wanting, workers = [members[key] for key in absent], self.executor.workers
+            chunks = chunks_of(wanting, missing, contexts, workers, self._plugins, self._arithmetic)
             for result in self.executor.map(score_chunk, chunks):
-                for row in self._keep(result, absent):
-                    known[row.key][row.arch] = row.score
+                self._put(self._rows(result, absent))
                 done += len(result.chunk.archs)
                 self._progress(label, done, total)
 
-    def _fit(self, estimator: Any, key: Key, archs: Sequence[Architecture]) -> None:
+    def _fit(self, estimator: Any, key: Key, codes: Collection[Architecture], pool: Sequence[Architecture]) -> None:
+        """Let an estimator learn; where that fails as a score may, none of the codes that it lacks has one."""
         self._progress(f"{estimator.name}: learning", 0, 0)
         begun, elsewhere = time.perf_counter(), 0.0
         before, self._asked = self._asked, {}  # what is asked for from here on is what it is taught
@@ -250,13 +341,17 @@ class Session:
         def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
             nonlocal elsewhere
             asked = time.perf_counter()
-            found = self.scores(estimators, archs)
+            found = self._scores(estimators, [check(self.space, arch) for arch in archs])
             elsewhere += time.perf_counter() - asked  # its rows have seconds of their own
             return found
 
         try:
             with single_thread(), self._arithmetic.applied(self.device):
-                estimator.fit(archs, self.context(estimator, archs), scores)
+                estimator.fit(pool, self.context(estimator, pool), scores)
+        except ScoringError as error:
+            missing = sorted(code for code in codes if code not in self._view(key))
+            reason = shortened(f"while learning: {describe_error(error)}")
+            self._put([Row(key, code, estimator.name, math.nan, 0.0, 0, reason) for code in missing])
         except ArchsieveError:
             raise
         except Exception as error:
@@ -269,22 +364,14 @@ class Session:
             taught, self._asked = self._asked, before
             self._ask(taught)
 
-    def _chunks(
-        self, members: Sequence[Any], codes: Sequence[Architecture], pool: Sequence[Architecture]
-    ) -> Iterable[Chunk]:
-        wanted = min(chunk_size(e, self.space, self.task) for e in members)
-        fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * self.executor.workers))
-        length = max(1, min(wanted, fair) if self.executor.workers > 1 else wanted)
-        contexts = tuple(self.context(e, pool) for e in members)
-        for begin in range(0, len(codes), length):
-            archs = tuple(codes[begin : begin + length])
-            yield Chunk(tuple(members), archs, contexts, self._plugins, self._arithmetic)
-
-    def _keep(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
+    def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
+        """Return what is to be stored of a chunk."""
+        for kind, text in result.tracebacks.items():
+            self._log(kind, text)
         if result.failure is not None:
             raise result.failure
         share = result.seconds / result.scores.size
-        rows = [
+        return [
             Row(
                 key,
                 arch,
@@ -297,14 +384,15 @@ class Session:
             for k, (key, e) in enumerate(zip(keys, result.chunk.estimators, strict=True))
             for i, arch in enumerate(result.chunk.archs)
         ]
+
+    def _put(self, rows: Sequence[Row]) -> None:
+        """Store scores and make them known."""
         self._store.put(rows)
-        return rows
+        for row in rows:
+            self._view(row.key)[row.arch] = row.score
 
-
-def _passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
-    """Return the leaves that can be computed together, in order of first appearance."""
-    passes: dict[Any, dict[Key, Any]] = {}
-    for key, leaf in leaves.items():
-        mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else key
-        passes.setdefault(mates, {})[key] = leaf
-    return list(passes.values())
+    def _log(self, kind: str, text: str) -> None:
+        """Keep the first traceback of each kind of failure, in the folder's log too."""
+        if kind not in self._tracebacks:
+            self._tracebacks[kind] = f"{kind}:\n{text}"
+            (self.folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")

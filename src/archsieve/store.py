@@ -88,6 +88,19 @@ class Store:
         places = ",".join("?" * len(wanted))
         return dict(self._all(key, f" AND architecture IN ({places})", map(encode, wanted)))
 
+    def errors(self, key: Key) -> dict[Architecture, str]:
+        """Return why scores could not be computed, by the code."""
+        with self._guarded():
+            found = self._db.execute(
+                "SELECT architecture, error FROM results WHERE error IS NOT NULL AND " + _KEYED, _columns(key)
+            ).fetchall()
+        return {decode(arch): error for arch, error in found}
+
+    def forget_failures(self) -> None:
+        """Delete the rows of what could not be computed."""
+        with self._guarded(), self._transaction():
+            self._db.execute("DELETE FROM results WHERE error IS NOT NULL")
+
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
         values = [

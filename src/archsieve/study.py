@@ -135,6 +135,7 @@ def mkr_study(
         SettingError: fewer than three estimators, one of them twice, no search, or a space too large to list.
         UnknownNameError: no such benchmark or column.
         MissingDataError: the table's file is not there.
+        EstimatorError: an estimator could score nothing.
     """
     if len(estimators) < 3 or seeds < 1:
         raise SettingError(f"At least 3 estimators and 1 seed are needed, but got {len(estimators)} and {seeds}.")
@@ -148,6 +149,8 @@ def mkr_study(
     unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
     archs = [arch for arch, lacks in zip(table.archs, unknown.tolist(), strict=True) if not lacks]
     scores = session.scores(estimators, archs)
+    for estimator, column in zip(estimators, scores.T, strict=True):
+        session.require_scores(estimator, archs, column)
     runs = (
         _Run(name, searcher, seed, cube)
         for name, cube in zip(names, (_cube(session.space, archs, column) for column in scores.T), strict=True)
@@ -224,6 +227,8 @@ def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[
         budget=budget,
         rng=generator(run_seed, "sample", "study", *key),
     )
+    if result.best is None:
+        raise SettingError(f"A search by {run.estimator} has no best: none of what it met has a score.")
     return key, result.best
 
 

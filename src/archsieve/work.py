@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import math
 import os
+import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve.arithmetic import EXACT, Arithmetic
-from archsieve.errors import ArchsieveError, EstimatorError, PartialScoringError, ScoringError
+from archsieve.errors import (
+    ArchsieveError,
+    EstimatorError,
+    PartialScoringError,
+    ScoringError,
+    collected_tracebacks,
+    describe_error,
+    ends_the_run,
+)
+from archsieve.estimator import Grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from archsieve.estimator import Context
     from archsieve.space import Architecture, SearchSpace
+    from archsieve.store import Key
     from archsieve.task import Task
 
 _CHUNK = 32
+_CHUNKS_A_WORKER = 8  # so that workers end together
+_LONGEST = 200  # characters of a reason
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,9 @@ class Chunk:
 class ChunkScores:
     """What it gives back: scores (n, k), why some are NaN by (row, column), who computed them in how long.
 
-    `failure` is set where the chunk could not be scored at all; one nobody foresaw is an `EstimatorError`.
+    Attributes:
+        failure: set where the chunk could not be scored at all; one nobody foresaw is an `EstimatorError`.
+        tracebacks: of the unforeseen errors behind some reasons, the first of each kind.
     """
 
     chunk: Chunk
@@ -53,6 +70,11 @@ class ChunkScores:
     seconds: float
     worker: int
     failure: ArchsieveError | None = None
+    tracebacks: dict[str, str] = field(default_factory=dict)
+
+
+class _UnusableError(Exception):
+    """An estimator returned something that is no scores: no network is to blame."""
 
 
 def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
@@ -61,81 +83,158 @@ def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
     return int(wanted(space, task) if callable(wanted) else wanted)
 
 
+def chunks_of(
+    members: Sequence[Any],
+    codes: Sequence[Architecture],
+    contexts: Sequence[Context],
+    workers: int,
+    plugins: Sequence[str] = (),
+    arithmetic: Arithmetic = EXACT,
+) -> Iterator[Chunk]:
+    """Yield codes in chunks as the members of a pass want them, smaller where there is too little for all workers."""
+    space, task = contexts[0].space, contexts[0].task
+    wanted = min(chunk_size(e, space, task) for e in members)
+    fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * workers))
+    length = max(1, min(wanted, fair) if workers > 1 else wanted)
+    for begin in range(0, len(codes), length):
+        archs = tuple(codes[begin : begin + length])
+        yield Chunk(tuple(members), archs, tuple(contexts), tuple(plugins), arithmetic)
+
+
+def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
+    """Return the leaves that can be computed together, in order of first appearance."""
+    passes: dict[Any, dict[Key, Any]] = {}
+    for key, leaf in leaves.items():
+        mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else key
+        passes.setdefault(mates, {})[key] = leaf
+    return list(passes.values())
+
+
 def score_chunk(chunk: Chunk) -> ChunkScores:
     """Score a chunk. What goes wrong is in the result: workers on other machines give back plain values only."""
     begun = time.perf_counter()
     scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
     errors: dict[tuple[int, int], str] = {}
+    tracebacks: dict[str, str] = {}
     failure: ArchsieveError | None = None
     try:
         for plugin in chunk.plugins:
             importlib.import_module(plugin)
-        with chunk.arithmetic.applied(chunk.contexts[0].device):
+        with collected_tracebacks() as tracebacks, chunk.arithmetic.applied(chunk.contexts[0].device):
             _fill(chunk, scores, errors)
     except ArchsieveError as error:
         # An error class of a plug-in may not survive the way back: its sentence does.
         failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
+    except _UnusableError as error:
+        failure = EstimatorError(f"The estimator {_names(chunk)}: {error}", traceback.format_exc())
     except (Exception, SystemExit) as error:
-        message = f"The estimator {_culprit(chunk)}: {describe_error(error)}"
+        message = f"The estimator {_names(chunk)}: {describe_error(error)}"
         failure = EstimatorError(message, traceback.format_exc())
-    return ChunkScores(chunk, scores, errors, time.perf_counter() - begun, os.getpid(), failure)
+    return ChunkScores(chunk, scores, errors, time.perf_counter() - begun, os.getpid(), failure, tracebacks)
 
 
-def describe_error(error: BaseException) -> str:
-    """Return the error as one line: its message, after its type where it is not one of ours."""
-    text = " ".join(str(error).split()) or "no message"
-    return text if isinstance(error, ArchsieveError) else f"{type(error).__name__}: {text}"
+def shortened(text: str) -> str:
+    """Return a text as one line of at most 200 characters.
+
+    >>> len(shortened("word " * 100)), shortened("two  words")
+    (200, 'two words')
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
-def _culprit(chunk: Chunk) -> str:
-    """Return "NAME failed on ARCHITECTURE" for the first that fails alone; the whole chunk where none does."""
+def _names(chunk: Chunk) -> str:
+    """Return "'NAMES' failed on FIRST to LAST"."""
     describe = chunk.contexts[0].space.describe
-    for arch in chunk.archs if len(chunk.archs) * len(chunk.estimators) > 1 else ():
-        for estimator, context in zip(chunk.estimators, chunk.contexts, strict=True):
-            try:
-                _ask((estimator,), (arch,), (context,))
-            except ScoringError:
-                continue
-            except (Exception, SystemExit):
-                return f"{estimator.name!r} failed on {describe(arch)}"
     names = ", ".join(e.name for e in chunk.estimators)
     return f"{names!r} failed on {' to '.join(dict.fromkeys(describe(chunk.archs[i]) for i in (0, -1)))}"
 
 
 def _fill(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:
-    """Score all at once; where something cannot be scored and the estimator does not say which, one by one."""
+    """Score all at once; where that fails and the estimator does not say on which, one by one."""
+    if scores.size == 1 or not _fill_at_once(chunk, scores, errors):
+        _fill_one_by_one(chunk, scores, errors)
+    for i, k in np.argwhere(np.isnan(scores) | np.isposinf(scores)):
+        errors.setdefault((int(i), int(k)), f"{chunk.estimators[k].name} returned {scores[i, k]}")
+        scores[i, k] = np.nan
+
+
+def _fill_at_once(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> bool:
+    """Score all in one pass; return False where it failed."""
     try:
         scores[:] = _ask(chunk.estimators, chunk.archs, chunk.contexts)
     except PartialScoringError as failed:
         scores[:] = failed.scores.reshape(scores.shape)
-        errors.update({place: " ".join(reason.split()) for place, reason in failed.reasons.items()})
+        errors.update({place: shortened(reason) for place, reason in failed.reasons.items()})
         for place in failed.reasons:
             scores[place] = np.nan
-    except ScoringError:
-        for i, arch in enumerate(chunk.archs):
-            for k, (estimator, context) in enumerate(zip(chunk.estimators, chunk.contexts, strict=True)):
-                try:
-                    scores[i, k] = _ask((estimator,), (arch,), (context,))[0, 0]
-                except ScoringError as error:
-                    errors[i, k] = describe_error(error)
-    for i, k in np.argwhere(np.isnan(scores) | np.isposinf(scores)):
-        errors.setdefault((int(i), int(k)), f"{chunk.estimators[k].name} returned {scores[i, k]}")
-        scores[i, k] = np.nan
+    except Exception as error:  # whatever the code of a proxy or a network raises
+        if _is_of_the_run(error):
+            raise
+    else:
+        return True
+    is_partial = bool(errors)
+    if not is_partial:
+        _free_memory()  # here, where no traceback holds tensors any more
+    return is_partial
+
+
+def _fill_one_by_one(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:
+    """Score every architecture by every estimator alone: what fails costs that score."""
+    for i, arch in enumerate(chunk.archs):
+        for k, (estimator, context) in enumerate(zip(chunk.estimators, chunk.contexts, strict=True)):
+            try:
+                scores[i, k] = _ask((estimator,), (arch,), (context,))[0, 0]
+            except ScoringError as error:
+                errors[i, k] = _reason_of(error)
+            except Exception as error:
+                if _is_of_the_run(error):
+                    raise _located(error, estimator, context.space.describe(arch)) from error
+                errors[i, k] = shortened(describe_error(error))
+            if (i, k) in errors:
+                _free_memory()
+
+
+def _reason_of(error: ScoringError) -> str:
+    """Return why one architecture could not be scored."""
+    if isinstance(error, PartialScoringError) and error.reasons:
+        return shortened(next(iter(error.reasons.values())))
+    return shortened(describe_error(error))
+
+
+def _is_of_the_run(error: Exception) -> bool:
+    return isinstance(error, _UnusableError) or ends_the_run(error)
+
+
+def _located(error: Exception, estimator: Any, arch: str) -> Exception:
+    """Return an error of the run as one that says where it came up; ours say it themselves."""
+    if isinstance(error, ArchsieveError | _UnusableError):
+        return error
+    message = f"The estimator {estimator.name!r} failed on {arch}: {describe_error(error)}"
+    return EstimatorError(message, traceback.format_exc())
+
+
+def _free_memory() -> None:
+    """Give back what an allocator keeps, so that one network that was too large leaves room for the next."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def _ask(estimators: Sequence[Any], archs: Sequence[Architecture], contexts: Sequence[Context]) -> NDArray[np.float64]:
     """Return the scores (n, k) of one pass.
 
     Raises:
-        TypeError: the estimator returned something of another shape.
+        _UnusableError: the estimator returned something of another shape, or no numbers.
     """
-    first = estimators[0]
-    if len(estimators) == 1:
-        found = np.asarray(first.score(archs, contexts[0]), dtype=np.float64)
-        shape: tuple[int, ...] = (len(archs),)
-    else:
-        found = np.asarray(first.score_group(estimators, archs, contexts[0]), dtype=np.float64)
-        shape = (len(archs), len(estimators))
+    first, is_group = estimators[0], len(estimators) > 1
+    shape = (len(archs), len(estimators)) if is_group else (len(archs),)
+    returned = first.score_group(estimators, archs, contexts[0]) if is_group else first.score(archs, contexts[0])
+    try:
+        found = np.asarray(returned, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise _UnusableError(describe_error(error)) from error
     if found.shape != shape:
-        raise TypeError(f"it must return scores of shape {shape}, but returned {found.shape}")
+        raise _UnusableError(f"TypeError: it must return scores of shape {shape}, but returned {found.shape}")
     return found.reshape(len(archs), len(estimators))

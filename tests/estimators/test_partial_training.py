@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import re
 import signal
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.estimator import Context, Estimator, Resumable, fingerprint
+from archsieve.estimators import one_shot
+from archsieve.estimators.az_nas import AZNAS
+from archsieve.estimators.chance import Chance
+from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
+from archsieve.estimators.swap_regularised import RegularisedSwap
 from archsieve.evaluation import evaluate
 from archsieve.networks import build_network
+from archsieve.plan import Plan
+from archsieve.running import run_plan
+from archsieve.search import Stage
+from archsieve.session import Session
+from archsieve.space import SearchSpace, enumerate_space
 from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.digits import Digits
@@ -178,3 +193,112 @@ def test_one_lineage_for_all_epochs_and_splits_of_one_training():
     assert len(lineages) == 1
     others = [partial(1, horizon=5), partial(1, batch_size=26), partial(1, nesterov=True), partial(1, clip=4.0)]
     assert len(lineages | {fingerprint(p.lineage) for p in others}) == 5
+
+
+# What diverges
+
+
+class Wild(nn.Module):
+    """A linear network; where told, it blows up with its first step, or puts out NaN in evaluation."""
+
+    def __init__(self, task, how):
+        super().__init__()
+        self.line = nn.Linear(math.prod(task.input_shape), task.num_outputs)
+        self.how = how
+
+    def forward(self, inputs):
+        outputs = self.line(inputs.flatten(1))
+        if self.how == 1:
+            return outputs * 1e30
+        return outputs * torch.nan if self.how == 2 and not self.training else outputs
+
+
+@dataclass(frozen=True)
+class Moods(SearchSpace):
+    """A calm network, one that diverges, one that is broken in evaluation."""
+
+    name: ClassVar[str] = "moods"
+    choices: ClassVar[tuple[int, ...]] = (3,)
+
+    def build(self, arch, task):
+        return Wild(task, arch[0])
+
+
+def test_a_training_that_diverges_is_a_failure_and_the_others_keep_their_scores(tmp_path):
+    estimator, archs = PartialTraining(epochs=1, horizon=2, batch_size=25, clip=math.inf), [(0,), (1,), (2,)]
+    with Session(tmp_path, Moods(), TASK) as session:
+        scores = session.scores([estimator, Chance()], archs)
+        assert np.isnan(scores[:, 0]).tolist() == [False, True, True]
+        assert not np.isnan(scores[:, 1]).any()
+        reasons = session.failures(estimator, archs)
+        assert set(reasons) == {(1,), (2,)}
+        assert re.match(r"The training diverged: in epoch 1 .*, at a learning rate of 0\.1\. Lower it\.", reasons[1,])
+        assert reasons[2,].startswith("the network puts out NaN on the split 'validation'")
+        folder = session.context(estimator).workdir
+        assert not (folder / "1.pt").exists()
+        assert session.tracebacks == ""  # a failure that was foreseen
+    final = PartialTraining(epochs=2, horizon=2, batch_size=25, clip=math.inf, split="test")
+    with Session(tmp_path, Moods(), TASK) as session:
+        result = run_plan(Plan(Moods(), TASK, (Stage(estimator, top=1),), final=final), session)
+        assert (result.code, result.failure, result.stages[0].failures) == ((0,), "", 2)
+        assert np.isnan(session.scores([final], [(1,)])).all()
+
+
+def test_a_supernet_that_diverges_is_a_failure_of_all_its_paths(tmp_path):
+    estimator = OneShot(epochs=2, learning_rate=1e30, clip=math.inf)
+    with Session(tmp_path, SPACE, TASK) as session:
+        scores = session.scores([estimator, Chance()], ARCHS)
+        assert np.isnan(scores[:, 0]).all()
+        assert not np.isnan(scores[:, 1]).any()
+        for reason in session.failures(estimator, ARCHS).values():
+            assert reason.startswith("while learning: The training diverged: in epoch 1 ")
+        plan = Plan(SPACE, TASK, (Stage(estimator, keep=0.5),))
+        result = run_plan(plan, session)
+        assert result.best is None
+        assert "'one_shot' could score none of 9 architectures; the first reason: while learning: " in result.failure
+
+
+@pytest.mark.parametrize("batch_norm", ["batch", "recalibrated"])
+def test_paths_that_put_out_nan_fail_alone(tmp_path, monkeypatch, batch_norm):
+    archs = list(enumerate_space(SPACE))[:3]
+    evaluate_each = one_shot.evaluate_each
+
+    def broken(outputs, *arguments, **settings):
+        def some(inputs):
+            return ((a, out * torch.nan if a == archs[1] else out) for a, out in outputs(inputs))
+
+        return evaluate_each(some, *arguments, **settings)
+
+    monkeypatch.setattr(one_shot, "evaluate_each", broken)
+    with Session(tmp_path, SPACE, TASK) as session:
+        estimator = OneShot(epochs=1, batch_norm=batch_norm)
+        scores = session.scores([estimator], archs)[:, 0]
+        assert np.isnan(scores).tolist() == [False, True, False]
+        assert session.failures(estimator, archs)[archs[1]].startswith("the network puts out NaN on the split")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "given", "sentence"),
+    [
+        (PartialTraining, {"learning_rate": math.inf}, "`learning_rate` must be finite"),
+        (PartialTraining, {"momentum": 2.0}, "`0 <= momentum < 1` must hold, but got momentum=2.0"),
+        (PartialTraining, {"weight_decay": math.inf}, "must be finite and not negative"),
+        (PartialTraining, {"clip": math.nan}, "must be numbers, but got clip=nan"),
+        (PartialTraining, {"epochs": 1.5}, "`epochs` must be a whole number, but got epochs=1.5"),
+        (PartialTraining, {"fraction_of_data": math.nan}, "`0 < fraction_of_data <= 1` must hold, but got nan"),
+        (OneShot, {"learning_rate": -1.0}, "`learning_rate > 0`"),
+        (OneShot, {"final_learning_rate": 1.0}, "`0 <= final_learning_rate <= learning_rate` must hold"),
+        (OneShot, {"momentum": 1.0}, "`0 <= momentum < 1` must hold"),
+        (OneShot, {"epochs": 0}, "`epochs >= 1` must hold, but got epochs=0"),
+        (OneShot, {"batch_size": 0}, "`batch_size >= 1` must hold"),
+        (OneShot, {"scoring_items": 0}, "`scoring_items >= 1` must hold"),
+        (RegularisedSwap, {"mu": math.nan}, "`mu` must be finite, but got mu=nan"),
+        (RegularisedSwap, {"sigma": math.nan}, "`sigma > 0` must hold"),
+        (RegularisedSwap, {"calibration": 0}, "`calibration >= 1` must hold, but got calibration=0"),
+        (AZNAS, {"calibration": 0}, "`calibration >= 1` must hold, but got calibration=0"),
+        (AZNAS, {"batch_size": 0}, "`batch_size >= 1` must hold, but got batch_size=0"),
+    ],
+)
+def test_settings_that_cannot_be_meant(estimator, given, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        estimator(**given)

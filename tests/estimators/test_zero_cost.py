@@ -96,7 +96,8 @@ def test_what_it_says_of_itself(seen):
     estimator = ZeroCost("spy", batch_size=8)
     assert isinstance(estimator, Estimator)
     assert isinstance(estimator, Grouped)
-    assert (estimator.name, estimator.version, estimator.needs) == ("spy", 7, ("data", "labels"))
+    # Its own version, and one for how all proxies get their networks.
+    assert (estimator.name, estimator.version, estimator.needs) == ("spy", 7 + 1, ("data", "labels"))
     assert estimator.group == ZeroCost("snip", batch_size=8).group
     assert estimator.group != ZeroCost("spy", batch_size=9).group
     assert estimator.group != ZeroCost("spy", batch_size=8, init="per_architecture").group

@@ -90,10 +90,14 @@ def test_failures_rank_last_and_are_counted():
     assert result.rounds[0].failures == 7
 
 
-def test_if_all_fail_the_first_goes_on():
-    result = run_funnel([Stage(lambda arch: NAN, top=1)], POOL, Scoring())
-    assert result.best == (0,)
+def test_if_all_fail_nothing_goes_on_and_none_is_the_best():
+    told = []
+    stages = [Stage(lambda arch: arch[0], top=4), Stage(lambda arch: NAN, top=2), Stage(lambda arch: 1 / 0, top=1)]
+    result = run_funnel(stages, POOL, Scoring(), on_round=told.append)
+    assert result.best is None
     assert math.isnan(result.best_score)
+    assert [(len(r.archs), len(r.kept), r.failures) for r in result.rounds] == [(10, 4, 0), (4, 0, 4)]
+    assert told == list(result.rounds)
 
 
 def test_the_published_trajectory_in_a_whole_run():

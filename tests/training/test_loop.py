@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from archsieve.drop_path import DropPath
-from archsieve.errors import ArchsieveError, RunFolderError, SettingError
-from archsieve.evaluation import evaluate
+from archsieve.errors import ArchsieveError, DivergenceError, RunFolderError, ScoringError, SettingError
+from archsieve.evaluation import evaluate, evaluate_each
 from archsieve.networks import build_network
 from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro import NASBenchMacro
@@ -844,3 +846,67 @@ def test_dropout_depends_on_the_seed_and_the_epoch_alone(tmp_path):
     at_once, again = trained([3]), trained([3])
     assert torch.equal(at_once, again)
     assert torch.equal(at_once, trained([1, 3], tmp_path / "c.pt"))
+
+
+# What diverges
+
+
+class Scaled(nn.Module):
+    """Classifies by one weight matrix; a buffer is infinite, as a mask is."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(int(np.prod(TASK.input_shape)), TASK.num_outputs)
+        self.register_buffer("mask", torch.full((2,), -torch.inf))
+
+    def forward(self, inputs):
+        return self.line(inputs.flatten(1))
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2])
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_training_that_diverges_says_so_and_saves_nothing_of_it(tmp_path, optimiser, micro_batches):
+    told, file = [], tmp_path / "c.pt"
+    recipe = Recipe(horizon=4, learning_rate=0.01, batch_size=8, optimiser=optimiser, micro_batches=micro_batches)
+    train(Scaled(), TASK, recipe, epochs=1, seed=0, checkpoint=file)
+    before = file.read_bytes()
+    network = Scaled()
+    wild = replace(recipe, learning_rate=1e38, clip=torch.inf)
+    with pytest.raises(DivergenceError) as caught:
+        train(network, TASK, wild, epochs=4, seed=0, checkpoint=file, tell=told.append)
+    assert re.fullmatch(
+        r"The training diverged: in epoch [23] (the loss became (nan|inf)|'line\.(weight|bias)' became no finite "
+        r"number), at a learning rate of [0-9.e+]+\. Lower it\.",
+        str(caught.value),
+    )
+    assert isinstance(caught.value, ScoringError)
+    assert len(told) <= 2
+    assert file.read_bytes() == before or len(told) == 2
+
+
+def test_weights_that_are_no_numbers_are_found_though_no_loss_was(tmp_path):
+    network = Scaled()
+    recipe = Recipe(horizon=1, learning_rate=0.01, batch_size=1000)
+    network.line.weight.register_hook(lambda gradient: gradient * torch.nan)  # the one step of the epoch
+    file = tmp_path / "c.pt"
+    with pytest.raises(DivergenceError, match=r"in epoch 1 'line\.(weight|bias)' became no finite number"):
+        train(network, TASK, recipe, epochs=1, seed=0, checkpoint=file)
+    assert not file.exists()
+
+
+def test_an_infinite_buffer_is_no_divergence():
+    train(Scaled(), TASK, Recipe(horizon=1, learning_rate=0.01), epochs=1, seed=0)
+
+
+def test_outputs_of_nan_are_a_failure_and_not_an_accuracy_of_nothing():
+    def forward(inputs):
+        outputs = torch.zeros(len(inputs), TASK.num_outputs)
+        outputs[0, 0] = torch.nan
+        return outputs
+
+    with pytest.raises(ScoringError, match=r"^the network puts out NaN on the split 'test', so that its metric there"):
+        evaluate(forward, TASK, "test")
+    outputs = {"broken": forward, "whole": lambda inputs: torch.zeros(len(inputs), TASK.num_outputs)}
+    found = evaluate_each(lambda inputs: ((key, f(inputs)) for key, f in outputs.items()), TASK, "test")
+    assert math.isnan(found["broken"])
+    assert 0 <= found["whole"] <= 100

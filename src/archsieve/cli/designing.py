@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from archsieve import console
@@ -26,7 +27,8 @@ from archsieve.cli.options import (
 )
 from archsieve.config import find_plan, load_plan, make
 from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
-from archsieve.errors import ArchsieveError, SettingError
+from archsieve.errors import SettingError
+from archsieve.estimator import fingerprint
 from archsieve.files import replace_file, writing
 from archsieve.pilot import CODES, read_pilot
 from archsieve.plan import forecast, unit
@@ -125,7 +127,7 @@ def design_funnel(
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
         named = [make("estimator", name, plugins) for name in proxy or []]
-        candidates = list(dict.fromkeys([*(stage.estimator for stage in plan.stages), *named]))
+        candidates = list({fingerprint(e): e for e in [*(stage.estimator for stage in plan.stages), *named]}.values())
         session = stack.enter_context(
             Session(
                 run or stack.enter_context(tempfile.TemporaryDirectory()),
@@ -145,8 +147,12 @@ def design_funnel(
             values = _truth(session, plan.final, archs, truth, benchmark)
             if epoch_seconds is None and prices.final:  # 0 where nothing was trained
                 epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None
+            archs, values = _with_truth(archs, values)
         most = _network_epochs(amount, epoch_seconds) if amount is not None and is_hours else amount
-        found = design(session.scores(candidates, archs), values, prices, delta=delta, budget=most)
+        scores = session.scores(candidates, archs)
+        for candidate, column in zip(candidates, scores.T, strict=True):
+            session.require_scores(candidate, archs, column)
+        found = design(scores, values, prices, delta=delta, budget=most)
         designed = replace(
             plan_of(found.chosen, candidates, plan.final, session, plan.pool), stands_for=plan.stands_for
         )
@@ -162,24 +168,34 @@ def design_funnel(
 def _truth(
     session: Session, final: Any, archs: Sequence[Architecture], column: str | None, benchmark: str | None
 ) -> Any:
-    """Return the truth a benchmark about the task records; where none is at hand and none was named, train."""
-    is_named = column is not None or benchmark is not None
-    try:
-        if is_named:
-            recipe: Any = find_benchmark(session.space, column, benchmark)
-            table = recipe.load()
-        else:
-            recipe, table = knowing_most(tables_about(session.space, session.task, []), archs) or (None, None)
-        if table is not None:
-            found = table.lookup(column or str(recipe.truth), archs)
-            caution = f" {caution_of(recipe)}".rstrip()
-            console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.{caution}")
-            return found
-    except ArchsieveError:
-        if is_named:
-            raise
+    """Return the truth a benchmark about the task records; where none is at hand and none was named, train.
+
+    Raises:
+        DataError: the file of a benchmark is here and cannot be read: it is not passed over, since training is dear.
+        EstimatorError: none of the pilot could be trained.
+    """
+    if column is not None or benchmark is not None:
+        recipe: Any = find_benchmark(session.space, column, benchmark)
+        table: Any = recipe.load()
+    else:
+        recipe, table = knowing_most(tables_about(session.space, session.task), archs) or (None, None)
+    if table is not None:
+        found = table.lookup(column or str(recipe.truth), archs)
+        caution = f" {caution_of(recipe)}".rstrip()
+        console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.{caution}")
+        return found
     console.note(f"No benchmark of this space and task is here: {len(archs)} networks are scored by {final.name}.")
-    return session.scores([final], archs)[:, 0]
+    trained = session.scores([final], archs)[:, 0]
+    session.require_scores(final, archs, trained)
+    return trained
+
+
+def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architecture], Any]:
+    """Return the networks with a truth: one whose training failed is left out, as an empty field of a file is."""
+    known = np.isfinite(values)
+    if not known.all():
+        console.note(f"Left out of the pilot, since they have no truth: {int((~known).sum())} networks.")
+    return [arch for arch, is_known in zip(archs, known.tolist(), strict=True) if is_known], values[known]
 
 
 def _amount(budget: str) -> tuple[float, bool]:

@@ -36,7 +36,7 @@ from archsieve.cli.options import (
     task_for,
 )
 from archsieve.config import make
-from archsieve.errors import require
+from archsieve.errors import EstimatorError, require
 from archsieve.judge import judge, judge_file
 from archsieve.limits import Limits
 from archsieve.registry import BENCHMARKS
@@ -105,12 +105,12 @@ def measure(
         stack.close()
         for note in cost_notes(estimators, the_space, [the_space.sample(np.random.default_rng(seed))], session.task):
             console.note(note)
-        if as_json:
-            console.out_json(found)
-            return
-        console.judgements(found)
-        if caution := caution_of(BENCHMARKS[found[0].benchmark]):
+        (console.out_json if as_json else console.judgements)(found)
+        if not as_json and (caution := caution_of(BENCHMARKS[found[0].benchmark])):
             console.out(caution)
+        if blind := [j for j in found if j.failures == j.count]:
+            what = "; ".join(f"{j.estimator} ({j.first_failure})" for j in blind)
+            raise EstimatorError(f"None of {blind[0].count} codes could be scored by {what}.", session.tracebacks)
 
 
 def judge_scores(

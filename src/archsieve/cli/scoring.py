@@ -6,6 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from archsieve import console
@@ -25,6 +26,7 @@ from archsieve.cli.options import (
     task_for,
 )
 from archsieve.config import load_model, make, noise_task
+from archsieve.errors import EstimatorError
 from archsieve.registry import PROXIES
 from archsieve.session import Session
 from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
@@ -94,11 +96,13 @@ def _score(
     """Score and print a row an architecture; what could not be scored is said below."""
     stack.enter_context(session)
     found = session.scores(estimators, codes)
-    errors = {e.name: session.failures(e, codes) for e in estimators if hasattr(e, "version")}
+    errors = {e.name: session.failures(e, codes) for e in estimators}
+    is_mistake = bool(np.isnan(found).all() and session.tracebacks)  # nothing but errors that nobody foresaw
+    sentences = " ".join(session.explain(e, codes) for e in estimators) if is_mistake else ""
     stack.close()
-    describe = session.space.describe
+    describe, names = session.space.describe, [e.name for e in estimators]
     rows = [
-        {"architecture": describe(code), **dict(zip([e.name for e in estimators], row, strict=True))}
+        {"architecture": describe(code), **dict(zip(names, row, strict=True))}
         for code, row in zip(codes, found.tolist(), strict=True)
     ]
     if as_json:
@@ -109,4 +113,7 @@ def _score(
         console.note(note)
     for name, reasons in errors.items():
         for code, reason in reasons.items():
-            console.note(f"{name} could not score {describe(code)}: {reason}")
+            by_part = "" if np.isnan(found[codes.index(code), names.index(name)]) else "A part of "
+            console.note(f"{by_part}{name} could not score {describe(code)}: {reason}")
+    if is_mistake:
+        raise EstimatorError(sentences, session.tracebacks)

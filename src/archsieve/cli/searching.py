@@ -26,7 +26,7 @@ from archsieve.cli.options import (
     shared_by_all,
 )
 from archsieve.config import find_plan, load_plan
-from archsieve.errors import require
+from archsieve.errors import EstimatorError, require
 from archsieve.files import replace_file
 from archsieve.plan import Plan, estimators_of, forecast, unit
 from archsieve.report.as_files import write_run, write_study
@@ -51,6 +51,9 @@ def search(
     workers: Workers = 1,
     ray: OnRay = False,
     recompute: Recompute = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Score again what the folder says could not be scored.")
+    ] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep losses for TensorBoard.")] = False,
     plugin: Plugins = None,
     as_json: Json = False,
@@ -73,18 +76,22 @@ def search(
         if not recompute:
             offers_tables(device, chosen.space, chosen.seed)
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
+        shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
         if path.resolve() != (folder / PLAN_FILE).resolve():
             with replace_file(folder / PLAN_FILE) as copy:
                 shutil.copyfile(path, copy)
         result = run_plan(chosen, session, on_round=console.note_round, command=shlex.join(again))
         stack.close()
-        for note in cost_notes(estimators_of(chosen), chosen.space, [result.code], chosen.task):
+        for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
             console.note(note)
         if as_json:
             console.out_json(result)
         else:
             console.result(result, folder)
+        console.note_failures(result, folder, shlex.join(again))
+        if result.failure:
+            raise EstimatorError(result.failure, session.tracebacks)
 
 
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
@@ -133,7 +140,9 @@ def report(
             console.out("This run is not finished. Stored so far:")
         else:
             console.stages(found.result["stages"])
-            console.out(f"\nBest: {found.result['best']}\n")
+            console.out(f"\nBest: {found.result['best'] or 'none'}\n")
+            if found.result["failure"]:
+                console.out(f"{found.result['failure']}\n")
             if (truth := found.result["truth"]) and truth["caution"]:
                 console.out(f"The truth is {truth['column']} of {truth['benchmark']}. {truth['caution']}\n")
         if found.fates:

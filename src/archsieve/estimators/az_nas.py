@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from archsieve.errors import SettingError
 from archsieve.estimators.cost import MACS
 from archsieve.estimators.zero_cost import ZeroCost
 
@@ -35,6 +36,13 @@ class AZNAS:
     calibration: int | None = None
     name: ClassVar[str] = "az_nas"
     version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        for name in ("batch_size", "calibration"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise SettingError(f"`{name} >= 1` must hold, but got {name}={number}.")
 
     @property
     def parts(self) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.estimator import is_relative
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,14 +31,19 @@ class MeanRank:
     parts: tuple[Any, ...] = field(metadata={"catalogue": "estimator"})
     calibration: int | None = None
     name: ClassVar[str] = "mean_rank"
-    version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check the settings."""
+        """Check the settings; a list of parts cannot be hashed."""
+        object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
             raise SettingError("A mean rank needs at least one part, but got none.")
         if self.calibration is not None and self.calibration < 1:
             raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+
+    @property
+    def version(self) -> int:
+        """2 where a calibrated composite has a part that is relative to the pool, whose scores have changed."""
+        return 1 if self.calibration is None or not any(map(is_relative, self.parts)) else 2
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
         """Return the mean percentile ranks, shape (n,), of columns (n, k) among the reference (m, k)."""

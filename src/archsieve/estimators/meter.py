@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from archsieve.errors import ArchsieveError, ScoringError
+from archsieve.errors import ScoringError, ends_the_run
 from archsieve.estimators.prefixes import walk
 from archsieve.estimators.readings import check_outputs
 from archsieve.networks import draw_state
@@ -83,7 +83,7 @@ def score_chain(
             except ScoringError as error:
                 scores[arch] = str(error)
     except Exception as error:
-        if isinstance(error, ArchsieveError) and not isinstance(error, ScoringError):
+        if ends_the_run(error):
             raise
         return None  # alone, each path that fails says why
     return scores if draw_state(device) == before else None

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archsieve.errors import SettingError
+from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimator import Price
 from archsieve.estimators import paths
 from archsieve.estimators.distillation import Distilled
 from archsieve.estimators.prefixes import is_chain, walk
-from archsieve.evaluation import evaluate_each, first_items
+from archsieve.evaluation import evaluate_each, first_items, no_metric
 from archsieve.networks import as_inputs, build_supernet, laid_out
 from archsieve.randomness import generator
-from archsieve.recipe import Recipe
+from archsieve.recipe import Recipe, check_whole
 from archsieve.task import count_items
 from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
@@ -85,12 +85,11 @@ class OneShot:
         """Check the settings."""
         for name in ("epochs", "recalibration_batches", "scoring_items"):
             number = getattr(self, name)
-            if number is not None and number < 1:
-                raise SettingError(f"`{name} >= 1` must hold, but got {name}={number}.")
+            if number is not None:
+                check_whole(name, number, 1)
         if self.sampling not in ("uniform", "fair", "sandwich"):
             raise SettingError(f"`sampling` must be 'uniform', 'fair' or 'sandwich', but got {self.sampling!r}.")
-        if self.random_paths < 0:
-            raise SettingError(f"`random_paths >= 0` must hold, but got random_paths={self.random_paths}.")
+        check_whole("random_paths", self.random_paths, 0)
         if self.sampling != "sandwich" and (self.distillation or self.random_paths != OneShot.random_paths):
             raise SettingError(f"`random_paths` and `distillation` go with sampling='sandwich', not {self.sampling!r}.")
         if self.batch_norm not in ("batch", "recalibrated"):
@@ -122,6 +121,7 @@ class OneShot:
 
         Raises:
             SettingError: the space has no supernet, or cannot be sampled so.
+            DivergenceError: the training diverges.
         """
         self._sampler(ctx.space)
         if epochs_trained(self._file(ctx)) >= self.epochs:
@@ -163,6 +163,7 @@ class OneShot:
 
         Raises:
             SettingError: the supernet is not trained.
+            PartialScoringError: some paths put out NaN.
         """
         if not self._file(ctx).exists():
             raise SettingError(f"There is no trained supernet in {ctx.workdir}: call `fit` first.")
@@ -170,10 +171,15 @@ class OneShot:
         load_checkpoint(self._file(ctx), supernet)
         supernet = laid_out(supernet, ctx.device).eval()
         if self.batch_norm == "recalibrated":
-            return np.array([self._recalibrated(supernet, arch, ctx) for arch in archs])
-        use_batch_statistics(supernet)
-        found = self._evaluate(supernet, archs, ctx)
-        return np.array([found[arch] for arch in archs])
+            scores = np.array([self._recalibrated(supernet, arch, ctx) for arch in archs])
+        else:
+            use_batch_statistics(supernet)
+            found = self._evaluate(supernet, archs, ctx)
+            scores = np.array([found[arch] for arch in archs])
+        if np.isnan(scores).any():
+            reasons = {(int(i), 0): no_metric("validation") for i in np.flatnonzero(np.isnan(scores))}
+            raise PartialScoringError(scores, reasons)
+        return scores
 
     def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
         """Return what draws the paths of a step."""

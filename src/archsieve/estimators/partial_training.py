@@ -11,7 +11,7 @@ from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.evaluation import evaluate
 from archsieve.networks import build_network, laid_out
-from archsieve.recipe import Recipe
+from archsieve.recipe import Recipe, check_whole
 from archsieve.search import exact
 from archsieve.task import count_items
 from archsieve.training import train
@@ -65,8 +65,7 @@ class PartialTraining:
     def __post_init__(self) -> None:
         """Check the settings."""
         self._recipe()
-        if self.epochs < 0:
-            raise SettingError(f"`epochs >= 0` must hold, but got epochs={self.epochs}.")
+        check_whole("epochs", self.epochs, 0)
         if self.split not in ("validation", "test"):
             raise SettingError(f"`split` must be 'validation' or 'test', but got {self.split!r}.")
         if not 0 < self.fraction_of_data <= 1:
@@ -88,7 +87,11 @@ class PartialTraining:
         return replace(self, epochs=0, split="validation")
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the metric after `epochs` epochs, shape (n,), higher is better."""
+        """Return the metric after `epochs` epochs, shape (n,), higher is better.
+
+        Raises:
+            ScoringError: the training diverges, or the network puts out NaN.
+        """
         return np.array([self._train_and_evaluate(arch, ctx) for arch in archs])
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:

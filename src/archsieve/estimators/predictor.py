@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from archsieve.errors import RunFolderError, SettingError, UnknownNameError, require
-from archsieve.estimator import leaves_of, uses_device
+from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
+from archsieve.estimator import frozen, leaves_of, uses_device
 from archsieve.estimators.mean_rank import percentile_rank
 from archsieve.files import replace_file
 from archsieve.pool import draw_up_to
-from archsieve.randomness import derive_seed
+from archsieve.randomness import derive_seed, generator
+from archsieve.recipe import check_whole
 from archsieve.registry import near_miss
 from archsieve.space import one_hot
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from archsieve.space import Architecture, SearchSpace
 
 PASSED, FAILED = 2.0, -1.0
+_FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,11 @@ class Predictor:
 
     With `above` the model is a classifier and the score its probability that the teacher scores strictly above it, in
     [0, 1]; sampled architectures that did score 2, those that did not -1, so that what is known comes first and last.
-    Without, it is a regressor on the percentile rank of the teacher's scores in the sample, and what was sampled keeps
-    its own: this survives a sample in which hardly any passes. Where all of the sample passes, or none, a classifier
-    has nothing to tell apart and predicts the same for all.
+    Without, it is a regressor on the percentile rank of the teacher's scores in the sample: this survives a sample in
+    which hardly any passes. What was sampled is then predicted like all others, by a model taught on the nine tenths of
+    the sample that do not hold it: predictions shrink towards the mean, so that ranks as they are known would stand
+    above all of them. What the teacher could not score keeps the lowest rank. Where all of the sample passes, or none,
+    a classifier has nothing to tell apart and predicts the same for all.
 
     The defaults are the first stage of pipelines B and C of "Good Performance Estimation strategies are All You Need in
     NAS" (TPAMI 2025): a forest of 30 trees, taught by a vote on 200 architectures, codes as numbers. In one round, the
@@ -48,7 +53,7 @@ class Predictor:
         above: what the teacher's score must exceed; None to predict ranks.
         samples: architectures taught with, drawn by seed; all where the space holds fewer.
         rounds: 1, or more to teach in equal parts: the first at random, each later one on those of the pool that are
-            predicted best.
+            predicted best, ties in an order drawn by seed.
         model: name of a scikit-learn classifier or regressor; empty for a random forest.
         options: of the model, a mapping by name; a forest has 30 trees unless told.
         encoding: "integer" gives codes as numbers, or what the space says its features are; "one_hot" a feature an
@@ -63,17 +68,25 @@ class Predictor:
     options: tuple[tuple[str, Any], ...] = ()
     encoding: Literal["integer", "one_hot"] = "integer"
     name: ClassVar[str] = "predictor"
-    version: ClassVar[int] = 1
     chunk_size: ClassVar[int] = 100_000
 
     def __post_init__(self) -> None:
-        """Check the settings; a mapping, as plan files have it, cannot be hashed."""
-        object.__setattr__(self, "options", tuple(sorted(dict(self.options).items())))
+        """Check the settings; a mapping and lists, as plan files have them, cannot be hashed."""
+        object.__setattr__(self, "options", tuple(sorted(frozen(dict(self.options)).items())))
+        for name in ("samples", "rounds"):
+            check_whole(name, getattr(self, name))
+        if self.above is not None and not math.isfinite(self.above):
+            raise SettingError(f"`above` must be finite, but got above={self.above}.")
         if not 1 <= self.rounds <= self.samples:
             got = f"rounds={self.rounds}, samples={self.samples}"
             raise SettingError(f"`1 <= rounds <= samples` must hold, but got {got}.")
         if self.encoding not in ("integer", "one_hot"):
             raise SettingError(f"`encoding` must be 'integer' or 'one_hot', but got {self.encoding!r}.")
+
+    @property
+    def version(self) -> int:
+        """2 for regressors and for several rounds, whose scores have changed; 1 for a classifier taught at once."""
+        return 1 if self.above is not None and self.rounds == 1 else 2
 
     @property
     def learns_from_pool(self) -> bool:
@@ -102,6 +115,7 @@ class Predictor:
             MissingPackageError: scikit-learn is not installed.
             UnknownNameError: it has no such model.
             SettingError: the model has no such option.
+            ScoringError: the teacher could score none of the sample.
         """
         self._model(0)
         if self._file(ctx).exists():
@@ -109,13 +123,16 @@ class Predictor:
         part = self.samples // self.rounds
         known = draw_up_to(ctx.space, ctx.seed, self.samples - part * (self.rounds - 1))
         taught = scores([self.teacher], known)[:, 0]
-        for _ in range(1, self.rounds):
+        for turn in range(1, self.rounds):
             left = sorted(set(map(ctx.space.canonical, pool)) - set(known))  # in no order of the caller's
             if not left:
                 break
+            left = [left[i] for i in generator(ctx.seed, "sample", "predictor", turn).permutation(len(left))]
             order = np.argsort(-self._predict(known, taught, left, ctx), kind="stable")
             known = [*known, *(left[i] for i in order[:part])]
             taught = scores([self.teacher], known)[:, 0]
+        if np.isnan(taught).all():
+            raise ScoringError(f"the teacher {self.teacher.name!r} could score none of {len(known)} architectures")
         lesson = {"archs": known, "scores": [None if np.isnan(score) else float(score) for score in taught]}
         ctx.workdir.mkdir(parents=True, exist_ok=True)
         with replace_file(self._file(ctx)) as temporary:
@@ -142,22 +159,33 @@ class Predictor:
     def _predict(
         self, known: Sequence[Architecture], taught: Scores, archs: Sequence[Architecture], ctx: Context
     ) -> Scores:
-        """Return what the model makes of `archs`, and the truth of those it was taught."""
+        """Return what the model makes of `archs`; of those a classifier was taught, what is known."""
         features, wanted = self._features(ctx.space, known), self._features(ctx.space, archs)
-        model = self._model(derive_seed(ctx.seed, "init", "predictor") % 2**32)
+        seed = derive_seed(ctx.seed, "init", "predictor") % 2**32
         if self.above is None:
-            own = percentile_rank(taught, taught)
-            found = np.asarray(model.fit(features, own).predict(wanted), dtype=np.float64)
+            ranks = percentile_rank(taught, taught)
+            found = np.asarray(self._model(seed).fit(features, ranks).predict(wanted), dtype=np.float64)
+            own = np.where(np.isnan(taught), ranks, self._left_out(features, ranks, seed))
         else:
             passed = taught > self.above
             own = np.where(passed, PASSED, FAILED)
             if passed.all() or not passed.any():
                 found = np.full(len(archs), float(passed.all()))
             else:
-                found = np.asarray(model.fit(features, passed).predict_proba(wanted)[:, 1], dtype=np.float64)
+                model = self._model(seed).fit(features, passed)
+                found = np.asarray(model.predict_proba(wanted)[:, 1], dtype=np.float64)
         found = found.round(9)  # products of matrices round by how many rows they have
-        truths = dict(zip(known, own, strict=True))
+        truths = dict(zip(known, own.round(9), strict=True))
         return np.array([truths.get(ctx.space.canonical(a), found[i]) for i, a in enumerate(archs)], dtype=np.float64)
+
+    def _left_out(self, features: NDArray[np.float64], ranks: Scores, seed: int) -> Scores:
+        """Return what a model predicts of each of the sample, taught on the nine tenths that do not hold it."""
+        folds = generator(seed, "sample", "folds").permutation(len(ranks)) % min(_FOLDS, len(ranks))
+        found = ranks.copy()
+        for fold in range(folds.max() + 1 if len(ranks) > 1 else 0):
+            out = folds == fold
+            found[out] = self._model(seed).fit(features[~out], ranks[~out]).predict(features[out])
+        return found
 
     def _features(self, space: SearchSpace, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         if self.encoding == "one_hot":

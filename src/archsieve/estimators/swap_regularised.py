@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -41,8 +42,19 @@ class RegularisedSwap:
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        if self.mu is not None and not math.isfinite(self.mu):
+            raise SettingError(f"`mu` must be finite, but got mu={self.mu}.")
+        if self.calibration is not None and self.calibration < 1:
+            raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+        if self.batch_size < 1:
+            raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
         if self.sigma is not None and not self.sigma > 0:
             raise SettingError(f"`sigma > 0` must hold, but got sigma={self.sigma}.")
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether something is taken from the codes being scored."""
+        return self.calibration is None and (self.mu is None or self.sigma is None)
 
     @property
     def parts(self) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.estimator import is_relative
 from archsieve.search import exact
 
 if TYPE_CHECKING:
@@ -35,16 +36,21 @@ class Vote:
     quantile: float = 0.8
     calibration: int | None = None
     name: ClassVar[str] = "vote"
-    version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check the settings."""
+        """Check the settings; a list of parts cannot be hashed."""
+        object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
             raise SettingError("A vote needs at least one part, but got none.")
         if not 0 <= self.quantile < 1:
             raise SettingError(f"`0 <= quantile < 1` must hold, but got quantile={self.quantile}.")
         if self.calibration is not None and self.calibration < 1:
             raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+
+    @property
+    def version(self) -> int:
+        """2 where a calibrated composite has a part that is relative to the pool, whose scores have changed."""
+        return 1 if self.calibration is None or not any(map(is_relative, self.parts)) else 2
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
         """Return the votes, shape (n,), of columns (n, k) by the quantiles of the reference (m, k)."""

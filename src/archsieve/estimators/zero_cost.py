@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 import torch
 
-from archsieve.errors import ArchsieveError, PartialScoringError, ScoringError, SettingError, describe_error
-from archsieve.estimator import Price
+from archsieve.errors import PartialScoringError, ScoringError, SettingError, describe_error, ends_the_run
+from archsieve.estimator import Price, frozen
 from archsieve.estimators.computed_weights import copy_network, with_plain_weights
 from archsieve.estimators.meter import score_chain
 from archsieve.estimators.prefixes import holds_chains
@@ -63,7 +63,7 @@ class ZeroCost:
     def __post_init__(self) -> None:
         """Check the settings, and that the proxy exists and has the options."""
         # A default said aloud is no other setting; a mapping, as plan files have it, cannot be hashed.
-        object.__setattr__(self, "options", PROXIES[self.proxy].chosen(dict(self.options)))
+        object.__setattr__(self, "options", PROXIES[self.proxy].chosen(frozen(dict(self.options))))
         if self.batch_size < 1:
             raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
         if self.init not in ("shared", "per_architecture", "as_built"):
@@ -178,9 +178,9 @@ class _Networks:
                 return proxy(network, probe, **options)
         except ScoringError as error:
             return str(error)
-        except ArchsieveError:  # a setting, or a proxy that says less than it needs: wrong for every network
-            raise
         except Exception as error:
+            if ends_the_run(error):  # a setting, or a proxy that says less than it needs: wrong for every network
+                raise
             if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
                 torch.cuda.empty_cache()
             return describe_error(error)

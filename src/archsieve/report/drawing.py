@@ -77,11 +77,13 @@ def band(before: float, after: float) -> str:
 def widths(counts: Sequence[int]) -> list[tuple[float, float]]:
     """Return the funnel's width before and after each stage: logarithms of counts, as shares of the widest.
 
+    It ends in a point where a stage left none.
+
     >>> widths([100, 10, 1])
     [(1.0, 0.55), (0.55, 0.1)]
     """
     from math import log
 
     top = max(counts)
-    shares = [1.0 if top == 1 else round(0.1 + 0.9 * log(count) / log(top), 4) for count in counts]
+    shares = [1.0 if top == 1 else round(0.1 + 0.9 * log(count) / log(top), 4) if count else 0.0 for count in counts]
     return list(pairwise(shares))

@@ -116,6 +116,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = read_json(path)
+    _complete(found)
     if not _is_result(found):
         raise RunFolderError(
             f"The file {path} is no result of a search by this version: run the search again, which goes on from its "
@@ -124,11 +125,20 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
     return found  # type: ignore[no-any-return]
 
 
+def _complete(found: Any) -> None:
+    """Add what results of earlier versions, which were all of searches that found something, do not say."""
+    if isinstance(found, dict):
+        found.setdefault("failure", "")
+        for stage in found["stages"] if isinstance(found.get("stages"), list) else ():
+            if isinstance(stage, dict):
+                stage.setdefault("failed_parts", 0)
+
+
 def _is_result(found: Any) -> bool:
     if not _has_all(found, Result) or not isinstance(found["stages"], list):
         return False
-    parts = [(found["cost"], Cost), (found["picture"], Picture), (found["provenance"], Provenance)]
-    parts += [(found["truth"], Truth)] if found["truth"] is not None else []
+    parts = [(found["cost"], Cost), (found["provenance"], Provenance)]
+    parts += [(found[key], kind) for key, kind in (("truth", Truth), ("picture", Picture)) if found[key] is not None]
     return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in found["stages"])])
 
 

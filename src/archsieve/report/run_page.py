@@ -42,9 +42,9 @@ def run_page(folder: Path) -> Page:
         lead=_lead(result),
         cards=_cards(result),
         funnel=_funnel(result, run.fates),
-        winner=result["best"],
-        blocks=picture["blocks"],
-        cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()],
+        winner=result["best"] or "",
+        blocks=picture["blocks"] if picture else (),
+        cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()] if picture else (),
         charts=[[chart] for chart in run_charts(run, read_views(folder, result))],
         tables=_tables(run),
         made=[*made_by(result["provenance"], result["seed"]), *made],
@@ -54,7 +54,7 @@ def run_page(folder: Path) -> Page:
 
 def _lead(result: Mapping[str, Any]) -> str:
     truth, missing = result["truth"], result["truth_note"]
-    said = [f"The truth could not be looked up: {missing}"] if missing else []
+    said = [text for text in (result["failure"], missing and f"The truth could not be looked up: {missing}") if text]
     if truth and truth["caution"]:
         said.append(f"What is called the truth here is {truth['column']} of {truth['benchmark']}. {truth['caution']}")
     return " ".join(said)

@@ -50,11 +50,12 @@ def differential_evolution(
         cr: probability that a dimension is crossed, in [0, 1].
 
     Raises:
-        SettingError: a setting out of range, or a budget below the population.
+        SettingError: a setting out of range, a budget below the population, or `evaluate` asks a session for scores
+            that are relative to what else is scored.
         ArchitectureError: the space has nothing to draw.
     """
     _check(population, budget, f, cr)
-    history = History(evaluate)
+    history = History(evaluate, "Differential evolution")
     archs = [space.sample(rng) for _ in range(population)]
     points = np.array([_point(space, arch, rng) for arch in archs])
     scores = history.ask(archs)

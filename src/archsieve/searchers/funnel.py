@@ -31,7 +31,8 @@ def run_funnel(
 
     Survivors stay in the order of the pool from stage to stage: that order resolves ties everywhere, not what
     an earlier estimator thought. The funnel stops as soon as one architecture is left; of a pool of one,
-    nothing is scored.
+    nothing is scored. It stops without a best where a stage could score none of its candidates: nothing is known of
+    any of them then.
 
     Args:
         stages: what to score with and what to keep, in order.
@@ -46,19 +47,22 @@ def run_funnel(
         raise SettingError("A funnel needs at least one stage, but got none.")
     if not len(pool):
         raise SettingError("A funnel needs at least one architecture, but the pool is empty.")
-    left, best_score, rounds = list(pool), float("nan"), []
+    left, best, best_score, rounds = list(pool), pool[0], float("nan"), []
     for stage in stages:
         if len(left) == 1:
             break
         started = perf_counter()
         column = _column(scores, stage, left)
-        kept = stage.select(column)
+        has_failed = bool(np.isnan(column).all())
+        kept = stage.select(column)[: 0 if has_failed else None]
         rounds.append(record(stage.label, left, column, kept, perf_counter() - started))
-        best, best_score = left[kept[0]], float(column[kept[0]])
-        left = [left[i] for i in np.sort(kept)]
         if on_round is not None:
             on_round(rounds[-1])
-    return SearchResult(best if rounds else left[0], best_score, tuple(rounds))
+        if has_failed:
+            return SearchResult(None, float("nan"), tuple(rounds))
+        best, best_score = left[kept[0]], float(column[kept[0]])
+        left = [left[i] for i in np.sort(kept)]
+    return SearchResult(best, best_score, tuple(rounds))
 
 
 def _column(

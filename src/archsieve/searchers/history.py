@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.search import SearchResult, order_best_first, record
+from archsieve.search import SearchResult, comparing, order_best_first, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class History:
-    """Every architecture evaluated and its score, in order, duplicates included."""
+    """Every architecture evaluated and its score, in order, duplicates included.
+
+    Args:
+        evaluate: returns the scores (n,) of n architectures.
+        searcher: who compares the scores of one call with those of another; empty where there is one call only.
+    """
 
     evaluate: Evaluate
+    searcher: str = ""
     archs: list[Architecture] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
@@ -32,9 +38,11 @@ class History:
         """Return the scores of one batch, and remember them.
 
         Raises:
-            SettingError: `evaluate` returned something else than one score an architecture.
+            SettingError: `evaluate` returned something else than one score an architecture, or asks a session for
+                scores that cannot be compared.
         """
-        scores = np.asarray(self.evaluate(archs), dtype=np.float64)
+        with comparing(self.searcher):
+            scores = np.asarray(self.evaluate(archs), dtype=np.float64)
         if scores.shape != (len(archs),):
             raise SettingError(
                 f"`evaluate` must return one score an architecture, shape ({len(archs)},), "

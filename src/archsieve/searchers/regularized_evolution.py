@@ -42,14 +42,15 @@ def regularized_evolution(
         tournament: members that compete to be the parent.
 
     Raises:
-        SettingError: `1 <= tournament <= population <= budget` does not hold.
+        SettingError: `1 <= tournament <= population <= budget` does not hold, or `evaluate` asks a session for scores
+            that are relative to what else is scored.
         ArchitectureError: the space has nothing to draw, or nothing to mutate to.
     """
     if not 1 <= tournament <= population:
         got = f"tournament={tournament}, population={population}"
         raise SettingError(f"`1 <= tournament <= population` must hold, but got {got}.")
     check_budget(budget, population)
-    history = History(evaluate)
+    history = History(evaluate, "Regularized evolution")
     archs = [space.sample(rng) for _ in range(population)]
     alive = deque(zip(archs, history.ask(archs), strict=True))
     for _ in range(budget - population):

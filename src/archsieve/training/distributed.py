@@ -98,9 +98,11 @@ class Statistics:
         """Leave the mean over the parts; those that did not come, in an epoch's last batch, left all as it was."""
         if not self._taken:
             return
+        rest = self._parts - self._taken
         for buffer, before, total in zip(self._buffers, self._before, self._sums, strict=True):
             if buffer.is_floating_point():
-                buffer.copy_((total + (self._parts - self._taken) * before) / self._parts)
+                # 0 times an infinite buffer, as a mask has, is no number.
+                buffer.copy_((total + rest * before if rest else total) / self._parts)
             else:
                 buffer.copy_(total)
 

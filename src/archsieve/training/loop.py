@@ -19,6 +19,7 @@ from archsieve.randomness import derive_seed, generator
 from archsieve.training.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
 from archsieve.training.distributed import Statistics, World
+from archsieve.training.divergence import check_losses, check_weights, steps_between_checks
 from archsieve.training.interrupts import delayed_signals
 from archsieve.training.losses import loss_of
 from archsieve.training.optimiser import optimiser_of, rate_of, rates_of, set_rate
@@ -98,6 +99,7 @@ def train(
         SettingError: the task's loss knows no label smoothing, batches do not part evenly, or the network has no part
             that the recipe names.
         MissingPackageError: `log` is given, and tensorboard is not installed.
+        DivergenceError: the loss or a weight is no finite number any more. Nothing of that is saved.
     """
     trainer = trainer_of(network, task, recipe, seed=seed, device=device, forward=forward, world=world)
     trainer.checkpoint = checkpoint
@@ -160,6 +162,7 @@ class Trainer:
     inside: dict[str, Any] = field(default_factory=dict)
     losses: list[Tensor] = field(default_factory=list)  # of the steps of this epoch
     seconds: float = 0.0
+    is_checked: bool = True  # whether a training that diverges is stopped
 
     @property
     def parts(self) -> int:
@@ -182,8 +185,11 @@ class Trainer:
     def advance(self, most: int | None = None) -> bool:
         """Train one epoch, or the rest of it, and save; whether it was ended.
 
-        On a signal the place inside the epoch is saved, and the signal then takes its effect. So it is, without one,
-        after `most` steps.
+        Losses are looked at on the way, weights before they are saved. On a signal the place inside the epoch is saved,
+        and the signal then takes its effect. So it is, without one, after `most` steps.
+
+        Raises:
+            DivergenceError: the loss or a weight is no finite number any more.
         """
         epoch, begun = self.epochs, time.perf_counter()
         if not self.inside:
@@ -192,6 +198,7 @@ class Trainer:
         if self.recipe.drop_path or self.recipe.first_drop_path:
             set_drop_path(self.network, self.recipe.drop_path_at(epoch))
         choices = generator(self.seed, "sample", epoch)
+        every, checked = steps_between_checks(self.device), len(self.losses)
         with delayed_signals() as came, drawing(derive_seed(self.seed, "train", epoch), self.device):
             if self.inside:
                 choices.bit_generator.state = self.inside["choices"]
@@ -200,15 +207,18 @@ class Trainer:
             for step in self._steps():
                 set_rate(self.optimiser, self.rate(epoch, step.number - 1))
                 ends = self._take(step, choices, came)
+                if self.is_checked and step.number % every == 0:
+                    check_losses(self.losses[checked:], epoch + 1, rate_of(self.optimiser))
+                    checked = len(self.losses)
                 if ends or step.number == most:
                     place = {"steps": step.number, "choices": choices.bit_generator.state}
                     self.inside = {**place, "draws": draws_of(self.device)}
                     self.seconds = earlier + time.perf_counter() - begun
-                    self._save()
+                    self._save(epoch)
                     return False
             self.epochs, self.inside = epoch + 1, {}
             self.seconds = earlier + time.perf_counter() - begun
-            self._save()
+            self._save(epoch)
         return True
 
     def _steps(self) -> Iterator[Step]:
@@ -284,8 +294,12 @@ class Trainer:
         kind = torch.device(self.device).type
         return torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda")
 
-    def _save(self) -> None:
+    def _save(self, epoch: int) -> None:
+        """Save, unless the training diverged in this epoch, counted from 0."""
         self.world.average_statistics(self.network)
+        if self.is_checked:
+            check_losses(self.losses, epoch + 1, rate_of(self.optimiser))
+            check_weights(self.network, epoch + 1, rate_of(self.optimiser))
         if self.checkpoint and self.world.is_first:
             losses = torch.stack(self.losses).cpu() if self.losses else torch.empty(0)
             place = Place(self.epochs, self.inside, losses, self.seconds)

@@ -1,0 +1,64 @@
+"""What composites are made of: which scores their columns need, and the columns themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from archsieve.estimator import Composite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.estimator import Scores
+    from archsieve.space import Architecture
+
+
+class Combining(NamedTuple):
+    """How columns are made.
+
+    Attributes:
+        pool: the codes that are scored; what is relative to a pool is relative to these.
+        sample: returns the codes of a calibration.
+        scores: returns the scores (n,) of codes by an estimator that computes, and has learnt from the pool if it does.
+    """
+
+    pool: Sequence[Architecture]
+    sample: Callable[[int], Sequence[Architecture]]
+    scores: Callable[[Any, Sequence[Architecture]], Scores]
+
+    def needed(
+        self, estimator: Any, archs: Sequence[Architecture] | None = None
+    ) -> Iterator[tuple[Any, Sequence[Architecture]]]:
+        """Yield what computes, and the codes whose scores by it are needed: a composite's sample is among them."""
+        archs = self.pool if archs is None else archs
+        if not isinstance(estimator, Composite):
+            yield estimator, archs
+            return
+        for part in estimator.parts:
+            yield from self.needed(part, archs)
+            if estimator.calibration is not None:
+                yield from self.needed(part, self.sample(estimator.calibration))
+
+    def column(self, estimator: Any, archs: Sequence[Architecture] | None = None) -> Scores:
+        """Return the scores of the pool or of other codes, shape (n,); NaN for what no part could score.
+
+        A calibration sample is scored by the model that scores the pool, and by the same thresholds.
+        """
+        archs = self.pool if archs is None else archs
+        if not isinstance(estimator, Composite):
+            return self.scores(estimator, archs)
+        columns = self._columns(estimator, archs)
+        if estimator.calibration is not None:
+            reference = self._columns(estimator, self.sample(estimator.calibration))
+        else:
+            reference = columns if archs is self.pool else self._columns(estimator, self.pool)
+        found = np.array(estimator.combine(columns, reference), dtype=np.float64)
+        found[np.isnan(columns).all(axis=1)] = np.nan
+        return found
+
+    def _columns(self, composite: Composite, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        return np.stack([self.column(part, archs) for part in composite.parts], axis=1)

@@ -1,0 +1,50 @@
+"""A training that diverges: how it is told from one that goes on."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from archsieve.errors import DivergenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+_CHECKED_EVERY = 100  # steps, on a device that would have to be waited for after each
+
+
+def steps_between_checks(device: str) -> int:
+    """Return after how many steps losses are looked at."""
+    return 1 if torch.device(device).type == "cpu" else _CHECKED_EVERY
+
+
+def check_losses(losses: Sequence[Tensor], epoch: int, rate: float) -> None:
+    """Check that losses are finite numbers. `epoch`, from 1, and the learning rate are for the message.
+
+    Raises:
+        DivergenceError: one is not.
+    """
+    if losses and not bool(torch.stack([*losses]).isfinite().all()):
+        first = next(value for value in map(float, losses) if not math.isfinite(value))
+        raise _diverged(f"the loss became {first:g}", epoch, rate)
+
+
+def check_weights(network: nn.Module, epoch: int, rate: float) -> None:
+    """Check that weights are finite numbers, and no buffer is NaN: an infinite one may be meant, as a mask is.
+
+    Raises:
+        DivergenceError: it is not so.
+    """
+    weights = (name for name, p in network.named_parameters() if not bool(p.isfinite().all()))
+    buffers = (name for name, b in network.named_buffers() if bool(b.isnan().any()))
+    if (name := next(itertools.chain(weights, buffers), None)) is not None:
+        raise _diverged(f"{name!r} became no finite number", epoch, rate)
+
+
+def _diverged(what: str, epoch: int, rate: float) -> DivergenceError:
+    return DivergenceError(f"The training diverged: in epoch {epoch} {what}, at a learning rate of {rate:g}. Lower it.")
