@@ -158,7 +158,7 @@ CELL = "[(0, 1), (1, 4), (2, 3), (0, 4), (1, 5), (2, 4), (1, 0), (4, 1)]"
         ("[" * 10_000, "its brackets are nested too deep"),
         ("__import__('os').system('true')", "'.' is not part of one"),
         ("__import__('os')", "'__import__' is no Genotype"),
-        ("lambda: 0", "':' is not part of one"),
+        ("lambda: 0", "a genotype, or two lists of eight pairs, is needed"),
         ("٣" * 24, "is no architecture of darts"),
     ],
 )

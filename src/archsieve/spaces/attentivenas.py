@@ -11,6 +11,7 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.space import Picture, SearchSpace, check
 from archsieve.spaces.convolutions import halved
 from archsieve.spaces.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
+from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,11 +188,17 @@ class AttentiveNAS(SearchSpace):
         return "; ".join([str(resolution), *(" ".join(map(str, part)) for part in parts)])
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of what `describe` writes, or of the options' places with "-" between, as reports have them.
+        """Return the code of a text.
+
+        That is what `describe` writes, a dictionary with the keys resolution, width, depth, kernel_size and
+        expand_ratio as published configurations have it (also inside another one, and after names), or the options'
+        places with "-" between, as reports have them.
 
         Raises:
-            ArchitectureError: `text` is neither, or a number is no option of its decision.
+            ArchitectureError: `text` is none of these, or a number is no option of its decision.
         """
+        if "{" in text:
+            return self.of_values(self._configured(text), shortened(text))
         is_code = "-" in text
         words = text.strip().split("-") if is_code else text.replace(";", " ").replace(",", " ").split()
         if not all(word.isascii() and word.isdigit() for word in words):
@@ -201,6 +208,21 @@ class AttentiveNAS(SearchSpace):
             )
         numbers = tuple(map(int, words))
         return check(self, numbers, text) if is_code else self.of_values(numbers, text)
+
+    def _configured(self, text: str) -> list[int]:
+        """Return the chosen numbers of a dictionary; the resolution may be left out where there is only one."""
+        stages = len(self.depths)
+        counts = {
+            "resolution": 1,
+            "width": stages + 2,
+            **dict.fromkeys(("depth", "kernel_size", "expand_ratio"), stages),
+        }
+        try:
+            single = {"resolution": self.resolutions[0]} if len(self.resolutions) == 1 else {}
+            found = {**single, **read_configuration(text, counts, [key for key in counts if key not in single])}
+            return [number for key, count in counts.items() for number in whole_numbers(key, found[key], count)]
+        except ArchitectureError as error:
+            raise no_architecture(text, self.name, error) from error
 
     def picture(self, arch: Architecture) -> Picture:
         """Return stem, stages and head as blocks."""

@@ -91,9 +91,10 @@ class DARTS(SearchSpace):
         return genotype_text(cells_of(arch))
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of pairs as `describe` writes them, of a `Genotype(...)`, or of 24 digits.
+        """Return the code of pairs as `describe` writes them, of a genotype, or of 24 digits.
 
-        Pairs of a node, and nodes that are put out, may come in any order.
+        A genotype is `Genotype(...)`, or its fields as nested lists or as a dictionary; a name may stand before it, as
+        in `CELL = Genotype(...)`. Pairs of a node, and nodes that are put out, may come in any order.
 
         Raises:
             ArchitectureError: `text` is none of these.

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from archsieve.errors import ArchitectureError
 from archsieve.spaces.darts_cell import NODES, OPERATIONS, CellEdge, code_of, edges_of
+from archsieve.spaces.literals import Named, read_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-_TOKEN = re.compile(r"\s*(?:(?P<number>\d{1,6})|(?P<quoted>'\w*'|\"\w*\")|(?P<name>[A-Za-z_]\w*)|(?P<mark>[][(),=]))")
-_CLOSING = {"(": ")", "[": "]"}
-_DEEPEST = 4  # brackets in each other: genotype, cell, pair, and one to spare
+    from archsieve.spaces.literals import Value
+
 _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
-
-
-@dataclass(frozen=True)
-class Named:
-    """A word with its arguments, `word(1, key=2)`."""
-
-    word: str
-    arguments: tuple[Value, ...] = ()
-    keys: Mapping[str, Value] = field(default_factory=dict)
-
-
-Value: TypeAlias = "int | str | tuple[Value, ...] | Named"
 
 
 def compact(cells: Sequence[Sequence[int]]) -> str:
@@ -47,26 +34,40 @@ def genotype_text(cells: Sequence[Sequence[int]]) -> str:
 def read_cells(text: str) -> tuple[int, ...]:
     """Return the code, normal cell first, of a genotype or of a compact code; pairs of a node come in any order.
 
+    A genotype is `Genotype(...)`, the list of its fields (as JSON writes it) or a dictionary of them. The pairs of a
+    cell stand in one list, or in a list for each node. A name may stand before it, as in `CELL = Genotype(...)`.
+
     Raises:
-        ArchitectureError: `text` is neither, or no cells of this kind; says what is wrong.
+        ArchitectureError: `text` is none of these, or no cells of this kind; says what is wrong.
     """
-    value = _Reader(text).read()
-    if isinstance(value, Named):
-        cells = _fields(value)
-    elif isinstance(value, tuple) and len(value) == 2:
-        cells = value
-    else:
-        raise ArchitectureError("a genotype, or two lists of eight pairs, is needed")
+    values = read_values(text)
+    if len(values) > 1:
+        raise ArchitectureError(f"it holds {len(values)} architectures, but one is needed")
+    cells = _cells(values[0][1])
     return tuple(choice for name, cell in zip(("normal", "reduce"), cells, strict=True) for choice in _cell(name, cell))
 
 
-def _fields(value: Named) -> tuple[Value, Value]:
+def _cells(value: Value) -> tuple[Value, Value]:
+    """Return the two cells of any notation."""
+    match value:
+        case Named():
+            if value.word != "Genotype":
+                raise ArchitectureError(f"{value.word!r} is no Genotype")
+            return _fields(value.arguments, value.keys)
+        case Mapping():
+            return _fields((), value)
+        case (normal, reduction):
+            return normal, reduction
+        case tuple() if len(value) == len(_FIELDS):
+            return _fields(value, {})
+    raise ArchitectureError("a genotype, or two lists of eight pairs, is needed")
+
+
+def _fields(arguments: tuple[Value, ...], keys: Mapping[str, Value]) -> tuple[Value, Value]:
     """Return the two cells of a genotype, if each puts out all of its nodes."""
-    if value.word != "Genotype":
-        raise ArchitectureError(f"{value.word!r} is no Genotype")
-    if len(value.arguments) > len(_FIELDS) or not set(value.keys) <= set(_FIELDS):
+    if len(arguments) > len(_FIELDS) or not set(keys) <= set(_FIELDS):
         raise ArchitectureError(f"a genotype has the fields {', '.join(_FIELDS)} and no others")
-    found = {**dict(zip(_FIELDS, value.arguments, strict=False)), **value.keys}
+    found = {**dict(zip(_FIELDS, arguments, strict=False)), **keys}
     for name in ("normal", "reduce"):
         if name not in found:
             raise ArchitectureError(f"the genotype lacks its {name} cell")
@@ -90,7 +91,9 @@ def _nodes(value: Value) -> tuple[int, ...] | None:
 
 
 def _cell(name: str, value: Value) -> tuple[int, ...]:
-    """Return the twelve choices of eight pairs."""
+    """Return the twelve choices of eight pairs, in one list or in one for each node."""
+    if isinstance(value, tuple) and len(value) == len(NODES) and all(_is_node(node) for node in value):
+        value = tuple(pair for node in value if isinstance(node, tuple) for pair in node)
     if not isinstance(value, tuple) or len(value) != 2 * len(NODES):
         count = len(value) if isinstance(value, tuple) else "no"
         raise ArchitectureError(f"the {name} cell has {count} pairs, but needs {2 * len(NODES)}")
@@ -106,10 +109,14 @@ def _cell(name: str, value: Value) -> tuple[int, ...]:
     return code_of(edges)
 
 
+def _is_node(value: Value) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(pair, tuple) for pair in value)
+
+
 def _pair(name: str, value: Value) -> tuple[int, int]:
-    """Return (predecessor, operation) of a pair in numbers, or of ('operation', predecessor)."""
+    """Return (predecessor, operation) of a pair in numbers, or of an operation's name and a predecessor."""
     match value:
-        case (str(operation), int(source)):
+        case (str(operation), int(source)) | (int(source), str(operation)):
             if operation not in OPERATIONS:
                 known = ", ".join(OPERATIONS)
                 raise ArchitectureError(f"the {name} cell has the operation {operation!r}, which is none of {known}")
@@ -121,70 +128,3 @@ def _pair(name: str, value: Value) -> tuple[int, int]:
                 )
             return source, index
     raise ArchitectureError(f"a pair of the {name} cell is neither (node, number) nor ('operation', node)")
-
-
-class _Reader:
-    """Reads a value: a number, a quoted word, values in brackets, or a word with arguments."""
-
-    def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
-        self._ahead = next(self._tokens)
-
-    def read(self) -> Value:
-        """Return the one value of the text."""
-        value = self._value(0)
-        if self._ahead[0] != "end":
-            raise ArchitectureError(f"nothing is expected where {self._ahead[1]!r} stands")
-        return value
-
-    def _take(self) -> tuple[str, str]:
-        taken, self._ahead = self._ahead, next(self._tokens, ("end", ""))
-        return taken
-
-    def _value(self, depth: int) -> Value:
-        kind, token = self._take()
-        if depth > _DEEPEST:
-            raise ArchitectureError("its brackets are nested too deep")
-        if kind == "number":
-            return int(token)
-        if kind == "quoted":
-            return token[1:-1]
-        if kind == "name":
-            if self._ahead[1] != "(":
-                return Named(token)
-            self._take()
-            return Named(token, *self._items(")", depth))
-        if token in _CLOSING:
-            items, keys = self._items(_CLOSING[token], depth)
-            if not keys:
-                return items
-        raise ArchitectureError("it ends too early" if kind == "end" else f"{token!r} is not expected where it stands")
-
-    def _items(self, closing: str, depth: int) -> tuple[tuple[Value, ...], dict[str, Value]]:
-        """Return the values up to a bracket, and those with a key."""
-        items: list[Value] = []
-        keys: dict[str, Value] = {}
-        while self._ahead[1] != closing:
-            value = self._value(depth + 1)
-            if self._ahead[1] == "=" and isinstance(value, Named) and value.word not in keys:
-                self._take()
-                keys[value.word] = self._value(depth + 1)
-            else:
-                items.append(value)
-            if self._ahead[1] != closing and self._take()[1] != ",":
-                raise ArchitectureError(f"a comma or {closing!r} is missing")
-        self._take()
-        return tuple(items), keys
-
-
-def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (kind, token), at the end ("end", "")."""
-    text, place = text.rstrip(), 0
-    while place < len(text):
-        found = _TOKEN.match(text, place)
-        if found is None:
-            raise ArchitectureError(f"{text[place:].lstrip()[:1]!r} is not part of one")
-        kind = str(found.lastgroup)
-        yield kind, found[kind]
-        place = found.end()
-    yield "end", ""

@@ -30,6 +30,7 @@ KERNELS = {CONV1: 1, CONV3: 3}
 _NASLIB_EDGES = (0, 1, 3, 2, 4, 5)  # NASLib orders edges by source
 _NASLIB_OPERATIONS = (SKIP, NONE, CONV3, CONV1, POOL)
 _EDGE = re.compile(r"(\w+)~(\d)")
+_NUMBERS = re.compile(r"\s*(?P<bracket>[(\[])(?P<numbers>\s*[0-9]{1,9}(?:\s*,\s*[0-9]{1,9})*\s*,?\s*)[)\]]\s*")
 
 _Terms: TypeAlias = "tuple[tuple[object, ...], ...]"
 
@@ -84,22 +85,44 @@ class NASBench201(SearchSpace):
         return Picture(cells={"cell": tuple(edges)})
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of NAS-Bench-201's string, or of six digits.
+        """Return the code of NAS-Bench-201's string, of six digits, or of NASLib's tuple in round brackets.
 
         Raises:
-            ArchitectureError: `text` is neither.
+            ArchitectureError: `text` is none of these.
+
+        >>> NASBench201().parse("(2, 2, 0, 2, 3, 2)")
+        (3, 3, 3, 1, 2, 3)
         """
         if re.fullmatch("[0-9]-?" * len(EDGES), text.strip()) or re.fullmatch("[0-9]+", text.strip()):
             return check(self, tuple(map(int, text.strip().replace("-", ""))), text)
+        if numbers := _NUMBERS.fullmatch(text):
+            return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
         edges = _EDGE.findall(text)
         known = len(edges) == len(EDGES) and all(operation in OPERATIONS for operation, _ in edges)
         arch = tuple(OPERATIONS.index(operation) for operation, _ in edges) if known else ()
         if not known or self.describe(arch) != text.strip():
             raise ArchitectureError(
                 f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
-                f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}."
+                f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
+                f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
             )
         return arch
+
+    def _of_numbers(self, text: str, bracket: str, numbers: str) -> Architecture:
+        """Return the code of numbers in brackets; round ones are NASLib's, square ones could be either's."""
+        if bracket == "[":
+            raise ArchitectureError(
+                f"{text!r} does not say whose order of edges and operations it has: write NASLib's tuple in round "
+                f"brackets, or a code of this space as digits without brackets."
+            )
+        try:
+            return from_naslib([int(number) for number in numbers.replace(",", " ").split()])
+        except ArchitectureError as error:
+            raise ArchitectureError(
+                f"{text!r} is no architecture of {self.name}: numbers in round brackets are NASLib's tuple, which has "
+                f"six numbers in 0..4 (skip_connect, none, nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the "
+                f"order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2."
+            ) from error
 
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the first code, in lexicographic order, of the cells that are the same network.

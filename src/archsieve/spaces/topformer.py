@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.registry import near_miss
 from archsieve.space import Picture, SearchSpace, check
 from archsieve.spaces.topformer_layout import Layout, PyramidBlock, TransformerBlock, cost
+from archsieve.spaces.topformer_notation import code_of, fits, read_description, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +53,6 @@ _GROUPED = {
     "mlp_ratio": (16, 18, 20, 22, 24),  # tenths
     "transformer_depth": (1, 2),
 }
-_TENTHS = ("attn_ratio", "mlp_ratio")
-_PAIR = re.compile(r"(\w+)=([\d.]+(?:-[\d.]+)*)")
 
 
 class _Layouts(SearchSpace):
@@ -150,37 +148,29 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     def describe(self, arch: Architecture) -> str:
         """Return the values by the keys of the published configurations."""
-        return " ".join(f"{key}={'-'.join(_written(key, v) for v in vs)}" for key, vs in self.values(arch).items())
+        return " ".join(f"{key}={'-'.join(written(key, v) for v in vs)}" for key, vs in self.values(arch).items())
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of a description, or of 38 digits.
+        """Return the code of a description, of a dictionary as published configurations have it, or of 38 digits.
+
+        The dictionary may stand in another one, and after names.
 
         Raises:
-            ArchitectureError: `text` is neither, or a value is no option of the space.
+            ArchitectureError: `text` is none of these, or a value is no option of the space; says which family has it.
         """
-        if "=" not in text:
+        given = read_description(text, self.options, self.name)
+        if given is None:
             return super().parse(text)
-        given = dict(_PAIR.findall(text))
-        if " ".join(f"{key}={values}" for key, values in given.items()) != " ".join(text.split()):
-            raise ArchitectureError(f"{text!r} must be written as key=value-value..., once a key, with blanks between.")
-        code: list[int] = []
-        for key, places in self.options.items():
-            if key not in given:
-                raise ArchitectureError(f"{text!r} lacks {key}: {', '.join(self.options)} are needed.")
-            values = given.pop(key).split("-")
-            if len(values) != len(places):
-                raise ArchitectureError(f"{key} needs {len(places)} values, but got {len(values)} in {text!r}.")
-            for place, (value, options) in enumerate(zip(values, places, strict=True)):
-                written = [_written(key, option) for option in options]
-                if value not in written:
-                    raise ArchitectureError(f"{key}[{place}] must be one of {', '.join(written)}, but is {value!r}.")
-                if len(options) > 1:
-                    code.append(written.index(value))
-        if given:
+        try:
+            return check(self, code_of(given, self.options, text), text)
+        except ArchitectureError as error:
+            fitting = [name for name in FAMILIES if name != self.family and fits(given, TopFormer(name).options)]
+            if not fitting:
+                raise
             raise ArchitectureError(
-                f"There is no key {next(iter(given))!r}.{near_miss(next(iter(given)), self.options)}"
-            )
-        return check(self, code, text)
+                f"{error} It is an architecture of the family {fitting[0]!r}, and the family here is {self.family!r}: "
+                f"add --set space.family={fitting[0]}."
+            ) from error
 
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the first code, in lexicographic order, whose transformer has the same blocks in the same order.
@@ -260,10 +250,6 @@ class HandMadeTopFormers(_Layouts):
         )
         block = TransformerBlock(family.num_heads, key_dim=16, attn_tenths=20, mlp_tenths=20)
         return Layout(FIRST_WIDTH, stages, ((block,),) * GROUPS, family.fused, family.depthwise_head)
-
-
-def _written(key: str, value: int) -> str:
-    return f"{value // 10}.{value % 10}" if key in _TENTHS else str(value)
 
 
 def _cut(runs: list[tuple[tuple[int, ...], int]]) -> Iterator[Architecture]:

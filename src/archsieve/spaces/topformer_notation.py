@@ -1,0 +1,85 @@
+"""How TopFormers are written: as keys and values on one line, and as a published dictionary."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+from archsieve.errors import ArchitectureError
+from archsieve.registry import near_miss
+from archsieve.spaces.literals import no_architecture, numbers_of, read_configuration, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_Options: TypeAlias = "Mapping[str, tuple[tuple[int, ...], ...]]"  # of every key, at each of its places
+_Given: TypeAlias = "Mapping[str, list[str]]"  # of every key, the values as they are written
+
+_TENTHS = ("attn_ratio", "mlp_ratio")
+_PAIR = re.compile(r"(\w+)=([\d.]+(?:-[\d.]+)*)")
+
+
+def written(key: str, value: int) -> str:
+    """Return an option as notations have it: ratios, which options give in tenths, with a decimal."""
+    return f"{value // 10}.{value % 10}" if key in _TENTHS else str(value)
+
+
+def read_description(text: str, options: _Options, space: str) -> dict[str, list[str]] | None:
+    """Return the values by key, as they are written, of either notation; None if it is neither.
+
+    Raises:
+        ArchitectureError: it is one of them, with a mistake.
+    """
+    if "{" in text:
+        try:
+            found = read_configuration(text, options, list(options))
+            return {
+                key: [_number(key, value) for value in numbers_of(key, found[key], len(places))]
+                for key, places in options.items()
+            }
+        except ArchitectureError as error:
+            raise no_architecture(text, space, error) from error
+    if "=" not in text:
+        return None
+    given = dict(_PAIR.findall(text))
+    if " ".join(f"{key}={values}" for key, values in given.items()) != " ".join(text.split()):
+        raise ArchitectureError(f"{text!r} must be written as key=value-value..., once a key, with blanks between.")
+    return {key: values.split("-") for key, values in given.items()}
+
+
+def code_of(given: _Given, options: _Options, text: str) -> list[int]:
+    """Return, for every place with a choice, which option the value is; `text` is what messages show.
+
+    Raises:
+        ArchitectureError: a key is missing or unknown, or a value is no option.
+    """
+    code: list[int] = []
+    for key, places in options.items():
+        if key not in given:
+            raise ArchitectureError(f"{shortened(text)!r} lacks {key}: {', '.join(options)} are needed.")
+        values = given[key]
+        if len(values) != len(places):
+            raise ArchitectureError(f"{key} needs {len(places)} values, but got {len(values)} in {shortened(text)!r}.")
+        for place, (value, known) in enumerate(zip(values, places, strict=True)):
+            names = [written(key, option) for option in known]
+            if value not in names:
+                raise ArchitectureError(f"{key}[{place}] must be one of {', '.join(names)}, but is {value!r}.")
+            if len(names) > 1:
+                code.append(names.index(value))
+    if unknown := [key for key in given if key not in options]:
+        raise ArchitectureError(f"There is no key {unknown[0]!r}.{near_miss(unknown[0], options)}")
+    return code
+
+
+def fits(given: _Given, options: _Options) -> bool:
+    """Whether all values are options."""
+    try:
+        code_of(given, options, "")
+    except ArchitectureError:
+        return False
+    return True
+
+
+def _number(key: str, value: float) -> str:
+    """Return a number as notations write the values of a key: ratios with a decimal, all else as it is."""
+    return str(float(value)) if key in _TENTHS else str(value)
