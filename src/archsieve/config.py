@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archsieve.changes import changed_plan
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
 from archsieve.estimator import frozen
 from archsieve.limits import Limits, Within
@@ -58,23 +59,34 @@ def find_plan(name: str) -> Path:
     )
 
 
-def load_plan(path: Path, plugins: Collection[str] = ()) -> Plan:
-    """Read a plan. `plugins` are the modules the user has named: only those may a plan name as "module:Name".
+def load_plan(path: Path, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
+    """Read a plan, and change settings of it as `archsieve.changes.changed_plan` says.
+
+    `plugins` are the modules the user has named: only those may a plan name as "module:Name".
 
     Raises:
         PlanError: it is no TOML, has an unknown or misspelt key, or a setting out of range.
         UnknownNameError: it names a space, task or estimator nobody registered.
     """
+    table = read_plan(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PlanError(f"The plan {path} cannot be read: {error}.") from error
-    try:
-        return plan_of(table, plugins)
+        return plan_of(changed_plan(table, changes), plugins)
     except UnknownNameError as error:
         raise UnknownNameError(f"In the plan {path}: {error}") from error
     except (ArchsieveError, TypeError, AttributeError) as error:
         raise PlanError(f"In the plan {path}: {error}") from error
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Return the table of a plan file.
+
+    Raises:
+        PlanError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanError(f"The plan {path} cannot be read: {error}.") from error
 
 
 def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:

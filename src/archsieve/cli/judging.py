@@ -19,6 +19,7 @@ from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     BASELINES,
     Bootstrap,
+    Changes,
     Device,
     Epsilon,
     Json,
@@ -32,7 +33,7 @@ from archsieve.cli.options import (
     Workers,
     load,
     shared_by_all,
-    space_of,
+    space_and_task,
     task_for,
 )
 from archsieve.config import make
@@ -60,6 +61,7 @@ def measure(
     epsilon: Epsilon = 0.1,
     bootstrap: Bootstrap = 0,
     task: TaskName = None,
+    change: Changes = None,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 1,
@@ -75,7 +77,7 @@ def measure(
     """
     with console.guarded(out, "the same command"), ExitStack() as stack:
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
-        the_space = space_of(space, benchmark, plugins)
+        the_space, chosen_task = space_and_task(space, task, change, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or []]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
         estimators += [make("estimator", n) for n in BASELINES if n not in {e.name for e in estimators}]
@@ -85,7 +87,7 @@ def measure(
             Session(
                 out or stack.enter_context(tempfile.TemporaryDirectory()),
                 the_space,
-                task_for(task, estimators, plugins, the_space, None if recompute else seed, benchmark, device),
+                task_for(chosen_task, estimators, plugins, the_space, None if recompute else seed, benchmark, device),
                 seed=seed,
                 device=device,
                 plugins=plugins,
@@ -145,7 +147,7 @@ def study(
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
         plugins, shared = load(plugin), shared_by_all(stack, workers, False)
-        the_space = space_of(space, benchmark, plugins)
+        the_space, _ = space_and_task(space, None, None, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
         if not proxy:  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_table(the_space, [e], seed)]

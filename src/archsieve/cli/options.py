@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -11,6 +12,7 @@ import typer
 from archsieve import console
 from archsieve.arithmetic import CPU, kind_of
 from archsieve.benchmark import task_of
+from archsieve.changes import apply_changes
 from archsieve.config import load_plugin, make
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.registry import BENCHMARKS
@@ -33,7 +35,17 @@ Recompute = Annotated[bool, typer.Option("--recompute", help="Compute also what 
 RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder to keep results in, and to go on from.")]
 Epsilon = Annotated[float, typer.Option(min=0, help="What lacks no more to the best is near it, in the truth's unit.")]
 Bootstrap = Annotated[int, typer.Option(min=0, help="Draw the codes anew so often, for intervals.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a setting of the space: NAME=VALUE, e.g. width=16; of the task: task.NAME=VALUE; may be repeated.",
+    ),
+]
 BASELINES = ("params", "macs", "chance")
+
+
+DEFAULT_TASK = "cifar10"
 
 
 def load(plugins: Sequence[str] | None) -> list[str]:
@@ -41,15 +53,27 @@ def load(plugins: Sequence[str] | None) -> list[str]:
     return [load_plugin(name) for name in plugins or []]
 
 
-def space_of(name: str, benchmark: str | None, plugins: Sequence[str]) -> SearchSpace:
-    """Return the named space, with the settings of the benchmark that is named, if it is about such a space."""
-    if benchmark is not None and (found := BENCHMARKS[benchmark].space).name == name:
-        return cast("SearchSpace", found)
-    return cast("SearchSpace", make("space", name, plugins))
+def space_and_task(
+    space: str, task: str | None, changes: Sequence[str] | None, plugins: Sequence[str], benchmark: str | None = None
+) -> tuple[SearchSpace, Any]:
+    """Return the named space, and the task as `task_for` takes it, both with the settings that `--set` changes.
+
+    Where a benchmark is named that is about such a space, the settings are those of the benchmark.
+    """
+    parts: dict[str, dict[str, Any]] = {"space": {}, "task": {}}
+    apply_changes(parts, changes or (), own="space")
+    the_space = cast("SearchSpace", make("space", {"name": space, **parts["space"]}, plugins))
+    if benchmark is not None and (found := BENCHMARKS[benchmark].space).name == space:
+        changed: Any = found
+        the_space = replace(changed, **{name: getattr(the_space, name) for name in parts["space"]})
+    if not parts["task"]:
+        return the_space, task
+    default = DEFAULT_TASK if benchmark is None else BENCHMARKS[benchmark].task
+    return the_space, {"name": task or default, **parts["task"]}
 
 
 def task_for(
-    name: str | None,
+    name: str | dict[str, Any] | None,
     estimators: Sequence[Any],
     plugins: Sequence[str],
     space: SearchSpace | None = None,
@@ -67,7 +91,7 @@ def task_for(
         return make("task", name, plugins)
     if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
         return task_of(BENCHMARKS[benchmark])
-    task = make("task", "cifar10")
+    task = make("task", DEFAULT_TASK)
     if task.is_present():
         return task
     if space is not None and seed is not None:

@@ -12,6 +12,7 @@ import typer
 from archsieve import console
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
+    Changes,
     Device,
     Json,
     OnRay,
@@ -23,6 +24,7 @@ from archsieve.cli.options import (
     Workers,
     load,
     shared_by_all,
+    space_and_task,
     task_for,
 )
 from archsieve.config import load_model, make, noise_task
@@ -42,6 +44,7 @@ def score(
     archs: Annotated[list[str], typer.Argument(help="Architectures in the space's notation.")],
     proxy: Proxies = None,
     task: TaskName = None,
+    change: Changes = None,
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 1,
@@ -54,10 +57,10 @@ def score(
     with console.guarded(), ExitStack() as stack:
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
         estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
-        the_space = make("space", space, plugins)
+        the_space, chosen_task = space_and_task(space, task, change, plugins)
         codes = [the_space.parse(text) for text in archs]
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        the_task = task_for(task, estimators, plugins, the_space, None if recompute else seed, device=device)
+        the_task = task_for(chosen_task, estimators, plugins, the_space, None if recompute else seed, device=device)
         session = Session(folder, the_space, the_task, seed=seed, device=device, plugins=plugins, **shared)
         _score(stack, session, estimators, codes, as_json)
 

@@ -7,11 +7,13 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import tomli_w
 import typer
 
 from archsieve import console
+from archsieve.changes import changed_plan
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     Device,
@@ -25,7 +27,7 @@ from archsieve.cli.options import (
     offers_tables,
     shared_by_all,
 )
-from archsieve.config import find_plan, load_plan
+from archsieve.config import find_plan, load_plan, read_plan
 from archsieve.errors import EstimatorError, require
 from archsieve.files import replace_file
 from archsieve.plan import Plan, estimators_of, forecast, unit
@@ -39,10 +41,21 @@ from archsieve.session import Session
 from archsieve.study import STUDY_FILE
 from archsieve.timing import hours_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def search(
     plan: Annotated[str, typer.Argument(help="A plan file, or the name of a shipped plan.")],
     out: RunFolder = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Change the plan: NAME=VALUE of its space, e.g. width=16; seed=VALUE; task.NAME=VALUE, "
+            "limits.NAME=VALUE; may be repeated.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs, and stop.")
     ] = False,
@@ -64,11 +77,12 @@ def search(
     again += [] if device == "cpu" else ["--device", device]
     again += [] if workers == 1 else ["--workers", str(workers)]
     again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard
+    again += [word for text in change or [] for word in ("--set", text)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
         path = find_plan(plan)
-        chosen = load_plan(path, plugins)
+        chosen = load_plan(path, plugins, change or ())
         if dry_run:
             _say_forecast(chosen, device, workers, not no_timing, as_json)
             return
@@ -78,9 +92,7 @@ def search(
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
         shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
-        if path.resolve() != (folder / PLAN_FILE).resolve():
-            with replace_file(folder / PLAN_FILE) as copy:
-                shutil.copyfile(path, copy)
+        _keep_plan(path, folder, change or ())
         result = run_plan(chosen, session, on_round=console.note_round, command=shlex.join(again))
         stack.close()
         for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
@@ -92,6 +104,18 @@ def search(
         console.note_failures(result, folder, shlex.join(again))
         if result.failure:
             raise EstimatorError(result.failure, session.tracebacks)
+
+
+def _keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
+    """Keep the plan in the run folder, as it was changed."""
+    if not changes and path.resolve() == (folder / PLAN_FILE).resolve():
+        return
+    text = tomli_w.dumps(changed_plan(read_plan(path), changes)) if changes else ""
+    with replace_file(folder / PLAN_FILE) as copy:
+        if changes:
+            copy.write_text(f"# {path.name}, changed: {'; '.join(changes)}\n{text}", encoding="utf-8")
+        else:
+            shutil.copyfile(path, copy)
 
 
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:

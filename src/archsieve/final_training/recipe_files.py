@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archsieve.changes import apply_changes
 from archsieve.config import make, settings_of
 from archsieve.errors import ArchsieveError, PlanError, UnknownNameError
 from archsieve.recipe import Recipe
-from archsieve.registry import near_miss
+from archsieve.registry import SPACES, near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -106,8 +107,7 @@ def training_of(
         parts = {kind: _part(table.pop(kind, {}), kind) for kind in _TABLES}
         notes = [_take(parts, "space", space), _take(parts, "task", task or parts["task"].get("name"))]
         _check_keys(table, "the recipe")
-        for change in changes:
-            _change(table, parts, change)
+        _change(table, parts, changes)
         texts = {key: str(table.pop(key, "")) for key in _TEXTS}
         if _EPOCHS not in table:
             raise PlanError(f"it needs the setting {_EPOCHS!r}.")
@@ -149,25 +149,18 @@ def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
     )
 
 
-def _change(table: dict[str, Any], parts: Mapping[str, dict[str, Any]], change: str) -> None:
-    """Set what "key=value" says."""
-    key, equals, text = (part.strip() for part in change.partition("="))
-    if not (key and equals and text):
-        raise PlanError(f"a change is written as key=value, e.g. epochs=10 or task.cutout=8, but got {change!r}.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # text without quotation marks, which a shell takes away
-    kind, dot, name = key.partition(".")
-    if dot and kind in parts:
-        parts[kind][name] = value
-        return
-    _check_keys({key: value}, "the recipe")
-    table[key] = value
+def _change(table: dict[str, Any], parts: Mapping[str, dict[str, Any]], changes: Sequence[str]) -> None:
+    """Set what the changes say, of the recipe or of a part."""
+    own: dict[str, Any] = {}
+    apply_changes({**parts, "recipe": own}, changes, own="recipe")
+    known = [SPACES[name] for name in SPACES if name == parts["space"].get("name")]
+    settings = [f"space.{f.name}" for space in known if is_dataclass(space) for f in fields(space)]
+    _check_keys(own, "the recipe", settings)
+    table |= own
 
 
-def _check_keys(table: Mapping[str, Any], where: str) -> None:
+def _check_keys(table: Mapping[str, Any], where: str, others: Sequence[str] = ()) -> None:
     known = [*_TEXTS, *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
     for key in table:
         if key not in known:
-            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*known, *_TABLES])}")
+            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*known, *_TABLES, *others])}")

@@ -1,0 +1,71 @@
+"""Settings that a command line changes: `NAME=VALUE`, or `space.NAME=VALUE` and the like for a named part."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+_PARTS = ("space", "task", "limits", "stands_for")  # of a plan, those whose settings can be changed
+_PLAIN = ("seed", "title")
+
+
+def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], own: str) -> None:
+    """Set in the tables of `parts` what the changes say.
+
+    A value is written as in TOML; text needs no quotation marks, which a shell takes away.
+
+    Args:
+        parts: tables by the name that stands before the dot.
+        changes: "NAME=VALUE" or "PART.NAME=VALUE".
+        own: the part whose settings need no name before them.
+
+    Raises:
+        PlanError: a change is written otherwise.
+
+    >>> parts = {"space": {"name": "topformer"}, "task": {}}
+    >>> apply_changes(parts, ["family=tiny", "task.images=[1, 2]"], "space")
+    >>> parts
+    {'space': {'name': 'topformer', 'family': 'tiny'}, 'task': {'images': [1, 2]}}
+    """
+    for change in changes:
+        key, equals, text = (part.strip() for part in change.partition("="))
+        if not (key and equals and text):
+            example = "epochs=10 or task.cutout=8" if own == "recipe" else "width=16 or task.images=100"
+            raise PlanError(f"a change is written as key=value, e.g. {example}, but got {change!r}.")
+        part, dot, name = key.partition(".")
+        if not (dot and part in parts):
+            part, name = own, key
+        parts[part][name] = _value(text)
+
+
+def changed_plan(table: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Return the table of a plan with changes: of its space ("width=16"), of other parts ("task.images=9"), or its seed.
+
+    Raises:
+        PlanError: a change is not written so.
+    """
+    changed = dict(table)
+    parts = {"limits": {}} | {key: _table(table[key]) for key in _PARTS if key in table}
+    if "space" not in parts:
+        return changed  # who reads it says that the space is missing
+    of_plan = [change for change in changes if change.partition("=")[0].strip() in _PLAIN]
+    apply_changes({"plan": changed}, of_plan, own="plan")
+    apply_changes(parts, [change for change in changes if change not in of_plan], own="space")
+    return {**changed, **{key: part for key, part in parts.items() if part != _table(table.get(key, {}))}}
+
+
+def _table(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, dict) else value
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
