@@ -45,7 +45,7 @@ def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], o
 
 
 def changed_plan(table: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Return the table of a plan with changes: of its space ("width=16"), of other parts ("task.images=9"), or its seed.
+    """Return the table of a plan with changes: of its space ("width=16"), of a part ("task.images=9"), or its seed.
 
     Raises:
         PlanError: a change is not written so.

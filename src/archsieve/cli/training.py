@@ -13,6 +13,7 @@ import typer
 from archsieve import console
 from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
 from archsieve.errors import SettingError, require
+from archsieve.final_training.from_run import found_by
 from archsieve.final_training.recipe_files import recipe_for, training_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
 
 
 def train(
-    space: Annotated[str, typer.Argument(help="Name of the space.")],
-    arch: Annotated[str, typer.Argument(help="Architecture in the space's notation.")],
+    space: Annotated[str, typer.Argument(help="Name of the space, or folder of a finished search.")],
+    arch: Annotated[
+        str | None, typer.Argument(help="Architecture in the space's notation; none for the folder of a search.")
+    ] = None,
+    rank: Annotated[
+        int | None,
+        typer.Option(min=1, help="Which architecture of a search: 1 is the winner, k the k-th of its last stage."),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +68,7 @@ def train(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Train an architecture by a recipe; started again, it goes on from what its folder holds.
+    """Train an architecture, or what a search found, by a recipe; started again, it goes on from its folder.
 
     Several GPUs: torchrun --nproc-per-node N -m archsieve train ...
     """
@@ -71,6 +78,10 @@ def train(
         require("torch", "torch")
         from archsieve.final_training.run import Start
 
+        if arch is None:
+            space, arch, task, changes = _found(space, rank, recipe, task, changes, load(plugin))
+        elif rank is not None:
+            raise SettingError("--rank chooses an architecture of a search: give its folder, and no architecture.")
         training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=load(plugin))
         code = training.space.parse(arch)
         if init is None and (init_partial or init_prefix):
@@ -92,6 +103,21 @@ def train(
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(folder, shlex.join(again)):
         _train(training, code, folder, start, device, tensorboard, shlex.join(again), as_json)
+
+
+def _found(
+    folder: str, rank: int | None, recipe: str | None, task: str | None, changes: list[str], plugins: list[str]
+) -> tuple[str, str, str | None, list[str]]:
+    """Return space, architecture, task and settings of what a search found; changes go after those."""
+    if rank is None and not Path(folder).is_dir():
+        raise typer.BadParameter(
+            f"Name an architecture of the space {folder}, or give the folder of a finished search and no space.",
+            param_hint="ARCH",
+        )
+    found = found_by(Path(folder), rank or 1, recipe, task, plugins)
+    if int(os.environ.get("RANK", "0")) == 0:
+        console.note(found.note)
+    return found.space, found.arch, found.task, [*found.changes, *changes]
 
 
 def _say_notes(training: Training, init: Path | None) -> None:

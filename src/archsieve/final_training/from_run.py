@@ -1,0 +1,133 @@
+"""What a finished search found, as what `archsieve train` is asked for: space, architecture, task and settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.config import make, read_plan
+from archsieve.errors import ArchsieveError, RunFolderError
+from archsieve.final_training.recipe_files import read_recipe, recipe_for
+from archsieve.run_folder import PLAN_FILE, RESULT_FILE, read_json, read_rounds
+from archsieve.search import order_best_first
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from archsieve.space import Architecture, SearchSpace
+
+
+@dataclass(frozen=True)
+class Found:
+    """An architecture of a run and what it is trained as.
+
+    Attributes:
+        space: name of the space.
+        arch: the architecture in its notation.
+        task: name of the task; None for the recipe's.
+        changes: settings of space and task, as "space.width=16".
+        note: a sentence that says so.
+    """
+
+    space: str
+    arch: str
+    task: str | None
+    changes: tuple[str, ...]
+    note: str
+
+
+def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plugins: Collection[str] = ()) -> Found:
+    """Return the architecture of a rank in the last round of a run, the winner being the first, and its settings.
+
+    The space has the run's settings. Where the recipe has others of the same space it keeps them, as long as the
+    architecture stays the same: cells are searched in small networks and trained in large ones. The task is that which
+    the search was for, with the run's settings where the recipe is about another task.
+
+    Args:
+        folder: of a finished run.
+        rank: 1 is the winner.
+        recipe: by which it is trained; None for the space's.
+        task: name of another task to train for.
+        plugins: modules that the plan may name.
+
+    Raises:
+        RunFolderError: the folder holds no finished run, or no architecture of this rank.
+    """
+    code = _code_of_rank(folder, rank)
+    table = _plan(folder)
+    settings = _named(table["space"])
+    searched = make("space", settings, plugins)
+    name = str(settings.pop("name"))
+    own = read_recipe(recipe or recipe_for(name))
+    kept = _kept(searched, code, settings, _named(own.get("space", {})), plugins)
+    changes = [f"space.{key}={json.dumps(settings[key])}" for key in kept]
+    arch, hint = searched.describe(code), ""
+    final = table.get("stands_for", table["task"])
+    if task is None and _named(final)["name"] != _named(own.get("task", {})).get("name"):
+        if getattr(make("task", final, plugins), "validation_fraction", 0):
+            hint = " The validation part of the task is not trained on: --set task.validation_fraction=0 trains on all."
+        settings_of_task = _named(final)
+        task = str(settings_of_task.pop("name"))
+        changes += [f"task.{key}={json.dumps(value)}" for key, value in settings_of_task.items()]
+    if lost := [key for key in settings if key not in kept]:
+        hint = f" The recipe has its own {', '.join(lost)}: set them by --set space.KEY=VALUE.{hint}"
+    said = f" with {', '.join(changes)}" if changes else ""
+    return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{said}.{hint}")
+
+
+def _code_of_rank(folder: Path, rank: int) -> Architecture:
+    """Return the architecture of a rank in the last round."""
+    result = read_json(folder / RESULT_FILE)
+    if not isinstance(result, dict) or not {"code", "stages"} <= result.keys():
+        raise RunFolderError(f"The folder {folder} holds no search: give the folder of a finished `archsieve search`.")
+    if rank == 1 and result["code"] is not None:
+        return tuple(result["code"])
+    labels = [stage["label"] for stage in result["stages"]]
+    rounds, _ = read_rounds(folder, labels) if labels else ([], {})
+    archs, scores = (rounds[-1].archs, rounds[-1].scores) if rounds else (np.empty((0, 0), dtype=int), np.empty(0))
+    count = max(int(np.isfinite(scores).sum()), int(result["code"] is not None))
+    if rank > count:
+        last = f"the last stage, {labels[-1]!r}," if labels else "the search"
+        raise RunFolderError(f"There is no rank {rank} in {folder}: {last} has scores of {count} architectures.")
+    return tuple(archs[order_best_first(scores)[rank - 1]].tolist())
+
+
+def _plan(folder: Path) -> dict[str, Any]:
+    """Return the table of the plan that a search left in its folder."""
+    path = folder / PLAN_FILE
+    if not path.is_file():
+        raise RunFolderError(
+            f"There is no {path.name} in {folder}, so the settings of its space are unknown: give the space and the "
+            f"architecture by name."
+        )
+    table = read_plan(path)
+    if not {"space", "task"} <= table.keys():
+        raise RunFolderError(f"The file {path} names no space and task: put back the plan of the search.")
+    return table
+
+
+def _kept(
+    searched: SearchSpace,
+    code: Architecture,
+    settings: Mapping[str, Any],
+    own: Mapping[str, Any],
+    plugins: Collection[str],
+) -> list[str]:
+    """Return the settings of the run that stand; the others are the recipe's, if the architecture stays the same."""
+    if own.get("name") != searched.name:
+        return list(settings)
+    merged = make("space", {**settings, **own}, plugins)
+    text = searched.describe(code)
+    try:
+        is_same = merged.choices == searched.choices and merged.parse(text) == code and merged.describe(code) == text
+    except ArchsieveError:
+        is_same = False
+    return [key for key in settings if not (is_same and key in own)]
+
+
+def _named(value: Any) -> dict[str, Any]:
+    return {"name": value} if isinstance(value, str) else dict(value)
