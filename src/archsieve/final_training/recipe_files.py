@@ -144,8 +144,8 @@ def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
     if not left:
         return ""
     return (
-        f"The recipe's settings of the {kind} {own} ({', '.join(left)}) do not go for {name}, whose defaults stand "
-        f"where --set {kind}.KEY=VALUE sets nothing else."
+        f"The recipe's settings of the {kind} {own} ({', '.join(left)}) do not go for {name}: "
+        f"settings of its own are set by --set {kind}.KEY=VALUE."
     )
 
 
