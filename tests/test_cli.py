@@ -61,7 +61,8 @@ def test_list_of_one_kind():
 
 def test_score_prints_a_row_an_architecture():
     result = invoke("score", "nasbench-macro", "22212220", "00000000", "--proxy", "params", "--proxy", "macs")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
+    assert result.stderr == "Task: cifar10, the default of nasbench-macro: 3 x 32 x 32 to 10 outputs.\n"
     header, *rows = (line.split() for line in result.stdout.splitlines())
     assert header == ["architecture", "params", "macs"]
     assert [row[0] for row in rows] == ["22212220", "00000000"]
@@ -102,10 +103,12 @@ def test_score_says_that_it_scores_on_noise(monkeypatch, tmp_path):
     monkeypatch.setenv("ARCHSIEVE_CACHE", str(tmp_path))
     noisy = invoke("score", "nasbench-macro", "0" * 8, "--proxy", "grad_norm", "--seed", 9)  # no table has this seed
     assert noisy.exit_code == 0
-    assert (
-        noisy.stderr == "The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.\n"
+    assert noisy.stderr == (
+        "The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.\n"
+        "Task: cifar10, the default of nasbench-macro: 3 x 32 x 32 to 10 outputs, of noise.\n"
     )
-    assert invoke("score", "nasbench-macro", "0" * 8, "--proxy", "params").stderr == ""
+    costs = invoke("score", "nasbench-macro", "0" * 8, "--proxy", "params").stderr
+    assert costs == "Task: cifar10, the default of nasbench-macro: 3 x 32 x 32 to 10 outputs.\n"
 
 
 def test_a_search_prints_its_stages_and_its_result(plan, tmp_path):

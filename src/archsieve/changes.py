@@ -1,4 +1,4 @@
-"""Settings that a command line changes: `NAME=VALUE`, or `space.NAME=VALUE` and the like for a named part."""
+"""The tables of plan files, and settings that a command line changes: `NAME=VALUE`, or `PART.NAME=VALUE`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from archsieve.errors import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 
 _PARTS = ("space", "task", "limits", "stands_for")  # of a plan, those whose settings can be changed
@@ -42,6 +43,18 @@ def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], o
         if not (dot and part in parts):
             part, name = own, key
         parts[part][name] = _value(text)
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Return the table of a plan file.
+
+    Raises:
+        PlanError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanError(f"The plan {path} cannot be read: {error}.") from error
 
 
 def changed_plan(table: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:

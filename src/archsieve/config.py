@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import tomllib
 import traceback
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import partial
@@ -12,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.changes import changed_plan
+from archsieve.changes import changed_plan, read_plan
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
 from archsieve.estimator import frozen
 from archsieve.limits import Limits, Within
@@ -75,18 +74,6 @@ def load_plan(path: Path, plugins: Collection[str] = (), changes: Sequence[str] 
         raise UnknownNameError(f"In the plan {path}: {error}") from error
     except (ArchsieveError, TypeError, AttributeError) as error:
         raise PlanError(f"In the plan {path}: {error}") from error
-
-
-def read_plan(path: Path) -> dict[str, Any]:
-    """Return the table of a plan file.
-
-    Raises:
-        PlanError: it is no TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PlanError(f"The plan {path} cannot be read: {error}.") from error
 
 
 def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from archsieve.search import Round
     from archsieve.study import Study
 
+_LARGE = 1e6  # whole numbers from here on are cut by six digits
+_EXACT = 2.0**53  # floats up to here are whole numbers, if they look so
 _PLAIN_EVERY = 5.0  # seconds between two lines of one label where there is no terminal
 
 
@@ -50,8 +52,9 @@ def out_json(value: Any) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows below a header in aligned columns; numbers to the right."""
-    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
+    """Print rows below a header in aligned columns; numbers to the right, whole ones in full where one is large."""
+    grouped = [any(_is_large_count(row[i]) for row in rows) for i in range(len(header))]
+    cells = [list(header), *([_cell(value, g) for value, g in zip(row, grouped, strict=True)] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     numeric = [bool(rows) and all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
     for row in cells:
@@ -275,10 +278,19 @@ def _plain_progress(console: Console) -> Callable[[str, int, int], None]:
     return show
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, grouped: bool) -> str:
     if value is None:
         return "-"
+    if grouped and isinstance(value, int | float) and math.isfinite(value) and value == int(value):
+        return f"{value:,.0f}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _is_large_count(value: object) -> bool:
+    """Whether a value is a whole number that six digits would cut."""
+    if isinstance(value, int):
+        return abs(value) >= _LARGE
+    return isinstance(value, float) and value.is_integer() and _LARGE <= abs(value) < _EXACT
 
 
 def _plain(value: Any) -> Any:

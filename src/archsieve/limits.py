@@ -149,6 +149,11 @@ class Within(SearchSpace):
         """The space without limits."""
         return self.space.whole
 
+    @property
+    def default_task(self) -> str:
+        """That of the space."""
+        return self.space.default_task
+
     def identity(self) -> dict[str, Any]:
         """Return the space's identity, with the limits."""
         found = self.space.identity()

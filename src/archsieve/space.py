@@ -95,6 +95,11 @@ class SearchSpace(ABC):
         """
 
     @property
+    def default_task(self) -> str:
+        """Name of the task that its networks are for unless another is named: it gives the form that costs are of."""
+        return "cifar10"
+
+    @property
     def whole(self) -> SearchSpace:
         """The space this one is a part of, with the same codes: what benchmarks are about. Itself unless limited."""
         return self

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from archsieve.costs import CostName, notes_on
 from archsieve.errors import ArchsieveError
 from archsieve.estimator import leaves_of
 from archsieve.estimators.cost import Cost
+from archsieve.final_training.recipe_files import read_recipe, recipe_names
 from archsieve.limits import Within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
+
+_IN_TRAINING = ("auxiliary",)  # settings that change what is trained and not the network that is left
 
 
 def cost_notes(
@@ -30,6 +35,43 @@ def cost_notes(
             with suppress(ArchsieveError):  # one that cannot be built has no cost either, and its failure is told
                 notes |= dict.fromkeys(notes_on(space, [arch], task, name))
     return tuple(notes)
+
+
+def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpace) -> str:
+    """Return a sentence that says which task scores are of."""
+    meant = space.default_task if named is None else named if isinstance(named, str) else str(named["name"])
+    form = f"{' x '.join(map(str, task.input_shape))} to {task.num_outputs:,} outputs"
+    own = "" if named is not None else f", the default of {space.name}"
+    return f"Task: {meant}{own}: {form}{'' if task.name == meant else ', of noise'}."
+
+
+def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[Any]) -> str:
+    """Return a sentence on the network that `archsieve train` would build, where costs here are of another one.
+
+    What a user has set is meant so, and nothing is said of it.
+    """
+    recipes = [(name, dict(table)) for name in recipe_names() if (table := read_recipe(name).get("space", {}))]
+    fitting = [(name, table) for name, table in recipes if table.pop("name", "") == space.name]
+    if not fitting or not any(True for estimator in estimators for _ in _costs_of(estimator)):
+        return ""
+    of_task = [found for found in fitting if read_recipe(found[0]).get("task", {}).get("name") == task.name]
+    recipe, table = (of_task or fitting)[0]
+    known: Any = space
+    as_shipped = {f.name for f in fields(known) if f.name not in _IN_TRAINING and getattr(space, f.name) == f.default}
+    other = {key: value for key, value in table.items() if key in as_shipped and getattr(space, key) != value}
+    if not other:
+        return ""
+    here = ", ".join(f"{key}={_toml(getattr(space, key))}" for key in other)
+    there = ", ".join(f"{key}={_toml(value)}" for key, value in other.items())
+    change = " ".join(f"--set {key}={_toml(value)}" for key, value in other.items())
+    return (
+        f"Costs are of the {space.name} network with {here}; `archsieve train` by the recipe {recipe} builds the one "
+        f"with {there} ({change})."
+    )
+
+
+def _toml(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _costs_of(estimator: Any) -> Iterator[CostName]:

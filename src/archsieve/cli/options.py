@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import numpy as np
 import typer
 
 from archsieve import console
@@ -14,9 +15,14 @@ from archsieve.arithmetic import CPU, kind_of
 from archsieve.benchmark import task_of
 from archsieve.changes import apply_changes
 from archsieve.config import load_plugin, make
+from archsieve.errors import require
+from archsieve.estimator import leaves_of
+from archsieve.estimators.cost import Cost
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.registry import BENCHMARKS
 from archsieve.tables import Recorded, shipped, whole_table
+from archsieve.task import form_of
+from archsieve.tasks.form_only import FormOnly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +36,9 @@ Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to score in.")]
 OnRay = Annotated[bool, typer.Option("--ray", help="Score on Ray instead of local processes.")]
-TaskName = Annotated[str | None, typer.Option("--task", help="Name of the task. [default: cifar10, else noise]")]
+TaskName = Annotated[
+    str | None, typer.Option("--task", help="Name of the task. [default: the space's, else noise of its form]")
+]
 Recompute = Annotated[bool, typer.Option("--recompute", help="Compute also what the shipped score tables hold.")]
 RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder to keep results in, and to go on from.")]
 Epsilon = Annotated[float, typer.Option(min=0, help="What lacks no more to the best is near it, in the truth's unit.")]
@@ -45,7 +53,7 @@ Changes = Annotated[
 BASELINES = ("params", "macs", "chance")
 
 
-DEFAULT_TASK = "cifar10"
+_NOISE_VALUES = 16 * 3 * 224 * 224  # of a batch of noise in the form of large pictures, about
 
 
 def load(plugins: Sequence[str] | None) -> list[str]:
@@ -68,7 +76,7 @@ def space_and_task(
         the_space = replace(changed, **{name: getattr(the_space, name) for name in parts["space"]})
     if not parts["task"]:
         return the_space, task
-    default = DEFAULT_TASK if benchmark is None else BENCHMARKS[benchmark].task
+    default = the_space.default_task if benchmark is None else BENCHMARKS[benchmark].task
     return the_space, {"name": task or default, **parts["task"]}
 
 
@@ -81,27 +89,56 @@ def task_for(
     benchmark: str | None = None,
     device: str = CPU,
 ) -> Any:
-    """Return the named task, else that of the benchmark, else CIFAR-10 where its images are, else noise of that shape.
+    """Return the named task, else that of the benchmark, else the space's where its data are, else noise of its form.
 
-    Where shipped tables of this seed hold all the scores, and the device is the CPU, it is that of the table.
+    Where nothing but costs is asked for it is the task's form alone, which needs no data. Where shipped tables of this
+    seed hold all the scores, and the device is the CPU, it is that of the table.
     """
     if space is not None and seed is not None and not offers_tables(device, space, seed):
         seed = None
+    if benchmark is None and all(isinstance(leaf, Cost) for e in estimators for leaf in leaves_of(e)):
+        return FormOnly.of(make("task", name or (space.default_task if space else "cifar10"), plugins))
     if name is not None:
         return make("task", name, plugins)
     if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
         return task_of(BENCHMARKS[benchmark])
-    task = make("task", DEFAULT_TASK)
+    task = make("task", space.default_task if space else "cifar10", plugins)
+    if not hasattr(task, "is_present"):
+        return task
     if task.is_present():
         return task
     if space is not None and seed is not None:
         proxies = [e for e in estimators if hasattr(e, "needs")]
         if proxies and (table := whole_table(space, proxies, seed)):
-            console.note(f"The images of cifar10 are not here: these are the scores of the shipped table {table.name}.")
+            console.note(
+                f"The images of {task.name} are not here: these are the scores of the shipped table {table.name}."
+            )
             return Recorded(table.name)
     if any("data" in getattr(e, "needs", ()) for e in estimators):
-        console.note("The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.")
-    return make("task", "synthetic")
+        amount = "" if _is_small(task) else f"{_noise_items(task)} items of "
+        console.note(
+            f"The images of {task.name} are not here (see `archsieve data`): scoring on {amount}noise of their shape."
+        )
+    return _noise_of(task)
+
+
+def _noise_of(task: Any) -> Any:
+    """Return a task of the same form whose items are noise."""
+    if _is_small(task):
+        return make("task", "synthetic")
+    require("torch", "torch")
+    from archsieve.final_training.rehearsal import noise_like
+
+    return noise_like(task, _noise_items(task))
+
+
+def _is_small(task: Any) -> bool:
+    return form_of(make("task", "synthetic")) == form_of(task)
+
+
+def _noise_items(task: Any) -> int:
+    """Return how many items of noise a proxy looks at: fewer where they are large, for the sake of memory."""
+    return int(np.clip(_NOISE_VALUES // np.prod(task.input_shape), 8, 64))
 
 
 def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import numpy as np
 import typer
 
 from archsieve import console
-from archsieve.cli.notes import cost_notes
+from archsieve.cli.notes import cost_notes, other_network_note, task_note
 from archsieve.cli.options import (
     Changes,
     Device,
@@ -29,6 +30,7 @@ from archsieve.cli.options import (
 )
 from archsieve.config import load_model, make, noise_task
 from archsieve.errors import EstimatorError
+from archsieve.estimators.cost import Cost
 from archsieve.registry import PROXIES
 from archsieve.session import Session
 from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
@@ -62,6 +64,9 @@ def score(
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         the_task = task_for(chosen_task, estimators, plugins, the_space, None if recompute else seed, device=device)
         session = Session(folder, the_space, the_task, seed=seed, device=device, plugins=plugins, **shared)
+        console.note(task_note(the_task, chosen_task, the_space))
+        if note := other_network_note(the_space, the_task, estimators):
+            console.note(note)
         _score(stack, session, estimators, codes, as_json)
 
 
@@ -93,6 +98,11 @@ def score_model(
         _score(stack, session, estimators, [ONLY], as_json)
 
 
+def _score_of(estimator: Any, value: float) -> float:
+    """Return a score; a cost, which is a count, as a whole number."""
+    return int(value) if isinstance(estimator, Cost) and math.isfinite(value) else value
+
+
 def _score(
     stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
 ) -> None:
@@ -105,7 +115,7 @@ def _score(
     stack.close()
     describe, names = session.space.describe, [e.name for e in estimators]
     rows = [
-        {"architecture": describe(code), **dict(zip(names, row, strict=True))}
+        {"architecture": describe(code), **{e.name: _score_of(e, v) for e, v in zip(estimators, row, strict=True)}}
         for code, row in zip(codes, found.tolist(), strict=True)
     ]
     if as_json:

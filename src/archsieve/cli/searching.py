@@ -13,7 +13,7 @@ import tomli_w
 import typer
 
 from archsieve import console
-from archsieve.changes import changed_plan
+from archsieve.changes import changed_plan, read_plan
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     Device,
@@ -27,7 +27,7 @@ from archsieve.cli.options import (
     offers_tables,
     shared_by_all,
 )
-from archsieve.config import find_plan, load_plan, read_plan
+from archsieve.config import find_plan, load_plan
 from archsieve.errors import EstimatorError, require
 from archsieve.files import replace_file
 from archsieve.plan import Plan, estimators_of, forecast, unit

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.config import make, read_plan
+from archsieve.changes import read_plan
+from archsieve.config import make
 from archsieve.errors import ArchsieveError, RunFolderError
 from archsieve.final_training.recipe_files import read_recipe, recipe_for
 from archsieve.run_folder import PLAN_FILE, RESULT_FILE, read_json, read_rounds

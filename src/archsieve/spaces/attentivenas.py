@@ -120,6 +120,11 @@ class AttentiveNAS(SearchSpace):
         if are_even or are_uneven or not {1, 2} >= set(self.strides):
             raise SettingError(f"Kernels must be odd, widths multiples of 8 and strides 1 or 2, but got {self}.")
 
+    @property
+    def default_task(self) -> str:
+        """ImageNet, which the networks are published for."""
+        return "imagenet"
+
     @cached_property
     def decisions(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Name and options of each decision."""

@@ -78,6 +78,11 @@ class DARTS(SearchSpace):
             raise SettingError(f"`stem` must be 'cifar' or 'imagenet', but got {self.stem!r}.")
 
     @property
+    def default_task(self) -> str:
+        """The task that the stem is made for."""
+        return "imagenet" if self.stem == "imagenet" else "cifar10"
+
+    @property
     def choices(self) -> tuple[int, ...]:
         """Three choices a node, of two cells."""
         return CHOICES * 2

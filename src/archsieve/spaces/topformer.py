@@ -58,6 +58,11 @@ _GROUPED = {
 class _Layouts(SearchSpace):
     """A space whose codes stand for layouts; the rest follows from those."""
 
+    @property
+    def default_task(self) -> str:
+        """ADE20K, which the networks are published for."""
+        return "ade20k"
+
     @abstractmethod
     def layout(self, arch: Architecture) -> Layout:
         """Return the network's blocks."""

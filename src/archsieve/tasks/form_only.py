@@ -1,0 +1,54 @@
+"""A task of which only the form is needed: costs ask for no data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archsieve.errors import MissingDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from archsieve.task import Metric, Split, Task
+
+
+@dataclass(frozen=True)
+class FormOnly:
+    """Name and form of a task without its data: enough to count what networks cost.
+
+    >>> from archsieve.tasks.imagenet import ImageNet
+    >>> FormOnly.of(ImageNet())
+    FormOnly(name='imagenet', input_shape=(3, 224, 224), num_outputs=1000, higher_is_better=True)
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    higher_is_better: bool = True
+
+    @classmethod
+    def of(cls, task: Task) -> FormOnly:
+        """Return the form of a task."""
+        return cls(task.name, tuple(task.input_shape), task.num_outputs, task.higher_is_better)
+
+    def batches(self, split: Split, **settings: object) -> Iterator[tuple[Tensor, Tensor]]:
+        """Refuse.
+
+        Raises:
+            MissingDataError: always.
+        """
+        raise self._refusal()
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Refuse, as `batches` does."""
+        raise self._refusal()
+
+    def metric(self) -> Metric:
+        """Refuse, as `batches` does."""
+        raise self._refusal()
+
+    def _refusal(self) -> MissingDataError:
+        return MissingDataError(f"Only the form of the task {self.name} is known here: it has no data.")
