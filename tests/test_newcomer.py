@@ -72,7 +72,9 @@ def test_the_proxy_is_three_lines_and_the_space_about_fifteen():
 
 def test_score(plugin):
     result = invoke("score", "my-space", "012", "--proxy", "my_proxy", "--plugin", plugin, "--json")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Task: cifar10, the default of ")
+    assert len(result.stderr.splitlines()) == 1
     assert json.loads(result.stdout) == [{"architecture": "012", "my_proxy": ON_COLOURS}]
     result = invoke("score", "my-space", "012", "--proxy", "my_proxy", "--plugin", plugin, "--task", "digits")
     assert [line.split() for line in result.stdout.splitlines()] == [
