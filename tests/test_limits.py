@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import re
 import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -15,9 +17,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from typer.testing import CliRunner
 
+from archsieve import console
 from archsieve import limits as module
+from archsieve import pool as pool_module
 from archsieve.benchmark import benchmarks_of, find_benchmark
+from archsieve.cli import app
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import fingerprint, identity
 from archsieve.estimators.mean_rank import MeanRank
@@ -28,7 +34,7 @@ from archsieve.limits import Limits, Within
 from archsieve.networks import build_supernet
 from archsieve.plan import Plan, Pool
 from archsieve.pool import draw_pool, pool_size
-from archsieve.registry import SEARCHERS
+from archsieve.registry import SEARCHERS, SPACES
 from archsieve.running import run_plan, tables_about, true_rank
 from archsieve.search import Stage
 from archsieve.session import Session
@@ -39,6 +45,7 @@ from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.task import Form, form_of
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import SpaceContract
+from plugins.commands import invoke
 from plugins.toy import Counting
 
 pytest_plugins = ["plugins.fixtures"]
@@ -379,6 +386,88 @@ def test_costs_without_closed_form_are_counted_once(monkeypatch):
     assert list(enumerate_space(space)) == expected
     assert list(enumerate_space(space)) == expected
     assert set(built.values()) == {2}  # multiply-adds and parameters
+
+
+@dataclass(frozen=True)
+class Towers(SearchSpace):
+    """46,656 codes without closed forms."""
+
+    @property
+    def choices(self):
+        return (6,) * 6
+
+    def build(self, arch, task):
+        BUILT.append(arch)
+        if len(BUILT) == INTERRUPTED_AT:
+            raise KeyboardInterrupt
+        return nn.Sequential(
+            nn.Flatten(), *(nn.Linear(64, 1 + option) for option in arch[:1]), nn.Linear(1 + arch[0], 10)
+        )
+
+
+BUILT, INTERRUPTED_AT = [], 600
+TOWERS = """
+space = "towers"
+task = "digits"
+pool = {pool}
+[limits]
+max_params = 300
+[[stage]]
+estimator = "params"
+top = 1
+"""
+
+
+@pytest.fixture
+def towers(restored, tmp_path):
+    """Return a function that writes a plan of a pool; the space is registered."""
+    SPACES.add("towers", Towers)
+    BUILT.clear()
+
+    def write(pool):
+        (tmp_path / "plan.toml").write_text(TOWERS.replace("{pool}", pool))
+        return tmp_path / "plan.toml"
+
+    yield write
+    Towers.name = "Towers"
+
+
+def test_a_sample_within_limits_builds_what_it_draws(towers, tmp_path):
+    # 64 w + w + 10 w + 10 <= 300: w <= 3, half of the codes.
+    plan = towers("{ sample = 40 }")
+    told = invoke("search", plan, "--dry-run", "--no-timing", "--json")
+    assert [(row["candidates"], row["kept"]) for row in json.loads(told.stdout)] == [(40, 1)]
+    assert BUILT == []
+    found = invoke("search", plan, "--out", tmp_path / "run", "--json")
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["stages"][0]["candidates"] == 40
+    assert 40 < len(BUILT) < 300  # some were beyond, and those within were scored
+    assert json.loads(found.stdout)["code"][0] == 2
+
+
+@pytest.mark.parametrize("arguments", [("--dry-run",), ()])
+def test_a_whole_space_of_built_networks_shows_progress_and_can_be_interrupted(
+    towers, tmp_path, monkeypatch, arguments
+):
+    monkeypatch.setattr(pool_module, "_QUIET", 0.0)
+    monkeypatch.setattr(pool_module, "_EVERY", 0.0)
+    monkeypatch.setattr(console, "_PLAIN_EVERY", 0.0)
+    plan = towers('"all"')
+    result = CliRunner().invoke(app, ["search", str(plan), "--out", str(tmp_path / "run"), *arguments])
+    assert result.exit_code == 130
+    *progress, last = result.stderr.splitlines()
+    assert re.fullmatch(r"[Tt]owers: (codes checked|networks drawn): 1/46656", progress[0])
+    assert 300 < len(progress) <= INTERRUPTED_AT
+    assert last.startswith("Interrupted.")
+
+
+def test_spaces_say_whether_their_codes_are_costly_to_check():
+    assert not LARGE.is_costly_to_list
+    assert not large(max_macs=6e8).is_costly_to_list
+    counted = Within(Towers(), Form((1, 8, 8), 10), Limits(max_macs=1e6))
+    assert counted.is_costly_to_list
+    assert Within(counted, Form((1, 8, 8), 10), Limits(max_params=1e6)).is_costly_to_list
+    assert pickle.loads(pickle.dumps(counted)).is_costly_to_list  # noqa: S301
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ _DRAWS = 32  # before what is drawn is repaired instead: then one draw in ten is
 _PATIENCE = 1000  # moves without gain before a descent is given up
 _DESCENTS = 3  # given up before nothing is taken to be within
 _STEPS = 8  # moves of a walk by decision
-_REMEMBERED = 8192  # costs
+_REMEMBERED = 8192  # costs in closed form
+_COUNTED = 1_000_000  # costs counted on networks: each took milliseconds, and has a few hundred bytes
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,13 @@ class Within(SearchSpace):
         return self.space.choices
 
     @property
+    def is_costly_to_list(self) -> bool:
+        """Whether a limited cost is counted on built networks."""
+        return self.space.is_costly_to_list or any(
+            getattr(self.space, name, None) is None for name in self.limits.bounds
+        )
+
+    @property
     def extremes(self) -> tuple[Architecture, Architecture] | None:
         """The space's, within or not: the ends of what a supernet holds."""
         return self.space.extremes
@@ -286,7 +294,7 @@ class Within(SearchSpace):
     def _remembered(self) -> Callable[[Architecture], dict[CostName, int]]:
         task, names = cast("Task", self.task), tuple(self.limits.bounds)
 
-        @lru_cache(maxsize=_REMEMBERED)
+        @lru_cache(maxsize=_COUNTED if self.is_costly_to_list else _REMEMBERED)
         def costs(arch: Architecture) -> dict[CostName, int]:
             return {name: cost_of(self.space, arch, task, name) for name in names}
 

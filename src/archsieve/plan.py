@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from archsieve.ledger import Entry, Unit
+    from archsieve.pool import Progress
     from archsieve.search import Stage
     from archsieve.session import Session
     from archsieve.space import Architecture, SearchSpace
@@ -74,13 +75,13 @@ class Pool:
         order = generator(session.seed, "sample", "pool").permutation(len(codes))
         return [codes[i] for i in order]
 
-    def count(self, space: SearchSpace) -> int:
-        """Return how many candidates there are, or for an evolution at most are.
+    def count(self, space: SearchSpace, progress: Progress | None = None) -> int:
+        """Return how many candidates there are, or for an evolution at most are; `progress` hears of a long count.
 
         Raises:
             SettingError: the space cannot give that pool.
         """
-        return pool_size(space, self.sample) if self.evolve is None else self.budget
+        return pool_size(space, self.sample, progress) if self.evolve is None else self.budget
 
 
 @dataclass(frozen=True)

@@ -2,63 +2,161 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+import time
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.randomness import generator
-from archsieve.space import draw_distinct, enumerate_space, size
+from archsieve.space import draw_distinct, size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from archsieve.space import Architecture, SearchSpace
 
+Progress: TypeAlias = "Callable[[str, int, int], None]"
+"""Called with (label, done, total) as work goes on."""
+
 LARGEST_POOL = 1_000_000
+_QUIET = 1.0  # seconds before a count says how far it is
+_EVERY = 0.2  # seconds between two reports
 
 
-def draw_pool(space: SearchSpace, seed: int, sample: int | None = None) -> list[Architecture]:
+def draw_pool(
+    space: SearchSpace, seed: int, sample: int | None = None, progress: Progress | None = None
+) -> list[Architecture]:
     """Return all distinct networks of the space, or the first `sample` of them, shuffled by the seed.
+
+    Where it is costly to check a code (`SearchSpace.is_costly_to_list`), a sample is checked as it is drawn, and
+    no more codes than that.
 
     Raises:
         SettingError: the space is too large to list, or holds fewer than `sample` networks.
     """
     rng = generator(seed, "sample", "pool")
-    count = pool_size(space, sample)
+    _check_sample(space, sample)
     if size(space) > LARGEST_POOL:
-        return draw_distinct(space, count, rng)
-    codes = sorted(_distinct(space))
-    return [codes[i] for i in rng.permutation(len(codes))][:count]
+        count = sample or 0  # checked to be given
+        return draw_distinct(space, count, rng, _Report(f"{space.name}: networks drawn", count, progress).say)
+    if space.is_costly_to_list:
+        codes = _draw_one_by_one(space, rng, sample, progress)
+        _check_count(space, sample, len(codes))
+        return codes
+    codes = sorted(_distinct(space, progress))
+    _check_count(space, sample, len(codes))
+    return [codes[i] for i in rng.permutation(len(codes))][:sample]
 
 
 def draw_up_to(space: SearchSpace, seed: int, count: int) -> list[Architecture]:
     """Return the first `count` of `draw_pool`, or all where the space holds fewer."""
-    return draw_pool(space, seed, up_to(space, count))
+    if not (space.is_costly_to_list and size(space) <= LARGEST_POOL):
+        return draw_pool(space, seed, up_to(space, count))
+    codes = _draw_one_by_one(space, generator(seed, "sample", "pool"), count)
+    _check_count(space, None, len(codes))
+    return codes
 
 
 def up_to(space: SearchSpace, count: int) -> int:
-    """Return `count`, or the number of distinct networks where a space that can be listed holds fewer."""
-    return count if size(space) > LARGEST_POOL else min(count, len(_distinct(space)))
+    """Return `count`, or the number of distinct networks where a space that can be listed holds fewer.
+
+    Where it is costly to check a code, no code is checked: the number of all codes is the bound.
+    """
+    if size(space) > LARGEST_POOL:
+        return count
+    return min(count, size(space) if space.is_costly_to_list else len(_distinct(space)))
 
 
-def pool_size(space: SearchSpace, sample: int | None = None) -> int:
+def pool_size(space: SearchSpace, sample: int | None = None, progress: Progress | None = None) -> int:
     """Return how many networks a pool has: all of the space, or `sample` of them.
+
+    Where it is costly to check a code, only drawing a sample tells whether the space holds that many networks.
 
     Raises:
         SettingError: the space is too large to list, or holds fewer than `sample` networks.
     """
-    if sample is not None and sample < 1:
-        raise SettingError(f"`sample >= 1` must hold, but got {sample}.")
-    if size(space) > LARGEST_POOL:
-        if sample is None:
-            raise SettingError(
-                f"The space {space.name} has {size(space):.3g} codes, too many to score all: ask for a sample."
-            )
+    _check_sample(space, sample)
+    if sample is not None and (size(space) > LARGEST_POOL or space.is_costly_to_list):
         return sample
-    count = len(_distinct(space))
+    count = len(_distinct(space, progress))
+    _check_count(space, sample, count)
+    return sample or count
+
+
+def check_listable(space: SearchSpace) -> None:
+    """Check that a space is small enough to list.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if size(space) > LARGEST_POOL:
+        raise SettingError(
+            f"The space {space.name} has {size(space):.3g} codes, too many to score all: ask for a sample."
+        )
+
+
+def _check_sample(space: SearchSpace, sample: int | None) -> None:
+    """Check what can be checked of a sample without looking at codes."""
+    if sample is None:
+        check_listable(space)
+    elif sample < 1:
+        raise SettingError(f"`sample >= 1` must hold, but got {sample}.")
+    elif space.is_costly_to_list and size(space) <= LARGEST_POOL:
+        _check_count(space, sample, size(space))
+
+
+def _check_count(space: SearchSpace, sample: int | None, count: int) -> None:
+    """Check that a space with `count` networks gives the sample."""
     if not count:
         space.sample(generator(0, "sample", "pool"))  # raises, and says why there are none
     if sample is not None and sample > count:
         raise SettingError(f"`1 <= sample <= {count}` must hold in {space.name}, but got {sample}.")
-    return sample or count
 
 
-def _distinct(space: SearchSpace) -> set[Architecture]:
-    return {space.canonical(arch) for arch in enumerate_space(space)}
+def _distinct(space: SearchSpace, progress: Progress | None = None) -> set[Architecture]:
+    report = _Report(f"{space.name}: codes checked", size(space), progress)
+    networks = set()
+    for checked, arch in enumerate(itertools.product(*map(range, space.choices)), 1):
+        if space.is_valid(arch):
+            networks.add(space.canonical(arch))
+        report.say(checked)
+    return networks
+
+
+def _draw_one_by_one(
+    space: SearchSpace, rng: np.random.Generator, count: int | None, progress: Progress | None = None
+) -> list[Architecture]:
+    """Return the first `count` networks, or all, of all codes in random order.
+
+    A network is met at its canonical code, so that all are drawn alike; no code is checked twice.
+    """
+    report = _Report(f"{space.name}: networks drawn", size(space) if count is None else count, progress)
+    drawn: list[Architecture] = []
+    for checked, place in enumerate(rng.permutation(size(space)), 1):
+        arch = tuple(int(option) for option in np.unravel_index(place, space.choices))
+        if space.canonical(arch) == arch and space.is_valid(arch):
+            drawn.append(arch)
+        report.say(checked if count is None else len(drawn))
+        if len(drawn) == count:
+            break
+    return drawn
+
+
+class _Report:
+    """Tells a listener how far a long count is: from its first second on, not too often, and that it is over."""
+
+    def __init__(self, label: str, total: int, progress: Progress | None) -> None:
+        self._label, self._total, self._progress = label, total, progress
+        self._next = time.monotonic() + _QUIET
+        self._is_shown = False
+
+    def say(self, done: int) -> None:
+        """Report that so many of the total are done."""
+        if self._progress is None:
+            return
+        now, is_over = time.monotonic(), done >= self._total
+        if now >= self._next or (is_over and self._is_shown):
+            self._next, self._is_shown = now + _EVERY, True
+            self._progress(self._label, done, self._total)

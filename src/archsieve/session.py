@@ -143,7 +143,7 @@ class Session:
         Raises:
             SettingError: the space is too large to list, or holds fewer than `sample` networks.
         """
-        return draw_pool(self.space, self.seed, sample)
+        return draw_pool(self.space, self.seed, sample, self._progress)
 
     def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.

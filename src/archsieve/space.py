@@ -18,7 +18,7 @@ import numpy as np
 from archsieve.errors import ArchitectureError, SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -103,6 +103,14 @@ class SearchSpace(ABC):
     def whole(self) -> SearchSpace:
         """The space this one is a part of, with the same codes: what benchmarks are about. Itself unless limited."""
         return self
+
+    @property
+    def is_costly_to_list(self) -> bool:
+        """Whether it is costly to check a code, as where its network has to be built: samples then list no codes.
+
+        The networks of a sample are then checked as they are drawn. Elsewhere a space that is small enough is listed.
+        """
+        return False
 
     @property
     def extremes(self) -> tuple[Architecture, Architecture] | None:
@@ -211,8 +219,12 @@ def enumerate_space(space: SearchSpace) -> Iterator[Architecture]:
     return (arch for arch in codes if space.is_valid(arch))
 
 
-def draw_distinct(space: SearchSpace, count: int, rng: np.random.Generator) -> list[Architecture]:
+def draw_distinct(
+    space: SearchSpace, count: int, rng: np.random.Generator, on_draw: Callable[[int], None] | None = None
+) -> list[Architecture]:
     """Return `count` different canonical codes, in the order drawn.
+
+    `on_draw` is called after each draw with how many there are.
 
     Raises:
         ArchitectureError: draws keep giving what was drawn already: the space holds fewer.
@@ -222,6 +234,8 @@ def draw_distinct(space: SearchSpace, count: int, rng: np.random.Generator) -> l
     for arch in _draws(space, rng) if count > 0 else ():
         before = len(drawn)
         drawn[space.canonical(arch)] = None
+        if on_draw is not None:
+            on_draw(len(drawn))
         if len(drawn) == count:
             break
         stale = stale + 1 if len(drawn) == before else 0

@@ -16,7 +16,7 @@ import numpy as np
 from archsieve.benchmark import find_benchmark, table_of
 from archsieve.errors import SettingError
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
-from archsieve.pool import pool_size
+from archsieve.pool import check_listable
 from archsieve.provenance import Provenance, provenance
 from archsieve.randomness import generator
 from archsieve.searchers.differential_evolution import differential_evolution
@@ -142,7 +142,7 @@ def mkr_study(
     names = [estimator.name for estimator in estimators]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
-    pool_size(session.space)
+    check_listable(session.space)
     recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
     table = table_of(recipe).within(session.space)
     columns = {name: table.lookup(name, table.archs) for name in truths or [str(recipe.truth)]}

@@ -33,7 +33,6 @@ from archsieve.files import replace_file, writing
 from archsieve.pilot import CODES, read_pilot
 from archsieve.plan import forecast, unit
 from archsieve.plan_text import plan_text
-from archsieve.pool import draw_pool
 from archsieve.running import knowing_most, tables_about
 from archsieve.session import Session
 
@@ -139,11 +138,13 @@ def design_funnel(
                 **shared,
             )
         )
-        prices = prices_of(candidates, plan.final, plan.space, plan.task, plan.pool.count(plan.space))
+        prices = prices_of(
+            candidates, plan.final, plan.space, plan.task, plan.pool.count(plan.space, shared["progress"])
+        )
         if pilot is not None:
             archs, values = read_pilot(pilot, plan.space, truth)
         else:
-            archs = draw_pool(plan.space, plan.seed, pilot_size)
+            archs = session.pool(pilot_size)
             values = _truth(session, plan.final, archs, truth, benchmark)
             if epoch_seconds is None and prices.final:  # 0 where nothing was trained
                 epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None

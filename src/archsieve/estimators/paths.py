@@ -54,8 +54,8 @@ def check_fair(space: SearchSpace) -> None:
     """Check that every option can be trained once a step.
 
     Raises:
-        SettingError: decisions differ in options, or not every code is an architecture (of a space too large to list,
-            ten thousand are looked at).
+        SettingError: decisions differ in options, or not every code is an architecture (of a space too large to list
+            ten thousand are looked at; one thousand where it is costly to check a code).
     """
     least, most = min(space.choices), max(space.choices)
     if least != most:
@@ -64,8 +64,10 @@ def check_fair(space: SearchSpace) -> None:
             f'{most} options: use sampling="uniform".'
         )
     rng = generator(0, "sample", "fair")
-    drawn = (tuple(rng.integers(0, space.choices).tolist()) for _ in range(10_000))
-    codes = drawn if size(space) > LARGEST_POOL else itertools.product(range(most), repeat=len(space.choices))
+    looked_at = 1_000 if space.is_costly_to_list else 10_000
+    drawn = (tuple(rng.integers(0, space.choices).tolist()) for _ in range(looked_at))
+    is_sampled = size(space) > (looked_at if space.is_costly_to_list else LARGEST_POOL)
+    codes = drawn if is_sampled else itertools.product(range(most), repeat=len(space.choices))
     if not all(map(space.is_valid, codes)):
         raise SettingError(
             f'Fair sampling combines options freely, which {space.name} forbids: use sampling="uniform".'
