@@ -140,3 +140,73 @@ def test_a_plan_may_name_the_class_itself(plugin, tmp_path):
     result = invoke("search", tmp_path / "plan.toml", "--dry-run")
     assert result.exit_code == 1
     assert "would run code of the module 'my_file'" in result.stderr
+
+
+DESIGN = """
+task = "digits"
+space = {space}
+[[stage]]
+estimator = "my_proxy"
+keep = 1.0
+[final]
+name = "partial_training"
+epochs = 1
+horizon = 1
+"""
+
+
+@pytest.mark.parametrize("named", ["my-space", "small-space", "my_file:MySpace"])
+@pytest.mark.parametrize("asked", ["my-space", "my_file:MySpace"])
+def test_design_knows_the_space_by_its_registered_name(plugin, tmp_path, named, asked):
+    if named == "small-space":
+        plugin.write_text(FILE + 'SPACES.add("small-space", partial(MySpace, widths=(2, 3, 4)))\n')
+        plugin.write_text(plugin.read_text().replace("from torch", "from functools import partial\nfrom torch"))
+        asked = named if asked == "my-space" else asked
+    (tmp_path / "plan.toml").write_text(DESIGN.replace("{space}", f'"{named}"'))
+    codes = [f"{a}{b}{c}" for a in range(3) for b in range(3) for c in range(3)]
+    rows = [f"{code},{sum(map(int, code)) + place / 100}" for place, code in enumerate(codes)]
+    (tmp_path / "pilot.csv").write_text("architecture,accuracy\n" + "\n".join(rows) + "\n")
+    options = ("--pilot", tmp_path / "pilot.csv", "--plugin", plugin, "--out", tmp_path / "designed.toml")
+    result = invoke("design", asked, "--estimators", tmp_path / "plan.toml", *options)
+    assert result.exit_code == 0, result.stderr
+    again = f"archsieve search {tmp_path}/designed.toml --plugin {plugin}"
+    assert result.stdout.splitlines()[-1] == f"Plan: {tmp_path}/designed.toml. Run it: {again}"
+    assert invoke(*again.split()[1:], "--dry-run", "--no-timing").exit_code == 0
+    wrong = invoke("design", "my-spce", "--estimators", tmp_path / "plan.toml", *options)
+    assert wrong.stderr == "Error: There is no space 'my-spce'. Did you mean 'my-space'?\n"
+    other = invoke("design", "darts", "--estimators", tmp_path / "plan.toml", *options)
+    called = named if named == "small-space" else "my-space"
+    assert f"is about the space {called}: a design for darts needs another." in other.stderr
+
+
+def test_messages_and_results_have_the_registered_name(plugin):
+    result = invoke("score", "my-space", "013", "--plugin", plugin)
+    assert result.stderr.startswith("Error: '013' is no architecture of my-space: ")
+
+
+BENCHMARK = """
+import numpy as np
+from archsieve import BENCHMARKS
+from archsieve.benchmark import Table
+from archsieve.space import enumerate_space
+
+class Mine:
+    name, space, task, truth, columns, source = "mine", MySpace(depth=4), "digits", "accuracy", ("accuracy",), None
+
+    def is_present(self):
+        return True
+
+    def load(self):
+        codes = tuple(enumerate_space(self.space))
+        return Table(codes, {"accuracy": np.array([float(sum(code)) for code in codes])})
+
+BENCHMARKS.add("mine", Mine())
+"""
+
+
+def test_a_benchmark_of_the_space_brings_its_settings(plugin):
+    plugin.write_text(FILE + BENCHMARK)
+    options = ("--benchmark", "mine", "--task", "digits", "--plugin", plugin, "--json")
+    result = invoke("measure", "my-space", "--proxy", "params", *options)
+    assert result.exit_code == 0, result.stderr
+    assert {row["count"] for row in json.loads(result.stdout)} == {81}

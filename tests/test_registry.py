@@ -1,11 +1,18 @@
 """Registries: near misses, lazy entries, names taken."""
 
+import pickle
 import sys
+from functools import partial
 
 import pytest
 
+from archsieve.config import make
 from archsieve.errors import UnknownNameError
-from archsieve.registry import Registry, near_miss
+from archsieve.estimator import fingerprint
+from archsieve.registry import SPACES, Registry, near_miss
+from archsieve.spaces.nasbench_macro import NASBenchMacro
+
+pytest_plugins = ["plugins.fixtures"]
 
 
 def test_near_miss_or_the_list():
@@ -72,3 +79,34 @@ def test_register_decorates_and_returns_what_it_decorates():
 
     assert double(4) == 8
     assert registry["double"] is double
+
+
+def test_a_catalogue_of_named_classes_names_them():
+    registry = Registry("thing", names_classes=True)
+
+    class Plain:
+        name = "Plain"
+
+    assert registry.register("first")(Plain) is Plain
+    assert Plain.name == "first"
+    registry.add("second", Plain)
+    registry.add("first", Plain)
+    assert Plain.name == "first"
+    registry.add("made", lambda: Plain)
+    Registry("other").add("elsewhere", Plain)
+    assert Plain.name == "first"
+
+
+@pytest.mark.parametrize("name", list(SPACES))
+def test_every_space_is_called_what_it_is_registered_as(name):
+    assert SPACES[name].name == name
+    assert make("space", name).name == name
+
+
+def test_another_name_of_a_space_is_the_name_of_what_it_makes(restored):
+    SPACES.add("narrow-macro", partial(NASBenchMacro, stem_width=4))
+    narrow = make("space", "narrow-macro")
+    assert (narrow.name, narrow) == ("narrow-macro", NASBenchMacro(stem_width=4))
+    assert pickle.loads(pickle.dumps(narrow)).name == "narrow-macro"  # noqa: S301
+    assert NASBenchMacro().name == make("space", "nasbench-macro").name == "nasbench-macro"
+    assert fingerprint(narrow) == fingerprint(NASBenchMacro(stem_width=4))

@@ -22,6 +22,8 @@ from archsieve.search import Stage, exact
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from archsieve.space import SearchSpace
+
 _PLAN_KEYS = ("title", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")
 _TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
@@ -113,7 +115,21 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     cls = entry.func if isinstance(entry, partial) else entry
     if not is_dataclass(cls):
         raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.")
-    return entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
+    made = entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
+    if kind == "space" and ":" not in name and made.name != name:  # a second name of a class, or settings with a name
+        object.__setattr__(made, "name", name)
+    return made
+
+
+def is_called(space: SearchSpace, name: str, plugins: Collection[str] = ()) -> bool:
+    """Whether a name, as plans have it, is that of a space's kind.
+
+    Raises:
+        UnknownNameError: nobody registered the name.
+        PlanError: it names a module that is not among `plugins`.
+    """
+    entry = _entry("space", name, plugins)
+    return space.whole.name == name or entry is type(space.whole)
 
 
 def settings_of(

@@ -40,10 +40,16 @@ class Registry(Generic[T]):
     (1, ['red'])
     """
 
-    def __init__(self, kind: str, home: str | None = None) -> None:
-        """Make an empty catalogue of `kind`; `home` is the package that fills it when first asked."""
+    def __init__(self, kind: str, home: str | None = None, *, names_classes: bool = False) -> None:
+        """Make an empty catalogue.
+
+        Args:
+            kind: what messages call an entry.
+            home: the package that fills it when first asked.
+            names_classes: a class gets the name it is registered by as its attribute `name`, if several the first.
+        """
         self.kind = kind
-        self._home = home
+        self._home, self._names_classes = home, names_classes
         self._entries: dict[str, T | str] = {}
 
     def add(self, name: str, entry: T) -> None:
@@ -57,6 +63,12 @@ class Registry(Generic[T]):
         if taken is not None and not _same(taken, entry):
             raise UnknownNameError(f"The {self.kind} {name!r} is registered already: choose another name.")
         self._entries[name] = entry
+        if (
+            self._names_classes
+            and isinstance(entry, type)
+            and self._entries.get(getattr(entry, "name", "")) is not entry
+        ):
+            entry.name = name  # type: ignore[attr-defined]
 
     def add_lazy(self, name: str, target: str) -> None:
         """Publish "module:Name", imported when first asked for."""
@@ -125,7 +137,7 @@ def _origin(entry: object) -> str:
     return f"{getattr(definition, '__module__', '')}:{getattr(definition, '__qualname__', entry)}"
 
 
-SPACES: Registry[Any] = Registry("space", "archsieve.spaces")
+SPACES: Registry[Any] = Registry("space", "archsieve.spaces", names_classes=True)
 TASKS: Registry[Any] = Registry("task", "archsieve.tasks")
 BENCHMARKS: Registry[Any] = Registry("benchmark", "archsieve.benchmarks")
 ESTIMATORS: Registry[Any] = Registry("estimator", "archsieve.estimators")

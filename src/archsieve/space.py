@@ -52,7 +52,7 @@ class SearchSpace(ABC):
     always as many (else the code).
 
     Attributes:
-        name: the registered name.
+        name: the name it is registered by; until then its class's own.
         is_shareable: set it True to let proxies share work: batches, a network and its backward pass, and in a chain
             the common prefixes of paths. It is faster, and right only if no network, and no part of one, writes to what
             it gets or keeps a state that its outputs depend on; `archsieve.testing.SpaceContract` tests that. Where it

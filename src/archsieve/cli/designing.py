@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from archsieve.cli.options import (
     offers_tables,
     shared_by_all,
 )
-from archsieve.config import find_plan, load_plan, make
+from archsieve.config import find_plan, is_called, load_plan, make
 from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
 from archsieve.errors import SettingError
 from archsieve.estimator import fingerprint
@@ -120,7 +121,7 @@ def design_funnel(
             check_size(pilot_size)
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
         plan = load_plan(find_plan(estimators), plugins)
-        if plan.space.name != space or plan.final is None:
+        if not is_called(plan.space, space, plugins) or plan.final is None:
             what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"
             raise SettingError(f"The plan {estimators} {what}: a design for {space} needs another.")
         if not recompute:
@@ -163,7 +164,13 @@ def design_funnel(
         if out is not None:
             _write(out, designed, report)
             if not as_json:
-                console.out(f"\nPlan: {out}. Run it: archsieve search {out}")
+                again = [
+                    "archsieve",
+                    "search",
+                    str(out),
+                    *(word for name in plugin or [] for word in ("--plugin", name)),
+                ]
+                console.out(f"\nPlan: {out}. Run it: {shlex.join(again)}")
 
 
 def _truth(
