@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.report.words import mean_and_deviation
 from archsieve.run_folder import ERROR_FILE
-from archsieve.study import verdict
+from archsieve.study import comparable, verdict, without_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -104,8 +104,11 @@ def study(found: Study) -> None:
             ("Pearson", claim.pearson, claim.pearson_gain),
         ):
             told = [_shown(value) for value in (*by_measure.values(), gain)]
-            rows.append([claim.truth, claim.searcher, name, *told, verdict(gain)])
+            count = len(comparable(found.findings, claim.truth))
+            rows.append([claim.truth, claim.searcher, name, *told, verdict(gain, count)])
     table(header, rows)
+    if few := without_verdict(found):
+        out(few)
     drawn = f"{found.seeds} seeds of {found.budget} evaluations"
     out(f"\n{found.count} codes of {found.benchmark}; {drawn}; intervals as low/value/high.")
 

@@ -54,6 +54,8 @@ SEARCHERS: dict[str, Callable[..., SearchResult]] = {
     "random search": random_search,
 }
 MEASURES = ("tau", "1 - MKR")
+FEWEST_FOR_A_VERDICT = 8
+"""Estimators: a correlation over fewer, and its bootstrap, tells nothing."""
 _DRAWS = 2000  # of the bootstrap
 
 
@@ -185,15 +187,28 @@ def mkr_study(
     )
 
 
-def verdict(gain: tuple[float, float, float] | None) -> str:
-    """Return whether the interval of a gain supports the claim.
+def verdict(gain: tuple[float, float, float] | None, estimators: int) -> str:
+    """Return whether the interval of a gain over so many estimators supports the claim; few give no verdict.
 
-    >>> verdict((0.1, 0.2, 0.3)), verdict((-0.3, -0.2, -0.1)), verdict((-0.1, 0.2, 0.3)), verdict(None)
-    ('yes', 'reversed', 'no', 'no')
+    >>> [verdict(gain, 13) for gain in ((0.1, 0.2, 0.3), (-0.3, -0.2, -0.1), (-0.1, 0.2, 0.3), None)]
+    ['yes', 'reversed', 'no', 'no']
+    >>> verdict((0.1, 0.2, 0.3), 3)
+    'no verdict'
     """
+    if estimators < FEWEST_FOR_A_VERDICT:
+        return "no verdict"
     if gain is None or gain[0] <= 0 <= gain[2]:
         return "no"
     return "yes" if gain[0] > 0 else "reversed"
+
+
+def without_verdict(study: Study) -> str:
+    """Return a sentence on the truths whose claims have too few estimators for a verdict; empty where none has."""
+    counts = {claim.truth: len(comparable(study.findings, claim.truth)) for claim in study.claims}
+    few = [f"{truth}: {count}" for truth, count in counts.items() if count < FEWEST_FOR_A_VERDICT]
+    if not few:
+        return ""
+    return f"A verdict needs {FEWEST_FOR_A_VERDICT} estimators that rank, but there are fewer ({', '.join(few)})."
 
 
 def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from archsieve import console
 from archsieve.errors import RunFolderError
 from archsieve.provenance import Provenance
 from archsieve.report.as_files import write_study
@@ -64,12 +65,12 @@ def test_a_study_by_hand():
         ("1,234", "codes of made-up"),
         ("4", ""),
         ("2", "seeds, 1,000 evaluations"),
-        ("1 of 2", "correlations whose gain excludes 0"),
+        ("no verdict", "A verdict needs 8 estimators that rank, but there are fewer (accuracy: 3)."),
     ]
     claims, findings = page.tables
     assert [row[2:] for row in claims.rows] == [
-        ["Kendall", "0.30 [-0.20, 0.80]", "0.50 [0.10, 0.90]", "0.50 [0.10, 0.90]", "yes"],
-        ["Pearson", "0.30 [-0.20, 0.80]", "0.50 [0.10, 0.90]", "0.30 [-0.20, 0.80]", "no"],
+        ["Kendall", "0.30 [-0.20, 0.80]", "0.50 [0.10, 0.90]", "0.50 [0.10, 0.90]", "no verdict"],
+        ["Pearson", "0.30 [-0.20, 0.80]", "0.50 [0.10, 0.90]", "0.30 [-0.20, 0.80]", "no verdict"],
     ]
     assert findings.rows == [
         ["accuracy", "good", "0.25", "0.875", "8.00 ± 0.00"],
@@ -89,6 +90,26 @@ def test_a_study_by_hand():
             if x[0] == 0.5
             else "Kendall 0.50 [0.10, 0.90], Pearson 0.50 [0.10, 0.90]"
         )
+
+
+@pytest.mark.parametrize(
+    ("ranking", "verdicts"),
+    [(7, ["no verdict", "no verdict"]), (8, ["yes", "no"])],
+)
+def test_below_eight_estimators_there_is_no_verdict(ranking, verdicts, capsys):
+    """A ninth one, whose scores are all equal, does not count."""
+    findings = [finding(f"e{i}", i / 10, 0.5, 1.0, float(i)) for i in range(ranking)] + [
+        finding("flat", None, 1.0, 0.0)
+    ]
+    study = replace(STUDY, findings=tuple(findings))
+    page = study_page(study)
+    assert [row[-1] for row in page.tables[0].rows] == verdicts
+    assert page.cards[-1].value == ("1 of 2" if ranking == 8 else "no verdict")
+    console.study(study)
+    printed = capsys.readouterr().out
+    assert [line.split("  ")[-1].strip() for line in printed.splitlines() if SEARCHER in line][1:] == verdicts
+    few = "A verdict needs 8 estimators that rank, but there are fewer (accuracy: 7)."
+    assert (few in printed) == (ranking == 7)
 
 
 def test_the_line_and_its_band_by_hand():

@@ -10,7 +10,7 @@ from archsieve.report.chart import BLUE, GREY, ORANGE, Chart, figure, plain
 from archsieve.report.page import Card, Page, Table, made_by
 from archsieve.report.panels import AXES, panels
 from archsieve.report.words import mean_and_deviation, number, slug
-from archsieve.study import verdict
+from archsieve.study import comparable, verdict, without_verdict
 
 if TYPE_CHECKING:
     from archsieve.report.panels import Panel
@@ -28,14 +28,18 @@ def study_page(study: Study) -> Page:
     Raises:
         MissingPackageError: plotly is not installed.
     """
-    supported = sum(
-        verdict(gain) == "yes" for claim in study.claims for gain in (claim.kendall_gain, claim.pearson_gain)
-    )
+    verdicts = [
+        verdict(gain, len(comparable(study.findings, claim.truth)))
+        for claim in study.claims
+        for gain in (claim.kendall_gain, claim.pearson_gain)
+    ]
+    judged = [found for found in verdicts if found != "no verdict"]
+    supported = f"{judged.count('yes')} of {len(judged)}" if judged else "no verdict"
     cards = [
         Card("Networks", f"{study.count:,}", f"codes of {study.benchmark}"),
         Card("Estimators", str(len({f.estimator for f in study.findings})), ""),
         Card("Searches of each", str(study.seeds), f"seeds, {study.budget:,} evaluations"),
-        Card("Claim supported", f"{supported} of {2 * len(study.claims)}", "correlations whose gain excludes 0"),
+        Card("Claim supported", supported, without_verdict(study) or "correlations whose gain excludes 0"),
     ]
     return Page(
         title=f"What searches find, by tau and by MKR: {study.benchmark}",
@@ -89,7 +93,8 @@ def _claims(study: Study) -> Table:
             ("Kendall", claim.kendall, claim.kendall_gain),
             ("Pearson", claim.pearson, claim.pearson_gain),
         ):
-            told = [*map(_interval, by_measure.values()), _interval(gain), verdict(gain)]
+            told = [*map(_interval, by_measure.values()), _interval(gain)]
+            told.append(verdict(gain, len(comparable(study.findings, claim.truth))))
             rows.append([claim.truth, claim.searcher, name, *told])
     note = "Intervals of 95 %, by a bootstrap over estimators and seeds. Supported: that of the gain lies above 0."
     return Table("Does what is found go with the measure?", header, rows, note, text=3)
