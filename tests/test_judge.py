@@ -325,22 +325,17 @@ def test_constant_scores_have_no_correlation(file):
     assert (flat.tau, flat.mkr) == (None, 1.0)
 
 
-def test_twice_the_same_network_counts_twice(file):
-    found, _ = judge_file(file("name,acc,score", *(["a,1,2"] * 11), "b,3,4"), "acc")
-    assert (found.count, found.mkr) == (12, 1 / 12)
-
-
 @pytest.mark.parametrize(
     ("rows", "error", "sentence"),
     [
         (["a,b", *["1,2"] * 12], UnknownNameError, r"has no column 'acc'"),
         (["aca,b", *["1,2"] * 12], UnknownNameError, r"has no column 'acc'\. Did you mean 'aca'"),
-        (["acc,b", *["1,2"] * 11, "1,many"], DataError, r"holds 'many' in column 'b', item 12, among numbers"),
+        (["acc,b", *["1,2"] * 11, "1,many"], DataError, r"holds 'many' in line 13, column 'b', among numbers"),
         (["acc,b", *["x,2"] * 12], DataError, r"holds no numbers in its column 'acc'"),
         (["acc,b", "1,2", "2,3", "3,4"], SettingError, r"The column 'acc' of .* has 3 numbers, but 10 are needed"),
         (["acc,name", *["1,x"] * 12], SettingError, r"no column of numbers beside 'acc': nothing to judge"),
         (["acc,acc", *["1,2"] * 12], DataError, r"names a column twice"),
-        (["acc,b", "1,2,3"], DataError, r"has 3 fields in row 2, but its header has 2"),
+        (["acc,b", "1,2,3"], DataError, r"has 3 fields in line 2, but its header has 2"),
         ([], UnknownNameError, r"has no column 'acc'"),
     ],
 )
@@ -365,3 +360,31 @@ def test_a_parquet_file_is_judged_too(tmp_path):
     parquet.write_table(table, tmp_path / "scores.parquet")
     found, _ = judge_file(tmp_path / "scores.parquet", "acc")
     assert (found.estimator, found.failures, found.mkr) == ("score", 1, 1 / 12)
+
+
+def test_lower_may_be_better(file):
+    rows = ["name,loss,latency,score", *(f"n{i},{i},{i * i},{-i}" for i in range(12))]
+    latency, score, _ = judge_file(file(*rows), "loss", lower_is_better=["loss", "latency"])
+    assert (latency.tau, latency.mkr) == (pytest.approx(1), 1 / 12)
+    assert (score.tau, score.mkr) == (pytest.approx(1), 1 / 12)
+    latency, score, _ = judge_file(file(*rows), "loss", lower_is_better=["latency"])
+    assert (latency.tau, score.tau) == (pytest.approx(-1), pytest.approx(-1))
+    with pytest.raises(UnknownNameError, match=r"has no column 'latancy'\. Did you mean 'latency'"):
+        judge_file(file(*rows), "loss", lower_is_better=["latancy"])
+    with pytest.raises(DataError, match="holds no numbers in its column 'name'"):
+        judge_file(file(*rows), "loss", lower_is_better=["name"])
+
+
+def test_what_is_left_out_is_said(file):
+    notes = []
+    rows = [
+        ",architecture,family,acc,score",
+        *(f"{i},{100000 + i},x{i % 2},{i},{-i}" for i in range(12)),
+        "0,100000,x,0,0",
+    ]
+    score, chance = judge_file(file(*rows), "acc", note=notes.append)
+    assert (score.estimator, chance.estimator, score.count) == ("score", "chance", 12)
+    assert notes == [
+        "No estimators, left out: '' (an index), 'architecture' (names the rows), 'family' (text).",
+        "Rows that repeat another one are counted once: 1 left out.",
+    ]

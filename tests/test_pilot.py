@@ -302,7 +302,7 @@ def test_parquet_is_read_as_well(tmp_path):
             "architecture,accuracy\n0000,1\n0001,high\n",
             None,
             DataError,
-            "holds 'high' for column 'accuracy', item 2, where a number is expected.",
+            "holds 'high' in line 3, column 'accuracy', among numbers.",
         ),
         (
             "architecture,accuracy\n0000,1\n0003,2\n",
@@ -320,7 +320,7 @@ def test_parquet_is_read_as_well(tmp_path):
         ),
         ("net,accuracy\n0000,1\n", None, UnknownNameError, "has no column 'architecture'."),
         ("architecture\n0000\n", None, SettingError, "has the columns architecture: one with the truth is needed."),
-        ("architecture,accuracy\n0000\n", None, DataError, "has 1 fields in row 2, but its header has 2."),
+        ("architecture,accuracy\n0000\n", None, DataError, "has 1 fields in line 2, but its header has 2."),
         ("architecture,accuracy,accuracy\n0000,1,2\n", "accuracy", DataError, "names a column twice."),
     ],
 )

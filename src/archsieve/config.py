@@ -116,18 +116,13 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     if not is_dataclass(cls):
         raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.")
     made = entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
-    if kind == "space" and ":" not in name and made.name != name:  # a second name of a class, or settings with a name
+    if kind == "space" and ":" not in name and made.name != name:  # another name of the class
         object.__setattr__(made, "name", name)
     return made
 
 
 def is_called(space: SearchSpace, name: str, plugins: Collection[str] = ()) -> bool:
-    """Whether a name, as plans have it, is that of a space's kind.
-
-    Raises:
-        UnknownNameError: nobody registered the name.
-        PlanError: it names a module that is not among `plugins`.
-    """
+    """Whether a name, as plans have it, is that of a space's kind; raises as `make` where there is no such name."""
     entry = _entry("space", name, plugins)
     return space.whole.name == name or entry is type(space.whole)
 

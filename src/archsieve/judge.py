@@ -12,14 +12,14 @@ import numpy as np
 
 from archsieve import metrics
 from archsieve.benchmark import codes_of, find_benchmark, noisy_truths
-from archsieve.benchmarks.files import fault, read_columns, shown
-from archsieve.errors import MissingDataError, SettingError, UnknownNameError
+from archsieve.errors import SettingError
 from archsieve.executor import Serial
 from archsieve.randomness import generator
-from archsieve.registry import ESTIMATORS, near_miss
+from archsieve.registry import ESTIMATORS
+from archsieve.score_files import read_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -200,28 +200,34 @@ def _within(session: Session, archs: list[Architecture], limits: Limits) -> list
     return kept
 
 
-def judge_file(path: Path, truth: str, *, epsilon: float = 0.1, bootstraps: int = 0, seed: int = 0) -> list[Judgement]:
-    """Return a judgement of every column of numbers in a CSV or parquet file against its column `truth`.
+def judge_file(
+    path: Path,
+    truth: str,
+    *,
+    lower_is_better: Collection[str] = (),
+    epsilon: float = 0.1,
+    bootstraps: int = 0,
+    seed: int = 0,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> list[Judgement]:
+    """Return a judgement of every column of numbers in a CSV, TSV or parquet file against its column `truth`.
 
-    Columns of text name the rows and are left out, and so are rows without a truth; an empty field or "nan" in another
-    column is an architecture that could not be scored. A column "params" is what others are asked to add to. Chance
-    stands beside them.
+    Rows without a truth are left out; an empty field or "nan" in another column is an architecture that could not be
+    scored. A column "params" is what others are asked to add to. Chance stands beside them. `read_scores` of
+    `archsieve.score_files` says what else is left out; `note` is called with sentences on it. `lower_is_better` names
+    columns of losses, latencies and the like, the truth among them or not. The rest is as in `judge`.
 
     Raises:
         MissingDataError: there is no such file.
-        DataError: the file cannot be read, or a column holds numbers and text.
+        DataError: the file cannot be read, or cannot be read in one way only.
         UnknownNameError: there is no such column.
         SettingError: there are too few rows, or nothing to judge.
     """
     _check(epsilon, bootstraps)
-    if not path.is_file():
-        raise MissingDataError(f"There is no file {str(path)!r}.")
-    raw = read_columns(path)
-    if truth not in raw:
-        raise UnknownNameError(f"The file {path} has no column {truth!r}.{near_miss(truth, raw)}")
-    numbers = {name: column for name, values in raw.items() if (column := _numbers(path, name, values)) is not None}
-    if truth not in numbers:
-        raise fault(path, f"holds no numbers in its column {truth!r}")
+    found = read_scores(path, (truth, *lower_is_better))
+    for sentence in found.notes:
+        note(sentence)
+    numbers = {name: -column if name in lower_is_better else column for name, column in found.numbers.items()}
     known = np.isfinite(numbers[truth])
     if known.sum() < TOP:
         raise SettingError(f"The column {truth!r} of {path} has {known.sum()} numbers, but {TOP} are needed.")
@@ -233,19 +239,6 @@ def judge_file(path: Path, truth: str, *, epsilon: float = 0.1, bootstraps: int 
     params = numbers["params"][known] if "params" in numbers else None
     subject = _Subject(values, path.name, truth, None, params, epsilon, bootstraps, seed)
     return _judgements(list(numbers), scores, subject, Serial())
-
-
-def _numbers(path: Path, name: str, values: Sequence[Any]) -> NDArray[np.float64] | None:
-    """Return a column as numbers, what is empty as NaN; None where no field is a number."""
-    found, wrong = np.full(len(values), np.nan), []
-    for row, value in enumerate(values):
-        try:
-            found[row] = np.nan if value is None or value == "" else float(value)
-        except (TypeError, ValueError):
-            wrong.append(row)
-    if wrong and np.isfinite(found).any():
-        raise fault(path, f"holds {shown(values[wrong[0]])} in column {name!r}, item {wrong[0] + 1}, among numbers")
-    return None if wrong else found
 
 
 def _judgements(

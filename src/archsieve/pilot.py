@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from math import ceil
-from typing import TYPE_CHECKING, Any, TypeAlias
+import math
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from archsieve.benchmarks.files import code, fault, number, read_columns
-from archsieve.errors import MissingDataError, SettingError, UnknownNameError
+from archsieve.benchmarks.files import code, fault
+from archsieve.errors import SettingError, UnknownNameError
+from archsieve.number_text import read_numbers
 from archsieve.registry import near_miss
+from archsieve.score_files import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +37,8 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
         UnknownNameError: it has no such column.
         DataError: a field is no architecture or no number, or a network is there twice.
     """
-    if not path.is_file():
-        raise MissingDataError(f"There is no file {str(path)!r}.")
-    columns = read_columns(path)
+    table = read_table(path)
+    columns = {title: table.values[title] for title in table.titles}
     for needed in (CODES,) if truth is None else (CODES, truth):
         if needed not in columns:
             raise UnknownNameError(f"The file {path} has no column {needed!r}.{near_miss(needed, columns)}")
@@ -46,23 +47,19 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
         which = "say which is the truth by --truth" if others else "one with the truth is needed"
         raise SettingError(f"The file {path} has the columns {', '.join(columns)}: {which}.")
     name = others[0] if truth is None else truth
+    numbers = read_numbers(path, {name: columns[name]}, table.places).get(name)
+    if numbers is None:
+        raise fault(path, f"holds no numbers in its column {name!r}")
     archs, values = [], []
-    for row, (text, value) in enumerate(zip(columns[CODES], columns[name], strict=True), 1):
-        if value is None or value == "" or str(value).lower() == "nan":
+    for text, value in zip(columns[CODES], numbers.tolist(), strict=True):
+        if math.isnan(value):
             continue
         arch = code(path, space.parse, text)
         if space.canonical(arch) in archs:
             raise fault(path, f"holds the network {text} twice")
         archs.append(space.canonical(arch))
-        values.append(_number(path, value, f"column {name!r}, item {row}"))
+        values.append(value)
     return archs, np.array(values)
-
-
-def _number(path: Path, value: Any, where: str) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return number(path, value, where)  # raises, and says where
 
 
 class Pilot:
@@ -85,7 +82,7 @@ class Pilot:
     def tightest(self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int) -> float:
         """Return the least fraction by which every stand-in stays; ties count against it."""
         shares = self._better(alive, stand_ins, estimator) / alive.sum(axis=1)
-        return ceil(float(shares.max()) * _DIGITS - 1e-6) / _DIGITS
+        return math.ceil(float(shares.max()) * _DIGITS - 1e-6) / _DIGITS
 
     def cut(
         self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int, keep: float

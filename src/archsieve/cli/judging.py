@@ -116,8 +116,12 @@ def measure(
 
 
 def judge_scores(
-    file: Annotated[Path, typer.Argument(help="CSV or parquet file with a column of scores an estimator.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or parquet file with a column of scores an estimator.")],
     truth: Annotated[str, typer.Option(help="The column that holds the truth.")],
+    lower_is_better: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of losses, latencies and the like, the truth or not; may be repeated."),
+    ] = None,
     epsilon: Epsilon = 0.1,
     bootstrap: Bootstrap = 0,
     seed: Seed = 0,
@@ -125,7 +129,15 @@ def judge_scores(
 ) -> None:
     """Judge scores of your own against a truth of your own, as `measure` does."""
     with console.guarded():
-        found = judge_file(file, truth, epsilon=epsilon, bootstraps=bootstrap, seed=seed)
+        found = judge_file(
+            file,
+            truth,
+            lower_is_better=lower_is_better or (),
+            epsilon=epsilon,
+            bootstraps=bootstrap,
+            seed=seed,
+            note=console.note,
+        )
         (console.out_json if as_json else console.judgements)(found)
 
 

@@ -1,0 +1,217 @@
+"""A user's own file of scores: its columns of numbers, and which of its columns name the rows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.errors import MissingDataError, UnknownNameError
+from archsieve.number_text import read_numbers
+from archsieve.registry import near_miss
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CODES = ("architecture", "architectures", "arch", "archs", "genotype", "code", "codes", "network")
+"""Titles of columns of architectures; the first of them in a file tells which rows are repeated."""
+_LABELS = ("model", "name", "id")  # they do too, unless they are the same in all rows
+_INDEX = re.compile(r"|index|unnamed: \d+(\.\d+)?|level_\d+|__index_level_\d+__")
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
+_TEXT = (".csv", ".tsv", ".txt")
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What a file holds by title, and where each row is, for messages."""
+
+    path: Path
+    values: dict[str, list[Any]]
+    places: tuple[str, ...]
+
+    @property
+    def titles(self) -> list[str]:
+        """Titles of the columns that are more than a count of the rows."""
+        return [title for title in self.values if not is_index(title)]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The columns of numbers of a file, a value a row, and sentences on what of the file is not among them."""
+
+    numbers: dict[str, NDArray[np.float64]]
+    notes: tuple[str, ...]
+
+
+def is_index(title: str) -> bool:
+    """Whether a title is that of a count of the rows, as pandas writes it.
+
+    >>> is_index("Unnamed: 0"), is_index(""), is_index("accuracy")
+    (True, True, False)
+    """
+    return _INDEX.fullmatch(title.strip().lower()) is not None
+
+
+def read_scores(path: Path, wanted: Collection[str] = ()) -> Scores:
+    """Return the columns of numbers of a CSV, TSV or parquet file.
+
+    Columns of text, those that name the rows, and the index that pandas writes are left out, unless they are `wanted`.
+    A row that repeats another one, its name included, is left out.
+
+    Raises:
+        MissingDataError: there is no such file.
+        UnknownNameError: it has no column that is wanted.
+        DataError: the file cannot be read, a column holds numbers and text, one that is wanted no numbers, a number
+            can be read in two ways, or two rows of one name contradict each other.
+    """
+    table = read_table(path)
+    for title in wanted:
+        if title not in table.values:
+            raise UnknownNameError(f"The file {path} has no column {title!r}.{near_miss(title, table.values)}")
+    kept = [title for title in table.values if title in wanted or not (is_index(title) or _is_name(title))]
+    numbers = read_numbers(path, {title: table.values[title] for title in kept}, table.places)
+    if lacking := [title for title in wanted if title not in numbers]:
+        raise fault(path, f"holds no numbers in its column {lacking[0]!r}")
+    named = _naming(table)
+    notes = _left_out(table.values, numbers)
+    if named is not None and named not in numbers:
+        rows = _distinct_rows(table, named, numbers)
+        if twice := len(table.places) - len(rows):
+            notes += (f"Rows that repeat another one are counted once: {twice} left out.",)
+        numbers = {title: column[rows] for title, column in numbers.items()}
+    return Scores(numbers, notes)
+
+
+def _is_name(title: str) -> bool:
+    return title.strip().lower() in (*CODES, *_LABELS)
+
+
+def _naming(table: Columns) -> str | None:
+    """Return the title of the column that tells which rows are repeated; None where there is none."""
+    titles = {title.strip().lower(): title for title in table.values}
+    known = [titles[name] for name in CODES if name in titles]
+    labels = [titles[name] for name in _LABELS if name in titles]
+    return next(iter(known + [title for title in labels if len(set(map(str, table.values[title]))) > 1]), None)
+
+
+def _left_out(values: Mapping[str, Sequence[Any]], numbers: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence on the columns that are not judged; none where all are."""
+
+    def why(title: str) -> str:
+        return "an index" if is_index(title) else "names the rows" if _is_name(title) else "text"
+
+    out = [f"{title!r} ({why(title)})" for title in values if title not in numbers]
+    return (f"No estimators, left out: {', '.join(out)}.",) if out else ()
+
+
+def _distinct_rows(table: Columns, named: str, numbers: Mapping[str, NDArray[np.float64]]) -> list[int]:
+    """Return one row of each name; rows without a name are kept.
+
+    Raises:
+        DataError: rows of one name differ.
+    """
+    first: dict[str, int] = {}
+    kept = []
+    for row, value in enumerate(table.values[named]):
+        name = "" if value is None else str(value).strip()
+        before = first.setdefault(name, row) if name else row
+        if before == row:
+            kept.append(row)
+            continue
+        for title, column in numbers.items():
+            if not np.array_equal(column[before], column[row], equal_nan=True):
+                raise fault(
+                    table.path,
+                    f"holds {shown(name)} in {table.places[before]} and in {table.places[row]} with different values "
+                    f"in column {title!r} ({column[before]:g} and {column[row]:g}): keep one of them, or their mean",
+                )
+    return kept
+
+
+def read_table(path: Path) -> Columns:
+    """Return the columns of a CSV or TSV file as text, whatever separates its fields, or of a parquet file.
+
+    Raises:
+        MissingDataError: there is no such file.
+        DataError: it is no such file, names a column twice, or what separates its fields cannot be told.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"There is no file {str(path)!r}.")
+    if path.suffix.lower() in _WORKBOOKS or _begins_with(path, b"PK\x03\x04"):
+        raise fault(
+            path, "is a workbook: save its sheet as CSV (in Excel: File, Save As, CSV UTF-8) and name that file"
+        )
+    if path.suffix.lower() not in _TEXT:
+        columns = read_columns(path)
+        count = len(next(iter(columns.values()), ()))
+        return Columns(path, columns, tuple(f"row {row}" for row in range(1, count + 1)))
+    return _read_text(path)
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(magic)) == magic
+    except OSError as error:
+        raise fault(path, f"cannot be read: {error.strerror}") from error
+
+
+def _read_text(path: Path) -> Columns:
+    lines = _decoded(path).splitlines(keepends=True)
+    told = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip("\r\n")) if lines else None  # Excel's own line
+    skipped = 1 if told else 0
+    rows = _split(path, lines[skipped:], told[1] if told else None)
+    header = rows[0][1] if rows else []
+    for line, row in rows[1:]:
+        if len(row) != len(header):
+            hint = ""
+            if len(row) > len(header):
+                hint = " (a decimal comma needs semicolons between the fields, or quotes)"
+            raise fault(path, f"has {len(row)} fields in line {line + skipped}, but its header has {len(header)}{hint}")
+    values = [(title, [row[i] for _, row in rows[1:]]) for i, title in enumerate(header)]
+    values = [(title, column) for title, column in values if title.strip() or any(map(str.strip, column))]
+    if len({title for title, _ in values}) < len(values):
+        raise fault(path, "names a column twice")
+    return Columns(path, dict(values), tuple(f"line {line + skipped}" for line, _ in rows[1:]))
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return content.decode("utf-16" if is_wide else "utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise fault(path, f"is damaged, or no CSV: {error}") from error
+
+
+def _split(path: Path, lines: Sequence[str], told: str | None) -> list[tuple[int, list[str]]]:
+    """Return the rows that are not empty, each with the number of its last line, by what separates their fields.
+
+    That is what cuts every row into as many fields, more than one, as the header.
+    """
+    ways: dict[str, list[tuple[int, list[str]]]] = {}
+    wrong: csv.Error | None = None
+    for delimiter in [told] if told else _DELIMITERS:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            ways[delimiter] = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+        except csv.Error as error:
+            wrong = wrong or error
+    widths = {delimiter: {len(row) for _, row in rows} for delimiter, rows in ways.items()}
+    fitting = [delimiter for delimiter, found in widths.items() if len(found) == 1 and found != {1}]
+    if len(fitting) > 1:
+        names = " or ".join(_DELIMITERS[delimiter] for delimiter in fitting)
+        raise fault(path, f"may have {names} between its fields: both cut every line alike. Save it with only one")
+    if fitting:
+        return ways[fitting[0]]
+    if wrong is not None:
+        raise fault(path, f"is damaged, or no CSV: {wrong}") from wrong
+    return max(ways.values(), key=lambda rows: len(rows[0][1]) if rows else 0)
