@@ -1,5 +1,6 @@
 """Registries: near misses, lazy entries, names taken."""
 
+import importlib
 import pickle
 import sys
 from functools import partial
@@ -110,3 +111,19 @@ def test_another_name_of_a_space_is_the_name_of_what_it_makes(restored):
     assert pickle.loads(pickle.dumps(narrow)).name == "narrow-macro"  # noqa: S301
     assert NASBenchMacro().name == make("space", "nasbench-macro").name == "nasbench-macro"
     assert fingerprint(narrow) == fingerprint(NASBenchMacro(stem_width=4))
+
+
+def test_a_catalogue_whose_first_import_failed_is_filled_by_the_next(tmp_path, monkeypatch):
+    home = tmp_path / "home_that_failed.py"
+    home.write_text("import builtins\nbuiltins.things.add('one', 1)\nimport nothing_of_that_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("thing", "home_that_failed")
+    monkeypatch.setattr("builtins.things", registry, raising=False)
+    for ask in (lambda: registry["one"], lambda: list(registry), lambda: "one" in registry, lambda: len(registry)):
+        with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
+            ask()
+    home.write_text("import builtins\nbuiltins.things.add('one', 1)\nbuiltins.things.add('two', 2)\n# mended\n")
+    importlib.invalidate_caches()
+    assert list(registry) == ["one", "two"]
+    assert registry["two"] == 2
+    monkeypatch.delitem(sys.modules, "home_that_failed")

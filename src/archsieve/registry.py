@@ -111,8 +111,12 @@ class Registry(Generic[T]):
 
     def _fill(self) -> None:
         if self._home is not None:
-            home, self._home = self._home, None
-            importlib.import_module(home)
+            home, self._home = self._home, None  # what is imported asks this catalogue itself
+            try:
+                importlib.import_module(home)
+            except BaseException:  # Ctrl-C, a missing package: the next one to ask tries again
+                self._home = home
+                raise
 
 
 def _import(module: str) -> Any:
