@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +55,12 @@ def no_network():
 
 def wants_more(width):
     return nn.Linear(width, 3)
+
+def fails_inside():
+    return nn.Linear("12", 3)
+
+def may_be_told(width=12, *more, bias=True):
+    return nn.Sequential(nn.Flatten(), nn.Linear(width, 3, bias=bias))
 """
 
 
@@ -127,3 +135,18 @@ def test_what_cannot_be_scored_is_said(score, arguments, sentence):
     assert result.exit_code == 1
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_type_error_inside_of_a_factory_is_its_own(score):
+    result = score("models_of_mine:fails_inside", "--proxy", "params")
+    assert result.exit_code == 1
+    assert "must be callable without arguments" not in result.stderr
+    assert result.stderr.startswith("Error: TypeError: ")
+    log = re.search(r"The traceback is in (\S+)\.$", result.stderr.strip())
+    assert 'nn.Linear("12", 3)' in Path(log[1]).read_text()
+    Path(log[1]).unlink()
+
+
+def test_a_factory_may_have_arguments_that_it_does_not_need(score):
+    result = score("models_of_mine:may_be_told", "--proxy", "params", "--shape", "3x2x2", "--outputs", "3", "--json")
+    assert json.loads(result.stdout)[0]["params"] == 12 * 3 + 3

@@ -45,7 +45,8 @@ class OwnModel(SearchSpace):
 
         Raises:
             UnknownNameError: the module has no such function.
-            SettingError: it fails, or returns no network.
+            SettingError: it cannot be called without arguments, or returns no network.
+            TypeError: it fails so itself, as it may with any other error.
         """
         from torch import nn
 
@@ -56,6 +57,8 @@ class OwnModel(SearchSpace):
         try:
             network = found[attribute]()
         except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # from inside, where the call itself went well
             raise SettingError(f"{self.factory} must be callable without arguments, but: {error}.") from error
         if not isinstance(network, nn.Module):
             raise SettingError(f"{self.factory} must return a torch.nn.Module, but returned {type(network).__name__}.")
