@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -188,3 +190,17 @@ def test_a_sandwich_learns(tmp_path):
     estimator.fit([], ctx, None)
     scores = estimator.score(list(SPACE.extremes), ctx)
     assert scores.min() > 60  # chance is 25
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda taught: pickle.loads(pickle.dumps(taught))])  # noqa: S301
+def test_a_distilled_task_can_be_copied(duplicate):
+    taught = Distilled(TASK)
+    outputs = torch.tensor([[2.0, 0.0]])
+    next(taught.step([outputs, outputs]))
+    other = duplicate(taught)
+    assert type(other) is Distilled
+    assert (other.num_outputs, other.input_shape) == (TASK.num_outputs, TASK.input_shape)
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = other.no_such_thing
+    with pytest.raises(AttributeError, match="_task"):
+        _ = Distilled.__new__(Distilled).loss_of

@@ -31,7 +31,9 @@ class Distilled:
         self._teacher: Tensor | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the task has."""
+        """Return what the task has, but for what Python itself asks for: a copy is of this, and not of the task."""
+        if name.startswith("__") or name in ("_task", "_teacher"):  # not there yet, while it is copied
+            raise AttributeError(name)
         return getattr(self._task, name)
 
     def step(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
