@@ -344,6 +344,25 @@ def test_a_code_without_a_neighbour_within_mutates_further():
     assert {apart.mutate((0, 1), np.random.default_rng(seed)) for seed in range(3)} == {(10, 0)}
 
 
+@dataclass(frozen=True)
+class Leaping(Weighty):
+    """Mutates two decisions at once, though single ones would do."""
+
+    def mutate(self, arch, rng):
+        return ((arch[0] + 1) % 4, (arch[1] + 1) % 3, arch[2])
+
+
+def test_the_law_of_mutation_knows_codes_without_neighbours():
+    law = SpaceContract.test_mutation_changes_one_decision
+    between = within(Weighty((11, 2, 2)), max_macs=11, min_macs=11)  # 1 + 10 once, or 1 + 1 * 10
+    assert list(enumerate_space(between)) == [(0, 1, 0), (10, 0, 0)]
+    law(type("Apart", (), {"space": between})())
+    for space in (Weighty(), within(max_macs=22)):
+        law(type("Near", (), {"space": space})())
+    with pytest.raises(AssertionError, match="is no neighbour of"):
+        law(type("Far", (), {"space": Leaping()})())
+
+
 def test_a_single_code_within_has_nothing_to_mutate_to():
     with pytest.raises(ArchitectureError, match="'000' has nothing to mutate to with macs <= 1: relax them"):
         within(max_macs=1).mutate((0, 0, 0), np.random.default_rng(0))
