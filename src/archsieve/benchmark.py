@@ -11,6 +11,7 @@ import numpy as np
 from archsieve.errors import ArchitectureError, SettingError, UnknownNameError
 from archsieve.pool import draw_up_to
 from archsieve.registry import BENCHMARKS, TASKS, near_miss
+from archsieve.values import as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +51,7 @@ class Table:
         """
         _check_column(column, self.columns)
         rows = np.array([self._rows.get(arch, -1) for arch in archs], dtype=int)
-        return np.where(rows >= 0, self.columns[column][rows], np.nan)
+        return np.where(rows >= 0, as_floats(self.columns[column][rows]), np.nan)
 
     def within(self, space: SearchSpace) -> Table:
         """Return the table of those of its codes that are architectures of the space."""

@@ -27,6 +27,7 @@ from archsieve.ledger import Ledger
 from archsieve.pilot import Chain, Pilot
 from archsieve.plan import Plan
 from archsieve.search import Stage
+from archsieve.values import as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -222,6 +223,7 @@ def offers(
     scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int = MOST_STAGES
 ) -> list[Offer]:
     """Return the designs by each number of stand-ins and of stages, first the one that cuts nothing; see `design`."""
+    scores, truth = as_floats(scores), as_floats(truth)
     _check(scores, truth, prices, stages)
     pilot = Pilot(scores, truth)
     found = [Offer((), prices.of(()), 0, 0)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.values import as_floats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -217,7 +218,7 @@ def bootstrap(
 
 def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the scores as dense ranks (0 the lowest, NaN below all) and the truth as floats."""
-    estimate, values = np.asarray(scores, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    estimate, values = as_floats(scores), as_floats(truth)
     if estimate.ndim != 1 or estimate.shape != values.shape:
         raise SettingError(
             f"Scores and truth must be two lists of equal length, but have shapes {estimate.shape} and {values.shape}."
@@ -230,7 +231,7 @@ def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], ND
 
 
 def _ranks(scores: ArrayLike) -> NDArray[np.int64]:
-    estimate = np.asarray(scores, dtype=np.float64)
+    estimate = as_floats(scores)
     _, ranks = np.unique(estimate, return_inverse=True)  # NaN sorts last here
     return np.where(np.isnan(estimate), -1, ranks).astype(np.int64)
 

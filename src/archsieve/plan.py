@@ -11,6 +11,7 @@ from archsieve.ledger import Ledger, total, unit_of
 from archsieve.pool import pool_size
 from archsieve.randomness import generator
 from archsieve.searchers.regularized_evolution import regularized_evolution
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,10 +47,17 @@ class Pool:
         """Check the numbers, and that what is evolved by can be compared."""
         for name in ("sample", "budget", "population", "tournament"):
             number = getattr(self, name)
-            if number is not None and number < 1:
+            if number is None and name == "sample":
+                continue
+            check_whole(name, number)
+            if number < 1:
                 raise SettingError(f"`{name} >= 1` must hold for a pool, but got {name}={number}.")
             if self.evolve is None and name != "sample" and number != Pool.__dataclass_fields__[name].default:
                 raise SettingError(f"A pool's {name} goes with `evolve`, but got {name}={number} without.")
+        if self.sample is not None and self.evolve is not None:
+            raise SettingError(
+                f"A pool is either a sample or what an evolution visits, but got sample={self.sample} too."
+            )
         if self.evolve is not None:
             refuse_relative(self.evolve, "An evolution")
 

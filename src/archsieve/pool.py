@@ -11,6 +11,7 @@ import numpy as np
 from archsieve.errors import SettingError
 from archsieve.randomness import generator
 from archsieve.space import draw_distinct, size
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,9 +102,11 @@ def _check_sample(space: SearchSpace, sample: int | None) -> None:
     """Check what can be checked of a sample without looking at codes."""
     if sample is None:
         check_listable(space)
-    elif sample < 1:
+        return
+    check_whole("sample", sample)
+    if sample < 1:
         raise SettingError(f"`sample >= 1` must hold, but got {sample}.")
-    elif space.is_costly_to_list and size(space) <= LARGEST_POOL:
+    if space.is_costly_to_list and size(space) <= LARGEST_POOL:
         _check_count(space, sample, size(space))
 
 

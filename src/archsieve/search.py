@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.values import as_floats, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +86,8 @@ class Stage:
             raise SettingError(f"A stage needs exactly one of keep, top and above, but got {rules or 'none'}.")
         if self.above is not None and self.above != self.above:
             raise SettingError(f"`above` must be a number, but got above={self.above}.")
+        if self.top is not None:
+            check_whole("top", self.top)
         if self.keep is not None and not 0 <= self.keep <= 1:
             raise SettingError(f"`0 <= keep <= 1` must hold, but got keep={self.keep}.")
         if self.top is not None and self.top < 1:
@@ -149,4 +152,4 @@ def record(
     codes = np.asarray(archs)
     if codes.max(initial=0) <= np.iinfo(np.int8).max:
         codes = codes.astype(np.int8)
-    return Round(label, codes, np.asarray(scores, dtype=np.float64), kept, seconds)
+    return Round(label, codes, as_floats(scores), kept, seconds)

@@ -32,6 +32,7 @@ from archsieve.search import compared_by
 from archsieve.space import check
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
+from archsieve.values import check_whole
 from archsieve.work import ChunkScores, chunks_of, passes, score_chunk, shortened
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Session:
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
-        SettingError: the seed is out of range, or the device is not there.
+        SettingError: the seed is no whole number or out of range, or the device is not there.
         MissingPackageError: tensorboard is asked for and not installed.
     """
 
@@ -89,6 +90,7 @@ class Session:
         arithmetic: Arithmetic = EXACT,
         retry_failed: bool = False,
     ) -> None:
+        check_whole("seed", seed)
         if not 0 <= seed < 2**63:
             raise SettingError(f"`0 <= seed < 2**63` must hold, but got seed={seed}.")
         if tensorboard:
@@ -98,7 +100,7 @@ class Session:
 
             check_device(device)
         self.folder = Path(folder)
-        self.space, self.task, self.seed = space, task, seed
+        self.space, self.task, self.seed = space, task, int(seed)
         self.executor: Executor = executor or Serial()
         self.device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
+from archsieve.values import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -166,6 +167,8 @@ class SearchSpace(ABC):
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return a valid code that differs from `arch` in exactly one decision, drawn uniformly.
 
+        Where no valid code does, a space may return one that differs in more; here that is an error.
+
         Raises:
             ArchitectureError: no valid neighbour in 10,000 draws.
         """
@@ -189,7 +192,8 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
     """Return `arch` as a tuple of ints if it is an architecture of `space`.
 
     Raises:
-        ArchitectureError: wrong length, an option out of range, or excluded by the space; says which.
+        ArchitectureError: wrong length, an option that is no whole number or out of range, or excluded by the space;
+            says which.
     """
     shown = repr(text) if text is not None else str(tuple(arch))
     if len(arch) != len(space.choices):
@@ -197,6 +201,10 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
             f"{shown} is no architecture of {space.name}: it has {len(arch)} decisions, the space {len(space.choices)}."
         )
     for i, (option, options) in enumerate(zip(arch, space.choices, strict=True)):
+        if not is_whole(option):
+            raise ArchitectureError(
+                f"{shown} is no architecture of {space.name}: decision {i} is {option!r}, but must be a whole number."
+            )
         if not 0 <= option < options:
             raise ArchitectureError(
                 f"{shown} is no architecture of {space.name}: decision {i} is {option}, but must lie in "

@@ -25,6 +25,7 @@ from archsieve.errors import (
     ends_the_run,
 )
 from archsieve.estimator import Grouped
+from archsieve.values import as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -232,7 +233,7 @@ def _ask(estimators: Sequence[Any], archs: Sequence[Architecture], contexts: Seq
     shape = (len(archs), len(estimators)) if is_group else (len(archs),)
     returned = first.score_group(estimators, archs, contexts[0]) if is_group else first.score(archs, contexts[0])
     try:
-        found = np.asarray(returned, dtype=np.float64)
+        found = as_floats(returned)
     except (TypeError, ValueError) as error:
         raise _UnusableError(describe_error(error)) from error
     if found.shape != shape:

@@ -17,6 +17,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.searchers.history import History, check_budget, rank
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,6 +70,7 @@ def differential_evolution(
 
 
 def _check(population: int, budget: int, f: float, cr: float) -> None:
+    check_whole("population", population)
     if population < 3:
         raise SettingError(f"`population >= 3` must hold, but got population={population}.")
     if not 0 < f <= 2:

@@ -9,6 +9,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.search import SearchResult, record
+from archsieve.values import as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +72,7 @@ def _column(
     archs: list[Architecture],
 ) -> Scores:
     """Return one stage's scores, shape (n,)."""
-    table = np.asarray(scores([stage.estimator], archs), dtype=np.float64)
+    table = as_floats(scores([stage.estimator], archs))
     if table.shape != (len(archs), 1):
         raise SettingError(
             f"`scores` must return one column for the stage {stage.label!r}, shape ({len(archs)}, 1), "

@@ -11,6 +11,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.search import SearchResult, comparing, order_best_first, record
+from archsieve.values import as_floats, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class History:
                 scores that cannot be compared.
         """
         with comparing(self.searcher):
-            scores = np.asarray(self.evaluate(archs), dtype=np.float64)
+            scores = as_floats(self.evaluate(archs))
         if scores.shape != (len(archs),):
             raise SettingError(
                 f"`evaluate` must return one score an architecture, shape ({len(archs)},), "
@@ -77,6 +78,8 @@ def check_budget(budget: int, population: int = 1) -> None:
     Raises:
         SettingError: it does not.
     """
+    check_whole("budget", budget)
+    check_whole("population", population)
     if budget < population:
         rule = "budget >= 1" if population == 1 else "budget >= population"
         value = "" if population == 1 else f", population={population}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from archsieve.errors import SettingError
 from archsieve.searchers.history import History, check_budget, rank
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,8 @@ def regularized_evolution(
             that are relative to what else is scored.
         ArchitectureError: the space has nothing to draw, or nothing to mutate to.
     """
+    check_whole("population", population)
+    check_whole("tournament", tournament)
     if not 1 <= tournament <= population:
         got = f"tournament={tournament}, population={population}"
         raise SettingError(f"`1 <= tournament <= population` must hold, but got {got}.")

@@ -1,0 +1,49 @@
+"""Values as callers give them: whole numbers, and arrays of scores."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number by its type, Python's or numpy's; a truth value is none, and 2.0 neither.
+
+    >>> is_whole(2), is_whole(np.int8(2)), is_whole(2.0), is_whole(True)
+    (True, True, False, False)
+    """
+    if isinstance(value, bool | np.bool_):
+        return False
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def check_whole(name: str, value: Any) -> None:
+    """Check a setting that must be a whole number.
+
+    Raises:
+        SettingError: it is none.
+    """
+    if not is_whole(value):
+        raise SettingError(f"`{name}` must be a whole number, but got {name}={value!r}.")
+
+
+def as_floats(values: Any) -> NDArray[np.float64]:
+    """Return an array of floats, NaN where a masked array is masked: what stands there is no value.
+
+    >>> as_floats(np.ma.masked_greater([1.0, 99.0], 50.0))
+    array([ 1., nan])
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
+    return np.asarray(values, dtype=np.float64)
