@@ -2,11 +2,14 @@
 
 import json
 import math
+import re
+import time
 from dataclasses import dataclass
 
 import pytest
 
 from archsieve import console
+from archsieve.progress import progress
 
 
 @dataclass
@@ -69,8 +72,8 @@ def test_a_note_is_no_result_and_is_printed_as_it_is(capsys):
 
 def test_progress_without_a_terminal_is_plain_lines_now_and_then(capsys, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("archsieve.console.time.monotonic", lambda: now[0])
-    with console.progress() as show:
+    monkeypatch.setattr("archsieve.progress.time.monotonic", lambda: now[0])
+    with progress() as show:
         for label, done, total, seconds in [
             ("learning", 0, 0, 0.0),
             ("nwot", 0, 100, 1.0),
@@ -95,9 +98,9 @@ def test_progress_on_a_terminal_is_bars_that_go_away(monkeypatch):
 
     text = StringIO()
     monkeypatch.setattr(
-        "archsieve.console.Console", lambda **_: Console(file=text, force_terminal=True, width=100, color_system=None)
+        "archsieve.progress.Console", lambda **_: Console(file=text, force_terminal=True, width=100, color_system=None)
     )
-    with console.progress() as show:
+    with progress() as show:
         show("learning", 0, 0)
         for done in range(101):
             show("nwot", done, 100)
@@ -105,3 +108,43 @@ def test_progress_on_a_terminal_is_bars_that_go_away(monkeypatch):
     assert "nwot" in text.getvalue()
     assert "/100" in text.getvalue()
     assert "\x1b[" in text.getvalue()
+
+
+def terminal(monkeypatch, width=100):
+    """Return what a terminal would get."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    text = StringIO()
+    monkeypatch.setattr("sys.stderr", text)
+    on_terminal = {"stderr": True, "force_terminal": True, "width": width, "color_system": None}
+    monkeypatch.setattr("archsieve.progress.Console", lambda **_: Console(**on_terminal))
+    return text
+
+
+def test_a_note_starts_a_line_of_its_own_while_bars_are_shown(monkeypatch):
+    text = terminal(monkeypatch)
+    with progress() as show:
+        show("nwot", 1, 2)
+        show("swap", 1, 50)
+        console.note("nwot: 9 -> 4")
+    (line,) = [line for line in text.getvalue().split("\n") if "9 -> 4" in line]
+    before, _, _ = line.partition("nwot: 9 -> 4")
+    assert re.fullmatch(r"(.*\r)?(\x1b\[\d*[A-K])*", before)  # only what moves the cursor and clears lines
+
+
+def test_progress_says_how_many_are_to_do_and_how_long_that_takes(monkeypatch):
+    text = terminal(monkeypatch)
+    with progress() as show:
+        show("learning", 0, 0)
+        show("nwot", 0, 100)
+        time.sleep(0.3)
+        for done in (10, 20, 30):
+            time.sleep(0.1)
+            show("nwot", done, 100)
+        time.sleep(0.3)
+    assert "running" in text.getvalue()
+    assert "0/?" not in text.getvalue()
+    assert "30/100" in text.getvalue()
+    assert re.search(r"about 0:0\d left", text.getvalue())

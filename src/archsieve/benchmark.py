@@ -120,7 +120,8 @@ Records: TypeAlias = "Table | Surrogate"
 class Benchmark(Protocol):
     """Where records come from and what they are about; `load` reads them.
 
-    It may also have `caution`, a sentence on what its values are that a user must see beside them.
+    It may also have `caution`, a sentence on what its values are that a user must see beside them, and `choosers`, by
+    the name of a truth the columns of single complete trainings, of other seeds, by which a search would choose.
     """
 
     @property

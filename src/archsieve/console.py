@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import tempfile
-import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.report.words import mean_and_deviation
@@ -23,7 +21,7 @@ from archsieve.run_folder import ERROR_FILE
 from archsieve.study import comparable, verdict, without_verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from archsieve.judge import Judgement
     from archsieve.plan import StageForecast
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 _LARGE = 1e6  # whole numbers from here on are cut by six digits
 _EXACT = 2.0**53  # floats up to here are whole numbers, if they look so
-_PLAIN_EVERY = 5.0  # seconds between two lines of one label where there is no terminal
 
 
 def out(text: str = "") -> None:
@@ -42,8 +39,8 @@ def out(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a line that is no result."""
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text)
+    """Print a line that is no result, above the bars where progress is shown."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def out_json(value: Any) -> None:
@@ -194,6 +191,9 @@ def result(found: Result, folder: Path) -> None:
         )
         spent = found.cost.network_epochs
         out(f"Cost: {f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} network-epochs{share}")
+    if (chance := found.random_search) is not None and found.truth is not None:
+        networks = "1 network" if chance.networks == 1 else f"{chance.networks} networks"
+        out(f"Random search at this cost finds {chance.value:.2f} on average ({networks} trained once)")
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")
@@ -245,40 +245,6 @@ def _logged(details: str, folder: Path | None) -> str:
     except OSError:
         return f"\n{details}"
     return f" The traceback is in {path}."
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function of (label, done, total) that shows progress: bars on a terminal, else plain lines."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_progress(console)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        shown: dict[str, TaskID] = {}
-
-        def show(label: str, done: int, total: int) -> None:
-            if label not in shown:
-                shown[label] = bars.add_task(label, total=total or None)
-            bars.update(shown[label], completed=done, total=total or None)
-            if total and done >= total:
-                bars.remove_task(shown.pop(label))
-
-        yield show
-
-
-def _plain_progress(console: Console) -> Callable[[str, int, int], None]:
-    last: dict[str, float] = {}
-
-    def show(label: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if total == 0 or now - last.setdefault(label, now) >= _PLAIN_EVERY:
-            last[label] = now
-            line = f"{label}: {done}/{total}" if total else label
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
-
-    return show
 
 
 def _cell(value: object, grouped: bool) -> str:

@@ -194,6 +194,30 @@ def minimum_keeping_ratio(scores: ArrayLike, truth: ArrayLike) -> float:
     return _keeping_ratio(*_checked(scores, truth))
 
 
+def chances_of_choice(scores: ArrayLike, draws: int) -> NDArray[np.float64]:
+    """Return how probable it is, for every item, to be the best-scored of `draws` items drawn at random; they sum to 1.
+
+    Shape (n,). Drawn without replacement, all sets with the same probability; equal scores share their chance. The sum
+    of truths weighed by these is the exact expectation of what a random search finds.
+
+    Raises:
+        SettingError: draws is not in 1..n.
+
+    >>> chances_of_choice([0.3, 0.9, 0.5], 2)
+    array([0.        , 0.66666667, 0.33333333])
+    """
+    ranks = _ranks(scores)
+    n = len(ranks)
+    if not 1 <= draws <= n:
+        raise SettingError(f"`1 <= draws <= n` must hold, but got draws={draws}, n={n}.")
+    ordered = np.sort(ranks)
+    below, up_to = (np.searchsorted(ordered, ranks, side=side) for side in ("left", "right"))
+    left = np.arange(draws)
+    # The chance that all drawn are among the m lowest: binomial(m, draws) / binomial(n, draws).
+    among = [np.prod(np.maximum(m[:, None] - left, 0) / (n - left), axis=1) for m in (below, up_to)]
+    return np.asarray((among[1] - among[0]) / (up_to - below))
+
+
 def bootstrap(
     scores: ArrayLike, truth: ArrayLike, *, k: int, times: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from archsieve.benchmark import Table, benchmarks_of, caution_of, is_about
+from archsieve.equal_cost import random_search_at
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.ledger import Ledger, in_macs, total
 from archsieve.plan import unit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmark import Benchmark, Records
+    from archsieve.equal_cost import RandomSearch
     from archsieve.ledger import Unit
     from archsieve.plan import Plan
     from archsieve.search import Round, Stage
@@ -98,7 +100,8 @@ class Result:
     stage chose between two, or none could be scored; so is `final_score` where there is no final estimator, or it
     failed. `truth_note` says which table could not be read. `cost` is that of the pool, the
     stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
-    None where a part is unknown. `seconds` is the time this run took on the wall. `picture` is how the winner is drawn.
+    None where a part is unknown. `random_search` is what that finds at this cost, None where no table tells. `seconds`
+    is the time this run took on the wall. `picture` is how the winner is drawn.
     """
 
     best: str | None
@@ -113,6 +116,7 @@ class Result:
     stages: tuple[StageReport, ...]
     cost: Cost
     exhaustive_network_epochs: float | None
+    random_search: RandomSearch | None
     seconds: float
     seed: int
     title: str
@@ -202,6 +206,7 @@ def run_plan(
         failure = session.explain(plan.final, [best]) if math.isnan(final) else ""
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
     notes: list[str] = []  # a search does not need the truth
+    cost, exhaustive = account.total(), counted.epochs(whole)
     known = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
     result = Result(
         best=None if best is None else session.space.describe(best),
@@ -214,8 +219,9 @@ def run_plan(
         truth=None if best is None else true_rank(known, best, pool),
         truth_note=" ".join(notes),
         stages=reports,
-        cost=account.total(),
-        exhaustive_network_epochs=counted.epochs(whole),
+        cost=cost,
+        exhaustive_network_epochs=exhaustive,
+        random_search=random_search_at(cost.network_epochs, exhaustive, *known, pool) if known else None,
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         title=plan.title,

@@ -23,6 +23,7 @@ from archsieve.estimator import (
     Fittable,
     Resumable,
     fingerprint,
+    leaves_of,
     refuse_relative,
 )
 from archsieve.executor import Serial, single_thread
@@ -277,9 +278,10 @@ class Session:
         return "\n".join(self._tracebacks.values())
 
     def forget(self, estimator: Any, archs: Sequence[Architecture]) -> None:
-        """Delete what an estimator keeps to go on with these codes; their scores stay."""
-        if isinstance(estimator, Resumable):
-            estimator.forget([self._code(estimator, arch) for arch in archs], self.context(estimator))
+        """Delete what an estimator, or each part of one, keeps to go on with these codes; their scores stay."""
+        for leaf in leaves_of(estimator):
+            if isinstance(leaf, Resumable):
+                leaf.forget([self._code(leaf, arch) for arch in archs], self.context(leaf))
 
     def _ask(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
         """Note whose scores of which codes were asked for."""
@@ -290,7 +292,7 @@ class Session:
         return Key(*self._prints, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
 
     def _where(self, estimator: Any) -> list[dict[str, Any]]:
-        return place_of(estimator, self.device, self._arithmetic, [table.card.sha256 for table in self._tables])
+        return place_of(estimator, self.device, self._arithmetic, (table.card.sha256 for table in self._tables))
 
     def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
         """Return the estimator, with the pool where what it learns depends on it."""

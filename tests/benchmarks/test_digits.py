@@ -12,7 +12,8 @@ from archsieve.benchmarks.digits import CURVES, DIGITS, EPOCHS, FILE, TEST_IMAGE
 from archsieve.config import find_plan, load_plan
 from archsieve.errors import DataError, MissingDataError
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.plan import Plan
+from archsieve.ledger import Ledger
+from archsieve.plan import Plan, forecast
 from archsieve.running import knowing_most, run_plan, tables_about, true_rank
 from archsieve.space import enumerate_space
 from archsieve.task import count_items
@@ -84,6 +85,30 @@ def test_the_demo_is_about_it():
     plan = load_plan(find_plan("demo"))
     assert plan.space == DIGITS.space
     assert rank_of(plan.space, plan.task, (0,) * 6) is not None
+
+
+def test_the_demo_costs_less_than_a_tenth_of_training_all_and_has_no_stage_that_cuts_nothing():
+    plan = load_plan(find_plan("demo"))
+    rows = forecast(plan)[: len(plan.stages)]
+    whole = Ledger(plan.space, plan.task).pay(plan.final, 729)
+    assert sum(row.network_epochs for row in rows) < 0.1 * whole
+    assert all(row.kept < row.candidates for row in rows)
+    assert rows[-1].kept == 1
+
+
+def test_a_search_on_it_says_what_chance_finds_at_its_cost(tmp_path, table):
+    final = Lookup("test_acc", epochs_behind=20)
+    plan = Plan(DIGITS.space, TASK, (Stage(Replay(1), top=9), Stage(Replay(20), top=1)), final=final)
+    with Session(tmp_path, plan.space, plan.task) as session:
+        found = run_plan(plan, session).random_search
+    assert found.networks == int((729 + 9 * 19 + 20) / 20)
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(4000):
+        some = rng.choice(729, found.networks, replace=False)
+        seen = table.columns[rng.choice(("curve_20", "curve2_20"))][some]
+        drawn.append(table.columns["test_acc"][some[rng.choice(np.flatnonzero(seen == seen.max()))]])
+    assert found.value == pytest.approx(np.mean(drawn), abs=4 * np.std(drawn) / 4000**0.5)
 
 
 def test_a_funnel_replays_it(tmp_path, table):

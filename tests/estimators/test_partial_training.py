@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from archsieve.errors import RunFolderError, SettingError
-from archsieve.estimator import Context, Estimator, Resumable, fingerprint
+from archsieve.estimator import Context, Estimator, Resumable, fingerprint, identity
 from archsieve.estimators import one_shot
 from archsieve.estimators.az_nas import AZNAS
 from archsieve.estimators.chance import Chance
+from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.swap_regularised import RegularisedSwap
@@ -151,6 +152,30 @@ def test_the_seed_of_the_run_counts(tmp_path):
     assert not torch.equal(one["stem.0.weight"], other["stem.0.weight"])
 
 
+def test_a_repeat_is_another_training_with_checkpoints_of_its_own(tmp_path):
+    first, second, third = (scores(tmp_path / f"{i}", 2, repeat=i) for i in range(3))
+    assert len({tuple(found) for found in (first, second, third)}) == 3
+    assert scores(tmp_path / "again", 2, repeat=1) == second
+    assert scores(tmp_path / "own", 2) == first
+    assert fingerprint(partial(2, repeat=1).lineage) == fingerprint(partial(1, repeat=1).lineage)
+    assert fingerprint(partial(2, repeat=1).lineage) != fingerprint(partial(2).lineage)
+
+
+def test_a_repeat_leaves_older_fingerprints_alone():
+    assert "repeat" not in identity(partial(2))
+    assert identity(partial(2, repeat=1)) == {**identity(partial(2)), "repeat": 1}
+    assert partial(2, repeat=1).name == "partial_training[2, repeat 1]"
+
+
+def test_what_parts_of_a_composite_keep_is_deleted_too(tmp_path):
+    both = MeanRank((partial(1), partial(1, repeat=1)))
+    with Session(tmp_path, SPACE, TASK) as session:
+        session.scores([both], ARCHS)
+        assert len(list(tmp_path.glob("artifacts/*/*.pt"))) == 4
+        session.forget(both, ARCHS[:1])
+        assert [path.name for path in tmp_path.glob("artifacts/*/*.pt")] == ["2-2.pt", "2-2.pt"]
+
+
 def test_a_damaged_checkpoint_says_so(tmp_path):
     scores(tmp_path, 1)
     (tmp_path / "1-0.pt").write_bytes(b"PK")
@@ -167,6 +192,7 @@ class TestPartialTraining(EstimatorContract):
     ("given", "sentence"),
     [
         ({"epochs": -1}, "`epochs >= 0` must hold, but got epochs=-1"),
+        ({"repeat": -1}, "`repeat >= 0` must hold, but got repeat=-1"),
         ({"split": "train"}, "`split` must be 'validation' or 'test', but got 'train'"),
         ({"horizon": 0}, "`horizon >= 1`"),
         ({"batch_size": 0}, "`batch_size >= 1` must hold"),

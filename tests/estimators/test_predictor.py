@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import pytest
 
 from archsieve.config import make
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError
-from archsieve.estimator import Context, Estimator, Fittable, fingerprint
+from archsieve.estimator import Context, Estimator, Fittable, fingerprint, identity
 from archsieve.estimators.chance import Chance
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.predictor import FAILED, PASSED, Predictor
@@ -395,6 +396,43 @@ def test_mean_rank_by_hand(session):
         MeanRank((Total(),), calibration=0)
     whole = scored(session, MeanRank((Total(), Total(-1.0)), calibration=1000))
     assert whole.mean() == pytest.approx(0.5)
+
+
+def test_weights_of_a_mean_rank_by_hand():
+    # Percentile ranks of 3, 1, 2 are 5/6, 1/6 and 3/6; of 1, 2, 3 they are 1/6, 3/6 and 5/6.
+    columns = np.array([[3.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
+    parts = (Total(), Total(-1.0))
+    ranks = MeanRank(parts, weights=(3, 1)).combine(columns, columns)
+    assert ranks.tolist() == pytest.approx([16 / 24, 6 / 24, 14 / 24])
+    assert MeanRank(parts, weights=(0, 2)).combine(columns, columns).tolist() == pytest.approx([1 / 6, 3 / 6, 5 / 6])
+    equal = MeanRank(parts, weights=(2, 2)).combine(columns, columns)
+    assert equal.tolist() == pytest.approx(MeanRank(parts).combine(columns, columns).tolist())
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        ((1.0,), r"one weight for each of its 2 parts, but got 1 weights: \(1.0,\)"),
+        ((), r"one weight for each of its 2 parts, but got 0 weights"),
+        ((1.0, -0.5), r"finite number of at least 0, but got -0.5 in \(1.0, -0.5\)"),
+        ((math.inf, 1.0), "finite number of at least 0, but got inf"),
+        ((1.0, math.nan), "finite number of at least 0, but got nan"),
+        ((0.0, 0), "At least one weight must be above 0"),
+    ],
+)
+def test_weights_that_cannot_be(weights, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        MeanRank((Total(), Total(-1.0)), weights=weights)
+
+
+def test_weights_are_read_from_a_plan_and_leave_older_fingerprints_alone():
+    parts = ["params", "macs"]
+    weighted = make("estimator", {"name": "mean_rank", "parts": parts, "weights": [2, 1]})
+    plain = make("estimator", {"name": "mean_rank", "parts": parts})
+    assert weighted.weights == (2.0, 1.0)
+    assert "weights" not in identity(plain)
+    assert fingerprint(weighted) != fingerprint(plain)
+    assert fingerprint(weighted) == fingerprint(MeanRank(plain.parts, weights=(2.0, 1.0)))
 
 
 @pytest.mark.parametrize(("space", "is_perfect"), [(Parity(), True), (Cube(), False)])

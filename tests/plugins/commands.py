@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from archsieve import console
+from archsieve import progress
 from archsieve.cli import app
 
 PROGRAM = (sys.executable, "-c", "from archsieve.cli import main; main()")
@@ -35,7 +35,7 @@ def invoke(*arguments):
     No progress lines: on a slow machine there would be more of them.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(console, "_PLAIN_EVERY", float("inf"))
+        patch.setattr(progress, "_PLAIN_EVERY", float("inf"))
         return CliRunner().invoke(app, [str(a) for a in arguments])
 
 

@@ -112,6 +112,15 @@ def test_the_page_says_it(known, tmp_path):
     assert len(set(ids)) == len(ids)
 
 
+def test_it_is_small_and_begins_with_the_verdict(known, tmp_path):
+    run(tmp_path, Stage(Given(UP), top=2), title="Small")
+    page = run_page(tmp_path)
+    assert page.verdict.startswith("The search found a network for ")
+    assert len(page.html().encode()) < 2e6
+    text = Elements(page.html()).text
+    assert text.index("Small") < text.index(page.verdict) < text.index("True rank")
+
+
 def test_nothing_written_by_others_becomes_a_part(publish, tmp_path):
     class Odd(Line):
         name = HOSTILE

@@ -89,6 +89,11 @@ class DigitsBenchmark:
         return {"test_acc": tuple(f"test_acc_{i}" for i in range(1, TRUTHS + 1))}
 
     @property
+    def choosers(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of single complete trainings by which a search that is judged by a column would choose."""
+        return {"test_acc": tuple(f"{curve}_{EPOCHS}" for curve in _curves())}
+
+    @property
     def space(self) -> NASBenchMacro:
         """The space with the benchmark's settings."""
         return SPACE

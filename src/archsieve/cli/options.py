@@ -19,6 +19,7 @@ from archsieve.errors import require
 from archsieve.estimator import leaves_of
 from archsieve.estimators.cost import Cost
 from archsieve.executor import Processes, Ray, Serial
+from archsieve.progress import progress
 from archsieve.registry import BENCHMARKS
 from archsieve.tables import Recorded, shipped, whole_table
 from archsieve.task import form_of
@@ -160,5 +161,5 @@ def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
 def shared_by_all(stack: ExitStack, workers: int, ray: bool, recompute: bool = False) -> dict[str, Any]:
     """Return what sessions of every command have: the executor and the progress, both ended with the stack; tables."""
     executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
-    shared = {"executor": stack.enter_context(executor), "progress": stack.enter_context(console.progress())}
+    shared = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
     return shared | ({"tables": ()} if recompute else {})

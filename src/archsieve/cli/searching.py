@@ -31,6 +31,7 @@ from archsieve.config import find_plan, load_plan
 from archsieve.errors import EstimatorError, require
 from archsieve.files import replace_file
 from archsieve.plan import Plan, estimators_of, forecast, unit
+from archsieve.progress import progress
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.reading import read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page
@@ -120,8 +121,8 @@ def _keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
 
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
     """Print what each stage of a plan will do, and about how long it will take here."""
-    with console.progress() as progress:
-        plan.pool.count(plan.space, progress)  # may take long where networks are built for it, and is remembered
+    with progress() as shown:
+        plan.pool.count(plan.space, shown)  # may take long where networks are built for it, and is remembered
     rows = forecast(plan)
     if is_timed:
         if device != "cpu":

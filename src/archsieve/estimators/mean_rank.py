@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,10 +27,12 @@ class MeanRank:
     Args:
         parts: the estimators that rank.
         calibration: codes of the space to rank among; None for the codes being scored.
+        weights: how much each part counts in the mean, one number a part, at least 0 and not all 0; None: all the same.
     """
 
     parts: tuple[Any, ...] = field(metadata={"catalogue": "estimator"})
     calibration: int | None = None
+    weights: tuple[float, ...] | None = field(default=None, metadata={"added": True})
     name: ClassVar[str] = "mean_rank"
 
     def __post_init__(self) -> None:
@@ -39,6 +42,9 @@ class MeanRank:
             raise SettingError("A mean rank needs at least one part, but got none.")
         if self.calibration is not None and self.calibration < 1:
             raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+        if self.weights is not None:
+            _check_weights(self.weights, len(self.parts))
+            object.__setattr__(self, "weights", tuple(float(weight) for weight in self.weights))
 
     @property
     def version(self) -> int:
@@ -48,7 +54,20 @@ class MeanRank:
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
         """Return the mean percentile ranks, shape (n,), of columns (n, k) among the reference (m, k)."""
         ranks = [percentile_rank(columns[:, k], reference[:, k]) for k in range(columns.shape[1])]
-        return np.asarray(np.mean(ranks, axis=0), dtype=np.float64)
+        return np.asarray(np.average(ranks, axis=0, weights=self.weights), dtype=np.float64)
+
+
+def _check_weights(weights: tuple[float, ...], parts: int) -> None:
+    """Check that there is one weight a part, and that a mean can be taken with them."""
+    if len(weights) != parts:
+        raise SettingError(
+            f"A mean rank needs one weight for each of its {parts} parts, but got {len(weights)} weights: {weights}."
+        )
+    for weight in weights:
+        if not (math.isfinite(weight) and weight >= 0):
+            raise SettingError(f"Each weight must be a finite number of at least 0, but got {weight} in {weights}.")
+    if not any(weights):
+        raise SettingError(f"At least one weight must be above 0, but got {weights}.")
 
 
 def percentile_rank(values: Scores, reference: Scores) -> Scores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.evaluation import evaluate
 from archsieve.networks import build_network, laid_out
+from archsieve.randomness import derive_seed
 from archsieve.recipe import Recipe, check_whole
 from archsieve.search import exact
 from archsieve.task import count_items
@@ -46,6 +47,8 @@ class PartialTraining:
         split: what is scored on, "validation" or, for a final figure, "test".
         fraction_of_data: share of the training split that is trained on, in (0, 1], always the same items; an epoch
             is one pass over those.
+        repeat: which of several trainings of the same network: 0 is the run's own, any other number draws new initial
+            weights and another order of the items, and is trained and paid for by itself.
     """
 
     epochs: int = 1
@@ -58,6 +61,7 @@ class PartialTraining:
     clip: float = 5.0
     split: Split = "validation"
     fraction_of_data: float = 1.0
+    repeat: int = field(default=0, metadata={"added": True})
     version: ClassVar[int] = 2
     chunk_size: ClassVar[int] = 1
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
@@ -70,11 +74,13 @@ class PartialTraining:
             raise SettingError(f"`split` must be 'validation' or 'test', but got {self.split!r}.")
         if not 0 < self.fraction_of_data <= 1:
             raise SettingError(f"`0 < fraction_of_data <= 1` must hold, but got {self.fraction_of_data}.")
+        check_whole("repeat", self.repeat, 0)
 
     @property
     def name(self) -> str:
-        """The name with the epochs trained, and the split where it is the test set."""
-        return f"partial_training[{self.epochs}{', test' if self.split == 'test' else ''}]"
+        """The name with the epochs trained, the split where it is the test set, and which repeat it is."""
+        repeat = f", repeat {self.repeat}" if self.repeat else ""
+        return f"partial_training[{self.epochs}{', test' if self.split == 'test' else ''}{repeat}]"
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the training of `n` networks, and the forward passes that score them."""
@@ -103,7 +109,8 @@ class PartialTraining:
         return ctx.workdir / f"{'-'.join(map(str, arch))}.pt"
 
     def _train_and_evaluate(self, arch: Architecture, ctx: Context) -> float:
-        network, task = build_network(ctx.space, arch, ctx.task, ctx.seed), self._reduced(ctx.task)
+        seed = self._seed(ctx)
+        network, task = build_network(ctx.space, arch, ctx.task, seed), self._reduced(ctx.task)
         checkpoint = self._checkpoint(arch, ctx)
         ahead = is_beyond(checkpoint, self.epochs)  # then train anew, and leave the checkpoint alone
         train(
@@ -111,12 +118,18 @@ class PartialTraining:
             task,
             self.recipe,
             epochs=self.epochs,
-            seed=ctx.seed,
+            seed=seed,
             device=ctx.device,
             checkpoint=None if ahead else checkpoint,
             log=ctx.log and ctx.log / checkpoint.stem,
         )
         return evaluate(laid_out(network, ctx.device).eval(), ctx.task, self.split, device=ctx.device)
+
+    def _seed(self, ctx: Context) -> int:
+        """Return the seed of this training: the run's, or one drawn by it for the repeat."""
+        if not self.repeat:
+            return ctx.seed
+        return derive_seed(ctx.seed, "train", "repeat", self.repeat)
 
     def _reduced(self, task: Task) -> Task:
         """Return the task with the part of its training items that is trained on."""

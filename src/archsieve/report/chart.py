@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,10 @@ class Chart:
     figure: Any
 
     def html(self) -> str:
-        """Return a part of a page that has plotly's script already."""
+        """Return a part of a page, with the script that the page runs once it has unpacked plotly's."""
         config = {"responsive": True, "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
-        return str(self.figure.to_html(full_html=False, include_plotlyjs=False, div_id=self.name, config=config))
+        part = str(self.figure.to_html(full_html=False, include_plotlyjs=False, div_id=self.name, config=config))
+        return re.sub(r'<script( type="text/javascript")?>', '<script type="text/plain" class="drawing">', part)
 
 
 def plain(text: str) -> str:
@@ -56,8 +58,17 @@ def figure(traces: Iterable[Any], *, x: str = "", y: str = "", height: int = 400
 def add_buttons(made: Any, x_by_title: Mapping[str, list[Any]]) -> None:
     """Add a button for each reading of the horizontal axis: its title, and the values of every trace."""
     buttons = [
-        {"label": title, "method": "update", "args": [{"x": x}, {"xaxis.title.text": title}]}
+        {"label": _in_two_lines(title), "method": "update", "args": [{"x": x}, {"xaxis.title.text": title}]}
         for title, x in x_by_title.items()
     ]
     place = {"type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
     made.update_layout(margin={"t": 72}, updatemenus=[{**place, "buttons": buttons, "font": {"size": 11}}])
+
+
+def _in_two_lines(title: str) -> str:
+    """Return a button's label, broken near its middle so that several stand beside each other on a small screen."""
+    breaks = [i + 1 for i, letter in enumerate(title) if letter in " -"]
+    if not breaks:
+        return title
+    at = min(breaks, key=lambda i: abs(i - len(title) / 2))
+    return f"{title[:at].rstrip()}<br>{title[at:]}"

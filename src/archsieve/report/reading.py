@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from archsieve.equal_cost import RandomSearch
 from archsieve.errors import RunFolderError
 from archsieve.provenance import Provenance
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
@@ -138,7 +139,11 @@ def _is_result(found: Any) -> bool:
     if not _has_all(found, Result) or not isinstance(found["stages"], list):
         return False
     parts = [(found["cost"], Cost), (found["provenance"], Provenance)]
-    parts += [(found[key], kind) for key, kind in (("truth", Truth), ("picture", Picture)) if found[key] is not None]
+    parts += [
+        (found[key], kind)
+        for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch))
+        if found[key] is not None
+    ]
     return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in found["stages"])])
 
 

@@ -153,7 +153,7 @@ def _keeping(views: Sequence[StageView]) -> Chart:
             traces.append(go.Scatter(x=at, y=lost, name=name, marker=mark, showlegend=False, hovertemplate=hover))
     for i, (size, values) in enumerate(views[0].sizes.items()):
         traces.append(steps(values, views[0].truth, f"{size} (of stage 1)", color=GREY, width=1.4, dash=DASHES[1 + i]))
-    made = figure(traces, x="share kept", y="what the best of those kept lacks", height=440)
+    made = figure(traces, x="share kept", y="what the best kept lacks", height=440)
     made.update_xaxes(type="log", tickformat=".2~%", dtick="D2")
     made.update_yaxes(rangemode="tozero")
     caption = (
@@ -181,6 +181,7 @@ def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
                 x=[row.tau for row in rows],
                 y=[row.mkr for row in rows],
                 mode="markers+text",
+                cliponaxis=False,
                 name="the stage's estimator" if by == "estimator" else by,
                 text=[str(row.number) for row in rows],
                 hovertext=[plain(row.stage) for row in rows],

@@ -8,6 +8,7 @@ from archsieve.report.drawing import band, cell_svg, widths
 from archsieve.report.page import Card, Page, Part, Table, Text, made_by, settings_of
 from archsieve.report.reading import read_run, read_views
 from archsieve.report.run_charts import CURRENCIES, run_charts
+from archsieve.report.verdict import verdict
 from archsieve.report.views import joined
 from archsieve.report.words import number, ordinal, share
 from archsieve.run_folder import PLAN_FILE
@@ -40,6 +41,7 @@ def run_page(folder: Path) -> Page:
     return Page(
         title=result["title"] or f"Search in {_name(run.space)}",
         lead=_lead(result),
+        verdict=verdict(result, _name(run.task)),
         cards=_cards(result),
         funnel=_funnel(result, run.fates),
         winner=result["best"] or "",

@@ -1,0 +1,51 @@
+"""The first sentences of a page: what was found, how good it is, what it cost, and what chance finds for as much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archsieve.report.words import ordinal, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def verdict(result: Mapping[str, Any], task: str) -> str:
+    """Return the verdict on a run, from its `result.json` and the name of its task."""
+    if result["best"] is None:
+        return f"The search chose no network for {task}, since none could be scored."
+    stages, truth = result["stages"], result["truth"]
+    count = stages[0]["candidates"] if stages else 1
+    said = [f"The search found a network for {task} {_quality(result)}{_beside_chance(result)}."]
+    cost, whole = result["cost"]["network_epochs"], result["exhaustive_network_epochs"]
+    if truth is not None:
+        among = "candidates" if truth["spread"] is not None else "networks whose truth is recorded"
+        said.append(f"It is {_place(truth)} of {truth['count']:,} {among}; the best has {truth['best']:.2f}.")
+    if cost and whole and count > 1:
+        said.append(f"The search cost {share(cost / whole)} of training each of its {count:,} candidates once.")
+    return " ".join(said)
+
+
+def _quality(result: Mapping[str, Any]) -> str:
+    truth, metric, final = result["truth"], result["metric"], result["final_score"]
+    if truth is None:
+        return "whose quality was not measured" if final is None else f"that reaches {final:.2f} {metric}"
+    if truth["spread"] is not None:
+        return f"that is predicted to reach {truth['value']:.2f} ± {truth['spread']:.2f} {metric}"
+    return f"that reaches {truth['value']:.2f} {metric}"
+
+
+def _place(truth: Mapping[str, Any]) -> str:
+    return "the best" if truth["rank"] == 1 else f"the {ordinal(truth['rank'])} best"
+
+
+def _beside_chance(result: Mapping[str, Any]) -> str:
+    truth, chance = result["truth"], result.get("random_search")  # older runs do not have it
+    if truth is None or chance is None:
+        return ""
+    difference = round(truth["value"] - chance["value"], 2)
+    beside = f"{abs(difference):.2f} {'more' if difference > 0 else 'less'} than" if difference else "the same as"
+    networks = f"{chance['networks']:,} network{'' if chance['networks'] == 1 else 's'}"
+    return (
+        f", {beside} random search finds on average at the same cost ({chance['value']:.2f}, {networks} trained once)"
+    )

@@ -1,0 +1,49 @@
+"""The verdict of a page: what was found, how good it is, what it cost, and what chance finds for as much."""
+
+import pytest
+
+from archsieve.report.verdict import verdict
+
+TRUTH = {"value": 91.14, "rank": 30, "count": 729, "best": 92.607, "spread": None}
+RESULT = {
+    "best": "202220",
+    "stages": [{"candidates": 729}],
+    "truth": TRUTH,
+    "metric": "accuracy in percent",
+    "final_score": 91.0,
+    "cost": {"network_epochs": 1390.0},
+    "exhaustive_network_epochs": 13900.0,
+    "random_search": {"networks": 65, "value": 90.21},
+}
+
+
+def test_its_first_sentence_says_what_was_found_for_what_and_how_good_beside_chance():
+    assert verdict(RESULT, "digits") == (
+        "The search found a network for digits that reaches 91.14 accuracy in percent, 0.93 more than random search "
+        "finds on average at the same cost (90.21, 65 networks trained once). It is the 30th best of 729 networks "
+        "whose truth is recorded; the best has 92.61. The search cost 10 % of training each of its 729 candidates once."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"random_search": {"networks": 1, "value": 92.0}}, "0.86 less than random search finds on average"),
+        ({"random_search": {"networks": 9, "value": 91.14}}, "the same as random search finds on average"),
+        ({"truth": {**TRUTH, "rank": 1}}, "It is the best of 729"),
+        ({"truth": {**TRUTH, "spread": 0.5}}, "that is predicted to reach 91.14 ± 0.50 accuracy in percent"),
+        (
+            {"truth": None},
+            "a network for digits that reaches 91.00 accuracy in percent. The search cost",
+        ),
+        ({"truth": None, "final_score": None}, "a network for digits whose quality was not measured."),
+        ({"best": None}, "The search chose no network for digits, since none could be scored."),
+    ],
+)
+def test_other_ends(changed, said):
+    assert said in verdict({**RESULT, **changed}, "digits")
+
+
+def test_a_run_of_an_older_version_says_nothing_of_chance():
+    older = {key: value for key, value in RESULT.items() if key != "random_search"}
+    assert "random search" not in verdict(older, "digits")

@@ -1,0 +1,55 @@
+"""What random search finds at equal cost: the exact expectation over all sets that could be drawn."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from archsieve.benchmark import Table
+from archsieve.equal_cost import random_search_at
+
+POOL = [(i,) for i in range(5)]
+TRUTH = np.array([1.0, 5.0, 2.0, 4.0, 3.0])
+SEEN = {"one": np.array([3.0, 2.0, 2.0, 1.0, 0.0]), "other": np.array([0.0, 9.0, 1.0, 2.0, 3.0])}
+RECORDS = Table(tuple(POOL), {"truth": TRUTH, **SEEN})
+
+
+@dataclass(frozen=True)
+class Known:
+    choosers: dict
+    truth: str = "truth"
+
+
+BENCHMARK = Known({"truth": ("one", "other")})
+
+
+def average(column, networks):
+    """Return the mean truth of the best of every set; where two tie, both for a half."""
+    found = []
+    for drawn in map(list, combinations(range(5), networks)):
+        best = SEEN[column][drawn].max()
+        found.append(np.mean([TRUTH[i] for i in drawn if SEEN[column][i] == best]))
+    return np.mean(found)
+
+
+@pytest.mark.parametrize(("cost", "networks"), [(0.5, 1), (20.0, 2), (39.9, 3), (50.0, 5), (80.0, 5)])
+def test_it_is_the_average_over_all_sets(cost, networks):
+    found = random_search_at(cost, 50.0, BENCHMARK, RECORDS, POOL)
+    assert found.networks == networks
+    assert found.value == pytest.approx((average("one", networks) + average("other", networks)) / 2)
+    assert found.chosen_by == ("one", "other")
+
+
+@pytest.mark.parametrize(
+    ("cost", "exhaustive", "benchmark", "pool"),
+    [
+        (None, 50.0, BENCHMARK, POOL),
+        (20.0, None, BENCHMARK, POOL),
+        (20.0, 50.0, Known({}), POOL),
+        (20.0, 50.0, BENCHMARK, [*POOL, (7,)]),
+    ],
+    ids=["no cost", "no cost of training all", "no single trainings", "a candidate that is not recorded"],
+)
+def test_where_it_cannot_be_known_it_is_none(cost, exhaustive, benchmark, pool):
+    assert random_search_at(cost, exhaustive, benchmark, RECORDS, pool) is None
