@@ -33,11 +33,11 @@ SIZES = (PARAMS(), MACS())
 
 @pytest.fixture(autouse=True)
 def _no_listing(monkeypatch):
-    def enumerate_space(space):
+    def listed(*_):
         raise AssertionError("the space is being listed")
 
-    monkeypatch.setattr(space, "enumerate_space", enumerate_space)
-    monkeypatch.setattr(pool, "enumerate_space", enumerate_space)
+    monkeypatch.setattr(space, "enumerate_space", listed)
+    monkeypatch.setattr(pool, "_distinct", listed)
 
 
 @pytest.fixture

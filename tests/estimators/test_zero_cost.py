@@ -139,7 +139,7 @@ def test_a_proxy_gets_what_it_declares_and_nothing_else(seen, monkeypatch, tmp_p
 def test_a_task_without_labels_is_refused_by_who_needs_them(tmp_path):
     probe = ZeroCost("snip")._probe(context(tmp_path))
     blind = replace(probe, batches=tuple((inputs, None) for inputs, _ in probe.batches))
-    network = ZeroCost("snip")._network(ARCHS[0], context(tmp_path))
+    network = ZeroCost("snip").network(ARCHS[0], context(tmp_path))
     with pytest.raises(ScoringError, match="Labels are needed, and the task has none"):
         PROXIES["snip"](network, blind)
     assert PROXIES["nwot"](network, blind) == PROXIES["nwot"](network, probe)
@@ -188,12 +188,24 @@ def test_what_cannot_be_scored_is_named_and_the_rest_given(seen, monkeypatch, tm
     np.testing.assert_array_equal(failed.value.scores, [[36, 3], [36, np.nan], [36, 3]])
 
 
-def test_other_errors_are_not_swallowed(seen, monkeypatch, tmp_path):
+def test_an_error_on_one_network_costs_that_score(seen, monkeypatch, tmp_path):
     def broken(network, probe):
-        raise ZeroDivisionError
+        return 1 / (network._path[0] - 1)
 
     monkeypatch.setitem(PROXIES._entries, "broken", Proxy(broken))
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(PartialScoringError) as failed:
+        ZeroCost("spy").score_group([ZeroCost("spy"), ZeroCost("broken")], ARCHS, context(tmp_path))
+    assert failed.value.reasons == {(1, 1): "ZeroDivisionError: division by zero"}
+    np.testing.assert_array_equal(failed.value.scores[:, 1], [-1, np.nan, 1])
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), ImportError("no such package"), SettingError("unmeant")])
+def test_errors_of_the_run_are_not_blamed_on_a_network(seen, monkeypatch, tmp_path, error):
+    def broken(network, probe):
+        raise error
+
+    monkeypatch.setitem(PROXIES._entries, "broken", Proxy(broken))
+    with pytest.raises(type(error)):
         ZeroCost("broken").score(ARCHS, context(tmp_path))
 
 

@@ -236,7 +236,7 @@ def test_it_may_start_from_given_weights(whole, tmp_path):
     file = whole[0] / "weights.safetensors"
     run(tmp_path / "warm", start=Start(init=file))
     assert read_metrics(tmp_path / "warm")[0].loss < read_metrics(whole[0])[0].loss
-    with pytest.raises(RunFolderError, match=r"its init\.sha256 is None"):
+    with pytest.raises(RunFolderError, match=r"it has no init\.sha256"):
         run(whole[0], start=Start(init=file))
     other = replace(TRAINING, task=replace(TASK, num_outputs=5))
     with pytest.raises(SettingError, match="do not fit this network: 2 tensors are of another shape"):

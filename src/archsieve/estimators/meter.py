@@ -95,6 +95,7 @@ class _NotSharedError(Exception):
 
 def _read_last(meter: Meter[S], piece: nn.Module, read: tuple[Tensors, S]) -> float:
     outputs, state = meter.run(piece, *read)
+    score = meter.finish(state)  # which may say more of what is wrong
     for output in outputs:
         check_outputs(output)
-    return meter.finish(state)
+    return score
