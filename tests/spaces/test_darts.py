@@ -20,7 +20,7 @@ from archsieve.drop_path import set_drop_path
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
-from archsieve.estimators.readings import FeatureTap, run_watched
+from archsieve.estimators.watching import FeatureTap, run_watched
 from archsieve.networks import build_network, build_supernet
 from archsieve.space import check, size
 from archsieve.spaces.darts import DARTS, cells_of

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
 
 import torch
 
-from archsieve.estimators.readings import Watch, check_finite, counted, units_on
+from archsieve.estimators.readings import check_finite
+from archsieve.estimators.watching import Watch, counted, units_on
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

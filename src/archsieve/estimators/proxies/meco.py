@@ -11,7 +11,8 @@ from torch import Tensor
 from archsieve.errors import SettingError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import ACTIVATIONS, WEIGHTED, check_finite, is_pooling, one_input, run_watched
+from archsieve.estimators.readings import check_finite, one_input
+from archsieve.estimators.watching import ACTIVATIONS, WEIGHTED, is_pooling, run_watched
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,14 +12,8 @@ from torch import Tensor, nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
-from archsieve.estimators.readings import (
-    LAYERS,
-    FeatureTap,
-    batch_norms,
-    check_finite,
-    record_statistics,
-    run_watched,
-)
+from archsieve.estimators.readings import LAYERS, batch_norms, check_finite, record_statistics
+from archsieve.estimators.watching import FeatureTap, run_watched
 from archsieve.networks import remember_draws
 
 if TYPE_CHECKING:

@@ -1,0 +1,161 @@
+"""What a network does, operation by operation, whether a module or a function does it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from archsieve.errors import ScoringError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# fmt: off
+ACTIVATIONS = frozenset({
+    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu",
+    "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh", "threshold",
+})
+# fmt: on
+RELUS = frozenset({"relu", "relu6"})
+WEIGHTED = frozenset(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)) | {"linear", "bilinear"}
+
+
+class Watch(TorchFunctionMode):
+    """Sees every operation a network does, whether a module or a function does it.
+
+    Args:
+        before: called with (name, first tensor) before each, e.g. ("relu", x); in-place variants have the same name.
+        after: called with (name, first tensor, output) after each.
+    """
+
+    def __init__(
+        self,
+        *,
+        before: Callable[[str, Tensor], None] | None = None,
+        after: Callable[[str, Tensor, Tensor], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._before, self._after = before, after
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        first = args[0] if args else kwargs.get("input")
+        if not isinstance(first, Tensor):
+            return func(*args, **kwargs)
+        name = getattr(func, "__name__", "")
+        name = name if name.endswith("__") else name.rstrip("_")
+        if self._before is not None:
+            self._before(name, first)
+        output = func(*args, **kwargs)
+        if self._after is not None and isinstance(output, Tensor):
+            self._after(name, first, output)
+        return output
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Let attention in evaluation mode do its operations one by one, where they can be seen."""
+    is_fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(is_fused)
+
+
+class Reading(Protocol):
+    """What is read off a network operation by operation: an immutable value, so that paths may share it."""
+
+    def after(self, operation: str, inputs: Tensor, output: Tensor) -> Self:
+        """Return the reading after one more operation."""
+
+
+R = TypeVar("R", bound=Reading)
+
+
+def run_watched(piece: nn.Module, inputs: Tensor, reading: R) -> tuple[Tensor, R]:
+    """Return the outputs of a piece, without gradients, and the reading after its operations."""
+    seen = [reading]
+    with torch.no_grad(), plain_attention(), Watch(after=lambda *call: seen.append(seen.pop().after(*call))):
+        outputs = piece(inputs)
+    return outputs, seen[0]
+
+
+@dataclass(frozen=True)
+class FeatureTap:
+    """Finds the last feature map of a network: what its head pools or flattens, else what its head gets.
+
+    Works by shapes: the head is the last convolution or linear layer. Where its input has no positions left, (n, c) or
+    (n, c, 1, 1), the features are what they were last taken from. An immutable value, so that paths may share it.
+
+    Args:
+        count: items of the batch.
+        keep: returns what is kept of a tensor, a copy where the network may write to it later.
+    """
+
+    count: int
+    keep: Callable[[Tensor], Tensor]
+    _vanished: Tensor | None = None  # the last tensor that lost its positions, behind a first layer
+    _found: Tensor | None = None
+
+    def after(self, operation: str, inputs: Tensor, output: Tensor) -> FeatureTap:
+        """Return the tap after an operation."""
+        vanishes = has_positions(inputs) and not has_positions(output) and output.shape[:1] == (self.count,)
+        if operation in WEIGHTED:
+            kept = self.keep(inputs)
+            found = kept if self._vanished is None or has_positions(inputs) else self._vanished
+            return replace(self, _vanished=kept if vanishes else self._vanished, _found=found)
+        return replace(self, _vanished=self.keep(inputs)) if vanishes and self._found is not None else self
+
+    def features(self) -> Tensor:
+        """Return the features, (n, ...).
+
+        Raises:
+            ScoringError: there was no convolution or linear layer.
+        """
+        if self._found is None:
+            raise ScoringError("The features before the head are asked for, and this network has no layer.")
+        return self._found
+
+
+def has_positions(tensor: Tensor) -> bool:
+    """Whether a tensor has more than items and channels."""
+    return any(size > 1 for size in tensor.shape[2:])
+
+
+def is_pooling(operation: str) -> bool:
+    """Whether an operation pools."""
+    return "_pool" in operation
+
+
+def counted(activations: str) -> frozenset[str]:
+    """Return the operations that count as activations: "all", or "relu".
+
+    Raises:
+        SettingError: neither.
+    """
+    kinds = {"all": ACTIVATIONS, "relu": RELUS}
+    if activations not in kinds:
+        raise SettingError(f"`activations` must be 'all' or 'relu', but got {activations!r}.")
+    return kinds[activations]
+
+
+def units_on(inputs: Tensor, count: int) -> Tensor:
+    """Return which units of an activation's inputs are positive, as 0.0 and 1.0, shape (count, units).
+
+    A tensor that is not of `count` items first (tokens of all items in one row, say) is taken to hold them in order.
+    """
+    if inputs.dim() == 4 and inputs.is_contiguous(memory_format=torch.channels_last):
+        inputs = inputs.permute(0, 2, 3, 1)  # the units in the order of memory, whatever it is
+    if inputs.shape[0] % count:
+        raise ScoringError(
+            f"An activation gets {inputs.shape[0]} rows for {count} inputs: they have no units to compare."
+        )
+    return (inputs > 0).reshape(count, -1).float()
