@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from torch import nn
 from typer.testing import CliRunner
 
-from archsieve import console
 from archsieve import limits as module
 from archsieve import pool as pool_module
+from archsieve import progress as progress_module
 from archsieve.benchmark import benchmarks_of, find_benchmark
 from archsieve.cli import app
 from archsieve.errors import ArchitectureError, SettingError
@@ -469,7 +469,7 @@ def test_a_whole_space_of_built_networks_shows_progress_and_can_be_interrupted(
 ):
     monkeypatch.setattr(pool_module, "_QUIET", 0.0)
     monkeypatch.setattr(pool_module, "_EVERY", 0.0)
-    monkeypatch.setattr(console, "_PLAIN_EVERY", 0.0)
+    monkeypatch.setattr(progress_module, "_PLAIN_EVERY", 0.0)
     plan = towers('"all"')
     result = CliRunner().invoke(app, ["search", str(plan), "--out", str(tmp_path / "run"), *arguments])
     assert result.exit_code == 130

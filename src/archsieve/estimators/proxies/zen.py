@@ -80,7 +80,10 @@ class ZenMeter:
         still, moved = (tap.features() for tap in state.taps)
         distance = float((still - moved).abs().flatten(1).sum(1).mean())
         if not math.isfinite(distance):
-            raise ScoringError("zen's features overflow: without normalisation, standard normal weights are too large.")
+            raise ScoringError(
+                "zen's features overflow to infinity or NaN: the network does so itself, or standard normal weights are "
+                "too large for one without normalisation."
+            )
         return (math.log(distance) if distance > 0 else -math.inf) + state.total
 
 
