@@ -57,7 +57,7 @@ def score_chain(
 ) -> dict[Architecture, float | str] | None:
     """Return the score of every path of a chain, or why it has none; common prefixes are evaluated once.
 
-    None where paths cannot share them after all: a piece writes to what it gets, draws random numbers or fails. Holds
+    Returns None if the paths cannot share prefixes: a piece writes to its input, draws random numbers or fails. Holds
     the tensors of one path at a time.
 
     Args:

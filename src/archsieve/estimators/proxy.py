@@ -92,7 +92,7 @@ class Probe:
         return inputs.clone(), targets.clone()
 
     def apart(self, tensor: Tensor) -> Tensor:
-        """Return what a hook hands to the network in place of a tensor it keeps: one that nothing written reaches."""
+        """Return a copy for the network, which may overwrite it; the tensor itself where the space is shareable."""
         return tensor if self.is_shareable else tensor.clone()
 
     @property

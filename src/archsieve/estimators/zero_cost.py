@@ -37,7 +37,7 @@ _Outcome: TypeAlias = float | str  # a score, or why there is none
 _Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options
 
 
-_PREPARATION = 1  # raised whenever all proxies get their networks in another way
+_PREPARATION = 1  # raised whenever networks are prepared in another way for all proxies
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ZeroCost:
 
     @property
     def version(self) -> int:
-        """The proxy's version, and how networks are given to proxies since the second way of it."""
+        """The version of the proxy plus the version of the preparation that all proxies share."""
         return int(PROXIES[self.proxy].version) + _PREPARATION
 
     def chunk_size(self, space: SearchSpace, task: Task) -> int:
