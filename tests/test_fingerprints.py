@@ -1,0 +1,105 @@
+"""Golden fingerprints: a run folder and a shipped table answer only as long as these stay as they are.
+
+`python -m test_fingerprints` in `tests/` writes the file anew; that is right only where a score changed its meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archsieve.config import find_plan, load_plan, plan_names
+from archsieve.estimator import fingerprint
+from archsieve.limits import Limits, Within
+from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
+
+GOLDEN = Path(__file__).with_name("fingerprints.json")
+SETTINGS: dict[str, dict[str, Any]] = {
+    "lookup": {"column": "test_acc_200"},
+    "zero_cost": {"proxy": "nwot"},
+}
+
+
+def _zero_cost(proxy: str, **settings: Any) -> Any:
+    return ESTIMATORS["zero_cost"](proxy, **settings)
+
+
+def _composites() -> dict[str, Any]:
+    vote, mean_rank = ESTIMATORS["vote"], ESTIMATORS["mean_rank"]
+    one_shot, partial = ESTIMATORS["one_shot"], ESTIMATORS["partial_training"]
+    nwot, snip, macs = _zero_cost("nwot"), _zero_cost("snip", batch_size=16), ESTIMATORS["macs"]()
+    return {
+        "vote": vote((nwot, snip)),
+        "vote-by-another-quantile": vote((nwot, snip), quantile=0.5),
+        "mean_rank": mean_rank((nwot, macs)),
+        "mean_rank-weighted": mean_rank((nwot, macs), weights=(2.0, 1.0)),
+        "mean_rank-calibrated": mean_rank((nwot, macs), calibration=64),
+        "az_nas": ESTIMATORS["az_nas"](),
+        "swap_regularised": ESTIMATORS["swap_regularised"](),
+        "predictor-of-one": ESTIMATORS["predictor"](one_shot()),
+        "predictor-of-training": ESTIMATORS["predictor"](partial()),
+        "vote-of-mean-ranks": vote((mean_rank((nwot, macs)), snip)),
+        "mean_rank-of-trainings": mean_rank((one_shot(), partial(), nwot)),
+    }
+
+
+def _estimators() -> dict[str, Any]:
+    whole = {"vote", "mean_rank", "predictor"}
+    return {name: ESTIMATORS[name](**SETTINGS.get(name, {})) for name in ESTIMATORS if name not in whole}
+
+
+def _own(registry: Any) -> list[str]:
+    """Names of the package's own entries: other tests may add theirs."""
+    owners = {name: getattr(registry[name], "function", registry[name]) for name in registry}
+    return sorted(name for name, owner in owners.items() if _module(owner).startswith("archsieve."))
+
+
+def _module(owner: Any) -> str:
+    owner = getattr(owner, "func", owner)
+    return str(getattr(owner, "__module__", None) or type(owner).__module__)
+
+
+def _things() -> dict[str, Any]:
+    things: dict[str, Any] = {f"space {name}": SPACES[name]() for name in _own(SPACES)}
+    things |= {f"task {name}": TASKS[name]() for name in _own(TASKS)}
+    things |= {f"estimator {name}": each for name, each in _estimators().items() if name in _own(ESTIMATORS)}
+    things |= {f"proxy {name}": _zero_cost(name) for name in _own(PROXIES)}
+    things |= {f"composite {name}": each for name, each in _composites().items()}
+    things |= {
+        f"limits on {name}": Within(SPACES[name](), TASKS["synthetic"](), Limits(max_macs=10**8))
+        for name in ("nasbench201", "darts")
+    }
+    for plan in plan_names():
+        things[f"plan {plan}"] = [stage.estimator for stage in load_plan(find_plan(plan)).stages]
+    return things
+
+
+def _write() -> None:
+    os.environ.pop("ARCHSIEVE_DATA", None)
+    text = json.dumps({name: fingerprint(thing) for name, thing in _things().items()}, indent=0, sort_keys=True)
+    GOLDEN.write_text(text + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def _no_data(monkeypatch):
+    """Some tasks have their pictures in the fingerprint: here they have none."""
+    monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
+
+
+@pytest.mark.usefixtures("_no_data")
+def test_all_are_as_they_were():
+    now = {name: fingerprint(thing) for name, thing in _things().items()}
+    assert now == json.loads(GOLDEN.read_text("utf-8"))
+
+
+@pytest.mark.data
+def test_the_pictures_of_cifar10_are_those_of_the_shipped_tables():
+    assert fingerprint(TASKS["cifar10"]()) == "57bebbd96b473bbc"
+
+
+if __name__ == "__main__":
+    _write()
