@@ -19,8 +19,8 @@ from marks import DOCS, lines_of, write_between
 from torch import nn
 
 from archsieve import SPACES, TASKS, Session
+from archsieve._atomic import replace_file
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.files import replace_file
 from archsieve.networks import build_supernet, count_macs, count_params
 
 FIGURES = "printed.json"

@@ -22,12 +22,12 @@ import numpy as np
 from scipy.stats import beta
 
 from archsieve import BENCHMARKS, ESTIMATORS
+from archsieve._atomic import replace_file
 from archsieve.benchmark import task_of
 from archsieve.design import choose, offers, prices_of
 from archsieve.errors import require
 from archsieve.estimators.lookup import Lookup
 from archsieve.executor import Processes
-from archsieve.files import replace_file
 from archsieve.randomness import generator
 from archsieve.search import Stage
 from archsieve.tables import shipped

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from archsieve import TASKS
+from archsieve._atomic import replace_file
 from archsieve.benchmarks.digits import CURVES, EPOCHS, FILE, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
 from archsieve.evaluation import evaluate
 from archsieve.executor import Processes
-from archsieve.files import replace_file
 from archsieve.networks import build_network
 from archsieve.recipe import Recipe
 from archsieve.space import enumerate_space

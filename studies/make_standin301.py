@@ -24,9 +24,9 @@ from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, Ran
 from sklearn.model_selection import KFold
 
 from archsieve import BENCHMARKS, TASKS
+from archsieve._atomic import replace_file
 from archsieve.benchmarks.nasbench301_standin import COLUMN, FILE, Trees, features
 from archsieve.executor import Processes
-from archsieve.files import replace_file
 from archsieve.metrics import kendall_tau, spearman
 
 FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "benchmarks"

@@ -24,11 +24,11 @@ import numpy as np
 
 import archsieve
 from archsieve import SPACES, TASKS, Session
+from archsieve._atomic import replace_file
 from archsieve.config import find_plan, load_plan
-from archsieve.estimator import identity
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes
-from archsieve.files import replace_file
+from archsieve.fingerprints import identity
 from archsieve.randomness import generator
 from archsieve.run_folder import RESULTS_FILE
 from archsieve.space import enumerate_space

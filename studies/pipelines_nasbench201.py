@@ -22,15 +22,15 @@ import numpy as np
 from ways import Truth, funnel
 
 from archsieve import ESTIMATORS, SPACES, TASKS, Session, Stage, random_search, regularized_evolution
+from archsieve._atomic import replace_file
 from archsieve.config import find_plan, load_plan
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.executor import Processes
-from archsieve.files import replace_file
 from archsieve.ledger import Ledger
 from archsieve.randomness import generator
-from archsieve.search import exact
+from archsieve.values import exact
 
 PAGE = Path(__file__).parents[1] / "docs" / "pipelines_nasbench201.md"
 SPACE = SPACES["nasbench201"]()

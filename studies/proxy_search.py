@@ -19,8 +19,8 @@ import torch
 from marks import DOCS, lines_of, write_between
 
 from archsieve import Session
+from archsieve._atomic import replace_file
 from archsieve.config import find_plan, load_plan
-from archsieve.files import replace_file
 from archsieve.metrics import kendall_tau
 from archsieve.pool import draw_pool
 from archsieve.searchers.funnel import run_funnel

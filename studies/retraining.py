@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from archsieve.files import replace_file
+from archsieve._atomic import replace_file
 from archsieve.final_training.log import read_metrics
 from archsieve.final_training.recipe_files import training_of
 from archsieve.final_training.run import Start, run_training

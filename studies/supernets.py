@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session
+from archsieve._atomic import replace_file
 from archsieve.executor import Processes
-from archsieve.files import replace_file
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 
 PAGE = Path(__file__).parents[1] / "docs" / "supernets.md"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from archsieve.config import find_plan, load_plan, plan_names
-from archsieve.estimator import fingerprint
+from archsieve.fingerprints import fingerprint
 from archsieve.limits import Limits, Within
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
 

@@ -25,10 +25,10 @@ from archsieve import progress as progress_module
 from archsieve.benchmark import benchmarks_of, find_benchmark
 from archsieve.cli import app
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.estimator import fingerprint, identity
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.fingerprints import fingerprint, identity
 from archsieve.judge import judge
 from archsieve.limits import Limits, Within
 from archsieve.networks import build_supernet

@@ -9,7 +9,7 @@ import pytest
 
 from archsieve.config import make
 from archsieve.errors import UnknownNameError
-from archsieve.estimator import fingerprint
+from archsieve.fingerprints import fingerprint
 from archsieve.registry import SPACES, Registry, near_miss
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archsieve.errors import RunFolderError
-from archsieve.estimator import fingerprint
+from archsieve.fingerprints import fingerprint
 from archsieve.run_folder import claim, difference, lock, read_json, read_mark, write_json
 from archsieve.spaces.darts import DARTS
 from plugins.toy import TASK, Toy

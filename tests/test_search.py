@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsieve.errors import SettingError
-from archsieve.search import Stage, exact, order_best_first, record
+from archsieve.search import Stage, order_best_first, record
+from archsieve.values import exact
 
 NAN, INF = float("nan"), float("inf")
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from archsieve.arithmetic import Arithmetic
-from archsieve.estimator import fingerprint, identity
 from archsieve.estimators.cost import MACS
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes
+from archsieve.fingerprints import fingerprint, identity
 from archsieve.session import Session
 from archsieve.space import enumerate_space
 from archsieve.spaces.nasbench_macro import NASBenchMacro

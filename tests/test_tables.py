@@ -11,9 +11,9 @@ import pytest
 
 from archsieve.benchmark import task_of
 from archsieve.errors import DataError, MissingDataError
-from archsieve.estimator import identity
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Serial
+from archsieve.fingerprints import identity
 from archsieve.registry import BENCHMARKS, PROXIES, TASKS
 from archsieve.report.reading import read_run
 from archsieve.session import Session

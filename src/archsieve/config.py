@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.changes import changed_plan, read_plan
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
-from archsieve.estimator import frozen
+from archsieve.fingerprints import frozen
 from archsieve.limits import Limits, Within
 from archsieve.plan import Plan, Pool
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
-from archsieve.search import Stage, exact
+from archsieve.search import Stage
+from archsieve.values import exact
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archsieve.costs import cost_of
-from archsieve.estimator import Composite, Priced, Resumable, fingerprint
+from archsieve.estimator import Composite, Priced, Resumable
+from archsieve.fingerprints import fingerprint
 from archsieve.pool import up_to
 from archsieve.randomness import generator
 from archsieve.task import count_items, form_of

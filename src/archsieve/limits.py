@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from archsieve.costs import CostName, cost_of
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.estimator import identity
+from archsieve.fingerprints import identity
 from archsieve.space import Picture, SearchSpace, movable_decisions, neighbours
 from archsieve.task import form_of
 

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from numbers import Integral
 from typing import Literal
 
 from archsieve.errors import SettingError
+from archsieve.values import check_whole
 
 _ADDED = {"added": True}
 _FIRST = 1e-6  # of the rate, in the first step of a warm-up by steps
-
-
-def check_whole(name: str, value: object, least: int | None = None) -> None:
-    """Check that a setting is a whole number, and not below `least`.
-
-    Raises:
-        SettingError: it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise SettingError(f"`{name}` must be a whole number, but got {name}={value!r}.")
-    if least is not None and int(value) < least:
-        raise SettingError(f"`{name} >= {least}` must hold, but got {name}={value}.")
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
-from archsieve.estimator import fingerprint, identity
-from archsieve.files import replace_file
+from archsieve.fingerprints import fingerprint, identity
 from archsieve.search import Round
 
 if TYPE_CHECKING:

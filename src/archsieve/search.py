@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.values import as_floats, check_whole
+from archsieve.values import as_floats, check_whole, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,11 +40,6 @@ def comparing(searcher: str) -> Iterator[None]:
 def compared_by() -> str:
     """Return which searcher compares the scores that are asked for now with others; empty if none does."""
     return _COMPARING.get()
-
-
-def exact(value: float) -> Fraction:
-    """Return the decimal fraction that was meant: 0.1 is one tenth, 1 - 0.41 is 59 hundredths."""
-    return Fraction(repr(float(value))).limit_denominator(10**9)
 
 
 def order_best_first(scores: Scores) -> NDArray[np.intp]:

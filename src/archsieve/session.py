@@ -17,16 +17,9 @@ import numpy as np
 from archsieve.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
 from archsieve.composites import Combining
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
-from archsieve.estimator import (
-    Composite,
-    Context,
-    Fittable,
-    Resumable,
-    fingerprint,
-    leaves_of,
-    refuse_relative,
-)
+from archsieve.estimator import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
 from archsieve.executor import Serial, single_thread
+from archsieve.fingerprints import fingerprint
 from archsieve.pool import draw_pool, draw_up_to
 from archsieve.run_folder import ERROR_FILE, RESULTS_FILE, claim, lock
 from archsieve.search import compared_by

@@ -16,9 +16,10 @@ import torch
 
 from archsieve.costs import CostName, cost_of
 from archsieve.errors import PartialScoringError, SettingError
-from archsieve.estimator import Context, Grouped, fingerprint
+from archsieve.estimator import Context, Grouped
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.fingerprints import fingerprint
 from archsieve.networks import build_network, build_supernet, drawing, outputs_of
 from archsieve.space import check, neighbours
 from archsieve.tasks.synthetic import Synthetic

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.estimator import Context, Fittable, Grouped, Resumable, fingerprint
+from archsieve.estimator import Context, Fittable, Grouped, Resumable
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.executor import single_thread
+from archsieve.fingerprints import fingerprint
 from archsieve.plan import Pool, steps
 from archsieve.pool import draw_pool
 from archsieve.randomness import generator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,14 +29,16 @@ def is_whole(value: Any) -> bool:
     return True
 
 
-def check_whole(name: str, value: Any) -> None:
-    """Check a setting that must be a whole number.
+def check_whole(name: str, value: Any, least: int | None = None) -> None:
+    """Check a setting that must be a whole number, and not below `least`.
 
     Raises:
-        SettingError: it is none.
+        SettingError: it is none, or is below.
     """
     if not is_whole(value):
         raise SettingError(f"`{name}` must be a whole number, but got {name}={value!r}.")
+    if least is not None and int(value) < least:
+        raise SettingError(f"`{name} >= {least}` must hold, but got {name}={value}.")
 
 
 def as_floats(values: Any) -> NDArray[np.float64]:
@@ -47,3 +50,8 @@ def as_floats(values: Any) -> NDArray[np.float64]:
     if isinstance(values, np.ma.MaskedArray):
         return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
     return np.asarray(values, dtype=np.float64)
+
+
+def exact(value: float) -> Fraction:
+    """Return the decimal fraction that was meant: 0.1 is one tenth, 1 - 0.41 is 59 hundredths."""
+    return Fraction(repr(float(value))).limit_denominator(10**9)

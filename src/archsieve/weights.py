@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from archsieve._atomic import replace_file
 from archsieve.errors import DataError, MissingDataError, SettingError, require
-from archsieve.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

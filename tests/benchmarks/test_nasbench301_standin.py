@@ -7,7 +7,7 @@ import pytest
 
 from archsieve.benchmarks.nasbench301_standin import COLUMN, FILE, STANDIN, Trees, features
 from archsieve.errors import DataError
-from archsieve.estimator import identity
+from archsieve.fingerprints import identity
 from archsieve.metrics import kendall_tau, spearman
 from archsieve.space import draw_distinct
 

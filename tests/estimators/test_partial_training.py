@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from archsieve.errors import RunFolderError, SettingError
-from archsieve.estimator import Context, Estimator, Resumable, fingerprint, identity
+from archsieve.estimator import Context, Estimator, Resumable
 from archsieve.estimators import one_shot
 from archsieve.estimators.az_nas import AZNAS
 from archsieve.estimators.chance import Chance
@@ -23,6 +23,7 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.swap_regularised import RegularisedSwap
 from archsieve.evaluation import evaluate
+from archsieve.fingerprints import fingerprint, identity
 from archsieve.networks import build_network
 from archsieve.plan import Plan
 from archsieve.running import run_plan

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.estimator import Context, fingerprint
+from archsieve.estimator import Context
 from archsieve.estimators.distillation import Distilled
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.paths import ends, sandwich
 from archsieve.evaluation import evaluate
+from archsieve.fingerprints import fingerprint
 from archsieve.limits import Limits, Within
 from archsieve.networks import as_inputs, build_supernet, laid_out
 from archsieve.randomness import generator

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsieve.errors import SettingError
-from archsieve.estimator import Composite, fingerprint
+from archsieve.estimator import Composite
 from archsieve.estimators.cost import MACS, PARAMS
 from archsieve.estimators.vote import Vote
+from archsieve.fingerprints import fingerprint
 
 INF, NAN = np.inf, np.nan
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from archsieve.errors import EstimatorError, PartialScoringError, ScoringError, SettingError, UnknownNameError
-from archsieve.estimator import Context, Estimator, Grouped, fingerprint
+from archsieve.estimator import Context, Estimator, Grouped
 from archsieve.estimators.proxy import Proxy
 from archsieve.estimators.readings import gradients
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.fingerprints import fingerprint
 from archsieve.registry import PROXIES, SPACES
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic

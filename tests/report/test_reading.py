@@ -7,8 +7,8 @@ import pytest
 
 from archsieve.benchmark import task_of
 from archsieve.errors import RunFolderError
-from archsieve.estimator import fingerprint
 from archsieve.estimators.lookup import Replay
+from archsieve.fingerprints import fingerprint
 from archsieve.plan import Plan
 from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_rows, read_run, to_csv

@@ -14,7 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from archsieve.errors import DataError, MissingDataError
-from archsieve.estimator import fingerprint
+from archsieve.fingerprints import fingerprint
 from archsieve.tasks import published
 from archsieve.tasks.cifar import CIFAR10, CIFAR100
 

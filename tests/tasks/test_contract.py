@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.estimator import fingerprint
+from archsieve.fingerprints import fingerprint
 from archsieve.registry import TASKS
 from archsieve.task import SPLITS
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from archsieve.errors import DataError, MissingDataError, SettingError
-from archsieve.estimator import fingerprint
+from archsieve.fingerprints import fingerprint
 from archsieve.tasks.imagenet import ImageNet
 from archsieve.training.batching import ahead
 

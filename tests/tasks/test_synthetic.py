@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from archsieve.errors import SettingError
-from archsieve.estimator import fingerprint
+from archsieve.fingerprints import fingerprint
 from archsieve.tasks import synthetic
 from archsieve.tasks.synthetic import Synthetic
 

@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from archsieve import console
+from archsieve._atomic import replace_file, writing
 from archsieve.benchmark import caution_of, find_benchmark
 from archsieve.cli.options import (
     Device,
@@ -29,8 +30,7 @@ from archsieve.cli.options import (
 from archsieve.config import find_plan, is_called, load_plan, make
 from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
 from archsieve.errors import SettingError
-from archsieve.estimator import fingerprint
-from archsieve.files import replace_file, writing
+from archsieve.fingerprints import fingerprint
 from archsieve.pilot import CODES, read_pilot
 from archsieve.plan import forecast, unit
 from archsieve.plan_text import plan_text

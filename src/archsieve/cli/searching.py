@@ -13,6 +13,7 @@ import tomli_w
 import typer
 
 from archsieve import console
+from archsieve._atomic import replace_file
 from archsieve.changes import changed_plan, read_plan
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
@@ -29,7 +30,6 @@ from archsieve.cli.options import (
 )
 from archsieve.config import find_plan, load_plan
 from archsieve.errors import EstimatorError, require
-from archsieve.files import replace_file
 from archsieve.plan import Plan, estimators_of, forecast, unit
 from archsieve.progress import progress
 from archsieve.report.as_files import write_run, write_study

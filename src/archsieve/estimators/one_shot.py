@@ -18,10 +18,11 @@ from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.evaluation import evaluate_each, first_items, no_metric
 from archsieve.networks import as_inputs, build_supernet, laid_out
 from archsieve.randomness import generator
-from archsieve.recipe import Recipe, check_whole
+from archsieve.recipe import Recipe
 from archsieve.task import count_items
 from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

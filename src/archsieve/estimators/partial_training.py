@@ -12,11 +12,11 @@ from archsieve.estimator import Price
 from archsieve.evaluation import evaluate
 from archsieve.networks import build_network, laid_out
 from archsieve.randomness import derive_seed
-from archsieve.recipe import Recipe, check_whole
-from archsieve.search import exact
+from archsieve.recipe import Recipe
 from archsieve.task import count_items
 from archsieve.training import train
 from archsieve.training.checkpoint import is_beyond
+from archsieve.values import check_whole, exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

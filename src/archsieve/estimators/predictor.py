@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
-from archsieve.estimator import frozen, leaves_of, uses_device
+from archsieve.estimator import leaves_of, uses_device
 from archsieve.estimators.mean_rank import percentile_rank
-from archsieve.files import replace_file
+from archsieve.fingerprints import frozen
 from archsieve.pool import draw_up_to
 from archsieve.randomness import derive_seed, generator
-from archsieve.recipe import check_whole
 from archsieve.registry import near_miss
 from archsieve.space import one_hot
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.estimator import is_relative
-from archsieve.search import exact
+from archsieve.values import exact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from archsieve.errors import PartialScoringError, ScoringError, SettingError, describe_error, ends_the_run
-from archsieve.estimator import Price, frozen
+from archsieve.estimator import Price
 from archsieve.estimators.computed_weights import copy_network, with_plain_weights
 from archsieve.estimators.meter import score_chain
 from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.proxy import Probe
+from archsieve.fingerprints import frozen
 from archsieve.networks import as_inputs, build_network, build_supernet, drawing, laid_out
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES

@@ -10,9 +10,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.evaluation import evaluate
-from archsieve.files import replace_file
 from archsieve.networks import laid_out
 from archsieve.task import count_items
 

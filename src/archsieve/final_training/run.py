@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.counting import sizes_of
 from archsieve.errors import RunFolderError
-from archsieve.estimator import identity
 from archsieve.final_training.log import EpochMetrics, TrainingLog
+from archsieve.fingerprints import identity
 from archsieve.networks import build_network
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json

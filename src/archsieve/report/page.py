@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from archsieve._atomic import replace_file, writing
 from archsieve.errors import require
-from archsieve.files import replace_file, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

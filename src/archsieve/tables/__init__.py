@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.errors import DataError, MissingDataError
-from archsieve.estimator import identity
+from archsieve.fingerprints import identity
 from archsieve.registry import TASKS
 
 if TYPE_CHECKING:

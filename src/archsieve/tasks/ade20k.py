@@ -13,8 +13,8 @@ import numpy as np
 
 from archsieve.errors import DataError, MissingDataError, require
 from archsieve.sources import Source
-from archsieve.tasks.classification import check_whole
 from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsieve._atomic import replace_file
 from archsieve.errors import DataError
-from archsieve.files import replace_file
 from archsieve.tasks.images import Images
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from archsieve.randomness import generator
 from archsieve.registry import near_miss
 from archsieve.sources import Source  # noqa: TC001 - `typing.get_type_hints` of a task needs it
 from archsieve.task import SPLITS
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,15 +167,3 @@ def check_outputs(name: str, outputs: Tensor, targets: Tensor) -> None:
             f"{tuple(outputs.shape)} are no answers: choose a space whose networks judge "
             f"{'whole items' if targets.dim() == 1 else 'every pixel'}."
         )
-
-
-def check_whole(name: str, value: object, *, least: int | None = None) -> None:
-    """Refuse a setting that is no whole number, or is below `least`.
-
-    Raises:
-        SettingError: naming the setting, the rule and the value.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise SettingError(f"`{name}` must be a whole number, but got {value!r}.")
-    if least is not None and value < least:
-        raise SettingError(f"`{name} >= {least}` must hold, but got {value}.")

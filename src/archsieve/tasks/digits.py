@@ -10,8 +10,8 @@ import numpy as np
 
 from archsieve.errors import SettingError, require
 from archsieve.randomness import generator
-from archsieve.tasks.classification import check_whole
 from archsieve.tasks.images import ImageClassification, Images, read_only
+from archsieve.values import check_whole
 
 IMAGES = 1797
 

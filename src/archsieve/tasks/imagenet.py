@@ -15,11 +15,12 @@ import numpy as np
 
 from archsieve.errors import DataError, MissingDataError, SettingError, require
 from archsieve.sources import Source
-from archsieve.tasks.classification import Classification, check_whole
+from archsieve.tasks.classification import Classification
 from archsieve.tasks.photographs import augmented, centred, opened, pixels_of
 from archsieve.tasks.picture_index import folder_pictures, table_pictures
 from archsieve.tasks.published import Copy
 from archsieve.tasks.reading import class_names
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

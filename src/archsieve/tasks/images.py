@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from archsieve.errors import SettingError
 from archsieve.tasks.augmentation import cut_out, draw_holes, draw_moves, moved
-from archsieve.tasks.classification import Classification, check_whole
+from archsieve.tasks.classification import Classification
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.tasks.classification import Classification, check_outputs, check_whole
+from archsieve.tasks.classification import Classification, check_outputs
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

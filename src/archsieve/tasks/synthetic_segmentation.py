@@ -11,8 +11,8 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.randomness import generator
-from archsieve.tasks.classification import check_whole
 from archsieve.tasks.segmentation import IGNORED, Scene, Scenes, Segmentation
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
-from archsieve.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

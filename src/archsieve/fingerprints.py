@@ -1,0 +1,84 @@
+"""Fingerprints: what makes a thing what it is, as plain values and as a few digits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from archsieve.errors import SettingError
+
+
+class FrozenDict(dict[Any, Any]):
+    """A mapping of settings that can be hashed, and so must not be changed.
+
+    >>> hash(FrozenDict(a=1)) == hash(FrozenDict(a=1))
+    True
+    """
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Return a hash of names and values."""
+        return hash(frozenset(self.items()))
+
+
+def frozen(value: Any) -> Any:
+    """Return a setting as something that can be hashed: lists as tuples, mappings as frozen ones, however deep.
+
+    >>> frozen({"layers": [8, [4, 2]]})
+    {'layers': (8, (4, 2))}
+    """
+    if isinstance(value, Mapping):
+        return FrozenDict({key: frozen(part) for key, part in value.items()})
+    return tuple(frozen(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+def identity(thing: Any) -> Any:
+    """Return what makes `thing` what it is as plain JSON values: type, version and every setting.
+
+    A dataclass may define `identity()` itself, to leave a path out and put a content hash in. A field whose metadata
+    has "added" is left out at its default, so that what was stored before there was such a setting still answers.
+
+    Raises:
+        SettingError: a setting is no plain value.
+    """
+    if hasattr(thing, "identity") and not isinstance(thing, type):
+        return identity(thing.identity())
+    if is_dataclass(thing) and not isinstance(thing, type):
+        known = ((f, getattr(thing, f.name)) for f in fields(thing))
+        settings = {f.name: _declared(f.type, identity(v)) for f, v in known if not _is_quiet(f, v)}
+        return {"type": type(thing).__name__, "version": getattr(thing, "version", 1), **settings}
+    if isinstance(thing, Mapping):
+        return {str(key): identity(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [identity(value) for value in thing]
+    if thing is None or isinstance(thing, bool | int | float | str):
+        return thing
+    if isinstance(thing, Path):
+        return str(thing)
+    raise SettingError(
+        f"A setting must be a plain value (number, text, tuple, dataclass), but got {thing!r} of type "
+        f"{type(thing).__name__}."
+    )
+
+
+def _is_quiet(field: Field[Any], value: Any) -> bool:
+    return bool(field.metadata.get("added")) and bool(value == field.default)
+
+
+def _declared(kind: Any, value: Any) -> Any:
+    """Return a whole number as the float it is declared to be: 5 and 5.0 are one setting."""
+    is_float = str(getattr(kind, "__name__", kind)).startswith("float")
+    return float(value) if is_float and type(value) is int else value
+
+
+def fingerprint(*things: Any) -> str:
+    """Return 16 hex digits that change whenever a setting or a version of any of `things` does.
+
+    >>> fingerprint({"epochs": 1}) == fingerprint({"epochs": 2})
+    False
+    """
+    text = json.dumps([identity(thing) for thing in things], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
