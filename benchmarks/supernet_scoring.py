@@ -21,7 +21,8 @@ import torch
 from archsieve import SPACES, TASKS, Session
 from archsieve.estimators.one_shot import OneShot, use_batch_statistics
 from archsieve.executor import Processes
-from archsieve.networks import build_supernet, laid_out
+from archsieve.networks.building import laid_out
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import draw_distinct, enumerate_space
 
 BATCH = 64

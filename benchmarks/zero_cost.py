@@ -28,7 +28,9 @@ from archsieve.errors import ScoringError
 from archsieve.estimator import Context
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes
-from archsieve.networks import build_network, build_supernet, count_macs
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import count_macs
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import draw_distinct, enumerate_space
 
 VOTE = ("l2_norm", "nwot", "zen")

@@ -21,7 +21,8 @@ from torch import nn
 from archsieve import SPACES, TASKS, Session
 from archsieve._atomic import replace_file
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.networks import build_supernet, count_macs, count_params
+from archsieve.networks.counting import count_macs, count_params
+from archsieve.networks.supernets import build_supernet
 
 FIGURES = "printed.json"
 NETWORK = "288; 16 16 24 32 72 120 200 216 1792; 2 3 3 5 6 8 2; 5 5 5 5 5 3 5; 1 4 5 5 4 6 6"

@@ -23,7 +23,7 @@ from archsieve._atomic import replace_file
 from archsieve.benchmarks.digits import CURVES, EPOCHS, FILE, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
 from archsieve.evaluation import evaluate
 from archsieve.executor import Processes
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
 from archsieve.space import enumerate_space
 from archsieve.training import train

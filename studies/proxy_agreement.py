@@ -20,7 +20,7 @@ from archsieve.errors import PartialScoringError, ScoringError
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
-from archsieve.networks import drawing
+from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
 from archsieve.space import draw_distinct
 

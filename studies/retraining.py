@@ -24,11 +24,12 @@ from archsieve._atomic import replace_file
 from archsieve.final_training.log import read_metrics
 from archsieve.final_training.recipe_files import training_of
 from archsieve.final_training.run import Start, run_training
-from archsieve.networks import build_network, sizes_of
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import sizes_of
+from archsieve.networks.weights import load_weights
 from archsieve.randomness import generator
 from archsieve.tasks.cifar import CIFAR10
 from archsieve.tasks.images import Images
-from archsieve.weights import load_weights
 
 PAGE = Path(__file__).parents[1] / "docs" / "retraining.md"
 CELL = "0-2-3-2-5-4-5-3-3-5-3-3-0-3-3-2-1-5-0-1-3-0-0-0"

@@ -22,7 +22,8 @@ from torch import nn
 
 from archsieve import SPACES, TASKS
 from archsieve.evaluation import evaluate
-from archsieve.networks import build_network, count_params, initialise
+from archsieve.networks.building import build_network, initialise
+from archsieve.networks.counting import count_params
 from archsieve.recipe import Recipe
 from archsieve.training import train
 

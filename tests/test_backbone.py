@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from archsieve.errors import DataError, MissingDataError, SettingError
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
+from archsieve.networks.weights import load_backbone, save_weights
 from archsieve.spaces.topformer import HandMadeTopFormers
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.weights import load_backbone, save_weights
 
 SPACE, TINY = HandMadeTopFormers(), (2,)
 

@@ -31,7 +31,7 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.judge import judge
 from archsieve.limits import Limits, Within
-from archsieve.networks import build_supernet
+from archsieve.networks.supernets import build_supernet
 from archsieve.plan import Plan, Pool
 from archsieve.pool import draw_pool, pool_size
 from archsieve.registry import SEARCHERS, SPACES

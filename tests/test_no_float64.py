@@ -12,7 +12,7 @@ from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.generators import drawing
+from archsieve.networks.generators import drawing
 from archsieve.registry import PROXIES
 from archsieve.session import Session
 from archsieve.spaces.nasbench_macro import NASBenchMacro

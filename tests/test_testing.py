@@ -14,7 +14,8 @@ from archsieve.errors import PartialScoringError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.networks import build_network, build_supernet
+from archsieve.networks.building import build_network
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import SearchSpace, enumerate_space
 from archsieve.spaces.chain import Chain
 from archsieve.tasks.synthetic import Synthetic
@@ -105,7 +106,7 @@ class Lookalike(nn.Module):
         return self._chain[0](inputs, arch)
 
     def extract(self, arch):
-        from archsieve.networks import extract_path
+        from archsieve.networks.supernets import extract_path
 
         return extract_path(self, self._chain[0]._space, self._chain[0]._task, arch)
 

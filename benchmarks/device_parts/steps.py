@@ -16,11 +16,12 @@ import torch
 from torch import nn
 
 from archsieve import SPACES
-from archsieve.drop_path import set_drop_path
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.final_training.recipe_files import training_of
-from archsieve.networks import as_inputs, build_network, build_supernet
+from archsieve.networks.building import as_inputs, build_network
+from archsieve.networks.drop_path import set_drop_path
+from archsieve.networks.supernets import build_supernet
 from archsieve.training import trainer_of
 from archsieve.training.losses import loss_of
 from archsieve.training.optimiser import optimiser_of

@@ -21,7 +21,7 @@ from archsieve.errors import ArchsieveError
 from archsieve.estimators.one_shot import OneShot, each_path, use_batch_statistics
 from archsieve.evaluation import evaluate_each
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
-from archsieve.networks import build_supernet
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import enumerate_space
 from archsieve.training import trainer_of
 from device_parts.run import synchronize

@@ -15,7 +15,7 @@ import torch
 
 from archsieve import SPACES
 from archsieve.arithmetic import Arithmetic
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
 from archsieve.training import train
 from archsieve.training.checkpoint import load_checkpoint

@@ -34,7 +34,7 @@ def count_cost(space: SearchSpace, arch: Architecture, task: Task, name: CostNam
     if name == "published_flops":
         raise SettingError(f'The space {space.name} has no `published_flops` of its own: take "macs".')
     require("torch", "torch")
-    from archsieve import counting
+    from archsieve.networks import counting
 
     counts = {"params": counting.count_params, "macs": counting.count_macs, "flops": counting.count_flops}
     return counting.examined(
@@ -49,7 +49,7 @@ def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name
     """
     if name not in ("macs", "flops") or getattr(space, name, None):
         return ()
-    from archsieve.counting import count, examined
+    from archsieve.networks.counting import count, examined
 
     shape = tuple(task.input_shape)
     builds = (partial(space.build, arch, task) for arch in archs)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from archsieve.errors import ScoringError, SettingError
-from archsieve.networks import as_inputs, first_tensor
+from archsieve.networks.building import as_inputs
+from archsieve.networks.outputs import first_tensor
 from archsieve.training.batching import joined, made
 
 if TYPE_CHECKING:

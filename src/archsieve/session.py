@@ -90,7 +90,7 @@ class Session:
         if tensorboard:
             require("tensorboard", "tensorboard")
         if device != "cpu":
-            from archsieve.networks import check_device
+            from archsieve.networks.building import check_device
 
             check_device(device)
         self.folder = Path(folder)

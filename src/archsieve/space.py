@@ -49,8 +49,8 @@ class SearchSpace(ABC):
     Two methods are needed, `choices` and `build`; the rest have defaults. A space may also offer `params(arch,
     task)`, `macs(arch, task)` and `flops(arch, task)` in closed form (else they are counted on the built
     network), `published_flops(arch, task)`, the count of its paper where that is another one, `supernet(task)`, a
-    network of networks (see `archsieve.networks.Supernet`), and `features(arch)`, the numbers a predictor learns from,
-    always as many (else the code).
+    network of networks (see `archsieve.networks.supernets.Supernet`), and `features(arch)`, the numbers a predictor
+    learns from, always as many (else the code).
 
     Attributes:
         name: the name it is registered by; until then its class's own.

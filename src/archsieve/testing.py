@@ -20,7 +20,10 @@ from archsieve.estimator import Context, Grouped
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.fingerprints import fingerprint
-from archsieve.networks import build_network, build_supernet, drawing, outputs_of
+from archsieve.networks.building import build_network
+from archsieve.networks.generators import drawing
+from archsieve.networks.outputs import outputs_of
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import check, neighbours
 from archsieve.tasks.synthetic import Synthetic
 
@@ -184,7 +187,7 @@ class SpaceContract:
 
     def test_costs_equal_counts(self) -> None:
         """What a space says in closed form is what is counted on the network."""
-        from archsieve.counting import count_flops, count_macs, count_params
+        from archsieve.networks.counting import count_flops, count_macs, count_params
 
         for arch in _sample(self.space):
             with torch.device("meta"):

@@ -163,7 +163,8 @@ class _Timer:
         """Return the seconds of one item's way through one network, forwards and backwards."""
         from archsieve.estimators.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
         from archsieve.final_training.rehearsal import items_at_once, step_seconds
-        from archsieve.networks import build_network, build_supernet
+        from archsieve.networks.building import build_network
+        from archsieve.networks.supernets import build_supernet
 
         plan, (arch,) = self.plan, self._archs(1)
         items = items_at_once(estimator.recipe, self.device)

@@ -12,7 +12,7 @@ from torch import nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.az_nas import AZNAS
 from archsieve.estimators.swap_regularised import RegularisedSwap
-from archsieve.networks import torch_generator
+from archsieve.networks.building import torch_generator
 from archsieve.registry import PROXIES
 
 from .tiny import probe

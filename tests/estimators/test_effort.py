@@ -9,9 +9,9 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from archsieve.counting import count_macs
 from archsieve.estimators.proxy import Probe
 from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.networks.counting import count_macs
 from archsieve.registry import PROXIES
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.counting import count_macs, count_params
 from archsieve.errors import ScoringError
+from archsieve.networks.counting import count_macs, count_params
 from archsieve.registry import PROXIES
 
 from .families import FAMILIES, Inverted, MobileNet, ViT, build, probe_of

@@ -10,7 +10,7 @@ from torch import nn
 from archsieve.estimator import Context
 from archsieve.estimators.meter import score_chain, score_whole
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.networks import build_supernet
+from archsieve.networks.supernets import build_supernet
 from archsieve.registry import PROXIES
 from archsieve.space import enumerate_space
 from archsieve.spaces.chain import Chain

@@ -15,7 +15,8 @@ from archsieve.estimators import one_shot
 from archsieve.estimators.one_shot import OneShot, each_path, use_batch_statistics
 from archsieve.estimators.paths import fair
 from archsieve.evaluation import evaluate
-from archsieve.networks import as_inputs, build_network, build_supernet, laid_out
+from archsieve.networks.building import as_inputs, build_network, laid_out
+from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.session import Session
 from archsieve.space import SearchSpace, enumerate_space

@@ -24,7 +24,7 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.swap_regularised import RegularisedSwap
 from archsieve.evaluation import evaluate
 from archsieve.fingerprints import fingerprint, identity
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
 from archsieve.plan import Plan
 from archsieve.running import run_plan
 from archsieve.search import Stage

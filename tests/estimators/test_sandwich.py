@@ -19,7 +19,8 @@ from archsieve.estimators.paths import ends, sandwich
 from archsieve.evaluation import evaluate
 from archsieve.fingerprints import fingerprint
 from archsieve.limits import Limits, Within
-from archsieve.networks import as_inputs, build_supernet, laid_out
+from archsieve.networks.building import as_inputs, laid_out
+from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.spaces.attentivenas import AttentiveNAS
 from archsieve.spaces.nasbench_macro import NASBenchMacro

@@ -8,7 +8,7 @@ import pytest
 
 from archsieve.errors import PlanError, UnknownNameError
 from archsieve.final_training.recipe_files import read_recipe, recipe_for, recipe_names, training_of
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.batching import count_steps

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.counting import count_auxiliary_params
 from archsieve.final_training.recipe_files import Training, training_of
 from archsieve.final_training.rehearsal import rehearse
+from archsieve.networks.counting import count_auxiliary_params
 from archsieve.recipe import Recipe
 from archsieve.space import SearchSpace
 from archsieve.tasks.synthetic import Synthetic

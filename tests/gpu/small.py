@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
 from archsieve.spaces.darts import DARTS
 from archsieve.spaces.nasbench201 import NASBench201

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from archsieve.evaluation import evaluate
-from archsieve.networks import laid_out
+from archsieve.networks.building import laid_out
 from archsieve.tasks import moving
 from archsieve.tasks.segmentation import IGNORED, MeanIoU
 

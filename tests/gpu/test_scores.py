@@ -16,7 +16,7 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes
-from archsieve.networks import check_device
+from archsieve.networks.building import check_device
 from archsieve.registry import PROXIES
 from archsieve.session import Session
 from archsieve.space import draw_distinct

@@ -11,8 +11,8 @@ import torch
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.generators import drawing, draws_of
-from archsieve.networks import build_supernet
+from archsieve.networks.generators import drawing, draws_of
+from archsieve.networks.supernets import build_supernet
 from archsieve.recipe import Recipe
 from archsieve.spaces.topformer import TopFormer
 from archsieve.training import train, trainer_of

@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from archsieve.counting import count_macs, count_params
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.proxies.l2_norm import l2_norm
 from archsieve.estimators.proxies.nwot import NWOTMeter
 from archsieve.estimators.proxy import Probe
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.networks import build_network, build_supernet
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import count_macs, count_params
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import size
 from archsieve.spaces.attentivenas import AttentiveNAS
 from archsieve.spaces.attentivenas_network import halved_map, resized

@@ -15,13 +15,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsieve.counting import count_macs, count_params
-from archsieve.drop_path import set_drop_path
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.watching import FeatureTap, run_watched
-from archsieve.networks import build_network, build_supernet
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import count_macs, count_params
+from archsieve.networks.drop_path import set_drop_path
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import check, size
 from archsieve.spaces.darts import DARTS, cells_of
 from archsieve.spaces.darts_cell import INPUTS, NODES, OPERATIONS, PAIRS, canonical_cell, code_of, edges_of

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from archsieve.final_training.recipe_files import training_of
-from archsieve.networks import build_network, build_supernet, count_flops
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import count_flops
+from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.darts import DARTS, cells_of
 from archsieve.spaces.darts_cell import INPUTS, NODES, OPERATIONS, edges_of
 from archsieve.tasks.synthetic import Synthetic

@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsieve.counting import count_flops, count_macs, count_params
-from archsieve.networks import build_network, build_supernet, drawing
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import count_flops, count_macs, count_params
+from archsieve.networks.generators import drawing
+from archsieve.networks.supernets import build_supernet
 from archsieve.registry import SPACES
 from archsieve.spaces.attentivenas import AttentiveNAS
 from archsieve.spaces.darts import DARTS

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.cost import FLOPS
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
 from archsieve.space import enumerate_space, size
 from archsieve.spaces.nasbench201 import EDGES, KERNELS, NASBench201, from_naslib, to_naslib, unique_string
 from archsieve.tasks.synthetic import Synthetic

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.counting import count_macs, count_params
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import count_macs, count_params
 from archsieve.space import enumerate_space, size
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic

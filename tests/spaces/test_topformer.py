@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from archsieve.counting import count_macs, count_params
-from archsieve.drop_path import set_drop_path
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
-from archsieve.networks import build_network, build_supernet, drawing
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import count_macs, count_params
+from archsieve.networks.drop_path import set_drop_path
+from archsieve.networks.generators import drawing
+from archsieve.networks.supernets import build_supernet
 from archsieve.registry import ESTIMATORS
 from archsieve.space import size
 from archsieve.spaces.nasbench201 import NASBench201

@@ -14,8 +14,8 @@ from torch import nn
 
 from archsieve.errors import SettingError
 from archsieve.final_training.log import read_metrics
+from archsieve.networks.weights import read_weights
 from archsieve.training.distributed import Statistics, World, joined_world
-from archsieve.weights import read_weights
 from plugins.commands import ONE_THREAD, finish, run, wait_for
 
 # A network with auxiliary head, drop path and running statistics; 90 images in batches of 40, in two parts each: the

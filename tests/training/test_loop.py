@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.drop_path import DropPath
 from archsieve.errors import ArchsieveError, DivergenceError, RunFolderError, ScoringError, SettingError
 from archsieve.evaluation import evaluate, evaluate_each
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
+from archsieve.networks.drop_path import DropPath
 from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic

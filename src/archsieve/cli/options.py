@@ -150,7 +150,7 @@ def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
     """
     if kind_of(device) == CPU:
         return True
-    from archsieve.networks import check_device
+    from archsieve.networks.building import check_device
 
     check_device(device)
     if any(table.is_about(space, seed) for table in shipped()):

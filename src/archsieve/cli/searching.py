@@ -127,7 +127,7 @@ def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json
     if is_timed:
         if device != "cpu":
             require("torch", "torch")
-            from archsieve.networks import check_device
+            from archsieve.networks.building import check_device
 
             check_device(device)
         hours = hours_of(plan, device=device, workers=workers)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.nn import functional
 
-from archsieve.networks import first_tensor
+from archsieve.networks.outputs import first_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

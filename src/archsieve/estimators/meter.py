@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 from archsieve.errors import ScoringError, ends_the_run
 from archsieve.estimators.prefixes import walk
 from archsieve.estimators.readings import check_outputs
-from archsieve.networks import draw_state
+from archsieve.networks.generators import draw_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

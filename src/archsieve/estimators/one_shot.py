@@ -16,7 +16,8 @@ from archsieve.estimators import paths
 from archsieve.estimators.distillation import Distilled
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.evaluation import evaluate_each, first_items, no_metric
-from archsieve.networks import as_inputs, build_supernet, laid_out
+from archsieve.networks.building import as_inputs, laid_out
+from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.recipe import Recipe
 from archsieve.task import count_items

@@ -10,7 +10,7 @@ import numpy as np
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.evaluation import evaluate
-from archsieve.networks import build_network, laid_out
+from archsieve.networks.building import build_network, laid_out
 from archsieve.randomness import derive_seed
 from archsieve.recipe import Recipe
 from archsieve.task import count_items

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import torch
 
-from archsieve.networks import build_supernet
+from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.chain import Chain
 
 if TYPE_CHECKING:

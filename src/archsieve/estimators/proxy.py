@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError, SettingError
 from archsieve.estimators.computed_weights import copy_network, has_computed_weights, with_plain_weights
-from archsieve.networks import drawing, torch_generator
+from archsieve.networks.building import torch_generator
+from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
 from archsieve.registry import PROXIES, near_miss
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError
-from archsieve.networks import first_tensor, outputs_of
+from archsieve.networks.outputs import first_tensor, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,7 +18,9 @@ from archsieve.estimators.meter import score_chain
 from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.proxy import Probe
 from archsieve.fingerprints import frozen
-from archsieve.networks import as_inputs, build_network, build_supernet, drawing, laid_out
+from archsieve.networks.building import as_inputs, build_network, laid_out
+from archsieve.networks.generators import drawing
+from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
 from archsieve.task import count_items

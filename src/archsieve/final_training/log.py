@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.evaluation import evaluate
-from archsieve.networks import laid_out
+from archsieve.networks.building import laid_out
 from archsieve.task import count_items
 
 if TYPE_CHECKING:

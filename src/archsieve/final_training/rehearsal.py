@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from archsieve.counting import sizes_of
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import sizes_of
 from archsieve.task import count_items
 from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
 from archsieve.tasks.synthetic import Synthetic

@@ -7,18 +7,18 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from archsieve.counting import sizes_of
 from archsieve.errors import RunFolderError
 from archsieve.final_training.log import EpochMetrics, TrainingLog
 from archsieve.fingerprints import identity
-from archsieve.networks import build_network
+from archsieve.networks.building import build_network
+from archsieve.networks.counting import sizes_of
+from archsieve.networks.weights import load_backbone, load_weights, save_weights
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.sources import sha256_of
 from archsieve.training import train, trainer_of
 from archsieve.training.distributed import World
 from archsieve.training.scalars import scalars
-from archsieve.weights import load_backbone, load_weights, save_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.final_training.recipe_files import Training
-    from archsieve.networks import Sizes
+    from archsieve.networks.counting import Sizes
     from archsieve.space import Architecture
 
 MARK_FILE = "training.json"

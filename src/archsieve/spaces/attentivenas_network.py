@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 from torch.nn import functional
 
-from archsieve.drop_path import DropPath
-from archsieve.networks import extract_path
+from archsieve.networks.drop_path import DropPath
+from archsieve.networks.supernets import extract_path
 from archsieve.spaces.attentivenas import HEAD_EXPANSION
 from archsieve.spaces.slicing import ConvNorm, SlicedConv2d, SlicedLinear
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from torch import nn
 
-from archsieve.networks import extract_path
+from archsieve.networks.supernets import extract_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

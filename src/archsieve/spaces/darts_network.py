@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from archsieve.drop_path import DropPath
-from archsieve.networks import extract_path
+from archsieve.networks.drop_path import DropPath
+from archsieve.networks.supernets import extract_path
 from archsieve.spaces.darts import cells_of
 from archsieve.spaces.darts_cell import ALL_EDGES, MAX_POOL, NODES, SKIP, edges_of
 from archsieve.spaces.darts_costs import AUXILIARY_WIDTHS, KERNELS, SEPARABLE, auxiliary_stride, costs

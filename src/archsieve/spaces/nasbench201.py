@@ -156,7 +156,7 @@ class NASBench201(SearchSpace):
     def flops(self, arch: Architecture, task: Task) -> int:
         """Return NASLib's count for one image: multiply-adds, and normalisations, activations and poolings.
 
-        See `archsieve.networks.count_flops`, which counts the same on the built network.
+        See `archsieve.networks.counting.count_flops`, which counts the same on the built network.
         """
         _, height, width = task.input_shape
         convolutions_here = sum(operation in KERNELS for operation in arch)

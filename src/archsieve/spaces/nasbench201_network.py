@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from archsieve.networks import extract_path
+from archsieve.networks.supernets import extract_path
 from archsieve.spaces.nasbench201 import EDGES, KERNELS, NONE, POOL, NASBench201
 
 if TYPE_CHECKING:

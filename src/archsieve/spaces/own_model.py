@@ -73,7 +73,7 @@ def check_fit(space: OwnModel, task: Task) -> None:
     """
     import torch
 
-    from archsieve.networks import outputs_of
+    from archsieve.networks.outputs import outputs_of
 
     network = space.build(ONLY, task).eval()
     shape = (2, *task.input_shape)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from archsieve.drop_path import DropPath
-from archsieve.networks import extract_path
+from archsieve.networks.drop_path import DropPath
+from archsieve.networks.supernets import extract_path
 from archsieve.spaces.slicing import ConvNorm, SlicedBatchNorm2d, SlicedConv2d
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from archsieve.errors import SettingError
-from archsieve.networks import check_device
+from archsieve.networks.building import check_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

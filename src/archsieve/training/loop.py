@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from archsieve.drop_path import set_drop_path
-from archsieve.generators import drawing, draws_of, restore_draws, seed_draws
-from archsieve.networks import as_inputs, laid_out
+from archsieve.networks.building import as_inputs, laid_out
+from archsieve.networks.drop_path import set_drop_path
+from archsieve.networks.generators import drawing, draws_of, restore_draws, seed_draws
 from archsieve.randomness import derive_seed, generator
 from archsieve.training.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint

@@ -13,7 +13,7 @@ from archsieve.errors import ScoringError
 from archsieve.estimators.computed_weights import copy_network
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import LAYERS, check_finite, check_outputs, gradients
-from archsieve.networks import first_tensor, outputs_of
+from archsieve.networks.outputs import first_tensor, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ import torch
 
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import check_finite, gradients, record_statistics, weights
-from archsieve.networks import outputs_of
+from archsieve.networks.outputs import outputs_of
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from archsieve.errors import ScoringError
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import check_finite, gradients, weights
 from archsieve.estimators.second_derivatives import FastSecondDerivatives
-from archsieve.networks import outputs_of
+from archsieve.networks.outputs import outputs_of
 
 if TYPE_CHECKING:
     from torch import nn

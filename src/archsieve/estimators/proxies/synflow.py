@@ -10,7 +10,7 @@ from torch import nn
 
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import gradients, weights
-from archsieve.networks import outputs_of
+from archsieve.networks.outputs import outputs_of
 
 if TYPE_CHECKING:
     from torch import Tensor

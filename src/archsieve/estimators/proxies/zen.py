@@ -14,7 +14,7 @@ from archsieve.estimators.meter import Tensors, score_whole
 from archsieve.estimators.proxy import proxy
 from archsieve.estimators.readings import LAYERS, batch_norms, check_finite, record_statistics
 from archsieve.estimators.watching import FeatureTap, run_watched
-from archsieve.networks import remember_draws
+from archsieve.networks.generators import remember_draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable

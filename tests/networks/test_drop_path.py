@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.drop_path import DropPath, set_drop_path
 from archsieve.errors import SettingError
+from archsieve.networks.drop_path import DropPath, set_drop_path
 
 
 def test_items_are_zeroed_whole_or_scaled_up():

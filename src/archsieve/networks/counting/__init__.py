@@ -1,7 +1,7 @@
 """Counting parameters and multiply-adds of any network, and naming what could not be counted."""
 
-from archsieve.counting.counter import Count, count, examined
-from archsieve.counting.sizes import (
+from archsieve.networks.counting.counter import Count, count, examined
+from archsieve.networks.counting.sizes import (
     Sizes,
     count_auxiliary_params,
     count_flops,

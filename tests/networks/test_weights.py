@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from archsieve.errors import DataError, MissingDataError, SettingError
-from archsieve.networks import laid_out
-from archsieve.weights import load_weights, read_weights, save_weights
+from archsieve.networks.building import laid_out
+from archsieve.networks.weights import load_weights, read_weights, save_weights
 
 
 def network(outputs=3):

@@ -8,16 +8,9 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.networks import (
-    build_network,
-    build_supernet,
-    check_device,
-    count_flops,
-    count_macs,
-    count_params,
-    initialise,
-    torch_generator,
-)
+from archsieve.networks.building import build_network, check_device, initialise, torch_generator
+from archsieve.networks.counting import count_flops, count_macs, count_params
+from archsieve.networks.supernets import build_supernet
 from archsieve.space import SearchSpace
 from archsieve.spaces.nasbench201 import NASBench201
 from archsieve.spaces.nasbench_macro import NASBenchMacro

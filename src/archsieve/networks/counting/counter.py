@@ -21,7 +21,7 @@ from torch.nn.parameter import is_lazy as has_no_shape
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils.flop_counter import FlopCounterMode
 
-from archsieve.counting.formulas import flop_formulas, has_no_products
+from archsieve.networks.counting.formulas import flop_formulas, has_no_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from archsieve.counting import count, count_macs, count_params, examined
+from archsieve.networks.counting import count, count_macs, count_params, examined
 
 from .by_hooks import count_by_hooks
 from .networks import NETWORKS, network

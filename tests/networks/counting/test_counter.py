@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 from archsieve.costs import cost_of, notes_on
-from archsieve.counting import (
+from archsieve.errors import SettingError
+from archsieve.networks.counting import (
     Count,
     count,
     count_auxiliary_params,
@@ -22,8 +23,7 @@ from archsieve.counting import (
     examined,
     sizes_of,
 )
-from archsieve.counting.formulas import flop_formulas
-from archsieve.errors import SettingError
+from archsieve.networks.counting.formulas import flop_formulas
 from archsieve.space import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archsieve.counting.counter import as_it_was, count, device_of, examined, forward, is_lazy
 from archsieve.errors import SettingError
+from archsieve.networks.counting.counter import as_it_was, count, device_of, examined, forward, is_lazy
 
 if TYPE_CHECKING:
     from archsieve.space import Architecture, SearchSpace
@@ -77,7 +77,7 @@ def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> 
 
 
 def count_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Return the multiply-adds of one input through `network`; `archsieve.counting.count` also says what they lack."""
+    """Return the multiply-adds of one input; `archsieve.networks.counting.count` also says what they lack."""
     return count(network, input_shape).macs
 
 

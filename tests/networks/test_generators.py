@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archsieve.generators import drawing, draws_of, restore_draws, seed_draws
+from archsieve.networks.generators import drawing, draws_of, restore_draws, seed_draws
 
 
 class Cards:

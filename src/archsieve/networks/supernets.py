@@ -1,0 +1,67 @@
+"""Supernets of the built-in kind: one network that holds every network of a space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from archsieve.errors import SettingError
+from archsieve.networks.building import initialise
+from archsieve.networks.generators import drawing
+from archsieve.randomness import derive_seed
+
+if TYPE_CHECKING:
+    from archsieve.space import Architecture, SearchSpace
+    from archsieve.task import Task
+
+
+class Supernet(Protocol):
+    """A network that holds every network of a space; the architecture is an argument, never a state.
+
+    Law: `extract(a)(x) == supernet(x, a)`, in training and in evaluation mode; what is extracted shares no storage
+    with the supernet and loads strictly into `build(a)`.
+
+    A layer of which paths use a part also has `part(name, smaller)`, what a smaller layer has of its tensor of that
+    name, so that `extract_path` can extract it.
+    """
+
+    def __call__(self, inputs: Tensor, arch: Architecture) -> Tensor:
+        """Return the outputs of the path `arch`, shape (n, outputs)."""
+
+    def extract(self, arch: Architecture) -> nn.Module:
+        """Return a network of its own with the path's weights."""
+
+
+def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Architecture) -> nn.Module:
+    """Return the network of `arch` with copies of the supernet's weights, in its mode and on its device.
+
+    Weights go by name; a layer that may be smaller in the network says which part of its own that has.
+    """
+    with torch.device("meta"):  # draws no random numbers
+        network = space.build(arch, task)
+    state, own = supernet.state_dict(), {}
+    for name in network.state_dict():
+        path, _, leaf = name.rpartition(".")
+        part = getattr(supernet.get_submodule(path), "part", None)
+        tensor = state[name] if part is None else part(leaf, network.get_submodule(path)).detach()
+        own[name] = tensor.clone()
+    network.load_state_dict(own, assign=True)
+    return network.train(supernet.training)
+
+
+def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
+    """Return the space's supernet, initialised as its networks are.
+
+    Raises:
+        SettingError: the space offers no supernet.
+    """
+    if not hasattr(space, "supernet"):
+        raise SettingError(
+            f"The space {space.name} has no supernet: give it a method supernet(task), or use an estimator that "
+            f"needs none."
+        )
+    with drawing(derive_seed(run_seed, "init")):
+        supernet: nn.Module = space.supernet(task)
+    return initialise(supernet, run_seed).train()
