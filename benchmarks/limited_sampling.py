@@ -18,7 +18,7 @@ import time
 import numpy as np
 
 from archsieve import SPACES, TASKS
-from archsieve.limits import Limits, Within
+from archsieve.spaces.limits import Limits, Within
 
 CASES = [
     ("attentivenas", {}, "macs", 980e6),

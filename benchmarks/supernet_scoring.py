@@ -23,7 +23,7 @@ from archsieve.estimators.one_shot import OneShot, use_batch_statistics
 from archsieve.executor import Processes
 from archsieve.networks.building import laid_out
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import draw_distinct, enumerate_space
+from archsieve.spaces.contract import draw_distinct, enumerate_space
 
 BATCH = 64
 

@@ -31,7 +31,7 @@ from archsieve.executor import Processes
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import draw_distinct, enumerate_space
+from archsieve.spaces.contract import draw_distinct, enumerate_space
 
 VOTE = ("l2_norm", "nwot", "zen")
 ELEVEN = (*VOTE, "snip", "grad_norm", "plain", "fisher", "jacov", "epe_nas", "grasp", "synflow")

@@ -25,7 +25,7 @@ from archsieve.evaluation import evaluate
 from archsieve.executor import Processes
 from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
 from archsieve.training import train
 
 TASK = TASKS["digits"](test_images=TEST_IMAGES, validation_fraction=0.625)

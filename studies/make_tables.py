@@ -31,7 +31,7 @@ from archsieve.executor import Processes
 from archsieve.fingerprints import identity
 from archsieve.randomness import generator
 from archsieve.run_folder import RESULTS_FILE
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
 from archsieve.store import Store, encode
 from archsieve.tables import CODES, Card
 

@@ -22,7 +22,7 @@ from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
-from archsieve.space import draw_distinct
+from archsieve.spaces.contract import draw_distinct
 
 PAGE = Path(__file__).parents[1] / "docs" / "proxy_agreement.md"
 PROXY_NAMES = [

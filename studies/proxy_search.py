@@ -22,9 +22,9 @@ from archsieve import Session
 from archsieve._atomic import replace_file
 from archsieve.config import find_plan, load_plan
 from archsieve.metrics import kendall_tau
-from archsieve.pool import draw_pool
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution
+from archsieve.spaces.sampling import draw_pool
 
 SLICE = 4  # networks scored between two looks at the clock
 

@@ -8,7 +8,7 @@ import torch
 from archsieve.errors import DataError, MissingDataError, SettingError
 from archsieve.networks.building import build_network
 from archsieve.networks.weights import load_backbone, save_weights
-from archsieve.spaces.topformer import HandMadeTopFormers
+from archsieve.spaces.topformer.space import HandMadeTopFormers
 from archsieve.tasks.synthetic import Synthetic
 
 SPACE, TINY = HandMadeTopFormers(), (2,)

@@ -10,7 +10,7 @@ from archsieve.benchmark import Surrogate, Table, benchmarks_of, codes_of, find_
 from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
 from archsieve.registry import Registry
 from archsieve.sources import Source
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 
 TABLE = Table(((0, 1), (1, 1), (1, 0)), {"accuracy": np.array([90.0, 80.0, 70.0]), "size": np.array([3.0, 2, 1])})
 

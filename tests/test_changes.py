@@ -12,7 +12,7 @@ from archsieve.config import load_plan
 from archsieve.errors import PlanError
 from archsieve.final_training.recipe_files import training_of
 from archsieve.registry import BENCHMARKS
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from plugins.commands import TINY, invoke
 
 CELL = "333123"

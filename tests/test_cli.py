@@ -15,8 +15,8 @@ import pytest
 from archsieve.cli import app
 from archsieve.config import load_plan
 from archsieve.errors import DataError
-from archsieve.pool import draw_pool
 from archsieve.registry import BENCHMARKS, PROXIES, SPACES
+from archsieve.spaces.sampling import draw_pool
 from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wait_for
 
 pytest_plugins = ["plugins.fixtures"]

@@ -16,12 +16,12 @@ from archsieve.estimators.chance import Chance
 from archsieve.estimators.cost import MACS, PARAMS
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.limits import Limits, Within
 from archsieve.registry import SPACES, TASKS
-from archsieve.space import SearchSpace
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.topformer import TopFormer
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.form_only import FormOnly
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke

@@ -14,11 +14,11 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.limits import Limits, Within
 from archsieve.plan import Pool, forecast
-from archsieve.pool import draw_pool
 from archsieve.search import Stage
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.sampling import draw_pool
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 

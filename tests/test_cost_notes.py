@@ -16,10 +16,10 @@ from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.predictor import Predictor
 from archsieve.final_training.recipe_files import Training
 from archsieve.final_training.rehearsal import rehearse
-from archsieve.limits import Limits, Within
 from archsieve.recipe import Recipe
-from archsieve.space import SearchSpace
-from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.tasks.synthetic import Synthetic
 
 TASK = Synthetic(shape=(8,), num_outputs=2, images=20)

@@ -19,7 +19,7 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.plan import Plan, Pool
 from archsieve.search import Stage
 from archsieve.session import Session
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.task import count_items
 from archsieve.tasks.synthetic import Synthetic
 from plugins.toy import TASK, Counting, Toy

@@ -17,7 +17,7 @@ import torch
 from archsieve.estimator import Context
 from archsieve.estimators.one_shot import OneShot
 from archsieve.networks.supernets import build_supernet
-from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.training.checkpoint import load_checkpoint
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"

@@ -14,8 +14,8 @@ import pytest
 
 from archsieve.config import find_plan, load_plan, plan_names
 from archsieve.fingerprints import fingerprint
-from archsieve.limits import Limits, Within
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
+from archsieve.spaces.limits import Limits, Within
 
 GOLDEN = Path(__file__).with_name("fingerprints.json")
 SETTINGS: dict[str, dict[str, Any]] = {

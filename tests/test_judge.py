@@ -12,10 +12,10 @@ from archsieve.errors import DataError, MissingDataError, SettingError, UnknownN
 from archsieve.estimators.lookup import Lookup
 from archsieve.executor import Processes, Serial
 from archsieve.judge import judge, judge_file
-from archsieve.limits import Limits
 from archsieve.registry import BENCHMARKS, ESTIMATORS
 from archsieve.session import Session
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.limits import Limits
 from plugins.toy import TASK, Toy
 
 pytest_plugins = ["plugins.fixtures"]

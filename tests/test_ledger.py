@@ -17,7 +17,7 @@ from archsieve.ledger import Unit, unit_of
 from archsieve.plan import Plan, Pool, forecast, unit
 from archsieve.plan_text import plan_text
 from archsieve.search import Stage
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.cifar import CIFAR10
 from archsieve.tasks.synthetic import Synthetic
 

@@ -188,7 +188,7 @@ BENCHMARK = """
 import numpy as np
 from archsieve import BENCHMARKS
 from archsieve.benchmark import Table
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
 
 class Mine:
     name, space, task, truth, columns, source = "mine", MySpace(depth=4), "digits", "accuracy", ("accuracy",), None

@@ -15,8 +15,8 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.networks.generators import drawing
 from archsieve.registry import PROXIES
 from archsieve.session import Session
-from archsieve.spaces.nasbench_macro import NASBenchMacro
-from archsieve.spaces.topformer import TopFormer
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 from estimators.test_every_proxy import SHIPPED

@@ -32,8 +32,8 @@ from archsieve.searchers.differential_evolution import differential_evolution
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.session import Session
-from archsieve.space import enumerate_space
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from plugins.toy import TASK, Counting, Failing, Raw, Toy, calls
 

@@ -21,13 +21,13 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
-from archsieve.limits import Limits, Within
 from archsieve.plan import Plan, Pool
 from archsieve.plan_text import plan_text
 from archsieve.registry import ESTIMATORS
 from archsieve.search import Stage
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 from plugins.toy import Counting, Learner

@@ -11,7 +11,7 @@ from archsieve.config import make
 from archsieve.errors import UnknownNameError
 from archsieve.fingerprints import fingerprint
 from archsieve.registry import SPACES, Registry, near_miss
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 
 pytest_plugins = ["plugins.fixtures"]
 

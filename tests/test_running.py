@@ -15,7 +15,7 @@ from archsieve.report.reading import read_run
 from archsieve.running import run_plan
 from archsieve.search import Stage
 from archsieve.session import Session
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.store import Key, Store
 from archsieve.tasks.synthetic import Synthetic
 from plugins.line import Given, Line

@@ -19,8 +19,8 @@ from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, S
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.session import Session
-from archsieve.space import SearchSpace
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.store import Key
 from archsieve.tasks.synthetic import Synthetic
 from plugins import toy

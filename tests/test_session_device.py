@@ -20,8 +20,8 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.session import Session
-from archsieve.space import enumerate_space
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.store import Key
 from archsieve.tables import CODES, Card, ScoreTable
 from archsieve.tasks.synthetic import Synthetic

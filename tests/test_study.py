@@ -15,7 +15,7 @@ from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.report.study_figures import study_figures
 from archsieve.session import Session
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
 from archsieve.study import MEASURES, SEARCHERS, mkr_study
 from plugins.commands import invoke
 from plugins.toy import TASK, Toy

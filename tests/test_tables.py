@@ -17,8 +17,8 @@ from archsieve.fingerprints import identity
 from archsieve.registry import BENCHMARKS, PROXIES, TASKS
 from archsieve.report.reading import read_run
 from archsieve.session import Session
-from archsieve.space import enumerate_space
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.store import encode
 from archsieve.tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_table
 from archsieve.tasks.synthetic import Synthetic

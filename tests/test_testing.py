@@ -16,8 +16,8 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.networks.building import build_network
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import SearchSpace, enumerate_space
-from archsieve.spaces.chain import Chain
+from archsieve.spaces.contract import SearchSpace, enumerate_space
+from archsieve.spaces.layers.chain import Chain
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import SHARED, SpaceContract
 

@@ -16,7 +16,7 @@ from archsieve.errors import PartialScoringError
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Processes, Serial
 from archsieve.metrics import spearman
-from archsieve.space import draw_distinct
+from archsieve.spaces.contract import draw_distinct
 from device_parts.run import os_cores
 from device_parts.tasks import noise
 

@@ -22,7 +22,7 @@ from archsieve.final_training.recipe_files import training_of
 from archsieve.networks.building import as_inputs, build_network
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.supernets import build_supernet
-from archsieve.training import trainer_of
+from archsieve.training.loop import trainer_of
 from archsieve.training.losses import loss_of
 from archsieve.training.optimiser import optimiser_of
 from device_parts.hours import STEPS, experiments

@@ -22,8 +22,8 @@ from archsieve.estimators.one_shot import OneShot, each_path, use_batch_statisti
 from archsieve.evaluation import evaluate_each
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import enumerate_space
-from archsieve.training import trainer_of
+from archsieve.spaces.contract import enumerate_space
+from archsieve.training.loop import trainer_of
 from device_parts.run import synchronize
 from device_parts.tasks import pictures
 

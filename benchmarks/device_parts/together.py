@@ -11,7 +11,7 @@ import numpy as np
 from archsieve import SPACES, Session
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.executor import Processes, Serial
-from archsieve.space import draw_distinct
+from archsieve.spaces.contract import draw_distinct
 from device_parts.tasks import pictures
 
 if TYPE_CHECKING:

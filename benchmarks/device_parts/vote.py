@@ -20,7 +20,7 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.networks.building import build_network, laid_out
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import draw_distinct
+from archsieve.spaces.contract import draw_distinct
 from device_parts.run import seconds_of, synchronize
 from device_parts.tasks import pictures
 

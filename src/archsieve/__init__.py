@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError, ScoringError
 from archsieve.estimator import Context, Scores
-from archsieve.limits import Limits, Within
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.search import Round, SearchResult, Stage
-from archsieve.space import Architecture, SearchSpace, enumerate_space
+from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space
+from archsieve.spaces.limits import Limits, Within
 
 if TYPE_CHECKING:
     from archsieve.estimators.proxy import Probe, proxy

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError, UnknownNameError
-from archsieve.pool import draw_up_to
 from archsieve.registry import BENCHMARKS, TASKS, near_miss
+from archsieve.spaces.sampling import draw_up_to
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.sources import Source
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 

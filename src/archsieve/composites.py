@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimator import Scores
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 
 class Combining(NamedTuple):

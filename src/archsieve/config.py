@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from archsieve.changes import changed_plan, read_plan
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
 from archsieve.fingerprints import frozen
-from archsieve.limits import Limits, Within
 from archsieve.plan import Plan, Pool
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
 from archsieve.search import Stage
+from archsieve.spaces.limits import Limits, Within
 from archsieve.values import exact
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
 
 _PLAN_KEYS = ("title", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from archsieve.plan import Pool
     from archsieve.session import Session
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
     from archsieve.task import Task
 
 SMALLEST_PILOT = 10

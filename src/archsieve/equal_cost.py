@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.benchmark import Benchmark, Records
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.executor import Executor
-    from archsieve.limits import Limits
     from archsieve.session import Session
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.limits import Limits
 
 TOP, BAND = 10, 20
 KEPT = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)

@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archsieve.costs import cost_of
 from archsieve.estimator import Composite, Priced, Resumable
 from archsieve.fingerprints import fingerprint
-from archsieve.pool import up_to
 from archsieve.randomness import generator
-from archsieve.task import count_items, form_of
+from archsieve.spaces.form import form_of
+from archsieve.spaces.sampling import up_to
+from archsieve.spaces.sizes import cost_of
+from archsieve.task import count_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 _WEIGHED = 5  # networks by which two tasks are compared

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 CODES = "architecture"
 _DIGITS = 10_000  # fractions kept are rounded up to a ten-thousandth

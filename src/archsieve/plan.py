@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from archsieve.errors import SettingError
 from archsieve.estimator import Priced, leaves_of, refuse_relative
 from archsieve.ledger import Ledger, total, unit_of
-from archsieve.pool import pool_size
 from archsieve.randomness import generator
 from archsieve.searchers.regularized_evolution import regularized_evolution
+from archsieve.spaces.sampling import pool_size
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from archsieve.ledger import Entry, Unit
-    from archsieve.pool import Progress
     from archsieve.search import Stage
     from archsieve.session import Session
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.sampling import Progress
     from archsieve.task import Task
 
 

@@ -8,17 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import MissingPackageError, SettingError
-from archsieve.limits import Within
 from archsieve.plan import Pool
 from archsieve.registry import ESTIMATORS, SPACES, TASKS
-from archsieve.task import form_of
+from archsieve.spaces.form import form_of
+from archsieve.spaces.limits import Within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.plan import Plan
     from archsieve.registry import Registry
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
 
 
 def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:

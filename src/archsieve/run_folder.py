@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
     from archsieve.task import Task
 
 RUN_FILE = "run.json"

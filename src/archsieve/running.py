@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from archsieve.plan import Plan
     from archsieve.search import Round, Stage
     from archsieve.session import Session
-    from archsieve.space import Architecture, Picture, SearchSpace
+    from archsieve.spaces.contract import Architecture, Picture, SearchSpace
     from archsieve.task import Task
 
 _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds

@@ -20,10 +20,10 @@ from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, Setti
 from archsieve.estimator import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
 from archsieve.executor import Serial, single_thread
 from archsieve.fingerprints import fingerprint
-from archsieve.pool import draw_pool, draw_up_to
 from archsieve.run_folder import ERROR_FILE, RESULTS_FILE, claim, lock
 from archsieve.search import compared_by
-from archsieve.space import check
+from archsieve.spaces.contract import check
+from archsieve.spaces.sampling import draw_pool, draw_up_to
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
 from archsieve.values import check_whole
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Scores
     from archsieve.executor import Executor
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tables import ScoreTable
     from archsieve.task import Task
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
     space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,

@@ -16,12 +16,12 @@ import numpy as np
 from archsieve.benchmark import find_benchmark, table_of
 from archsieve.errors import SettingError
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
-from archsieve.pool import check_listable
 from archsieve.provenance import Provenance, provenance
 from archsieve.randomness import generator
 from archsieve.searchers.differential_evolution import differential_evolution
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
+from archsieve.spaces.sampling import check_listable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from archsieve.search import SearchResult
     from archsieve.session import Session
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
 
 PROXIES = (
     "epe_nas",

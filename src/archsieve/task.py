@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from archsieve.errors import SettingError
@@ -27,19 +26,6 @@ def count_items(task: Task, split: Split) -> int:
     if count is None:
         raise SettingError(f"The task {task.name!r} does not say how many items it has: give it count(split).")
     return int(count(split))
-
-
-@dataclass(frozen=True)
-class Form:
-    """What of a task the shape of its networks depends on, and with it what they cost."""
-
-    input_shape: tuple[int, ...]
-    num_outputs: int
-
-
-def form_of(task: Task | Form) -> Form:
-    """Return a task's form."""
-    return Form(tuple(task.input_shape), task.num_outputs)
 
 
 class Metric(Protocol):

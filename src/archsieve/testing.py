@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 import torch
 
-from archsieve.costs import CostName, cost_of
 from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimator import Context, Grouped
 from archsieve.estimators.prefixes import is_chain, walk
@@ -24,7 +23,8 @@ from archsieve.networks.building import build_network
 from archsieve.networks.generators import drawing
 from archsieve.networks.outputs import outputs_of
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import check, neighbours
+from archsieve.spaces.contract import check, neighbours
+from archsieve.spaces.sizes import CostName, cost_of
 from archsieve.tasks.synthetic import Synthetic
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 SAMPLES = 5

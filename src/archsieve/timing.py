@@ -14,8 +14,8 @@ from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.executor import single_thread
 from archsieve.fingerprints import fingerprint
 from archsieve.plan import Pool, steps
-from archsieve.pool import draw_pool
 from archsieve.randomness import generator
+from archsieve.spaces.sampling import draw_pool
 from archsieve.task import count_items
 from archsieve.work import chunk_size
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from archsieve.ledger import Entry
     from archsieve.plan import Plan
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 SECONDS = 20.0
 """All that is timed, about: a network that has begun is ended."""

@@ -9,8 +9,8 @@ import pytest
 
 from archsieve.errors import DataError, MissingDataError
 from archsieve.registry import BENCHMARKS
-from archsieve.space import enumerate_space
-from archsieve.spaces.nasbench201 import to_naslib
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench201.space import to_naslib
 
 ANALOG = BENCHMARKS["nasbench201-analog"]
 PACKAGE = "pretended_analog_package"

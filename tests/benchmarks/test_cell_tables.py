@@ -8,7 +8,7 @@ import pytest
 
 from archsieve.errors import DataError, MissingPackageError, UnknownNameError
 from archsieve.registry import BENCHMARKS
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
 
 CELLS = BENCHMARKS["nasbench201-cifar10"]
 HEADER = ["arch_str", "unique_str", *CELLS.columns, "more"]

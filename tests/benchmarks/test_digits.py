@@ -15,7 +15,7 @@ from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.ledger import Ledger
 from archsieve.plan import Plan, forecast
 from archsieve.running import knowing_most, run_plan, tables_about, true_rank
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
 from archsieve.task import count_items
 from archsieve.tasks.digits import Digits
 

@@ -11,7 +11,7 @@ import pytest
 from archsieve.errors import MissingDataError
 from archsieve.registry import BENCHMARKS, TASKS
 from archsieve.sources import Source
-from archsieve.space import SearchSpace, check
+from archsieve.spaces.contract import SearchSpace, check
 
 EVERY = pytest.mark.parametrize("name", list(BENCHMARKS))
 

@@ -10,8 +10,8 @@ import pytest
 
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.registry import BENCHMARKS
-from archsieve.space import enumerate_space
-from archsieve.spaces.nasbench201 import unique_string
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench201.space import unique_string
 
 pytestmark = pytest.mark.data
 CIFAR = SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10)

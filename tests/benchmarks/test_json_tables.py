@@ -8,7 +8,7 @@ import pytest
 
 from archsieve.errors import DataError
 from archsieve.registry import BENCHMARKS
-from archsieve.space import enumerate_space
+from archsieve.spaces.contract import enumerate_space
 
 MACRO, PUBLISHED = BENCHMARKS["nasbench-macro-cifar10"], BENCHMARKS["nasbench201-published-proxies"]
 PUBLISHED_301 = BENCHMARKS["nasbench301-published-proxies"]

@@ -10,7 +10,7 @@ import pytest
 from archsieve.benchmarks.nasbench301 import encode
 from archsieve.errors import DataError, UnknownNameError
 from archsieve.registry import BENCHMARKS
-from archsieve.space import draw_distinct
+from archsieve.spaces.contract import draw_distinct
 from benchmarks.models_2020 import PREDICTED_2020, SNAPSHOT_2020
 
 lightgbm = pytest.importorskip("lightgbm")

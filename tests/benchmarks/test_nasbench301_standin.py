@@ -9,7 +9,7 @@ from archsieve.benchmarks.nasbench301_standin import COLUMN, FILE, STANDIN, Tree
 from archsieve.errors import DataError
 from archsieve.fingerprints import identity
 from archsieve.metrics import kendall_tau, spearman
-from archsieve.space import draw_distinct
+from archsieve.spaces.contract import draw_distinct
 
 SPACE = STANDIN.space
 NORMAL = (

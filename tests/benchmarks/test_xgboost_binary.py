@@ -7,8 +7,8 @@ import pytest
 
 from archsieve.benchmarks.nasbench301 import encode
 from archsieve.benchmarks.xgboost_binary import BinaryModel, is_binary
-from archsieve.space import draw_distinct
-from archsieve.spaces.darts import DARTS
+from archsieve.spaces.contract import draw_distinct
+from archsieve.spaces.darts.space import DARTS
 from benchmarks.models_2020 import PREDICTED_2020, SNAPSHOT_2020
 
 

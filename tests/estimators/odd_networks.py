@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, prune
 
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 
 WIDTH = 6
 

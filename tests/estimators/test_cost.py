@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pytest
 from torch import nn
 
-from archsieve.costs import count_cost
 from archsieve.estimator import Context, Estimator
 from archsieve.estimators.cost import FLOPS, MACS, PARAMS, Cost
 from archsieve.registry import ESTIMATORS
-from archsieve.space import SearchSpace
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.sizes import count_cost
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
 

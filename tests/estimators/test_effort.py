@@ -13,7 +13,7 @@ from archsieve.estimators.proxy import Probe
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.networks.counting import count_macs
 from archsieve.registry import PROXIES
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 
 from .test_every_proxy import SHIPPED

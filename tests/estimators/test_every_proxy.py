@@ -13,10 +13,10 @@ from archsieve.errors import PartialScoringError
 from archsieve.estimator import Context
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.registry import PROXIES
-from archsieve.space import draw_distinct
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import draw_distinct
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
 

@@ -12,7 +12,7 @@ from archsieve.errors import MissingDataError, SettingError, UnknownNameError
 from archsieve.estimator import Context, Estimator
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.registry import BENCHMARKS, ESTIMATORS
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
 

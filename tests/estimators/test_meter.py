@@ -12,10 +12,10 @@ from archsieve.estimators.meter import score_chain, score_whole
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.networks.supernets import build_supernet
 from archsieve.registry import PROXIES
-from archsieve.space import enumerate_space
-from archsieve.spaces.chain import Chain
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.layers.chain import Chain
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6, 8), stages=(2, 3), head_width=10)

@@ -19,9 +19,9 @@ from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.session import Session
-from archsieve.space import SearchSpace, enumerate_space
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import SearchSpace, enumerate_space
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.checkpoint import epochs_trained

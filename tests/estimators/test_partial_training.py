@@ -29,9 +29,9 @@ from archsieve.plan import Plan
 from archsieve.running import run_plan
 from archsieve.search import Stage
 from archsieve.session import Session
-from archsieve.space import SearchSpace, enumerate_space
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import SearchSpace, enumerate_space
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract

@@ -19,10 +19,10 @@ from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.predictor import FAILED, PASSED, Predictor
 from archsieve.estimators.vote import Vote
 from archsieve.fingerprints import fingerprint, identity
-from archsieve.pool import draw_pool
 from archsieve.randomness import generator
 from archsieve.session import Session
-from archsieve.space import SearchSpace, enumerate_space
+from archsieve.spaces.contract import SearchSpace, enumerate_space
+from archsieve.spaces.sampling import draw_pool
 from archsieve.tasks.synthetic import Synthetic
 
 TASK = Synthetic()

@@ -18,12 +18,12 @@ from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.paths import ends, sandwich
 from archsieve.evaluation import evaluate
 from archsieve.fingerprints import fingerprint
-from archsieve.limits import Limits, Within
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 
 SPACE = AttentiveNAS(

@@ -17,9 +17,9 @@ from archsieve.estimators.proxies.az_nas import _read
 from archsieve.estimators.proxy import Probe
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.registry import PROXIES
-from archsieve.space import SearchSpace
-from archsieve.spaces.chain import Chain
-from archsieve.spaces.topformer import HandMadeTopFormers
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.layers.chain import Chain
+from archsieve.spaces.topformer.space import HandMadeTopFormers
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 
 from .test_every_proxy import SHIPPED

@@ -15,7 +15,7 @@ from archsieve.estimators.readings import gradients
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.fingerprints import fingerprint
 from archsieve.registry import PROXIES, SPACES
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.work import chunk_size
 

@@ -19,7 +19,7 @@ from archsieve.final_training.run import Start, run_training
 from archsieve.networks.building import build_network
 from archsieve.networks.weights import load_weights, read_weights
 from archsieve.recipe import Recipe
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train
 

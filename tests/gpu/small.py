@@ -7,9 +7,9 @@ from torch import nn
 
 from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 

@@ -19,7 +19,7 @@ from archsieve.executor import Processes
 from archsieve.networks.building import check_device
 from archsieve.registry import PROXIES
 from archsieve.session import Session
-from archsieve.space import draw_distinct
+from archsieve.spaces.contract import draw_distinct
 
 from .small import ARCH, CELLS, MACRO, SPACES, TASK
 

@@ -14,8 +14,9 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.networks.generators import drawing, draws_of
 from archsieve.networks.supernets import build_supernet
 from archsieve.recipe import Recipe
-from archsieve.spaces.topformer import TopFormer
-from archsieve.training import train, trainer_of
+from archsieve.spaces.topformer.space import TopFormer
+from archsieve.training import train
+from archsieve.training.loop import trainer_of
 
 from .small import ARCH, MACRO, PIXELS, RECIPE, TASK, assert_equal, network, weights
 

@@ -11,9 +11,9 @@ from archsieve.errors import SettingError
 from archsieve.networks.building import build_network, check_device, initialise, torch_generator
 from archsieve.networks.counting import count_flops, count_macs, count_params
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import SearchSpace
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 
 MACRO = NASBenchMacro(stem_width=4, widths=(6, 8), stages=(2, 2), head_width=10)

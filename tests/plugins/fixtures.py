@@ -49,7 +49,7 @@ def publish(restored):
 
 
 def all_codes(space):
-    from archsieve.space import enumerate_space
+    from archsieve.spaces.contract import enumerate_space
 
     return list(enumerate_space(space))
 

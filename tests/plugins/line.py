@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from archsieve.errors import PartialScoringError
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from archsieve.errors import MissingDataError, PartialScoringError, ScoringError
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
 
 TASK = Synthetic(shape=(1, 4, 4), num_outputs=3, images=12, test_images=4)

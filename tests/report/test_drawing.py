@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from archsieve.report.drawing import band, cell_svg, widths
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.nasbench201.space import NASBench201
 
 
 def read(svg):

@@ -16,8 +16,8 @@ from archsieve.report.words import number
 from archsieve.running import run_plan
 from archsieve.search import Stage
 from archsieve.session import Session
-from archsieve.space import Picture
-from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.contract import Picture
+from archsieve.spaces.nasbench201.space import NASBench201
 from plugins.commands import invoke
 from plugins.line import Given, Line
 from plugins.pages import HOSTILE, Elements

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from archsieve.errors import SettingError
 from archsieve.searchers.regularized_evolution import regularized_evolution
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs, count_params
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import size
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.attentivenas_network import halved_map, resized
-from archsieve.spaces.inverted_residuals import rounded
+from archsieve.spaces.attentivenas.network import halved_map, resized
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.contract import size
+from archsieve.spaces.layers.inverted_residuals import rounded
 from archsieve.tasks.synthetic import Synthetic
 
 SPACE = AttentiveNAS()

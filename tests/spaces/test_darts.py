@@ -23,9 +23,9 @@ from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs, count_params
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.supernets import build_supernet
-from archsieve.space import check, size
-from archsieve.spaces.darts import DARTS, cells_of
-from archsieve.spaces.darts_cell import INPUTS, NODES, OPERATIONS, PAIRS, canonical_cell, code_of, edges_of
+from archsieve.spaces.contract import check, size
+from archsieve.spaces.darts.cell import INPUTS, NODES, OPERATIONS, PAIRS, canonical_cell, cells_of, code_of, edges_of
+from archsieve.spaces.darts.space import DARTS
 from archsieve.tasks.synthetic import Synthetic
 
 CIFAR, IMAGENET = Synthetic(), Synthetic(shape=(3, 224, 224), num_outputs=1000, images=10)

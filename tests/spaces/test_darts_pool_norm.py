@@ -13,8 +13,8 @@ from archsieve.final_training.recipe_files import training_of
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_flops
 from archsieve.networks.supernets import build_supernet
-from archsieve.spaces.darts import DARTS, cells_of
-from archsieve.spaces.darts_cell import INPUTS, NODES, OPERATIONS, edges_of
+from archsieve.spaces.darts.cell import INPUTS, NODES, OPERATIONS, cells_of, edges_of
+from archsieve.spaces.darts.space import DARTS
 from archsieve.tasks.synthetic import Synthetic
 
 CIFAR, IMAGENET = Synthetic(), Synthetic(shape=(3, 224, 224), num_outputs=1000, images=10)

@@ -13,10 +13,10 @@ from archsieve.networks.counting import count_flops, count_macs, count_params
 from archsieve.networks.generators import drawing
 from archsieve.networks.supernets import build_supernet
 from archsieve.registry import SPACES
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import SpaceContract
 
@@ -160,7 +160,7 @@ def test_building_leaves_the_random_state_alone(space_with_supernet):
 def test_closed_form_is_what_is_counted_on_all_codes(name):
     from itertools import combinations_with_replacement
 
-    from archsieve.space import enumerate_space
+    from archsieve.spaces.contract import enumerate_space
 
     if name == "201-all-multisets":  # at full size; every code is counted on the small cells
         space, rng = NASBench201(), np.random.default_rng(0)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsieve.errors import ArchitectureError
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.darts import DARTS
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.darts.space import DARTS
 from archsieve.spaces.literals import read_configuration, read_values
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.topformer import TopFormer
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.topformer.space import TopFormer
 from plugins.note import ATTENTIVENAS, ATTENTIVENAS_DESCRIBED, GENOTYPE, SEGMENTATION
 
 INNER = ATTENTIVENAS[ATTENTIVENAS.index("{'resolution'") : ATTENTIVENAS.index("}") + 1]

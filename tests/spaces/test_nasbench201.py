@@ -15,8 +15,9 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimator import Context
 from archsieve.estimators.cost import FLOPS
 from archsieve.networks.building import build_network
-from archsieve.space import enumerate_space, size
-from archsieve.spaces.nasbench201 import EDGES, KERNELS, NASBench201, from_naslib, to_naslib, unique_string
+from archsieve.spaces.contract import enumerate_space, size
+from archsieve.spaces.nasbench201.cell import EDGES, KERNELS
+from archsieve.spaces.nasbench201.space import NASBench201, from_naslib, to_naslib, unique_string
 from archsieve.tasks.synthetic import Synthetic
 
 CIFAR = Synthetic()

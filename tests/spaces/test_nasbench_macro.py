@@ -9,8 +9,8 @@ import torch
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs, count_params
-from archsieve.space import enumerate_space, size
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.contract import enumerate_space, size
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 
 CIFAR = Synthetic()  # (3, 32, 32), 10 classes

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.spaces.slicing import SlicedBatchNorm2d, SlicedConv2d, SlicedLinear, cut
+from archsieve.spaces.layers.slicing import SlicedBatchNorm2d, SlicedConv2d, SlicedLinear, cut
 
 
 def drawn(*shape):

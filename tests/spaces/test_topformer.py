@@ -20,11 +20,11 @@ from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.generators import drawing
 from archsieve.networks.supernets import build_supernet
 from archsieve.registry import ESTIMATORS
-from archsieve.space import size
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.topformer import FAMILIES, HandMadeTopFormers, TopFormer
-from archsieve.spaces.topformer_layout import TransformerBlock
-from archsieve.spaces.topformer_network import Attention
+from archsieve.spaces.contract import size
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.topformer.layout import TransformerBlock
+from archsieve.spaces.topformer.network import Attention
+from archsieve.spaces.topformer.space import FAMILIES, HandMadeTopFormers, TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 

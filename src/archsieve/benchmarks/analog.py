@@ -17,11 +17,11 @@ from archsieve.benchmarks.files import assemble, fault, number
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
-from archsieve.spaces.nasbench201 import NASBench201, from_naslib
+from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
 
 if TYPE_CHECKING:
     from archsieve.benchmark import Benchmark, Table
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 _ACCURACIES = ("baseline_accuracy", "ptq_accuracy", "qat_accuracy", "noisy_accuracy", "analog_accuracy")
 _SECONDS = (60, 3600, 86400, 2592000)

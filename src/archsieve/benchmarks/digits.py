@@ -19,7 +19,7 @@ from archsieve.benchmark import Table
 from archsieve.benchmarks.files import fault
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

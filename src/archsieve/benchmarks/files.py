@@ -10,7 +10,7 @@ import numpy as np
 
 from archsieve.benchmark import Table
 from archsieve.errors import ArchitectureError, DataError, require
-from archsieve.space import size
+from archsieve.spaces.contract import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""

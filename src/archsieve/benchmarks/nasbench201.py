@@ -11,7 +11,7 @@ from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, r
 from archsieve.errors import UnknownNameError
 from archsieve.registry import near_miss
 from archsieve.sources import Source
-from archsieve.spaces.nasbench201 import NASBench201
+from archsieve.spaces.nasbench201.space import NASBench201
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from archsieve.benchmark import Table
     from archsieve.sources import FileState
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 CODE_COLUMN = "arch_str"
 

@@ -23,8 +23,8 @@ from archsieve.benchmarks.pickles import read_pickle
 from archsieve.benchmarks.xgboost_binary import BinaryModel, is_binary
 from archsieve.errors import require
 from archsieve.sources import Source
-from archsieve.spaces.darts import DARTS, cells_of
-from archsieve.spaces.darts_cell import NODES, edges_of
+from archsieve.spaces.darts.cell import NODES, cells_of, edges_of
+from archsieve.spaces.darts.space import DARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmark import Benchmark
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
     Member = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 

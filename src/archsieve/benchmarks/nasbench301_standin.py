@@ -18,8 +18,7 @@ import numpy as np
 from archsieve.benchmark import Surrogate
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault
-from archsieve.spaces.darts import DARTS, cells_of
-from archsieve.spaces.darts_cell import (
+from archsieve.spaces.darts.cell import (
     DILATED_3,
     DILATED_5,
     INPUTS,
@@ -27,8 +26,10 @@ from archsieve.spaces.darts_cell import (
     OPERATIONS,
     SEPARABLE_3,
     SEPARABLE_5,
+    cells_of,
     edges_of,
 )
+from archsieve.spaces.darts.space import DARTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 FILE = "nasbench301-standin.npz"
 COLUMN = "standin_accuracy"

@@ -9,7 +9,7 @@ import numpy as np
 
 from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
 from archsieve.sources import Source
-from archsieve.spaces.nasbench_macro import NASBenchMacro
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

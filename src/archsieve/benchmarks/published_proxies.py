@@ -11,8 +11,8 @@ import numpy as np
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.nasbench201 import NASBench201, from_naslib
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmark import Benchmark, Table
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 PROXIES = (
     "flops",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from archsieve.design import Design, Offer, Prices
     from archsieve.plan import Plan, StageForecast
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from archsieve.costs import CostName, notes_on
 from archsieve.errors import ArchsieveError
 from archsieve.estimator import leaves_of
 from archsieve.estimators.cost import Cost
 from archsieve.final_training.recipe_files import read_recipe, recipe_names
-from archsieve.limits import Within
+from archsieve.spaces.limits import Within
+from archsieve.spaces.sizes import CostName, notes_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 _IN_TRAINING = ("auxiliary",)  # settings that change what is trained and not the network that is left

@@ -21,14 +21,14 @@ from archsieve.estimators.cost import Cost
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.progress import progress
 from archsieve.registry import BENCHMARKS
+from archsieve.spaces.form import form_of
 from archsieve.tables import Recorded, shipped, whole_table
-from archsieve.task import form_of
 from archsieve.tasks.form_only import FormOnly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="A Python file of yours to import first.")]

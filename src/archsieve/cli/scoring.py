@@ -38,7 +38,7 @@ from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 
 def score(

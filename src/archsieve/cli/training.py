@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from archsieve.final_training.log import EpochMetrics
     from archsieve.final_training.recipe_files import Training
     from archsieve.final_training.run import Start, TrainingResult
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 
 def train(

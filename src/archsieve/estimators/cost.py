@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.costs import cost_of
 from archsieve.estimator import Price
+from archsieve.spaces.sizes import cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.costs import CostName
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.sizes import CostName
     from archsieve.task import Task
 
 

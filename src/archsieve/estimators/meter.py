@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from archsieve.space import Architecture
-    from archsieve.spaces.chain import Chain
+    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.layers.chain import Chain
 
 S = TypeVar("S")
 Tensors: TypeAlias = "tuple[Tensor, ...]"

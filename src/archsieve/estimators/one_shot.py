@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
     Forward: TypeAlias = Callable[[Tensor, np.random.Generator], Iterator[Tensor]]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.pool import LARGEST_POOL
 from archsieve.randomness import generator
-from archsieve.space import size
+from archsieve.spaces.contract import size
+from archsieve.spaces.sampling import LARGEST_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 
 def uniform(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:

@@ -14,10 +14,10 @@ from archsieve.errors import RunFolderError, ScoringError, SettingError, Unknown
 from archsieve.estimator import leaves_of, uses_device
 from archsieve.estimators.mean_rank import percentile_rank
 from archsieve.fingerprints import frozen
-from archsieve.pool import draw_up_to
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import near_miss
-from archsieve.space import one_hot
+from archsieve.spaces.contract import one_hot
+from archsieve.spaces.sampling import draw_up_to
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimator import Context, Scores
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 PASSED, FAILED = 2.0, -1.0
 _FOLDS = 10

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 import torch
 
 from archsieve.networks.supernets import build_supernet
-from archsieve.spaces.chain import Chain
+from archsieve.spaces.layers.chain import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 X = TypeVar("X")

@@ -40,8 +40,8 @@ class Probe:
         loss: the task's loss.
         num_outputs: outputs of the network.
         seed: the run's seed.
-        is_shareable: whether the network is known to leave what it gets as it is (see `archsieve.space.SearchSpace`):
-            then what hooks see is not copied.
+        is_shareable: whether the network is known to leave what it gets as it is (see
+            `archsieve.spaces.contract.SearchSpace`): then what hooks see is not copied.
     """
 
     batches: tuple[tuple[Tensor, Tensor | None], ...]

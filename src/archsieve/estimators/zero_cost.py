@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.estimators.proxy import MeterFactory, Proxy
-    from archsieve.space import Architecture, SearchSpace
-    from archsieve.spaces.chain import Chain
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.layers.chain import Chain
     from archsieve.task import Task
 
 _Outcome: TypeAlias = float | str  # a score, or why there is none

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from archsieve.training import Epoch
+    from archsieve.training.loop import Epoch
 
 METRICS_FILE = "metrics.jsonl"
 

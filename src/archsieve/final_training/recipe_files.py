@@ -17,7 +17,7 @@ from archsieve.registry import SPACES, near_miss
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
 
 _TABLES = ("space", "task")
 _TEXTS = ("title", "pretrained")

@@ -16,8 +16,8 @@ from archsieve.networks.counting import sizes_of
 from archsieve.task import count_items
 from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training import trainer_of
 from archsieve.training.batching import count_steps
+from archsieve.training.loop import trainer_of
 from archsieve.training.optimiser import rates_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from archsieve.final_training.recipe_files import Training
     from archsieve.recipe import Recipe
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 _STEPS = 3  # timed, after one that is not
 _ITEMS_ON_CPU = 16  # whose time grows with the items; a batch of an accelerator's size may not fit

@@ -16,8 +16,9 @@ from archsieve.networks.weights import load_backbone, load_weights, save_weights
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.sources import sha256_of
-from archsieve.training import train, trainer_of
+from archsieve.training import train
 from archsieve.training.distributed import World
+from archsieve.training.loop import trainer_of
 from archsieve.training.scalars import scalars
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from archsieve.final_training.recipe_files import Training
     from archsieve.networks.counting import Sizes
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 MARK_FILE = "training.json"
 WEIGHTS_FILE = "weights.safetensors"

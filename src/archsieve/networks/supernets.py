@@ -13,7 +13,7 @@ from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
 
 if TYPE_CHECKING:
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.search import Evaluate, SearchResult
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 _ATTEMPTS = 100  # trials outside a constrained space before a fresh point is drawn instead
 

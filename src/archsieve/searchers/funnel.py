@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Scores
     from archsieve.search import Round, Stage
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 
 def run_funnel(

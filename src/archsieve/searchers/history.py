@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.search import Evaluate
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 
 @dataclass

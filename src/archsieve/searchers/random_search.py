@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archsieve.search import Evaluate, SearchResult
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
 
 
 def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: np.random.Generator) -> SearchResult:
@@ -20,7 +20,7 @@ def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: n
         SettingError: the budget is below 1.
 
     >>> import numpy as np
-    >>> from archsieve.space import SearchSpace
+    >>> from archsieve.spaces.contract import SearchSpace
     >>> class Pairs(SearchSpace):
     ...     choices = (3, 3)
     ...     build = None

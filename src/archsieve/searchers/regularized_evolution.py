@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archsieve.search import Evaluate, SearchResult
-    from archsieve.space import SearchSpace
+    from archsieve.spaces.contract import SearchSpace
 
 
 def regularized_evolution(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.registry import near_miss
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
     from archsieve.task import Task
 
 ONLY = (0,)

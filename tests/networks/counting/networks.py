@@ -8,11 +8,11 @@ import random
 import torch
 from torch import nn
 
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
-from archsieve.spaces.topformer import TopFormer
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 from estimators.families import FAMILIES

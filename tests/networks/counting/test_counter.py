@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from archsieve.costs import cost_of, notes_on
 from archsieve.errors import SettingError
 from archsieve.networks.counting import (
     Count,
@@ -24,7 +23,8 @@ from archsieve.networks.counting import (
     sizes_of,
 )
 from archsieve.networks.counting.formulas import flop_formulas
-from archsieve.space import SearchSpace
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.sizes import cost_of, notes_on
 from archsieve.tasks.synthetic import Synthetic
 
 

@@ -11,7 +11,7 @@ from archsieve.errors import SettingError
 from archsieve.networks.counting.counter import as_it_was, count, device_of, examined, forward, is_lazy
 
 if TYPE_CHECKING:
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 

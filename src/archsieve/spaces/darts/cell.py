@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
 
 OPERATIONS = (
     "max_pool_3x3",
@@ -105,3 +105,22 @@ def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architec
             found.setdefault(wired, []).append(tuple(origin for pair in ends for _, origin in pair))
     first = min(found)
     return first, tuple(itemgetter(*order) for order in found[first])
+
+
+class CellShape(NamedTuple):
+    """One cell of a network: channels of its nodes and of its two inputs, and whether it, or the one before, halves."""
+
+    is_reduction: bool
+    width: int
+    inputs: tuple[int, int]
+    follows_reduction: bool
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the cell: its nodes side by side."""
+        return len(NODES) * self.width
+
+
+def cells_of(arch: Architecture) -> tuple[Architecture, Architecture]:
+    """Return the twelve choices of the normal cell, and those of the reduction cell."""
+    return arch[: len(CHOICES)], arch[len(CHOICES) :]

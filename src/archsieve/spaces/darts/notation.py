@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from archsieve.errors import ArchitectureError
-from archsieve.spaces.darts_cell import NODES, OPERATIONS, CellEdge, code_of, edges_of
+from archsieve.spaces.darts.cell import NODES, OPERATIONS, CellEdge, code_of, edges_of
 from archsieve.spaces.literals import Named, read_values
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsieve.spaces import convolutions
-from archsieve.spaces.convolutions import Convolution, convolution, halved
+from archsieve.spaces.layers import convolutions
+from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

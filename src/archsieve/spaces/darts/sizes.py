@@ -7,15 +7,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from archsieve.errors import SettingError
-from archsieve.spaces import convolutions
-from archsieve.spaces.convolutions import Convolution, convolution, halved
-from archsieve.spaces.darts_cell import DILATED_3, DILATED_5, INPUTS, OPERATIONS, SEPARABLE_3, SEPARABLE_5, SKIP
+from archsieve.spaces.darts.cell import DILATED_3, DILATED_5, INPUTS, OPERATIONS, SEPARABLE_3, SEPARABLE_5, SKIP
+from archsieve.spaces.layers import convolutions
+from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from archsieve.spaces.darts import DARTS
-    from archsieve.spaces.darts_cell import CellEdge
+    from archsieve.spaces.darts.cell import CellEdge
+    from archsieve.spaces.darts.space import DARTS
 
 KERNELS = {SEPARABLE_3: 3, SEPARABLE_5: 5, DILATED_3: 3, DILATED_5: 5}
 SEPARABLE = (SEPARABLE_3, SEPARABLE_5)

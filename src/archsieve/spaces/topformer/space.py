@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.registry import near_miss
-from archsieve.space import Picture, SearchSpace, check
-from archsieve.spaces.topformer_layout import Layout, PyramidBlock, TransformerBlock, cost
-from archsieve.spaces.topformer_notation import code_of, fits, read_description, written
+from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.topformer.layout import Layout, PyramidBlock, TransformerBlock, cost
+from archsieve.spaces.topformer.notation import code_of, fits, read_description, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import nn
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
     from archsieve.task import Task
 
 STRIDES = (1, 2, 2, 2, 2)
@@ -81,7 +81,7 @@ class _Layouts(SearchSpace):
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the network, from images (n, C, H, W) to the outputs of every pixel (n, classes, H, W)."""
-        from archsieve.spaces.topformer_network import TopFormerNetwork
+        from archsieve.spaces.topformer.network import TopFormerNetwork
 
         return TopFormerNetwork(self.layout(arch), task)
 
@@ -208,7 +208,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     def supernet(self, task: Task) -> nn.Module:
         """Return the largest network, of which every other is a part."""
-        from archsieve.spaces.topformer_network import TopFormerSupernet
+        from archsieve.spaces.topformer.network import TopFormerSupernet
 
         return TopFormerSupernet(self, task)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.randomness import generator
-from archsieve.space import draw_distinct, size
+from archsieve.spaces.contract import draw_distinct, size
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 """Called with (label, done, total) as work goes on."""

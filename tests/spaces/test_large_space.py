@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from archsieve import pool, space
 from archsieve.estimators.cost import MACS, PARAMS
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.one_shot import OneShot
@@ -19,8 +18,10 @@ from archsieve.report.run_page import run_page
 from archsieve.running import run_plan
 from archsieve.search import Stage
 from archsieve.session import Session
-from archsieve.space import check
-from archsieve.spaces.darts import DARTS
+from archsieve.spaces import contract as space
+from archsieve.spaces import sampling as pool
+from archsieve.spaces.contract import check
+from archsieve.spaces.darts.space import DARTS
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke
 

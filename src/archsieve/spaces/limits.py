@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from archsieve.costs import CostName, cost_of
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import identity
-from archsieve.space import Picture, SearchSpace, movable_decisions, neighbours
-from archsieve.task import form_of
+from archsieve.spaces.contract import Picture, SearchSpace, movable_decisions, neighbours
+from archsieve.spaces.form import form_of
+from archsieve.spaces.sizes import CostName, cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
     from archsieve.task import Task
 
 _DRAWS = 32  # before what is drawn is repaired instead: then one draw in ten is within, or fewer
@@ -110,7 +110,7 @@ class Within(SearchSpace):
         task: what costs are reckoned for; its `Form` is kept.
         limits: the limits.
 
-    >>> from archsieve.spaces.nasbench_macro import NASBenchMacro
+    >>> from archsieve.spaces.nasbench_macro.space import NASBenchMacro
     >>> from archsieve.tasks.synthetic import Synthetic
     >>> space = Within(NASBenchMacro(), Synthetic(), Limits(max_params=1e6))
     >>> space.is_valid(space.parse("22200000")), space.is_valid(space.whole.parse("22222222"))

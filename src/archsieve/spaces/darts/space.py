@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.space import Picture, SearchSpace
-from archsieve.spaces.darts_cell import CHOICES, FIRST_EDGES, NODES, OPERATIONS, canonical_cell, edges_of
-from archsieve.spaces.darts_costs import costs
-from archsieve.spaces.darts_notation import compact, genotype_text, read_cells
+from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.darts.cell import (
+    CHOICES,
+    FIRST_EDGES,
+    NODES,
+    OPERATIONS,
+    CellShape,
+    canonical_cell,
+    cells_of,
+    edges_of,
+)
+from archsieve.spaces.darts.notation import compact, genotype_text, read_cells
+from archsieve.spaces.darts.sizes import costs
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from archsieve.space import Architecture, Edge
+    from archsieve.spaces.contract import Architecture, Edge
     from archsieve.task import Task
 
 _DIGITS = re.compile(r"[\d\s-]+")
-
-
-class CellShape(NamedTuple):
-    """One cell of a network: channels of its nodes and of its two inputs, and whether it, or the one before, halves."""
-
-    is_reduction: bool
-    width: int
-    inputs: tuple[int, int]
-    follows_reduction: bool
-
-    @property
-    def outputs(self) -> int:
-        """Channels of the cell: its nodes side by side."""
-        return len(NODES) * self.width
 
 
 @dataclass(frozen=True)
@@ -144,13 +139,13 @@ class DARTS(SearchSpace):
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
-        from archsieve.spaces.darts_network import DARTSNetwork
+        from archsieve.spaces.darts.network import DARTSNetwork
 
         return DARTSNetwork(self, task, arch)
 
     def supernet(self, task: Task) -> nn.Module:
         """Return the network of all paths: every operation on each of the fourteen edges of every cell."""
-        from archsieve.spaces.darts_network import DARTSNetwork
+        from archsieve.spaces.darts.network import DARTSNetwork
 
         return DARTSNetwork(self, task)
 
@@ -178,8 +173,3 @@ class DARTS(SearchSpace):
     def auxiliary_after(self) -> int:
         """Which cell the auxiliary head comes after."""
         return 2 * self.layers // 3
-
-
-def cells_of(arch: Architecture) -> tuple[Architecture, Architecture]:
-    """Return the twelve choices of the normal cell, and those of the reduction cell."""
-    return arch[: len(CHOICES)], arch[len(CHOICES) :]

@@ -10,7 +10,7 @@ from archsieve.errors import SettingError, require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.space import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.task import Task
 
 CostName: TypeAlias = Literal["params", "macs", "flops", "published_flops"]

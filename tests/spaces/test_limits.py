@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 from torch import nn
 from typer.testing import CliRunner
 
-from archsieve import limits as module
-from archsieve import pool as pool_module
 from archsieve import progress as progress_module
 from archsieve.benchmark import benchmarks_of, find_benchmark
 from archsieve.cli import app
@@ -30,19 +28,21 @@ from archsieve.estimators.vote import Vote
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.judge import judge
-from archsieve.limits import Limits, Within
 from archsieve.networks.supernets import build_supernet
 from archsieve.plan import Plan, Pool
-from archsieve.pool import draw_pool, pool_size
 from archsieve.registry import SEARCHERS, SPACES
 from archsieve.running import run_plan, tables_about, true_rank
 from archsieve.search import Stage
 from archsieve.session import Session
-from archsieve.space import SearchSpace, check, enumerate_space, neighbours, size
-from archsieve.spaces.attentivenas import AttentiveNAS
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
-from archsieve.task import Form, form_of
+from archsieve.spaces import limits as module
+from archsieve.spaces import sampling as pool_module
+from archsieve.spaces.attentivenas.space import AttentiveNAS
+from archsieve.spaces.contract import SearchSpace, check, enumerate_space, neighbours, size
+from archsieve.spaces.form import Form, form_of
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.sampling import draw_pool, pool_size
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import SpaceContract
 from plugins.commands import invoke

@@ -7,21 +7,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import SettingError
-from archsieve.space import Picture, SearchSpace
-from archsieve.spaces import convolutions
-from archsieve.spaces.convolutions import Convolution, convolution, halved
+from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.layers import convolutions
+from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
+from archsieve.spaces.nasbench_macro.layout import EXPANSIONS, IDENTITY, KERNELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import nn
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
     from archsieve.task import Task
-
-IDENTITY = 0
-KERNELS = {1: 3, 2: 5}
-EXPANSIONS = {1: 3, 2: 6}
 
 
 @dataclass(frozen=True)
@@ -80,13 +77,13 @@ class NASBenchMacro(SearchSpace):
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
-        from archsieve.spaces.nasbench_macro_network import chain
+        from archsieve.spaces.nasbench_macro.network import chain
 
         return chain(self, task, [(option,) for option in arch])
 
     def supernet(self, task: Task) -> nn.Module:
         """Return the network of all paths."""
-        from archsieve.spaces.nasbench_macro_network import chain
+        from archsieve.spaces.nasbench_macro.network import chain
 
         return chain(self, task, [range(n) for n in self.choices])
 

@@ -10,17 +10,17 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from archsieve.networks.drop_path import DropPath
 from archsieve.networks.supernets import extract_path
-from archsieve.spaces.slicing import ConvNorm, SlicedBatchNorm2d, SlicedConv2d
+from archsieve.spaces.layers.slicing import ConvNorm, SlicedBatchNorm2d, SlicedConv2d
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from archsieve.space import Architecture
-    from archsieve.spaces.slicing import Segments
-    from archsieve.spaces.topformer import TopFormer
-    from archsieve.spaces.topformer_layout import Layout, PyramidBlock, TransformerBlock
+    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.layers.slicing import Segments
+    from archsieve.spaces.topformer.layout import Layout, PyramidBlock, TransformerBlock
+    from archsieve.spaces.topformer.space import TopFormer
     from archsieve.task import Task
 
 DROPOUT = 0.1

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsieve.errors import ArchitectureError
-from archsieve.space import SearchSpace, check, enumerate_space, neighbours, one_hot, size
+from archsieve.spaces.contract import SearchSpace, check, enumerate_space, neighbours, one_hot, size
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from torch.nn import functional
 
 from archsieve.networks.drop_path import DropPath
 from archsieve.networks.supernets import extract_path
-from archsieve.spaces.attentivenas import HEAD_EXPANSION
-from archsieve.spaces.slicing import ConvNorm, SlicedConv2d, SlicedLinear
+from archsieve.spaces.attentivenas.layout import HEAD_EXPANSION
+from archsieve.spaces.layers.slicing import ConvNorm, SlicedConv2d, SlicedLinear
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from archsieve.space import Architecture
-    from archsieve.spaces.attentivenas import AttentiveNAS
-    from archsieve.spaces.inverted_residuals import Block
+    from archsieve.spaces.attentivenas.space import AttentiveNAS
+    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.layers.inverted_residuals import Block
     from archsieve.task import Task
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from archsieve.networks.supernets import extract_path
-from archsieve.spaces.nasbench201 import EDGES, KERNELS, NONE, POOL, NASBench201
+from archsieve.spaces.nasbench201.cell import EDGES, KERNELS, NONE, POOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.nasbench201.space import NASBench201
     from archsieve.task import Task
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from archsieve.spaces.chain import Chain
-from archsieve.spaces.nasbench_macro import EXPANSIONS, IDENTITY, KERNELS, NASBenchMacro
+from archsieve.spaces.layers.chain import Chain
+from archsieve.spaces.nasbench_macro.layout import EXPANSIONS, IDENTITY, KERNELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
+    from archsieve.spaces.nasbench_macro.space import NASBenchMacro
     from archsieve.task import Task
 
 

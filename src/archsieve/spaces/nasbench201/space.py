@@ -9,23 +9,18 @@ from itertools import product
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.space import Picture, SearchSpace, check
-from archsieve.spaces import convolutions
-from archsieve.spaces.convolutions import Convolution, convolution, halved
+from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.layers import convolutions
+from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
+from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import nn
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
     from archsieve.task import Task
-
-NONE, SKIP, CONV1, CONV3, POOL = range(5)
-OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""(source, target) of each decision."""
-KERNELS = {CONV1: 1, CONV3: 3}
 
 _NASLIB_EDGES = (0, 1, 3, 2, 4, 5)  # NASLib orders edges by source
 _NASLIB_OPERATIONS = (SKIP, NONE, CONV3, CONV1, POOL)
@@ -134,13 +129,13 @@ class NASBench201(SearchSpace):
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
-        from archsieve.spaces.nasbench201_network import CellNetwork
+        from archsieve.spaces.nasbench201.network import CellNetwork
 
         return CellNetwork(self, task, [(option,) for option in arch])
 
     def supernet(self, task: Task) -> nn.Module:
         """Return the network of all paths; every cell takes the same path."""
-        from archsieve.spaces.nasbench201_network import CellNetwork
+        from archsieve.spaces.nasbench201.network import CellNetwork
 
         return CellNetwork(self, task, [range(n) for n in self.choices])
 

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.space import Picture, SearchSpace, check
-from archsieve.spaces.convolutions import halved
-from archsieve.spaces.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
+from archsieve.spaces.attentivenas.layout import HEAD_EXPANSION
+from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.layers.convolutions import halved
+from archsieve.spaces.layers.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
 from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
 
 if TYPE_CHECKING:
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from archsieve.space import Architecture
+    from archsieve.spaces.contract import Architecture
     from archsieve.task import Task
-
-HEAD_EXPANSION = 6
-"""Channels before the global pooling by channels of the last stage."""
 
 
 class Genes(NamedTuple):
@@ -241,13 +239,13 @@ class AttentiveNAS(SearchSpace):
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
-        from archsieve.spaces.attentivenas_network import SlicedNetwork
+        from archsieve.spaces.attentivenas.network import SlicedNetwork
 
         return SlicedNetwork(self, task, arch)
 
     def supernet(self, task: Task) -> nn.Module:
         """Return the largest network, of which every other is a part."""
-        from archsieve.spaces.attentivenas_network import SlicedNetwork
+        from archsieve.spaces.attentivenas.network import SlicedNetwork
 
         return SlicedNetwork(self, task)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsieve.spaces.convolutions import halved
+from archsieve.spaces.layers.convolutions import halved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,18 +10,17 @@ from torch.nn.functional import pad
 
 from archsieve.networks.drop_path import DropPath
 from archsieve.networks.supernets import extract_path
-from archsieve.spaces.darts import cells_of
-from archsieve.spaces.darts_cell import ALL_EDGES, MAX_POOL, NODES, SKIP, edges_of
-from archsieve.spaces.darts_costs import AUXILIARY_WIDTHS, KERNELS, SEPARABLE, auxiliary_stride, costs
+from archsieve.spaces.darts.cell import ALL_EDGES, MAX_POOL, NODES, SKIP, cells_of, edges_of
+from archsieve.spaces.darts.sizes import AUXILIARY_WIDTHS, KERNELS, SEPARABLE, auxiliary_stride, costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
-    from archsieve.space import Architecture
-    from archsieve.spaces.darts import DARTS, CellShape
-    from archsieve.spaces.darts_cell import CellEdge
+    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.darts.cell import CellEdge, CellShape
+    from archsieve.spaces.darts.space import DARTS
     from archsieve.task import Task
 
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from archsieve import pool as module
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.limits import Limits, Within
-from archsieve.pool import draw_pool, draw_up_to, pool_size, up_to
 from archsieve.randomness import generator
-from archsieve.space import SearchSpace, draw_distinct
-from archsieve.spaces.darts import DARTS
-from archsieve.spaces.nasbench201 import NASBench201
-from archsieve.spaces.nasbench_macro import NASBenchMacro
-from archsieve.task import Form
+from archsieve.spaces import sampling as module
+from archsieve.spaces.contract import SearchSpace, draw_distinct
+from archsieve.spaces.darts.space import DARTS
+from archsieve.spaces.form import Form
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.sampling import draw_pool, draw_up_to, pool_size, up_to
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""AttentiveNAS: mobile networks of many widths, depths, kernels and resolutions."""

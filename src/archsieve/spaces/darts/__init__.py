@@ -1,0 +1,1 @@
+"""DARTS: two cells of a directed graph."""

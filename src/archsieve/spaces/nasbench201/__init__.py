@@ -1,0 +1,1 @@
+"""NAS-Bench-201: one cell of six edges."""

@@ -1,0 +1,1 @@
+"""TopFormer: networks for segmentation."""
