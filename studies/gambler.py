@@ -23,7 +23,7 @@ from scipy.stats import beta
 
 from archsieve import BENCHMARKS, ESTIMATORS
 from archsieve._atomic import replace_file
-from archsieve.benchmark import task_of
+from archsieve.benchmarks.contract import task_of
 from archsieve.design import choose, offers, prices_of
 from archsieve.errors import require
 from archsieve.estimators.lookup import Lookup

@@ -21,11 +21,11 @@ import numpy as np
 from archsieve import TASKS
 from archsieve._atomic import replace_file
 from archsieve.benchmarks.digits import CURVES, EPOCHS, FILE, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
-from archsieve.evaluation import evaluate
 from archsieve.executor import Processes
 from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
 from archsieve.spaces.contract import enumerate_space
+from archsieve.tasks.evaluation import evaluate
 from archsieve.training import train
 
 TASK = TASKS["digits"](test_images=TEST_IMAGES, validation_fraction=0.625)

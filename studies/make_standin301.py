@@ -25,7 +25,7 @@ from sklearn.model_selection import KFold
 
 from archsieve import BENCHMARKS, TASKS
 from archsieve._atomic import replace_file
-from archsieve.benchmarks.nasbench301_standin import COLUMN, FILE, Trees, features
+from archsieve.benchmarks.nasbench301.stand_in import COLUMN, FILE, Trees, features
 from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, spearman
 

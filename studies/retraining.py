@@ -29,7 +29,7 @@ from archsieve.networks.counting import sizes_of
 from archsieve.networks.weights import load_weights
 from archsieve.randomness import generator
 from archsieve.tasks.cifar import CIFAR10
-from archsieve.tasks.images import Images
+from archsieve.tasks.data.images import Images
 
 PAGE = Path(__file__).parents[1] / "docs" / "retraining.md"
 CELL = "0-2-3-2-5-4-5-3-3-5-3-3-0-3-3-2-1-5-0-1-3-0-0-0"

@@ -21,10 +21,10 @@ from marks import DOCS, lines_of, write_between
 from torch import nn
 
 from archsieve import SPACES, TASKS
-from archsieve.evaluation import evaluate
 from archsieve.networks.building import build_network, initialise
 from archsieve.networks.counting import count_params
 from archsieve.recipe import Recipe
+from archsieve.tasks.evaluation import evaluate
 from archsieve.training import train
 
 SIDE, IMAGES = 64, 200

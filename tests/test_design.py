@@ -20,7 +20,7 @@ from archsieve.plan import Plan, Pool
 from archsieve.search import Stage
 from archsieve.session import Session
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
 from archsieve.tasks.synthetic import Synthetic
 from plugins.toy import TASK, Counting, Toy
 

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from archsieve.benchmark import Table
+from archsieve.benchmarks.contract import Table
 from archsieve.equal_cost import random_search_at
 
 POOL = [(i,) for i in range(5)]

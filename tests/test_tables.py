@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from archsieve.benchmark import task_of
+from archsieve.benchmarks.contract import task_of
 from archsieve.errors import DataError, MissingDataError
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.executor import Serial

@@ -19,10 +19,10 @@ from archsieve import BENCHMARKS, SPACES
 from archsieve.arithmetic import Arithmetic
 from archsieve.errors import ArchsieveError
 from archsieve.estimators.one_shot import OneShot, each_path, use_batch_statistics
-from archsieve.evaluation import evaluate_each
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import enumerate_space
+from archsieve.tasks.evaluation import evaluate_each
 from archsieve.training.loop import trainer_of
 from device_parts.run import synchronize
 from device_parts.tasks import pictures

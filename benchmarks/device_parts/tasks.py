@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from archsieve import TASKS
-from archsieve.tasks import reading
+from archsieve.tasks.data import decoding as reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

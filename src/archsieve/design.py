@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from archsieve.plan import Pool
     from archsieve.session import Session
     from archsieve.spaces.contract import SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 SMALLEST_PILOT = 10
 STAND_INS = (1, 2, 4, 6, 9, 14, 19, 29, 39, 59)

@@ -12,7 +12,7 @@ from archsieve.metrics import chances_of_choice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.benchmark import Benchmark, Records
+    from archsieve.benchmarks.contract import Benchmark, Records
     from archsieve.spaces.contract import Architecture
 
 

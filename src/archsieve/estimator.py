@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 Scores: TypeAlias = NDArray[np.float64]
 """Shape (n,), higher is better. NaN: could not be scored. -inf is a score; +inf is a failure."""

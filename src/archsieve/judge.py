@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from archsieve import metrics
-from archsieve.benchmark import codes_of, find_benchmark, noisy_truths
+from archsieve.benchmarks.contract import codes_of, find_benchmark, noisy_truths
 from archsieve.errors import SettingError
 from archsieve.executor import Serial
 from archsieve.randomness import generator

@@ -15,13 +15,13 @@ from archsieve.randomness import generator
 from archsieve.spaces.form import form_of
 from archsieve.spaces.sampling import up_to
 from archsieve.spaces.sizes import cost_of
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _WEIGHED = 5  # networks by which two tasks are compared
 

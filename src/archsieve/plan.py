@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archsieve.session import Session
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.spaces.sampling import Progress
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 @dataclass(frozen=True)

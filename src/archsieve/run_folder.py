@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.spaces.contract import SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 RUN_FILE = "run.json"
 RESULTS_FILE = "results.sqlite"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from archsieve.benchmark import Table, benchmarks_of, caution_of, is_about
+from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
 from archsieve.equal_cost import random_search_at
 from archsieve.errors import ArchsieveError, SettingError
 from archsieve.ledger import Ledger, in_macs, total
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmark import Benchmark, Records
+    from archsieve.benchmarks.contract import Benchmark, Records
     from archsieve.equal_cost import RandomSearch
     from archsieve.ledger import Unit
     from archsieve.plan import Plan
     from archsieve.search import Round, Stage
     from archsieve.session import Session
     from archsieve.spaces.contract import Architecture, Picture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from archsieve.executor import Executor
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tables import ScoreTable
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class Session:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmark import find_benchmark, table_of
+from archsieve.benchmarks.contract import find_benchmark, table_of
 from archsieve.errors import SettingError
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.provenance import Provenance, provenance

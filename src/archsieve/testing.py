@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 SAMPLES = 5
 COSTS: tuple[CostName, ...] = ("params", "macs")

@@ -16,7 +16,7 @@ from archsieve.fingerprints import fingerprint
 from archsieve.plan import Pool, steps
 from archsieve.randomness import generator
 from archsieve.spaces.sampling import draw_pool
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
 from archsieve.work import chunk_size
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from archsieve.estimator import Context
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.store import Key
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _CHUNK = 32
 _CHUNKS_A_WORKER = 8  # so that workers end together

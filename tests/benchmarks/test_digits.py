@@ -16,7 +16,7 @@ from archsieve.ledger import Ledger
 from archsieve.plan import Plan, forecast
 from archsieve.running import knowing_most, run_plan, tables_about, true_rank
 from archsieve.spaces.contract import enumerate_space
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
 from archsieve.tasks.digits import Digits
 
 TASK = Digits(**DIGITS.task_settings)

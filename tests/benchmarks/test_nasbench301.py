@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.nasbench301 import encode
+from archsieve.benchmarks.nasbench301.surrogate import encode
 from archsieve.errors import DataError, UnknownNameError
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.contract import draw_distinct

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.nasbench301_standin import COLUMN, FILE, STANDIN, Trees, features
+from archsieve.benchmarks.nasbench301.stand_in import COLUMN, FILE, STANDIN, Trees, features
 from archsieve.errors import DataError
 from archsieve.fingerprints import identity
 from archsieve.metrics import kendall_tau, spearman

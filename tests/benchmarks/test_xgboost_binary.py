@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.nasbench301 import encode
-from archsieve.benchmarks.xgboost_binary import BinaryModel, is_binary
+from archsieve.benchmarks.nasbench301.surrogate import encode
+from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.spaces.contract import draw_distinct
 from archsieve.spaces.darts.space import DARTS
 from benchmarks.models_2020 import PREDICTED_2020, SNAPSHOT_2020

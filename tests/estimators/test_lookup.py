@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from archsieve.benchmark import Table
+from archsieve.benchmarks.contract import Table
 from archsieve.errors import MissingDataError, SettingError, UnknownNameError
 from archsieve.estimator import Context, Estimator
 from archsieve.estimators.lookup import Lookup, Replay

@@ -14,7 +14,6 @@ from archsieve.estimator import Context, Estimator, Fittable
 from archsieve.estimators import one_shot
 from archsieve.estimators.one_shot import OneShot, each_path, use_batch_statistics
 from archsieve.estimators.paths import fair
-from archsieve.evaluation import evaluate
 from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
@@ -23,6 +22,7 @@ from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.digits import Digits
+from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.checkpoint import epochs_trained
 

@@ -22,7 +22,6 @@ from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.swap_regularised import RegularisedSwap
-from archsieve.evaluation import evaluate
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.networks.building import build_network
 from archsieve.plan import Plan
@@ -33,6 +32,7 @@ from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.digits import Digits
+from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
 from archsieve.training.checkpoint import epochs_trained, is_beyond

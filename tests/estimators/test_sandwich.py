@@ -16,7 +16,6 @@ from archsieve.estimator import Context
 from archsieve.estimators.distillation import Distilled
 from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.paths import ends, sandwich
-from archsieve.evaluation import evaluate
 from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.supernets import build_supernet
@@ -24,6 +23,7 @@ from archsieve.randomness import generator
 from archsieve.spaces.attentivenas.space import AttentiveNAS
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
 
 SPACE = AttentiveNAS(

@@ -10,8 +10,8 @@ from archsieve.errors import PlanError, UnknownNameError
 from archsieve.final_training.recipe_files import read_recipe, recipe_for, recipe_names, training_of
 from archsieve.networks.building import build_network
 from archsieve.recipe import Recipe
+from archsieve.tasks.data.batching import count_steps
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training.batching import count_steps
 from archsieve.training.optimiser import optimiser_of
 
 OWN = """

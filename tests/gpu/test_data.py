@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.evaluation import evaluate
 from archsieve.networks.building import laid_out
-from archsieve.tasks import moving
+from archsieve.tasks.data import moving
+from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.segmentation import IGNORED, MeanIoU
 
 from .small import PIXELS, TASK, network

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archsieve import registry
-from archsieve.benchmark import Surrogate, Table
+from archsieve.benchmarks.contract import Surrogate, Table
 
 REGISTRIES = (
     registry.SPACES,

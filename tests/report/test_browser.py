@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from archsieve.benchmark import task_of
+from archsieve.benchmarks.contract import task_of
 from archsieve.estimators.lookup import Replay
 from archsieve.plan import Plan
 from archsieve.registry import BENCHMARKS

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from archsieve.benchmark import task_of
+from archsieve.benchmarks.contract import task_of
 from archsieve.errors import RunFolderError
 from archsieve.estimators.lookup import Replay
 from archsieve.fingerprints import fingerprint

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from archsieve.benchmark import Surrogate
+from archsieve.benchmarks.contract import Surrogate
 from archsieve.errors import RunFolderError
 from archsieve.estimators.zero_cost import ZeroCost
 from archsieve.plan import Plan, Pool

@@ -20,7 +20,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from archsieve import progress as progress_module
-from archsieve.benchmark import benchmarks_of, find_benchmark
+from archsieve.benchmarks.contract import benchmarks_of, find_benchmark
 from archsieve.cli import app
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.mean_rank import MeanRank

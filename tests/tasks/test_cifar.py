@@ -15,8 +15,8 @@ from pyarrow import parquet
 
 from archsieve.errors import DataError, MissingDataError
 from archsieve.fingerprints import fingerprint
-from archsieve.tasks import published
 from archsieve.tasks.cifar import CIFAR10, CIFAR100
+from archsieve.tasks.data import published
 
 from .tiny import TEST, TRAIN, pictures, png, write_image_folder, write_parquet, write_published
 

@@ -15,7 +15,7 @@ import torch
 
 from archsieve.fingerprints import fingerprint
 from archsieve.registry import TASKS
-from archsieve.task import SPLITS
+from archsieve.tasks.contract import SPLITS
 
 from .tiny import write_ade20k, write_photographs, write_published
 

@@ -8,8 +8,8 @@ import torch
 
 from archsieve.errors import DataError, MissingDataError, SettingError
 from archsieve.fingerprints import fingerprint
+from archsieve.tasks.data.batching import ahead
 from archsieve.tasks.imagenet import ImageNet
-from archsieve.training.batching import ahead
 
 from .tiny import png, write_parquet, write_photographs
 

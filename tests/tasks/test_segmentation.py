@@ -17,10 +17,10 @@ from pyarrow import parquet
 from torch import nn
 
 from archsieve.errors import DataError, MissingDataError, SettingError
-from archsieve.evaluation import evaluate
 from archsieve.registry import TASKS
-from archsieve.tasks import scenes
 from archsieve.tasks.ade20k import ADE20K
+from archsieve.tasks.data import scenes
+from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.segmentation import IGNORED, Look, MeanIoU, Scene, Scenes, Segmentation
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation

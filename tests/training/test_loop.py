@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from archsieve.errors import ArchsieveError, DivergenceError, RunFolderError, ScoringError, SettingError
-from archsieve.evaluation import evaluate, evaluate_each
 from archsieve.networks.building import build_network
 from archsieve.networks.drop_path import DropPath
 from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.tasks.data.batching import Pending
+from archsieve.tasks.evaluation import evaluate, evaluate_each
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train
-from archsieve.training.batching import Pending
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
 from archsieve.training.loop import trainer_of
 from no_float64 import accelerator_without_float64

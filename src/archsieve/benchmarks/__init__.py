@@ -7,6 +7,6 @@ BENCHMARKS.add_lazy("nasbench-macro-cifar10", "archsieve.benchmarks.nasbench_mac
 BENCHMARKS.add_lazy("nasbench201-cifar10", "archsieve.benchmarks.nasbench201:CIFAR10")
 BENCHMARKS.add_lazy("nasbench201-analog", "archsieve.benchmarks.analog:ANALOG")
 BENCHMARKS.add_lazy("nasbench201-published-proxies", "archsieve.benchmarks.published_proxies:CIFAR10")
-BENCHMARKS.add_lazy("nasbench301", "archsieve.benchmarks.nasbench301:MODELS")
+BENCHMARKS.add_lazy("nasbench301", "archsieve.benchmarks.nasbench301.surrogate:MODELS")
 BENCHMARKS.add_lazy("nasbench301-published-proxies", "archsieve.benchmarks.published_proxies:DARTS_CIFAR10")
-BENCHMARKS.add_lazy("nasbench301-standin", "archsieve.benchmarks.nasbench301_standin:STANDIN")
+BENCHMARKS.add_lazy("nasbench301-standin", "archsieve.benchmarks.nasbench301.stand_in:STANDIN")

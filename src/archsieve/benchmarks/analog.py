@@ -20,7 +20,7 @@ from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
 
 if TYPE_CHECKING:
-    from archsieve.benchmark import Benchmark, Table
+    from archsieve.benchmarks.contract import Benchmark, Table
     from archsieve.spaces.contract import Architecture
 
 _ACCURACIES = ("baseline_accuracy", "ptq_accuracy", "qat_accuracy", "noisy_accuracy", "analog_accuracy")

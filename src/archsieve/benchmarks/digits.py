@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.benchmark import Table
+from archsieve.benchmarks.contract import Table
 from archsieve.benchmarks.files import fault
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source

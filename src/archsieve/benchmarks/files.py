@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmark import Table
+from archsieve.benchmarks.contract import Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
 

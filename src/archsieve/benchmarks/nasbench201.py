@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmark import Table
+    from archsieve.benchmarks.contract import Table
     from archsieve.sources import FileState
     from archsieve.spaces.contract import Architecture
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from archsieve.benchmark import Benchmark, Table
+    from archsieve.benchmarks.contract import Benchmark, Table
 
 RUNS = 3
 _SCALARS = ("mean_acc", "std", "params", "flops")

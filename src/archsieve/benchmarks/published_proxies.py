@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmark import Benchmark, Table
+    from archsieve.benchmarks.contract import Benchmark, Table
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 PROXIES = (

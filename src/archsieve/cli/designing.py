@@ -14,7 +14,7 @@ import typer
 
 from archsieve import console
 from archsieve._atomic import replace_file, writing
-from archsieve.benchmark import caution_of, find_benchmark
+from archsieve.benchmarks.contract import caution_of, find_benchmark
 from archsieve.cli.options import (
     Device,
     Json,

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 from archsieve import console
-from archsieve.benchmark import caution_of
+from archsieve.benchmarks.contract import caution_of
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     BASELINES,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _IN_TRAINING = ("auxiliary",)  # settings that change what is trained and not the network that is left
 

@@ -12,7 +12,7 @@ import typer
 
 from archsieve import console
 from archsieve.arithmetic import CPU, kind_of
-from archsieve.benchmark import task_of
+from archsieve.benchmarks.contract import task_of
 from archsieve.changes import apply_changes
 from archsieve.config import load_plugin, make
 from archsieve.errors import require

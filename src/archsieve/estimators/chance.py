@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class Distilled:

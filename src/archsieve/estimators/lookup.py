@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.benchmark import find_benchmark
+from archsieve.benchmarks.contract import find_benchmark
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from archsieve.estimator import Price
 from archsieve.estimators import paths
 from archsieve.estimators.distillation import Distilled
 from archsieve.estimators.prefixes import is_chain, walk
-from archsieve.evaluation import evaluate_each, first_items, no_metric
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.recipe import Recipe
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
+from archsieve.tasks.evaluation import evaluate_each, first_items, no_metric
 from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
 from archsieve.values import check_whole
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
     Forward: TypeAlias = Callable[[Tensor, np.random.Generator], Iterator[Tensor]]
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.estimator import Price
-from archsieve.evaluation import evaluate
 from archsieve.networks.building import build_network, laid_out
 from archsieve.randomness import derive_seed
 from archsieve.recipe import Recipe
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
+from archsieve.tasks.evaluation import evaluate
 from archsieve.training import train
 from archsieve.training.checkpoint import is_beyond
 from archsieve.values import check_whole, exact
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimator import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Split, Task
+    from archsieve.tasks.contract import Split, Task
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 X = TypeVar("X")
 

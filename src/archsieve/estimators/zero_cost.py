@@ -23,7 +23,7 @@ from archsieve.networks.generators import drawing
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.proxy import MeterFactory, Proxy
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.spaces.layers.chain import Chain
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _Outcome: TypeAlias = float | str  # a score, or why there is none
 _Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options

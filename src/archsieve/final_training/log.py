@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
-from archsieve.evaluation import evaluate
 from archsieve.networks.building import laid_out
-from archsieve.task import count_items
+from archsieve.tasks.contract import count_items
+from archsieve.tasks.evaluation import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ from archsieve.randomness import Purpose, derive_seed
 
 if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 def torch_generator(run_seed: int, purpose: Purpose, *path: str | int) -> torch.Generator:

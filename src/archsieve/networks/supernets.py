@@ -14,7 +14,7 @@ from archsieve.randomness import derive_seed
 
 if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class Supernet(Protocol):

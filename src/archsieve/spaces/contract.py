@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 Architecture: TypeAlias = tuple[int, ...]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.contract import Architecture
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _DRAWS = 32  # before what is drawn is repaired instead: then one draw in ten is within, or fewer
 _PATIENCE = 1000  # moves without gain before a descent is given up

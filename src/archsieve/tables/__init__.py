@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Metric, Task
+    from archsieve.tasks.contract import Metric, Task
 
 CODES = "codes"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from archsieve.sources import Source
-from archsieve.tasks.images import ImageClassification, Images
-from archsieve.tasks.published import Published
+from archsieve.tasks.data.images import ImageClassification, Images
+from archsieve.tasks.data.published import Published
 
 TOTALS = (50_000, 10_000)
 
@@ -31,7 +31,7 @@ class CIFAR10(ImageClassification):
     """Ten classes of photographs (3, 32, 32), cropped after padding by 4 and mirrored to augment.
 
     Attributes:
-        source: where the data are; see `archsieve.tasks.published.Published.find`. It is not part of the
+        source: where the data are; see `archsieve.tasks.data.published.Published.find`. It is not part of the
             identity, the hash of what it holds is.
 
     >>> CIFAR10().input_shape, CIFAR10().num_outputs

@@ -13,14 +13,14 @@ from archsieve.errors import SettingError
 from archsieve.randomness import generator
 from archsieve.registry import near_miss
 from archsieve.sources import Source  # noqa: TC001 - `typing.get_type_hints` of a task needs it
-from archsieve.task import SPLITS
+from archsieve.tasks.contract import SPLITS
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.task import Metric, Split
+    from archsieve.tasks.contract import Metric, Split
 
 
 class Accuracy:

@@ -10,7 +10,7 @@ import numpy as np
 
 from archsieve.errors import SettingError, require
 from archsieve.randomness import generator
-from archsieve.tasks.images import ImageClassification, Images, read_only
+from archsieve.tasks.data.images import ImageClassification, Images, read_only
 from archsieve.values import check_whole
 
 IMAGES = 1797

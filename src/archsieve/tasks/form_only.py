@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from archsieve.task import Metric, Split, Task
+    from archsieve.tasks.contract import Metric, Split, Task
 
 
 @dataclass(frozen=True)

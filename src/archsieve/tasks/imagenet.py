@@ -16,10 +16,10 @@ import numpy as np
 from archsieve.errors import DataError, MissingDataError, SettingError, require
 from archsieve.sources import Source
 from archsieve.tasks.classification import Classification
-from archsieve.tasks.photographs import augmented, centred, opened, pixels_of
-from archsieve.tasks.picture_index import folder_pictures, table_pictures
-from archsieve.tasks.published import Copy
-from archsieve.tasks.reading import class_names
+from archsieve.tasks.data.decoding import class_names
+from archsieve.tasks.data.photographs import augmented, centred, opened, pixels_of
+from archsieve.tasks.data.picture_index import folder_pictures, table_pictures
+from archsieve.tasks.data.published import Copy
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.task import Split
-    from archsieve.tasks.picture_index import Pictures
-    from archsieve.training.batching import Pending
+    from archsieve.tasks.contract import Split
+    from archsieve.tasks.data.batching import Pending
+    from archsieve.tasks.data.picture_index import Pictures
 
 HUB_ID = "ILSVRC/imagenet-1k"
 CLASSES, TOTALS = 1000, (1_281_167, 50_000)
@@ -50,7 +50,7 @@ class ImageNet(Classification):
         num_outputs: classes.
         size: side of an input in pixels.
         resize: what the shorter side is resized to before the middle is taken, in pixels.
-        colour_jitter: of brightness, contrast, saturation and hue; see `archsieve.tasks.photographs.coloured`.
+        colour_jitter: of brightness, contrast, saturation and hue; see `archsieve.tasks.data.photographs.coloured`.
         threads: that read pictures; no part of the identity.
 
     >>> ImageNet().input_shape, ImageNet().num_outputs
@@ -124,7 +124,7 @@ class ImageNet(Classification):
         augment: bool = False,
         device: str = "cpu",
     ) -> Iterator[Pending]:
-        """Yield batches that are read when they are asked for; see `archsieve.task.Task.batches`.
+        """Yield batches that are read when they are asked for; see `archsieve.tasks.contract.Task.batches`.
 
         The order and one number are drawn from `rng`; each picture draws from that number and its place in the order.
 
@@ -152,7 +152,7 @@ class ImageNet(Classification):
         device: str = "cpu",
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (inputs, targets) once through `split`, read while the ones before are used; see `pending`."""
-        from archsieve.training.batching import ahead
+        from archsieve.tasks.data.batching import ahead
 
         batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
         return ahead(batch.make for batch in batches)
@@ -160,7 +160,7 @@ class ImageNet(Classification):
     def _pending(
         self, pictures: Pictures, order: NDArray[np.int64], seed: int | None, batch_size: int, device: str
     ) -> Iterator[Pending]:
-        from archsieve.training.batching import Pending
+        from archsieve.tasks.data.batching import Pending
 
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
@@ -171,7 +171,7 @@ class ImageNet(Classification):
     ) -> tuple[Tensor, Tensor]:
         import torch
 
-        from archsieve.tasks.moving import constant, sent
+        from archsieve.tasks.data.moving import constant, sent
 
         with ThreadPoolExecutor(self.threads) as threads:
             read = partial(self._pixels, pictures, seed)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.task import Split
-    from archsieve.training.batching import Batch, Pending
+    from archsieve.tasks.contract import Split
+    from archsieve.tasks.data.batching import Batch, Pending
 
 IGNORED = 255
 """The label of a pixel that is neither trained nor scored on."""
@@ -152,7 +152,7 @@ class Segmentation(Classification):
         augment: bool = False,
         device: str = "cpu",
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (inputs, targets) once through `split`; see the class, and `archsieve.task.Task.batches`.
+        """Yield (inputs, targets) once through `split`; see the class, and `archsieve.tasks.contract.Task.batches`.
 
         The order, and a seed for each item's augmentation, are drawn from `rng` in this call: the stream of items
         depends neither on the batch size nor on the device, and is the same if the caller stops early.
@@ -173,7 +173,7 @@ class Segmentation(Classification):
         device: str = "cpu",
     ) -> Iterator[Pending]:
         """Yield the same batches, crops to be made when they are asked for; see `batches`."""
-        from archsieve.training.batching import made
+        from archsieve.tasks.data.batching import made
 
         check_whole("batch_size", batch_size, least=1)
         if augment and rng is None:
@@ -215,7 +215,7 @@ class Segmentation(Classification):
         batch_size: int,
         device: str,
     ) -> Iterator[Pending]:
-        from archsieve.training.batching import Pending
+        from archsieve.tasks.data.batching import Pending
 
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
@@ -223,7 +223,7 @@ class Segmentation(Classification):
             yield Pending(len(chosen), partial(self._cropped, part, chosen, own, device))
 
     def _cropped(self, part: Part, chosen: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
-        from archsieve.tasks import scenes
+        from archsieve.tasks.data import scenes
 
         def pair(index: int, seed: int | None) -> scenes.Pair:
             if seed is None:
@@ -239,7 +239,7 @@ class Segmentation(Classification):
     def _whole(
         self, part: Part, order: NDArray[np.int64], batch_size: int, device: str
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        from archsieve.tasks import scenes
+        from archsieve.tasks.data import scenes
 
         pairs = (scenes.whole(part[index], self.input_shape[1:], self._look) for index in order.tolist())
         held = list(islice(pairs, 1))

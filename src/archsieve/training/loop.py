@@ -16,7 +16,7 @@ from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.generators import drawing, draws_of, restore_draws, seed_draws
 from archsieve.randomness import derive_seed, generator
-from archsieve.training.batching import ahead, in_steps, joined, pending_batches
+from archsieve.tasks.data.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
 from archsieve.training.distributed import Statistics, World
 from archsieve.training.divergence import check_losses, check_weights, steps_between_checks
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archsieve.recipe import Recipe
-    from archsieve.task import Task
-    from archsieve.training.batching import Batch, Share
+    from archsieve.tasks.contract import Task
+    from archsieve.tasks.data.batching import Batch, Share
     from archsieve.training.losses import Outputs
 
 Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Outputs]]"

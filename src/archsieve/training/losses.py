@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from archsieve.recipe import Recipe
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
 """A network's, or the network's and those of its auxiliary heads."""

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.task import count_items
-from archsieve.training.batching import count_steps
+from archsieve.tasks.contract import count_items
+from archsieve.tasks.data.batching import count_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from archsieve.recipe import Recipe
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 HEAD = "head"
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.LayerNorm)

@@ -12,7 +12,7 @@ from archsieve.networks.counting.counter import as_it_was, count, device_of, exa
 
 if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class Sizes(NamedTuple):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.attentivenas.space import AttentiveNAS
     from archsieve.spaces.contract import Architecture
     from archsieve.spaces.layers.inverted_residuals import Block
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class SlicedNetwork(nn.Module):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.contract import Architecture
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class Genes(NamedTuple):

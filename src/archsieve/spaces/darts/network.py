@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture
     from archsieve.spaces.darts.cell import CellEdge, CellShape
     from archsieve.spaces.darts.space import DARTS
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class DARTSNetwork(nn.Module):

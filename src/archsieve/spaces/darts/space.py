@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.contract import Architecture, Edge
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _DIGITS = re.compile(r"[\d\s-]+")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class ChainBlocks(Protocol):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import Architecture
     from archsieve.spaces.nasbench201.space import NASBench201
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class CellNetwork(nn.Module):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.contract import Architecture
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 _NASLIB_EDGES = (0, 1, 3, 2, 4, 5)  # NASLib orders edges by source
 _NASLIB_OPERATIONS = (SKIP, NONE, CONV3, CONV1, POOL)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from archsieve.spaces.nasbench_macro.space import NASBenchMacro
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 def chain(space: NASBenchMacro, task: Task, options: Iterable[Sequence[int]]) -> Chain:

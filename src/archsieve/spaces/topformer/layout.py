@@ -11,7 +11,7 @@ from archsieve.spaces.layers.convolutions import halved
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 class PyramidBlock(NamedTuple):

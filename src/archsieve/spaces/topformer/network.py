@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.layers.slicing import Segments
     from archsieve.spaces.topformer.layout import Layout, PyramidBlock, TransformerBlock
     from archsieve.spaces.topformer.space import TopFormer
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 DROPOUT = 0.1
 

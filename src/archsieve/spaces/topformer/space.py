@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.contract import Architecture
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 STRIDES = (1, 2, 2, 2, 2)
 FIRST_WIDTH = 16

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archsieve.tasks.photographs import augmented, centred, coloured, pixels_of, random_box
+from archsieve.tasks.data.photographs import augmented, centred, coloured, pixels_of, random_box
 
 COLOUR = (200, 100, 50)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from archsieve.errors import SettingError
-from archsieve.tasks.augmentation import cut_out, moved
 from archsieve.tasks.classification import Accuracy
-from archsieve.tasks.images import ImageClassification, Images
+from archsieve.tasks.data.augmentation import cut_out, moved
+from archsieve.tasks.data.images import ImageClassification, Images
 
 
 @dataclass(frozen=True)

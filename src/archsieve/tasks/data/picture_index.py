@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from archsieve.errors import DataError, MissingDataError, require
-from archsieve.tasks.reading import IMAGE_COLUMNS, IMAGE_SUFFIXES, LABEL_COLUMNS, Item, column, first_line
+from archsieve.tasks.data.decoding import IMAGE_COLUMNS, IMAGE_SUFFIXES, LABEL_COLUMNS, Item, column, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ The folder is the one its own code downloads: `nb_models_1.0` with `xgb_v1.0` (a
 (seconds of training). Each holds the members of an ensemble, a folder each, with `surrogate_model.model` and
 `model_config.json`. A model is a pickle of a Booster; of it only the bytes in the library's own format are taken, and
 nothing that it names is imported or run. xgboost's format of 2020, which it has dropped since, is read by
-`archsieve.benchmarks.xgboost_binary`; other formats, and models saved by the libraries themselves, by the libraries. No
-noise is added: a value is the mean of the members.
+`archsieve.benchmarks.nasbench301.xgboost_binary`; other formats, and models saved by the libraries themselves, by the
+libraries. No noise is added: a value is the mean of the members.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmark import Surrogate
+from archsieve.benchmarks.contract import Surrogate
 from archsieve.benchmarks.files import fault, read_json, shown
+from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import read_pickle
-from archsieve.benchmarks.xgboost_binary import BinaryModel, is_binary
 from archsieve.errors import require
 from archsieve.sources import Source
 from archsieve.spaces.darts.cell import NODES, cells_of, edges_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmark import Benchmark
+    from archsieve.benchmarks.contract import Benchmark
     from archsieve.spaces.contract import Architecture
 
     Member = Callable[[NDArray[np.float64]], NDArray[np.float64]]

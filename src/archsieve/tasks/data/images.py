@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from archsieve.errors import SettingError
-from archsieve.tasks.augmentation import cut_out, draw_holes, draw_moves, moved
 from archsieve.tasks.classification import Classification
+from archsieve.tasks.data.augmentation import cut_out, draw_holes, draw_moves, moved
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.task import Split
+    from archsieve.tasks.contract import Split
 
 
 class Images(NamedTuple):
@@ -77,7 +77,7 @@ class ImageClassification(Classification):
         augment: bool = False,
         device: str = "cpu",
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (inputs, targets) once through `split`; see `archsieve.task.Task.batches`.
+        """Yield (inputs, targets) once through `split`; see `archsieve.tasks.contract.Task.batches`.
 
         Order and augmentation are drawn from `rng` in this call, on the CPU and for the whole split: the
         stream of items depends neither on the batch size nor on the device, and is the same if the
@@ -116,7 +116,7 @@ class ImageClassification(Classification):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         import torch
 
-        from archsieve.tasks.moving import constant, sent
+        from archsieve.tasks.data.moving import constant, sent
 
         channels = (-1,) + (1,) * (images.ndim - 2)
         mean, std = (constant(tuple(v), device).view(channels) for v in (self.mean, self.std))
@@ -142,7 +142,7 @@ def _taker(
     """
     import torch
 
-    from archsieve.tasks.moving import is_resident, resident, sent
+    from archsieve.tasks.data.moving import is_resident, resident, sent
 
     if is_resident(images, device):
         pixels, targets = resident(images, device), resident(labels, device)

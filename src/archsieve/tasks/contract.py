@@ -46,7 +46,7 @@ class Task(Protocol):
     A task may also have `identity()`, plain values that tell it from others (the content of its data in, their path
     out), `sources`, the files it reads, `is_present()`, whether they are there, `count(split)`, how many items a split
     has, `is_made_up`, whether it only stands in for others, `metric_name`, and `pending(split, ...)`, the same as
-    `batches` but of `Pending` ones (in `archsieve.training.batching`), which are made when asked for: a task whose
+    `batches` but of `Pending` ones (in `archsieve.tasks.data.batching`), which are made when asked for: a task whose
     items are dear to read is then read ahead, and in each process its own part. Its `loss` may take `label_smoothing`,
     for recipes that have some.
     """

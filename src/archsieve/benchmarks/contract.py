@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from archsieve.sources import Source
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.task import Task
+    from archsieve.tasks.contract import Task
 
 
 SAMPLE = 1000

@@ -11,7 +11,7 @@ import numpy as np
 
 from archsieve._atomic import replace_file
 from archsieve.errors import DataError
-from archsieve.tasks.images import Images
+from archsieve.tasks.data.images import Images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

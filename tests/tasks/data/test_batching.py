@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from archsieve.training.batching import Pending, ahead, count_steps, in_steps, joined, made
+from archsieve.tasks.data.batching import Pending, ahead, count_steps, in_steps, joined, made
 
 
 def sized(*sizes):

@@ -13,7 +13,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
-    from archsieve.task import Split, Task
+    from archsieve.tasks.contract import Split, Task
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """Inputs and targets."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from archsieve.tasks.moving import constant, sent
+from archsieve.tasks.data.moving import constant, sent
 from archsieve.tasks.segmentation import IGNORED
 
 if TYPE_CHECKING:

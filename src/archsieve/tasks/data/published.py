@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from archsieve.errors import DataError, MissingDataError
 from archsieve.sources import sha256_of
-from archsieve.tasks import array_cache, reading
-from archsieve.tasks.images import Images
+from archsieve.tasks.data import array_cache
+from archsieve.tasks.data import decoding as reading
+from archsieve.tasks.data.images import Images
 
 if TYPE_CHECKING:
     from archsieve.sources import Source

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmark import Surrogate
+from archsieve.benchmarks.contract import Surrogate
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault
 from archsieve.spaces.darts.cell import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.tasks import moving
+from archsieve.tasks.data import moving
 from archsieve.tasks.synthetic import Synthetic
 from no_float64 import accelerator_without_float64
 

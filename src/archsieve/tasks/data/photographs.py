@@ -16,7 +16,7 @@ from archsieve.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsieve.tasks.reading import Item
+    from archsieve.tasks.data.decoding import Item
 
 Picture: TypeAlias = Any
 """An RGB picture of Pillow, which has no types here."""

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from archsieve.errors import DataError
-from archsieve.tasks import array_cache
-from archsieve.tasks.array_cache import cache_folder, is_kept, kept
 from archsieve.tasks.cifar import CIFAR10
-from archsieve.tasks.images import Images
+from archsieve.tasks.data import array_cache
+from archsieve.tasks.data.array_cache import cache_folder, is_kept, kept
+from archsieve.tasks.data.images import Images
 
 from .tiny import TRAIN, pictures, write_published
 

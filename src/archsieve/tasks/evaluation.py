@@ -12,12 +12,12 @@ from torch import Tensor
 from archsieve.errors import ScoringError, SettingError
 from archsieve.networks.building import as_inputs
 from archsieve.networks.outputs import first_tensor
-from archsieve.training.batching import joined, made
+from archsieve.tasks.data.batching import joined, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from archsieve.task import Metric, Split, Task
+    from archsieve.tasks.contract import Metric, Split, Task
 
 K = TypeVar("K")
 

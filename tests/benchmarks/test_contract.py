@@ -5,8 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from archsieve import benchmark as module
-from archsieve.benchmark import Surrogate, Table, benchmarks_of, codes_of, find_benchmark, noisy_truths, table_of
+from archsieve.benchmarks import contract as module
+from archsieve.benchmarks.contract import (
+    Surrogate,
+    Table,
+    benchmarks_of,
+    codes_of,
+    find_benchmark,
+    noisy_truths,
+    table_of,
+)
 from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
 from archsieve.registry import Registry
 from archsieve.sources import Source
