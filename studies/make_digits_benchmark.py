@@ -23,10 +23,10 @@ from archsieve._atomic import replace_file
 from archsieve.benchmarks.digits import CURVES, EPOCHS, FILE, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
 from archsieve.executor import Processes
 from archsieve.networks.building import build_network
-from archsieve.recipe import Recipe
 from archsieve.spaces.contract import enumerate_space
 from archsieve.tasks.evaluation import evaluate
 from archsieve.training import train
+from archsieve.training.recipe import Recipe
 
 TASK = TASKS["digits"](test_images=TEST_IMAGES, validation_fraction=0.625)
 RECIPE = Recipe(horizon=EPOCHS, learning_rate=0.1, weight_decay=5e-4)

@@ -23,9 +23,9 @@ from torch import nn
 from archsieve import SPACES, TASKS
 from archsieve.networks.building import build_network, initialise
 from archsieve.networks.counting import count_params
-from archsieve.recipe import Recipe
 from archsieve.tasks.evaluation import evaluate
 from archsieve.training import train
+from archsieve.training.recipe import Recipe
 
 SIDE, IMAGES = 64, 200
 SEEDS, MARGIN, NEAR = (6, 7, 8), 20.0, 3.0

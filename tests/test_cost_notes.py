@@ -15,12 +15,12 @@ from archsieve.estimators.cost import FLOPS, MACS, PARAMS
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.predictor import Predictor
 from archsieve.final_training.recipe_files import Training
-from archsieve.final_training.rehearsal import rehearse
-from archsieve.recipe import Recipe
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.training.recipe import Recipe
+from archsieve.training.rehearsal import rehearse
 
 TASK = Synthetic(shape=(8,), num_outputs=2, images=20)
 SAID = "{} does not count: aten._fft_r2c (1 call)."

@@ -32,7 +32,7 @@ from device_parts.tasks import Repeated, noise, pictures
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsieve.recipe import Recipe
+    from archsieve.training.recipe import Recipe
     from device_parts.run import Part
     from device_parts.setting import Setting
 

@@ -16,9 +16,9 @@ import torch
 from archsieve import SPACES
 from archsieve.arithmetic import Arithmetic
 from archsieve.networks.building import build_network
-from archsieve.recipe import Recipe
 from archsieve.training import train
 from archsieve.training.checkpoint import load_checkpoint
+from archsieve.training.recipe import Recipe
 from device_parts.tasks import noise
 
 if TYPE_CHECKING:

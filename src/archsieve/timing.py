@@ -162,9 +162,9 @@ class _Timer:
     def _trained(self, estimator: Any) -> float:
         """Return the seconds of one item's way through one network, forwards and backwards."""
         from archsieve.estimators.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
-        from archsieve.final_training.rehearsal import items_at_once, step_seconds
         from archsieve.networks.building import build_network
         from archsieve.networks.supernets import build_supernet
+        from archsieve.training.rehearsal import items_at_once, step_seconds
 
         plan, (arch,) = self.plan, self._archs(1)
         items = items_at_once(estimator.recipe, self.device)
@@ -186,7 +186,7 @@ class _Timer:
         task: Any = self.plan.task
         if getattr(task, "is_present", lambda: True)():
             return task
-        from archsieve.final_training.rehearsal import noise_like
+        from archsieve.training.rehearsal import noise_like
 
         return noise_like(task, items)
 

@@ -9,10 +9,10 @@ import pytest
 from archsieve.errors import PlanError, UnknownNameError
 from archsieve.final_training.recipe_files import read_recipe, recipe_for, recipe_names, training_of
 from archsieve.networks.building import build_network
-from archsieve.recipe import Recipe
 from archsieve.tasks.data.batching import count_steps
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.optimiser import optimiser_of
+from archsieve.training.recipe import Recipe
 
 OWN = """
 epochs = 3

@@ -17,11 +17,11 @@ from archsieve.final_training.recipe_files import Training
 from archsieve.final_training.run import Start, run_training
 from archsieve.networks.building import build_network
 from archsieve.networks.weights import load_weights, read_weights
-from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train
+from archsieve.training.recipe import Recipe
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(0.0, shape=(3, 8, 8), num_outputs=4, images=48, test_images=20, signal=1.0)

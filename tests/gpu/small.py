@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from archsieve.networks.building import build_network
-from archsieve.recipe import Recipe
 from archsieve.spaces.darts.space import DARTS
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
+from archsieve.training.recipe import Recipe
 
 MACRO = NASBenchMacro(stem_width=4, widths=(6, 8), stages=(2, 2), head_width=8)
 CELLS = NASBench201(width=4, cells=1, stages=2)

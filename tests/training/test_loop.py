@@ -15,7 +15,6 @@ from torch import nn
 from archsieve.errors import ArchsieveError, DivergenceError, RunFolderError, ScoringError, SettingError
 from archsieve.networks.building import build_network
 from archsieve.networks.drop_path import DropPath
-from archsieve.recipe import Recipe
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.data.batching import Pending
 from archsieve.tasks.evaluation import evaluate, evaluate_each
@@ -23,6 +22,7 @@ from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
 from archsieve.training.loop import trainer_of
+from archsieve.training.recipe import Recipe
 from no_float64 import accelerator_without_float64
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)

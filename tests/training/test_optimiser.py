@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.recipe import Recipe
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.optimiser import optimiser_of, rate_of, rates_of, set_rate
+from archsieve.training.recipe import Recipe
 
 
 class Net(nn.Module):

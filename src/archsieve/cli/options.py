@@ -128,7 +128,7 @@ def _noise_of(task: Any) -> Any:
     if _is_small(task):
         return make("task", "synthetic")
     require("torch", "torch")
-    from archsieve.final_training.rehearsal import noise_like
+    from archsieve.training.rehearsal import noise_like
 
     return noise_like(task, _noise_items(task))
 

@@ -187,8 +187,8 @@ def _print(folder: Path, found: TrainingResult) -> None:
 
 def _rehearse(training: Training, code: Architecture, start: Start, device: str, is_timed: bool, as_json: bool) -> None:
     """Print what a training will take."""
-    from archsieve.final_training.rehearsal import rehearse
     from archsieve.networks.building import build_network, check_device
+    from archsieve.training.rehearsal import rehearse
 
     check_device(device)
     if start.init is not None:

@@ -18,11 +18,11 @@ from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
-from archsieve.recipe import Recipe
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.evaluation import evaluate_each, first_items, no_metric
 from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
+from archsieve.training.recipe import Recipe
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from archsieve.errors import SettingError
 from archsieve.estimator import Price
 from archsieve.networks.building import build_network, laid_out
 from archsieve.randomness import derive_seed
-from archsieve.recipe import Recipe
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.evaluation import evaluate
 from archsieve.training import train
 from archsieve.training.checkpoint import is_beyond
+from archsieve.training.recipe import Recipe
 from archsieve.values import check_whole, exact
 
 if TYPE_CHECKING:

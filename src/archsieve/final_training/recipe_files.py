@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from archsieve.changes import apply_changes
 from archsieve.config import make, settings_of
 from archsieve.errors import ArchsieveError, PlanError, UnknownNameError
-from archsieve.recipe import Recipe
 from archsieve.registry import SPACES, near_miss
+from archsieve.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -44,7 +44,7 @@ class Training:
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes shipped with the package."""
-    folder = files("archsieve.recipes")
+    folder = files("archsieve.training.recipes")
     return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
 
 
@@ -61,7 +61,7 @@ def read_recipe(name: str) -> dict[str, Any]:
             raise UnknownNameError(
                 f"There is no recipe file {name!r}, nor a shipped recipe of that name.{near_miss(name, recipe_names())}"
             )
-        path = Path(str(files("archsieve.recipes") / f"{name}.toml"))
+        path = Path(str(files("archsieve.training.recipes") / f"{name}.toml"))
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

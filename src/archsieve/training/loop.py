@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from archsieve.recipe import Recipe
     from archsieve.tasks.contract import Task
     from archsieve.tasks.data.batching import Batch, Share
     from archsieve.training.losses import Outputs
+    from archsieve.training.recipe import Recipe
 
 Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Outputs]]"
 

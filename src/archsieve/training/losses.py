@@ -13,8 +13,8 @@ from archsieve.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsieve.recipe import Recipe
     from archsieve.tasks.contract import Task
+    from archsieve.training.recipe import Recipe
 
 Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
 """A network's, or the network's and those of its auxiliary heads."""

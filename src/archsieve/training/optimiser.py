@@ -14,8 +14,8 @@ from archsieve.tasks.data.batching import count_steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsieve.recipe import Recipe
     from archsieve.tasks.contract import Task
+    from archsieve.training.recipe import Recipe
 
 HEAD = "head"
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.LayerNorm)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.recipe import Recipe
+from archsieve.training.recipe import Recipe
 
 LINE = {"schedule": "linear", "learning_rate": 0.5, "warm_up": 5, "cool_down": 5}
 

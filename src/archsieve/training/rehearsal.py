@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from archsieve.final_training.recipe_files import Training
-    from archsieve.recipe import Recipe
     from archsieve.spaces.contract import Architecture
+    from archsieve.training.recipe import Recipe
 
 _STEPS = 3  # timed, after one that is not
 _ITEMS_ON_CPU = 16  # whose time grows with the items; a batch of an accelerator's size may not fit

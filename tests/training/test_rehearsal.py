@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from archsieve.final_training.recipe_files import Training, training_of
-from archsieve.final_training.rehearsal import rehearse
 from archsieve.networks.counting import count_auxiliary_params
-from archsieve.recipe import Recipe
 from archsieve.spaces.contract import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.training.recipe import Recipe
+from archsieve.training.rehearsal import rehearse
 
 CELL = "0-2-3-2-5-4-5-3-3-5-3-3-0-3-3-2-1-5-0-1-3-0-0-0"  # the cell that the recipes' integers were published for
 TASK = Synthetic(0.0, shape=(3, 1, 1), num_outputs=2, images=45, test_images=5)
