@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from archsieve import SPACES, TASKS, Session
-from archsieve.estimators.one_shot import OneShot, use_batch_statistics
+from archsieve.estimators.supernet.one_shot import OneShot, use_batch_statistics
 from archsieve.executor import Processes
 from archsieve.networks.building import laid_out
 from archsieve.networks.supernets import build_supernet

@@ -25,8 +25,8 @@ import torch
 
 from archsieve import PROXIES, SPACES, TASKS, Session
 from archsieve.errors import ScoringError
-from archsieve.estimator import Context
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.contract import Context
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Processes
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs

@@ -20,7 +20,7 @@ from torch import nn
 
 from archsieve import SPACES, TASKS, Session
 from archsieve._atomic import replace_file
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.counting import count_macs, count_params
 from archsieve.networks.supernets import build_supernet
 

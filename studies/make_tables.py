@@ -26,7 +26,7 @@ import archsieve
 from archsieve import SPACES, TASKS, Session
 from archsieve._atomic import replace_file
 from archsieve.config import find_plan, load_plan
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Processes
 from archsieve.fingerprints import identity
 from archsieve.randomness import generator

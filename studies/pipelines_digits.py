@@ -20,9 +20,9 @@ from ways import Outcome, funnel
 from archsieve import Session, Stage
 from archsieve.benchmarks.digits import DIGITS, EPOCHS, TEST_IMAGES, VALIDATION_IMAGES
 from archsieve.config import find_plan, load_plan, make
-from archsieve.estimator import Composite
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.contract import Composite
 from archsieve.estimators.lookup import Replay
-from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.executor import Processes
 from archsieve.metrics import chances_of_choice

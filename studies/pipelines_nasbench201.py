@@ -25,8 +25,8 @@ from archsieve import ESTIMATORS, SPACES, TASKS, Session, Stage, random_search, 
 from archsieve._atomic import replace_file
 from archsieve.config import find_plan, load_plan
 from archsieve.estimators.lookup import Lookup
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
+from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.executor import Processes
 from archsieve.ledger import Ledger
 from archsieve.randomness import generator

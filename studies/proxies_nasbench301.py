@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from archsieve import BENCHMARKS, ESTIMATORS, TASKS, Session
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.run_folder import RESULTS_FILE

@@ -17,7 +17,7 @@ import numpy as np
 
 from archsieve import BENCHMARKS, PROXIES, SPACES, TASKS, Session
 from archsieve.errors import PartialScoringError, ScoringError
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.networks.generators import drawing

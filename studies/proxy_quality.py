@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.tables import shipped
 

@@ -7,13 +7,13 @@ import torch
 
 from archsieve.arithmetic import Arithmetic, kind_of, place_of
 from archsieve.estimators.chance import Chance
-from archsieve.estimators.cost import MACS
+from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.size import MACS
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 
 FAST = Arithmetic(tf32=True, deterministic=False, benchmark=True)
 NEW_NAMES = hasattr(torch.backends.cudnn, "conv")

@@ -13,9 +13,9 @@ from archsieve.cli.notes import other_network_note, task_note
 from archsieve.cli.options import task_for
 from archsieve.errors import MissingDataError
 from archsieve.estimators.chance import Chance
-from archsieve.estimators.cost import MACS, PARAMS
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.size import MACS, PARAMS
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.registry import SPACES, TASKS
 from archsieve.spaces.attentivenas.space import AttentiveNAS
 from archsieve.spaces.contract import SearchSpace

@@ -8,12 +8,12 @@ import pytest
 
 from archsieve.config import find_plan, load_plan, load_plugin, make, plan_names
 from archsieve.errors import PlanError, SettingError, UnknownNameError
-from archsieve.estimators.cost import Cost
+from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.size import Cost
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Pool, forecast
 from archsieve.search import Stage
 from archsieve.spaces.limits import Limits, Within

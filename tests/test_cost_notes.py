@@ -11,9 +11,9 @@ from torch import nn
 from archsieve.cli.notes import cost_notes
 from archsieve.errors import SettingError
 from archsieve.estimators.chance import Chance
-from archsieve.estimators.cost import FLOPS, MACS, PARAMS
-from archsieve.estimators.mean_rank import MeanRank
+from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.predictor import Predictor
+from archsieve.estimators.size import FLOPS, MACS, PARAMS
 from archsieve.final_training.recipe_files import Training
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.limits import Limits, Within

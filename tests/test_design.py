@@ -10,12 +10,12 @@ import pytest
 
 from archsieve.design import MOST_STAGES, Offer, Prices, choose, design, offers, plan_of, prices_of
 from archsieve.errors import SettingError
-from archsieve.estimators.cost import Cost
+from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.lookup import Replay
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.size import Cost
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Plan, Pool
 from archsieve.search import Stage
 from archsieve.session import Session

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from archsieve.estimator import Context
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.contract import Context
+from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.training.checkpoint import load_checkpoint

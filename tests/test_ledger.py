@@ -8,11 +8,11 @@ from typing import ClassVar
 import pytest
 
 from archsieve.config import find_plan, load_plan, plan_names
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.ledger import Unit, unit_of
 from archsieve.plan import Plan, Pool, forecast, unit
 from archsieve.plan_text import plan_text

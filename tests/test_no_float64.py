@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from estimators.test_every_proxy import SHIPPED
 from torch import nn
 
 from archsieve.errors import PartialScoringError
-from archsieve.estimator import Context
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.contract import Context
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.generators import drawing
 from archsieve.registry import PROXIES
 from archsieve.session import Session
@@ -19,7 +20,6 @@ from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
-from estimators.test_every_proxy import SHIPPED
 from no_float64 import RefusedError, accelerator_without_float64, is_on_host
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
@@ -119,7 +119,7 @@ def test_every_proxy_scores_as_on_the_cpu(tmp_path, name):
 
 def test_it_would_find_a_proxy_that_needs_float64(tmp_path):
     """So that a proxy that passes says something: one that computes on the device in double precision does not."""
-    from archsieve.estimators.proxy import proxy
+    from archsieve.estimators.zero_cost.proxy import proxy
 
     try:
 

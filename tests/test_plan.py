@@ -12,16 +12,16 @@ import pytest
 
 from archsieve.benchmarks.contract import Surrogate
 from archsieve.errors import EstimatorError, ScoringError, SettingError
-from archsieve.estimators.az_nas import AZNAS
-from archsieve.estimators.cost import PARAMS
+from archsieve.estimators.combined.az_nas import AZNAS
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.combined.swap_regularised import RegularisedSwap
+from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.swap_regularised import RegularisedSwap
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.size import PARAMS
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.ledger import Ledger
 from archsieve.plan import Plan, Pool, forecast
 from archsieve.registry import BENCHMARKS

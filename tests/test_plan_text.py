@@ -11,16 +11,16 @@ import pytest
 
 from archsieve.config import find_plan, load_plan, plan_names
 from archsieve.errors import SettingError
-from archsieve.estimators.az_nas import AZNAS
 from archsieve.estimators.chance import Chance
-from archsieve.estimators.cost import Cost
+from archsieve.estimators.combined.az_nas import AZNAS
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.size import Cost
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Plan, Pool
 from archsieve.plan_text import plan_text
 from archsieve.registry import ESTIMATORS

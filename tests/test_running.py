@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archsieve.estimators.lookup import Lookup
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.ledger import in_macs, total
 from archsieve.plan import Plan, Pool
 from archsieve.report.reading import read_run

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, ScoringError, SettingError, WorkerError
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.session import Session
 from archsieve.spaces.contract import SearchSpace
@@ -426,7 +426,7 @@ def test_failures_of_the_parts_of_a_composite_are_its_own(session):
 
 
 def test_what_no_part_can_score_has_no_score(session):
-    from archsieve.estimators.vote import Vote
+    from archsieve.estimators.combined.vote import Vote
 
     (scores,) = session.scores([Vote((Failing("nan"), Failing("scoring")), quantile=0.5)], CODES).T
     assert np.isnan(scores).tolist() == [False] * 4 + [True]

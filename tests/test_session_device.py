@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from archsieve.arithmetic import Arithmetic
-from archsieve.estimators.cost import MACS
+from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.size import MACS
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Processes
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.session import Session

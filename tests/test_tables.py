@@ -11,7 +11,7 @@ import pytest
 
 from archsieve.benchmarks.contract import task_of
 from archsieve.errors import DataError, MissingDataError
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Serial
 from archsieve.fingerprints import identity
 from archsieve.registry import BENCHMARKS, PROXIES, TASKS

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from archsieve.errors import PartialScoringError
-from archsieve.estimator import Context
-from archsieve.estimators.one_shot import OneShot
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.contract import Context
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.building import build_network
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import SearchSpace, enumerate_space

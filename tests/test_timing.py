@@ -10,12 +10,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from archsieve.estimator import Price
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.contract import Price
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
+from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.plan import Plan, Pool
 from archsieve.search import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

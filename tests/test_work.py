@@ -21,7 +21,7 @@ from archsieve.errors import (
     SettingError,
     describe_error,
 )
-from archsieve.estimator import Context
+from archsieve.estimators.contract import Context
 from archsieve.work import Chunk, score_chunk
 from plugins.toy import TASK, Counting, Failing, Mate, Toy, value
 

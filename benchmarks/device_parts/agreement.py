@@ -13,7 +13,7 @@ import numpy as np
 from archsieve import PROXIES, SPACES, Context
 from archsieve.arithmetic import Arithmetic
 from archsieve.errors import PartialScoringError
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Processes, Serial
 from archsieve.metrics import spearman
 from archsieve.spaces.contract import draw_distinct

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from archsieve import SPACES
-from archsieve.estimators.one_shot import OneShot
 from archsieve.estimators.partial_training import PartialTraining
+from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.final_training.recipe_files import training_of
 from archsieve.networks.building import as_inputs, build_network
 from archsieve.networks.drop_path import set_drop_path

@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archsieve import PROXIES, SPACES, Context
 from archsieve.arithmetic import Arithmetic
-from archsieve.estimators.one_shot import OneShot
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.building import build_network, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import draw_distinct

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError, ScoringError
-from archsieve.estimator import Context, Scores
+from archsieve.estimators.contract import Context, Scores
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.search import Round, SearchResult, Stage
@@ -14,7 +14,7 @@ from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space
 from archsieve.spaces.limits import Limits, Within
 
 if TYPE_CHECKING:
-    from archsieve.estimators.proxy import Probe, proxy
+    from archsieve.estimators.zero_cost.proxy import Probe, proxy
     from archsieve.searchers.differential_evolution import differential_evolution
     from archsieve.searchers.funnel import run_funnel
     from archsieve.searchers.random_search import random_search
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from archsieve.session import Session
 
 _LAZY = {
-    "Probe": "archsieve.estimators.proxy",
+    "Probe": "archsieve.estimators.zero_cost.proxy",
     "Session": "archsieve.session",
     "differential_evolution": "archsieve.searchers.differential_evolution",
-    "proxy": "archsieve.estimators.proxy",
+    "proxy": "archsieve.estimators.zero_cost.proxy",
     "random_search": "archsieve.searchers.random_search",
     "regularized_evolution": "archsieve.searchers.regularized_evolution",
     "run_funnel": "archsieve.searchers.funnel",

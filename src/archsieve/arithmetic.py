@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archsieve.estimator import uses_device
+from archsieve.estimators.contract import uses_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from archsieve.estimator import Composite
+from archsieve.estimators.contract import Composite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from archsieve.estimator import Scores
+    from archsieve.estimators.contract import Scores
     from archsieve.spaces.contract import Architecture
 
 

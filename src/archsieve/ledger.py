@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archsieve.estimator import Composite, Priced, Resumable
+from archsieve.estimators.contract import Composite, Priced, Resumable
 from archsieve.fingerprints import fingerprint
 from archsieve.randomness import generator
 from archsieve.spaces.form import form_of

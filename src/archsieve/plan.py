@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
-from archsieve.estimator import Priced, leaves_of, refuse_relative
+from archsieve.estimators.contract import Priced, leaves_of, refuse_relative
 from archsieve.ledger import Ledger, total, unit_of
 from archsieve.randomness import generator
 from archsieve.searchers.regularized_evolution import regularized_evolution

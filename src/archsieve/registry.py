@@ -145,5 +145,5 @@ SPACES: Registry[Any] = Registry("space", "archsieve.spaces", names_classes=True
 TASKS: Registry[Any] = Registry("task", "archsieve.tasks")
 BENCHMARKS: Registry[Any] = Registry("benchmark", "archsieve.benchmarks")
 ESTIMATORS: Registry[Any] = Registry("estimator", "archsieve.estimators")
-PROXIES: Registry[Any] = Registry("proxy", "archsieve.estimators.proxies")
+PROXIES: Registry[Any] = Registry("proxy", "archsieve.estimators.zero_cost.proxies")
 SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimator import Scores
+    from archsieve.estimators.contract import Scores
     from archsieve.spaces.contract import Architecture
 
 Evaluate: TypeAlias = "Callable[[Sequence[Architecture]], Scores]"

@@ -17,7 +17,7 @@ import numpy as np
 from archsieve.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
 from archsieve.composites import Combining
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
-from archsieve.estimator import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
+from archsieve.estimators.contract import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
 from archsieve.executor import Serial, single_thread
 from archsieve.fingerprints import fingerprint
 from archsieve.run_folder import ERROR_FILE, RESULTS_FILE, claim, lock
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimator import Scores
+    from archsieve.estimators.contract import Scores
     from archsieve.executor import Executor
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tables import ScoreTable

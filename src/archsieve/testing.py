@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from archsieve.errors import PartialScoringError, SettingError
-from archsieve.estimator import Context, Grouped
+from archsieve.estimators.contract import Context, Grouped
 from archsieve.estimators.prefixes import is_chain, walk
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import build_network
 from archsieve.networks.generators import drawing

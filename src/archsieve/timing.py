@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.estimator import Context, Fittable, Grouped, Resumable
+from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.executor import single_thread
 from archsieve.fingerprints import fingerprint
@@ -161,7 +161,7 @@ class _Timer:
 
     def _trained(self, estimator: Any) -> float:
         """Return the seconds of one item's way through one network, forwards and backwards."""
-        from archsieve.estimators.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
+        from archsieve.estimators.supernet.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
         from archsieve.networks.building import build_network
         from archsieve.networks.supernets import build_supernet
         from archsieve.training.rehearsal import items_at_once, step_seconds

@@ -24,7 +24,7 @@ from archsieve.errors import (
     describe_error,
     ends_the_run,
 )
-from archsieve.estimator import Grouped
+from archsieve.estimators.contract import Grouped
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimator import Context
+    from archsieve.estimators.contract import Context
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.store import Key
     from archsieve.tasks.contract import Task

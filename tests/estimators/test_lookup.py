@@ -9,7 +9,7 @@ import pytest
 
 from archsieve.benchmarks.contract import Table
 from archsieve.errors import MissingDataError, SettingError, UnknownNameError
-from archsieve.estimator import Context, Estimator
+from archsieve.estimators.contract import Context, Estimator
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.registry import BENCHMARKS, ESTIMATORS
 from archsieve.spaces.contract import SearchSpace

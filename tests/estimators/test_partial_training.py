@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from archsieve.errors import RunFolderError, SettingError
-from archsieve.estimator import Context, Estimator, Resumable
-from archsieve.estimators import one_shot
-from archsieve.estimators.az_nas import AZNAS
 from archsieve.estimators.chance import Chance
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.combined.az_nas import AZNAS
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.combined.swap_regularised import RegularisedSwap
+from archsieve.estimators.contract import Context, Estimator, Resumable
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.estimators.swap_regularised import RegularisedSwap
+from archsieve.estimators.supernet import one_shot
+from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.networks.building import build_network
 from archsieve.plan import Plan

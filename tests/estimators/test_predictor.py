@@ -13,11 +13,11 @@ import pytest
 
 from archsieve.config import make
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError
-from archsieve.estimator import Context, Estimator, Fittable
 from archsieve.estimators.chance import Chance
-from archsieve.estimators.mean_rank import MeanRank
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.combined.vote import Vote
+from archsieve.estimators.contract import Context, Estimator, Fittable
 from archsieve.estimators.predictor import FAILED, PASSED, Predictor
-from archsieve.estimators.vote import Vote
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.randomness import generator
 from archsieve.session import Session

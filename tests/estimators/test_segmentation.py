@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from archsieve.errors import PartialScoringError
-from archsieve.estimator import Context
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.contract import Context
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.estimators.proxies.az_nas import _read
-from archsieve.estimators.proxy import Probe
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.estimators.zero_cost.proxies.az_nas import _read
+from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.registry import PROXIES
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.layers.chain import Chain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from archsieve.estimators.proxy import Probe
+from archsieve.estimators.zero_cost.proxy import Probe
 
 
 def linear(rows, bias=None):

@@ -10,11 +10,11 @@ import torch
 
 from archsieve.arithmetic import Arithmetic
 from archsieve.errors import PartialScoringError, SettingError
-from archsieve.estimator import Context
-from archsieve.estimators.cost import MACS
-from archsieve.estimators.one_shot import OneShot
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.combined.vote import Vote
+from archsieve.estimators.contract import Context
+from archsieve.estimators.size import MACS
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.executor import Processes
 from archsieve.networks.building import check_device
 from archsieve.registry import PROXIES

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.estimator import Context
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.contract import Context
 from archsieve.estimators.partial_training import PartialTraining
+from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.networks.generators import drawing, draws_of
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.topformer.space import TopFormer

@@ -8,7 +8,7 @@ import pytest
 
 from archsieve.benchmarks.contract import Surrogate
 from archsieve.errors import RunFolderError
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Plan, Pool
 from archsieve.report.as_files import write_run
 from archsieve.report.run_page import run_page

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.estimator import Context
-from archsieve.estimators.proxies.l2_norm import l2_norm
-from archsieve.estimators.proxies.nwot import NWOTMeter
-from archsieve.estimators.proxy import Probe
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.contract import Context
+from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.estimators.zero_cost.proxies.l2_norm import l2_norm
+from archsieve.estimators.zero_cost.proxies.nwot import NWOTMeter
+from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs, count_params
 from archsieve.networks.supernets import build_supernet

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.estimator import Context
-from archsieve.estimators.one_shot import OneShot
-from archsieve.estimators.watching import FeatureTap, run_watched
+from archsieve.estimators.contract import Context
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.watching import FeatureTap, run_watched
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs, count_params
 from archsieve.networks.drop_path import set_drop_path

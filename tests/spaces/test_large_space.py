@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from archsieve.estimators.cost import MACS, PARAMS
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.size import MACS, PARAMS
+from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Plan, Pool, forecast
 from archsieve.registry import SEARCHERS
 from archsieve.report.run_page import run_page

@@ -23,9 +23,9 @@ from archsieve import progress as progress_module
 from archsieve.benchmarks.contract import benchmarks_of, find_benchmark
 from archsieve.cli import app
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.estimators.mean_rank import MeanRank
-from archsieve.estimators.vote import Vote
-from archsieve.estimators.zero_cost import ZeroCost
+from archsieve.estimators.combined.mean_rank import MeanRank
+from archsieve.estimators.combined.vote import Vote
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.judge import judge
 from archsieve.networks.supernets import build_supernet

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.estimator import Context
-from archsieve.estimators.cost import FLOPS
+from archsieve.estimators.contract import Context
+from archsieve.estimators.size import FLOPS
 from archsieve.networks.building import build_network
 from archsieve.spaces.contract import enumerate_space, size
 from archsieve.spaces.nasbench201.cell import EDGES, KERNELS

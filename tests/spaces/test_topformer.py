@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.estimator import Context
-from archsieve.estimators.one_shot import OneShot
+from archsieve.estimators.contract import Context
+from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs, count_params
 from archsieve.networks.drop_path import set_drop_path

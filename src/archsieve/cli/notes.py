@@ -8,8 +8,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError
-from archsieve.estimator import leaves_of
-from archsieve.estimators.cost import Cost
+from archsieve.estimators.contract import leaves_of
+from archsieve.estimators.size import Cost
 from archsieve.final_training.recipe_files import read_recipe, recipe_names
 from archsieve.spaces.limits import Within
 from archsieve.spaces.sizes import CostName, notes_on

@@ -16,8 +16,8 @@ from archsieve.benchmarks.contract import task_of
 from archsieve.changes import apply_changes
 from archsieve.config import load_plugin, make
 from archsieve.errors import require
-from archsieve.estimator import leaves_of
-from archsieve.estimators.cost import Cost
+from archsieve.estimators.contract import leaves_of
+from archsieve.estimators.size import Cost
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.progress import progress
 from archsieve.registry import BENCHMARKS

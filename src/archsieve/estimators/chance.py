@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.estimator import Price
+from archsieve.estimators.contract import Price
 from archsieve.randomness import generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.estimator import Context, Scores
+    from archsieve.estimators.contract import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.benchmarks.contract import find_benchmark
 from archsieve.errors import SettingError
-from archsieve.estimator import Price
+from archsieve.estimators.contract import Price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.estimator import Context, Scores
+    from archsieve.estimators.contract import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.estimator import Price
+from archsieve.estimators.contract import Price
 from archsieve.networks.building import build_network, laid_out
 from archsieve.randomness import derive_seed
 from archsieve.tasks.contract import count_items
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from archsieve.estimator import Context, Scores
+    from archsieve.estimators.contract import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Split, Task
 

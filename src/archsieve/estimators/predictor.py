@@ -11,8 +11,8 @@ import numpy as np
 
 from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
-from archsieve.estimator import leaves_of, uses_device
-from archsieve.estimators.mean_rank import percentile_rank
+from archsieve.estimators.combined.mean_rank import percentile_rank
+from archsieve.estimators.contract import leaves_of, uses_device
 from archsieve.fingerprints import frozen
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import near_miss
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimator import Context, Scores
+    from archsieve.estimators.contract import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 PASSED, FAILED = 2.0, -1.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimator import Scores
+    from archsieve.estimators.contract import Scores
     from archsieve.search import Round, Stage
     from archsieve.spaces.contract import Architecture
 

@@ -1,0 +1,1 @@
+"""Estimators that combine the scores of others."""

@@ -1,0 +1,82 @@
+"""The mean rank: where several estimators place an architecture, on average."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.estimators.contract import is_relative
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from archsieve.estimators.contract import Scores
+
+
+@dataclass(frozen=True)
+class MeanRank:
+    """Scores an architecture by its mean percentile rank over the parts, in [0, 1], higher is better.
+
+    The percentile rank in a part is the share of the reference that is worse, ties counted half; NaN ranks lowest.
+    Unlike `vote` it needs no threshold and tells all architectures apart.
+
+    Args:
+        parts: the estimators that rank.
+        calibration: codes of the space to rank among; None for the codes being scored.
+        weights: how much each part counts in the mean, one number a part, at least 0 and not all 0; None: all the same.
+    """
+
+    parts: tuple[Any, ...] = field(metadata={"catalogue": "estimator"})
+    calibration: int | None = None
+    weights: tuple[float, ...] | None = field(default=None, metadata={"added": True})
+    name: ClassVar[str] = "mean_rank"
+
+    def __post_init__(self) -> None:
+        """Check the settings; a list of parts cannot be hashed."""
+        object.__setattr__(self, "parts", tuple(self.parts))
+        if not self.parts:
+            raise SettingError("A mean rank needs at least one part, but got none.")
+        if self.calibration is not None and self.calibration < 1:
+            raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+        if self.weights is not None:
+            _check_weights(self.weights, len(self.parts))
+            object.__setattr__(self, "weights", tuple(float(weight) for weight in self.weights))
+
+    @property
+    def version(self) -> int:
+        """2 where a calibrated composite has a part that is relative to the pool, whose scores have changed."""
+        return 1 if self.calibration is None or not any(map(is_relative, self.parts)) else 2
+
+    def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
+        """Return the mean percentile ranks, shape (n,), of columns (n, k) among the reference (m, k)."""
+        ranks = [percentile_rank(columns[:, k], reference[:, k]) for k in range(columns.shape[1])]
+        return np.asarray(np.average(ranks, axis=0, weights=self.weights), dtype=np.float64)
+
+
+def _check_weights(weights: tuple[float, ...], parts: int) -> None:
+    """Check that there is one weight a part, and that a mean can be taken with them."""
+    if len(weights) != parts:
+        raise SettingError(
+            f"A mean rank needs one weight for each of its {parts} parts, but got {len(weights)} weights: {weights}."
+        )
+    for weight in weights:
+        if not (math.isfinite(weight) and weight >= 0):
+            raise SettingError(f"Each weight must be a finite number of at least 0, but got {weight} in {weights}.")
+    if not any(weights):
+        raise SettingError(f"At least one weight must be above 0, but got {weights}.")
+
+
+def percentile_rank(values: Scores, reference: Scores) -> Scores:
+    """Return the share of the reference (m,) that is worse than each value (n,), ties counted half.
+
+    >>> percentile_rank(np.array([1.0, 2.0, np.nan]), np.array([1.0, 2.0, 3.0, np.nan]))
+    array([0.375, 0.625, 0.125])
+    """
+    ordered = np.sort(np.where(np.isnan(reference), -np.inf, reference))
+    known = np.where(np.isnan(values), -np.inf, values)
+    sides = [np.searchsorted(ordered, known, side=side) for side in ("left", "right")]
+    return np.asarray((sides[0] + sides[1]) / (2 * len(ordered)), dtype=np.float64)

@@ -1,0 +1,71 @@
+"""SWAP with a preferred size: patterns counted, and networks of another size held back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from archsieve.errors import SettingError
+from archsieve.estimators.size import PARAMS
+from archsieve.estimators.zero_cost.estimator import ZeroCost
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from archsieve.estimators.contract import Scores
+
+
+@dataclass(frozen=True)
+class RegularisedSwap:
+    """Scores an architecture by swap * exp(-(P - mu)^2 / sigma), with P its parameters; in [0, inf).
+
+    Source: Peng et al., "SWAP-NAS", arXiv 2403.04161, which chooses mu and sigma by hand for each space, in thousands
+    of parameters. Here they are in parameters; where None, they are those of the reference: mu the largest network,
+    sigma twice the variance. Then a score is relative to the reference. NaN where swap has none.
+
+    Args:
+        mu: preferred number of parameters; None for the largest of the reference.
+        sigma: how fast others fall off, in parameters squared, above 0; None for twice the variance in the reference.
+        batch_size: items in the batch.
+        calibration: codes of the space that are the reference; None for the codes being scored.
+    """
+
+    mu: float | None = None
+    sigma: float | None = None
+    batch_size: int = 64
+    calibration: int | None = None
+    name: ClassVar[str] = "swap_regularised"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.mu is not None and not math.isfinite(self.mu):
+            raise SettingError(f"`mu` must be finite, but got mu={self.mu}.")
+        if self.calibration is not None and self.calibration < 1:
+            raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+        if self.batch_size < 1:
+            raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
+        if self.sigma is not None and not self.sigma > 0:
+            raise SettingError(f"`sigma > 0` must hold, but got sigma={self.sigma}.")
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether something is taken from the codes being scored."""
+        return self.calibration is None and (self.mu is None or self.sigma is None)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The patterns and the parameters."""
+        return ZeroCost("swap", self.batch_size), PARAMS()
+
+    def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
+        """Return the patterns (n,) of columns (n, 2), held back by size."""
+        patterns, params = columns.T
+        mu = reference[:, 1].max() if self.mu is None else self.mu
+        sigma = 2 * reference[:, 1].var() if self.sigma is None else self.sigma
+        if sigma == 0:  # one size only
+            return np.asarray(patterns)
+        return np.asarray(patterns * np.exp(-((params - mu) ** 2) / sigma))

@@ -1,0 +1,1 @@
+"""One-shot estimation: scores from the weights of one network that holds all."""

@@ -1,0 +1,1 @@
+"""Zero-cost proxies: what a newly initialised network tells of the trained one."""

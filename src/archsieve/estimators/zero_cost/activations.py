@@ -1,0 +1,49 @@
+"""What nwot and swap have in common: which units of a network are on for which inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
+
+import torch
+
+from archsieve.estimators.zero_cost.readings import check_finite
+from archsieve.estimators.zero_cost.watching import Watch, counted, units_on
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from archsieve.estimators.zero_cost.meter import Tensors
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class ActivationMeter(Generic[S]):
+    """A meter of what is positive at the inputs of every activation; a proxy says what it makes of it."""
+
+    inputs: Tensor
+    operations: frozenset[str]
+
+    @classmethod
+    def of(cls, network: nn.Module, probe: Probe, activations: Literal["all", "relu"] = "all") -> Self:
+        """Return the meter of any network."""
+        return cls(probe.inputs, counted(activations))
+
+    def add(self, state: S, on: Tensor) -> S:
+        """Return what has been read with the units of one more activation, (n, units) of 0.0 and 1.0."""
+        raise NotImplementedError
+
+    def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
+        """Return the outputs of a piece, and what has been read with its activations."""
+        seen = [state]
+
+        def read(operation: str, inputs: Tensor) -> None:
+            if operation in self.operations:
+                check_finite("activations", inputs)
+                seen.append(self.add(seen.pop(), units_on(inputs, len(self.inputs))))
+
+        with torch.no_grad(), Watch(before=read):
+            outputs = tuple(piece(tensor) for tensor in tensors)
+        return outputs, seen[0]

@@ -1,0 +1,101 @@
+"""Proxies that only look at forward passes, as meters: what they read adds up along the network.
+
+A meter that has run through a stem and three blocks can go on into any fourth block, so in a chain of choice blocks
+the codes that share a prefix share its evaluation. A whole network is a chain of one piece: the same code scores it,
+and gives the same score bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+
+from archsieve.errors import ScoringError, ends_the_run
+from archsieve.estimators.prefixes import walk
+from archsieve.estimators.zero_cost.readings import check_outputs
+from archsieve.networks.generators import draw_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.layers.chain import Chain
+
+S = TypeVar("S")
+Tensors: TypeAlias = "tuple[Tensor, ...]"
+
+
+class Meter(Protocol, Generic[S]):
+    """Reads a network piece by piece; `S` is what has been read so far, an immutable value."""
+
+    def start(self) -> tuple[Tensors, S]:
+        """Return the network's inputs, which pass through every piece one after the other, and nothing read."""
+
+    def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
+        """Return the outputs of a piece for each input, and what has been read with it."""
+
+    def finish(self, state: S) -> float:
+        """Return the score of what has been read of the whole network.
+
+        Raises:
+            ScoringError: the network cannot be scored.
+        """
+
+
+def score_whole(meter: Meter[S], network: nn.Module) -> float:
+    """Return the score of a network as one piece.
+
+    Raises:
+        ScoringError: the network cannot be scored.
+    """
+    return _read_last(meter, network, meter.start())
+
+
+def score_chain(
+    meter: Meter[S], chain: Chain, archs: Sequence[Architecture], device: str
+) -> dict[Architecture, float | str] | None:
+    """Return the score of every path of a chain, or why it has none; common prefixes are evaluated once.
+
+    Returns None if the paths cannot share prefixes: a piece writes to its input, draws random numbers or fails. Holds
+    the tensors of one path at a time.
+
+    Args:
+        meter: the chain's.
+        chain: the network of all paths.
+        archs: paths through the chain.
+        device: where the chain lies.
+    """
+
+    def run(piece: nn.Module, read: tuple[Tensors, S]) -> tuple[Tensors, S]:
+        versions = [tensor._version for tensor in read[0]]
+        after = meter.run(piece, *read)
+        if versions != [tensor._version for tensor in read[0]]:
+            raise _NotSharedError
+        return after
+
+    scores: dict[Architecture, float | str] = {}
+    before = draw_state(device)
+    try:
+        for arch, read in walk(chain, archs, meter.start(), run):
+            try:
+                scores[arch] = _read_last(meter, chain.head, read)
+            except ScoringError as error:
+                scores[arch] = str(error)
+    except Exception as error:
+        if ends_the_run(error):
+            raise
+        return None  # alone, each path that fails says why
+    return scores if draw_state(device) == before else None
+
+
+class _NotSharedError(Exception):
+    """A piece wrote to what it got, which other paths get too."""
+
+
+def _read_last(meter: Meter[S], piece: nn.Module, read: tuple[Tensors, S]) -> float:
+    outputs, state = meter.run(piece, *read)
+    score = meter.finish(state)  # which may say more of what is wrong
+    for output in outputs:
+        check_outputs(output)
+    return score

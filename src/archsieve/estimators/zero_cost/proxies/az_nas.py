@@ -1,0 +1,223 @@
+"""az_expressivity, az_progressivity, az_trainability: the three network proxies of AZ-NAS."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archsieve.errors import ScoringError
+from archsieve.estimators.zero_cost.computed_weights import copy_network
+from archsieve.estimators.zero_cost.proxy import proxy
+from archsieve.estimators.zero_cost.readings import LAYERS, check_finite, check_outputs, gradients
+from archsieve.networks.outputs import first_tensor, outputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+SOURCE = "arXiv 2403.19232"
+INIT = "Kaiming normal weights"
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+class BlockReading(NamedTuple):
+    """Per block the entropy of its features and the largest singular value of its Jacobian; None for an identity."""
+
+    entropies: list[float]
+    singular_values: list[float | None]
+
+
+@proxy(spoils=False, needs=("gradients",), passes=2, init=INIT, source=SOURCE)
+def az_expressivity(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over blocks of the entropy of the features' principal components; in [0, inf).
+
+    The entropy is that of the covariance's eigenvalues over all positions of all items, divided by their sum. The
+    input is Gaussian noise, the weights are drawn anew from N(0, 2 / fan-in). Source: Lee and Ham, "AZ-NAS", arXiv
+    2403.19232. Its aggregate is the estimator `az_nas`.
+
+    The paper's "primary blocks" are here the outermost modules that hold others, sequences and lists apart (a cell, an
+    inverted residual, a transformer's layer); in a plain sequence of layers, its convolutions and linear layers.
+
+    Raises:
+        ScoringError: the network has no block.
+    """
+    return sum(_reading(network, probe).entropies)
+
+
+@proxy(spoils=False, needs=("gradients",), passes=2, init=INIT, source=SOURCE)
+def az_progressivity(network: nn.Module, probe: Probe) -> float:
+    """Return the least rise of that entropy from one block to the next; any real number.
+
+    Source and details: see `az_expressivity`.
+
+    Raises:
+        ScoringError: the network has fewer than two blocks.
+    """
+    entropies = _reading(network, probe).entropies
+    if len(entropies) < 2:
+        raise ScoringError("az_progressivity compares blocks, and this network has one.")
+    return min(after - before for before, after in pairwise(entropies))
+
+
+@proxy(spoils=False, needs=("gradients",), passes=2, init=INIT, source=SOURCE)
+def az_trainability(network: nn.Module, probe: Probe) -> float:
+    """Return the mean over blocks of 2 - s - 1/s, s the largest singular value of the block's Jacobian; in [-inf, 0].
+
+    The Jacobian is estimated by one backward pass of random signs v through each block: the mean over items and
+    positions of (J^T v) v^T. Where the block changes resolution, the finer side's neighbours count as channels. A block
+    that is the identity has nothing to train: -inf. Source and details: see `az_expressivity`.
+    """
+    values = _reading(network, probe).singular_values
+    if any(s is None or s == 0 for s in values):
+        return -math.inf
+    return sum(2 - s - 1 / s for s in values if s) / len(values)
+
+
+def _reading(network: nn.Module, probe: Probe) -> BlockReading:
+    return probe.once(network, "az_nas", lambda: _read(copy_network(network), probe))
+
+
+class _Calls:
+    """The calls of a network's blocks: the input of each, cut off from what is before, and its output."""
+
+    def __init__(self, network: nn.Module, probe: Probe) -> None:
+        self.modules: list[nn.Module] = []
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        self._probe = probe
+        self._open: list[Tensor] = []
+        for block in _blocks(network):
+            block.register_forward_pre_hook(self._cut, with_kwargs=True)
+            block.register_forward_hook(self._keep)
+
+    def _cut(self, module: nn.Module, arguments: Any, named: Any) -> tuple[Any, Any]:
+        """Cut off every tensor a block gets: others than the first come from other blocks, with their own Jacobians."""
+        leaves: list[Tensor] = []
+
+        def cut(tensor: Tensor) -> Tensor:
+            if leaves or not tensor.is_floating_point():
+                return tensor.detach()
+            leaves.append(tensor.detach().requires_grad_())
+            return self._probe.apart(leaves[0])
+
+        cut_arguments = _mapped(arguments, cut), _mapped(named, cut)
+        if not leaves:
+            raise ScoringError(f"AZ-NAS looks at what a block gets, and the {type(module).__name__} gets no tensor.")
+        self._open += leaves
+        return cut_arguments
+
+    def _keep(self, module: nn.Module, arguments: object, output: object) -> None:
+        self.modules.append(module)
+        self.inputs.append(self._open.pop())
+        self.outputs.append(self._probe.apart(first_tensor(output)))
+
+
+def _mapped(arguments: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return arguments with every tensor changed, those in lists, tuples and dictionaries included."""
+    if isinstance(arguments, Tensor):
+        return change(arguments)
+    if isinstance(arguments, dict):
+        return {name: _mapped(value, change) for name, value in arguments.items()}
+    if isinstance(arguments, list | tuple):
+        values = [_mapped(value, change) for value in arguments]
+        return type(arguments)(*values) if hasattr(arguments, "_fields") else type(arguments)(values)
+    return arguments
+
+
+def _read(network: nn.Module, probe: Probe) -> BlockReading:
+    """Run noise forward through the network and signs backward through each block alone."""
+    _draw_kaiming(network, probe)
+    calls = _Calls(network, probe)
+    check_outputs(outputs_of(network, probe.noise("az_nas")))
+    if not calls.modules:
+        raise ScoringError("AZ-NAS reads a network block by block, and this network has no block.")
+    check_finite("features", *calls.outputs)
+    signs = [_signs(output, probe, i) for i, output in enumerate(calls.outputs)]
+    total = torch.stack([(output * v).sum() for output, v in zip(calls.outputs, signs, strict=True)]).sum()
+    backward = gradients(total, calls.inputs)
+    return BlockReading(
+        [_entropy(_channels_first(*call)) for call in zip(calls.modules, calls.outputs, strict=True)],
+        [
+            None if torch.equal(g, v) else _singular_value(_channels_first(module, g), _channels_first(module, v))
+            for module, g, v in zip(calls.modules, backward, signs, strict=True)
+        ],
+    )
+
+
+def _blocks(network: nn.Module) -> Sequence[nn.Module]:
+    found = _outermost(network)
+    while len(found) == 1:  # a wrapper
+        found = _outermost(found[0])
+    return found or [m for m in network.modules() if isinstance(m, LAYERS)]
+
+
+def _outermost(container: nn.Module) -> list[nn.Module]:
+    found = []
+    for child in container.children():
+        if type(child) in _CONTAINERS:
+            found += _outermost(child)
+        elif any(True for _ in child.children()):
+            found.append(child)
+    return found
+
+
+def _draw_kaiming(network: nn.Module, probe: Probe) -> None:
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            if isinstance(module, LAYERS):
+                drawn = torch.empty(module.weight.shape)
+                nn.init.kaiming_normal_(drawn, generator=probe.generator("init", "az_nas", name))
+                module.weight.copy_(drawn)
+                if module.bias is not None:
+                    module.bias.zero_()
+
+
+def _signs(output: Tensor, probe: Probe, block: int) -> Tensor:
+    generator = probe.generator("noise", "az_nas", block)
+    drawn = torch.randint(2, output.shape, generator=generator, dtype=torch.int8)
+    return torch.empty_like(output).copy_(2 * drawn - 1)
+
+
+def _channels_first(block: nn.Module, tensor: Tensor) -> Tensor:
+    """Return (n, c, positions...); a block without a convolution has its channels last."""
+    has_convolution = any(isinstance(m, nn.modules.conv._ConvNd) for m in block.modules())
+    return tensor if has_convolution or tensor.dim() <= 2 else tensor.movedim(-1, 1)
+
+
+def _entropy(features: Tensor) -> float:
+    rows = features.detach().movedim(1, -1).flatten(0, -2)
+    values = torch.linalg.eigvalsh(torch.cov(rows.T).reshape(rows.shape[1], -1).cpu().double()).clamp(min=0)
+    shares = values / values.sum()
+    return float(torch.special.entr(shares).sum()) if values.sum() > 0 else 0.0
+
+
+def _singular_value(backward: Tensor, signs: Tensor) -> float:
+    """Return the largest singular value of the mean over positions of backward (n, c, ...) times signs (n, d, ...).
+
+    Raises:
+        ScoringError: the block takes and gives positions of another number of sides.
+    """
+    if backward.dim() != signs.dim():
+        raise ScoringError(
+            f"AZ-NAS compares positions, and a block maps inputs of shape {tuple(backward.shape)} to outputs of shape "
+            f"{tuple(signs.shape)}."
+        )
+    grid = [min(a, b) for a, b in zip(backward.shape[2:], signs.shape[2:], strict=True)]
+    rows, columns = _by_position(backward, grid), _by_position(signs, grid)
+    return float(torch.linalg.matrix_norm(rows.T @ columns / len(rows), 2))
+
+
+def _by_position(tensor: Tensor, grid: Sequence[int]) -> Tensor:
+    """Return (n * positions of the grid, channels), with what lies in one place of the grid as its channels."""
+    for axis, places in enumerate(grid):
+        dim = 2 + axis
+        each = tensor.shape[dim] // places
+        # (n, c, ..., places, each, ...) with `each` moved to the channels
+        split = torch.unflatten(tensor.narrow(dim, 0, places * each), dim, (places, each))
+        tensor = split.movedim(dim + 1, 1).flatten(1, 2)
+    return tensor.movedim(1, -1).flatten(0, -2)

@@ -1,0 +1,34 @@
+"""fisher: how much the loss feels the removal of each channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from archsieve.estimators.zero_cost.proxy import proxy
+from archsieve.estimators.zero_cost.readings import backward_pass
+
+if TYPE_CHECKING:
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+
+@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 1906.04113")
+def fisher(network: nn.Module, probe: Probe) -> float:
+    """Return the Fisher saliency of all channels, each weighed by the weights it has; in [0, inf).
+
+    Per layer output a with gradient d: s = sum over positions of a * d, for each image and channel; a channel's value
+    is half the mean over images of s^2, times its weights (input channels / groups * kernel). Source: Turner et al.,
+    "BlockSwap", arXiv 1906.04113; the weighing is that of arXiv 2101.08134, whose code copies a channel's value to
+    every weight before summing.
+    """
+    score = 0.0
+    for layer, output, gradient in backward_pass(network, probe).outputs:
+        product = output * gradient
+        if isinstance(layer, nn.Linear):
+            product = product.movedim(-1, 1)  # features stand last, behind positions where there are any
+        saliency = product.flatten(2).sum(2) if product.dim() > 2 else product
+        channels = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+        weights_a_channel = int(layer.weight.numel() // channels)  # type: ignore[operator]
+        score += 0.5 * saliency.square().mean(0).sum().item() * weights_a_channel
+    return score

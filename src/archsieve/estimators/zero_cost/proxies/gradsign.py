@@ -1,0 +1,49 @@
+"""gradsign: how far the gradients of single items agree in sign."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from archsieve.estimators.zero_cost.proxy import proxy
+from archsieve.estimators.zero_cost.readings import check_finite, gradients, record_statistics, weights
+from archsieve.networks.outputs import outputs_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+
+@proxy(
+    needs=("data", "labels", "gradients"),
+    passes=4,
+    mode="evaluation, by the statistics of the batch",
+    source="arXiv 2110.08616",
+)
+def gradsign(network: nn.Module, probe: Probe) -> float:
+    """Return the sum over weights of |sum over items of sign(dL_i/dw)|; a whole number in [0, items * weights].
+
+    L_i is the loss of item i alone. Batch normalisation is held at the statistics of the whole batch, so that an
+    item's gradient is its own: the paper leaves this open. Source: Zhang and Jia, "GradSign", arXiv 2110.08616.
+    """
+    _hold_statistics(network, probe)
+    layers = list(weights(network).values())
+    inputs, targets = probe.batch(0)
+    signs = [torch.zeros_like(w) for w in layers]
+    for item in range(len(inputs)):
+        one = slice(item, item + 1)
+        loss = probe.loss(outputs_of(network, inputs[one]), targets[one])
+        check_finite("losses", loss)
+        for total, gradient in zip(signs, gradients(loss, layers), strict=True):
+            total += gradient.sign()
+    return sum(float(total.abs().sum()) for total in signs)
+
+
+def _hold_statistics(network: nn.Module, probe: Probe) -> None:
+    """Put the network in evaluation mode with the batch's own statistics in every batch normalisation."""
+    record_statistics(network, momentum=1.0)
+    with torch.no_grad():
+        outputs_of(network, probe.inputs)
+    network.eval()

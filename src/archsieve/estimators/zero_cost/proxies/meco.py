@@ -1,0 +1,103 @@
+"""meco: how far the channels of feature maps are from repeating each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from archsieve.errors import SettingError
+from archsieve.estimators.zero_cost.meter import Tensors, score_whole
+from archsieve.estimators.zero_cost.proxy import proxy
+from archsieve.estimators.zero_cost.readings import check_finite, one_input
+from archsieve.estimators.zero_cost.watching import ACTIVATIONS, WEIGHTED, is_pooling, run_watched
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+_CHANNELS_SECOND = frozenset({"batch_norm", "group_norm", "instance_norm"})
+_CHANNELS_LAST = frozenset({"linear", "layer_norm", "rms_norm"})
+
+
+class Independence(NamedTuple):
+    """The sum so far, and whether the last layer had its channels last."""
+
+    total: float
+    channels_last: bool = False
+
+    def after(self, operation: str, inputs: Tensor, output: Tensor) -> Independence:
+        """Return the sum with the feature map of an operation, if it is a layer."""
+        if operation in _CHANNELS_LAST:
+            last = True
+        elif operation in WEIGHTED or is_pooling(operation) or operation in _CHANNELS_SECOND:
+            last = False
+        elif operation in ACTIVATIONS:
+            last = self.channels_last
+        else:
+            return self
+        channels = output.movedim(-1 if last else 1, 0).flatten(1) if output.dim() > 1 else output[:, None]
+        return Independence(self.total + _least_eigenvalue(channels), last)
+
+
+@dataclass(frozen=True)
+class MeCoMeter:
+    """Sums the least eigenvalues of the correlations between channels, for noise."""
+
+    inputs: Tensor
+
+    @classmethod
+    def of(cls, network: nn.Module, probe: Probe, inputs: int = 1) -> MeCoMeter:
+        """Return the meter of any network."""
+        if inputs < 1:
+            raise SettingError(f"`inputs >= 1` must hold, but got inputs={inputs}.")
+        return cls(probe.noise("meco")[:inputs])
+
+    def start(self) -> tuple[Tensors, Independence]:
+        """Return the noise, and a sum of nothing."""
+        return (self.inputs,), Independence(0.0)
+
+    def run(self, piece: nn.Module, tensors: Tensors, state: Independence) -> tuple[Tensors, Independence]:
+        """Return the outputs of a piece, and the sum with its layers."""
+        with one_input("meco"):
+            output, state = run_watched(piece, tensors[0], state)
+        return (output,), state
+
+    def finish(self, state: Independence) -> float:
+        """Return the sum."""
+        return state.total
+
+
+@proxy(meter=MeCoMeter.of, spoils=False, items="inputs", source="NeurIPS 2023, Jiang et al.")
+def meco(network: nn.Module, probe: Probe, *, inputs: int = 1) -> float:
+    """Return the sum over layers of the least eigenvalue of the correlation matrix of its channels; in [0, layers].
+
+    Inputs are standard normal noise of the task's shape. A layer is every convolution, linear layer, normalisation,
+    activation and pooling, however called: the paper says "layer", and its code reads every module, containers
+    included. A map with fewer positions than channels + 1 adds 0, since its matrix is singular; a constant channel has
+    correlation 0 with all, itself included. Source: Jiang et al., "MeCo: Zero-Shot NAS with One Data and Single Forward
+    Pass via Minimum Eigenvalue of Correlation", NeurIPS 2023.
+
+    Args:
+        network: what is scored.
+        probe: gives the shape.
+        inputs: how many, at most the batch; the positions of all are one sample. The paper has one, by which small maps
+            of many channels add nothing.
+
+    Raises:
+        ScoringError: a normalisation gets one position of the one input, so that it has no statistics.
+    """
+    return score_whole(MeCoMeter.of(network, probe, inputs), network)
+
+
+def _least_eigenvalue(channels: Tensor) -> float:
+    """Return the least eigenvalue of the correlation matrix of the rows (c, positions)."""
+    count, positions = channels.shape
+    if positions <= count or count < 2:
+        return 0.0
+    check_finite("feature maps", channels)
+    matrix = torch.corrcoef(channels.cpu().double()).nan_to_num(nan=0.0)
+    return float(torch.linalg.eigvalsh(matrix)[0])

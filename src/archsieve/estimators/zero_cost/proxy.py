@@ -1,0 +1,236 @@
+"""What a zero-cost proxy is: a function of a network and a probe, with what it declares of itself."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, overload
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from archsieve.errors import EstimatorError, ScoringError, SettingError
+from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
+from archsieve.networks.building import torch_generator
+from archsieve.networks.generators import drawing
+from archsieve.randomness import derive_seed
+from archsieve.registry import PROXIES, near_miss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from archsieve.estimators.zero_cost.meter import Meter
+    from archsieve.randomness import Purpose
+
+T = TypeVar("T")
+Need: TypeAlias = Literal["data", "labels", "gradients"]
+ProxyFunction: TypeAlias = "Callable[..., float]"
+MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a proxy may look at besides the network; every architecture gets the same.
+
+    What it gives is a copy each time, so that nothing a network or a proxy writes to reaches another.
+
+    Args:
+        batches: (inputs, targets) on the network's device, un-augmented; targets may be None where there are no labels.
+        loss: the task's loss.
+        num_outputs: outputs of the network.
+        seed: the run's seed.
+        is_shareable: whether the network is known to leave what it gets as it is (see
+            `archsieve.spaces.contract.SearchSpace`): then what hooks see is not copied.
+    """
+
+    batches: tuple[tuple[Tensor, Tensor | None], ...]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    num_outputs: int
+    seed: int = 0
+    is_shareable: bool = False
+    _needs: tuple[Need, ...] = field(default=("data", "labels", "gradients"), repr=False)
+    _known: WeakKeyDictionary[nn.Module, dict[str, Any]] = field(default_factory=WeakKeyDictionary, repr=False)
+
+    def once(self, network: nn.Module, what: str, compute: Callable[[], T]) -> T:
+        """Return what `compute` gives for this network, computed by the first proxy that asks."""
+        known = self._known.setdefault(network, {})
+        if what not in known:
+            with drawing(derive_seed(self.seed, "noise", "forward"), self.device):
+                known[what] = compute()
+        return cast("T", known[what])
+
+    @property
+    def inputs(self) -> Tensor:
+        """Inputs of the first batch, shape (n, ...)."""
+        self._check("data")
+        return self.batches[0][0].clone()
+
+    @property
+    def targets(self) -> Tensor:
+        """Targets of the first batch.
+
+        Raises:
+            ScoringError: the task has none.
+        """
+        return self.batch(0)[1]
+
+    def batch(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of a batch.
+
+        Raises:
+            ScoringError: there are not so many batches, or no labels.
+        """
+        self._check("data")
+        self._check("labels")
+        if index >= len(self.batches):
+            raise ScoringError(
+                f"{index + 1} batches are needed, and the task gives {len(self.batches)}: choose a smaller batch_size."
+            )
+        inputs, targets = self.batches[index]
+        if targets is None:
+            raise ScoringError("Labels are needed, and the task has none.")
+        return inputs.clone(), targets.clone()
+
+    def apart(self, tensor: Tensor) -> Tensor:
+        """Return a copy for the network, which may overwrite it; the tensor itself where the space is shareable."""
+        return tensor if self.is_shareable else tensor.clone()
+
+    @property
+    def device(self) -> str:
+        """Where the network and the batches lie."""
+        return str(self.batches[0][0].device)
+
+    def blank(self) -> Tensor:
+        """Return zeros of the shape, type, layout and device of the first batch's inputs: no data.
+
+        Raises:
+            ScoringError: they are no real numbers (indices of words, say), so that nothing else stands for them.
+        """
+        inputs = self.batches[0][0]
+        if not inputs.is_floating_point():
+            raise ScoringError("The inputs are no real numbers: neither noise nor ones can stand for them.")
+        return torch.zeros_like(inputs)
+
+    def noise(self, name: str) -> Tensor:
+        """Return standard normal noise in the form of the first batch's inputs, by seed and name; not data."""
+        form = self.blank()
+        return form.copy_(torch.randn(form.shape, generator=self.generator("noise", name)))
+
+    def generator(self, purpose: Purpose, *path: str | int) -> torch.Generator:
+        """Return a generator on the CPU for a purpose and place."""
+        return torch_generator(self.seed, purpose, *path)
+
+    def limited(self, needs: tuple[Need, ...]) -> Probe:
+        """Return the probe for a proxy that declares these needs: what it does not declare it cannot have."""
+        return replace(self, _needs=needs)
+
+    def _check(self, need: Need) -> None:
+        if need not in self._needs:
+            raise EstimatorError(
+                f"This proxy uses the {need} without saying so: declare @proxy(needs=({need!r}, ...))."
+            )
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A published proxy and what it declares; higher is better, and a score does not depend on other networks.
+
+    Attributes:
+        function: takes network, probe and options (keyword-only, with defaults), returns the score.
+        needs: what it uses besides the network: "data", "labels", "gradients". It gets nothing else.
+        version: raised whenever its scores change.
+        meter: scores a network piece by piece where the proxy only looks at forward passes (see
+            `archsieve.estimators.zero_cost.meter`); it must give what the function gives.
+        spoils: False where the function leaves the network as it was, running statistics apart.
+        batches: how many it looks at.
+        passes: what it takes for each item, in forward passes; a backward pass is two, and one by the inputs alone is
+            one. None: 3 with gradients, 1 without, 0 where `mode` is "none".
+        items: how many items it looks at, or the option that says how many; None: all of its batches.
+        init: the weights it looks at: "given", or what it redraws or changes them to.
+        mode: "training", where batch normalisation goes by the batch it sees, or what the proxy makes of it.
+        source: the paper.
+    """
+
+    function: ProxyFunction
+    needs: tuple[Need, ...] = ()
+    version: int = 1
+    meter: MeterFactory | None = None
+    spoils: bool = True
+    batches: int = 1
+    passes: float | None = None
+    items: int | str | None = None
+    init: str = "given"
+    mode: str = "training"
+    source: str = ""
+
+    def __call__(self, network: nn.Module, probe: Probe, **options: Any) -> float:
+        """Return the score, higher is better; the network is spoilt where `spoils`.
+
+        Weights that the network computes anew in each pass are made plain ones first (see
+        `archsieve.estimators.zero_cost.computed_weights`).
+        """
+        if has_computed_weights(network):
+            network = with_plain_weights(network if self.spoils else copy_network(network))
+        with torch.set_grad_enabled("gradients" in self.needs):
+            return float(self.function(network, probe.limited(self.needs), **options))
+
+    def forward_passes(self, batch_size: int, available: int, **options: Any) -> float:
+        """Return what one score takes, in forward passes of one item, where the task has so many items available."""
+        passes = 0.0 if self.mode == "none" else 3.0 if "gradients" in self.needs else 1.0
+        items = {**self.options, **options}[self.items] if isinstance(self.items, str) else self.items
+        whole = min(self.batches * batch_size, available)
+        return (passes if self.passes is None else self.passes) * (whole if items is None else min(items, whole))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the function with their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def chosen(self, options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        """Return the options that differ from the defaults, by name.
+
+        Raises:
+            SettingError: there is no such option.
+        """
+        known = self.options
+        for name in options:
+            if name not in known:
+                hint = near_miss(name, known) if known else " It has none."
+                raise SettingError(f"The proxy {self.function.__name__} has no option {name!r}.{hint}")
+        return tuple(sorted((name, value) for name, value in options.items() if value != known[name]))
+
+
+@overload
+def proxy(function: ProxyFunction, /) -> ProxyFunction: ...
+@overload
+def proxy(
+    *,
+    needs: tuple[Need, ...] = ...,
+    version: int = ...,
+    meter: MeterFactory | None = ...,
+    spoils: bool = ...,
+    batches: int = ...,
+    passes: float | None = ...,
+    items: int | str | None = ...,
+    init: str = ...,
+    mode: str = ...,
+    source: str = ...,
+) -> Callable[[ProxyFunction], ProxyFunction]: ...
+
+
+def proxy(
+    function: ProxyFunction | None = None, /, **declared: Any
+) -> ProxyFunction | Callable[[ProxyFunction], ProxyFunction]:
+    """Publish a function as the proxy of its own name; the keywords are the fields of `Proxy`.
+
+    The network it gets is in training mode and may be spoilt; higher must be better. It raises `ScoringError` for a
+    network it cannot score.
+    """
+
+    def decorate(function: ProxyFunction) -> ProxyFunction:
+        PROXIES.add(function.__name__, Proxy(function, **declared))
+        return function
+
+    return decorate if function is None else decorate(function)

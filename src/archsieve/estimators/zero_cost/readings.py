@@ -1,0 +1,203 @@
+"""What several proxies read off a network: its weights, its statistics, and gradients."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archsieve.errors import EstimatorError, ScoringError
+from archsieve.networks.outputs import first_tensor, outputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
+"""The layers whose weights and outputs proxies count."""
+
+
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Return the batch normalisations of a network."""
+    return [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
+def record_statistics(network: nn.Module, momentum: float) -> None:
+    """Let every batch normalisation record running statistics at this momentum, whatever it did before.
+
+    The network is put in evaluation mode (dropout is off, however it is written) and its batch normalisation in
+    training mode: it goes by the batch.
+    """
+    network.eval()
+    for norm in batch_norms(network):
+        norm.train()
+        norm.momentum = momentum
+        if norm.running_var is None:
+            norm.track_running_stats = True
+            device = next((p.device for p in network.parameters()), None)
+            norm.running_mean = torch.zeros(norm.num_features, device=device)
+            norm.running_var = torch.ones(norm.num_features, device=device)
+            norm.num_batches_tracked = torch.tensor(0, device=device)
+
+
+@contextmanager
+def one_input(name: str) -> Iterator[None]:
+    """Refuse a network whose normalisation cannot do with a single input.
+
+    Raises:
+        ScoringError: it gets one position, so that it has no statistics.
+    """
+    try:
+        yield
+    except ScoringError:
+        raise
+    except ValueError as error:
+        if "Expected more than 1" not in str(error):  # value per channel, or spatial element, when training
+            raise
+        raise ScoringError(f"{name} normalises a single input, which this network does not allow: {error}") from error
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of all convolutions, linear layers and attention projections by name.
+
+    No biases, no normalisation, no embeddings. A weight that several layers have is returned once.
+    """
+    found: dict[str, Tensor] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, LAYERS):
+            found[name] = module.weight
+        elif isinstance(module, nn.MultiheadAttention):
+            own = module.named_parameters(recurse=False)
+            found.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
+    first = {id(weight): name for name, weight in reversed(found.items())}
+    return {name: weight for name, weight in found.items() if first[id(weight)] == name}
+
+
+def check_finite(what: str, *tensors: Tensor) -> None:
+    """Check that what a proxy reads is made of finite numbers.
+
+    Raises:
+        ScoringError: it holds NaN or infinity.
+    """
+    if not tensors:
+        return
+    sums = torch.stack([tensor.detach().sum().float() for tensor in tensors])
+    if not bool(sums.isfinite().all()):  # or sums of large numbers overflow
+        for tensor in tensors:
+            if not bool(tensor.isfinite().all()):
+                kind = "NaN" if bool(tensor.isnan().any()) else "infinity"
+                raise ScoringError(f"The {what} of the network hold {kind}: a score of them would mean nothing.")
+
+
+def check_outputs(outputs: object) -> None:
+    """Check that a network puts out no NaN; what is no tensor is not looked at.
+
+    Raises:
+        ScoringError: it does.
+    """
+    with suppress(ScoringError):
+        outputs = first_tensor(outputs)
+    if isinstance(outputs, Tensor) and outputs.is_floating_point() and bool(outputs.isnan().any()):
+        raise ScoringError("The outputs of the network hold NaN: a score of it would mean nothing.")
+
+
+def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False) -> list[Tensor]:
+    """Return the gradients of a scalar; zeros where it does not depend on one, or that is frozen.
+
+    Raises:
+        ScoringError: it depends on none of them, or gradients are no finite numbers.
+    """
+    if not torch.is_grad_enabled():
+        raise EstimatorError("This proxy takes gradients without saying so: declare @proxy(needs=('gradients', ...)).")
+    wanted = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
+    if not output.requires_grad or not wanted:
+        raise ScoringError("The network's output depends on none of its weights or inputs.")
+    slopes = torch.autograd.grad(output, wanted, create_graph=create_graph, allow_unused=True)
+    check_finite("gradients", *(g for g in slopes if g is not None))
+    found = iter(slopes)
+    known = [next(found) if x.requires_grad else None for x in inputs]
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, known, strict=True)]
+
+
+def loss_of(network: nn.Module, probe: Probe, batch: int = 0) -> Tensor:
+    """Return the loss on a batch.
+
+    Raises:
+        ScoringError: it is no finite number.
+    """
+    inputs, targets = probe.batch(batch)
+    loss = probe.loss(outputs_of(network, inputs), targets)
+    check_finite("losses", loss)
+    return loss
+
+
+class BackwardPass(NamedTuple):
+    """One backward pass of the loss on the first batch.
+
+    `weights` holds (weight, gradient) of each of `weights(network)`, `outputs` (layer, output, gradient) of each call
+    of a convolution or linear layer.
+    """
+
+    weights: list[tuple[Tensor, Tensor]]
+    outputs: list[tuple[nn.Module, Tensor, Tensor]]
+
+
+def backward_pass(network: nn.Module, probe: Probe) -> BackwardPass:
+    """Return the backward pass of a network; proxies asked for together share it."""
+    return probe.once(network, "backward", lambda: _backward(network, probe))
+
+
+def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
+    calls: list[tuple[nn.Module, Tensor]] = []
+
+    def keep(module: nn.Module, inputs: object, output: object) -> object:
+        calls.append((module, first_tensor(output)))
+        return probe.apart(output) if isinstance(output, Tensor) else output
+
+    handles = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, LAYERS)]
+    try:
+        loss = loss_of(network, probe)
+    finally:
+        for handle in handles:
+            handle.remove()
+    tensors = list(weights(network).values())
+    found = gradients(loss, [*tensors, *(output for _, output in calls)])
+    by_weight, by_output = found[: len(tensors)], found[len(tensors) :]
+    return BackwardPass(
+        [(w.detach(), g) for w, g in zip(tensors, by_weight, strict=True)],
+        [(module, output.detach(), g) for (module, output), g in zip(calls, by_output, strict=True)],
+    )
+
+
+def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
+    """Return the gradient of the summed outputs with respect to each input, (n, input size), float64 on the CPU.
+
+    Raises:
+        ScoringError: the inputs are no real numbers.
+    """
+    if not probe.inputs.is_floating_point():
+        raise ScoringError("The inputs are no real numbers, so that outputs have no gradient by them.")
+
+    def jacobian() -> Tensor:
+        inputs = probe.inputs.requires_grad_(True)
+        outputs = outputs_of(network, probe.apart(inputs))
+        check_finite("outputs", outputs)
+        (gradient,) = gradients(outputs.sum(), [inputs])
+        return gradient.flatten(1).cpu().double()
+
+    return probe.once(network, "jacobian", jacobian)
+
+
+def correlation(rows: Tensor) -> Tensor:
+    """Return the correlation matrix of the rows, (n, n).
+
+    Raises:
+        ScoringError: a row is constant, so that it has no correlation.
+    """
+    matrix = torch.corrcoef(rows).reshape(len(rows), len(rows))
+    if not bool(matrix.isfinite().all()):
+        raise ScoringError("The outputs do not depend on every input: a row of the Jacobian is constant.")
+    return matrix

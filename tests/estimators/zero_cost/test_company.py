@@ -1,0 +1,66 @@
+"""A score depends on the network alone: not on what else is scored, in which order, chunk or process."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+from archsieve.errors import PartialScoringError
+from archsieve.estimators.contract import Context
+from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.tasks.synthetic import Synthetic
+
+from .odd_networks import BLOCKS, INPUTS, OUTPUTS, OddSpace
+from .test_every_proxy import SHIPPED
+
+SPACE, TASK = OddSpace(), Synthetic(shape=(3, 8, 8), num_outputs=3, images=20, test_images=6)
+COUNT = 66
+
+
+def odd_codes():
+    """Return codes that hold every block, way of writing and kind of output, at random beside each other."""
+    rng = np.random.default_rng(0)
+    blocks = [rng.permutation(len(BLOCKS)) for _ in range(4)]
+    firsts, seconds = np.concatenate(blocks[:2]), np.concatenate(blocks[2:])
+    return [(i % len(INPUTS), int(firsts[i]), int(seconds[i]), int(rng.integers(len(OUTPUTS)))) for i in range(COUNT)]
+
+
+def outcomes(proxies, archs, ctx):
+    """Return by (code, proxy) the score's bytes, or the reason why there is none."""
+    members = [ZeroCost(name, batch_size=6) for name in proxies]
+    reasons = {}
+    try:
+        scores = members[0].score_group(members, archs, ctx)
+    except PartialScoringError as failed:
+        scores, reasons = failed.scores, failed.reasons
+    return {
+        (arch, name): reasons.get((i, k), scores[i, k].tobytes())
+        for i, arch in enumerate(archs)
+        for k, name in enumerate(proxies)
+    }
+
+
+def states():
+    return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+
+
+def test_scores_of_odd_networks_do_not_depend_on_company(tmp_path):
+    """Each of 66 networks by each proxy, alone and in chunks of random networks, proxies and orders."""
+    ctx, codes, before = Context(SPACE, TASK, tmp_path), odd_codes(), states()
+    alone = {key: value for a in codes for name in SHIPPED for key, value in outcomes([name], [a], ctx).items()}
+    different = []
+    for draw in range(2):
+        rng = np.random.default_rng(draw)
+        order = rng.permutation(COUNT)
+        for chunk in np.split(order, np.sort(rng.choice(np.arange(1, COUNT), 6, replace=False))):
+            proxies = list(rng.permutation(SHIPPED)[: rng.integers(2, len(SHIPPED) + 1)])
+            found = outcomes(proxies, [codes[i] for i in chunk], ctx)
+            different += [key for key, value in found.items() if value != alone[key]]
+    assert not different
+    assert states() == before  # the caller's generators
+    assert len(alone) == COUNT * len(SHIPPED)
+    refusals = [reason for reason in alone.values() if isinstance(reason, str)]
+    assert len(refusals) < 0.05 * len(alone)
+    assert all(reason.endswith(".") or "Error: " in reason for reason in refusals)
