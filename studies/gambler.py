@@ -29,7 +29,7 @@ from archsieve.errors import require
 from archsieve.estimators.lookup import Lookup
 from archsieve.executor import Processes
 from archsieve.randomness import generator
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.tables import shipped
 
 PAGE = Path(__file__).parents[1] / "docs" / "designer.md"

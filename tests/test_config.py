@@ -15,7 +15,7 @@ from archsieve.estimators.size import Cost
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Pool, forecast
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.sampling import draw_pool

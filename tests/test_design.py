@@ -17,7 +17,7 @@ from archsieve.estimators.size import Cost
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Plan, Pool
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.session import Session
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.contract import count_items

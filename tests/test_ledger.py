@@ -16,7 +16,7 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.ledger import Unit, unit_of
 from archsieve.plan import Plan, Pool, forecast, unit
 from archsieve.plan_text import plan_text
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.cifar import CIFAR10
 from archsieve.tasks.synthetic import Synthetic

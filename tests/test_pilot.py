@@ -10,7 +10,7 @@ import pytest
 
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
 from archsieve.pilot import Pilot, read_pilot
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from plugins.toy import Toy
 
 NAN, INF = math.nan, math.inf

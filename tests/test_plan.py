@@ -27,7 +27,7 @@ from archsieve.plan import Plan, Pool, forecast
 from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_run
 from archsieve.running import knowing_most, run_plan, tables_about, true_rank
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.searchers.differential_evolution import differential_evolution
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution

@@ -24,7 +24,7 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Plan, Pool
 from archsieve.plan_text import plan_text
 from archsieve.registry import ESTIMATORS
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.spaces.attentivenas.space import AttentiveNAS
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

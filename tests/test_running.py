@@ -13,7 +13,7 @@ from archsieve.ledger import in_macs, total
 from archsieve.plan import Plan, Pool
 from archsieve.report.reading import read_run
 from archsieve.running import run_plan
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.session import Session
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.store import Key, Store

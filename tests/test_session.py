@@ -463,7 +463,7 @@ def test_minus_infinity_is_a_score(session):
 
 
 def test_a_failure_ranks_last_and_is_not_tried_again(tmp_path):
-    from archsieve.search import Stage
+    from archsieve.searchers.contract import Stage
 
     with Session(tmp_path, SPACE, TASK) as session:
         stage = Stage(Failing("nan"), keep=1.0)

@@ -17,7 +17,7 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.plan import Plan, Pool
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.timing import hours_of

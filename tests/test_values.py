@@ -10,7 +10,7 @@ from archsieve.design import Prices, offers
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.chance import Chance
 from archsieve.plan import Pool
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution

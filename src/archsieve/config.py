@@ -16,7 +16,7 @@ from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNam
 from archsieve.fingerprints import frozen
 from archsieve.plan import Plan, Pool
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
 from archsieve.values import exact
 

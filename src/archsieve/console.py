@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from archsieve.judge import Judgement
     from archsieve.plan import StageForecast
     from archsieve.running import Result
-    from archsieve.search import Round
+    from archsieve.searchers.contract import Round
     from archsieve.study import Study
 
 _LARGE = 1e6  # whole numbers from here on are cut by six digits

@@ -26,7 +26,7 @@ from archsieve.errors import SettingError
 from archsieve.ledger import Ledger
 from archsieve.pilot import Chain, Pilot
 from archsieve.plan import Plan
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from archsieve.ledger import Entry, Unit
-    from archsieve.search import Stage
+    from archsieve.searchers.contract import Stage
     from archsieve.session import Session
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.spaces.sampling import Progress

@@ -12,7 +12,7 @@ import numpy as np
 from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint, identity
-from archsieve.search import Round
+from archsieve.searchers.contract import Round
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archsieve.equal_cost import RandomSearch
     from archsieve.ledger import Unit
     from archsieve.plan import Plan
-    from archsieve.search import Round, Stage
+    from archsieve.searchers.contract import Round, Stage
     from archsieve.session import Session
     from archsieve.spaces.contract import Architecture, Picture, SearchSpace
     from archsieve.tasks.contract import Task

@@ -21,7 +21,7 @@ from archsieve.estimators.contract import Composite, Context, Fittable, Resumabl
 from archsieve.executor import Serial, single_thread
 from archsieve.fingerprints import fingerprint
 from archsieve.run_folder import ERROR_FILE, RESULTS_FILE, claim, lock
-from archsieve.search import compared_by
+from archsieve.searchers.contract import compared_by
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool, draw_up_to
 from archsieve.store import Key, Row, Store

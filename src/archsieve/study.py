@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.search import SearchResult
+    from archsieve.searchers.contract import SearchResult
     from archsieve.session import Session
     from archsieve.spaces.contract import SearchSpace
 

@@ -13,7 +13,7 @@ from archsieve.registry import BENCHMARKS
 from archsieve.report.page import Page
 from archsieve.report.run_page import run_page
 from archsieve.running import run_plan
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.session import Session
 from plugins.commands import invoke
 

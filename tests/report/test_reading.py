@@ -13,7 +13,7 @@ from archsieve.plan import Plan
 from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_rows, read_run, to_csv
 from archsieve.running import run_plan
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.session import Session
 from archsieve.store import Key, Row, Store
 from plugins.toy import TASK, Counting, Failing, Sum, Toy, value

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archsieve.report.views import StageView, Step, fates, joined, rankings, regret_curve, shown_points, stage_views
-from archsieve.search import Round
+from archsieve.searchers.contract import Round
 
 NAN, INF = math.nan, math.inf
 

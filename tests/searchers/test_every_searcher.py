@@ -7,7 +7,7 @@ import pytest
 
 from archsieve.errors import SettingError
 from archsieve.registry import SEARCHERS
-from archsieve.search import SearchResult
+from archsieve.searchers.contract import SearchResult
 
 NAN = float("nan")
 BY_BUDGET = [name for name in SEARCHERS if name != "funnel"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.search import Stage
+from archsieve.searchers.contract import Stage
 from archsieve.searchers.funnel import run_funnel
 
 NAN = float("nan")

@@ -13,7 +13,7 @@ from archsieve.config import make
 from archsieve.errors import ArchsieveError, RunFolderError
 from archsieve.final_training.recipe_files import read_recipe, recipe_for
 from archsieve.run_folder import PLAN_FILE, RESULT_FILE, read_json, read_rounds
-from archsieve.search import order_best_first
+from archsieve.searchers.contract import order_best_first
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

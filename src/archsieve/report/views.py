@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.search import Round
+    from archsieve.searchers.contract import Round
 
 BEST = 10
 """So many of the truly best are followed through a run."""

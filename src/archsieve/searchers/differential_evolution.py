@@ -22,7 +22,7 @@ from archsieve.values import check_whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsieve.search import Evaluate, SearchResult
+    from archsieve.searchers.contract import Evaluate, SearchResult
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 _ATTEMPTS = 100  # trials outside a constrained space before a fresh point is drawn instead

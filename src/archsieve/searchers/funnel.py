@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.search import SearchResult, record
+from archsieve.searchers.contract import SearchResult, record
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimators.contract import Scores
-    from archsieve.search import Round, Stage
+    from archsieve.searchers.contract import Round, Stage
     from archsieve.spaces.contract import Architecture
 
 

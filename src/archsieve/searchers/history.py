@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.search import SearchResult, comparing, order_best_first, record
+from archsieve.searchers.contract import SearchResult, comparing, order_best_first, record
 from archsieve.values import as_floats, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.search import Evaluate
+    from archsieve.searchers.contract import Evaluate
     from archsieve.spaces.contract import Architecture
 
 

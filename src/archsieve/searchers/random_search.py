@@ -9,7 +9,7 @@ from archsieve.searchers.history import History, check_budget
 if TYPE_CHECKING:
     import numpy as np
 
-    from archsieve.search import Evaluate, SearchResult
+    from archsieve.searchers.contract import Evaluate, SearchResult
     from archsieve.spaces.contract import SearchSpace
 
 

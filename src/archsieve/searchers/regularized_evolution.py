@@ -18,7 +18,7 @@ from archsieve.values import check_whole
 if TYPE_CHECKING:
     import numpy as np
 
-    from archsieve.search import Evaluate, SearchResult
+    from archsieve.searchers.contract import Evaluate, SearchResult
     from archsieve.spaces.contract import SearchSpace
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsieve.errors import SettingError
-from archsieve.search import Stage, order_best_first, record
+from archsieve.searchers.contract import Stage, order_best_first, record
 from archsieve.values import exact
 
 NAN, INF = float("nan"), float("inf")
