@@ -20,9 +20,9 @@ import torch
 
 from archsieve import SPACES, TASKS, Session
 from archsieve.estimators.supernet.one_shot import OneShot, use_batch_statistics
-from archsieve.executor import Processes
 from archsieve.networks.building import laid_out
 from archsieve.networks.supernets import build_supernet
+from archsieve.runs.executors import Processes
 from archsieve.spaces.contract import draw_distinct, enumerate_space
 
 BATCH = 64

@@ -27,10 +27,10 @@ from archsieve import PROXIES, SPACES, TASKS, Session
 from archsieve.errors import ScoringError
 from archsieve.estimators.contract import Context
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Processes
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_macs
 from archsieve.networks.supernets import build_supernet
+from archsieve.runs.executors import Processes
 from archsieve.spaces.contract import draw_distinct, enumerate_space
 
 VOTE = ("l2_norm", "nwot", "zen")

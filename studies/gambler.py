@@ -27,10 +27,10 @@ from archsieve.benchmarks.contract import task_of
 from archsieve.design import choose, offers, prices_of
 from archsieve.errors import require
 from archsieve.estimators.lookup import Lookup
-from archsieve.executor import Processes
 from archsieve.randomness import generator
+from archsieve.runs.executors import Processes
+from archsieve.runs.score_tables import shipped
 from archsieve.searchers.contract import Stage
-from archsieve.tables import shipped
 
 PAGE = Path(__file__).parents[1] / "docs" / "designer.md"
 PROXIES = ("grad_norm", "jacov", "l2_norm", "nwot", "snip", "swap", "synflow_log", "zen")

@@ -21,8 +21,8 @@ import numpy as np
 from archsieve import TASKS
 from archsieve._atomic import replace_file
 from archsieve.benchmarks.digits import CURVES, EPOCHS, FILE, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
-from archsieve.executor import Processes
 from archsieve.networks.building import build_network
+from archsieve.runs.executors import Processes
 from archsieve.spaces.contract import enumerate_space
 from archsieve.tasks.evaluation import evaluate
 from archsieve.training import train

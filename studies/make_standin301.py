@@ -26,8 +26,8 @@ from sklearn.model_selection import KFold
 from archsieve import BENCHMARKS, TASKS
 from archsieve._atomic import replace_file
 from archsieve.benchmarks.nasbench301.stand_in import COLUMN, FILE, Trees, features
-from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, spearman
+from archsieve.runs.executors import Processes
 
 FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "benchmarks"
 MEMBERS, TREES, DEPTH = 10, 400, 2

@@ -27,16 +27,16 @@ from archsieve import SPACES, TASKS, Session
 from archsieve._atomic import replace_file
 from archsieve.config import find_plan, load_plan
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Processes
 from archsieve.fingerprints import identity
 from archsieve.randomness import generator
-from archsieve.run_folder import RESULTS_FILE
+from archsieve.runs.executors import Processes
+from archsieve.runs.folder import RESULTS_FILE
+from archsieve.runs.score_tables import CODES, Card
+from archsieve.runs.store import Store, encode
 from archsieve.spaces.contract import enumerate_space
-from archsieve.store import Store, encode
-from archsieve.tables import CODES, Card
 
 CHUNK = 32
-FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "tables"
+FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "runs" / "tables"
 
 
 def arguments() -> argparse.Namespace:

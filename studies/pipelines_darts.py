@@ -17,9 +17,9 @@ import numpy as np
 
 from archsieve import BENCHMARKS
 from archsieve.config import find_plan, load_plan
-from archsieve.ledger import Ledger
 from archsieve.report.reading import read_run
-from archsieve.run_folder import ROUNDS_FILE, RUN_FILE, read_mark, read_rounds
+from archsieve.runs.effort import Ledger
+from archsieve.runs.folder import ROUNDS_FILE, RUN_FILE, read_mark, read_rounds
 
 RUNS = ("a", "b", "c")
 OLD_SPACE = (

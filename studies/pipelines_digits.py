@@ -24,9 +24,9 @@ from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.contract import Composite
 from archsieve.estimators.lookup import Replay
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.executor import Processes
 from archsieve.metrics import chances_of_choice
 from archsieve.randomness import generator
+from archsieve.runs.executors import Processes
 
 PAGE = Path(__file__).parents[1] / "docs" / "pipelines_digits.md"
 DEMO = load_plan(find_plan("demo"))

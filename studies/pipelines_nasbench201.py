@@ -27,9 +27,9 @@ from archsieve.config import find_plan, load_plan
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.supernet.one_shot import OneShot
-from archsieve.executor import Processes
-from archsieve.ledger import Ledger
 from archsieve.randomness import generator
+from archsieve.runs.effort import Ledger
+from archsieve.runs.executors import Processes
 from archsieve.values import exact
 
 PAGE = Path(__file__).parents[1] / "docs" / "pipelines_nasbench201.md"

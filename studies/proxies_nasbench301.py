@@ -23,8 +23,8 @@ from archsieve import BENCHMARKS, ESTIMATORS, TASKS, Session
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
-from archsieve.run_folder import RESULTS_FILE
-from archsieve.store import Store
+from archsieve.runs.folder import RESULTS_FILE
+from archsieve.runs.store import Store
 
 PAGE = Path(__file__).parents[1] / "docs" / "proxies_nasbench301.md"
 BENCHMARK = "nasbench301-published-proxies"

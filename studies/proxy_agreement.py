@@ -18,10 +18,10 @@ import numpy as np
 from archsieve import BENCHMARKS, PROXIES, SPACES, TASKS, Session
 from archsieve.errors import PartialScoringError, ScoringError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
+from archsieve.runs.executors import Processes
 from archsieve.spaces.contract import draw_distinct
 
 PAGE = Path(__file__).parents[1] / "docs" / "proxy_agreement.md"

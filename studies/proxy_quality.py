@@ -17,7 +17,7 @@ import numpy as np
 from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
-from archsieve.tables import shipped
+from archsieve.runs.score_tables import shipped
 
 PAGE = Path(__file__).parents[1] / "docs" / "proxy_quality.md"
 AZ_PARTS = {"az_expressivity", "az_progressivity", "az_trainability"}

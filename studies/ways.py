@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsieve import BENCHMARKS
-from archsieve.ledger import Ledger, total
+from archsieve.runs.effort import Ledger, total
 from archsieve.searchers.funnel import run_funnel
 
 if TYPE_CHECKING:

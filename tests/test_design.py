@@ -17,8 +17,8 @@ from archsieve.estimators.size import Cost
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plan import Plan, Pool
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.synthetic import Synthetic

@@ -10,10 +10,10 @@ import pytest
 from archsieve.benchmarks.digits import DIGITS
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
 from archsieve.estimators.lookup import Lookup
-from archsieve.executor import Processes, Serial
 from archsieve.judge import judge, judge_file
 from archsieve.registry import BENCHMARKS, ESTIMATORS
-from archsieve.session import Session
+from archsieve.runs.executors import Processes, Serial
+from archsieve.runs.session import Session
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.limits import Limits
 from plugins.toy import TASK, Toy

@@ -15,7 +15,7 @@ from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.generators import drawing
 from archsieve.registry import PROXIES
-from archsieve.session import Session
+from archsieve.runs.session import Session
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.synthetic import Synthetic

@@ -22,16 +22,16 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import PARAMS
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.ledger import Ledger
 from archsieve.plan import Plan, Pool, forecast
 from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_run
 from archsieve.running import knowing_most, run_plan, tables_about, true_rank
+from archsieve.runs.effort import Ledger
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.differential_evolution import differential_evolution
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
-from archsieve.session import Session
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic

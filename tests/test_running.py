@@ -9,14 +9,14 @@ import pytest
 
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.ledger import in_macs, total
 from archsieve.plan import Plan, Pool
 from archsieve.report.reading import read_run
 from archsieve.running import run_plan
+from archsieve.runs.effort import in_macs, total
+from archsieve.runs.session import Session
+from archsieve.runs.store import Key, Store
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
-from archsieve.store import Key, Store
 from archsieve.tasks.synthetic import Synthetic
 from plugins.line import Given, Line
 from plugins.toy import TASK, Counting, Learner, Slow, Toy
@@ -127,7 +127,7 @@ def test_what_is_looked_up_takes_no_time(tmp_path):
 
 
 def test_the_store_adds_up_what_was_asked_for(tmp_path):
-    from archsieve.store import Row
+    from archsieve.runs.store import Row
 
     key = Key("space", "task", "estimator", 0)
     others = [Key(**{**vars(key), field: 1 if field == "seed" else "other"}) for field in vars(key)]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.executor import Processes
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.report.study_figures import study_figures
-from archsieve.session import Session
+from archsieve.runs.executors import Processes
+from archsieve.runs.session import Session
 from archsieve.spaces.contract import enumerate_space
 from archsieve.study import MEASURES, SEARCHERS, mkr_study
 from plugins.commands import invoke

@@ -10,11 +10,11 @@ from archsieve.design import Prices, offers
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.chance import Chance
 from archsieve.plan import Pool
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
-from archsieve.session import Session
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool
 from archsieve.values import as_floats, check_whole, is_whole

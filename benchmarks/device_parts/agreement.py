@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve import PROXIES, SPACES, Context
-from archsieve.arithmetic import Arithmetic
 from archsieve.errors import PartialScoringError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Processes, Serial
 from archsieve.metrics import spearman
+from archsieve.runs.arithmetic import Arithmetic
+from archsieve.runs.executors import Processes, Serial
 from archsieve.spaces.contract import draw_distinct
 from device_parts.run import os_cores
 from device_parts.tasks import noise

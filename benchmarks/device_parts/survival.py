@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from archsieve import SPACES
-from archsieve.arithmetic import Arithmetic
 from archsieve.networks.building import build_network
+from archsieve.runs.arithmetic import Arithmetic
 from archsieve.training import train
 from archsieve.training.checkpoint import load_checkpoint
 from archsieve.training.recipe import Recipe

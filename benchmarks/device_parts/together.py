@@ -10,7 +10,7 @@ import numpy as np
 
 from archsieve import SPACES, Session
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.executor import Processes, Serial
+from archsieve.runs.executors import Processes, Serial
 from archsieve.spaces.contract import draw_distinct
 from device_parts.tasks import pictures
 

@@ -15,11 +15,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from archsieve import PROXIES, SPACES, Context
-from archsieve.arithmetic import Arithmetic
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.building import build_network, laid_out
 from archsieve.networks.supernets import build_supernet
+from archsieve.runs.arithmetic import Arithmetic
 from archsieve.spaces.contract import draw_distinct
 from device_parts.run import seconds_of, synchronize
 from device_parts.tasks import pictures

@@ -15,15 +15,15 @@ from archsieve.spaces.limits import Limits, Within
 
 if TYPE_CHECKING:
     from archsieve.estimators.zero_cost.proxy import Probe, proxy
+    from archsieve.runs.session import Session
     from archsieve.searchers.differential_evolution import differential_evolution
     from archsieve.searchers.funnel import run_funnel
     from archsieve.searchers.random_search import random_search
     from archsieve.searchers.regularized_evolution import regularized_evolution
-    from archsieve.session import Session
 
 _LAZY = {
     "Probe": "archsieve.estimators.zero_cost.proxy",
-    "Session": "archsieve.session",
+    "Session": "archsieve.runs.session",
     "differential_evolution": "archsieve.searchers.differential_evolution",
     "proxy": "archsieve.estimators.zero_cost.proxy",
     "random_search": "archsieve.searchers.random_search",

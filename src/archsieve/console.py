@@ -17,7 +17,7 @@ import typer
 
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.report.words import mean_and_deviation
-from archsieve.run_folder import ERROR_FILE
+from archsieve.runs.folder import ERROR_FILE
 from archsieve.study import comparable, verdict, without_verdict
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.ledger import Ledger
 from archsieve.pilot import Chain, Pilot
 from archsieve.plan import Plan
+from archsieve.runs.effort import Ledger
 from archsieve.searchers.contract import Stage
 from archsieve.values import as_floats
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.plan import Pool
-    from archsieve.session import Session
+    from archsieve.runs.session import Session
     from archsieve.spaces.contract import SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -70,7 +70,7 @@ class Prices:
 
 
 def prices_of(estimators: Sequence[Any], final: Any, space: SearchSpace, task: Task, pool: int) -> Prices:
-    """Return the prices of estimators and of the final training in network-epochs, as `archsieve.ledger` reckons them.
+    """Return the prices of estimators and of the final training, as `archsieve.runs.effort` reckons network-epochs.
 
     Raises:
         SettingError: there is none, or one does not say what it costs.

@@ -13,9 +13,9 @@ import numpy as np
 from archsieve import metrics
 from archsieve.benchmarks.contract import codes_of, find_benchmark, noisy_truths
 from archsieve.errors import SettingError
-from archsieve.executor import Serial
 from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
+from archsieve.runs.executors import Serial
 from archsieve.score_files import read_scores
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.executor import Executor
-    from archsieve.session import Session
+    from archsieve.runs.executors import Executor
+    from archsieve.runs.session import Session
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.spaces.limits import Limits
 

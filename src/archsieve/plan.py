@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
 from archsieve.estimators.contract import Priced, leaves_of, refuse_relative
-from archsieve.ledger import Ledger, total, unit_of
 from archsieve.randomness import generator
+from archsieve.runs.effort import Ledger, total, unit_of
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.sampling import pool_size
 from archsieve.values import check_whole
@@ -16,9 +16,9 @@ from archsieve.values import check_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from archsieve.ledger import Entry, Unit
+    from archsieve.runs.effort import Entry, Unit
+    from archsieve.runs.session import Session
     from archsieve.searchers.contract import Stage
-    from archsieve.session import Session
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.spaces.sampling import Progress
     from archsieve.tasks.contract import Task
@@ -144,7 +144,7 @@ def _trains(estimator: Any, plan: Plan) -> bool:
 
 @dataclass(frozen=True)
 class StageForecast:
-    """What a stage will get and keep, and cost in network-epochs (see `archsieve.ledger`) and hours; None: unknown.
+    """What a stage gets, keeps and costs in network-epochs (see `archsieve.runs.effort`) and hours; None: unknown.
 
     `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds. An evolution, a
     stage of its own, keeps the distinct networks it met. `hours` are of this machine, where they were measured.

@@ -12,10 +12,10 @@ import numpy as np
 from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
 from archsieve.equal_cost import random_search_at
 from archsieve.errors import ArchsieveError, SettingError
-from archsieve.ledger import Ledger, in_macs, total
 from archsieve.plan import unit
-from archsieve.provenance import Provenance, provenance
-from archsieve.run_folder import RESULT_FILE, write_json, write_rounds
+from archsieve.runs.effort import Ledger, in_macs, total
+from archsieve.runs.folder import RESULT_FILE, write_json, write_rounds
+from archsieve.runs.provenance import Provenance, provenance
 from archsieve.searchers.funnel import run_funnel
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from archsieve.benchmarks.contract import Benchmark, Records
     from archsieve.equal_cost import RandomSearch
-    from archsieve.ledger import Unit
     from archsieve.plan import Plan
+    from archsieve.runs.effort import Unit
+    from archsieve.runs.session import Session
     from archsieve.searchers.contract import Round, Stage
-    from archsieve.session import Session
     from archsieve.spaces.contract import Architecture, Picture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -42,7 +42,7 @@ class Cost:
     `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
     often the run was gone on with, 0 for what was looked up; a process that was killed takes along what it had not
     stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.plan.unit`) and
-    `macs`, multiply-adds (see `archsieve.ledger.in_macs`), as if nothing had been stored; None: unknown.
+    `macs`, multiply-adds (see `archsieve.runs.effort.in_macs`), as if nothing had been stored; None: unknown.
     """
 
     seconds: float

@@ -16,8 +16,8 @@ import numpy as np
 from archsieve.benchmarks.contract import find_benchmark, table_of
 from archsieve.errors import SettingError
 from archsieve.metrics import kendall_tau, minimum_keeping_ratio
-from archsieve.provenance import Provenance, provenance
 from archsieve.randomness import generator
+from archsieve.runs.provenance import Provenance, provenance
 from archsieve.searchers.differential_evolution import differential_evolution
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.runs.session import Session
     from archsieve.searchers.contract import SearchResult
-    from archsieve.session import Session
     from archsieve.spaces.contract import SearchSpace
 
 PROXIES = (

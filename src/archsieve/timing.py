@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.executor import single_thread
 from archsieve.fingerprints import fingerprint
 from archsieve.plan import Pool, steps
 from archsieve.randomness import generator
+from archsieve.runs.chunks import chunk_size
+from archsieve.runs.executors import single_thread
 from archsieve.spaces.sampling import draw_pool
 from archsieve.tasks.contract import count_items
-from archsieve.work import chunk_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from archsieve.ledger import Entry
     from archsieve.plan import Plan
+    from archsieve.runs.effort import Entry
     from archsieve.spaces.contract import Architecture
 
 SECONDS = 20.0

@@ -12,9 +12,9 @@ from archsieve.benchmarks.digits import CURVES, DIGITS, EPOCHS, FILE, TEST_IMAGE
 from archsieve.config import find_plan, load_plan
 from archsieve.errors import DataError, MissingDataError
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.ledger import Ledger
 from archsieve.plan import Plan, forecast
 from archsieve.running import knowing_most, run_plan, tables_about, true_rank
+from archsieve.runs.effort import Ledger
 from archsieve.spaces.contract import enumerate_space
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.digits import Digits

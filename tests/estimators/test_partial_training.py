@@ -26,8 +26,8 @@ from archsieve.fingerprints import fingerprint, identity
 from archsieve.networks.building import build_network
 from archsieve.plan import Plan
 from archsieve.running import run_plan
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

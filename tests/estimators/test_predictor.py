@@ -20,7 +20,7 @@ from archsieve.estimators.contract import Context, Estimator, Fittable
 from archsieve.estimators.predictor import FAILED, PASSED, Predictor
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.randomness import generator
-from archsieve.session import Session
+from archsieve.runs.session import Session
 from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.sampling import draw_pool
 from archsieve.tasks.synthetic import Synthetic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archsieve.arithmetic import Arithmetic
+from archsieve.runs.arithmetic import Arithmetic
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 

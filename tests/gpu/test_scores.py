@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.arithmetic import Arithmetic
 from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.contract import Context
 from archsieve.estimators.size import MACS
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Processes
 from archsieve.networks.building import check_device
 from archsieve.registry import PROXIES
-from archsieve.session import Session
+from archsieve.runs.arithmetic import Arithmetic
+from archsieve.runs.executors import Processes
+from archsieve.runs.session import Session
 from archsieve.spaces.contract import draw_distinct
 
 from .small import ARCH, CELLS, MACRO, SPACES, TASK

@@ -9,8 +9,8 @@ import pytest
 from archsieve.plan import Plan
 from archsieve.report.as_files import write_run
 from archsieve.running import run_plan
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from plugins.commands import invoke
 from plugins.line import Given, Line
 from plugins.toy import TASK

@@ -13,8 +13,8 @@ from archsieve.registry import BENCHMARKS
 from archsieve.report.page import Page
 from archsieve.report.run_page import run_page
 from archsieve.running import run_plan
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from plugins.commands import invoke
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -13,9 +13,9 @@ from archsieve.plan import Plan
 from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_rows, read_run, to_csv
 from archsieve.running import run_plan
+from archsieve.runs.session import Session
+from archsieve.runs.store import Key, Row, Store
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
-from archsieve.store import Key, Row, Store
 from plugins.toy import TASK, Counting, Failing, Sum, Toy, value
 
 SPACE = Toy(2)  # 00 01 02 11 12 22
@@ -108,7 +108,7 @@ def test_csv_quotes_what_needs_it():
 
 def test_codes_are_ordered_as_numbers(tmp_path):
     rows = [Row(Key("s", "t", "e", 0), (i,), "n", float(i), 0.0, 0) for i in (10, 9, 2)]
-    from archsieve.store import Store
+    from archsieve.runs.store import Store
 
     store = Store(tmp_path / "results.sqlite")
     store.put(rows)

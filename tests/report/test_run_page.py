@@ -14,8 +14,8 @@ from archsieve.report.as_files import write_run
 from archsieve.report.run_page import run_page
 from archsieve.report.words import number
 from archsieve.running import run_plan
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from archsieve.spaces.contract import Picture
 from archsieve.spaces.nasbench201.space import NASBench201
 from plugins.commands import invoke

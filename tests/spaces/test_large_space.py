@@ -16,8 +16,8 @@ from archsieve.plan import Plan, Pool, forecast
 from archsieve.registry import SEARCHERS
 from archsieve.report.run_page import run_page
 from archsieve.running import run_plan
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from archsieve.spaces import contract as space
 from archsieve.spaces import sampling as pool
 from archsieve.spaces.contract import check

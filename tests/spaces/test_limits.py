@@ -32,8 +32,8 @@ from archsieve.networks.supernets import build_supernet
 from archsieve.plan import Plan, Pool
 from archsieve.registry import SEARCHERS, SPACES
 from archsieve.running import run_plan, tables_about, true_rank
+from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.session import Session
 from archsieve.spaces import limits as module
 from archsieve.spaces import sampling as pool_module
 from archsieve.spaces.attentivenas.space import AttentiveNAS

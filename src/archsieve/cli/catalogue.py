@@ -11,7 +11,7 @@ from archsieve.cli.options import Json, Plugins, load
 from archsieve.config import plan_names
 from archsieve.final_training.recipe_files import recipe_names
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
-from archsieve.tables import shipped
+from archsieve.runs.score_tables import shipped
 
 CATALOGUES = {
     "spaces": SPACES,

@@ -35,7 +35,7 @@ from archsieve.pilot import CODES, read_pilot
 from archsieve.plan import forecast, unit
 from archsieve.plan_text import plan_text
 from archsieve.running import knowing_most, tables_about
-from archsieve.session import Session
+from archsieve.runs.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

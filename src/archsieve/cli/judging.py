@@ -41,12 +41,12 @@ from archsieve.errors import EstimatorError, require
 from archsieve.judge import judge, judge_file
 from archsieve.registry import BENCHMARKS
 from archsieve.report.study_figures import study_figures
-from archsieve.run_folder import write_json
-from archsieve.session import Session
+from archsieve.runs.folder import write_json
+from archsieve.runs.score_tables import whole_table
+from archsieve.runs.session import Session
 from archsieve.spaces.limits import Limits
 from archsieve.study import PROXIES as STUDIED
 from archsieve.study import STUDY_FILE, mkr_study
-from archsieve.tables import whole_table
 
 
 def measure(

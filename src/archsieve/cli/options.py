@@ -11,18 +11,18 @@ import numpy as np
 import typer
 
 from archsieve import console
-from archsieve.arithmetic import CPU, kind_of
 from archsieve.benchmarks.contract import task_of
 from archsieve.changes import apply_changes
 from archsieve.config import load_plugin, make
 from archsieve.errors import require
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Cost
-from archsieve.executor import Processes, Ray, Serial
 from archsieve.progress import progress
 from archsieve.registry import BENCHMARKS
+from archsieve.runs.arithmetic import CPU, kind_of
+from archsieve.runs.executors import Processes, Ray, Serial
+from archsieve.runs.score_tables import Recorded, shipped, whole_table
 from archsieve.spaces.form import form_of
-from archsieve.tables import Recorded, shipped, whole_table
 from archsieve.tasks.form_only import FormOnly
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from archsieve.config import load_model, make, noise_task
 from archsieve.errors import EstimatorError
 from archsieve.estimators.size import Cost
 from archsieve.registry import PROXIES
-from archsieve.session import Session
+from archsieve.runs.session import Session
 from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
 
 if TYPE_CHECKING:

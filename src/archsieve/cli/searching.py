@@ -36,9 +36,9 @@ from archsieve.report.as_files import write_run, write_study
 from archsieve.report.reading import read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
-from archsieve.run_folder import PLAN_FILE
 from archsieve.running import run_plan
-from archsieve.session import Session
+from archsieve.runs.folder import PLAN_FILE
+from archsieve.runs.session import Session
 from archsieve.study import STUDY_FILE
 from archsieve.timing import hours_of
 

@@ -12,7 +12,7 @@ from archsieve.changes import read_plan
 from archsieve.config import make
 from archsieve.errors import ArchsieveError, RunFolderError
 from archsieve.final_training.recipe_files import read_recipe, recipe_for
-from archsieve.run_folder import PLAN_FILE, RESULT_FILE, read_json, read_rounds
+from archsieve.runs.folder import PLAN_FILE, RESULT_FILE, read_json, read_rounds
 from archsieve.searchers.contract import order_best_first
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from archsieve.fingerprints import identity
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
 from archsieve.networks.weights import load_backbone, load_weights, save_weights
-from archsieve.provenance import Provenance, provenance
-from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json
+from archsieve.runs.folder import RESULT_FILE, difference, lock, read_json, write_json
+from archsieve.runs.provenance import Provenance, provenance
 from archsieve.sources import sha256_of
 from archsieve.training import train
 from archsieve.training.distributed import World

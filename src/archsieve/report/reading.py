@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.equal_cost import RandomSearch
 from archsieve.errors import RunFolderError
-from archsieve.provenance import Provenance
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
-from archsieve.run_folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
 from archsieve.running import Cost, Result, StageReport, Truth
+from archsieve.runs.folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
+from archsieve.runs.provenance import Provenance
+from archsieve.runs.store import Row, Store, encode
 from archsieve.spaces.contract import Picture
-from archsieve.store import Row, Store, encode
 from archsieve.study import STUDY_FILE, Claim, Finding, Study
 
 if TYPE_CHECKING:

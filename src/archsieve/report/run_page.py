@@ -11,7 +11,7 @@ from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import verdict
 from archsieve.report.views import joined
 from archsieve.report.words import number, ordinal, share
-from archsieve.run_folder import PLAN_FILE
+from archsieve.runs.folder import PLAN_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

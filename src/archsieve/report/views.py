@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.ledger import total
 from archsieve.metrics import keeping_curve, kendall_tau, minimum_keeping_ratio, regret_at_k, shares_to_keep, spearman
+from archsieve.runs.effort import total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

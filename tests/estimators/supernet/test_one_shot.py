@@ -17,7 +17,7 @@ from archsieve.estimators.supernet.paths import fair
 from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
-from archsieve.session import Session
+from archsieve.runs.session import Session
 from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

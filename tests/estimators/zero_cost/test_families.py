@@ -19,7 +19,7 @@ from archsieve.registry import PROXIES
 from .families import FAMILIES, Inverted, MobileNet, ViT, build, probe_of
 from .test_every_proxy import SHIPPED
 
-PAGE = Path(__file__).parents[2] / "docs" / "proxies.md"
+PAGE = Path(__file__).parents[3] / "docs" / "proxies.md"
 ALL_FOUR = [name for name in FAMILIES if name.startswith(("MobileNet", "ViT", "1-D", "MLP"))]
 WORK_EVERYWHERE = ["l2_norm", "snip", "grad_norm", "synflow", "nwot", "jacov"]
 

@@ -13,7 +13,7 @@ from scipy.stats import pearsonr, spearmanr
 from archsieve.estimators.contract import Context
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.registry import BENCHMARKS, TASKS
-from archsieve.tables import shipped
+from archsieve.runs.score_tables import shipped
 
 pytestmark = pytest.mark.data
 

@@ -15,9 +15,9 @@ from archsieve.estimators.zero_cost.proxy import Proxy
 from archsieve.estimators.zero_cost.readings import gradients
 from archsieve.fingerprints import fingerprint
 from archsieve.registry import PROXIES, SPACES
+from archsieve.runs.chunks import chunk_size
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.work import chunk_size
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40)  # 36 to train on

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archsieve.arithmetic import Arithmetic, kind_of, place_of
 from archsieve.estimators.chance import Chance
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup, Replay
@@ -14,6 +13,7 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import MACS
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.runs.arithmetic import Arithmetic, kind_of, place_of
 
 FAST = Arithmetic(tf32=True, deterministic=False, benchmark=True)
 NEW_NAMES = hasattr(torch.backends.cudnn, "conv")

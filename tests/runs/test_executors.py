@@ -13,7 +13,7 @@ import pytest
 
 from archsieve import errors
 from archsieve.errors import SettingError, WorkerError
-from archsieve.executor import Processes, Ray, Serial, single_thread
+from archsieve.runs.executors import Processes, Ray, Serial, single_thread
 from plugins import toy
 from plugins.commands import is_alive, wait_for
 
@@ -169,10 +169,10 @@ def test_processes_are_gone_when_the_caller_has_had_enough():
 
 def test_children_vanish_with_a_driver_that_is_killed(tmp_path):
     program = (
-        "import sys; from plugins import toy; from archsieve.executor import Processes\n"
+        "import sys; from plugins import toy; from archsieve.runs.executors import Processes\n"
         "list(Processes(2).map(toy.write_pid_and_sleep, [sys.argv[1]] * 4))"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     driver = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], env=environment)
     try:
         wait_for(lambda: len(list(tmp_path.iterdir())) == 2)

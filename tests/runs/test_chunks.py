@@ -22,7 +22,7 @@ from archsieve.errors import (
     describe_error,
 )
 from archsieve.estimators.contract import Context
-from archsieve.work import Chunk, score_chunk
+from archsieve.runs.chunks import Chunk, score_chunk
 from plugins.toy import TASK, Counting, Failing, Mate, Toy, value
 
 GOOD, BAD = (0, 1, 2, 2), (2, 2, 2, 2)

@@ -8,7 +8,7 @@ import pytest
 
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint
-from archsieve.run_folder import claim, difference, lock, read_json, read_mark, write_json
+from archsieve.runs.folder import claim, difference, lock, read_json, read_mark, write_json
 from archsieve.spaces.darts.space import DARTS
 from plugins.toy import TASK, Toy
 

@@ -179,7 +179,7 @@ class Recorded:
 @cache
 def shipped() -> tuple[ScoreTable, ...]:
     """Return the tables of the package, whole spaces first."""
-    folder = Path(str(files(__name__)))
+    folder = Path(str(files("archsieve.runs"))) / "tables"
     tables = [ScoreTable(path.with_suffix(".npz"), read_card(path)) for path in sorted(folder.glob("*.json"))]
     return tuple(sorted(tables, key=lambda table: table.card.population != "all"))
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from archsieve.cli import app
 
-OLD = Path(__file__).parent / "folders" / "before_the_moves"
+OLD = Path(__file__).with_name("before_the_moves")
 LAST_STAGES = "name LIKE 'partial_training%'"
 
 

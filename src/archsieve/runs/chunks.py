@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.arithmetic import EXACT, Arithmetic
 from archsieve.errors import (
     ArchsieveError,
     EstimatorError,
@@ -25,6 +24,7 @@ from archsieve.errors import (
     ends_the_run,
 )
 from archsieve.estimators.contract import Grouped
+from archsieve.runs.arithmetic import EXACT, Arithmetic
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimators.contract import Context
+    from archsieve.runs.store import Key
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.store import Key
     from archsieve.tasks.contract import Task
 
 _CHUNK = 32

@@ -12,15 +12,15 @@ import pytest
 from archsieve.benchmarks.contract import task_of
 from archsieve.errors import DataError, MissingDataError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Serial
 from archsieve.fingerprints import identity
 from archsieve.registry import BENCHMARKS, PROXIES, TASKS
 from archsieve.report.reading import read_run
-from archsieve.session import Session
+from archsieve.runs.executors import Serial
+from archsieve.runs.score_tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_table
+from archsieve.runs.session import Session
+from archsieve.runs.store import encode
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
-from archsieve.store import encode
-from archsieve.tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_table
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archsieve.errors import RunFolderError
-from archsieve.store import Key, Row, Store, decode, encode
+from archsieve.runs.store import Key, Row, Store, decode, encode
 
 KEY = Key("space", "task", "estimator", 0)
 
@@ -100,7 +100,7 @@ def test_it_can_be_read_while_a_driver_writes(tmp_path):
     writer._db.execute("BEGIN IMMEDIATE")  # a batch that is being written
     writer._db.execute("INSERT INTO results VALUES ('space', 'task', 'estimator', 0, '1', 'name', 2.0, 0, 0, NULL)")
     program = (
-        "import sys; from pathlib import Path; from archsieve.store import Store\n"
+        "import sys; from pathlib import Path; from archsieve.runs.store import Store\n"
         "print([(r.arch, r.score) for r in Store(Path(sys.argv[1])).rows()])"
     )
     seen = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, timeout=60, check=True)
@@ -165,7 +165,7 @@ def test_what_an_old_file_left_behind_does_not_come_back(tmp_path):
         "from test_store import Path, Store, row\n"
         "Store(Path(sys.argv[2])).put([row((1,), 1.0)]); os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", program, Path(__file__).parent, path], timeout=60, check=False)
+    subprocess.run([sys.executable, "-c", program, Path(__file__).parents[1], path], timeout=60, check=False)
     assert (tmp_path / "results.sqlite-wal").stat().st_size > 0
     path.rename(tmp_path / "moved-away")
     store = Store(path)

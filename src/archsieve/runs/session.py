@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
-from archsieve.composites import Combining
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
 from archsieve.estimators.contract import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
-from archsieve.executor import Serial, single_thread
 from archsieve.fingerprints import fingerprint
-from archsieve.run_folder import ERROR_FILE, RESULTS_FILE, claim, lock
+from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
+from archsieve.runs.chunks import ChunkScores, chunks_of, passes, score_chunk, shortened
+from archsieve.runs.composites import Combining
+from archsieve.runs.executors import Serial, single_thread
+from archsieve.runs.folder import ERROR_FILE, RESULTS_FILE, claim, lock
+from archsieve.runs.score_tables import shipped
+from archsieve.runs.store import Key, Row, Store
 from archsieve.searchers.contract import compared_by
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool, draw_up_to
-from archsieve.store import Key, Row, Store
-from archsieve.tables import shipped
 from archsieve.values import check_whole
-from archsieve.work import ChunkScores, chunks_of, passes, score_chunk, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimators.contract import Scores
-    from archsieve.executor import Executor
+    from archsieve.runs.executors import Executor
+    from archsieve.runs.score_tables import ScoreTable
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.tables import ScoreTable
     from archsieve.tasks.contract import Task
 
 

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.arithmetic import Arithmetic
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import MACS
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Processes
 from archsieve.fingerprints import fingerprint, identity
-from archsieve.session import Session
+from archsieve.runs.arithmetic import Arithmetic
+from archsieve.runs.executors import Processes
+from archsieve.runs.score_tables import CODES, Card, ScoreTable
+from archsieve.runs.session import Session
+from archsieve.runs.store import Key
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
-from archsieve.store import Key
-from archsieve.tables import CODES, Card, ScoreTable
 from archsieve.tasks.synthetic import Synthetic
 from no_float64 import accelerator_without_float64
 from plugins.commands import invoke
@@ -115,7 +115,7 @@ def test_a_predictor_is_as_its_teacher(tmp_path, device):
 
 
 def test_shipped_tables_answer_for_a_cpu(tmp_path, device, table, monkeypatch):
-    monkeypatch.setattr("archsieve.session.shipped", lambda: (table,))
+    monkeypatch.setattr("archsieve.runs.session.shipped", lambda: (table,))
     with Session(tmp_path / "here", SPACE, TASK) as session:
         assert session.scores([SNIP], ARCHS)[:, 0].tolist() == list(range(1000, 1009))
     with Session(tmp_path / "there", SPACE, TASK, device=device) as session:

@@ -17,11 +17,11 @@ import pytest
 
 from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, ScoringError, SettingError, WorkerError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.executor import Processes, Ray, Serial
-from archsieve.session import Session
+from archsieve.runs.executors import Processes, Ray, Serial
+from archsieve.runs.session import Session
+from archsieve.runs.store import Key
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
-from archsieve.store import Key
 from archsieve.tasks.synthetic import Synthetic
 from plugins import toy
 from plugins.toy import TASK, Counting, Failing, Learner, Mate, Raw, Sum, Toy, calls, log, value
@@ -128,7 +128,7 @@ def reference(tmp_path_factory):
 )
 def test_scores_depend_on_neither_order_nor_chunk_nor_executor(tmp_path, monkeypatch, reference, chunk, make):
     pool, expected = reference
-    monkeypatch.setattr("archsieve.work._CHUNK", chunk)
+    monkeypatch.setattr("archsieve.runs.chunks._CHUNK", chunk)
     order = np.random.default_rng(chunk).permutation(len(pool))
     with make() as executor, Session(tmp_path, Toy(5), TASK, executor=executor) as session:
         for part in np.array_split(order, 3):
@@ -567,11 +567,12 @@ def test_a_second_driver_is_refused(tmp_path):
 
 def test_the_folder_is_free_after_a_driver_was_killed(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from plugins.toy import *; from archsieve.session import Session\n"
+        "import sys, time; from pathlib import Path; from plugins.toy import *\n"
+        "from archsieve.runs.session import Session\n"
         "session = Session(Path(sys.argv[1]), Toy(), TASK); session.scores([Counting()], [(0, 0, 0, 1)])\n"
         "print('open', flush=True); time.sleep(600)"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
     ) as driver:

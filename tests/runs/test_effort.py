@@ -13,9 +13,9 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.ledger import Unit, unit_of
 from archsieve.plan import Plan, Pool, forecast, unit
 from archsieve.plan_text import plan_text
+from archsieve.runs.effort import Unit, unit_of
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.cifar import CIFAR10

@@ -1,0 +1,1 @@
+"""A run: one folder, what is known in it, and how the rest is scored."""
