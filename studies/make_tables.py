@@ -25,9 +25,9 @@ import numpy as np
 import archsieve
 from archsieve import SPACES, TASKS, Session
 from archsieve._atomic import replace_file
-from archsieve.config import find_plan, load_plan
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import identity
+from archsieve.plans.read import find_plan, load_plan
 from archsieve.randomness import generator
 from archsieve.runs.executors import Processes
 from archsieve.runs.folder import RESULTS_FILE

@@ -14,8 +14,8 @@ import tempfile
 import numpy as np
 
 from archsieve import BENCHMARKS, SPACES, TASKS, Session
-from archsieve.config import make
 from archsieve.metrics import kendall_tau
+from archsieve.plans.read import make
 
 TRUTH = "val_acc_200"
 SEEDS = range(1, 11)

@@ -19,12 +19,12 @@ from ways import Outcome, funnel
 
 from archsieve import Session, Stage
 from archsieve.benchmarks.digits import DIGITS, EPOCHS, TEST_IMAGES, VALIDATION_IMAGES
-from archsieve.config import find_plan, load_plan, make
 from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.contract import Composite
 from archsieve.estimators.lookup import Replay
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.metrics import chances_of_choice
+from archsieve.plans.read import find_plan, load_plan, make
 from archsieve.randomness import generator
 from archsieve.runs.executors import Processes
 

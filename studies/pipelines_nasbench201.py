@@ -23,10 +23,10 @@ from ways import Truth, funnel
 
 from archsieve import ESTIMATORS, SPACES, TASKS, Session, Stage, random_search, regularized_evolution
 from archsieve._atomic import replace_file
-from archsieve.config import find_plan, load_plan
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.plans.read import find_plan, load_plan
 from archsieve.randomness import generator
 from archsieve.runs.effort import Ledger
 from archsieve.runs.executors import Processes

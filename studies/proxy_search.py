@@ -20,8 +20,8 @@ from marks import DOCS, lines_of, write_between
 
 from archsieve import Session
 from archsieve._atomic import replace_file
-from archsieve.config import find_plan, load_plan
 from archsieve.metrics import kendall_tau
+from archsieve.plans.read import find_plan, load_plan
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.sampling import draw_pool

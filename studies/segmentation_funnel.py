@@ -19,9 +19,9 @@ import torch
 from marks import DOCS, lines_of, write_between
 
 from archsieve import SPACES, Session, random_search
-from archsieve.config import find_plan, load_plan
+from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.run import run_plan
 from archsieve.randomness import generator
-from archsieve.running import run_plan
 
 PLAN = "a-topformer-tiny-cpu"
 SEEDS = (0, 1, 2)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from archsieve.cli import app
-from archsieve.config import load_plan
 from archsieve.errors import DataError
+from archsieve.plans.read import load_plan
 from archsieve.registry import BENCHMARKS, PROXIES, SPACES
 from archsieve.spaces.sampling import draw_pool
 from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wait_for

@@ -16,7 +16,7 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.size import Cost
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Plan, Pool
+from archsieve.plans.contract import Plan, Pool
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from archsieve.config import find_plan, load_plan, plan_names
 from archsieve.fingerprints import fingerprint
+from archsieve.plans.read import find_plan, load_plan, plan_names
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.spaces.limits import Limits, Within
 

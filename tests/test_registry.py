@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from archsieve.config import make
 from archsieve.errors import UnknownNameError
 from archsieve.fingerprints import fingerprint
+from archsieve.plans.read import make
 from archsieve.registry import SPACES, Registry, near_miss
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 

@@ -9,7 +9,7 @@ from archsieve.benchmarks.contract import Table
 from archsieve.design import Prices, offers
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.chance import Chance
-from archsieve.plan import Pool
+from archsieve.plans.contract import Pool
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.funnel import run_funnel

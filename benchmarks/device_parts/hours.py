@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsieve.config import find_plan, load_plan
-from archsieve.plan import forecast
+from archsieve.plans.contract import forecast
+from archsieve.plans.read import find_plan, load_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

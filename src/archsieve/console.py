@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from archsieve.judge import Judgement
-    from archsieve.plan import StageForecast
-    from archsieve.running import Result
+    from archsieve.plans.contract import StageForecast
+    from archsieve.plans.run import Result
     from archsieve.searchers.contract import Round
     from archsieve.study import Study
 

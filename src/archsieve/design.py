@@ -24,7 +24,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.pilot import Chain, Pilot
-from archsieve.plan import Plan
+from archsieve.plans.contract import Plan
 from archsieve.runs.effort import Ledger
 from archsieve.searchers.contract import Stage
 from archsieve.values import as_floats
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.plan import Pool
+    from archsieve.plans.contract import Pool
     from archsieve.runs.session import Session
     from archsieve.spaces.contract import SearchSpace
     from archsieve.tasks.contract import Task

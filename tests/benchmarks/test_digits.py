@@ -9,11 +9,11 @@ import pytest
 
 from archsieve import Session, Stage
 from archsieve.benchmarks.digits import CURVES, DIGITS, EPOCHS, FILE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
-from archsieve.config import find_plan, load_plan
 from archsieve.errors import DataError, MissingDataError
 from archsieve.estimators.lookup import Lookup, Replay
-from archsieve.plan import Plan, forecast
-from archsieve.running import knowing_most, run_plan, tables_about, true_rank
+from archsieve.plans.contract import Plan, forecast
+from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.run import knowing_most, run_plan, tables_about, true_rank
 from archsieve.runs.effort import Ledger
 from archsieve.spaces.contract import enumerate_space
 from archsieve.tasks.contract import count_items

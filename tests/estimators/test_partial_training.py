@@ -24,8 +24,8 @@ from archsieve.estimators.supernet import one_shot
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.networks.building import build_network
-from archsieve.plan import Plan
-from archsieve.running import run_plan
+from archsieve.plans.contract import Plan
+from archsieve.plans.run import run_plan
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import SearchSpace, enumerate_space

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from archsieve.config import make
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError
 from archsieve.estimators.chance import Chance
 from archsieve.estimators.combined.mean_rank import MeanRank
@@ -19,6 +18,7 @@ from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.contract import Context, Estimator, Fittable
 from archsieve.estimators.predictor import FAILED, PASSED, Predictor
 from archsieve.fingerprints import fingerprint, identity
+from archsieve.plans.read import make
 from archsieve.randomness import generator
 from archsieve.runs.session import Session
 from archsieve.spaces.contract import SearchSpace, enumerate_space

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from archsieve.plan import Plan
+from archsieve.plans.contract import Plan
+from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run
-from archsieve.running import run_plan
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from plugins.commands import invoke

@@ -8,11 +8,11 @@ import pytest
 
 from archsieve.benchmarks.contract import task_of
 from archsieve.estimators.lookup import Replay
-from archsieve.plan import Plan
+from archsieve.plans.contract import Plan
+from archsieve.plans.run import run_plan
 from archsieve.registry import BENCHMARKS
 from archsieve.report.page import Page
 from archsieve.report.run_page import run_page
-from archsieve.running import run_plan
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from plugins.commands import invoke

@@ -9,10 +9,10 @@ from archsieve.benchmarks.contract import task_of
 from archsieve.errors import RunFolderError
 from archsieve.estimators.lookup import Replay
 from archsieve.fingerprints import fingerprint
-from archsieve.plan import Plan
+from archsieve.plans.contract import Plan
+from archsieve.plans.run import run_plan
 from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_rows, read_run, to_csv
-from archsieve.running import run_plan
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key, Row, Store
 from archsieve.searchers.contract import Stage

@@ -9,11 +9,11 @@ import pytest
 from archsieve.benchmarks.contract import Surrogate
 from archsieve.errors import RunFolderError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Plan, Pool
+from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run
 from archsieve.report.run_page import run_page
 from archsieve.report.words import number
-from archsieve.running import run_plan
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import Picture

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import pytest
 
-from archsieve.config import find_plan, load_plan, plan_names
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Plan, Pool, forecast, unit
-from archsieve.plan_text import plan_text
+from archsieve.plans.contract import Plan, Pool, forecast, unit
+from archsieve.plans.read import find_plan, load_plan, plan_names
+from archsieve.plans.write import plan_text
 from archsieve.runs.effort import Unit, unit_of
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

@@ -12,10 +12,10 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import MACS, PARAMS
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Plan, Pool, forecast
+from archsieve.plans.contract import Plan, Pool, forecast
+from archsieve.plans.run import run_plan
 from archsieve.registry import SEARCHERS
 from archsieve.report.run_page import run_page
-from archsieve.running import run_plan
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.spaces import contract as space

@@ -29,9 +29,9 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.judge import judge
 from archsieve.networks.supernets import build_supernet
-from archsieve.plan import Plan, Pool
+from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.run import run_plan, tables_about, true_rank
 from archsieve.registry import SEARCHERS, SPACES
-from archsieve.running import run_plan, tables_about, true_rank
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.spaces import limits as module

@@ -36,9 +36,9 @@ from archsieve.cli.options import (
     space_and_task,
     task_for,
 )
-from archsieve.config import make
 from archsieve.errors import EstimatorError, require
 from archsieve.judge import judge, judge_file
+from archsieve.plans.read import make
 from archsieve.registry import BENCHMARKS
 from archsieve.report.study_figures import study_figures
 from archsieve.runs.folder import write_json

@@ -28,9 +28,9 @@ from archsieve.cli.options import (
     space_and_task,
     task_for,
 )
-from archsieve.config import load_model, make, noise_task
 from archsieve.errors import EstimatorError
 from archsieve.estimators.size import Cost
+from archsieve.plans.read import load_model, make, noise_task
 from archsieve.registry import PROXIES
 from archsieve.runs.session import Session
 from archsieve.spaces.own_model import ONLY, OwnModel, check_fit

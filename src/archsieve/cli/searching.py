@@ -14,7 +14,6 @@ import typer
 
 from archsieve import console
 from archsieve._atomic import replace_file
-from archsieve.changes import changed_plan, read_plan
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     Device,
@@ -28,19 +27,20 @@ from archsieve.cli.options import (
     offers_tables,
     shared_by_all,
 )
-from archsieve.config import find_plan, load_plan
 from archsieve.errors import EstimatorError, require
-from archsieve.plan import Plan, estimators_of, forecast, unit
+from archsieve.plans.changes import changed_plan, read_plan
+from archsieve.plans.contract import Plan, estimators_of, forecast, unit
+from archsieve.plans.forecast import hours_of
+from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.run import run_plan
 from archsieve.progress import progress
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.reading import read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
-from archsieve.running import run_plan
 from archsieve.runs.folder import PLAN_FILE
 from archsieve.runs.session import Session
 from archsieve.study import STUDY_FILE
-from archsieve.timing import hours_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.changes import apply_changes
-from archsieve.config import make, settings_of
 from archsieve.errors import ArchsieveError, PlanError, UnknownNameError
+from archsieve.plans.changes import apply_changes
+from archsieve.plans.read import make, settings_of
 from archsieve.registry import SPACES, near_miss
 from archsieve.training.recipe import Recipe
 

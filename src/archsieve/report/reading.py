@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from archsieve.equal_cost import RandomSearch
 from archsieve.errors import RunFolderError
+from archsieve.plans.equal_cost import RandomSearch
+from archsieve.plans.run import Cost, Result, StageReport, Truth
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
-from archsieve.running import Cost, Result, StageReport, Truth
 from archsieve.runs.folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
 from archsieve.runs.provenance import Provenance
 from archsieve.runs.store import Row, Store, encode

@@ -83,7 +83,7 @@ def stage_views(rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> tu
 class Step:
     """A stage that cut, or the last, together with those before it that cut nothing: their number, and what all cost.
 
-    Units as in `archsieve.running.Cost`.
+    Units as in `archsieve.plans.run.Cost`.
     """
 
     label: str

@@ -9,9 +9,9 @@ import pytest
 
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Plan, Pool
+from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.run import run_plan
 from archsieve.report.reading import read_run
-from archsieve.running import run_plan
 from archsieve.runs.effort import in_macs, total
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key, Store

@@ -16,11 +16,11 @@ from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.supernet.one_shot import OneShot
-from archsieve.plan import Plan, Pool
+from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.forecast import hours_of
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.timing import hours_of
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6, 8), stages=(1, 1), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=60)  # 54 to train on, 6 to validate on
@@ -209,8 +209,8 @@ def test_data_that_are_not_here_are_noise():
 def test_looking_up_and_closed_forms_need_no_torch():
     code = """
 import sys
-from archsieve.config import plan_of
-from archsieve.timing import hours_of
+from archsieve.plans.read import plan_of
+from archsieve.plans.forecast import hours_of
 plan = plan_of({
     "space": "nasbench201", "task": "cifar10",
     "stage": [{"estimator": {"name": "lookup", "column": "acc"}, "keep": 0.5}, {"estimator": "params", "top": 1}],

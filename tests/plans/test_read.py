@@ -6,7 +6,6 @@ from dataclasses import fields
 
 import pytest
 
-from archsieve.config import find_plan, load_plan, load_plugin, make, plan_names
 from archsieve.errors import PlanError, SettingError, UnknownNameError
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup
@@ -14,7 +13,8 @@ from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.size import Cost
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Pool, forecast
+from archsieve.plans.contract import Pool, forecast
+from archsieve.plans.read import find_plan, load_plan, load_plugin, make, plan_names
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

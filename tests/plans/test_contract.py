@@ -22,10 +22,10 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import PARAMS
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Plan, Pool, forecast
+from archsieve.plans.contract import Plan, Pool, forecast
+from archsieve.plans.run import knowing_most, run_plan, tables_about, true_rank
 from archsieve.registry import BENCHMARKS
 from archsieve.report.reading import read_run
-from archsieve.running import knowing_most, run_plan, tables_about, true_rank
 from archsieve.runs.effort import Ledger
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage

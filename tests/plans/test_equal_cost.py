@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archsieve.benchmarks.contract import Table
-from archsieve.equal_cost import random_search_at
+from archsieve.plans.equal_cost import random_search_at
 
 POOL = [(i,) for i in range(5)]
 TRUTH = np.array([1.0, 5.0, 2.0, 4.0, 3.0])

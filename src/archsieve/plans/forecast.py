@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.fingerprints import fingerprint
-from archsieve.plan import Pool, steps
+from archsieve.plans.contract import Pool, steps
 from archsieve.randomness import generator
 from archsieve.runs.chunks import chunk_size
 from archsieve.runs.executors import single_thread
@@ -22,7 +22,7 @@ from archsieve.tasks.contract import count_items
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from archsieve.plan import Plan
+    from archsieve.plans.contract import Plan
     from archsieve.runs.effort import Entry
     from archsieve.spaces.contract import Architecture
 

@@ -11,10 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.changes import changed_plan, read_plan
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
 from archsieve.fingerprints import frozen
-from archsieve.plan import Plan, Pool
+from archsieve.plans.changes import changed_plan, read_plan
+from archsieve.plans.contract import Plan, Pool
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
@@ -62,7 +62,7 @@ def find_plan(name: str) -> Path:
 
 
 def load_plan(path: Path, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
-    """Read a plan, and change settings of it as `archsieve.changes.changed_plan` says.
+    """Read a plan, and change settings of it as `archsieve.plans.changes.changed_plan` says.
 
     `plugins` are the modules the user has named: only those may a plan name as "module:Name".
 

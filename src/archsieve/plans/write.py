@@ -1,4 +1,4 @@
-"""A plan as the text of a plan file: what `archsieve.config` reads."""
+"""A plan as the text of a plan file: what `archsieve.plans.read` reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import MissingPackageError, SettingError
-from archsieve.plan import Pool
+from archsieve.plans.contract import Pool
 from archsieve.registry import ESTIMATORS, SPACES, TASKS
 from archsieve.spaces.form import form_of
 from archsieve.spaces.limits import Within
@@ -16,7 +16,7 @@ from archsieve.spaces.limits import Within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.plan import Plan
+    from archsieve.plans.contract import Plan
     from archsieve.registry import Registry
     from archsieve.spaces.contract import SearchSpace
 
@@ -57,7 +57,7 @@ def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
-    """Return the table that `archsieve.config.make` turns into this space, task or estimator."""
+    """Return the table that `archsieve.plans.read.make` turns into this space, task or estimator."""
     for name in catalogue:
         try:
             entry = catalogue[name]

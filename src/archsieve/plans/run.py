@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
-from archsieve.equal_cost import random_search_at
 from archsieve.errors import ArchsieveError, SettingError
-from archsieve.plan import unit
+from archsieve.plans.contract import unit
+from archsieve.plans.equal_cost import random_search_at
 from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, write_json, write_rounds
 from archsieve.runs.provenance import Provenance, provenance
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmarks.contract import Benchmark, Records
-    from archsieve.equal_cost import RandomSearch
-    from archsieve.plan import Plan
+    from archsieve.plans.contract import Plan
+    from archsieve.plans.equal_cost import RandomSearch
     from archsieve.runs.effort import Unit
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Round, Stage
@@ -41,7 +41,7 @@ class Cost:
 
     `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
     often the run was gone on with, 0 for what was looked up; a process that was killed takes along what it had not
-    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.plan.unit`) and
+    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.plans.contract.unit`) and
     `macs`, multiply-adds (see `archsieve.runs.effort.in_macs`), as if nothing had been stored; None: unknown.
     """
 

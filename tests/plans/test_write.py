@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from archsieve.config import find_plan, load_plan, plan_names
 from archsieve.errors import SettingError
 from archsieve.estimators.chance import Chance
 from archsieve.estimators.combined.az_nas import AZNAS
@@ -21,8 +20,9 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import Cost
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plan import Plan, Pool
-from archsieve.plan_text import plan_text
+from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.read import find_plan, load_plan, plan_names
+from archsieve.plans.write import plan_text
 from archsieve.registry import ESTIMATORS
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.attentivenas.space import AttentiveNAS
