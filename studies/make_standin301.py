@@ -26,7 +26,7 @@ from sklearn.model_selection import KFold
 from archsieve import BENCHMARKS, TASKS
 from archsieve._atomic import replace_file
 from archsieve.benchmarks.nasbench301.stand_in import COLUMN, FILE, Trees, features
-from archsieve.metrics import kendall_tau, spearman
+from archsieve.judging.metrics import kendall_tau, spearman
 from archsieve.runs.executors import Processes
 
 FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "benchmarks"

@@ -14,7 +14,7 @@ import tempfile
 import numpy as np
 
 from archsieve import BENCHMARKS, SPACES, TASKS, Session
-from archsieve.metrics import kendall_tau
+from archsieve.judging.metrics import kendall_tau
 from archsieve.plans.read import make
 
 TRUTH = "val_acc_200"

@@ -22,7 +22,7 @@ import numpy as np
 from archsieve import BENCHMARKS, ESTIMATORS, TASKS, Session
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.runs.folder import RESULTS_FILE
 from archsieve.runs.store import Store
 

@@ -18,7 +18,7 @@ import numpy as np
 from archsieve import BENCHMARKS, PROXIES, SPACES, TASKS, Session
 from archsieve.errors import PartialScoringError, ScoringError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
 from archsieve.runs.executors import Processes

@@ -16,7 +16,7 @@ import numpy as np
 
 from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.runs.score_tables import shipped
 
 PAGE = Path(__file__).parents[1] / "docs" / "proxy_quality.md"

@@ -20,7 +20,7 @@ from marks import DOCS, lines_of, write_between
 
 from archsieve import Session
 from archsieve._atomic import replace_file
-from archsieve.metrics import kendall_tau
+from archsieve.judging.metrics import kendall_tau
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.searchers.funnel import run_funnel
 from archsieve.searchers.regularized_evolution import regularized_evolution

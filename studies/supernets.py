@@ -20,7 +20,7 @@ import numpy as np
 
 from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session
 from archsieve._atomic import replace_file
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.runs.executors import Processes
 
 PAGE = Path(__file__).parents[1] / "docs" / "supernets.md"

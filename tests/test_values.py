@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve import metrics
 from archsieve.benchmarks.contract import Table
 from archsieve.design import Prices, offers
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.chance import Chance
+from archsieve.judging import metrics
 from archsieve.plans.contract import Pool
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage

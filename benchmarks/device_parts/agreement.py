@@ -13,7 +13,7 @@ import numpy as np
 from archsieve import PROXIES, SPACES, Context
 from archsieve.errors import PartialScoringError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.metrics import spearman
+from archsieve.judging.metrics import spearman
 from archsieve.runs.arithmetic import Arithmetic
 from archsieve.runs.executors import Processes, Serial
 from archsieve.spaces.contract import draw_distinct

@@ -18,7 +18,7 @@ import torch
 from archsieve import BENCHMARKS, SPACES
 from archsieve.errors import ArchsieveError
 from archsieve.estimators.supernet.one_shot import OneShot, each_path, use_batch_statistics
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.networks.supernets import build_supernet
 from archsieve.runs.arithmetic import Arithmetic
 from archsieve.spaces.contract import enumerate_space

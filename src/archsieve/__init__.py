@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError, ScoringError
 from archsieve.estimators.contract import Context, Scores
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.searchers.contract import Round, SearchResult, Stage
 from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archsieve.errors import ArchsieveError, describe_error
+from archsieve.judging.mkr_study import comparable, verdict, without_verdict
 from archsieve.report.words import mean_and_deviation
 from archsieve.runs.folder import ERROR_FILE
-from archsieve.study import comparable, verdict, without_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from archsieve.judge import Judgement
+    from archsieve.judging.judge import Judgement
+    from archsieve.judging.mkr_study import Study
     from archsieve.plans.contract import StageForecast
     from archsieve.plans.run import Result
     from archsieve.searchers.contract import Round
-    from archsieve.study import Study
 
 _LARGE = 1e6  # whole numbers from here on are cut by six digits
 _EXACT = 2.0**53  # floats up to here are whole numbers, if they look so

@@ -9,9 +9,9 @@ import numpy as np
 
 from archsieve.benchmarks.files import code, fault
 from archsieve.errors import SettingError, UnknownNameError
-from archsieve.number_text import read_numbers
+from archsieve.judging.number_text import read_numbers
+from archsieve.judging.score_files import read_table
 from archsieve.registry import near_miss
-from archsieve.score_files import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path

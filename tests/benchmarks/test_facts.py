@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio, spearman
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.nasbench201.space import unique_string

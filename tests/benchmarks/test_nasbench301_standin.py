@@ -8,7 +8,7 @@ import pytest
 from archsieve.benchmarks.nasbench301.stand_in import COLUMN, FILE, STANDIN, Trees, features
 from archsieve.errors import DataError
 from archsieve.fingerprints import identity
-from archsieve.metrics import kendall_tau, spearman
+from archsieve.judging.metrics import kendall_tau, spearman
 from archsieve.spaces.contract import draw_distinct
 
 SPACE = STANDIN.space

@@ -9,13 +9,13 @@ import pytest
 
 from archsieve import console
 from archsieve.errors import RunFolderError
+from archsieve.judging.mkr_study import Claim, Finding, Study
 from archsieve.report.as_files import write_study
 from archsieve.report.panels import panels
 from archsieve.report.reading import read_study
 from archsieve.report.study_page import study_page
 from archsieve.runs.folder import write_json
 from archsieve.runs.provenance import Provenance
-from archsieve.study import Claim, Finding, Study
 from plugins.commands import invoke
 from plugins.pages import HOSTILE, Elements
 

@@ -27,7 +27,7 @@ from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint, identity
-from archsieve.judge import judge
+from archsieve.judging.judge import judge
 from archsieve.networks.supernets import build_supernet
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.run import run_plan, tables_about, true_rank

@@ -37,7 +37,9 @@ from archsieve.cli.options import (
     task_for,
 )
 from archsieve.errors import EstimatorError, require
-from archsieve.judge import judge, judge_file
+from archsieve.judging.judge import judge, judge_file
+from archsieve.judging.mkr_study import PROXIES as STUDIED
+from archsieve.judging.mkr_study import STUDY_FILE, mkr_study
 from archsieve.plans.read import make
 from archsieve.registry import BENCHMARKS
 from archsieve.report.study_figures import study_figures
@@ -45,8 +47,6 @@ from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_table
 from archsieve.runs.session import Session
 from archsieve.spaces.limits import Limits
-from archsieve.study import PROXIES as STUDIED
-from archsieve.study import STUDY_FILE, mkr_study
 
 
 def measure(

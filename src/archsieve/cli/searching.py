@@ -28,6 +28,7 @@ from archsieve.cli.options import (
     shared_by_all,
 )
 from archsieve.errors import EstimatorError, require
+from archsieve.judging.mkr_study import STUDY_FILE
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, estimators_of, forecast, unit
 from archsieve.plans.forecast import hours_of
@@ -40,7 +41,6 @@ from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
 from archsieve.runs.folder import PLAN_FILE
 from archsieve.runs.session import Session
-from archsieve.study import STUDY_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

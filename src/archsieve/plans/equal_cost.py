@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.metrics import chances_of_choice
+from archsieve.judging.metrics import chances_of_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from archsieve.study import Study
+    from archsieve.judging.mkr_study import Study
 
 
 def write_run(folder: Path, out: Path) -> list[Path]:

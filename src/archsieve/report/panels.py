@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.study import MEASURES, comparable
+from archsieve.judging.mkr_study import MEASURES, comparable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from archsieve.study import Study
+    from archsieve.judging.mkr_study import Study
 
 AXES = {"tau": "Kendall's tau", "1 - MKR": "1 - minimum keeping ratio"}
 

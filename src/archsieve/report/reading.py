@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import RunFolderError
+from archsieve.judging.mkr_study import STUDY_FILE, Claim, Finding, Study
 from archsieve.plans.equal_cost import RandomSearch
 from archsieve.plans.run import Cost, Result, StageReport, Truth
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
@@ -16,7 +17,6 @@ from archsieve.runs.folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_j
 from archsieve.runs.provenance import Provenance
 from archsieve.runs.store import Row, Store, encode
 from archsieve.spaces.contract import Picture
-from archsieve.study import STUDY_FILE, Claim, Finding, Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,8 +14,8 @@ from archsieve.report.words import slug
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from archsieve.judging.mkr_study import Study
     from archsieve.report.panels import Panel
-    from archsieve.study import Study
 
 
 def study_figures(study: Study, folder: Path) -> list[Path]:

@@ -6,15 +6,15 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from archsieve.judging.mkr_study import comparable, verdict, without_verdict
 from archsieve.report.chart import BLUE, GREY, ORANGE, Chart, figure, plain
 from archsieve.report.page import Card, Page, Table, made_by
 from archsieve.report.panels import AXES, panels
 from archsieve.report.words import mean_and_deviation, number, slug
-from archsieve.study import comparable, verdict, without_verdict
 
 if TYPE_CHECKING:
+    from archsieve.judging.mkr_study import Study
     from archsieve.report.panels import Panel
-    from archsieve.study import Study
 
 LEAD = (
     "Each estimator is maximised by searches of a whole space. Does Kendall's tau tell what they will find, or does "

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.metrics import keeping_curve, kendall_tau, minimum_keeping_ratio, regret_at_k, shares_to_keep, spearman
+from archsieve.judging.metrics import (
+    keeping_curve,
+    kendall_tau,
+    minimum_keeping_ratio,
+    regret_at_k,
+    shares_to_keep,
+    spearman,
+)
 from archsieve.runs.effort import total
 
 if TYPE_CHECKING:

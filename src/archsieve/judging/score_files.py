@@ -11,7 +11,7 @@ import numpy as np
 
 from archsieve.benchmarks.files import fault, read_columns, shown
 from archsieve.errors import MissingDataError, UnknownNameError
-from archsieve.number_text import read_numbers
+from archsieve.judging.number_text import read_numbers
 from archsieve.registry import near_miss
 
 if TYPE_CHECKING:

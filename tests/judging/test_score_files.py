@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from archsieve.errors import DataError, MissingDataError
+from archsieve.judging.score_files import read_scores, read_table
 from archsieve.pilot import read_pilot
-from archsieve.score_files import read_scores, read_table
 from plugins.commands import invoke
 from plugins.toy import Toy
 

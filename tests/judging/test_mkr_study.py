@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.judging.mkr_study import MEASURES, SEARCHERS, mkr_study
 from archsieve.report.study_figures import study_figures
 from archsieve.runs.executors import Processes
 from archsieve.runs.session import Session
 from archsieve.spaces.contract import enumerate_space
-from archsieve.study import MEASURES, SEARCHERS, mkr_study
 from plugins.commands import invoke
 from plugins.toy import TASK, Toy
 

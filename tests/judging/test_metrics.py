@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsieve.errors import SettingError
-from archsieve.metrics import (
+from archsieve.judging.metrics import (
     best_rank_at_k,
     bootstrap,
     chances_of_choice,

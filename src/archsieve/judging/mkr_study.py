@@ -15,7 +15,7 @@ import numpy as np
 
 from archsieve.benchmarks.contract import find_benchmark, table_of
 from archsieve.errors import SettingError
-from archsieve.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.randomness import generator
 from archsieve.runs.provenance import Provenance, provenance
 from archsieve.searchers.differential_evolution import differential_evolution

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from archsieve import metrics
 from archsieve.benchmarks.contract import codes_of, find_benchmark, noisy_truths
 from archsieve.errors import SettingError
+from archsieve.judging import metrics
+from archsieve.judging.score_files import read_scores
 from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
 from archsieve.runs.executors import Serial
-from archsieve.score_files import read_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -214,7 +214,7 @@ def judge_file(
 
     Rows without a truth are left out; an empty field or "nan" in another column is an architecture that could not be
     scored. A column "params" is what others are asked to add to. Chance stands beside them. `read_scores` of
-    `archsieve.score_files` says what else is left out; `note` is called with sentences on it. `lower_is_better` names
+    `archsieve.judging.score_files` says what else is left out; `note` is called with sentences on it. `lower_is_better` names
     columns of losses, latencies and the like, the truth among them or not. The rest is as in `judge`.
 
     Raises:
