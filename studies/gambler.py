@@ -24,7 +24,7 @@ from scipy.stats import beta
 from archsieve import BENCHMARKS, ESTIMATORS
 from archsieve._atomic import replace_file
 from archsieve.benchmarks.contract import task_of
-from archsieve.design import choose, offers, prices_of
+from archsieve.design.designer import choose, offers, prices_of
 from archsieve.errors import require
 from archsieve.estimators.lookup import Lookup
 from archsieve.randomness import generator

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from archsieve.benchmarks.contract import Table
-from archsieve.design import Prices, offers
+from archsieve.design.designer import Prices, offers
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.chance import Chance
 from archsieve.judging import metrics

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from archsieve.design.pilot import read_pilot
 from archsieve.errors import DataError, MissingDataError
 from archsieve.judging.score_files import read_scores, read_table
-from archsieve.pilot import read_pilot
 from plugins.commands import invoke
 from plugins.toy import Toy
 

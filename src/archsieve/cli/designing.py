@@ -27,10 +27,10 @@ from archsieve.cli.options import (
     offers_tables,
     shared_by_all,
 )
-from archsieve.design import check_size, check_wishes, design, plan_of, prices_of
+from archsieve.design.designer import check_size, check_wishes, design, plan_of, prices_of
+from archsieve.design.pilot import CODES, read_pilot
 from archsieve.errors import SettingError
 from archsieve.fingerprints import fingerprint
-from archsieve.pilot import CODES, read_pilot
 from archsieve.plans.contract import forecast, unit
 from archsieve.plans.read import find_plan, is_called, load_plan, make
 from archsieve.plans.run import knowing_most, tables_about
@@ -40,7 +40,7 @@ from archsieve.runs.session import Session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.design import Design, Offer, Prices
+    from archsieve.design.designer import Design, Offer, Prices
     from archsieve.plans.contract import Plan, StageForecast
     from archsieve.spaces.contract import Architecture
 

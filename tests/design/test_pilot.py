@@ -8,8 +8,8 @@ import re
 import numpy as np
 import pytest
 
+from archsieve.design.pilot import Pilot, read_pilot
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
-from archsieve.pilot import Pilot, read_pilot
 from archsieve.searchers.contract import Stage
 from plugins.toy import Toy
 

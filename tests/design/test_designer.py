@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from archsieve.design import MOST_STAGES, Offer, Prices, choose, design, offers, plan_of, prices_of
+from archsieve.design.designer import MOST_STAGES, Offer, Prices, choose, design, offers, plan_of, prices_of
 from archsieve.errors import SettingError
 from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.lookup import Replay

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.design.pilot import Chain, Pilot
 from archsieve.errors import SettingError
-from archsieve.pilot import Chain, Pilot
 from archsieve.plans.contract import Plan
 from archsieve.runs.effort import Ledger
 from archsieve.searchers.contract import Stage

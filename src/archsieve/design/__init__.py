@@ -1,0 +1,1 @@
+"""Design of a funnel from what a pilot has measured."""
