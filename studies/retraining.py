@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 from archsieve._atomic import replace_file
-from archsieve.final_training.log import read_metrics
-from archsieve.final_training.recipe_files import training_of
-from archsieve.final_training.run import Start, run_training
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
 from archsieve.networks.weights import load_weights
 from archsieve.randomness import generator
+from archsieve.retraining.log import read_metrics
+from archsieve.retraining.recipe_files import training_of
+from archsieve.retraining.run import Start, run_training
 from archsieve.tasks.cifar import CIFAR10
 from archsieve.tasks.data.images import Images
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from archsieve.final_training.log import read_metrics
 from archsieve.networks.weights import read_weights
+from archsieve.retraining.log import read_metrics
 from plugins.commands import ONE_THREAD, finish, invoke, run, start, wait_for
 
 TINY = ["nasbench201", "333123", "--task", "digits", "--set", "space.width=4", "--set", "space.cells=1"]

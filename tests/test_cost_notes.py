@@ -14,7 +14,7 @@ from archsieve.estimators.chance import Chance
 from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import FLOPS, MACS, PARAMS
-from archsieve.final_training.recipe_files import Training
+from archsieve.retraining.recipe_files import Training
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench201.space import NASBench201

@@ -18,10 +18,10 @@ from torch import nn
 from archsieve import SPACES
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.supernet.one_shot import OneShot
-from archsieve.final_training.recipe_files import training_of
 from archsieve.networks.building import as_inputs, build_network
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.supernets import build_supernet
+from archsieve.retraining.recipe_files import training_of
 from archsieve.training.loop import trainer_of
 from archsieve.training.losses import loss_of
 from archsieve.training.optimiser import optimiser_of

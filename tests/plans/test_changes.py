@@ -8,10 +8,10 @@ import re
 import pytest
 
 from archsieve.errors import PlanError
-from archsieve.final_training.recipe_files import training_of
 from archsieve.plans.changes import apply_changes, changed_plan
 from archsieve.plans.read import load_plan
 from archsieve.registry import BENCHMARKS
+from archsieve.retraining.recipe_files import training_of
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from plugins.commands import TINY, invoke
 

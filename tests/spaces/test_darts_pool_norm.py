@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.final_training.recipe_files import training_of
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_flops
 from archsieve.networks.supernets import build_supernet
+from archsieve.retraining.recipe_files import training_of
 from archsieve.spaces.darts.cell import INPUTS, NODES, OPERATIONS, cells_of, edges_of
 from archsieve.spaces.darts.space import DARTS
 from archsieve.tasks.synthetic import Synthetic

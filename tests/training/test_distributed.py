@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.final_training.log import read_metrics
 from archsieve.networks.weights import read_weights
+from archsieve.retraining.log import read_metrics
 from archsieve.training.distributed import Statistics, World, joined_world
 from plugins.commands import ONE_THREAD, finish, run, wait_for
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.final_training.recipe_files import Training, training_of
 from archsieve.networks.counting import count_auxiliary_params
+from archsieve.retraining.recipe_files import Training, training_of
 from archsieve.spaces.contract import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.recipe import Recipe

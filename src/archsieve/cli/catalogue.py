@@ -8,9 +8,9 @@ import typer
 
 from archsieve import console
 from archsieve.cli.options import Json, Plugins, load
-from archsieve.final_training.recipe_files import recipe_names
 from archsieve.plans.read import plan_names
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
+from archsieve.retraining.recipe_files import recipe_names
 from archsieve.runs.score_tables import shipped
 
 CATALOGUES = {

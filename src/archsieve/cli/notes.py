@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve.errors import ArchsieveError
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Cost
-from archsieve.final_training.recipe_files import read_recipe, recipe_names
+from archsieve.retraining.recipe_files import read_recipe, recipe_names
 from archsieve.spaces.limits import Within
 from archsieve.spaces.sizes import CostName, notes_on
 

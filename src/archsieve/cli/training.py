@@ -13,13 +13,13 @@ import typer
 from archsieve import console
 from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
 from archsieve.errors import SettingError, require
-from archsieve.final_training.from_run import found_by
-from archsieve.final_training.recipe_files import recipe_for, training_of
+from archsieve.retraining.from_run import found_by
+from archsieve.retraining.recipe_files import recipe_for, training_of
 
 if TYPE_CHECKING:
-    from archsieve.final_training.log import EpochMetrics
-    from archsieve.final_training.recipe_files import Training
-    from archsieve.final_training.run import Start, TrainingResult
+    from archsieve.retraining.log import EpochMetrics
+    from archsieve.retraining.recipe_files import Training
+    from archsieve.retraining.run import Start, TrainingResult
     from archsieve.spaces.contract import Architecture
 
 
@@ -76,7 +76,7 @@ def train(
     changes = [*(f"{key}={value}" for key, value in settings if value is not None), *(change or [])]
     with console.guarded():
         require("torch", "torch")
-        from archsieve.final_training.run import Start
+        from archsieve.retraining.run import Start
 
         if arch is None:
             space, arch, task, changes = _found(space, rank, recipe, task, changes, load(plugin))
@@ -147,7 +147,7 @@ def _train(
     as_json: bool,
 ) -> None:
     """Train, in as many processes as there are; the first one speaks."""
-    from archsieve.final_training.run import run_training
+    from archsieve.retraining.run import run_training
     from archsieve.training.distributed import joined_world
 
     with joined_world(device) as (world, own_device):

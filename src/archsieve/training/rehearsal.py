@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from archsieve.final_training.recipe_files import Training
+    from archsieve.retraining.recipe_files import Training
     from archsieve.spaces.contract import Architecture
     from archsieve.training.recipe import Recipe
 

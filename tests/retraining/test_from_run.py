@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from archsieve.errors import RunFolderError
-from archsieve.final_training.from_run import found_by
-from archsieve.final_training.recipe_files import training_of
 from archsieve.plans.read import find_plan, load_plan
+from archsieve.retraining.from_run import found_by
+from archsieve.retraining.recipe_files import training_of
 from archsieve.runs.folder import write_json, write_rounds
 from archsieve.searchers.contract import record
 from archsieve.spaces.darts.space import DARTS

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import RunFolderError
-from archsieve.final_training.log import EpochMetrics, TrainingLog
 from archsieve.fingerprints import identity
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
 from archsieve.networks.weights import load_backbone, load_weights, save_weights
+from archsieve.retraining.log import EpochMetrics, TrainingLog
 from archsieve.runs.folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.runs.provenance import Provenance, provenance
 from archsieve.sources import sha256_of
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from archsieve.final_training.recipe_files import Training
     from archsieve.networks.counting import Sizes
+    from archsieve.retraining.recipe_files import Training
     from archsieve.spaces.contract import Architecture
 
 MARK_FILE = "training.json"

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from archsieve.errors import PlanError, UnknownNameError
-from archsieve.final_training.recipe_files import read_recipe, recipe_for, recipe_names, training_of
 from archsieve.networks.building import build_network
+from archsieve.retraining.recipe_files import read_recipe, recipe_for, recipe_names, training_of
 from archsieve.tasks.data.batching import count_steps
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.optimiser import optimiser_of

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.errors import ArchsieveError, RunFolderError
-from archsieve.final_training.recipe_files import read_recipe, recipe_for
 from archsieve.plans.changes import read_plan
 from archsieve.plans.read import make
+from archsieve.retraining.recipe_files import read_recipe, recipe_for
 from archsieve.runs.folder import PLAN_FILE, RESULT_FILE, read_json, read_rounds
 from archsieve.searchers.contract import order_best_first
 

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 
 from archsieve.errors import RunFolderError, SettingError
-from archsieve.final_training.log import read_metrics
-from archsieve.final_training.recipe_files import Training
-from archsieve.final_training.run import Start, run_training
 from archsieve.networks.building import build_network
 from archsieve.networks.weights import load_weights, read_weights
+from archsieve.retraining.log import read_metrics
+from archsieve.retraining.recipe_files import Training
+from archsieve.retraining.run import Start, run_training
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
