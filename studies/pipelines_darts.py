@@ -17,7 +17,7 @@ import numpy as np
 
 from archsieve import BENCHMARKS
 from archsieve.plans.read import find_plan, load_plan
-from archsieve.report.reading import read_run
+from archsieve.report.load import read_run
 from archsieve.runs.effort import Ledger
 from archsieve.runs.folder import ROUNDS_FILE, RUN_FILE, read_mark, read_rounds
 

@@ -25,7 +25,7 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool, forecast
 from archsieve.plans.run import knowing_most, run_plan, tables_about, true_rank
 from archsieve.registry import BENCHMARKS
-from archsieve.report.reading import read_run
+from archsieve.report.load import read_run
 from archsieve.runs.effort import Ledger
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage

@@ -11,7 +11,7 @@ from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.run import run_plan
-from archsieve.report.reading import read_run
+from archsieve.report.load import read_run
 from archsieve.runs.effort import in_macs, total
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key, Store

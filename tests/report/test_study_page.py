@@ -11,8 +11,8 @@ from archsieve import console
 from archsieve.errors import RunFolderError
 from archsieve.judging.mkr_study import Claim, Finding, Study
 from archsieve.report.as_files import write_study
+from archsieve.report.load import read_study
 from archsieve.report.panels import panels
-from archsieve.report.reading import read_study
 from archsieve.report.study_page import study_page
 from archsieve.runs.folder import write_json
 from archsieve.runs.provenance import Provenance

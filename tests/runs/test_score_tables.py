@@ -14,7 +14,7 @@ from archsieve.errors import DataError, MissingDataError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import identity
 from archsieve.registry import BENCHMARKS, PROXIES, TASKS
-from archsieve.report.reading import read_run
+from archsieve.report.load import read_run
 from archsieve.runs.executors import Serial
 from archsieve.runs.score_tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_table
 from archsieve.runs.session import Session

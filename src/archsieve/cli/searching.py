@@ -36,7 +36,7 @@ from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.progress import progress
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.reading import read_rows, read_run, read_study, to_csv
+from archsieve.report.load import read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
 from archsieve.runs.folder import PLAN_FILE

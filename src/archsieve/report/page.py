@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.report.chart import Chart
-    from archsieve.report.reading import RunReport
+    from archsieve.report.load import RunReport
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from archsieve.report.words import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.report.reading import RunReport
+    from archsieve.report.load import RunReport
     from archsieve.report.views import Fate, Ranking, StageView, Step
 
 MOST_POINTS = 2000

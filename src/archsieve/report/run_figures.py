@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.report.reading import RunReport
+    from archsieve.report.load import RunReport
     from archsieve.report.views import Fate, Ranking, StageView, Step
 
 MOST_POINTS = 5000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archsieve.report.drawing import band, cell_svg, widths
+from archsieve.report.load import read_run, read_views
 from archsieve.report.page import Card, Page, Part, Table, Text, made_by, settings_of
-from archsieve.report.reading import read_run, read_views
 from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import verdict
 from archsieve.report.views import joined
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from archsieve.report.reading import RunReport
+    from archsieve.report.load import RunReport
     from archsieve.report.views import Fate, Ranking
 
 MOST_FAILURES = 50

@@ -12,7 +12,7 @@ from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import Plan
 from archsieve.plans.run import run_plan
 from archsieve.registry import BENCHMARKS
-from archsieve.report.reading import read_rows, read_run, to_csv
+from archsieve.report.load import read_rows, read_run, to_csv
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key, Row, Store
 from archsieve.searchers.contract import Stage
