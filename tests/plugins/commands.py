@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from archsieve import progress
-from archsieve.cli import app
+from archsieve.cli import app, progress
 
 PROGRAM = (sys.executable, "-c", "from archsieve.cli import main; main()")
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}

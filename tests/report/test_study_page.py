@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from archsieve import console
+from archsieve.cli import printing as console
 from archsieve.errors import RunFolderError
 from archsieve.judging.mkr_study import Claim, Finding, Study
 from archsieve.report.as_files import write_study

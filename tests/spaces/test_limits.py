@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from torch import nn
 from typer.testing import CliRunner
 
-from archsieve import progress as progress_module
 from archsieve.benchmarks.contract import benchmarks_of, find_benchmark
 from archsieve.cli import app
+from archsieve.cli import progress as progress_module
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.combined.vote import Vote

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archsieve import console
+from archsieve.cli import printing as console
 from archsieve.cli.options import Json, Plugins, load
 from archsieve.plans.read import plan_names
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS

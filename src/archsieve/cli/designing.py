@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from archsieve import console
 from archsieve._atomic import replace_file, writing
 from archsieve.benchmarks.contract import caution_of, find_benchmark
+from archsieve.cli import printing as console
 from archsieve.cli.options import (
     Device,
     Json,

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
-from archsieve import console
 from archsieve.benchmarks.contract import caution_of
+from archsieve.cli import printing as console
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     BASELINES,

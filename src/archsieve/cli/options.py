@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import numpy as np
 import typer
 
-from archsieve import console
 from archsieve.benchmarks.contract import task_of
+from archsieve.cli import printing as console
+from archsieve.cli.progress import progress
 from archsieve.errors import require
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Cost
 from archsieve.plans.changes import apply_changes
 from archsieve.plans.read import load_plugin, make
-from archsieve.progress import progress
 from archsieve.registry import BENCHMARKS
 from archsieve.runs.arithmetic import CPU, kind_of
 from archsieve.runs.executors import Processes, Ray, Serial

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from archsieve import console
+from archsieve.cli import printing as console
 from archsieve.cli.notes import cost_notes, other_network_note, task_note
 from archsieve.cli.options import (
     Changes,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import tomli_w
 import typer
 
-from archsieve import console
 from archsieve._atomic import replace_file
+from archsieve.cli import printing as console
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     Device,
@@ -27,6 +27,7 @@ from archsieve.cli.options import (
     offers_tables,
     shared_by_all,
 )
+from archsieve.cli.progress import progress
 from archsieve.errors import EstimatorError, require
 from archsieve.judging.mkr_study import STUDY_FILE
 from archsieve.plans.changes import changed_plan, read_plan
@@ -34,7 +35,6 @@ from archsieve.plans.contract import Plan, estimators_of, forecast, unit
 from archsieve.plans.forecast import hours_of
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
-from archsieve.progress import progress
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from archsieve import console
-from archsieve.progress import progress
+from archsieve.cli import printing as console
+from archsieve.cli.progress import progress
 
 
 @dataclass
@@ -72,7 +72,7 @@ def test_a_note_is_no_result_and_is_printed_as_it_is(capsys):
 
 def test_progress_without_a_terminal_is_plain_lines_now_and_then(capsys, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("archsieve.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("archsieve.cli.progress.time.monotonic", lambda: now[0])
     with progress() as show:
         for label, done, total, seconds in [
             ("learning", 0, 0, 0.0),
@@ -98,7 +98,8 @@ def test_progress_on_a_terminal_is_bars_that_go_away(monkeypatch):
 
     text = StringIO()
     monkeypatch.setattr(
-        "archsieve.progress.Console", lambda **_: Console(file=text, force_terminal=True, width=100, color_system=None)
+        "archsieve.cli.progress.Console",
+        lambda **_: Console(file=text, force_terminal=True, width=100, color_system=None),
     )
     with progress() as show:
         show("learning", 0, 0)
@@ -119,7 +120,7 @@ def terminal(monkeypatch, width=100):
     text = StringIO()
     monkeypatch.setattr("sys.stderr", text)
     on_terminal = {"stderr": True, "force_terminal": True, "width": width, "color_system": None}
-    monkeypatch.setattr("archsieve.progress.Console", lambda **_: Console(**on_terminal))
+    monkeypatch.setattr("archsieve.cli.progress.Console", lambda **_: Console(**on_terminal))
     return text
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from torch import nn
 
-from archsieve import console
+from archsieve.cli import printing as console
 from archsieve.cli.notes import other_network_note, task_note
 from archsieve.cli.options import task_for
 from archsieve.errors import MissingDataError
