@@ -20,7 +20,7 @@ from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.training.checkpoint import load_checkpoint
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[1] / "perf"
 SCRIPT = FOLDER / "device.py"
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -214,8 +214,9 @@ def judge_file(
 
     Rows without a truth are left out; an empty field or "nan" in another column is an architecture that could not be
     scored. A column "params" is what others are asked to add to. Chance stands beside them. `read_scores` of
-    `archsieve.judging.score_files` says what else is left out; `note` is called with sentences on it. `lower_is_better` names
-    columns of losses, latencies and the like, the truth among them or not. The rest is as in `judge`.
+    `archsieve.judging.score_files` says what else is left out; `note` is called with sentences on it.
+    `lower_is_better` names columns of losses, latencies and the like, the truth among them or not. The rest is as in
+    `judge`.
 
     Raises:
         MissingDataError: there is no such file.

@@ -1,6 +1,6 @@
 """How fast a supernet scores all of NAS-Bench-Macro: path by path, and by shared prefixes, side by side in one run.
 
-    python benchmarks/supernet_scoring.py --items 512      # about 6 minutes on two cores
+    python perf/supernet_scoring.py --items 512      # about 6 minutes on two cores
 
 Path by path is what one writes first: every one of the 6,561 codes runs alone over the scoring images, all cores in one
 process, in torch's usual layout. It is timed on a few codes, beside a bare loop of forward passes, and extrapolated to

@@ -1,7 +1,7 @@
 """How fast zero-cost proxies score whole spaces: the plain way and ours, side by side in one run.
 
-    python benchmarks/zero_cost.py                  # everything; about 15 minutes on two cores
-    python benchmarks/zero_cost.py vote cells       # parts of it: bare, vote, cells, factors, memory, scale
+    python perf/zero_cost.py                  # everything; about 15 minutes on two cores
+    python perf/zero_cost.py vote cells       # parts of it: bare, vote, cells, factors, memory, scale
 
 Plain is what one writes first: one proxy and one architecture at a time, a fresh network each, all cores in one
 process. It is timed on a few codes and extrapolated to all; ours is timed whole where that takes minutes, and the rest

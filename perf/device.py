@@ -1,9 +1,9 @@
 """Prove the package on the accelerator that is here, in at most eight minutes on a card of the H100's class.
 
-    python benchmarks/device.py                                    # everything, on synthetic pictures
-    python benchmarks/device.py --cifar FOLDER                     # on CIFAR-10, and the table beside it
-    python benchmarks/device.py --tiny                             # the same parts on a CPU, in seconds
-    python benchmarks/device.py --table FILE.jsonl                 # the table of a run, finished or cut off
+    python perf/device.py                                    # everything, on synthetic pictures
+    python perf/device.py --cifar FOLDER                     # on CIFAR-10, and the table beside it
+    python perf/device.py --tiny                             # the same parts on a CPU, in seconds
+    python perf/device.py --table FILE.jsonl                 # the table of a run, finished or cut off
 
 Every result is a line of JSON as soon as it is there, so that a run that is cut off counts as far as it came. Started
 again with the same file and options, it goes on with the part in which it was cut off. One part that fails is recorded

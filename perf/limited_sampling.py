@@ -1,6 +1,6 @@
 """How fast, and in how much memory, are architectures drawn and counted that keep within limits?
 
-    python benchmarks/limited_sampling.py --count 100000
+    python perf/limited_sampling.py --count 100000
 
 Each case runs in a process of its own: the memory told is by how much its peak rises while architectures are drawn,
 their costs counted, and the different ones counted by a set of hashes, which takes most of it. The last limit of a

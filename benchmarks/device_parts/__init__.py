@@ -1,1 +1,0 @@
-"""The parts of `benchmarks/device.py`, one module each."""

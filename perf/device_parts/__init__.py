@@ -1,0 +1,1 @@
+"""The parts of `perf/device.py`, one module each."""
