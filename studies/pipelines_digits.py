@@ -23,7 +23,7 @@ from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.contract import Composite
 from archsieve.estimators.lookup import Replay
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.judging.metrics import chances_of_choice
+from archsieve.plans.equal_cost import chances_of_choice
 from archsieve.plans.read import find_plan, load_plan, make
 from archsieve.randomness import generator
 from archsieve.runs.executors import Processes

@@ -11,7 +11,7 @@ import numpy as np
 from archsieve.errors import SettingError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 def is_whole(value: Any) -> bool:
@@ -55,3 +55,14 @@ def as_floats(values: Any) -> NDArray[np.float64]:
 def exact(value: float) -> Fraction:
     """Return the decimal fraction that was meant: 0.1 is one tenth, 1 - 0.41 is 59 hundredths."""
     return Fraction(repr(float(value))).limit_denominator(10**9)
+
+
+def dense_ranks(scores: ArrayLike) -> NDArray[np.int64]:
+    """Return the place of each score in ascending order, equal scores at the same one; NaN is below all.
+
+    >>> dense_ranks([0.5, np.nan, 0.5, 2.0])
+    array([ 0, -1,  0,  1])
+    """
+    estimate = as_floats(scores)
+    _, ranks = np.unique(estimate, return_inverse=True)  # NaN sorts last here
+    return np.where(np.isnan(estimate), -1, ranks).astype(np.int64)

@@ -10,8 +10,9 @@ import torch
 
 from archsieve.networks.building import laid_out
 from archsieve.tasks.data import moving
+from archsieve.tasks.data.scenes import IGNORED
 from archsieve.tasks.evaluation import evaluate
-from archsieve.tasks.segmentation import IGNORED, MeanIoU
+from archsieve.tasks.segmentation import MeanIoU
 
 from .small import PIXELS, TASK, network
 

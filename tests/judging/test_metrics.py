@@ -1,7 +1,6 @@
 """Numbers worked out by hand, and laws that hold whatever the scores."""
 
 import math
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from archsieve.errors import SettingError
 from archsieve.judging.metrics import (
     best_rank_at_k,
     bootstrap,
-    chances_of_choice,
     keeping_curve,
     keeping_ratios,
     kendall_tau,
@@ -316,27 +314,3 @@ def test_a_bootstrap_of_constant_scores_has_no_tau():
     found = bootstrap([1.0] * 9, range(9), k=1, times=3, rng=np.random.default_rng(0))
     assert np.isnan(found[:, 0]).all()
     assert (found[:, 1] == 1).all()
-
-
-def test_chances_of_choice_by_hand():
-    # Of four items, six pairs: the best is in three of them, the two equal ones are the best of two more between them
-    # (with the last) and of one (together), the last of none.
-    assert chances_of_choice([7.0, 3.0, 3.0, 1.0], 2).tolist() == pytest.approx([3 / 6, 1.5 / 6, 1.5 / 6, 0])
-    assert chances_of_choice([7.0, np.nan, 3.0], 1).tolist() == pytest.approx([1 / 3] * 3)
-    assert chances_of_choice([7.0, np.nan, 3.0], 3).tolist() == pytest.approx([1, 0, 0])
-
-
-def test_chances_of_choice_are_those_of_all_sets():
-    scores = [4.0, 2.0, 2.0, 9.0, 2.0, 1.0]
-    counted = np.zeros(6)
-    for drawn in combinations(range(6), 3):
-        best = max(scores[i] for i in drawn)
-        winners = [i for i in drawn if scores[i] == best]
-        counted[winners] += 1 / len(winners)
-    np.testing.assert_allclose(chances_of_choice(scores, 3), counted / 20)
-
-
-@pytest.mark.parametrize("draws", [0, 4])
-def test_chances_of_choice_need_as_many_items_as_are_drawn(draws):
-    with pytest.raises(SettingError, match=f"`1 <= draws <= n` must hold, but got draws={draws}, n=3"):
-        chances_of_choice([1.0, 2.0, 3.0], draws)

@@ -19,9 +19,10 @@ from torch import nn
 from archsieve.errors import DataError, MissingDataError, SettingError
 from archsieve.registry import TASKS
 from archsieve.tasks.ade20k import ADE20K
-from archsieve.tasks.data import scenes
+from archsieve.tasks.data import scene_pairs
+from archsieve.tasks.data.scenes import IGNORED, Look, Scene, Scenes
 from archsieve.tasks.evaluation import evaluate
-from archsieve.tasks.segmentation import IGNORED, Look, MeanIoU, Scene, Scenes, Segmentation
+from archsieve.tasks.segmentation import MeanIoU, Segmentation
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 
@@ -122,20 +123,20 @@ def scene(height, width):
 
 
 def test_the_middle_of_a_scene():
-    pair = scenes.cropped(scene(10, 16), (10, 10), PLAIN)
+    pair = scene_pairs.cropped(scene(10, 16), (10, 10), PLAIN)
     assert torch.allclose(pair.inputs[0], torch.arange(10.0)[:, None].expand(10, 10))
     assert torch.allclose(pair.inputs[1], torch.arange(3.0, 13)[None].expand(10, 10))
     assert pair.labels[:, 0].tolist() == [r % 7 for r in range(10)]
-    enlarged = scenes.cropped(scene(5, 8), (10, 10), PLAIN)
+    enlarged = scene_pairs.cropped(scene(5, 8), (10, 10), PLAIN)
     assert enlarged.inputs.shape == (3, 10, 10)
     assert enlarged.labels[:, 4].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 def test_whole_scenes_cover_the_size_and_keep_their_labels():
-    pair = scenes.whole(scene(10, 25), (20, 20), PLAIN)
+    pair = scene_pairs.whole(scene(10, 25), (20, 20), PLAIN)
     assert pair.inputs.shape == (3, 20, 50)
     assert pair.labels.shape == (10, 25)
-    same = scenes.whole(scene(20, 30), (20, 20), PLAIN)
+    same = scene_pairs.whole(scene(20, 30), (20, 20), PLAIN)
     assert torch.allclose(same.inputs[1, 0], torch.arange(30.0), atol=1e-4)
 
 
@@ -143,7 +144,7 @@ def test_whole_scenes_cover_the_size_and_keep_their_labels():
 @settings(deadline=None, max_examples=60)
 def test_an_augmented_scene_keeps_pictures_and_labels_together(seed, height, width, scale):
     look = PLAIN._replace(scales=(scale, scale))
-    pair = scenes.augmented(scene(height, width), (12, 12), look, np.random.default_rng(seed))
+    pair = scene_pairs.augmented(scene(height, width), (12, 12), look, np.random.default_rng(seed))
     assert pair.inputs.shape == (3, 12, 12)
     assert pair.labels.shape == (12, 12)
     seen = pair.labels != IGNORED
@@ -159,7 +160,7 @@ def test_augmentation_scales_crops_and_mirrors():
     mirrored, offsets, sizes = set(), set(), set()
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        pair = scenes.augmented(scene(20, 20), (12, 12), PLAIN._replace(scales=(0.5, 2.0)), rng)
+        pair = scene_pairs.augmented(scene(20, 20), (12, 12), PLAIN._replace(scales=(0.5, 2.0)), rng)
         columns = pair.inputs[1, 0]
         mirrored.add(bool(columns[0] > columns[5]))
         sizes.add(int((pair.labels[0] != IGNORED).sum()))
@@ -174,12 +175,12 @@ def test_colours_change_within_their_bounds():
     picture = torch.tensor([[[200.0, 10.0]], [[100.0, 20.0]], [[50.0, 30.0]]])
     kinds = set()
     for seed in range(200):
-        found = scenes.distorted(picture, np.random.default_rng(seed))
+        found = scene_pairs.distorted(picture, np.random.default_rng(seed))
         assert found.shape == picture.shape
         assert float(found.min()) >= 0
         assert float(found.max()) <= 255
         kinds.add(bool(torch.equal(found, picture)))
-        grey = scenes.distorted(torch.full((3, 1, 1), 128.0), np.random.default_rng(seed))
+        grey = scene_pairs.distorted(torch.full((3, 1, 1), 128.0), np.random.default_rng(seed))
         assert torch.allclose(grey[0], grey[1])  # a grey pixel has no hue to turn
         assert 0.5 * (128 - 32) - 1e-3 <= float(grey.max()) <= min(255, 1.5 * (128 + 32)) + 1e-3
     assert kinds == {False, True}
@@ -187,12 +188,14 @@ def test_colours_change_within_their_bounds():
 
 def test_hue_and_saturation_by_hand():
     red = torch.tensor([[[240.0]], [[0.0]], [[0.0]]])
-    third = scenes._recoloured(red, 1.0, 1 / 3).flatten()
+    third = scene_pairs._recoloured(red, 1.0, 1 / 3).flatten()
     assert third.tolist() == pytest.approx([0, 240, 0], abs=1e-3)
-    assert scenes._recoloured(red, 0.5, 0.0).flatten().tolist() == pytest.approx([240, 120, 120], abs=1e-3)
+    assert scene_pairs._recoloured(red, 0.5, 0.0).flatten().tolist() == pytest.approx([240, 120, 120], abs=1e-3)
     colours = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
-    assert torch.allclose(scenes._recoloured(colours, 1.0, 0.0), colours, atol=1e-2)
-    assert torch.allclose(scenes._recoloured(scenes._recoloured(colours, 1.0, 0.1), 1.0, -0.1), colours, atol=1e-2)
+    assert torch.allclose(scene_pairs._recoloured(colours, 1.0, 0.0), colours, atol=1e-2)
+    assert torch.allclose(
+        scene_pairs._recoloured(scene_pairs._recoloured(colours, 1.0, 0.1), 1.0, -0.1), colours, atol=1e-2
+    )
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,7 @@ def test_evaluation_counts_every_scene_once(monkeypatch, pixels, batch_size):
     assert sum(seen) == 7
     assert pixels > 1 or max(seen) == 1
     metric = MeanIoU(7)
-    for pair in (scenes.whole(s, (8, 8), task._look) for s in task.load().test):
+    for pair in (scene_pairs.whole(s, (8, 8), task._look) for s in task.load().test):
         metric.update(network(pair.inputs[None]), pair.labels[None].long())
     assert found == pytest.approx(metric.compute())
 

@@ -12,6 +12,7 @@ from archsieve.errors import SettingError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
 from archsieve.judging.score_files import read_table
 from archsieve.registry import near_miss
+from archsieve.values import dense_ranks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ class Pilot:
     def __init__(self, scores: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
         order = np.argsort(-truth, kind="stable")
         self.truth = truth[order]
-        self._ranks = np.stack([_dense_ranks(column) for column in scores[order].T])
+        self._ranks = np.stack([dense_ranks(column) for column in scores[order].T])
         self._orders = np.argsort(-self._ranks, axis=1, kind="stable")
         self._places = np.argsort(self._orders, axis=1, kind="stable")
 
@@ -115,11 +116,3 @@ def _counts(alive: NDArray[np.bool_], keep: float) -> NDArray[np.intp]:
     """Return how many a stage keeps beside each stand-in, as `Stage.count` has it."""
     present: NDArray[np.intp] = alive.sum(axis=1)
     return present if keep == 1 else np.maximum(1, np.ceil(keep * (present - 1) - 1e-9)).astype(np.intp)
-
-
-def _dense_ranks(column: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return 0, 1, ... by increasing score, equal ones alike, NaN lowest of all."""
-    known = ~np.isnan(column)
-    ranks = np.full(len(column), -1)
-    ranks[known] = np.unique(column[known], return_inverse=True)[1]
-    return ranks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.values import as_floats
+from archsieve.values import as_floats, dense_ranks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -145,7 +145,7 @@ def shares_to_keep(scores: ArrayLike, *, ties: Literal["against", "for"] = "agai
     >>> shares_to_keep([0.3, 0.9, 0.5, 0.5]), shares_to_keep([0.3, 0.9, 0.5, 0.5], ties="for")
     (array([1.  , 0.25, 0.75, 0.75]), array([1.  , 0.25, 0.5 , 0.5 ]))
     """
-    ranks = _ranks(scores)
+    ranks = dense_ranks(scores)
     ordered, n = np.sort(ranks), len(ranks)
     if ties == "against":
         return np.asarray((n - np.searchsorted(ordered, ranks, side="left")) / n)
@@ -194,30 +194,6 @@ def minimum_keeping_ratio(scores: ArrayLike, truth: ArrayLike) -> float:
     return _keeping_ratio(*_checked(scores, truth))
 
 
-def chances_of_choice(scores: ArrayLike, draws: int) -> NDArray[np.float64]:
-    """Return how probable it is, for every item, to be the best-scored of `draws` items drawn at random; they sum to 1.
-
-    Shape (n,). Drawn without replacement, all sets with the same probability; equal scores share their chance. The sum
-    of truths weighed by these is the exact expectation of what a random search finds.
-
-    Raises:
-        SettingError: draws is not in 1..n.
-
-    >>> chances_of_choice([0.3, 0.9, 0.5], 2)
-    array([0.        , 0.66666667, 0.33333333])
-    """
-    ranks = _ranks(scores)
-    n = len(ranks)
-    if not 1 <= draws <= n:
-        raise SettingError(f"`1 <= draws <= n` must hold, but got draws={draws}, n={n}.")
-    ordered = np.sort(ranks)
-    below, up_to = (np.searchsorted(ordered, ranks, side=side) for side in ("left", "right"))
-    left = np.arange(draws)
-    # The chance that all drawn are among the m lowest: binomial(m, draws) / binomial(n, draws).
-    among = [np.prod(np.maximum(m[:, None] - left, 0) / (n - left), axis=1) for m in (below, up_to)]
-    return np.asarray((among[1] - among[0]) / (up_to - below))
-
-
 def bootstrap(
     scores: ArrayLike, truth: ArrayLike, *, k: int, times: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
@@ -251,13 +227,7 @@ def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], ND
         raise SettingError(f"At least 2 items are needed to compare rankings, but got {len(values)}.")
     if np.isnan(values).any():
         raise SettingError(f"The truth holds {int(np.isnan(values).sum())} NaN: leave those items out.")
-    return _ranks(estimate), values
-
-
-def _ranks(scores: ArrayLike) -> NDArray[np.int64]:
-    estimate = as_floats(scores)
-    _, ranks = np.unique(estimate, return_inverse=True)  # NaN sorts last here
-    return np.where(np.isnan(estimate), -1, ranks).astype(np.int64)
+    return dense_ranks(estimate), values
 
 
 def _constant(ranks: NDArray[np.int64], values: NDArray[np.float64]) -> bool:

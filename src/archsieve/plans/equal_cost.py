@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.judging.metrics import chances_of_choice
+from archsieve.errors import SettingError
+from archsieve.values import dense_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
     from archsieve.benchmarks.contract import Benchmark, Records
     from archsieve.spaces.contract import Architecture
@@ -53,3 +56,27 @@ def random_search_at(
     networks = min(len(pool), max(1, int(cost / (exhaustive / len(pool)))))
     expected = [float(chances_of_choice(column, networks) @ truth) for column in columns]
     return RandomSearch(networks, float(np.mean(expected)), tuple(choosers))
+
+
+def chances_of_choice(scores: ArrayLike, draws: int) -> NDArray[np.float64]:
+    """Return how probable it is, for every item, to be the best-scored of `draws` items drawn at random; they sum to 1.
+
+    Shape (n,). Drawn without replacement, all sets with the same probability; equal scores share their chance. The sum
+    of truths weighed by these is the exact expectation of what a random search finds.
+
+    Raises:
+        SettingError: draws is not in 1..n.
+
+    >>> chances_of_choice([0.3, 0.9, 0.5], 2)
+    array([0.        , 0.66666667, 0.33333333])
+    """
+    ranks = dense_ranks(scores)
+    n = len(ranks)
+    if not 1 <= draws <= n:
+        raise SettingError(f"`1 <= draws <= n` must hold, but got draws={draws}, n={n}.")
+    ordered = np.sort(ranks)
+    below, up_to = (np.searchsorted(ordered, ranks, side=side) for side in ("left", "right"))
+    left = np.arange(draws)
+    # The chance that all drawn are among the m lowest: binomial(m, draws) / binomial(n, draws).
+    among = [np.prod(np.maximum(m[:, None] - left, 0) / (n - left), axis=1) for m in (below, up_to)]
+    return np.asarray((among[1] - among[0]) / (up_to - below))

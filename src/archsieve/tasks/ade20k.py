@@ -13,7 +13,8 @@ import numpy as np
 
 from archsieve.errors import DataError, MissingDataError, require
 from archsieve.sources import Source
-from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
+from archsieve.tasks.data.scenes import Scene, Scenes
+from archsieve.tasks.segmentation import Segmentation
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.sources import Source
-from archsieve.tasks.data.images import ImageClassification, Images
 from archsieve.tasks.data.published import Published
+from archsieve.tasks.image_classification import ImageClassification
+
+if TYPE_CHECKING:
+    from archsieve.tasks.data.images import Images
 
 TOTALS = (50_000, 10_000)
 

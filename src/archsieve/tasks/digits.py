@@ -10,7 +10,8 @@ import numpy as np
 
 from archsieve.errors import SettingError, require
 from archsieve.randomness import generator
-from archsieve.tasks.data.images import ImageClassification, Images, read_only
+from archsieve.tasks.data.images import Images, read_only
+from archsieve.tasks.image_classification import ImageClassification
 from archsieve.values import check_whole
 
 IMAGES = 1797

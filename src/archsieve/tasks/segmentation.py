@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.tasks.classification import Classification, check_outputs
+from archsieve.tasks.data.scenes import IGNORED, Look, Scenes
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -23,44 +24,10 @@ if TYPE_CHECKING:
 
     from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Batch, Pending
+    from archsieve.tasks.data.scenes import Part
 
-IGNORED = 255
-"""The label of a pixel that is neither trained nor scored on."""
 MOST_PIXELS = 1 << 20
 """In a batch of whole pictures, unless one alone has more: what their outputs take must not depend on the caller."""
-
-
-class Scene(NamedTuple):
-    """A picture, uint8 (C, H, W), and the label of each of its pixels, uint8 (H, W)."""
-
-    picture: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-
-class Part(Protocol):
-    """Scenes by number, which may differ in size; any thread may ask."""
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-
-    def __getitem__(self, index: int, /) -> Scene:
-        """Return one scene."""
-
-
-class Scenes(NamedTuple):
-    """All scenes of a task: those to train and validate on, and those to test on."""
-
-    train: Part
-    test: Part
-
-
-class Look(NamedTuple):
-    """How pictures are normalised, and within which bounds they are augmented."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    scales: tuple[float, float]
-    distort: bool
 
 
 class MeanIoU:
@@ -223,34 +190,34 @@ class Segmentation(Classification):
             yield Pending(len(chosen), partial(self._cropped, part, chosen, own, device))
 
     def _cropped(self, part: Part, chosen: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
-        from archsieve.tasks.data import scenes
+        from archsieve.tasks.data import scene_pairs
 
-        def pair(index: int, seed: int | None) -> scenes.Pair:
+        def pair(index: int, seed: int | None) -> scene_pairs.Pair:
             if seed is None:
-                return scenes.cropped(part[index], self.input_shape[1:], self._look)
-            return scenes.augmented(part[index], self.input_shape[1:], self._look, np.random.default_rng(seed))
+                return scene_pairs.cropped(part[index], self.input_shape[1:], self._look)
+            return scene_pairs.augmented(part[index], self.input_shape[1:], self._look, np.random.default_rng(seed))
 
         given = chosen.tolist(), [None] * len(chosen) if seeds is None else seeds.tolist()
         if self.threads == 1:
-            return scenes.stacked(list(map(pair, *given)), device)
+            return scene_pairs.stacked(list(map(pair, *given)), device)
         with ThreadPoolExecutor(self.threads) as threads:
-            return scenes.stacked(list(threads.map(pair, *given)), device)
+            return scene_pairs.stacked(list(threads.map(pair, *given)), device)
 
     def _whole(
         self, part: Part, order: NDArray[np.int64], batch_size: int, device: str
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        from archsieve.tasks.data import scenes
+        from archsieve.tasks.data import scene_pairs
 
-        pairs = (scenes.whole(part[index], self.input_shape[1:], self._look) for index in order.tolist())
+        pairs = (scene_pairs.whole(part[index], self.input_shape[1:], self._look) for index in order.tolist())
         held = list(islice(pairs, 1))
         for pair in pairs:
             most = min(batch_size, max(1, MOST_PIXELS // held[0].labels.numel()))
             if len(held) == most or pair.shape != held[0].shape:
-                yield scenes.stacked(held, device)
+                yield scene_pairs.stacked(held, device)
                 held = []
             held.append(pair)
         if held:
-            yield scenes.stacked(held, device)
+            yield scene_pairs.stacked(held, device)
 
     @property
     def _look(self) -> Look:

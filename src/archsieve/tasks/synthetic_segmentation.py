@@ -11,7 +11,8 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.randomness import generator
-from archsieve.tasks.segmentation import IGNORED, Scene, Scenes, Segmentation
+from archsieve.tasks.data.scenes import IGNORED, Scene, Scenes
+from archsieve.tasks.segmentation import Segmentation
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:

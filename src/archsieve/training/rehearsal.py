@@ -15,7 +15,8 @@ from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.data.batching import count_steps
-from archsieve.tasks.segmentation import Scene, Scenes, Segmentation
+from archsieve.tasks.data.scenes import Scene, Scenes
+from archsieve.tasks.segmentation import Segmentation
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.loop import trainer_of
 from archsieve.training.optimiser import rates_of

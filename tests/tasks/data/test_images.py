@@ -11,7 +11,8 @@ import torch
 from archsieve.errors import SettingError
 from archsieve.tasks.classification import Accuracy
 from archsieve.tasks.data.augmentation import cut_out, moved
-from archsieve.tasks.data.images import ImageClassification, Images
+from archsieve.tasks.data.images import Images
+from archsieve.tasks.image_classification import ImageClassification
 
 
 @dataclass(frozen=True)

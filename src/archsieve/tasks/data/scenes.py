@@ -1,150 +1,46 @@
-"""What becomes of a scene on its way into a network: scaled, cropped, mirrored, its colours changed, normalised.
-
-One scene at a time, from an own generator, on the CPU: in any thread, and whatever else is in the batch.
-"""
+"""Scenes: pictures with a label for each pixel."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-import torch
-from torch import Tensor
-from torch.nn.functional import interpolate, pad
-
-from archsieve.tasks.data.moving import constant, sent
-from archsieve.tasks.segmentation import IGNORED
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
-
-    from archsieve.tasks.segmentation import Look, Scene
-
-BRIGHTNESS = 32.0
-FACTORS = (0.5, 1.5)
-"""Of contrast and saturation."""
-TURN = 0.1
-"""Of the hue, as a share of the circle."""
+    from numpy.typing import NDArray
 
 
-class Pair(NamedTuple):
-    """An input (C, h, w) and the labels (H, W) of its pixels."""
-
-    inputs: Tensor
-    labels: Tensor
-
-    @property
-    def shape(self) -> tuple[torch.Size, torch.Size]:
-        """Both sizes: what pairs of one batch have in common."""
-        return self.inputs.shape, self.labels.shape
+IGNORED = 255
+"""The label of a pixel that is neither trained nor scored on."""
 
 
-def stacked(pairs: Sequence[Pair], device: str) -> tuple[Tensor, Tensor]:
-    """Return the batch of pairs of one size."""
-    inputs, labels = torch.stack([p.inputs for p in pairs]), torch.stack([p.labels for p in pairs])
-    return sent(inputs, device), sent(labels, device).long()
+class Scene(NamedTuple):
+    """A picture, uint8 (C, H, W), and the label of each of its pixels, uint8 (H, W)."""
+
+    picture: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
 
 
-def whole(scene: Scene, size: Sequence[int], look: Look) -> Pair:
-    """Return the whole picture, scaled so that it just covers `size`, and the labels as they are."""
-    picture, labels = _tensors(scene)
-    return Pair(_normalised(_scaled(picture, _covering(picture, size)), look), labels)
+class Part(Protocol):
+    """Scenes by number, which may differ in size; any thread may ask."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, index: int, /) -> Scene:
+        """Return one scene."""
 
 
-def cropped(scene: Scene, size: Sequence[int], look: Look) -> Pair:
-    """Return the middle of the scene, scaled so that it just covers `size`."""
-    picture, labels = _tensors(scene)
-    sides = _covering(picture, size)
-    top, left = ((side - wanted) // 2 for side, wanted in zip(sides, size, strict=True))
-    rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
-    picture, labels = _scaled(picture, sides), _scaled_labels(labels, sides)
-    return Pair(_normalised(picture[:, rows, columns], look), labels[rows, columns])
+class Scenes(NamedTuple):
+    """All scenes of a task: those to train and validate on, and those to test on."""
+
+    train: Part
+    test: Part
 
 
-def augmented(scene: Scene, size: Sequence[int], look: Look, rng: np.random.Generator) -> Pair:
-    """Return a random part of the scene at a random scale, mirrored or not, its colours changed.
+class Look(NamedTuple):
+    """How pictures are normalised, and within which bounds they are augmented."""
 
-    The scale is relative to that at which the scene just covers `size`. Where the scene ends, at the bottom and at the
-    right, are zeros (the mean) and ignored pixels.
-    """
-    picture, labels = _tensors(scene)
-    scale = rng.uniform(*look.scales)
-    sides = [max(1, round(side * scale)) for side in _covering(picture, size)]
-    top, left = (int(rng.integers(max(0, s - w) + 1)) for s, w in zip(sides, size, strict=True))
-    rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
-    picture, labels = _scaled(picture, sides)[:, rows, columns], _scaled_labels(labels, sides)[rows, columns]
-    if rng.random() < 0.5:
-        picture, labels = picture.flip(-1), labels.flip(-1)
-    if look.distort:
-        picture = distorted(picture, rng)
-    missing = (0, size[1] - labels.shape[1], 0, size[0] - labels.shape[0])
-    return Pair(pad(_normalised(picture, look), missing), pad(labels, missing, value=IGNORED))
-
-
-def distorted(picture: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return a picture (C, H, W) of pixels 0 to 255 with brightness, contrast, saturation and hue changed.
-
-    Each with probability a half: brightness by up to 32, contrast by a factor in [0.5, 1.5], before or after the
-    colours; of three channels, saturation by such a factor and hue by up to a tenth of the circle.
-    """
-    brighter, contrasted, early, saturated, turned = rng.random(5) < 0.5
-    shift, turn = rng.uniform(-BRIGHTNESS, BRIGHTNESS), rng.uniform(-TURN, TURN)
-    contrast, saturation = rng.uniform(*FACTORS, size=2)
-    if brighter:
-        picture = (picture + shift).clamp(0, 255)
-    if contrasted and early:
-        picture = (picture * contrast).clamp(0, 255)
-    if len(picture) == 3 and (saturated or turned):
-        picture = _recoloured(picture, saturation if saturated else 1.0, turn if turned else 0.0)
-    if contrasted and not early:
-        picture = (picture * contrast).clamp(0, 255)
-    return picture
-
-
-def _recoloured(picture: Tensor, saturation: float, turn: float) -> Tensor:
-    """Return the picture with its saturation multiplied and its hue turned, by way of HSV."""
-    red, green, blue = picture
-    value, least = picture.amax(0), picture.amin(0)
-    spread = value - least
-    sixth = torch.where(spread > 0, spread, 1.0)  # a sixth of the circle in the units of the differences
-    hue = torch.where(
-        value == red,
-        (green - blue) / sixth,
-        torch.where(value == green, (blue - red) / sixth + 2, (red - green) / sixth + 4),
-    )
-    chroma = value * (spread / value.clamp(min=1e-6) * saturation).clamp(max=1)
-    channels = []
-    for offset in (5, 3, 1):
-        place = (offset + hue + 6 * turn) % 6
-        channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
-    return torch.stack(channels)
-
-
-def _tensors(scene: Scene) -> tuple[Tensor, Tensor]:
-    return torch.tensor(scene.picture, dtype=torch.float32), torch.tensor(scene.labels)
-
-
-def _covering(picture: Tensor, size: Sequence[int]) -> list[int]:
-    """Return the sides of the smallest picture of the same ratio that covers `size`."""
-    height, width = picture.shape[1:]
-    scale = max(size[0] / height, size[1] / width)
-    return [max(wanted, round(side * scale)) for side, wanted in zip((height, width), size, strict=True)]
-
-
-def _scaled(picture: Tensor, sides: Sequence[int]) -> Tensor:
-    if list(picture.shape[1:]) == list(sides):
-        return picture
-    return interpolate(picture[None], size=list(sides), mode="bilinear", align_corners=False)[0]
-
-
-def _scaled_labels(labels: Tensor, sides: Sequence[int]) -> Tensor:
-    """Return the labels, each pixel that of the nearest one: between two classes there is none."""
-    if list(labels.shape) == list(sides):
-        return labels
-    return interpolate(labels[None, None], size=list(sides), mode="nearest-exact")[0, 0]
-
-
-def _normalised(picture: Tensor, look: Look) -> Tensor:
-    mean, std = (constant(tuple(values), "cpu").view(-1, 1, 1) for values in (look.mean, look.std))
-    return (picture / 255 - mean) / std
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    scales: tuple[float, float]
+    distort: bool
