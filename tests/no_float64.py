@@ -96,7 +96,7 @@ def accelerator_without_float64():
     with contextlib.ExitStack() as stack:
         for name, function in functions.items():
             stack.enter_context(mock.patch.object(torch.mps, name, function))
-        for module in ("training.loop", "training.batching"):  # a mode is for one thread
+        for module in ("training.loop", "tasks.data.batching"):  # a mode is for one thread
             stack.enter_context(mock.patch(f"archsieve.{module}.ahead", lambda calls: (call() for call in calls)))
         stack.enter_context(_Accelerator())
         yield DEVICE

@@ -17,13 +17,13 @@ from archsieve.networks.building import build_network
 from archsieve.networks.drop_path import DropPath
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.data.batching import Pending
-from archsieve.tasks.evaluation import evaluate, evaluate_each
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
 from archsieve.training.loop import trainer_of
 from archsieve.training.recipe import Recipe
 from no_float64 import accelerator_without_float64
+from plugins.items import Items
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=50, test_images=11, signal=1.0)  # 45 to train on: 3 batches
@@ -92,38 +92,6 @@ class Slope(nn.Module):
 
     def forward(self, inputs):
         return self.slope * self.weight
-
-
-class Items:
-    """A task of `count` items, item i being the number i; the loss is the output."""
-
-    input_shape, num_outputs, higher_is_better = (1,), 1, True
-
-    def __init__(self, count, higher_is_better=True):
-        self.count, self.higher_is_better = count, higher_is_better
-        self.asked = []
-
-    def batches(self, split, *, batch_size, rng=None, augment=False, device="cpu"):
-        self.asked.append((split, batch_size, augment))
-        yield from ((x, x) for x in torch.arange(float(self.count)).split(batch_size))
-
-    def loss(self, outputs, targets):
-        return outputs
-
-    def metric(self):
-        return Sum()
-
-
-class Sum:
-    def __init__(self):
-        self.total = 0.0
-
-    def update(self, outputs, targets):
-        assert torch.equal(outputs, targets)
-        self.total += float(outputs.sum())
-
-    def compute(self):
-        return self.total
 
 
 def weight_after(epochs, *, slope=1.0, start=0.0, items=1, **settings):
@@ -784,53 +752,6 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
         load_checkpoint(tmp_path / "c.pt", network())
 
 
-# Evaluation.
-
-
-@pytest.mark.parametrize(
-    ("count", "limit", "sizes"),
-    [
-        (8, None, [4, 4]),
-        (10, None, [4, 4, 2]),  # half a batch stays one
-        (9, None, [4, 5]),  # less is joined
-        (3, None, [3]),
-        (1, None, [1]),
-        (9, 6, [4, 2]),
-        (9, 5, [5]),
-        (9, 3, [3]),
-        (9, 8, [4, 4]),
-        (9, 100, [4, 5]),
-    ],
-)
-def test_every_item_counts_once(count, limit, sizes):
-    task, seen = Items(count), []
-
-    def forward(inputs):
-        assert not torch.is_grad_enabled()
-        seen.append(len(inputs))
-        return inputs
-
-    score = evaluate(forward, task, "validation", batch_size=4, limit=limit)
-    assert seen == sizes
-    taken = min(count, limit or count)
-    assert score == taken * (taken - 1) / 2  # the items are 0, 1, 2, ...
-    assert task.asked == [("validation", 4, False)]
-
-
-def test_a_metric_to_minimise_is_negated():
-    assert evaluate(lambda inputs: inputs, Items(4, higher_is_better=False), "test") == -6
-
-
-def test_accuracy_counts_items_and_not_batches():
-    # 11 test items in batches of 8: the share of hits of the whole, not a mean of two shares.
-    targets = torch.cat([t for _, t in TASK.batches("test", batch_size=100)])
-    hits = (targets == 0).sum().item()
-    first = torch.nn.functional.one_hot(torch.tensor(0), 4).float()
-    score = evaluate(lambda inputs: first.expand(len(inputs), 4), TASK, "test", batch_size=8)
-    assert 0 < hits < 11
-    assert score == pytest.approx(100 * hits / 11)
-
-
 def test_dropout_depends_on_the_seed_and_the_epoch_alone(tmp_path):
     task = Synthetic(shape=(3, 8, 8), num_outputs=3, images=40, signal=1.0)
     recipe = Recipe(horizon=4, learning_rate=0.1, batch_size=8)
@@ -897,17 +818,3 @@ def test_weights_that_are_no_numbers_are_found_though_no_loss_was(tmp_path):
 
 def test_an_infinite_buffer_is_no_divergence():
     train(Scaled(), TASK, Recipe(horizon=1, learning_rate=0.01), epochs=1, seed=0)
-
-
-def test_outputs_of_nan_are_a_failure_and_not_an_accuracy_of_nothing():
-    def forward(inputs):
-        outputs = torch.zeros(len(inputs), TASK.num_outputs)
-        outputs[0, 0] = torch.nan
-        return outputs
-
-    with pytest.raises(ScoringError, match=r"^the network puts out NaN on the split 'test', so that its metric there"):
-        evaluate(forward, TASK, "test")
-    outputs = {"broken": forward, "whole": lambda inputs: torch.zeros(len(inputs), TASK.num_outputs)}
-    found = evaluate_each(lambda inputs: ((key, f(inputs)) for key, f in outputs.items()), TASK, "test")
-    assert math.isnan(found["broken"])
-    assert 0 <= found["whole"] <= 100
