@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from estimators.test_every_proxy import SHIPPED
 from torch import nn
 
 from archsieve.errors import PartialScoringError
@@ -20,6 +19,7 @@ from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
+from estimators.zero_cost.test_every_proxy import SHIPPED
 from no_float64 import RefusedError, accelerator_without_float64, is_on_host
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)

@@ -21,8 +21,7 @@ from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.layers.chain import Chain
 from archsieve.spaces.topformer.space import HandMadeTopFormers
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
-
-from .test_every_proxy import SHIPPED
+from estimators.zero_cost.test_every_proxy import SHIPPED
 
 TASK = SyntheticSegmentation(side=16, images=24, test_images=6)
 KERNELS = (1, 3)

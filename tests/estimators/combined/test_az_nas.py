@@ -14,8 +14,7 @@ from archsieve.estimators.combined.az_nas import AZNAS
 from archsieve.estimators.combined.swap_regularised import RegularisedSwap
 from archsieve.networks.building import torch_generator
 from archsieve.registry import PROXIES
-
-from .tiny import probe
+from estimators.tiny import probe
 
 DATA = probe(torch.zeros(64, 2, 32, 32), [0])
 

@@ -1,6 +1,6 @@
 """Every proxy on every kind of network: a finite score, or a refusal in a sentence; the documentation says which.
 
-After a change that is meant, run `python -m estimators.test_families` in tests/ to write the tables anew.
+After a change that is meant, run `python -m estimators.zero_cost.test_families` in tests/ to write the tables anew.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from torch import nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.registry import PROXIES
-
-from .tiny import half_square, linear, probe
+from estimators.tiny import half_square, linear, probe
 
 ROOT2 = math.sqrt(2)
 

@@ -12,8 +12,7 @@ from torch import nn
 from torch.func import functional_call
 
 from archsieve.registry import PROXIES
-
-from .tiny import convolutional, pictures
+from estimators.tiny import convolutional, pictures
 
 
 def layer_names(network):

@@ -6,7 +6,6 @@ import itertools
 import random
 
 import torch
-from estimators.families import FAMILIES
 from torch import nn
 
 from archsieve.spaces.attentivenas.space import AttentiveNAS
@@ -16,6 +15,7 @@ from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
+from estimators.zero_cost.families import FAMILIES
 
 
 class First(nn.Module):

@@ -14,8 +14,7 @@ from archsieve.tasks.cifar import CIFAR10
 from archsieve.tasks.data import array_cache
 from archsieve.tasks.data.array_cache import cache_folder, is_kept, kept
 from archsieve.tasks.data.images import Images
-
-from .tiny import TRAIN, pictures, write_published
+from tasks.tiny import TRAIN, pictures, write_published
 
 SHAPE = (3, 2, 2)
 
