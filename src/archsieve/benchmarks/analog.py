@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.benchmarks.contract import OfOneSource
 from archsieve.benchmarks.files import assemble, fault, number
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import MissingDataError
@@ -63,7 +64,7 @@ class PackagedSource(Source):
 
 
 @dataclass(frozen=True)
-class AnalogNASBench:
+class AnalogNASBench(OfOneSource):
     """Accuracies in percent on CIFAR-10 of all 15,625 cells.
 
     `baseline_accuracy` in floating point, then after quantisation (`ptq_`, `qat_`), on noisy hardware without
@@ -83,10 +84,6 @@ class AnalogNASBench:
     def space(self) -> NASBench201:
         """The space with the benchmark's settings."""
         return NASBench201()
-
-    def is_present(self) -> bool:
-        """Whether the file can be found."""
-        return self.source.find() is not None
 
     def load(self) -> Table:
         """Read the table.

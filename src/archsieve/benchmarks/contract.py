@@ -160,6 +160,16 @@ class Benchmark(Protocol):
         """
 
 
+class OfOneSource:
+    """What all benchmarks have in common whose records come from one `source`."""
+
+    source: Source
+
+    def is_present(self) -> bool:
+        """Whether the source can be found."""
+        return self.source.find() is not None
+
+
 def caution_of(benchmark: Benchmark) -> str:
     """Return what a user must see beside the benchmark's values; empty where they are what they seem."""
     return str(getattr(benchmark, "caution", ""))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Table
+from archsieve.benchmarks.contract import OfOneSource, Table
 from archsieve.benchmarks.files import fault
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
@@ -56,7 +56,7 @@ class PackageSource(Source):
 
 
 @dataclass(frozen=True)
-class DigitsBenchmark:
+class DigitsBenchmark(OfOneSource):
     """All 729 codes, accuracies in percent.
 
     `test_acc` is the mean over three seeds after the last of 20 epochs, `test_acc_std` their deviation (ddof 1),
@@ -103,10 +103,6 @@ class DigitsBenchmark:
         """Names of the columns."""
         of_truth = ("test_acc", "test_acc_std", *(f"test_acc_{i}" for i in range(1, TRUTHS + 1)))
         return (*of_truth, *(f"{curve}_{epoch}" for curve in _curves() for epoch in range(1, EPOCHS + 1)))
-
-    def is_present(self) -> bool:
-        """Whether its file can be found."""
-        return self.source.find() is not None
 
     def load(self) -> Table:
         """Read the table.

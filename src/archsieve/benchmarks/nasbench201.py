@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.benchmarks.contract import OfOneSource
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns
 from archsieve.errors import UnknownNameError
 from archsieve.registry import near_miss
@@ -44,7 +45,7 @@ class TableSource(Source):
 
 
 @dataclass(frozen=True)
-class NASBench201Table:
+class NASBench201Table(OfOneSource):
     """All 15,625 cells, accuracies in percent; further numeric columns of the file become columns too.
 
     `test_acc_200` and `val_acc_200` follow the 200-epoch schedule; `test_acc_12` and `val_acc_12` are other
@@ -77,10 +78,6 @@ class NASBench201Table:
     def space(self) -> NASBench201:
         """The space with the benchmark's settings."""
         return NASBench201()
-
-    def is_present(self) -> bool:
-        """Whether the file can be found."""
-        return self.source.find() is not None
 
     def load(self) -> Table:
         """Read the table.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.benchmarks.contract import OfOneSource
 from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
@@ -23,7 +24,7 @@ _RUN_COLUMNS = tuple(f"test_acc_{run + 1}" for run in range(RUNS))
 
 
 @dataclass(frozen=True)
-class NASBenchMacroTable:
+class NASBenchMacroTable(OfOneSource):
     """The table in its published JSON: code -> `test_acc` (three runs), `mean_acc`, `std`, `params`, `flops`.
 
     Accuracies are test accuracies in percent; `flops` counts multiply-adds.
@@ -47,10 +48,6 @@ class NASBenchMacroTable:
     def space(self) -> NASBenchMacro:
         """The space with the benchmark's settings."""
         return NASBenchMacro()
-
-    def is_present(self) -> bool:
-        """Whether the file can be found."""
-        return self.source.find() is not None
 
     def load(self) -> Table:
         """Read the table.

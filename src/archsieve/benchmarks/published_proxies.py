@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.benchmarks.contract import OfOneSource
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
@@ -40,7 +41,7 @@ _KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
 
 
 @dataclass(frozen=True)
-class PublishedProxies:
+class PublishedProxies(OfOneSource):
     """Scores by cell, larger is better, and the validation accuracy in percent.
 
     A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the space, of the data
@@ -68,10 +69,6 @@ class PublishedProxies:
     published_as: tuple[str, ...]
     columns: tuple[str, ...] = (*PROXIES, "val_accuracy")
     truth: str = "val_accuracy"
-
-    def is_present(self) -> bool:
-        """Whether the file can be found."""
-        return self.source.find() is not None
 
     def load(self) -> Table:
         """Read the table; proxies that the file has besides the declared ones become columns too.

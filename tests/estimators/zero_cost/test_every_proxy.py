@@ -124,5 +124,7 @@ def test_golden_values(space, tmp_path):
         )
 
 
-if __name__ == "__main__":  # run from tests/ as `python -m estimators.zero_cost.test_every_proxy` after a change that is meant
+if (
+    __name__ == "__main__"
+):  # run from tests/ as `python -m estimators.zero_cost.test_every_proxy` after a change that is meant
     GOLDEN.write_text(json.dumps(compute_golden(Path("unused")), indent=1) + "\n")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Surrogate
+from archsieve.benchmarks.contract import OfOneSource, Surrogate
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault
 from archsieve.spaces.darts.cell import (
@@ -55,7 +55,7 @@ _CHUNK = 256  # codes at a time: some ten megabytes
 
 
 @dataclass(frozen=True)
-class StandIn:
+class StandIn(OfOneSource):
     """`standin_accuracy`: validation accuracy in percent as an ensemble of boosted trees predicts it, for any code.
 
     Made by members that each learnt from a bootstrap sample of the cells. What they differ by is stretched so that, in
@@ -92,10 +92,6 @@ class StandIn:
             return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             raise fault(path, f"is damaged: install archsieve anew ({error})") from error
-
-    def is_present(self) -> bool:
-        """Whether its file can be found."""
-        return self.source.find() is not None
 
     def load(self) -> Surrogate:
         """Read the trees.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Surrogate
+from archsieve.benchmarks.contract import OfOneSource, Surrogate
 from archsieve.benchmarks.files import fault, read_json, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import read_pickle
@@ -44,7 +44,7 @@ _EDGES = [str(edge) for edge in range(sum(NODES))]
 
 
 @dataclass(frozen=True)
-class NASBench301:
+class NASBench301(OfOneSource):
     """`val_accuracy` in percent after 100 epochs, and `runtime_seconds` of that training, predicted for any code.
 
     >>> MODELS.truth, MODELS.columns
@@ -62,10 +62,6 @@ class NASBench301:
     def space(self) -> DARTS:
         """The space with the benchmark's settings."""
         return DARTS()
-
-    def is_present(self) -> bool:
-        """Whether the folder can be found."""
-        return self.source.find() is not None
 
     def load(self) -> Surrogate:
         """Read the models; the folder of the runtime may be missing.
