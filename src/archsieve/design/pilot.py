@@ -12,6 +12,7 @@ from archsieve.errors import SettingError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
 from archsieve.judging.score_files import read_table
 from archsieve.registry import near_miss
+from archsieve.searchers.contract import count_kept
 from archsieve.values import dense_ranks
 
 if TYPE_CHECKING:
@@ -113,6 +114,6 @@ class Pilot:
 
 
 def _counts(alive: NDArray[np.bool_], keep: float) -> NDArray[np.intp]:
-    """Return how many a stage keeps beside each stand-in, as `Stage.count` has it."""
-    present: NDArray[np.intp] = alive.sum(axis=1)
-    return present if keep == 1 else np.maximum(1, np.ceil(keep * (present - 1) - 1e-9)).astype(np.intp)
+    """Return how many a stage keeps beside each stand-in."""
+    present, places = np.unique(alive.sum(axis=1), return_inverse=True)
+    return np.array([count_kept(keep, int(n)) for n in present], dtype=np.intp)[places]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
@@ -17,6 +16,7 @@ from archsieve.judging.score_files import read_scores
 from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
 from archsieve.runs.executors import Serial
+from archsieve.searchers.contract import count_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -255,7 +255,7 @@ def _judgement(subject: _Subject, item: tuple[int, tuple[str, NDArray[np.float64
     known, shares = subject.values, metrics.shares_to_keep(scores)
     near = known >= known.max() - subject.epsilon
     curve = metrics.keeping_curve(scores, known)
-    kept = [max(1, math.ceil(share * len(known))) for share in KEPT]
+    kept = [count_kept(share, len(known)) for share in KEPT]
     intervals = _intervals(scores, subject)
     return place, Judgement(
         estimator=name,

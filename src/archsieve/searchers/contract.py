@@ -48,6 +48,16 @@ def order_best_first(scores: Scores) -> NDArray[np.intp]:
     return np.lexsort((np.arange(len(scores)), -np.where(is_nan, 0.0, scores), is_nan))
 
 
+def count_kept(keep: float, n: int) -> int:
+    """Return how many of `n` a fraction leaves: all if it is 1, else max(1, ceil(keep * (n - 1))), in exact arithmetic.
+
+    >>> count_kept(0.2, 142), count_kept(0.1, 31), count_kept(1, 31)
+    (29, 3, 31)
+    """
+    fraction = exact(keep)
+    return n if fraction == 1 else max(1, ceil(fraction * (n - 1)))
+
+
 @dataclass(frozen=True)
 class Stage:
     """One cut of a funnel: an estimator and exactly one rule of what to keep.
@@ -95,8 +105,7 @@ class Stage:
             return min(n, self.top)
         if self.keep is None:
             raise SettingError("A stage with `above` keeps a number that depends on the scores.")
-        kept = exact(self.keep)
-        return n if kept == 1 else max(1, ceil(kept * (n - 1)))
+        return count_kept(self.keep, n)
 
     def select(self, scores: Scores) -> NDArray[np.intp]:
         """Return the positions kept, best first."""
