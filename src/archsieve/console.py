@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archsieve.errors import ArchsieveError, describe_error
+from archsieve.report.outcome import outcome
 from archsieve.report.words import mean_and_deviation
 from archsieve.run_folder import ERROR_FILE
 from archsieve.study import comparable, verdict, without_verdict
@@ -174,26 +175,8 @@ def result(found: Result, folder: Path) -> None:
     """Print the outcome of a search."""
     stages([asdict(stage) for stage in found.stages])
     out(f"\nBest: {found.best or 'none'}")
-    if found.final_score is not None:
-        out(f"Final {found.metric}, by {found.final_estimator}: {found.final_score:.2f}")
-    if found.truth is not None:
-        t = found.truth
-        value = f"{t.value:.2f}" if t.spread is None else f"{t.value:.2f} ± {t.spread:.2f}"
-        among = "" if t.spread is None else " candidates"
-        out(f"{t.column} of {t.benchmark}: {value}, rank {t.rank} of {t.count}{among} (best {t.best:.2f})")
-        if t.caution:
-            out(f"    {t.caution}")
-    if found.cost.network_epochs is not None:
-        share = (
-            f", {100 * found.cost.network_epochs / found.exhaustive_network_epochs:.1f} % of training all candidates"
-            if found.exhaustive_network_epochs
-            else ""
-        )
-        spent = found.cost.network_epochs
-        out(f"Cost: {f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} network-epochs{share}")
-    if (chance := found.random_search) is not None and found.truth is not None:
-        networks = "1 network" if chance.networks == 1 else f"{chance.networks} networks"
-        out(f"Random search at this cost finds {chance.value:.2f} on average ({networks} trained once)")
+    for line in outcome(asdict(found)):
+        out(line)
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")

@@ -12,11 +12,13 @@ import numpy as np
 from archsieve.benchmark import Table, benchmarks_of, caution_of, is_about
 from archsieve.equal_cost import random_search_at
 from archsieve.errors import ArchsieveError, SettingError
+from archsieve.estimator import kind_of_score
 from archsieve.ledger import Ledger, in_macs, total
-from archsieve.plan import unit
+from archsieve.plan import names_of_metric, unit
 from archsieve.provenance import Provenance, provenance
-from archsieve.run_folder import RESULT_FILE, write_json, write_rounds
+from archsieve.run_folder import RESULT_FILE, write_json, write_measure, write_rounds
 from archsieve.searchers.funnel import run_funnel
+from archsieve.task import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,12 +54,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class StageReport(Cost):
-    """What one stage did and cost: candidates in, kept, how many could not be scored.
+    """What one stage did and cost: its estimator, candidates in, kept, how many could not be scored.
 
     `failed_parts` is how many of a composite's have a score although a part could not score them.
     """
 
     label: str
+    estimator: str
     candidates: int
     kept: int
     failures: int
@@ -102,15 +105,22 @@ class Result:
     stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
     None where a part is unknown. `random_search` is what that finds at this cost, None where no table tells. `seconds`
     is the time this run took on the wall. `picture` is how the winner is drawn.
+
+    Of `best_score` and `final_score` higher is better, so that an error has a minus sign; `higher_is_better` is the
+    direction of the metric itself. `best_score_kind` says what `best_score` is: "metric" is a value of the task's
+    metric, "relative" compares the candidates of the last stage only, "score" is any other score; empty where there is
+    none.
     """
 
     best: str | None
     code: tuple[int, ...] | None
     best_score: float | None
+    best_score_kind: str
     chosen_by: str
     final_estimator: str | None
     final_score: float | None
     metric: str
+    higher_is_better: bool
     truth: Truth | None
     truth_note: str
     stages: tuple[StageReport, ...]
@@ -170,6 +180,8 @@ def run_plan(
     if plan.pool.evolve is not None:
         account.pay(plan.pool.evolve, pool, plan.pool.budget)
     before = len(account.paid)
+    measure = measure_of(session.task)
+    write_measure(session.folder, measure, names_of_metric(plan))
 
     rounds: list[Round] = []
 
@@ -190,12 +202,13 @@ def run_plan(
         StageReport(
             **asdict(cost),
             label=r.label,
+            estimator=stage.estimator.name,
             candidates=len(r.archs),
             kept=len(r.kept),
             failures=r.failures,
             failed_parts=r.failed_parts,
         )
-        for r, cost in zip(rounds, account.paid[before:], strict=True)
+        for r, cost, stage in zip(rounds, account.paid[before:], plan.stages, strict=False)
     )
     final, failure = math.nan, ""
     if best is None:
@@ -212,10 +225,12 @@ def run_plan(
         best=None if best is None else session.space.describe(best),
         code=best,
         best_score=_finite(found.best_score),
+        best_score_kind=kind_of_score(plan.stages[-1].estimator) if math.isfinite(found.best_score) else "",
         chosen_by=rounds[-1].label if rounds and best is not None else "",
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
-        metric=getattr(session.task, "metric_name", "score"),
+        metric=measure.name,
+        higher_is_better=measure.higher_is_better,
         truth=None if best is None else true_rank(known, best, pool),
         truth_note=" ".join(notes),
         stages=reports,

@@ -15,6 +15,7 @@ from archsieve.networks import build_network
 from archsieve.provenance import Provenance, provenance
 from archsieve.run_folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.sources import sha256_of
+from archsieve.task import measure_of
 from archsieve.training import train, trainer_of
 from archsieve.training.distributed import World
 from archsieve.training.scalars import scalars
@@ -74,6 +75,7 @@ class TrainingResult:
     """What a final training came to.
 
     Attributes:
+        higher_is_better: direction of the metric.
         test: the task's metric on the test split after the last epoch, which is the figure to report.
         best_test: the best of all epochs, chosen by the test split itself, and so too good.
         seconds: of training, scoring left out.
@@ -88,6 +90,7 @@ class TrainingResult:
     seed: int
     epochs: int
     metric: str
+    higher_is_better: bool
     test: float
     best_test: float
     best_epoch: int
@@ -218,7 +221,8 @@ def _result(
     """Return the outcome; processes that score nothing have none to tell."""
     task = training.task
     rows = metrics.rows if metrics else [EpochMetrics(0, math.nan, math.nan, math.nan, None, 0.0)]
-    best = (max if task.higher_is_better else min)(rows, key=lambda row: row.test)
+    measure = measure_of(task)
+    best = (max if measure.higher_is_better else min)(rows, key=lambda row: row.test)
     return TrainingResult(
         space=training.space.name,
         architecture=training.space.describe(arch),
@@ -226,7 +230,8 @@ def _result(
         recipe=training.recipe_name,
         seed=seed,
         epochs=training.recipe.horizon,
-        metric=getattr(task, "metric_name", "metric"),
+        metric=measure.name,
+        higher_is_better=measure.higher_is_better,
         test=rows[-1].test,
         best_test=best.test,
         best_epoch=best.epoch,

@@ -92,10 +92,10 @@ def _histogram(view: StageView) -> Any:
 
     finite = np.isfinite(view.scores)
     traces = [
-        go.Histogram(x=view.scores[finite & mask], name=name, marker={"color": colour}, nbinsx=60)
+        go.Histogram(x=view.values[finite & mask], name=name, marker={"color": colour}, nbinsx=60)
         for mask, name, colour in ((~view.kept, "cut", PALE), (view.kept, "kept", BLUE))
     ]
-    return figure(traces, x="score", y="candidates", barmode="stack", height=320)
+    return figure(traces, x=plain(view.measure.title), y="candidates", barmode="stack", height=320)
 
 
 def _against_truth(view: StageView, cut: float | None) -> Any:
@@ -106,7 +106,7 @@ def _against_truth(view: StageView, cut: float | None) -> Any:
     drawn[shown_points(view, MOST_POINTS)] = True
     is_best[np.argsort(-view.truth, kind="stable")[:BEST]] = True
     places = view.places / len(view.scores)
-    scores = np.where(np.isfinite(view.scores), view.scores, np.nan)
+    scores = np.where(np.isfinite(view.values), view.values, np.nan)
     traces, by_place, by_score = [], [], []
     for mask, name, marker in (
         (~view.kept & ~is_best, "cut", {"color": PALE, "size": 4}),
@@ -125,9 +125,9 @@ def _against_truth(view: StageView, cut: float | None) -> Any:
         dashed = {"color": GREY, "width": 2, "dash": "dash"}
         traces.append(go.Scatter(x=[at] * 2, y=ends, mode="lines", name="the cut", line=dashed, hoverinfo="skip"))
         by_place.append(np.full(2, at))
-        by_score.append(np.full(2, cut))
+        by_score.append(np.full(2, view.measure.value(cut)))
     made = figure(traces, x=_PLACE, y="truth", height=420)
-    add_buttons(made, {_PLACE: by_place, "score": by_score})
+    add_buttons(made, {_PLACE: by_place, plain(view.measure.title): by_score})
     return made
 
 

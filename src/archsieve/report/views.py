@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve.ledger import total
 from archsieve.metrics import keeping_curve, kendall_tau, minimum_keeping_ratio, regret_at_k, shares_to_keep, spearman
+from archsieve.task import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ SIZES = ("params", "macs")
 class StageView:
     """One stage of a run: codes (n, d), scores (n,), who was kept (n,); truth (n,) and sizes (n,) where known.
 
-    NaN: no score, no truth.
+    NaN: no score, no truth. `measure` is what the scores are: of the task's metric, or just scores.
     """
 
     label: str
@@ -36,6 +37,12 @@ class StageView:
     kept: NDArray[np.bool_]
     truth: NDArray[np.float64]
     sizes: dict[str, NDArray[np.float64]]
+    measure: Measure = field(default_factory=Measure)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The scores as a person reads them: errors without a minus sign."""
+        return self.scores if self.measure.higher_is_better else 0.0 - self.scores
 
     @property
     def cut(self) -> float | None:
@@ -55,27 +62,31 @@ class StageView:
         if known.sum() < 2 or np.ptp(self.truth[known]) == 0:
             return None
         sizes = {name: values[known] for name, values in self.sizes.items()}
-        return StageView(self.label, self.archs[known], self.scores[known], self.kept[known], self.truth[known], sizes)
+        arrays = (self.archs[known], self.scores[known], self.kept[known], self.truth[known])
+        return StageView(self.label, *arrays, sizes, self.measure)
 
 
-def stage_views(rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> tuple[StageView, ...]:
+def stage_views(
+    rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]], measures: Sequence[Measure] = ()
+) -> tuple[StageView, ...]:
     """Return the stages of a run that cut, and the last, each candidate with what is known of it in the pool.
 
     Args:
         rounds: of the run, in order.
         pool: columns of all candidates by name: "archs", and where known "truth", "params", "macs".
+        measures: what the scores of each round are; none for just scores.
     """
     index = {tuple(code): i for i, code in enumerate(pool["archs"].tolist())}
     truth = pool.get("truth", np.full(len(index), np.nan))
     views = []
-    for stage in rounds:
+    for stage, measure in zip(rounds, measures or [Measure()] * len(rounds), strict=True):
         if len(stage.kept) == len(stage.archs) and stage is not rounds[-1]:
             continue
         at = [index[tuple(code)] for code in stage.archs.tolist()]
         kept = np.zeros(len(at), dtype=bool)
         kept[stage.kept] = True
         sizes = {name: pool[name][at] for name in SIZES if name in pool}
-        views.append(StageView(stage.label, stage.archs, stage.scores, kept, truth[at], sizes))
+        views.append(StageView(stage.label, stage.archs, stage.scores, kept, truth[at], sizes, measure))
     return tuple(views)
 
 

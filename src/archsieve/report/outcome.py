@@ -1,0 +1,65 @@
+"""What a finished search found, in lines for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archsieve.task import Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KINDS = {
+    "relative": "compares the candidates of this stage only; higher is better",
+    "score": "only ranks candidates; higher is better",
+}
+
+
+def measure_of_result(result: Mapping[str, Any]) -> Measure:
+    """Return the metric of the task that a result is about."""
+    return Measure(result["metric"], result.get("higher_is_better", True))  # older results do not say it
+
+
+def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
+    """Return the score by which the winner was chosen, with what it means, and its final score."""
+    measure, lines = measure_of_result(result), []
+    best, kind, final = result["best_score"], result["best_score_kind"], result["final_score"]
+    if best is not None:
+        name = measure.name if kind == "metric" else "score"
+        value = measure.text(best) if kind == "metric" else f"{best:.6g}"
+        meaning = f" ({_KINDS[kind]})" if kind in _KINDS else ""
+        lines.append(f"In the last stage, {result['chosen_by']}: {name} {value}{meaning}")
+    if final is not None:
+        lines.append(f"Final {measure.name}, by {result['final_estimator']}: {measure.text(final)}")
+    return lines
+
+
+def outcome(result: Mapping[str, Any]) -> list[str]:
+    """Return what is known of the winner and what the search cost, line by line."""
+    return [*scores_of_winner(result), *_truth(result["truth"]), *_cost(result), *_chance(result)]
+
+
+def _truth(truth: Mapping[str, Any] | None) -> list[str]:
+    if truth is None:
+        return []
+    spread = "" if truth["spread"] is None else f" ± {truth['spread']:.2f}"
+    among = "" if truth["spread"] is None else " candidates"
+    place = f"rank {truth['rank']} of {truth['count']}{among} (best {truth['best']:.2f})"
+    line = f"{truth['column']} of {truth['benchmark']}: {truth['value']:.2f}{spread}, {place}"
+    return [line, f"    {truth['caution']}"] if truth["caution"] else [line]
+
+
+def _cost(result: Mapping[str, Any]) -> list[str]:
+    spent, whole = result["cost"]["network_epochs"], result["exhaustive_network_epochs"]
+    if spent is None:
+        return []
+    share = f", {100 * spent / whole:.1f} % of training all candidates" if whole else ""
+    return [f"Cost: {f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} network-epochs{share}"]
+
+
+def _chance(result: Mapping[str, Any]) -> list[str]:
+    chance = result["random_search"]
+    if chance is None or result["truth"] is None:
+        return []
+    networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
+    return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
