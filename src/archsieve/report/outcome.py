@@ -26,7 +26,7 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
     best, kind, final = result["best_score"], result["best_score_kind"], result["final_score"]
     if best is not None:
         name = measure.name if kind == "metric" else "score"
-        value = measure.text(best) if kind == "metric" else f"{best:.6g}"
+        value = measure.text(best) if kind == "metric" else _plain(best)
         meaning = f" ({_KINDS[kind]})" if kind in _KINDS else ""
         lines.append(f"In the last stage, {result['chosen_by']}: {name} {value}{meaning}")
     if final is not None:
@@ -63,3 +63,8 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
         return []
     networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
     return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
+
+
+def _plain(score: float) -> str:
+    """Return a score with six digits, and a large whole number, such as a count of parameters, in full."""
+    return f"{score:,.0f}" if score.is_integer() and 1e6 <= abs(score) < 1e15 else f"{score:.6g}"
