@@ -129,7 +129,8 @@ def test_its_json_names_metric_and_direction_and_keeps_scores(run):
     assert [stage["estimator"] for stage in result["stages"]] == ["params", "partial_training[1]"]
 
 
-def test_its_tables_have_a_column_of_values(run, tmp_path):
+def test_its_tables_have_a_column_of_values(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("archsieve.report.run_figures.DPI", 20)
     folder, _ = run
     rows = list(csv.DictReader(invoke("report", folder, "--csv").stdout.splitlines()))
     for row in rows:

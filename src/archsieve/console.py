@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archsieve.errors import ArchsieveError, describe_error
-from archsieve.report.outcome import outcome
+from archsieve.report.outcome import outcome, winner
 from archsieve.report.words import mean_and_deviation
 from archsieve.run_folder import ERROR_FILE
 from archsieve.study import comparable, verdict, without_verdict
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from archsieve.judge import Judgement
     from archsieve.plan import StageForecast
-    from archsieve.running import Result
+    from archsieve.result import Result
     from archsieve.search import Round
     from archsieve.study import Study
 
@@ -174,8 +174,9 @@ def note_round(found: Round) -> None:
 def result(found: Result, folder: Path) -> None:
     """Print the outcome of a search."""
     stages([asdict(stage) for stage in found.stages])
-    out(f"\nBest: {found.best or 'none'}")
-    for line in outcome(asdict(found)):
+    out()
+    told = asdict(found)
+    for line in [*winner(told), *outcome(told)]:
         out(line)
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")

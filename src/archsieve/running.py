@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,9 +15,11 @@ from archsieve.errors import ArchsieveError, SettingError
 from archsieve.estimator import kind_of_score
 from archsieve.ledger import Ledger, in_macs, total
 from archsieve.plan import names_of_metric, unit
-from archsieve.provenance import Provenance, provenance
+from archsieve.provenance import provenance
+from archsieve.result import Cost, Result, StageReport, Truth
 from archsieve.run_folder import RESULT_FILE, write_json, write_measure, write_rounds
 from archsieve.searchers.funnel import run_funnel
+from archsieve.space import as_digits
 from archsieve.task import measure_of
 
 if TYPE_CHECKING:
@@ -26,113 +28,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmark import Benchmark, Records
-    from archsieve.equal_cost import RandomSearch
     from archsieve.ledger import Unit
     from archsieve.plan import Plan
     from archsieve.search import Round, Stage
     from archsieve.session import Session
-    from archsieve.space import Architecture, Picture, SearchSpace
+    from archsieve.space import Architecture, SearchSpace
     from archsieve.task import Task
 
 _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a part of a run cost, in three currencies.
-
-    `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
-    often the run was gone on with, 0 for what was looked up; a process that was killed takes along what it had not
-    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.plan.unit`) and
-    `macs`, multiply-adds (see `archsieve.ledger.in_macs`), as if nothing had been stored; None: unknown.
-    """
-
-    seconds: float
-    network_epochs: float | None
-    macs: float | None
-
-
-@dataclass(frozen=True)
-class StageReport(Cost):
-    """What one stage did and cost: its estimator, candidates in, kept, how many could not be scored.
-
-    `failed_parts` is how many of a composite's have a score although a part could not score them.
-    """
-
-    label: str
-    estimator: str
-    candidates: int
-    kept: int
-    failures: int
-    failed_parts: int
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What a benchmark says of the winner: its value, its rank (1 is best, ties share it), and the best value.
-
-    Of `count` codes of a table; where values are predicted, of the candidates of the run.
-
-    Attributes:
-        benchmark: its name.
-        column: which values.
-        value: of the winner.
-        rank: in 1..count.
-        count: codes with a value.
-        best: the greatest value.
-        spread: standard deviation of the predictions of the model's members; None where the value is recorded.
-        caution: what must be said beside it; empty for nothing.
-    """
-
-    benchmark: str
-    column: str
-    value: float
-    rank: int
-    count: int
-    best: float
-    spread: float | None = None
-    caution: str = ""
-
-
-@dataclass(frozen=True)
-class Result:
-    """The outcome of a search, as `result.json` holds it.
-
-    `best`, `code` and `picture` are None where a stage could score none of its candidates; `failure` then says which
-    one and why, as it does where the final estimator failed, and is empty otherwise. `best_score` is None where no
-    stage chose between two, or none could be scored; so is `final_score` where there is no final estimator, or it
-    failed. `truth_note` says which table could not be read. `cost` is that of the pool, the
-    stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
-    None where a part is unknown. `random_search` is what that finds at this cost, None where no table tells. `seconds`
-    is the time this run took on the wall. `picture` is how the winner is drawn.
-
-    Of `best_score` and `final_score` higher is better, so that an error has a minus sign; `higher_is_better` is the
-    direction of the metric itself. `best_score_kind` says what `best_score` is: "metric" is a value of the task's
-    metric, "relative" compares the candidates of the last stage only, "score" is any other score; empty where there is
-    none.
-    """
-
-    best: str | None
-    code: tuple[int, ...] | None
-    best_score: float | None
-    best_score_kind: str
-    chosen_by: str
-    final_estimator: str | None
-    final_score: float | None
-    metric: str
-    higher_is_better: bool
-    truth: Truth | None
-    truth_note: str
-    stages: tuple[StageReport, ...]
-    cost: Cost
-    exhaustive_network_epochs: float | None
-    random_search: RandomSearch | None
-    seconds: float
-    seed: int
-    title: str
-    picture: Picture | None
-    provenance: Provenance
-    failure: str
 
 
 class _Account:
@@ -223,6 +126,7 @@ def run_plan(
     known = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
     result = Result(
         best=None if best is None else session.space.describe(best),
+        digits=None if best is None else as_digits(best, session.space.choices),
         code=best,
         best_score=_finite(found.best_score),
         best_score_kind=kind_of_score(plan.stages[-1].estimator) if math.isfinite(found.best_score) else "",

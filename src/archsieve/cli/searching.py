@@ -33,7 +33,7 @@ from archsieve.files import replace_file
 from archsieve.plan import Plan, estimators_of, forecast, unit
 from archsieve.progress import progress
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.outcome import outcome
+from archsieve.report.outcome import outcome, winner
 from archsieve.report.reading import meaning_of_scores, read_rows, read_run, read_study, to_csv
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
@@ -168,8 +168,8 @@ def report(
             console.out("This run is not finished. Stored so far:")
         else:
             console.stages(found.result["stages"])
-            console.out(f"\nBest: {found.result['best'] or 'none'}")
-            for line in outcome(found.result):
+            console.out()
+            for line in [*winner(found.result), *outcome(found.result)]:
                 console.out(line)
             if found.result["failure"]:
                 console.out(f"{found.result['failure']}\n")

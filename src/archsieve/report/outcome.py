@@ -20,6 +20,16 @@ def measure_of_result(result: Mapping[str, Any]) -> Measure:
     return Measure(result["metric"], result.get("higher_is_better", True))  # older results do not say it
 
 
+def winner(result: Mapping[str, Any]) -> list[str]:
+    """Return the winner as reports write it, and once in the published notation of its space where that is another."""
+    if result["best"] is None:
+        return ["Best: none"]
+    lines = [f"Best: {result['digits']}"]
+    if result["best"] != result["digits"]:
+        lines.append(f"    In the space's own notation: {result['best']}")
+    return lines
+
+
 def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
     """Return the score by which the winner was chosen, with what it means, and its final score."""
     measure, lines = measure_of_result(result), []

@@ -6,12 +6,14 @@ import csv
 import io
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve.equal_cost import RandomSearch
 from archsieve.errors import RunFolderError
 from archsieve.provenance import Provenance
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
+from archsieve.result import Cost, Result, StageReport, Truth
 from archsieve.run_folder import (
     RESULT_FILE,
     RESULTS_FILE,
@@ -21,8 +23,7 @@ from archsieve.run_folder import (
     read_mark,
     read_rounds,
 )
-from archsieve.running import Cost, Result, StageReport, Truth
-from archsieve.space import Picture
+from archsieve.space import Picture, as_digits
 from archsieve.store import Row, Store, encode
 from archsieve.study import STUDY_FILE, Claim, Finding, Study
 from archsieve.task import Measure
@@ -30,6 +31,8 @@ from archsieve.task import Measure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from archsieve.report.views import Notation
 
 CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error")
 
@@ -84,8 +87,11 @@ class RunReport:
     metric: Measure
 
 
-def read_run(folder: Path) -> RunReport:
+def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     """Return what the folder says, of a finished run or one that goes on.
+
+    Architectures are written as digits, or for files that other programs read, which may take digits for a number,
+    dashed: with "-" between.
 
     Raises:
         RunFolderError: it is no run folder, or damaged.
@@ -94,6 +100,7 @@ def read_run(folder: Path) -> RunReport:
     mark = read_mark(folder)
     result = _read_result(folder)
     views = read_views(folder, result)
+    notation = encode if is_dashed else notation_of(mark["space"])
     of_metric, measure = measure_of_mark(mark)
     groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
@@ -104,11 +111,11 @@ def read_run(folder: Path) -> RunReport:
         task=mark["task"],
         result=result,
         estimators=tuple(
-            _summary(*group, members, learning.get(group, 0.0), measure if group[0] in of_metric else None)
+            _summary(*group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None)
             for group, members in groups.items()
         ),
-        failures=tuple(Failure(r.name, encode(r.arch), r.error) for r in rows if r.error),
-        fates=fates(views),
+        failures=tuple(Failure(r.name, notation(r.arch), r.error) for r in rows if r.error),
+        fates=fates(views, notation),
         rankings=rankings(views),
         metric=measure,
     )
@@ -122,6 +129,12 @@ def meaning_of_scores(run: RunReport) -> str:
     if other:
         said.append(f"{'Of the other' if named else 'Of all'} scores, higher is better.")
     return " ".join(said)
+
+
+def notation_of(space: Mapping[str, Any]) -> Notation:
+    """Return how reports write codes of a space, given its identity."""
+    choices = space.get("choices")
+    return encode if choices is None else partial(as_digits, choices=choices)
 
 
 def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageView, ...]:
@@ -161,6 +174,7 @@ def _complete(found: Any) -> None:
     if isinstance(found, dict):
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", "")):
             found.setdefault(key, value)
+        found.setdefault("digits", "-".join(map(str, found["code"])) if isinstance(found.get("code"), list) else None)
         for stage in found["stages"] if isinstance(found.get("stages"), list) else ():
             if isinstance(stage, dict):
                 stage.setdefault("failed_parts", 0)
@@ -256,7 +270,13 @@ def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
 
 
 def _summary(
-    name: str, fingerprint: str, seed: int, rows: list[Row], learning: float, measure: Measure | None
+    name: str,
+    fingerprint: str,
+    seed: int,
+    rows: list[Row],
+    learning: float,
+    notation: Notation,
+    measure: Measure | None,
 ) -> EstimatorReport:
     scored = [r for r in rows if not math.isnan(r.score)]
     best = max(scored, key=lambda r: r.score, default=None)
@@ -268,7 +288,7 @@ def _summary(
         failures=len(rows) - len(scored),
         seconds=round(sum(r.seconds for r in rows), 3),
         learning_seconds=round(learning, 3),
-        best=encode(best.arch) if best else None,
+        best=notation(best.arch) if best else None,
         best_score=best.score if best else None,
         best_value=(measure or Measure()).value(best.score) if best else None,
         is_metric=measure is not None,

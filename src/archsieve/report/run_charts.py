@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.report.chart import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PALE, Chart, add_buttons, figure, plain
+from archsieve.report.reading import notation_of
 from archsieve.report.views import BEST, joined, regret_curve, shown_points
 from archsieve.report.words import number
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.report.reading import RunReport
-    from archsieve.report.views import Fate, Ranking, StageView, Step
+    from archsieve.report.views import Fate, Notation, Ranking, StageView, Step
 
 MOST_POINTS = 2000
 """So many points of a stage are drawn; more would only lie upon each other."""
@@ -29,7 +30,8 @@ def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
         MissingPackageError: plotly is not installed.
     """
     charts = [_fates(run.fates, views)] if run.fates else []
-    charts += [_scores(view, i) for i, view in enumerate(views, 1)]
+    notation = notation_of(run.space)
+    charts += [_scores(view, i, notation) for i, view in enumerate(views, 1)]
     known = [view for view in (v.known() for v in views) if view is not None]  # of the first stages, or of all
     if known:
         charts += [_keeping(known), _tau_and_mkr(run.rankings)]
@@ -70,9 +72,9 @@ def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
     return Chart("fates", "Where the best were cut", caption, made)
 
 
-def _scores(view: StageView, i: int) -> Chart:
+def _scores(view: StageView, i: int, notation: Notation) -> Chart:
     known = view.known()
-    made = _histogram(view) if known is None else _against_truth(known, view.cut)
+    made = _histogram(view) if known is None else _against_truth(known, view.cut, notation)
     lacking = int((~np.isfinite(view.scores)).sum())
     told = [f"{len(view.scores):,} candidates."]
     if known is None:
@@ -98,7 +100,7 @@ def _histogram(view: StageView) -> Any:
     return figure(traces, x=plain(view.measure.title), y="candidates", barmode="stack", height=320)
 
 
-def _against_truth(view: StageView, cut: float | None) -> Any:
+def _against_truth(view: StageView, cut: float | None, notation: Notation) -> Any:
     """Draw place, or score, against truth, and the cut: that of the whole stage, of which the view may be a part."""
     import plotly.graph_objects as go
 
@@ -114,7 +116,7 @@ def _against_truth(view: StageView, cut: float | None) -> Any:
         (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "size": 10, "symbol": "star"}),
     ):
         rows = np.flatnonzero(mask & drawn)
-        codes = ["-".join(map(str, code)) for code in view.archs[rows].tolist()]
+        codes = [notation(tuple(code)) for code in view.archs[rows].tolist()]
         hover = "%{text}<br>%{x:.4g}, truth %{y:.4g}"
         points = {"y": view.truth[rows], "mode": "markers", "marker": marker, "text": codes, "hovertemplate": hover}
         traces.append(go.Scatter(x=places[rows], name=name, **points))

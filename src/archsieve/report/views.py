@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from archsieve.ledger import total
 from archsieve.metrics import keeping_curve, kendall_tau, minimum_keeping_ratio, regret_at_k, shares_to_keep, spearman
+from archsieve.store import encode
 from archsieve.task import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from archsieve.search import Round
+    from archsieve.space import Architecture
+
+    Notation: TypeAlias = Callable[[Architecture], str]
 
 BEST = 10
 """So many of the truly best are followed through a run."""
@@ -137,7 +141,7 @@ class Fate:
         return None if self.cut_by is None else len(self.places)
 
 
-def fates(views: Sequence[StageView]) -> tuple[Fate, ...]:
+def fates(views: Sequence[StageView], notation: Notation = encode) -> tuple[Fate, ...]:
     """Return the fates of the ten truly best candidates, the best first; none where no truth is known."""
     if not views:
         return ()
@@ -145,10 +149,12 @@ def fates(views: Sequence[StageView]) -> tuple[Fate, ...]:
     known = np.flatnonzero(np.isfinite(truth))
     best = known[np.argsort(-truth[known], kind="stable")][:BEST]
     ranked = [(view, view.places) for view in views]
-    return tuple(_fate(views[0].archs[i], float(truth[i]), ranked) for i in best)
+    return tuple(_fate(views[0].archs[i], float(truth[i]), ranked, notation) for i in best)
 
 
-def _fate(code: NDArray[Any], truth: float, ranked: Sequence[tuple[StageView, NDArray[np.int64]]]) -> Fate:
+def _fate(
+    code: NDArray[Any], truth: float, ranked: Sequence[tuple[StageView, NDArray[np.int64]]], notation: Notation
+) -> Fate:
     places, cut_by = [], None
     for view, all_places in ranked:
         (at,) = np.flatnonzero((view.archs == code).all(axis=1))
@@ -156,7 +162,7 @@ def _fate(code: NDArray[Any], truth: float, ranked: Sequence[tuple[StageView, ND
         if not view.kept[at]:
             cut_by = view.label
             break
-    return Fate("-".join(map(str, code.tolist())), truth, tuple(places), cut_by)
+    return Fate(notation(tuple(code.tolist())), truth, tuple(places), cut_by)
 
 
 @dataclass(frozen=True)
