@@ -78,8 +78,9 @@ class Result:
     no stage chose between two, or none could be scored; so is `final_score` where there is no final estimator, or it
     failed. `truth_note` says which table could not be read. `cost` is that of the pool, the stages and the final
     estimator, `exhaustive_network_epochs` that of the final estimator for every candidate; None where a part is
-    unknown. `random_search` is what that finds at this cost, None where no table tells. `seconds` is the time this run
-    took on the wall. `picture` is how the winner is drawn.
+    unknown. `random_search` is what that finds at this cost, None where no table tells. `network_epoch` says in
+    words what one network-epoch is, the unit of every key that ends in `network_epochs`. `seconds` is the time this
+    run took on the wall. `picture` is how the winner is drawn.
 
     Of `best_score` and `final_score` higher is better, so that an error has a minus sign; `higher_is_better` is the
     direction of the metric itself. `best_score_kind` says what `best_score` is: "metric" is a value of the task's
@@ -103,6 +104,7 @@ class Result:
     cost: Cost
     exhaustive_network_epochs: float | None
     random_search: RandomSearch | None
+    network_epoch: str
     seconds: float
     seed: int
     title: str

@@ -141,6 +141,7 @@ def run_plan(
         cost=cost,
         exhaustive_network_epochs=exhaustive,
         random_search=random_search_at(cost.network_epochs, exhaustive, *known, pool) if known else None,
+        network_epoch=str(counted),
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         title=plan.title,

@@ -64,7 +64,10 @@ def _cost(result: Mapping[str, Any]) -> list[str]:
     if spent is None:
         return []
     share = f", {100 * spent / whole:.1f} % of training all candidates" if whole else ""
-    return [f"Cost: {f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} network-epochs{share}"]
+    amount = f"{spent:.2g}" if 0 < spent < 10 else f"{spent:.0f}"
+    unit = result.get("network_epoch", "")
+    meaning = [f"    A network-epoch is {unit}."] if unit and spent else []
+    return [f"Cost: {amount} network-epochs{share}", *meaning]
 
 
 def _chance(result: Mapping[str, Any]) -> list[str]:

@@ -172,7 +172,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
 def _complete(found: Any) -> None:
     """Add what results of earlier versions, which were all of searches that found something, do not say."""
     if isinstance(found, dict):
-        for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", "")):
+        for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             found.setdefault(key, value)
         found.setdefault("digits", "-".join(map(str, found["code"])) if isinstance(found.get("code"), list) else None)
         for stage in found["stages"] if isinstance(found.get("stages"), list) else ():

@@ -81,7 +81,9 @@ def _cards(result: Mapping[str, Any]) -> list[Card]:
         note = f"{value}, the best is {number(truth['best'])}: {truth['column']} of {truth['benchmark']}"
         cards.append(Card(name, f"{truth['rank']:,} of {truth['count']:,}", note))
     if (epochs := cost["network_epochs"]) is not None:
-        note = f"{share(epochs / whole)} of training all candidates" if whole else ""
+        unit = result["network_epoch"]
+        notes = (whole and f"{share(epochs / whole)} of training all candidates", unit and f"one is {unit}")
+        note = "; ".join(text for text in notes if text)
         cards.append(Card("Cost in network-epochs", number(epochs), note))
     cards.append(
         Card("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
