@@ -39,12 +39,12 @@ def test_a_result_names_its_unit_of_effort(tmp_path):
     result = json.loads((folder / "result.json").read_text())
     unit = result["network_epoch"]
     assert re.fullmatch(r"one network trained once on the \d+ training items of digits", unit)
-    assert f"    A network-epoch is {unit}.\n" in found.stdout
+    assert f"    Unit: {unit}\n" in found.stdout
     assert f"; one is {unit}" in next(c.note for c in run_page(folder).cards if c.name == "Cost in network-epochs")
     del result["network_epoch"]  # as older runs
     (folder / "result.json").write_text(json.dumps(result))
     assert read_run(folder).result["network_epoch"] == ""
-    assert "A network-epoch" not in invoke("report", folder).stdout
+    assert "    Unit: " not in invoke("report", folder).stdout
 
 
 def test_the_program_says_its_version():

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archsieve.errors import ArchsieveError, describe_error
+from archsieve.ledger import total
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.words import mean_and_deviation
 from archsieve.run_folder import ERROR_FILE
 from archsieve.study import comparable, verdict, without_verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from archsieve.judge import Judgement
     from archsieve.plan import StageForecast
@@ -61,11 +62,27 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print what each stage of a search did."""
-    columns = ["label", "candidates", "kept", "failures", "failed_parts", "seconds", "network_epochs", "macs"]
+    """Print what each stage of a search did, in 80 columns; multiply-adds are in `--json` and on the page."""
+    rows = _joined(rows)
+    columns = ["label", "candidates", "kept", "failures", "failed_parts", "seconds", "network_epochs"]
     if not any(row["failed_parts"] for row in rows):
         columns.remove("failed_parts")
-    table(columns, [[row[c] for c in columns] for row in rows])
+    table(columns, [[_shown(row[c]) for c in columns] for row in rows])
+
+
+def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the stages, those that cut nothing and had no failure joined with the next; costs are added."""
+    found: list[dict[str, Any]] = []
+    waiting: list[Mapping[str, Any]] = []
+    for row in rows:
+        waiting.append(row)
+        is_quiet = row["kept"] == row["candidates"] and not row["failures"] and not row["failed_parts"]
+        if is_quiet and row is not rows[-1]:
+            continue
+        costs = {unit: total(one[unit] for one in waiting) for unit in ("seconds", "network_epochs")}
+        found.append({**row, **costs, "label": _of_several(row["label"], len(waiting))})
+        waiting = []
+    return found
 
 
 def judgements(found: Sequence[Judgement]) -> None:
@@ -164,11 +181,27 @@ def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> 
     return f"{bound}{f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} {unit}{unknown}."
 
 
-def note_round(found: Round) -> None:
-    """Print that a stage is over."""
-    failed = f", {found.failures} could not be scored" if found.failures else ""
-    parts = f", {found.failed_parts} had a part that could not score them" if found.failed_parts else ""
-    note(f"{found.label}: {len(found.archs)} -> {len(found.kept)} in {found.seconds:.1f} s{failed}{parts}")
+def round_notes() -> Callable[[Round], None]:
+    """Return a function that prints that a stage is over; stages that cut nothing are told with the next that does."""
+    waiting: list[Round] = []
+
+    def over(found: Round) -> None:
+        waiting.append(found)
+        if len(found.kept) == len(found.archs) and not found.failures and not found.failed_parts:
+            return
+        seconds, count = sum(r.seconds for r in waiting), len(waiting)
+        waiting.clear()
+        failed = f", {found.failures} could not be scored" if found.failures else ""
+        parts = f", {found.failed_parts} had a part that could not score them" if found.failed_parts else ""
+        sizes = f"{len(found.archs)} -> {len(found.kept)}"
+        note(f"{_of_several(found.label, count)}: {sizes} in {seconds:.1f} s{failed}{parts}")
+
+    return over
+
+
+def _of_several(label: str, count: int) -> str:
+    """Return the label of a stage that is told with those before it that cut nothing."""
+    return label if count == 1 else f"{label} ({count} stages)"
 
 
 def result(found: Result, folder: Path) -> None:

@@ -35,11 +35,12 @@ TRUTH = {
         ({}, "In the last stage, two epochs: accuracy in percent 88.12"),
         (
             {"best_score": 2.5, "best_score_kind": "relative"},
-            "In the last stage, two epochs: score 2.5 (compares the candidates of this stage only; higher is better)",
+            "In the last stage, two epochs: score 2.5\n"
+            "    It compares the candidates of that stage only; higher is better.",
         ),
         (
             {"best_score": 1234567.0, "best_score_kind": "score"},
-            "In the last stage, two epochs: score 1,234,567 (only ranks candidates; higher is better)",
+            "In the last stage, two epochs: score 1,234,567\n    It only ranks candidates; higher is better.",
         ),
         (
             {"best_score": -0.5, "metric": "mean squared error", "higher_is_better": False},
@@ -49,7 +50,7 @@ TRUTH = {
     ],
 )
 def test_without_a_final_score_the_last_stage_is_told(changed, line):
-    assert outcome({**RESULT, **changed}) == [line]
+    assert outcome({**RESULT, **changed}) == line.splitlines()
 
 
 def test_where_no_stage_chose_nothing_is_told():

@@ -41,10 +41,10 @@ def test_a_finished_run(finished):
     best = max(values, key=values.get)
     assert (counting.estimator, counting.fingerprint, counting.seed) == ("counting", fingerprint(Counting()), 0)
     assert (counting.scored, counting.failures) == (6, 0)
-    assert (counting.best, counting.best_score) == ("-".join(map(str, best)), values[best])
+    assert (counting.best, counting.best_score) == ("".join(map(str, best)), values[best])
     assert (failing.scored, failing.failures) == (5, 1)
     assert [asdict(f) for f in report.failures] == [
-        {"estimator": "failing[scoring]", "architecture": "2-2", "reason": "no score for (2, 2)"}
+        {"estimator": "failing[scoring]", "architecture": "22", "reason": "no score for (2, 2)"}
     ]
 
 

@@ -95,7 +95,7 @@ def search(
         shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
         _keep_plan(path, folder, change or ())
-        result = run_plan(chosen, session, on_round=console.note_round, command=shlex.join(again))
+        result = run_plan(chosen, session, on_round=console.round_notes(), command=shlex.join(again))
         stack.close()
         for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
             console.note(note)

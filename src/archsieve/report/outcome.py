@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _KINDS = {
-    "relative": "compares the candidates of this stage only; higher is better",
-    "score": "only ranks candidates; higher is better",
+    "relative": "It compares the candidates of that stage only; higher is better.",
+    "score": "It only ranks candidates; higher is better.",
 }
 
 
@@ -37,8 +37,8 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
     if best is not None:
         name = measure.name if kind == "metric" else "score"
         value = measure.text(best) if kind == "metric" else _plain(best)
-        meaning = f" ({_KINDS[kind]})" if kind in _KINDS else ""
-        lines.append(f"In the last stage, {result['chosen_by']}: {name} {value}{meaning}")
+        lines.append(f"In the last stage, {result['chosen_by']}: {name} {value}")
+        lines += [f"    {_KINDS[kind]}"] if kind in _KINDS else []
     if final is not None:
         lines.append(f"Final {measure.name}, by {result['final_estimator']}: {measure.text(final)}")
     return lines
@@ -66,7 +66,7 @@ def _cost(result: Mapping[str, Any]) -> list[str]:
     share = f", {100 * spent / whole:.1f} % of training all candidates" if whole else ""
     amount = f"{spent:.2g}" if 0 < spent < 10 else f"{spent:.0f}"
     unit = result.get("network_epoch", "")
-    meaning = [f"    A network-epoch is {unit}."] if unit and spent else []
+    meaning = [f"    Unit: {unit}"] if unit and spent else []
     return [f"Cost: {amount} network-epochs{share}", *meaning]
 
 
