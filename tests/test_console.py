@@ -186,7 +186,7 @@ def test_the_table_of_stages_fits_eighty_columns_and_joins_what_cuts_nothing(cap
     rows = [
         stage("mean rank of swap, jacov", 729, 729, 0.0, failures=1),
         stage("one", 729, 729, 925.25),
-        stage("mean rank of swap, jacov", 729, 45, 205.5556),
+        stage("trained", 729, 45, 205.5556),
         stage("last", 45, 45, None),
     ]
     console.stages(rows)
@@ -197,4 +197,4 @@ def test_the_table_of_stages_fits_eighty_columns_and_joins_what_cuts_nothing(cap
         ["729", "45", "0", "359.4", "1131"],
         ["45", "45", "0", "179.7", "-"],
     ]
-    assert lines[2].startswith("mean rank of swap, jacov (2 stages) ")
+    assert lines[2].startswith("trained (2 stages) ")

@@ -156,7 +156,7 @@ def test_a_run_says_where_the_truly_best_were_cut(tmp_path):
     pool = [a for a in table.archs if benchmark.space.canonical(a) == a]
     assert [f.truth for f in fates] == sorted((truth[a] for a in pool), reverse=True)[:10]
     for fate in fates:
-        arch = tuple(map(int, fate.architecture.split("-")))
+        arch = tuple(map(int, fate.architecture))
         assert fate.truth == truth[arch]
         early = table.lookup("curve_2", pool)
         own = table.lookup("curve_2", [arch])[0]
