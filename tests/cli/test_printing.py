@@ -6,10 +6,12 @@ import re
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from archsieve.cli import printing as console
 from archsieve.cli.progress import progress
+from archsieve.searchers.contract import Round
 
 
 @dataclass
@@ -149,3 +151,51 @@ def test_progress_says_how_many_are_to_do_and_how_long_that_takes(monkeypatch):
     assert "0/?" not in text.getvalue()
     assert "30/100" in text.getvalue()
     assert re.search(r"about 0:0\d left", text.getvalue())
+
+
+def over(label, candidates, kept, seconds=1.0, **changed):
+    """Return a round of a stage."""
+    codes = np.arange(candidates)[:, None]
+    return Round(label, codes, changed.pop("scores", np.ones(candidates)), np.arange(kept), seconds, **changed)
+
+
+def test_stages_that_cut_nothing_are_one_line_with_the_next_that_does(capsys):
+    told = console.round_notes()
+    for found in (
+        over("a", 9, 9),
+        over("b", 9, 9, 0.5),
+        over("c", 9, 4, 2.0),
+        over("d", 4, 2),
+        over("e", 2, 2, failed_parts=1),
+        over("f", 2, 2, scores=np.array([np.nan, 1.0])),
+    ):
+        told(found)
+    assert capsys.readouterr().err.splitlines() == [
+        "c (3 stages): 9 -> 4 in 3.5 s",
+        "d: 4 -> 2 in 1.0 s",
+        "e: 2 -> 2 in 1.0 s, 1 had a part that could not score them",
+        "f: 2 -> 2 in 1.0 s, 1 could not be scored",
+    ]
+
+
+def stage(label, candidates, kept, network_epochs, failures=0):
+    costs = {"seconds": 179.724, "network_epochs": network_epochs, "macs": 100_154_856_000.0}
+    return {"label": label, "candidates": candidates, "kept": kept, "failures": failures, "failed_parts": 0, **costs}
+
+
+def test_the_table_of_stages_fits_eighty_columns_and_joins_what_cuts_nothing(capsys):
+    rows = [
+        stage("mean rank of swap, jacov", 729, 729, 0.0, failures=1),
+        stage("one", 729, 729, 925.25),
+        stage("trained", 729, 45, 205.5556),
+        stage("last", 45, 45, None),
+    ]
+    console.stages(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[-5:] for line in lines[1:]] == [
+        ["729", "729", "1", "179.7", "0"],
+        ["729", "45", "0", "359.4", "1131"],
+        ["45", "45", "0", "179.7", "-"],
+    ]
+    assert lines[2].startswith("trained (2 stages) ")

@@ -17,16 +17,18 @@ import typer
 
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.judging.mkr_study import comparable, verdict, without_verdict
+from archsieve.report.outcome import outcome, winner
 from archsieve.report.words import mean_and_deviation
+from archsieve.runs.effort import total
 from archsieve.runs.folder import ERROR_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from archsieve.judging.judge import Judgement
     from archsieve.judging.mkr_study import Study
     from archsieve.plans.contract import StageForecast
-    from archsieve.plans.run import Result
+    from archsieve.runs.results import Result
     from archsieve.searchers.contract import Round
 
 _LARGE = 1e6  # whole numbers from here on are cut by six digits
@@ -60,11 +62,27 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print what each stage of a search did."""
-    columns = ["label", "candidates", "kept", "failures", "failed_parts", "seconds", "network_epochs", "macs"]
+    """Print what each stage of a search did, in 80 columns; multiply-adds are in `--json` and on the page."""
+    rows = _joined(rows)
+    columns = ["label", "candidates", "kept", "failures", "failed_parts", "seconds", "network_epochs"]
     if not any(row["failed_parts"] for row in rows):
         columns.remove("failed_parts")
-    table(columns, [[row[c] for c in columns] for row in rows])
+    table(columns, [[_shown(row[c]) for c in columns] for row in rows])
+
+
+def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the stages, those that cut nothing and had no failure joined with the next; costs are added."""
+    found: list[dict[str, Any]] = []
+    waiting: list[Mapping[str, Any]] = []
+    for row in rows:
+        waiting.append(row)
+        is_quiet = row["kept"] == row["candidates"] and not row["failures"] and not row["failed_parts"]
+        if is_quiet and row is not rows[-1]:
+            continue
+        costs = {unit: total(one[unit] for one in waiting) for unit in ("seconds", "network_epochs")}
+        found.append({**row, **costs, "label": _of_several(row["label"], len(waiting))})
+        waiting = []
+    return found
 
 
 def judgements(found: Sequence[Judgement]) -> None:
@@ -163,37 +181,36 @@ def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> 
     return f"{bound}{f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} {unit}{unknown}."
 
 
-def note_round(found: Round) -> None:
-    """Print that a stage is over."""
-    failed = f", {found.failures} could not be scored" if found.failures else ""
-    parts = f", {found.failed_parts} had a part that could not score them" if found.failed_parts else ""
-    note(f"{found.label}: {len(found.archs)} -> {len(found.kept)} in {found.seconds:.1f} s{failed}{parts}")
+def round_notes() -> Callable[[Round], None]:
+    """Return a function that prints that a stage is over; stages that cut nothing are told with the next that does."""
+    waiting: list[Round] = []
+
+    def over(found: Round) -> None:
+        waiting.append(found)
+        if len(found.kept) == len(found.archs) and not found.failures and not found.failed_parts:
+            return
+        seconds, count = sum(r.seconds for r in waiting), len(waiting)
+        waiting.clear()
+        failed = f", {found.failures} could not be scored" if found.failures else ""
+        parts = f", {found.failed_parts} had a part that could not score them" if found.failed_parts else ""
+        sizes = f"{len(found.archs)} -> {len(found.kept)}"
+        note(f"{_of_several(found.label, count)}: {sizes} in {seconds:.1f} s{failed}{parts}")
+
+    return over
+
+
+def _of_several(label: str, count: int) -> str:
+    """Return the label of a stage that is told with those before it that cut nothing."""
+    return label if count == 1 else f"{label} ({count} stages)"
 
 
 def result(found: Result, folder: Path) -> None:
     """Print the outcome of a search."""
     stages([asdict(stage) for stage in found.stages])
-    out(f"\nBest: {found.best or 'none'}")
-    if found.final_score is not None:
-        out(f"Final {found.metric}, by {found.final_estimator}: {found.final_score:.2f}")
-    if found.truth is not None:
-        t = found.truth
-        value = f"{t.value:.2f}" if t.spread is None else f"{t.value:.2f} ± {t.spread:.2f}"
-        among = "" if t.spread is None else " candidates"
-        out(f"{t.column} of {t.benchmark}: {value}, rank {t.rank} of {t.count}{among} (best {t.best:.2f})")
-        if t.caution:
-            out(f"    {t.caution}")
-    if found.cost.network_epochs is not None:
-        share = (
-            f", {100 * found.cost.network_epochs / found.exhaustive_network_epochs:.1f} % of training all candidates"
-            if found.exhaustive_network_epochs
-            else ""
-        )
-        spent = found.cost.network_epochs
-        out(f"Cost: {f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} network-epochs{share}")
-    if (chance := found.random_search) is not None and found.truth is not None:
-        networks = "1 network" if chance.networks == 1 else f"{chance.networks} networks"
-        out(f"Random search at this cost finds {chance.value:.2f} on average ({networks} trained once)")
+    out()
+    told = asdict(found)
+    for line in [*winner(told), *outcome(told)]:
+        out(line)
     if found.truth_note:
         note(f"The truth could not be looked up: {found.truth_note}")
     out(f"{found.seconds:.1f} seconds. Run folder: {folder}")

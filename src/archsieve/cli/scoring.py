@@ -29,11 +29,13 @@ from archsieve.cli.options import (
     task_for,
 )
 from archsieve.errors import EstimatorError
+from archsieve.estimators.contract import scores_metric
 from archsieve.estimators.size import Cost
 from archsieve.plans.read import load_model, make, noise_task
 from archsieve.registry import PROXIES
 from archsieve.runs.session import Session
 from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
+from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +123,15 @@ def _score(
     if as_json:
         console.out_json(rows)
     else:
-        console.table(list(rows[0]), [list(row.values()) for row in rows])
+        measure = measure_of(session.task)
+        are_values = [e.name for e in estimators if scores_metric(e)]
+        shown: list[list[Any]] = [list(row.values()) for row in rows]
+        for at in (1 + i for i, name in enumerate(names) if name in are_values):
+            for cells in shown:
+                cells[at] = measure.value(cells[at])
+        console.table(list(rows[0]), shown)
+        if are_values:
+            console.note(f"Values of {', '.join(are_values)}: {measure.title}.")
     for note in cost_notes(estimators, session.space, codes, session.task):
         console.note(note)
     for name, reasons in errors.items():

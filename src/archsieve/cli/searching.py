@@ -36,10 +36,11 @@ from archsieve.plans.forecast import hours_of
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.load import read_rows, read_run, read_study, to_csv
+from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, to_csv
+from archsieve.report.outcome import outcome, winner
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
-from archsieve.runs.folder import PLAN_FILE
+from archsieve.runs.folder import PLAN_FILE, read_mark
 from archsieve.runs.session import Session
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def search(
         shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
         _keep_plan(path, folder, change or ())
-        result = run_plan(chosen, session, on_round=console.note_round, command=shlex.join(again))
+        result = run_plan(chosen, session, on_round=console.round_notes(), command=shlex.join(again))
         stack.close()
         for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
             console.note(note)
@@ -154,7 +155,7 @@ def report(
         if html is not None or files is not None:
             return
         if csv:
-            typer.echo(to_csv(read_rows(run)), nl=False)
+            typer.echo(to_csv(read_rows(run), read_mark(run)), nl=False)
             return
         if is_study:
             (console.out_json if as_json else console.study)(read_study(run))
@@ -167,17 +168,21 @@ def report(
             console.out("This run is not finished. Stored so far:")
         else:
             console.stages(found.result["stages"])
-            console.out(f"\nBest: {found.result['best'] or 'none'}\n")
+            console.out()
+            for line in [*winner(found.result), *outcome(found.result)]:
+                console.out(line)
             if found.result["failure"]:
                 console.out(f"{found.result['failure']}\n")
-            if (truth := found.result["truth"]) and truth["caution"]:
-                console.out(f"The truth is {truth['column']} of {truth['benchmark']}. {truth['caution']}\n")
+            console.out()
         if found.fates:
             console.out("Where the truly best were cut:")
             rows = [[f.architecture, f.truth, f.cut_by or "kept", ", ".join(map(str, f.places))] for f in found.fates]
             console.table(("code", "truth", "cut by", "place by stage"), rows)
             console.out()
-        stored = ("estimator", "scored", "failures", "seconds", "learning_seconds", "best", "best_score")
-        console.table(stored, [[getattr(e, c) for c in stored] for e in found.estimators])
+        stored = ("estimator", "scored", "failures", "seconds", "learning_seconds", "best")
+        rows = [[*(getattr(e, c) for c in stored), e.best_value] for e in found.estimators]
+        console.table((*stored, "best_score"), rows)
+        if meaning := meaning_of_scores(found):
+            console.out(meaning)
         for failure in found.failures:
             console.out(f"{failure.estimator} could not score {failure.architecture}: {failure.reason}")

@@ -15,6 +15,7 @@ from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
 from archsieve.errors import SettingError, require
 from archsieve.retraining.from_run import found_by
 from archsieve.retraining.recipe_files import recipe_for, training_of
+from archsieve.tasks.contract import Measure, measure_of
 
 if TYPE_CHECKING:
     from archsieve.retraining.log import EpochMetrics
@@ -160,17 +161,17 @@ def _train(
             world=world,
             tensorboard=tensorboard,
             command=command,
-            show=partial(_show, training.recipe.horizon),
+            show=partial(_show, training.recipe.horizon, measure_of(training.task)),
             note=console.note,
         )
     if world.is_first:
         (console.out_json if as_json else partial(_print, folder))(result)
 
 
-def _show(epochs: int, row: EpochMetrics) -> None:
-    validation = "" if row.validation is None else f", validation {row.validation:.2f}"
+def _show(epochs: int, measure: Measure, row: EpochMetrics) -> None:
+    validation = "" if row.validation is None else f", validation {measure.amount(row.validation)}"
     console.note(
-        f"epoch {row.epoch}/{epochs}: loss {row.loss:.4f}, test {row.test:.2f}{validation}, rate "
+        f"epoch {row.epoch}/{epochs}: loss {row.loss:.4f}, test {measure.amount(row.test)}{validation}, rate "
         f"{row.learning_rate:.4g}, {row.seconds:.1f} s"
     )
 
@@ -180,8 +181,10 @@ def _print(folder: Path, found: TrainingResult) -> None:
         f"{found.architecture} of {found.space}, trained {found.epochs} epochs by {found.recipe}, seed {found.seed}"
     )
     console.out(f"{found.params:,} parameters, {found.macs:,} MACs")
-    console.out(f"Test {found.metric}: {found.test:.2f}")
-    console.out(f"Best of all epochs, chosen by the test itself: {found.best_test:.2f} in epoch {found.best_epoch}")
+    measure = Measure(found.metric, found.higher_is_better)
+    console.out(f"Test {measure.name}: {measure.amount(found.test)}{measure.direction}")
+    best = measure.amount(found.best_test)
+    console.out(f"Best of all epochs, chosen by the test itself: {best} in epoch {found.best_epoch}")
     console.out(f"{found.seconds:.1f} seconds of training. Weights: {folder}/weights.safetensors")
 
 

@@ -46,7 +46,8 @@ class Estimator(Protocol):
     Optional attributes: `by_code = True` scores raw codes rather than canonical ones (recorded tables);
     `chunk_size`, the codes a worker gets at a time, or a function of space and task that returns it;
     `uses_device = False` computes nothing on the session's device (costs, recorded values, chance), so that its scores
-    are the same on all.
+    are the same on all; `scores_metric = True` scores by the task's metric, so that reports show its scores as values
+    of that metric.
     """
 
     @property
@@ -110,6 +111,11 @@ def is_relative(estimator: Any) -> bool:
     return isinstance(estimator, Fittable) and bool(estimator.learns_from_pool)
 
 
+def kind_of_score(estimator: Any) -> str:
+    """Return "metric" for values of the task's metric, "relative" for scores that compare candidates, else "score"."""
+    return "metric" if scores_metric(estimator) else "relative" if is_relative(estimator) else "score"
+
+
 def refuse_relative(estimator: Any, use: str) -> None:
     """Refuse an estimator whose scores depend on what else is scored where they are compared one by one.
 
@@ -131,6 +137,11 @@ def leaves_of(estimator: Any) -> list[Any]:
     if isinstance(estimator, Composite):
         return [leaf for part in estimator.parts for leaf in leaves_of(part)]
     return [estimator]
+
+
+def scores_metric(estimator: Any) -> bool:
+    """Whether the scores of an estimator are values of the task's metric."""
+    return bool(getattr(estimator, "scores_metric", False))
 
 
 def uses_device(estimator: Any) -> bool:

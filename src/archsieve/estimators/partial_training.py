@@ -64,6 +64,7 @@ class PartialTraining:
     repeat: int = field(default=0, metadata={"added": True})
     version: ClassVar[int] = 2
     chunk_size: ClassVar[int] = 1
+    scores_metric: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
-from archsieve.estimators.contract import Priced, leaves_of, refuse_relative
+from archsieve.estimators.contract import Priced, leaves_of, refuse_relative, scores_metric
 from archsieve.randomness import generator
 from archsieve.runs.effort import Ledger, total, unit_of
 from archsieve.searchers.regularized_evolution import regularized_evolution
@@ -120,6 +120,13 @@ def estimators_of(plan: Plan) -> list[Any]:
     """Return what scores in a plan: that of the pool, of each stage, and the final one."""
     known = [plan.pool.evolve, *(stage.estimator for stage in plan.stages), plan.final]
     return [estimator for estimator in known if estimator is not None]
+
+
+def names_of_metric(plan: Plan) -> list[str]:
+    """Return the names of the estimators of a plan, parts and teachers too, whose scores are values of the metric."""
+    leaves = [leaf for estimator in estimators_of(plan) for leaf in leaves_of(estimator)]
+    leaves += [leaf for one in leaves if getattr(one, "lesson", None) for leaf in leaves_of(one.lesson[0])]
+    return [leaf.name for leaf in leaves if scores_metric(leaf)]
 
 
 def unit(plan: Plan) -> Unit:

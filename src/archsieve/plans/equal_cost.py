@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.runs.results import RandomSearch
 from archsieve.values import dense_ranks
 
 if TYPE_CHECKING:
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
 
     from archsieve.benchmarks.contract import Benchmark, Records
     from archsieve.spaces.contract import Architecture
-
-
-@dataclass(frozen=True)
-class RandomSearch:
-    """What random search finds: `networks` drawn at random, each trained once, the best by that training chosen.
-
-    Attributes:
-        networks: how many complete trainings the cost of the search pays for.
-        value: the expected truth of the one chosen, exact: no search was simulated.
-        chosen_by: the columns of single trainings it is the mean over.
-    """
-
-    networks: int
-    value: float
-    chosen_by: tuple[str, ...]
 
 
 def random_search_at(

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
 from archsieve.errors import ArchsieveError, SettingError
-from archsieve.plans.contract import unit
+from archsieve.estimators.contract import kind_of_score
+from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
 from archsieve.runs.effort import Ledger, in_macs, total
-from archsieve.runs.folder import RESULT_FILE, write_json, write_rounds
-from archsieve.runs.provenance import Provenance, provenance
+from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
+from archsieve.runs.provenance import provenance
+from archsieve.runs.results import Cost, Result, StageReport, Truth
 from archsieve.searchers.funnel import run_funnel
+from archsieve.spaces.contract import as_digits
+from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,104 +29,13 @@ if TYPE_CHECKING:
 
     from archsieve.benchmarks.contract import Benchmark, Records
     from archsieve.plans.contract import Plan
-    from archsieve.plans.equal_cost import RandomSearch
     from archsieve.runs.effort import Unit
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Round, Stage
-    from archsieve.spaces.contract import Architecture, Picture, SearchSpace
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
 _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a part of a run cost, in three currencies.
-
-    `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
-    often the run was gone on with, 0 for what was looked up; a process that was killed takes along what it had not
-    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.plans.contract.unit`) and
-    `macs`, multiply-adds (see `archsieve.runs.effort.in_macs`), as if nothing had been stored; None: unknown.
-    """
-
-    seconds: float
-    network_epochs: float | None
-    macs: float | None
-
-
-@dataclass(frozen=True)
-class StageReport(Cost):
-    """What one stage did and cost: candidates in, kept, how many could not be scored.
-
-    `failed_parts` is how many of a composite's have a score although a part could not score them.
-    """
-
-    label: str
-    candidates: int
-    kept: int
-    failures: int
-    failed_parts: int
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What a benchmark says of the winner: its value, its rank (1 is best, ties share it), and the best value.
-
-    Of `count` codes of a table; where values are predicted, of the candidates of the run.
-
-    Attributes:
-        benchmark: its name.
-        column: which values.
-        value: of the winner.
-        rank: in 1..count.
-        count: codes with a value.
-        best: the greatest value.
-        spread: standard deviation of the predictions of the model's members; None where the value is recorded.
-        caution: what must be said beside it; empty for nothing.
-    """
-
-    benchmark: str
-    column: str
-    value: float
-    rank: int
-    count: int
-    best: float
-    spread: float | None = None
-    caution: str = ""
-
-
-@dataclass(frozen=True)
-class Result:
-    """The outcome of a search, as `result.json` holds it.
-
-    `best`, `code` and `picture` are None where a stage could score none of its candidates; `failure` then says which
-    one and why, as it does where the final estimator failed, and is empty otherwise. `best_score` is None where no
-    stage chose between two, or none could be scored; so is `final_score` where there is no final estimator, or it
-    failed. `truth_note` says which table could not be read. `cost` is that of the pool, the
-    stages and the final estimator, `exhaustive_network_epochs` that of the final estimator for every candidate;
-    None where a part is unknown. `random_search` is what that finds at this cost, None where no table tells. `seconds`
-    is the time this run took on the wall. `picture` is how the winner is drawn.
-    """
-
-    best: str | None
-    code: tuple[int, ...] | None
-    best_score: float | None
-    chosen_by: str
-    final_estimator: str | None
-    final_score: float | None
-    metric: str
-    truth: Truth | None
-    truth_note: str
-    stages: tuple[StageReport, ...]
-    cost: Cost
-    exhaustive_network_epochs: float | None
-    random_search: RandomSearch | None
-    seconds: float
-    seed: int
-    title: str
-    picture: Picture | None
-    provenance: Provenance
-    failure: str
 
 
 class _Account:
@@ -170,6 +83,8 @@ def run_plan(
     if plan.pool.evolve is not None:
         account.pay(plan.pool.evolve, pool, plan.pool.budget)
     before = len(account.paid)
+    measure = measure_of(session.task)
+    write_measure(session.folder, measure, names_of_metric(plan))
 
     rounds: list[Round] = []
 
@@ -190,12 +105,13 @@ def run_plan(
         StageReport(
             **asdict(cost),
             label=r.label,
+            estimator=stage.estimator.name,
             candidates=len(r.archs),
             kept=len(r.kept),
             failures=r.failures,
             failed_parts=r.failed_parts,
         )
-        for r, cost in zip(rounds, account.paid[before:], strict=True)
+        for r, cost, stage in zip(rounds, account.paid[before:], plan.stages, strict=False)
     )
     final, failure = math.nan, ""
     if best is None:
@@ -210,18 +126,22 @@ def run_plan(
     known = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
     result = Result(
         best=None if best is None else session.space.describe(best),
+        digits=None if best is None else as_digits(best, session.space.choices),
         code=best,
         best_score=_finite(found.best_score),
+        best_score_kind=kind_of_score(plan.stages[-1].estimator) if math.isfinite(found.best_score) else "",
         chosen_by=rounds[-1].label if rounds and best is not None else "",
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
-        metric=getattr(session.task, "metric_name", "score"),
+        metric=measure.name,
+        higher_is_better=measure.higher_is_better,
         truth=None if best is None else true_rank(known, best, pool),
         truth_note=" ".join(notes),
         stages=reports,
         cost=cost,
         exhaustive_network_epochs=exhaustive,
         random_search=random_search_at(cost.network_epochs, exhaustive, *known, pool) if known else None,
+        network_epoch=str(counted),
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         title=plan.title,

@@ -25,7 +25,7 @@ def write_run(folder: Path, out: Path) -> list[Path]:
         RunFolderError: it is no run folder, or damaged, or `out` cannot be written.
         MissingPackageError: matplotlib is not installed.
     """
-    run = read_run(folder)
+    run = read_run(folder, is_dashed=True)
     views = read_views(folder, run.result)
     tables: dict[str, list[dict[str, Any]]] = {
         "stages": [dict(stage) for stage in run.result["stages"]] if run.result is not None else [],

@@ -6,21 +6,32 @@ import csv
 import io
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import RunFolderError
 from archsieve.judging.mkr_study import STUDY_FILE, Claim, Finding, Study
-from archsieve.plans.equal_cost import RandomSearch
-from archsieve.plans.run import Cost, Result, StageReport, Truth
 from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
-from archsieve.runs.folder import RESULT_FILE, RESULTS_FILE, ROUNDS_FILE, read_json, read_mark, read_rounds
+from archsieve.runs.folder import (
+    RESULT_FILE,
+    RESULTS_FILE,
+    ROUNDS_FILE,
+    measure_of_mark,
+    read_json,
+    read_mark,
+    read_rounds,
+)
 from archsieve.runs.provenance import Provenance
+from archsieve.runs.results import Cost, RandomSearch, Result, StageReport, Truth
 from archsieve.runs.store import Row, Store, encode
-from archsieve.spaces.contract import Picture
+from archsieve.spaces.contract import Picture, as_digits
+from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from archsieve.report.views import Notation
 
 CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error")
 
@@ -30,7 +41,8 @@ class EstimatorReport:
     """What the store holds of one estimator: rows, failures, summed worker seconds, and the best of them.
 
     Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
-    learning leave out scores that were asked for meanwhile.
+    learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
+    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign.
     """
 
     estimator: str
@@ -42,6 +54,8 @@ class EstimatorReport:
     learning_seconds: float
     best: str | None
     best_score: float | None
+    best_value: float | None
+    is_metric: bool
 
 
 @dataclass(frozen=True)
@@ -57,8 +71,8 @@ class Failure:
 class RunReport:
     """A run folder: its space and task, the result if it is finished, and all that is stored.
 
-    `fates` are those of the ten truly best candidates, `rankings` say how well each stage ranked; both are empty where
-    no table knows the truth.
+    `metric` is the task's. `fates` are those of the ten truly best candidates, `rankings` say how well each stage
+    ranked; both are empty where no table knows the truth.
     """
 
     folder: str
@@ -69,10 +83,14 @@ class RunReport:
     failures: tuple[Failure, ...]
     fates: tuple[Fate, ...]
     rankings: tuple[Ranking, ...]
+    metric: Measure
 
 
-def read_run(folder: Path) -> RunReport:
+def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     """Return what the folder says, of a finished run or one that goes on.
+
+    Architectures are written as digits, or for files that other programs read, which may take digits for a number,
+    dashed: with "-" between.
 
     Raises:
         RunFolderError: it is no run folder, or damaged.
@@ -81,6 +99,8 @@ def read_run(folder: Path) -> RunReport:
     mark = read_mark(folder)
     result = _read_result(folder)
     views = read_views(folder, result)
+    notation = encode if is_dashed else notation_of(mark["space"])
+    of_metric, measure = measure_of_mark(mark)
     groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.name, row.key.estimator, row.key.seed), []).append(row)
@@ -89,11 +109,31 @@ def read_run(folder: Path) -> RunReport:
         space=mark["space"],
         task=mark["task"],
         result=result,
-        estimators=tuple(_summary(*group, members, learning.get(group, 0.0)) for group, members in groups.items()),
-        failures=tuple(Failure(r.name, encode(r.arch), r.error) for r in rows if r.error),
-        fates=fates(views),
+        estimators=tuple(
+            _summary(*group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None)
+            for group, members in groups.items()
+        ),
+        failures=tuple(Failure(r.name, notation(r.arch), r.error) for r in rows if r.error),
+        fates=fates(views, notation),
         rankings=rankings(views),
+        metric=measure,
     )
+
+
+def meaning_of_scores(run: RunReport) -> str:
+    """Return a sentence on what the best scores of the estimators of a run are; empty where it stores none."""
+    named = dict.fromkeys(e.estimator for e in run.estimators if e.is_metric and e.best is not None)
+    other = any(e.best is not None and not e.is_metric for e in run.estimators)
+    said = [f"Scores of {', '.join(named)}: {run.metric.title}."] if named else []
+    if other:
+        said.append(f"{'Of the other' if named else 'Of all'} scores, higher is better.")
+    return " ".join(said)
+
+
+def notation_of(space: Mapping[str, Any]) -> Notation:
+    """Return how reports write codes of a space, given its identity."""
+    choices = space.get("choices")
+    return encode if choices is None else partial(as_digits, choices=choices)
 
 
 def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageView, ...]:
@@ -106,8 +146,10 @@ def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageVie
     if result is None or not path.exists():
         return ()
     rounds, pool = read_rounds(folder, [stage["label"] for stage in result["stages"]])
+    of_metric, measure = measure_of_mark(read_mark(folder))
+    measures = [measure if stage.get("estimator") in of_metric else Measure() for stage in result["stages"]]
     try:
-        return stage_views(rounds, pool)
+        return stage_views(rounds, pool, measures)
     except (KeyError, IndexError, ValueError) as error:
         raise RunFolderError(f"The rounds in {path} are not those of {RESULT_FILE}: run the search again.") from error
 
@@ -129,10 +171,13 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
 def _complete(found: Any) -> None:
     """Add what results of earlier versions, which were all of searches that found something, do not say."""
     if isinstance(found, dict):
-        found.setdefault("failure", "")
+        for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
+            found.setdefault(key, value)
+        found.setdefault("digits", "-".join(map(str, found["code"])) if isinstance(found.get("code"), list) else None)
         for stage in found["stages"] if isinstance(found.get("stages"), list) else ():
             if isinstance(stage, dict):
                 stage.setdefault("failed_parts", 0)
+                stage.setdefault("estimator", "")
 
 
 def _is_result(found: Any) -> bool:
@@ -202,16 +247,36 @@ def _as_tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def to_csv(rows: Iterable[Row]) -> str:
-    """Return the rows as CSV, every score with all its digits; the same run gives the same bytes."""
+def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
+    """Return the rows as CSV, every score with all its digits; the same run gives the same bytes.
+
+    Of a score higher is better. Where the mark of the folder says that the task's metric is an error, a last column has
+    its values, which have no minus sign.
+    """
+    of_metric, measure = measure_of_mark(mark or {})
+    header, cells = [*CSV_HEADER], []
+    for r in rows:
+        cells.append([r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or ""])
+        if not measure.higher_is_better:
+            cells[-1].append(repr(measure.value(r.score)) if r.name in of_metric and not r.error else "")
+    if not measure.higher_is_better:
+        header.append(measure.title)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
-    writer.writerows((r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or "") for r in rows)
+    writer.writerow(header)
+    writer.writerows(cells)
     return text.getvalue()
 
 
-def _summary(name: str, fingerprint: str, seed: int, rows: list[Row], learning: float) -> EstimatorReport:
+def _summary(
+    name: str,
+    fingerprint: str,
+    seed: int,
+    rows: list[Row],
+    learning: float,
+    notation: Notation,
+    measure: Measure | None,
+) -> EstimatorReport:
     scored = [r for r in rows if not math.isnan(r.score)]
     best = max(scored, key=lambda r: r.score, default=None)
     return EstimatorReport(
@@ -222,6 +287,8 @@ def _summary(name: str, fingerprint: str, seed: int, rows: list[Row], learning: 
         failures=len(rows) - len(scored),
         seconds=round(sum(r.seconds for r in rows), 3),
         learning_seconds=round(learning, 3),
-        best=encode(best.arch) if best else None,
+        best=notation(best.arch) if best else None,
         best_score=best.score if best else None,
+        best_value=(measure or Measure()).value(best.score) if best else None,
+        is_metric=measure is not None,
     )

@@ -82,7 +82,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says, from top to bottom: `verdict` first; `charts` come in groups that stand beside each other."""
+    """What a page says, from top to bottom: `verdict` first; `published` is the winner
+    in the notation of its space where that is another; `charts` come in groups that stand beside each other.
+    """
 
     title: str
     lead: str = ""
@@ -90,6 +92,7 @@ class Page:
     cards: Sequence[Card] = ()
     funnel: Sequence[Part] = ()
     winner: str = ""
+    published: str = ""
     blocks: Sequence[str] = ()
     cells: Sequence[str] = ()
     charts: Sequence[Sequence[Chart]] = ()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.report.chart import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PALE, Chart, add_buttons, figure, plain
+from archsieve.report.load import notation_of
 from archsieve.report.views import BEST, joined, regret_curve, shown_points
 from archsieve.report.words import number
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.report.load import RunReport
-    from archsieve.report.views import Fate, Ranking, StageView, Step
+    from archsieve.report.views import Fate, Notation, Ranking, StageView, Step
 
 MOST_POINTS = 2000
 """So many points of a stage are drawn; more would only lie upon each other."""
@@ -29,7 +30,8 @@ def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
         MissingPackageError: plotly is not installed.
     """
     charts = [_fates(run.fates, views)] if run.fates else []
-    charts += [_scores(view, i) for i, view in enumerate(views, 1)]
+    notation = notation_of(run.space)
+    charts += [_scores(view, i, notation) for i, view in enumerate(views, 1)]
     known = [view for view in (v.known() for v in views) if view is not None]  # of the first stages, or of all
     if known:
         charts += [_keeping(known), _tau_and_mkr(run.rankings)]
@@ -70,9 +72,9 @@ def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
     return Chart("fates", "Where the best were cut", caption, made)
 
 
-def _scores(view: StageView, i: int) -> Chart:
+def _scores(view: StageView, i: int, notation: Notation) -> Chart:
     known = view.known()
-    made = _histogram(view) if known is None else _against_truth(known, view.cut)
+    made = _histogram(view) if known is None else _against_truth(known, view.cut, notation)
     lacking = int((~np.isfinite(view.scores)).sum())
     told = [f"{len(view.scores):,} candidates."]
     if known is None:
@@ -92,13 +94,13 @@ def _histogram(view: StageView) -> Any:
 
     finite = np.isfinite(view.scores)
     traces = [
-        go.Histogram(x=view.scores[finite & mask], name=name, marker={"color": colour}, nbinsx=60)
+        go.Histogram(x=view.values[finite & mask], name=name, marker={"color": colour}, nbinsx=60)
         for mask, name, colour in ((~view.kept, "cut", PALE), (view.kept, "kept", BLUE))
     ]
-    return figure(traces, x="score", y="candidates", barmode="stack", height=320)
+    return figure(traces, x=plain(view.measure.title), y="candidates", barmode="stack", height=320)
 
 
-def _against_truth(view: StageView, cut: float | None) -> Any:
+def _against_truth(view: StageView, cut: float | None, notation: Notation) -> Any:
     """Draw place, or score, against truth, and the cut: that of the whole stage, of which the view may be a part."""
     import plotly.graph_objects as go
 
@@ -106,7 +108,7 @@ def _against_truth(view: StageView, cut: float | None) -> Any:
     drawn[shown_points(view, MOST_POINTS)] = True
     is_best[np.argsort(-view.truth, kind="stable")[:BEST]] = True
     places = view.places / len(view.scores)
-    scores = np.where(np.isfinite(view.scores), view.scores, np.nan)
+    scores = np.where(np.isfinite(view.values), view.values, np.nan)
     traces, by_place, by_score = [], [], []
     for mask, name, marker in (
         (~view.kept & ~is_best, "cut", {"color": PALE, "size": 4}),
@@ -114,7 +116,7 @@ def _against_truth(view: StageView, cut: float | None) -> Any:
         (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "size": 10, "symbol": "star"}),
     ):
         rows = np.flatnonzero(mask & drawn)
-        codes = ["-".join(map(str, code)) for code in view.archs[rows].tolist()]
+        codes = [notation(tuple(code)) for code in view.archs[rows].tolist()]
         hover = "%{text}<br>%{x:.4g}, truth %{y:.4g}"
         points = {"y": view.truth[rows], "mode": "markers", "marker": marker, "text": codes, "hovertemplate": hover}
         traces.append(go.Scatter(x=places[rows], name=name, **points))
@@ -125,9 +127,9 @@ def _against_truth(view: StageView, cut: float | None) -> Any:
         dashed = {"color": GREY, "width": 2, "dash": "dash"}
         traces.append(go.Scatter(x=[at] * 2, y=ends, mode="lines", name="the cut", line=dashed, hoverinfo="skip"))
         by_place.append(np.full(2, at))
-        by_score.append(np.full(2, cut))
+        by_score.append(np.full(2, view.measure.value(cut)))
     made = figure(traces, x=_PLACE, y="truth", height=420)
-    add_buttons(made, {_PLACE: by_place, "score": by_score})
+    add_buttons(made, {_PLACE: by_place, plain(view.measure.title): by_score})
     return made
 
 

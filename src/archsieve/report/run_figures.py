@@ -107,8 +107,8 @@ def _scores(view: StageView) -> Any:
     known = view.known()
     if known is None:
         finite = np.isfinite(view.scores)
-        groups = [view.scores[finite & ~view.kept], view.scores[finite & view.kept]]
-        axes.hist(groups, bins=_bins(view.scores[finite]), stacked=True, color=[PALE, BLUE], label=["cut", "kept"])
+        groups = [view.values[finite & ~view.kept], view.values[finite & view.kept]]
+        axes.hist(groups, bins=_bins(view.values[finite]), stacked=True, color=[PALE, BLUE], label=["cut", "kept"])
         axes.set_ylabel("candidates")
     else:
         drawn, is_best = (np.zeros(len(known.scores), dtype=bool) for _ in range(2))
@@ -119,11 +119,11 @@ def _scores(view: StageView) -> Any:
             (known.kept & ~is_best, "kept", {"color": BLUE, "s": 8}),
             (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "s": 60, "marker": "*"}),
         ):
-            axes.scatter(known.scores[mask & drawn], known.truth[mask & drawn], label=name, **look)
+            axes.scatter(known.values[mask & drawn], known.truth[mask & drawn], label=name, **look)
         axes.set_ylabel("truth")
     if view.cut is not None:
-        axes.axvline(view.cut, color=GREY, linestyle="--", label="the cut")
-    axes.set_xlabel(f"score by {plain(view.label)}")
+        axes.axvline(view.measure.value(view.cut), color=GREY, linestyle="--", label="the cut")
+    axes.set_xlabel(f"{plain(view.measure.title)} by {plain(view.label)}")
     axes.legend(fontsize=8)
     return figure
 

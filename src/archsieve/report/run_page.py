@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archsieve.report.drawing import band, cell_svg, widths
-from archsieve.report.load import read_run, read_views
+from archsieve.report.load import meaning_of_scores, read_run, read_views
+from archsieve.report.outcome import measure_of_result
 from archsieve.report.page import Card, Page, Part, Table, Text, made_by, settings_of
 from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import verdict
@@ -44,7 +45,8 @@ def run_page(folder: Path) -> Page:
         verdict=verdict(result, _name(run.task)),
         cards=_cards(result),
         funnel=_funnel(result, run.fates),
-        winner=result["best"] or "",
+        winner=result["digits"] or "",
+        published="" if result["best"] == result["digits"] else result["best"] or "",
         blocks=picture["blocks"] if picture else (),
         cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()] if picture else (),
         charts=[[chart] for chart in run_charts(run, read_views(folder, result))],
@@ -67,11 +69,11 @@ def _name(identity: Mapping[str, Any]) -> str:
 
 
 def _cards(result: Mapping[str, Any]) -> list[Card]:
-    final, metric, cost, whole = (result[key] for key in ("final_score", "metric", "cost", "exhaustive_network_epochs"))
-    cards = []
+    final, cost, whole = (result[key] for key in ("final_score", "cost", "exhaustive_network_epochs"))
+    cards, measure = [], measure_of_result(result)
     if result["final_estimator"] is not None:
-        note = f"{metric}, by {result['final_estimator']}" if final is not None else "it could not be computed"
-        cards.append(Card("Final score", number(final), note))
+        note = f"{measure.title}, by {result['final_estimator']}" if final is not None else "it could not be computed"
+        cards.append(Card("Final score", "-" if final is None else measure.amount(measure.value(final)), note))
     if truth := result["truth"]:
         value, name = number(truth["value"]), "True rank"
         if (spread := truth["spread"]) is not None:
@@ -79,7 +81,9 @@ def _cards(result: Mapping[str, Any]) -> list[Card]:
         note = f"{value}, the best is {number(truth['best'])}: {truth['column']} of {truth['benchmark']}"
         cards.append(Card(name, f"{truth['rank']:,} of {truth['count']:,}", note))
     if (epochs := cost["network_epochs"]) is not None:
-        note = f"{share(epochs / whole)} of training all candidates" if whole else ""
+        unit = result["network_epoch"]
+        notes = (whole and f"{share(epochs / whole)} of training all candidates", unit and f"one is {unit}")
+        note = "; ".join(text for text in notes if text)
         cards.append(Card("Cost in network-epochs", number(epochs), note))
     cards.append(
         Card("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
@@ -137,8 +141,8 @@ def _tables(run: RunReport) -> list[Table]:
     rows = []
     for e in run.estimators:
         told = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
-        rows.append([e.estimator, e.best or "-", number(e.best_score), *told])
-    tables.append(Table("All that is stored", header, rows, text=2))
+        rows.append([e.estimator, e.best or "-", number(e.best_value), *told])
+    tables.append(Table("All that is stored", header, rows, meaning_of_scores(run), text=2))
     if run.failures:
         rows = [[f.estimator, f.architecture, f.reason] for f in run.failures[:MOST_FAILURES]]
         left = len(run.failures) - len(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archsieve.report.outcome import measure_of_result
 from archsieve.report.words import ordinal, share
 
 if TYPE_CHECKING:
@@ -27,12 +28,26 @@ def verdict(result: Mapping[str, Any], task: str) -> str:
 
 
 def _quality(result: Mapping[str, Any]) -> str:
-    truth, metric, final = result["truth"], result["metric"], result["final_score"]
+    truth, metric = result["truth"], result["metric"]
     if truth is None:
-        return "whose quality was not measured" if final is None else f"that reaches {final:.2f} {metric}"
+        return _measured(result)
+    if not measure_of_result(result).higher_is_better:  # a table has scores: higher is better
+        metric = f"of {truth['column']}"
     if truth["spread"] is not None:
         return f"that is predicted to reach {truth['value']:.2f} ± {truth['spread']:.2f} {metric}"
     return f"that reaches {truth['value']:.2f} {metric}"
+
+
+def _measured(result: Mapping[str, Any]) -> str:
+    """Return the winner's final score, else that of the last stage where it is a value of the metric."""
+    measure, score, stage = measure_of_result(result), result["final_score"], ""
+    if score is None and result.get("best_score_kind") == "metric":
+        score, stage = result["best_score"], " in the last stage"
+    if score is None:
+        return "whose quality was not measured"
+    if measure.higher_is_better:
+        return f"that reaches {measure.text(score)} {measure.name}{stage}"
+    return f"with a {measure.name} of {measure.text(score)}{stage}"
 
 
 def _place(truth: Mapping[str, Any]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,13 +17,18 @@ from archsieve.judging.metrics import (
     spearman,
 )
 from archsieve.runs.effort import total
+from archsieve.runs.store import encode
+from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from archsieve.searchers.contract import Round
+    from archsieve.spaces.contract import Architecture
+
+    Notation: TypeAlias = Callable[[Architecture], str]
 
 BEST = 10
 """So many of the truly best are followed through a run."""
@@ -34,7 +39,7 @@ SIZES = ("params", "macs")
 class StageView:
     """One stage of a run: codes (n, d), scores (n,), who was kept (n,); truth (n,) and sizes (n,) where known.
 
-    NaN: no score, no truth.
+    NaN: no score, no truth. `measure` is what the scores are: of the task's metric, or just scores.
     """
 
     label: str
@@ -43,6 +48,12 @@ class StageView:
     kept: NDArray[np.bool_]
     truth: NDArray[np.float64]
     sizes: dict[str, NDArray[np.float64]]
+    measure: Measure = field(default_factory=Measure)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The scores as a person reads them: errors without a minus sign."""
+        return self.scores if self.measure.higher_is_better else 0.0 - self.scores
 
     @property
     def cut(self) -> float | None:
@@ -62,27 +73,31 @@ class StageView:
         if known.sum() < 2 or np.ptp(self.truth[known]) == 0:
             return None
         sizes = {name: values[known] for name, values in self.sizes.items()}
-        return StageView(self.label, self.archs[known], self.scores[known], self.kept[known], self.truth[known], sizes)
+        arrays = (self.archs[known], self.scores[known], self.kept[known], self.truth[known])
+        return StageView(self.label, *arrays, sizes, self.measure)
 
 
-def stage_views(rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> tuple[StageView, ...]:
+def stage_views(
+    rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]], measures: Sequence[Measure] = ()
+) -> tuple[StageView, ...]:
     """Return the stages of a run that cut, and the last, each candidate with what is known of it in the pool.
 
     Args:
         rounds: of the run, in order.
         pool: columns of all candidates by name: "archs", and where known "truth", "params", "macs".
+        measures: what the scores of each round are; none for just scores.
     """
     index = {tuple(code): i for i, code in enumerate(pool["archs"].tolist())}
     truth = pool.get("truth", np.full(len(index), np.nan))
     views = []
-    for stage in rounds:
+    for stage, measure in zip(rounds, measures or [Measure()] * len(rounds), strict=True):
         if len(stage.kept) == len(stage.archs) and stage is not rounds[-1]:
             continue
         at = [index[tuple(code)] for code in stage.archs.tolist()]
         kept = np.zeros(len(at), dtype=bool)
         kept[stage.kept] = True
         sizes = {name: pool[name][at] for name in SIZES if name in pool}
-        views.append(StageView(stage.label, stage.archs, stage.scores, kept, truth[at], sizes))
+        views.append(StageView(stage.label, stage.archs, stage.scores, kept, truth[at], sizes, measure))
     return tuple(views)
 
 
@@ -133,7 +148,7 @@ class Fate:
         return None if self.cut_by is None else len(self.places)
 
 
-def fates(views: Sequence[StageView]) -> tuple[Fate, ...]:
+def fates(views: Sequence[StageView], notation: Notation = encode) -> tuple[Fate, ...]:
     """Return the fates of the ten truly best candidates, the best first; none where no truth is known."""
     if not views:
         return ()
@@ -141,10 +156,12 @@ def fates(views: Sequence[StageView]) -> tuple[Fate, ...]:
     known = np.flatnonzero(np.isfinite(truth))
     best = known[np.argsort(-truth[known], kind="stable")][:BEST]
     ranked = [(view, view.places) for view in views]
-    return tuple(_fate(views[0].archs[i], float(truth[i]), ranked) for i in best)
+    return tuple(_fate(views[0].archs[i], float(truth[i]), ranked, notation) for i in best)
 
 
-def _fate(code: NDArray[Any], truth: float, ranked: Sequence[tuple[StageView, NDArray[np.int64]]]) -> Fate:
+def _fate(
+    code: NDArray[Any], truth: float, ranked: Sequence[tuple[StageView, NDArray[np.int64]]], notation: Notation
+) -> Fate:
     places, cut_by = [], None
     for view, all_places in ranked:
         (at,) = np.flatnonzero((view.archs == code).all(axis=1))
@@ -152,7 +169,7 @@ def _fate(code: NDArray[Any], truth: float, ranked: Sequence[tuple[StageView, ND
         if not view.kept[at]:
             cut_by = view.label
             break
-    return Fate("-".join(map(str, code.tolist())), truth, tuple(places), cut_by)
+    return Fate(notation(tuple(code.tolist())), truth, tuple(places), cut_by)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from archsieve.retraining.log import EpochMetrics, TrainingLog
 from archsieve.runs.folder import RESULT_FILE, difference, lock, read_json, write_json
 from archsieve.runs.provenance import Provenance, provenance
 from archsieve.sources import sha256_of
+from archsieve.tasks.contract import measure_of
 from archsieve.training import train
 from archsieve.training.distributed import World
 from archsieve.training.loop import trainer_of
@@ -75,6 +76,7 @@ class TrainingResult:
     """What a final training came to.
 
     Attributes:
+        higher_is_better: direction of the metric.
         test: the task's metric on the test split after the last epoch, which is the figure to report.
         best_test: the best of all epochs, chosen by the test split itself, and so too good.
         seconds: of training, scoring left out.
@@ -89,6 +91,7 @@ class TrainingResult:
     seed: int
     epochs: int
     metric: str
+    higher_is_better: bool
     test: float
     best_test: float
     best_epoch: int
@@ -219,7 +222,8 @@ def _result(
     """Return the outcome; processes that score nothing have none to tell."""
     task = training.task
     rows = metrics.rows if metrics else [EpochMetrics(0, math.nan, math.nan, math.nan, None, 0.0)]
-    best = (max if task.higher_is_better else min)(rows, key=lambda row: row.test)
+    measure = measure_of(task)
+    best = (max if measure.higher_is_better else min)(rows, key=lambda row: row.test)
     return TrainingResult(
         space=training.space.name,
         architecture=training.space.describe(arch),
@@ -227,7 +231,8 @@ def _result(
         recipe=training.recipe_name,
         seed=seed,
         epochs=training.recipe.horizon,
-        metric=getattr(task, "metric_name", "metric"),
+        metric=measure.name,
+        higher_is_better=measure.higher_is_better,
         test=rows[-1].test,
         best_test=best.test,
         best_epoch=best.epoch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zipfile
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round
+from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -127,6 +129,23 @@ def read_mark(folder: Path) -> dict[str, Any]:
             f"another folder."
         )
     return found  # type: ignore[no-any-return]
+
+
+def write_measure(folder: Path, measure: Measure, estimators: Collection[str]) -> None:
+    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it."""
+    mark = read_mark(folder)
+    known, _ = measure_of_mark(mark)
+    names = sorted({*known, *estimators})
+    metric = {**asdict(measure), "estimators": names}
+    if mark.get("metric") != metric:
+        write_json(folder / RUN_FILE, {**mark, "metric": metric})
+
+
+def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
+    """Return the names of estimators whose scores are values of the metric, and the metric; folders may not say it."""
+    metric = mark.get("metric", {})
+    measure = Measure(str(metric.get("name", "score")), bool(metric.get("higher_is_better", True)))
+    return frozenset(metric.get("estimators", ())), measure
 
 
 def write_json(path: Path, value: Any) -> None:

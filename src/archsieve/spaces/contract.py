@@ -128,8 +128,7 @@ class SearchSpace(ABC):
 
     def describe(self, arch: Architecture) -> str:
         """Return the code in the published notation: here its digits, separated where one exceeds 9."""
-        separator = "" if max(self.choices) <= 10 else "-"
-        return separator.join(map(str, arch))
+        return as_digits(arch, self.choices)
 
     def picture(self, arch: Architecture) -> Picture:
         """Return how the architecture is drawn: here a block a decision, with its option."""
@@ -186,6 +185,15 @@ class SearchSpace(ABC):
 def movable_decisions(choices: tuple[int, ...]) -> tuple[int, ...]:
     """Return the decisions that have more than one option."""
     return tuple(i for i, options in enumerate(choices) if options > 1)
+
+
+def as_digits(arch: Sequence[int], choices: Sequence[int]) -> str:
+    """Return the one notation that every space parses, and that reports write: the options by their place, from 0.
+
+    >>> as_digits((2, 0, 1), (3, 3, 3)), as_digits((2, 10, 1), (3, 11, 3))
+    ('201', '2-10-1')
+    """
+    return ("" if max(choices, default=0) <= 10 else "-").join(map(str, arch))
 
 
 def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> Architecture:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from archsieve.errors import SettingError
 
@@ -26,6 +27,55 @@ def count_items(task: Task, split: Split) -> int:
     if count is None:
         raise SettingError(f"The task {task.name!r} does not say how many items it has: give it count(split).")
     return int(count(split))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a task's metric is called and which direction is better.
+
+    Inside, and in stored files, a score is always higher for a better network, so that an error is stored with a minus
+    sign. Whatever shows a score to a person asks here for its value.
+
+    >>> error = Measure("mean squared error", higher_is_better=False)
+    >>> error.title, error.text(-0.021344)
+    ('mean squared error (lower is better)', '0.02134 (lower is better)')
+    >>> Measure("accuracy in percent").title, Measure("accuracy in percent").text(91.5)
+    ('accuracy in percent', '91.50')
+
+    Attributes:
+        name: of the metric, with its unit.
+        higher_is_better: direction of the metric itself.
+    """
+
+    name: str = "score"
+    higher_is_better: bool = True
+
+    @property
+    def title(self) -> str:
+        """The name, with the direction where it is not the usual one."""
+        return f"{self.name}{self.direction}"
+
+    @property
+    def direction(self) -> str:
+        """The direction in parentheses where it is not the usual one; else empty."""
+        return "" if self.higher_is_better else " (lower is better)"
+
+    def value(self, score: float) -> float:
+        """Return the metric's own value for a score of which higher is better."""
+        return score if self.higher_is_better else 0.0 - score
+
+    def text(self, score: float) -> str:
+        """Return the metric's own value for a score, as text, with the direction where it is not the usual one."""
+        return f"{self.amount(self.value(score))}{self.direction}"
+
+    def amount(self, value: float) -> str:
+        """Return a value of the metric as text: percentages with two decimals, others with four digits."""
+        return f"{value:.2f}" if "percent" in self.name else f"{value:.4g}"
+
+
+def measure_of(task: Any) -> Measure:
+    """Return what a task's metric is called and its direction; a task need not have a name for it."""
+    return Measure(str(getattr(task, "metric_name", "score")), bool(getattr(task, "higher_is_better", True)))
 
 
 class Metric(Protocol):

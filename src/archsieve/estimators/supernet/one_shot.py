@@ -79,6 +79,7 @@ class OneShot:
     random_paths: int = field(default=2, metadata={"added": True})
     distillation: bool = field(default=False, metadata={"added": True})
     name: ClassVar[str] = "one_shot"
+    scores_metric: ClassVar[bool] = True
     version: ClassVar[int] = 2
     learns_from_pool: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")

@@ -195,15 +195,18 @@ class AttentiveNAS(SearchSpace):
 
         That is what `describe` writes, a dictionary with the keys resolution, width, depth, kernel_size and
         expand_ratio as published configurations have it (also inside another one, and after names), or the options'
-        places with "-" between, as reports have them.
+        places as reports have them: digits, also with "-" between.
 
         Raises:
             ArchitectureError: `text` is none of these, or a number is no option of its decision.
         """
         if "{" in text:
             return self.of_values(self._configured(text), shortened(text))
-        is_code = "-" in text
-        words = text.strip().split("-") if is_code else text.replace(";", " ").replace(",", " ").split()
+        word = text.strip()
+        is_code = "-" in word or (word.isdigit() and len(word) == len(self.choices))
+        words = word.replace(";", " ").replace(",", " ").split()
+        if is_code:
+            words = word.split("-") if "-" in word else list(word)
         if not all(word.isascii() and word.isdigit() for word in words):
             raise ArchitectureError(
                 f"{text!r} is no architecture of {self.name}: write resolution, widths, depths, kernels and "

@@ -1,0 +1,83 @@
+"""What a finished search found, in lines for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archsieve.tasks.contract import Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KINDS = {
+    "relative": "It compares the candidates of that stage only; higher is better.",
+    "score": "It only ranks candidates; higher is better.",
+}
+
+
+def measure_of_result(result: Mapping[str, Any]) -> Measure:
+    """Return the metric of the task that a result is about."""
+    return Measure(result["metric"], result.get("higher_is_better", True))  # older results do not say it
+
+
+def winner(result: Mapping[str, Any]) -> list[str]:
+    """Return the winner as reports write it, and once in the published notation of its space where that is another."""
+    if result["best"] is None:
+        return ["Best: none"]
+    lines = [f"Best: {result['digits']}"]
+    if result["best"] != result["digits"]:
+        lines.append(f"    In the space's own notation: {result['best']}")
+    return lines
+
+
+def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
+    """Return the score by which the winner was chosen, with what it means, and its final score."""
+    measure, lines = measure_of_result(result), []
+    best, kind, final = result["best_score"], result["best_score_kind"], result["final_score"]
+    if best is not None:
+        name = measure.name if kind == "metric" else "score"
+        value = measure.text(best) if kind == "metric" else _plain(best)
+        lines.append(f"In the last stage, {result['chosen_by']}: {name} {value}")
+        lines += [f"    {_KINDS[kind]}"] if kind in _KINDS else []
+    if final is not None:
+        lines.append(f"Final {measure.name}, by {result['final_estimator']}: {measure.text(final)}")
+    return lines
+
+
+def outcome(result: Mapping[str, Any]) -> list[str]:
+    """Return what is known of the winner and what the search cost, line by line."""
+    return [*scores_of_winner(result), *_truth(result["truth"]), *_cost(result), *_chance(result)]
+
+
+def _truth(truth: Mapping[str, Any] | None) -> list[str]:
+    if truth is None:
+        return []
+    spread = "" if truth["spread"] is None else f" ± {truth['spread']:.2f}"
+    among = "" if truth["spread"] is None else " candidates"
+    place = f"rank {truth['rank']} of {truth['count']}{among} (best {truth['best']:.2f})"
+    line = f"{truth['column']} of {truth['benchmark']}: {truth['value']:.2f}{spread}, {place}"
+    return [line, f"    {truth['caution']}"] if truth["caution"] else [line]
+
+
+def _cost(result: Mapping[str, Any]) -> list[str]:
+    spent, whole = result["cost"]["network_epochs"], result["exhaustive_network_epochs"]
+    if spent is None:
+        return []
+    share = f", {100 * spent / whole:.1f} % of training all candidates" if whole else ""
+    amount = f"{spent:.2g}" if 0 < spent < 10 else f"{spent:.0f}"
+    unit = result.get("network_epoch", "")
+    meaning = [f"    Unit: {unit}"] if unit and spent else []
+    return [f"Cost: {amount} network-epochs{share}", *meaning]
+
+
+def _chance(result: Mapping[str, Any]) -> list[str]:
+    chance = result["random_search"]
+    if chance is None or result["truth"] is None:
+        return []
+    networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
+    return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
+
+
+def _plain(score: float) -> str:
+    """Return a score with six digits, and a large whole number, such as a count of parameters, in full."""
+    return f"{score:,.0f}" if score.is_integer() and 1e6 <= abs(score) < 1e15 else f"{score:.6g}"
