@@ -22,7 +22,7 @@ from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wai
 pytest_plugins = ["plugins.fixtures"]
 pytestmark = pytest.mark.usefixtures("restored")
 
-MODEL = str(Path(__file__).parents[1] / "examples" / "my_model.py") + ":build"
+MODEL = str(Path(__file__).parents[2] / "examples" / "my_model.py") + ":build"
 CODES = ["00", "01", "02", "10", "11", "12", "20", "21", "22"]
 
 
@@ -892,7 +892,7 @@ def test_what_a_measure_could_not_score_is_said(packaged, restored):
     )
 
 
-ODD_PARTS = str(Path(__file__).parent / "plugins" / "odd_estimators.py")
+ODD_PARTS = str(Path(__file__).parents[1] / "plugins" / "odd_estimators.py")
 
 
 def test_a_network_of_the_pilot_whose_training_failed_is_left_out(tmp_path, packaged):

@@ -11,7 +11,7 @@ from archsieve.report.run_page import run_page
 from archsieve.runs.results import Result, StageReport
 from plugins.commands import invoke
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "run_folder.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "run_folder.md"
 PLAN = """
 space = { name = "nasbench-macro", stem_width = 4, widths = [4, 4, 4], stages = [1, 1, 1], head_width = 4 }
 task = { name = "digits", train_fraction = 0.1 }

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from archsieve.runs.provenance import Provenance
-    from archsieve.runs.results import RandomSearch
     from archsieve.spaces.contract import Picture
 
 
