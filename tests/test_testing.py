@@ -234,8 +234,11 @@ def test_the_contract_looks_at_more_than_biases(tmp_path):
 # The scores themselves
 
 
+FOURTH = 4
+
+
 def alone_and_together(space, names, tmp_path):
-    """Return the scores of all codes one by one, and in company, in chunks of different sizes."""
+    """Return the scores of every fourth code: by itself, in the company of all, and in chunks of different sizes."""
     ctx, archs = Context(space, TASK, tmp_path), list(enumerate_space(space))
     members = [ZeroCost(name, batch_size=6) for name in names]
 
@@ -245,10 +248,10 @@ def alone_and_together(space, names, tmp_path):
         except PartialScoringError as failed:
             return failed.scores
 
-    alone = np.array([[scores([m], [arch])[0, 0] for m in members] for arch in archs])
+    alone = np.array([[scores([m], [arch])[0, 0] for m in members] for arch in archs[::FOURTH]])
     chunks = [scores(members, archs), np.concatenate([scores(members, archs[i::4]) for i in range(4)])]
     order = np.argsort(np.concatenate([np.arange(len(archs))[i::4] for i in range(4)]))
-    return alone, chunks[0], chunks[1][order]
+    return alone, chunks[0][::FOURTH], chunks[1][order][::FOURTH]
 
 
 @pytest.mark.parametrize("kind", ["pure", "in place", "dropping"])
@@ -260,7 +263,7 @@ def test_scores_of_paths_do_not_depend_on_company_or_chunk(space, kind, tmp_path
     np.testing.assert_array_equal(together, alone)
     np.testing.assert_array_equal(chunked, alone)
     assert torch.equal(torch.get_rng_state(), before)
-    assert len({row.tobytes() for row in alone}) > 20
+    assert len({row.tobytes() for row in alone}) == len(alone) == 7
 
 
 @pytest.mark.parametrize("kind", ["by data", "counting"])

@@ -147,7 +147,7 @@ def bytes_of(folder, make, codes, step):
         return session.scores(estimators, pool)[::step].tobytes()
 
 
-@pytest.mark.parametrize("codes", [60, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("codes", [24, pytest.param(600, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("make", "step"),
     [

@@ -40,14 +40,23 @@ SHRUNKEN = {
     ),
 }
 SPACES_UNDER_TEST = {**{name: SPACES[name]() for name in SPACES}, **SHRUNKEN}
-WITH_SUPERNET = [name for name, space in SPACES_UNDER_TEST.items() if hasattr(space, "supernet")]
+LARGE = {"attentivenas", "darts", "nasbench201", "topformer-hand-made"}
+"""Those whose whole networks take long; `make test` tests their laws on smaller ones, and the counts of a few codes."""
+
+
+def params(names):
+    """Return test parameters, those of large spaces marked as slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in names]
+
+
+WITH_SUPERNET = params(name for name, space in SPACES_UNDER_TEST.items() if hasattr(space, "supernet"))
 TASK = Synthetic(shape=(3, 16, 16), num_outputs=7, images=20)
 
 
 class TestEverySpace(SpaceContract):
     task = TASK
 
-    @pytest.fixture(autouse=True, params=list(SPACES_UNDER_TEST))
+    @pytest.fixture(autouse=True, params=params(SPACES_UNDER_TEST))
     def _space(self, request):
         self.space = SPACES_UNDER_TEST[request.param]
 
@@ -68,10 +77,11 @@ def closed_form(space, arch, task):
     return {n: getattr(space, n)(arch, task) for n in ("params", "macs", "flops") if hasattr(space, n)}
 
 
+@pytest.mark.parametrize("codes", [2, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", list(SPACES))
-def test_closed_form_is_what_is_counted_on_random_codes(name):
+def test_closed_form_is_what_is_counted_on_random_codes(name, codes):
     space, task, rng = SPACES[name](), Synthetic(), np.random.default_rng(1)
-    archs = [space.sample(rng) for _ in range(20)]
+    archs = [space.sample(rng) for _ in range(codes)]
     assert [closed_form(space, a, task) for a in archs] == [count(space, a, task) for a in archs]
 
 
@@ -79,7 +89,7 @@ def test_closed_form_is_what_is_counted_on_random_codes(name):
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 24), (2, 32, 32)])
 def test_closed_form_follows_settings_and_task(name, shape):
     space, task = SHRUNKEN[name], Synthetic(shape=shape, num_outputs=3)
-    for seed in range(5):
+    for seed in range(3):
         arch = space.sample(np.random.default_rng(seed))
         assert closed_form(space, arch, task) == count(space, arch, task)
 
