@@ -106,7 +106,6 @@ class Session:
         self.device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
         self._tensorboard = tensorboard
-        self._prints = fingerprint(space), fingerprint(task)
         self._arithmetic = arithmetic
         offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
         self._tables = [t for t in offered if t.knows(space, task, seed)]
@@ -117,7 +116,7 @@ class Session:
         self._tracebacks: dict[str, str] = {}
         self._lock = lock(self.folder)
         try:
-            claim(self.folder, space, task)
+            self._prints = claim(self.folder, space, task)
             self._store = Store(self.folder / RESULTS_FILE)
             if retry_failed:
                 self._store.forget_failures()
