@@ -216,7 +216,7 @@ def test_a_report_before_and_after_the_end(plan, tmp_path):
     going_on = invoke("report", tmp_path / "run")
     assert going_on.stdout.startswith("This run is not finished. Stored so far:\nestimator")
     csv = invoke("report", tmp_path / "run", "--csv").stdout.splitlines()
-    assert csv[0] == "estimator,fingerprint,seed,architecture,score,error"
+    assert csv[0] == "estimator,fingerprint,seed,architecture,score,error,task"
     assert len(csv) == 1 + 9 + 4
 
 

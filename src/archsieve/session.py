@@ -28,6 +28,7 @@ from archsieve.estimator import (
 )
 from archsieve.executor import Serial, single_thread
 from archsieve.pool import draw_pool, draw_up_to
+from archsieve.recorded_scores import RecordedScores, sentences
 from archsieve.run_folder import ERROR_FILE, RESULTS_FILE, claim, lock
 from archsieve.search import compared_by
 from archsieve.space import check
@@ -64,7 +65,8 @@ class Session:
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
         tables: what is looked up rather than computed. Unless given, on the CPU the score tables of the package, and
-            on another device none: they were computed on a CPU.
+            on another device none: they were computed on a CPU. Those made on another copy of the task's pictures are
+            kept in the folder as what they are; see `pictures`.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
@@ -108,7 +110,8 @@ class Session:
         self._tensorboard = tensorboard
         self._arithmetic = arithmetic
         offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
-        self._tables = [t for t in offered if t.knows(space, task, seed)]
+        self._recorded = RecordedScores.of(offered, space, task, seed)
+        self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # asked for, and made on other pictures
         self._asked: dict[Key, set[Architecture]] = {}
         self._known: dict[Key, dict[Architecture, float]] | None = None  # while `scores` runs
         self._keys: dict[str, dict[Key, None]] = {}  # by estimator, those that it was asked by
@@ -200,6 +203,7 @@ class Session:
         for key, leaf in leaves.items():
             self._ask({key: wanted[key], **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
             self._keys.setdefault(fingerprint(leaf), {})[key] = None
+            self._elsewhere |= self._recorded.others_behind(leaf)
             view = self._view(key)
             view.update(self._store.get(key, wanted[key] - view.keys()))
             view.update(self._recall(key, leaf, wanted[key] - view.keys()))
@@ -271,6 +275,15 @@ class Session:
         why = f"; the first reason: {reason}" if reason else ""
         return f"The estimator {estimator.name!r} could score none of {len(archs)} architectures{why}."
 
+    def pictures(self, estimator: Any = None) -> tuple[str, ...]:
+        """Return sentences on scores that were not made on the pictures of the session's task; none if all were.
+
+        Of one estimator, with its parts and teachers, or of all whose scores were asked for since the folder was
+        opened.
+        """
+        found = self._elsewhere if estimator is None else self._recorded.others_behind(estimator)
+        return sentences(found.values())
+
     @property
     def tracebacks(self) -> str:
         """The unforeseen errors that cost scores since the folder was opened: the first of each kind."""
@@ -288,10 +301,15 @@ class Session:
             self._asked.setdefault(key, set()).update(asked)
 
     def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
-        return Key(*self._prints, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
+        space, task = self._prints
+        if table := self._recorded.other(estimator):
+            task = fingerprint(table.card.task)  # what was made on other pictures is never kept as made on these
+        return Key(space, task, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
 
     def _where(self, estimator: Any) -> list[dict[str, Any]]:
-        return place_of(estimator, self.device, self._arithmetic, (table.card.sha256 for table in self._tables))
+        place = place_of(estimator, self.device, self._arithmetic, self._recorded.hashes)
+        taught = self._recorded.prints_behind(estimator)
+        return [*place, {"taught_on": taught}] if taught else place
 
     def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
         """Return the estimator, with the pool where what it learns depends on it."""
@@ -303,10 +321,7 @@ class Session:
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
         """Take what a table knows into the store, so that the folder says all there is to say."""
-        found: dict[Architecture, tuple[float, str | None]] = {}
-        for table in self._tables if codes else ():
-            if column := table.column_of(leaf):
-                found = {**table.get(column, codes), **found}
+        found = self._recorded.recall(leaf, codes)
         self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(found.items()))
         return {arch: score for arch, (score, _) in found.items()}
 
@@ -363,7 +378,8 @@ class Session:
                 traceback.format_exc(),
             ) from error
         finally:
-            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, self._asked)
+            own = {asked: codes for asked, codes in self._asked.items() if asked.task == key.task}  # the rest is free
+            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
             taught, self._asked = self._asked, before
             self._ask(taught)
 

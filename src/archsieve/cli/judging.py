@@ -46,7 +46,7 @@ from archsieve.run_folder import write_json
 from archsieve.session import Session
 from archsieve.study import PROXIES as STUDIED
 from archsieve.study import STUDY_FILE, mkr_study
-from archsieve.tables import whole_table
+from archsieve.tables import whole_tables
 
 
 def measure(
@@ -107,7 +107,10 @@ def measure(
         stack.close()
         for note in cost_notes(estimators, the_space, [the_space.sample(np.random.default_rng(seed))], session.task):
             console.note(note)
-        (console.out_json if as_json else console.judgements)(found)
+        if as_json:
+            console.out_json(found)
+        else:
+            console.judgements(found, session.pictures())
         if not as_json and (caution := caution_of(BENCHMARKS[found[0].benchmark])):
             console.out(caution)
         if blind := [j for j in found if j.failures == j.count]:
@@ -162,7 +165,7 @@ def study(
         the_space, _ = space_and_task(space, None, None, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
         if not proxy:  # what no shipped table holds would take hours
-            kept = [e for e in estimators if not hasattr(e, "needs") or whole_table(the_space, [e], seed)]
+            kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
                 console.note(f"Left out, since no shipped table holds it (ask by --proxy): {', '.join(absent)}.")
             estimators = kept

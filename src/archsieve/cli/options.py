@@ -20,8 +20,9 @@ from archsieve.estimator import leaves_of
 from archsieve.estimators.cost import Cost
 from archsieve.executor import Processes, Ray, Serial
 from archsieve.progress import progress
+from archsieve.recorded_scores import pictures_of
 from archsieve.registry import BENCHMARKS
-from archsieve.tables import Recorded, shipped, whole_table
+from archsieve.tables import Recorded, shipped, whole_tables
 from archsieve.task import form_of
 from archsieve.tasks.form_only import FormOnly
 
@@ -110,11 +111,13 @@ def task_for(
         return task
     if space is not None and seed is not None:
         proxies = [e for e in estimators if hasattr(e, "needs")]
-        if proxies and (table := whole_table(space, proxies, seed)):
+        if proxies and (tables := whole_tables(space, proxies, seed)):
+            names = f"table{'s' * (len(tables) > 1)} {', '.join(table.name for table in tables)}"
             console.note(
-                f"The images of {task.name} are not here: these are the scores of the shipped table {table.name}."
+                f"The images of {task.name} are not here: these are scores of the shipped {names}, made on "
+                f"{pictures_of(tables[0])}."
             )
-            return Recorded(table.name)
+            return Recorded(tables[0].name)
     if any("data" in getattr(e, "needs", ()) for e in estimators):
         amount = "" if _is_small(task) else f"{_noise_items(task)} items of "
         console.note(
