@@ -81,7 +81,7 @@ class RecordedScores:
             if len(found) < len(codes):
                 raise DataError(
                     f"The score table {other.path} should know all networks of its space, but lacks "
-                    f"{min(set(codes) - found.keys())}. To compute the scores: --recompute, in Python `tables=()`."
+                    f"{min(set(codes) - found.keys())}. To compute the scores: --recompute (in Python: tables=())."
                 )
             return found
         for table in self.own:
@@ -104,8 +104,8 @@ def _sentence(names: Sequence[str], table: ScoreTable, sees: bool) -> str:
     if not sees:
         return f"{begin}. They do not depend on the pictures."
     return (
-        f"{begin}, made on {pictures_of(table, 'another')}, not on yours. To compute them on yours: --recompute, in "
-        "Python `tables=()`."
+        f"{begin}, made on {pictures_of(table, 'another')}, not on yours. To compute them on yours: --recompute (in "
+        "Python: tables=())."
     )
 
 
