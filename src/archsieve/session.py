@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.announcements import Trial, announcement, is_announced
 from archsieve.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
 from archsieve.composites import Combining
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
@@ -35,10 +36,10 @@ from archsieve.space import check
 from archsieve.store import Key, Row, Store
 from archsieve.tables import shipped
 from archsieve.values import check_whole
-from archsieve.work import ChunkScores, chunks_of, passes, score_chunk, shortened
+from archsieve.work import ChunkScores, chunks_of, passes, score_chunk, shares_work, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -64,6 +65,8 @@ class Session:
         device: "cpu", "cuda", "mps". Scores of another kind of device than the CPU have keys of their own.
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
+        notify: called with a sentence before many networks are scored by proxies, on how many and why they are not
+            looked up, and with another when it is known about how long that takes.
         tables: what is looked up rather than computed. Unless given, on the CPU the score tables of the package, and
             on another device none: they were computed on a CPU. Those made on another copy of the task's pictures are
             kept in the folder as what they are; see `pictures`.
@@ -88,6 +91,7 @@ class Session:
         device: str = "cpu",
         plugins: Sequence[str] = (),
         progress: Callable[[str, int, int], None] | None = None,
+        notify: Callable[[str], None] | None = None,
         tables: Sequence[ScoreTable] | None = None,
         tensorboard: bool = False,
         arithmetic: Arithmetic = EXACT,
@@ -107,9 +111,11 @@ class Session:
         self.executor: Executor = executor or Serial()
         self.device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
+        self._notify = notify
         self._tensorboard = tensorboard
         self._arithmetic = arithmetic
         offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
+        self._offered = tuple(offered)
         self._recorded = RecordedScores.of(offered, space, task, seed)
         self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # asked for, and made on other pictures
         self._asked: dict[Key, set[Architecture]] = {}
@@ -343,12 +349,32 @@ class Session:
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
             contexts = [self.context(members[key], pool) for key in absent]
-            wanting, workers = [members[key] for key in absent], self.executor.workers
-            chunks = chunks_of(wanting, missing, contexts, workers, self._plugins, self._arithmetic)
-            for result in self.executor.map(score_chunk, chunks):
+            for result in self._scored([members[key] for key in absent], missing, contexts):
                 self._put(self._rows(result, absent))
                 done += len(result.chunk.archs)
                 self._progress(label, done, total)
+
+    def _scored(
+        self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
+    ) -> Iterator[ChunkScores]:
+        """Yield the scores of codes; where they are many and somebody listens, say so before, and how long it takes."""
+        workers = self.executor.workers
+
+        def scored(part: Sequence[Architecture]) -> Iterator[ChunkScores]:
+            chunks = chunks_of(members, part, contexts, workers, self._plugins, self._arithmetic)
+            return self.executor.map(score_chunk, chunks)
+
+        if self._notify is None or not is_announced(members, len(codes)):
+            yield from scored(codes)
+            return
+        self._notify(announcement(members, len(codes), self._offered, self.space, self.task, self.seed))
+        trial = Trial(codes, are_neighbours=shares_work(members, self.space, self.task))
+        for part in trial.rounds():
+            for result in scored(part):
+                trial.add(result.seconds)
+                yield result
+        self._notify(trial.sentence(workers))
+        yield from scored(trial.rest)
 
     def _fit(self, estimator: Any, key: Key, codes: Collection[Architecture], pool: Sequence[Architecture]) -> None:
         """Let an estimator learn; where that fails as a score may, none of the codes that it lacks has one."""

@@ -162,7 +162,8 @@ def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
 
 
 def shared_by_all(stack: ExitStack, workers: int, ray: bool, recompute: bool = False) -> dict[str, Any]:
-    """Return what sessions of every command have: the executor and the progress, both ended with the stack; tables."""
+    """Return what sessions of every command have: executor and progress, both ended with the stack; notes; tables."""
     executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
-    shared = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
+    shared: dict[str, Any] = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
+    shared["notify"] = console.note
     return shared | ({"tables": ()} if recompute else {})
