@@ -117,8 +117,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
         result=result,
         estimators=tuple(
             replace(
-                _summary(*group, members, notation, measure if group[0] in of_metric else None),
-                learning_seconds=0.0 if pictures else round(learning.get(group, 0.0), 3),
+                _summary(*group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None),
                 pictures=pictures,
             )
             for (group, pictures), members in groups.items()
@@ -286,6 +285,7 @@ def _summary(
     fingerprint: str,
     seed: int,
     rows: list[Row],
+    learning: float,
     notation: Notation,
     measure: Measure | None,
 ) -> EstimatorReport:
@@ -298,7 +298,7 @@ def _summary(
         scored=len(scored),
         failures=len(rows) - len(scored),
         seconds=round(sum(r.seconds for r in rows), 3),
-        learning_seconds=0.0,
+        learning_seconds=round(learning, 3),
         best=notation(best.arch) if best else None,
         best_score=best.score if best else None,
         best_value=(measure or Measure()).value(best.score) if best else None,
