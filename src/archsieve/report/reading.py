@@ -117,7 +117,9 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
         result=result,
         estimators=tuple(
             replace(
-                _summary(*group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None),
+                _summary(
+                    *group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None
+                ),
                 pictures=pictures,
             )
             for (group, pictures), members in groups.items()
