@@ -598,6 +598,7 @@ def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packag
         "choices",
         "epoch_seconds",
         "another_hour",
+        "pictures",
     ]
     assert (told["epoch_seconds"], told["another_hour"]) == (None, None)
     assert (told["delta"], told["is_met"], told["pilot"]) == (0.2, True, 60)
