@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archsieve.errors import DataError
+from archsieve.errors import DataError, SettingError
 from archsieve.estimator import fingerprint, identity
 from archsieve.estimators.mean_rank import MeanRank
 from archsieve.estimators.predictor import Predictor
@@ -238,6 +238,20 @@ def test_png_images_meet_the_shipped_tables_and_recompute_leaves_them_aside(imag
     assert "table" not in again.stdout + again.stderr
     assert own["swap"] != recorded
     assert own["l2_norm"] == pytest.approx(row["l2_norm"], rel=1e-6)
+
+
+def test_a_study_may_leave_the_tables_aside(tmp_path, monkeypatch):
+    def stop(session, estimators, **_):
+        session.scores([ZeroCost("nwot")], [(0,) * 6])
+        raise SettingError(f"{len(estimators)} are enough")
+
+    monkeypatch.setattr("archsieve.cli.judging.mkr_study", stop)
+    ask = ("study", "mkr", "nasbench-macro", "--benchmark", "nasbench-macro-digits", "--out")
+    spent = []
+    for name, more in (("tables", ()), ("aside", ("--recompute",))):
+        assert invoke(*ask, tmp_path / name, *more).stderr.endswith("Error: 13 are enough\n")
+        spent += [row.seconds > 0 for row in read_rows(tmp_path / name)]
+    assert spent == [False, True]
 
 
 @pytest.mark.data

@@ -155,21 +155,22 @@ def study(
     budget: Annotated[int, typer.Option(min=50, help="Evaluations of a search.")] = 1000,
     seed: Seed = 0,
     workers: Workers = 1,
+    recompute: Recompute = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
-        plugins, shared = load(plugin), shared_by_all(stack, workers, False)
+        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute)
         the_space, _ = space_and_task(space, None, None, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
-        if not proxy:  # what no shipped table holds would take hours
+        if not proxy and not recompute:  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
                 console.note(f"Left out, since no shipped table holds it (ask by --proxy): {', '.join(absent)}.")
             estimators = kept
-        the_task = task_for(None, estimators, plugins, the_space, seed, benchmark)
+        the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, benchmark)
         session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
         found = mkr_study(
             session,
