@@ -216,7 +216,7 @@ def test_a_report_before_and_after_the_end(plan, tmp_path):
     going_on = invoke("report", tmp_path / "run")
     assert going_on.stdout.startswith("This run is not finished. Stored so far:\nestimator")
     csv = invoke("report", tmp_path / "run", "--csv").stdout.splitlines()
-    assert csv[0] == "estimator,fingerprint,seed,architecture,score,error"
+    assert csv[0] == "estimator,fingerprint,seed,architecture,score,error,task"
     assert len(csv) == 1 + 9 + 4
 
 
@@ -598,6 +598,7 @@ def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packag
         "choices",
         "epoch_seconds",
         "another_hour",
+        "pictures",
     ]
     assert (told["epoch_seconds"], told["another_hour"]) == (None, None)
     assert (told["delta"], told["is_met"], told["pilot"]) == (0.2, True, 60)

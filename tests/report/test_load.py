@@ -78,15 +78,16 @@ def test_where_nothing_was_scored_there_is_no_best(tmp_path):
 def test_csv_has_every_digit_and_every_reason(tmp_path):
     with Session(tmp_path, SPACE, TASK) as session:
         session.scores([Sum((Counting(), Failing("scoring"), Failing("-inf")))], [(2, 2), (0, 1)])
+    task = fingerprint(TASK)
     one, two, three = (fingerprint(e) for e in (Counting(), Failing("-inf"), Failing("scoring")))
     assert to_csv(read_rows(tmp_path)).splitlines() == [
-        "estimator,fingerprint,seed,architecture,score,error",
-        f"counting,{one},0,0-1,{value((0, 1))!r},",
-        f"counting,{one},0,2-2,{value((2, 2))!r},",
-        f"failing[-inf],{two},0,0-1,{value((0, 1))!r},",
-        f"failing[-inf],{two},0,2-2,-inf,",
-        f"failing[scoring],{three},0,0-1,{value((0, 1))!r},",
-        f'failing[scoring],{three},0,2-2,nan,"no score for (2, 2)"',
+        "estimator,fingerprint,seed,architecture,score,error,task",
+        f"counting,{one},0,0-1,{value((0, 1))!r},,{task}",
+        f"counting,{one},0,2-2,{value((2, 2))!r},,{task}",
+        f"failing[-inf],{two},0,0-1,{value((0, 1))!r},,{task}",
+        f"failing[-inf],{two},0,2-2,-inf,,{task}",
+        f"failing[scoring],{three},0,0-1,{value((0, 1))!r},,{task}",
+        f'failing[scoring],{three},0,2-2,nan,"no score for (2, 2)",{task}',
     ]
 
 
@@ -103,7 +104,7 @@ def test_csv_does_not_depend_on_the_order_of_work(tmp_path):
 
 def test_csv_quotes_what_needs_it():
     row = Row(Key("s", "t", "e", 0), (1,), 'a "name", odd', math.nan, 0.0, 0, "line\nbreak")
-    assert to_csv([row]).splitlines()[1:] == ['"a ""name"", odd",e,0,1,nan,"line', 'break"']
+    assert to_csv([row]).splitlines()[1:] == ['"a ""name"", odd",e,0,1,nan,"line', 'break",t']
 
 
 def test_codes_are_ordered_as_numbers(tmp_path):

@@ -16,7 +16,7 @@ from archsieve.networks.building import build_network
 from archsieve.networks.weights import load_weights, read_weights
 from archsieve.retraining.log import read_metrics
 from archsieve.retraining.recipe_files import Training
-from archsieve.retraining.run import Start, run_training
+from archsieve.retraining.run import Start, _claim, run_training
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
@@ -297,3 +297,14 @@ def test_scoring_does_not_disturb_the_training(whole):
 def test_seeds_differ(whole, tmp_path):
     run(tmp_path, start=Start(seed=1))
     assert read_metrics(tmp_path)[0].loss != read_metrics(whole[0])[0].loss
+
+
+def test_a_training_of_an_earlier_version_goes_on(tmp_path):
+    """The task was then told from others by something else."""
+    mark, before = {"task": {"name": "cifar10", "content": "pixels"}}, {"name": "cifar10", "content": "files"}
+    _claim(tmp_path, {"task": before}, [], writes=True)
+    _claim(tmp_path, mark, [before], writes=True)
+    with pytest.raises(
+        RunFolderError, match=r"holds another training: its task\.content is 'files', and here it is 'p"
+    ):
+        _claim(tmp_path, mark, [{**before, "content": "others"}], writes=True)

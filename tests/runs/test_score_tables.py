@@ -16,7 +16,7 @@ from archsieve.fingerprints import identity
 from archsieve.registry import BENCHMARKS, PROXIES, TASKS
 from archsieve.report.load import read_run
 from archsieve.runs.executors import Serial
-from archsieve.runs.score_tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_table
+from archsieve.runs.score_tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_tables
 from archsieve.runs.session import Session
 from archsieve.runs.store import encode
 from archsieve.spaces.contract import enumerate_space
@@ -28,6 +28,7 @@ SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40)
 ARCHS = list(enumerate_space(SPACE))
 KNOWN = ARCHS[:6]
+NWOT_AS_SHIPPED = ZeroCost("nwot")
 NWOT, SNIP = ZeroCost("nwot", batch_size=8), ZeroCost("snip", batch_size=8)
 
 
@@ -148,10 +149,15 @@ def test_a_whole_space_is_found_by_its_estimators(any_table):
         return
     space = next(b.space for name in BENCHMARKS if identity((b := BENCHMARKS[name]).space) == any_table.card.space)
     members = [ZeroCost(name) for name in any_table.card.estimators]
-    found = whole_table(space, members[:2], any_table.card.seed)
-    assert found is not None
+    (found,) = whole_tables(space, members[:2], any_table.card.seed)
     assert found.card.count == any_table.card.count
-    assert whole_table(space, [*members, ZeroCost("nwot", batch_size=7)], any_table.card.seed) is None
+    assert whole_tables(space, [*members, ZeroCost("nwot", batch_size=7)], any_table.card.seed) == ()
+
+
+def test_several_tables_of_one_task_may_hold_a_whole_space_together():
+    found = whole_tables(BENCHMARKS["nasbench201-analog"].space, [ZeroCost("grasp"), NWOT_AS_SHIPPED], 0)
+    assert [table.name for table in found] == ["nasbench201-cifar10-grasp", "nasbench201-cifar10"]
+    assert whole_tables(BENCHMARKS["nasbench201-analog"].space, [ZeroCost("zico")], 0) == ()  # a sample knows it
 
 
 def test_measuring_without_pictures_uses_the_table(monkeypatch):
@@ -163,7 +169,8 @@ def test_measuring_without_pictures_uses_the_table(monkeypatch):
     result = invoke(*options, "--json")
     assert result.exit_code == 0
     assert result.stderr == (
-        "The images of cifar10 are not here: these are the scores of the shipped table nasbench201-cifar10.\n"
+        "The images of cifar10 are not here: these are scores of the shipped table nasbench201-cifar10, made on a copy "
+        "of cifar10 (JPEG pictures, content 8061bec3).\n"
     )
     synflow, params, *_ = json.loads(result.stdout)
     assert (synflow["count"], synflow["failures"]) == (15_625, 0)

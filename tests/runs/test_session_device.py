@@ -188,4 +188,4 @@ def test_the_command_line_says_that_tables_are_for_a_cpu(monkeypatch):
     assert result.stderr.splitlines()[-1] == (
         "The shipped score tables were computed on a CPU: they are not used with --device mps."
     )
-    assert "these are the scores of the shipped table" not in result.stderr
+    assert "of the shipped table" not in result.stderr

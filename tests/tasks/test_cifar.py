@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import pickle
 import tempfile
 
@@ -13,10 +15,19 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from archsieve.errors import DataError, MissingDataError
-from archsieve.fingerprints import fingerprint
+from archsieve.errors import DataError, MissingDataError, RunFolderError
+from archsieve.estimators.chance import Chance
+from archsieve.fingerprints import fingerprint, identity
+from archsieve.registry import TASKS
+from archsieve.report.load import read_rows
+from archsieve.runs.folder import write_json
+from archsieve.runs.session import Session
+from archsieve.runs.store import Key, Row, Store
 from archsieve.tasks.cifar import CIFAR10, CIFAR100
 from archsieve.tasks.data import published
+from archsieve.tasks.data.images import Images
+from archsieve.tasks.data.published import hash_of_pixels
+from plugins.toy import Toy
 
 from .tiny import TEST, TRAIN, pictures, png, write_image_folder, write_parquet, write_published
 
@@ -108,6 +119,26 @@ def test_inputs_have_the_published_mean_and_deviation(tmp_path):
     assert torch.allclose(inputs[0, 2], (pixels[2] - 0.44653124) / 0.26158768, atol=1e-6)
 
 
+def content_of(folder, name="cifar10") -> str:
+    return str(TASKS[name](source=str(folder)).identity()["content"])
+
+
+def by_class(folder, *, seed=0, suffix="PNG", **options):
+    """Write the pictures of `write_image_folder` as parquet files, in the order in which a folder is read."""
+    for split, shift in (("train", 0), ("test", 1000)):
+        encoded = [png(pixels) for pixels in pictures(10, seed + shift)]
+        if suffix != "PNG":
+            encoded = [recoded(picture, suffix, **options) for picture in encoded]
+        write_parquet(folder / f"cifar10-{split}.parquet", encoded, list(range(10)))
+    return folder
+
+
+def recoded(picture: bytes, suffix: str, **options) -> bytes:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(picture)).save(stream, suffix, **options)
+    return stream.getvalue()
+
+
 def test_the_identity_is_the_content_and_not_the_place(tmp_path):
     here, copy = write_published(tmp_path / "here"), write_published(tmp_path / "copy")
     other = write_published(tmp_path / "other", seed=7)
@@ -120,6 +151,118 @@ def test_the_identity_is_the_content_and_not_the_place(tmp_path):
         assert str(tmp_path) not in repr(task.identity())
         assert "source" not in task.identity()
         assert task.source  # asking leaves the task as it was
+
+
+def test_the_same_pixels_in_other_files_are_the_same_pictures(tmp_path):
+    folder = write_image_folder(tmp_path / "images", CLASSES)
+    kinds = [
+        folder,
+        by_class(tmp_path / "png"),
+        by_class(tmp_path / "bmp", suffix="BMP"),
+        by_class(tmp_path / "webp", suffix="WEBP", lossless=True),
+    ]
+    assert len({content_of(copy) for copy in kinds}) == 1
+    assert content_of(by_class(tmp_path / "jpeg", suffix="JPEG")) != content_of(folder)
+
+
+def test_order_and_labels_are_part_of_the_content(tmp_path):
+    write_published(tmp_path)
+    before = content_of(tmp_path)
+    encoded, labels = [png(p) for p in pictures(TRAIN)], [i % 10 for i in range(TRAIN)]
+    found = {before}
+    for name, change in (("order", (encoded[::-1], labels[::-1])), ("labels", (encoded, [9, *labels[1:]]))):
+        copy = write_published(tmp_path / name)
+        write_parquet(copy / "cifar10-train.parquet", *change)
+        found.add(content_of(copy))
+    assert len(found) == 3
+
+
+def test_the_hash_of_the_pixels_is_the_same_on_every_machine():
+    data = Images(*(np.arange(n, dtype=kind).reshape(shape) for n, kind, shape in (
+        (12, np.uint8, (1, 3, 2, 2)), (1, np.int64, (1,)), (12, np.uint8, (1, 3, 2, 2)), (1, np.int64, (1,)),
+    )))  # fmt: skip
+    one = b"|u1 (1, 3, 2, 2) " + bytes(range(12)) + b"<i8 (1,) " + bytes(8)
+    assert hash_of_pixels(data) == hashlib.sha256(2 * one).hexdigest()
+
+
+def test_pictures_are_decoded_once_for_their_identity(tmp_path, cache, monkeypatch):
+    content = content_of(write_published(tmp_path))
+    (note,) = cache.rglob("pixels.sha256")
+    assert note.read_text() == content
+    for damage in (None, "x" * 64, ""):
+        if damage is not None:
+            note.write_text(damage)
+        for function in (published._content, published._hash_of_files, published._load):
+            function.cache_clear()  # as another process would be
+        with monkeypatch.context() as patch:
+            patch.setattr(published.reading, "decode", lambda *_: pytest.fail("decoded again"))
+            assert content_of(tmp_path) == content
+
+
+def test_a_known_copy_keeps_its_name_whatever_files_hold_it(tmp_path, monkeypatch):
+    jpeg = by_class(tmp_path / "jpeg", suffix="JPEG")
+    task = CIFAR10(source=str(jpeg))
+    pixels = content_of(jpeg)
+    (files,) = task.published.former_contents(str(jpeg))
+    monkeypatch.setattr(published, "KNOWN", (published.KnownCopy(files, pixels, "pictures of a test"),))
+    published._content.cache_clear()
+    published._load.cache_clear()
+    with monkeypatch.context() as patch:  # its files are recognised without decoding
+        patch.setattr(published, "_load", lambda *_: pytest.fail("decoded"))
+        assert content_of(jpeg) == files
+    data = task.load()
+    again = tmp_path / "again"
+    for split, images, labels in (
+        ("train", data.train_images, data.train_labels),
+        ("test", data.test_images, data.test_labels),
+    ):
+        write_parquet(again / f"cifar10-{split}.parquet", [png(p) for p in images], labels.tolist())
+    assert content_of(again) == files
+    assert published.words_of(files) == f"pictures of a test, content {files[:8]}"
+
+
+def test_a_damaged_copy_has_no_identity(tmp_path):
+    folder = write_image_folder(tmp_path / "images", CLASSES)
+    (folder / "test" / "class4" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="Cannot read the image in the file"):
+        content_of(folder)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_earlier_versions_told_copies_by_the_hash_of_their_files(tmp_path, name):
+    task = TASKS[name](source=str(write_published(tmp_path, name)))
+    hashes = [[hashlib.sha256((tmp_path / f"{name}-{s}.parquet").read_bytes()).hexdigest()] for s in ("train", "test")]
+    (former,) = task.former_identities()
+    assert former == {**task.identity(), "content": hashlib.sha256(json.dumps(hashes).encode()).hexdigest()}
+    assert TASKS[name](source="somebody/else").former_identities() == []
+
+
+def as_before(folder, task):
+    """Mark a run folder as an earlier version did."""
+    (former,) = task.former_identities()
+    prints = {"space": fingerprint(Toy()), "task": fingerprint(former)}
+    write_json(folder / "run.json", {"fingerprints": prints, "space": identity(Toy()), "task": former})
+    return prints["task"]
+
+
+def test_a_run_folder_of_an_earlier_version_opens_and_goes_on(tmp_path):
+    task = CIFAR10(source=str(write_published(tmp_path / "data")))
+    run = tmp_path / "run"
+    run.mkdir()
+    before = as_before(run, task)
+    assert before != fingerprint(task)
+    key = Key(fingerprint(Toy()), before, fingerprint(Chance()), 0)
+    store = Store(run / "results.sqlite")
+    store.put([Row(key, (0, 0, 0, 1), "chance", 7.0, 0.0, 0)])
+    store.close()
+    for _ in range(2):
+        with Session(run, Toy(), task, tables=()) as session:
+            scores = session.scores([Chance()], [(0, 0, 0, 1), (0, 0, 0, 2)])[:, 0]
+        assert scores[0] == 7  # which was stored, and is not computed again
+        assert {row.key.task for row in read_rows(run)} == {before}
+    other = CIFAR10(source=str(write_published(tmp_path / "other", seed=7)))
+    with pytest.raises(RunFolderError, match=r"was made for another task: its content is '\w{64}', and here it is '"):
+        Session(run, Toy(), other)
 
 
 def test_the_identity_of_the_hubs_copy_needs_no_download():

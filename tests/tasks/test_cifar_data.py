@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from archsieve.runs.score_tables import shipped
 from archsieve.tasks.cifar import CIFAR10
+from archsieve.tasks.data import published
 
 pytestmark = pytest.mark.data
 
@@ -24,6 +26,13 @@ def test_it_has_the_published_size(task):
     assert data.train_images.shape == (50_000, 3, 32, 32)
     assert np.bincount(data.train_labels).tolist() == [5000] * 10
     assert np.bincount(data.test_labels).tolist() == [1000] * 10
+
+
+def test_its_pixels_are_those_of_the_known_copy(task):
+    content = task.identity()["content"]
+    (known,) = (copy for copy in published.KNOWN if copy.content == content)
+    assert published.hash_of_pixels(task.load()) == known.pixels
+    assert {content} == {t.card.task["content"] for t in shipped() if t.card.task["name"] == "cifar10"}
 
 
 def test_a_tenth_is_for_validation(task):

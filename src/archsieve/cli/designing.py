@@ -61,7 +61,8 @@ class DesignReport:
     """What `archsieve design` says: the funnel chosen, what its stages will do, and what other budgets would buy.
 
     `another_hour` is the safest funnel that an hour more buys; None where it buys none of less risk, or nobody knows
-    `epoch_seconds`, what a network-epoch takes one worker.
+    `epoch_seconds`, what a network-epoch takes one worker. `pictures` says which scores of the pilot were not made on
+    the pictures of the plan's task.
     """
 
     chosen: Choice
@@ -74,6 +75,7 @@ class DesignReport:
     choices: Sequence[Choice]
     epoch_seconds: float | None
     another_hour: Choice | None
+    pictures: tuple[str, ...] = ()
 
 
 def design_funnel(
@@ -160,6 +162,7 @@ def design_funnel(
         )
         stack.close()
         report = _report(found, designed, candidates, len(archs), prices, epoch_seconds)
+        report = replace(report, pictures=session.pictures())
         _print(report, str(unit(designed)), as_json)
         if out is not None:
             _write(out, designed, report)
@@ -284,6 +287,8 @@ def _print(report: DesignReport, network_epoch: str, as_json: bool) -> None:
     console.out(f"{share}; the pilot of {report.pilot} took {report.pilot_network_epochs:.0f} more.")
     if not report.is_met:
         console.out("The budget does not reach the risk asked for; this is the least it buys.")
+    for sentence in report.pictures:
+        console.out(sentence)
     console.out("\nWhat a budget buys:")
     rows = [[c.network_epochs, _hours(c, report), c.risk, _told(c)] for c in report.choices]
     header = ("network-epochs", "hours", "risk", "estimators")

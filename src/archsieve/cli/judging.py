@@ -44,7 +44,7 @@ from archsieve.plans.read import make
 from archsieve.registry import BENCHMARKS
 from archsieve.report.study_figures import study_figures
 from archsieve.runs.folder import write_json
-from archsieve.runs.score_tables import whole_table
+from archsieve.runs.score_tables import whole_tables
 from archsieve.runs.session import Session
 from archsieve.spaces.limits import Limits
 
@@ -107,7 +107,10 @@ def measure(
         stack.close()
         for note in cost_notes(estimators, the_space, [the_space.sample(np.random.default_rng(seed))], session.task):
             console.note(note)
-        (console.out_json if as_json else console.judgements)(found)
+        if as_json:
+            console.out_json(found)
+        else:
+            console.judgements(found, session.pictures())
         if not as_json and (caution := caution_of(BENCHMARKS[found[0].benchmark])):
             console.out(caution)
         if blind := [j for j in found if j.failures == j.count]:
@@ -152,21 +155,22 @@ def study(
     budget: Annotated[int, typer.Option(min=50, help="Evaluations of a search.")] = 1000,
     seed: Seed = 0,
     workers: Workers = 1,
+    recompute: Recompute = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
-        plugins, shared = load(plugin), shared_by_all(stack, workers, False)
+        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute)
         the_space, _ = space_and_task(space, None, None, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
-        if not proxy:  # what no shipped table holds would take hours
-            kept = [e for e in estimators if not hasattr(e, "needs") or whole_table(the_space, [e], seed)]
+        if not proxy and not recompute:  # what no shipped table holds would take hours
+            kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
                 console.note(f"Left out, since no shipped table holds it (ask by --proxy): {', '.join(absent)}.")
             estimators = kept
-        the_task = task_for(None, estimators, plugins, the_space, seed, benchmark)
+        the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, benchmark)
         session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
         found = mkr_study(
             session,

@@ -21,7 +21,8 @@ from archsieve.plans.read import load_plugin, make
 from archsieve.registry import BENCHMARKS
 from archsieve.runs.arithmetic import CPU, kind_of
 from archsieve.runs.executors import Processes, Ray, Serial
-from archsieve.runs.score_tables import Recorded, shipped, whole_table
+from archsieve.runs.recorded_scores import pictures_of
+from archsieve.runs.score_tables import Recorded, shipped, whole_tables
 from archsieve.spaces.form import form_of
 from archsieve.tasks.form_only import FormOnly
 
@@ -110,11 +111,13 @@ def task_for(
         return task
     if space is not None and seed is not None:
         proxies = [e for e in estimators if hasattr(e, "needs")]
-        if proxies and (table := whole_table(space, proxies, seed)):
+        if proxies and (tables := whole_tables(space, proxies, seed)):
+            names = f"table{'s' * (len(tables) > 1)} {', '.join(table.name for table in tables)}"
             console.note(
-                f"The images of {task.name} are not here: these are the scores of the shipped table {table.name}."
+                f"The images of {task.name} are not here: these are scores of the shipped {names}, made on "
+                f"{pictures_of(tables[0])}."
             )
-            return Recorded(table.name)
+            return Recorded(tables[0].name)
     if any("data" in getattr(e, "needs", ()) for e in estimators):
         amount = "" if _is_small(task) else f"{_noise_items(task)} items of "
         console.note(
@@ -159,7 +162,8 @@ def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
 
 
 def shared_by_all(stack: ExitStack, workers: int, ray: bool, recompute: bool = False) -> dict[str, Any]:
-    """Return what sessions of every command have: the executor and the progress, both ended with the stack; tables."""
+    """Return what sessions of every command have: executor and progress, both ended with the stack; notes; tables."""
     executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
-    shared = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
+    shared: dict[str, Any] = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
+    shared["notify"] = console.note
     return shared | ({"tables": ()} if recompute else {})

@@ -85,8 +85,8 @@ def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def judgements(found: Sequence[Judgement]) -> None:
-    """Print how well estimators rank."""
+def judgements(found: Sequence[Judgement], pictures: Sequence[str] = ()) -> None:
+    """Print how well estimators rank, and which of their scores were not made on the user's pictures."""
     columns = ["estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10"]
     columns += ["best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"]
     columns += ["tau_interval", "mkr_interval", "regret_interval", "failures"]
@@ -94,6 +94,8 @@ def judgements(found: Sequence[Judgement]) -> None:
     told = [c for c in columns if any(getattr(j, c) is not None for j in found)]
     table(told, [[_shown(getattr(j, c)) for c in told] for j in found])
     out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes, {found[0].near} near the best.")
+    for sentence in pictures:
+        out(sentence)
     for j in found:
         if j.first_failure:
             note(
@@ -124,6 +126,8 @@ def study(found: Study) -> None:
     table(header, rows)
     if few := without_verdict(found):
         out(few)
+    for sentence in found.pictures:
+        out(sentence)
     drawn = f"{found.seeds} seeds of {found.budget} evaluations"
     out(f"\n{found.count} codes of {found.benchmark}; {drawn}; intervals as low/value/high.")
 

@@ -108,7 +108,10 @@ def _score_of(estimator: Any, value: float) -> float:
 def _score(
     stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
 ) -> None:
-    """Score and print a row an architecture; what could not be scored is said below."""
+    """Score and print a row an architecture; what could not be scored is said below.
+
+    JSON says by a key `pictures` which scores were not made on the user's.
+    """
     stack.enter_context(session)
     found = session.scores(estimators, codes)
     errors = {e.name: session.failures(e, codes) for e in estimators}
@@ -121,7 +124,9 @@ def _score(
         for code, row in zip(codes, found.tolist(), strict=True)
     ]
     if as_json:
-        console.out_json(rows)
+        told = {e.name: " ".join(session.pictures(e)) for e in estimators}
+        pictures = {"pictures": {name: sentence for name, sentence in told.items() if sentence}}
+        console.out_json([row | pictures for row in rows] if any(told.values()) else rows)
     else:
         measure = measure_of(session.task)
         are_values = [e.name for e in estimators if scores_metric(e)]
@@ -132,6 +137,8 @@ def _score(
         console.table(list(rows[0]), shown)
         if are_values:
             console.note(f"Values of {', '.join(are_values)}: {measure.title}.")
+        for sentence in session.pictures():
+            console.out(sentence)
     for note in cost_notes(estimators, session.space, codes, session.task):
         console.note(note)
     for name, reasons in errors.items():

@@ -180,8 +180,11 @@ def report(
             console.table(("code", "truth", "cut by", "place by stage"), rows)
             console.out()
         stored = ("estimator", "scored", "failures", "seconds", "learning_seconds", "best")
-        rows = [[*(getattr(e, c) for c in stored), e.best_value] for e in found.estimators]
-        console.table((*stored, "best_score"), rows)
+        more = ("pictures",) if any(e.pictures for e in found.estimators) else ()
+        rows = [
+            [*(getattr(e, c) for c in stored), e.best_value, *(getattr(e, c) for c in more)] for e in found.estimators
+        ]
+        console.table((*stored, "best_score", *more), rows)
         if meaning := meaning_of_scores(found):
             console.out(meaning)
         for failure in found.failures:

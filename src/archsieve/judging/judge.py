@@ -67,6 +67,7 @@ class Judgement:
         failures: codes that could not be scored; they rank last.
         failed_parts: codes that have a score although a part of the estimator could not score them.
         first_failure: the first of all these and the reason; empty if there is none.
+        pictures: says so where scores were not made on the pictures of the session's task; else empty.
     """
 
     estimator: str
@@ -94,6 +95,7 @@ class Judgement:
     truth: str
     failed_parts: int = 0
     first_failure: str = ""
+    pictures: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +169,10 @@ def judge(
     )
     found = _judgements(names, scores, subject, session.executor)
     return [
-        _with_failures(judgement, session.failures(estimator, archs), archs, column, session.space)
+        replace(
+            _with_failures(judgement, session.failures(estimator, archs), archs, column, session.space),
+            pictures=" ".join(session.pictures(estimator)),
+        )
         for judgement, estimator, column in zip(found, estimators, scores.T, strict=True)
     ]
 

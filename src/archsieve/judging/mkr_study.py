@@ -100,7 +100,10 @@ STUDY_FILE = "study.json"
 
 @dataclass(frozen=True)
 class Study:
-    """All findings and claims, over `count` codes; `seeds` searches each, drawn by `seed`, of `budget` evaluations."""
+    """All findings and claims, over `count` codes; `seeds` searches each, drawn by `seed`, of `budget` evaluations.
+
+    `pictures` says which scores were not made on the pictures of the session's task.
+    """
 
     benchmark: str
     count: int
@@ -110,6 +113,7 @@ class Study:
     findings: tuple[Finding, ...]
     claims: tuple[Claim, ...]
     provenance: Provenance
+    pictures: tuple[str, ...] = ()
 
 
 def mkr_study(
@@ -184,6 +188,7 @@ def mkr_study(
         findings=tuple(findings),
         claims=claims,
         provenance=provenance(command, session.device, session.executor.workers),
+        pictures=session.pictures(),
     )
 
 

@@ -148,6 +148,7 @@ def run_plan(
         picture=None if best is None else session.space.picture(best),
         provenance=provenance(command, session.device, session.executor.workers),
         failure=failure,
+        pictures=session.pictures(),
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, known))
     write_json(session.folder / RESULT_FILE, asdict(result))

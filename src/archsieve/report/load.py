@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from archsieve.report.views import Notation
 
-CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error")
+CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error", "task")
+OTHER_PICTURES = "another copy"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class EstimatorReport:
 
     Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
     learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
-    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign.
+    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign. `pictures` is
+    empty where scores were made on those of the folder's task, else "another copy".
     """
 
     estimator: str
@@ -56,6 +58,7 @@ class EstimatorReport:
     best_score: float | None
     best_value: float | None
     is_metric: bool
+    pictures: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,17 +104,24 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     views = read_views(folder, result)
     notation = encode if is_dashed else notation_of(mark["space"])
     of_metric, measure = measure_of_mark(mark)
-    groups: dict[tuple[str, str, int], list[Row]] = {}
+    own = mark["fingerprints"].get("task")
+    groups: dict[tuple[tuple[str, str, int], str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.name, row.key.estimator, row.key.seed), []).append(row)
+        pictures = "" if row.key.task == own else OTHER_PICTURES
+        groups.setdefault(((row.name, row.key.estimator, row.key.seed), pictures), []).append(row)
     return RunReport(
         folder=str(folder),
         space=mark["space"],
         task=mark["task"],
         result=result,
         estimators=tuple(
-            _summary(*group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None)
-            for group, members in groups.items()
+            replace(
+                _summary(
+                    *group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None
+                ),
+                pictures=pictures,
+            )
+            for (group, pictures), members in groups.items()
         ),
         failures=tuple(Failure(r.name, notation(r.arch), r.error) for r in rows if r.error),
         fates=fates(views, notation),
@@ -171,6 +181,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
 def _complete(found: Any) -> None:
     """Add what results of earlier versions, which were all of searches that found something, do not say."""
     if isinstance(found, dict):
+        found.setdefault("pictures", [])
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             found.setdefault(key, value)
         found.setdefault("digits", "-".join(map(str, found["code"])) if isinstance(found.get("code"), list) else None)
@@ -238,7 +249,8 @@ def _study_of(told: dict[str, Any]) -> Study:
     if not findings:
         raise KeyError("findings")
     claims = tuple(Claim(**{key: _as_tuples(value) for key, value in claim.items()}) for claim in told["claims"])
-    return Study(**{**told, "findings": findings, "claims": claims, "provenance": Provenance(**told["provenance"])})
+    plain = {"provenance": Provenance(**told["provenance"]), "pictures": tuple(told.get("pictures", ()))}
+    return Study(**{**told, "findings": findings, "claims": claims, **plain})
 
 
 def _as_tuples(value: Any) -> Any:
@@ -251,12 +263,13 @@ def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
     """Return the rows as CSV, every score with all its digits; the same run gives the same bytes.
 
     Of a score higher is better. Where the mark of the folder says that the task's metric is an error, a last column has
-    its values, which have no minus sign.
+    its values, which have no minus sign. `task` is the fingerprint of what a score is about: that of a table made on
+    other pictures is not the folder's.
     """
     of_metric, measure = measure_of_mark(mark or {})
     header, cells = [*CSV_HEADER], []
     for r in rows:
-        cells.append([r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or ""])
+        cells.append([r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or "", r.key.task])
         if not measure.higher_is_better:
             cells[-1].append(repr(measure.value(r.score)) if r.name in of_metric and not r.error else "")
     if not measure.higher_is_better:

@@ -58,7 +58,8 @@ def run_page(folder: Path) -> Page:
 
 def _lead(result: Mapping[str, Any]) -> str:
     truth, missing = result["truth"], result["truth_note"]
-    said = [text for text in (result["failure"], missing and f"The truth could not be looked up: {missing}") if text]
+    said = list(result["pictures"])
+    said += [text for text in (result["failure"], missing and f"The truth could not be looked up: {missing}") if text]
     if truth and truth["caution"]:
         said.append(f"What is called the truth here is {truth['column']} of {truth['benchmark']}. {truth['caution']}")
     return " ".join(said)
@@ -141,7 +142,8 @@ def _tables(run: RunReport) -> list[Table]:
     rows = []
     for e in run.estimators:
         told = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
-        rows.append([e.estimator, e.best or "-", number(e.best_value), *told])
+        name = f"{e.estimator} ({e.pictures} of the pictures)" if e.pictures else e.estimator
+        rows.append([name, e.best or "-", number(e.best_value), *told])
     tables.append(Table("All that is stored", header, rows, meaning_of_scores(run), text=2))
     if run.failures:
         rows = [[f.estimator, f.architecture, f.reason] for f in run.failures[:MOST_FAILURES]]

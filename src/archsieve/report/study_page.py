@@ -43,7 +43,7 @@ def study_page(study: Study) -> Page:
     ]
     return Page(
         title=f"What searches find, by tau and by MKR: {study.benchmark}",
-        lead=LEAD,
+        lead=" ".join([LEAD, *study.pictures]),
         cards=cards,
         charts=[[_chart(panel, i) for i, panel in enumerate(pair)] for pair in panels(study)],
         tables=[_claims(study), _findings(study)],

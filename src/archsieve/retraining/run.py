@@ -13,7 +13,7 @@ from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
 from archsieve.networks.weights import load_backbone, load_weights, save_weights
 from archsieve.retraining.log import EpochMetrics, TrainingLog
-from archsieve.runs.folder import RESULT_FILE, difference, lock, read_json, write_json
+from archsieve.runs.folder import RESULT_FILE, difference, former_identities, lock, read_json, write_json
 from archsieve.runs.provenance import Provenance, provenance
 from archsieve.sources import sha256_of
 from archsieve.tasks.contract import measure_of
@@ -23,7 +23,7 @@ from archsieve.training.loop import trainer_of
 from archsieve.training.scalars import scalars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from torch import nn
@@ -150,7 +150,7 @@ def run_training(
     with ExitStack() as stack:
         if world.is_first:
             stack.callback(lock(folder, "training").close)
-        _claim(folder, mark, writes=world.is_first)
+        _claim(folder, mark, former_identities(task), writes=world.is_first)
         log = folder / "tensorboard" if tensorboard and world.is_first else None
         write = stack.enter_context(scalars(log))
         metrics = TrainingLog(folder, network, task, device, write, show) if world.is_first else None
@@ -192,8 +192,8 @@ def _init(path: Path, start: Start) -> dict[str, Any]:
     return {"sha256": sha256_of(path), "partial": start.is_partial, **prefix}
 
 
-def _claim(folder: Path, mark: dict[str, Any], *, writes: bool) -> None:
-    """Mark the folder as made for this training.
+def _claim(folder: Path, mark: dict[str, Any], former: Sequence[dict[str, Any]], *, writes: bool) -> None:
+    """Mark the folder as made for this training, of the task or one of its former identities.
 
     Raises:
         RunFolderError: it was made for another.
@@ -203,10 +203,12 @@ def _claim(folder: Path, mark: dict[str, Any], *, writes: bool) -> None:
         if writes:
             write_json(path, mark)
         return
-    if other := difference(read_json(path), mark):
+    found = read_json(path)
+    others = [difference(found, {**mark, "task": task}) for task in (mark["task"], *former)]
+    if all(others):
         raise RunFolderError(
-            f"The folder {folder} holds another training: {other}. Choose another folder, or take the settings it was "
-            f"made with."
+            f"The folder {folder} holds another training: {others[0]}. Choose another folder, or take the settings it "
+            f"was made with."
         )
 
 

@@ -84,6 +84,11 @@ def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
     return int(wanted(space, task) if callable(wanted) else wanted)
 
 
+def shares_work(members: Sequence[Any], space: SearchSpace, task: Task) -> bool:
+    """Whether members of a pass want more codes at a time than others: those share parts of their networks."""
+    return min(chunk_size(e, space, task) for e in members) > _CHUNK
+
+
 def chunks_of(
     members: Sequence[Any],
     codes: Sequence[Architecture],

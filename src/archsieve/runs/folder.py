@@ -61,8 +61,10 @@ def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
     return connection
 
 
-def claim(folder: Path, space: SearchSpace, task: Task) -> None:
-    """Mark the folder as made for this space and task.
+def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
+    """Mark the folder as made for this space and task, and return their fingerprints in this folder.
+
+    A folder that an earlier version made for the same data, which it told by another identity, keeps its fingerprint.
 
     Raises:
         RunFolderError: it was made for another, or its mark is damaged.
@@ -71,14 +73,23 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> None:
     mark = folder / RUN_FILE
     if not mark.exists():
         write_json(mark, {"fingerprints": prints, "space": identity(space), "task": identity(task)})
-        return
+        return prints["space"], prints["task"]
     found = read_mark(folder)
+    own = found["fingerprints"].get("task")
+    if own in map(fingerprint, former_identities(task)):
+        prints["task"] = own
     for kind, now in (("space", space), ("task", task)):
         if found["fingerprints"].get(kind) != prints[kind]:
             other = difference(found[kind], identity(now)) or "its fingerprint is another"
             raise RunFolderError(
                 f"The run folder {folder} was made for another {kind}: {other}. Choose another folder."
             )
+    return prints["space"], prints["task"]
+
+
+def former_identities(task: Task) -> list[dict[str, Any]]:
+    """Return the identities by which earlier versions knew the same task."""
+    return list(getattr(task, "former_identities", list)())
 
 
 def difference(found: Any, wanted: Any) -> str:

@@ -79,7 +79,8 @@ class Result:
     estimator, `exhaustive_network_epochs` that of the final estimator for every candidate; None where a part is
     unknown. `random_search` is what that finds at this cost, None where no table tells. `network_epoch` says in
     words what one network-epoch is, the unit of every key that ends in `network_epochs`. `seconds` is the time this
-    run took on the wall. `picture` is how the winner is drawn.
+    run took on the wall. `picture` is how the winner is drawn. `pictures` says which scores were not made on the
+    pictures of the task.
 
     Of `best_score` and `final_score` higher is better, so that an error has a minus sign; `higher_is_better` is the
     direction of the metric itself. `best_score_kind` says what `best_score` is: "metric" is a value of the task's
@@ -110,6 +111,7 @@ class Result:
     picture: Picture | None
     provenance: Provenance
     failure: str
+    pictures: tuple[str, ...]
 
 
 @dataclass(frozen=True)

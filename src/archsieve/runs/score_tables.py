@@ -1,8 +1,9 @@
 """Score tables that come with the package: scores of whole spaces, each beside a card that says how it was made.
 
 A table is `NAME.npz` (the codes of distinct networks, and a column of scores for each estimator) and `NAME.json`, its
-card. It answers for a space, task, seed and estimator only if all settings and versions are those of the card. All were
-computed on a CPU: a session on another device uses none unless the caller passes it.
+card. It answers for a space, task, seed and estimator only if all settings and versions are those of the card; one of a
+whole space answers for another copy of the task's pictures too, and whoever uses it says so. All were computed on a
+CPU: a session on another device uses none unless the caller passes it.
 """
 
 from __future__ import annotations
@@ -101,6 +102,13 @@ class ScoreTable:
         found = {arch: values[row] for arch in archs if (row := self._rows.get(arch)) is not None}
         return {a: (float(v), reasons.get(_text(a)) if np.isnan(v) else None) for a, v in found.items()}
 
+    def knows_another_copy(self, space: SearchSpace, task: Task, seed: int) -> bool:
+        """Whether it knows all of this space for the seed, and for the same task on another copy of its pictures."""
+        if self.card.population != "all" or not self.is_about(space, seed):
+            return False
+        known, content = identity(task), {"content": self.card.task.get("content")}
+        return "content" in known and known != self.card.task and {**known, **content} == self.card.task
+
     @property
     def archs(self) -> list[Architecture]:
         """The codes it knows, in the order of its rows."""
@@ -189,13 +197,18 @@ def read_card(path: Path) -> Card:
     return Card(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def whole_table(space: SearchSpace, estimators: Sequence[Any], seed: int) -> ScoreTable | None:
-    """Return a shipped table that holds every one of these estimators over all of a space, whatever its task."""
-    for table in shipped():
-        about = table.card.space == identity(space.whole) and table.card.seed == seed and table.card.population == "all"
-        if about and all(table.column_of(e) for e in estimators):
-            return table
-    return None
+def whole_tables(space: SearchSpace, estimators: Sequence[Any], seed: int) -> tuple[ScoreTable, ...]:
+    """Return the shipped tables over all of a space that together hold every one of these estimators.
+
+    They are all of one task, whichever that is; none if there is an estimator that they do not hold.
+    """
+    about = [t for t in shipped() if t.card.population == "all" and t.is_about(space, seed)]
+    for first in about:
+        mates = [table for table in about if table.card.task == first.card.task]
+        holders = [next((table for table in mates if table.column_of(e)), None) for e in estimators]
+        if None not in holders:
+            return tuple(table for table in mates if table in holders)
+    return ()
 
 
 def _text(arch: Architecture) -> str:

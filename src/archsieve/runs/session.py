@@ -17,11 +17,13 @@ import numpy as np
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
 from archsieve.estimators.contract import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
+from archsieve.runs.announcements import Trial, announcement, is_announced
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
-from archsieve.runs.chunks import ChunkScores, chunks_of, passes, score_chunk, shortened
+from archsieve.runs.chunks import ChunkScores, chunks_of, passes, score_chunk, shares_work, shortened
 from archsieve.runs.composites import Combining
 from archsieve.runs.executors import Serial, single_thread
 from archsieve.runs.folder import ERROR_FILE, RESULTS_FILE, claim, lock
+from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.store import Key, Row, Store
 from archsieve.searchers.contract import compared_by
@@ -30,7 +32,7 @@ from archsieve.spaces.sampling import draw_pool, draw_up_to
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -56,8 +58,11 @@ class Session:
         device: "cpu", "cuda", "mps". Scores of another kind of device than the CPU have keys of their own.
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
+        notify: called with a sentence before many networks are scored by proxies, on how many and why they are not
+            looked up, and with another when it is known about how long that takes.
         tables: what is looked up rather than computed. Unless given, on the CPU the score tables of the package, and
-            on another device none: they were computed on a CPU.
+            on another device none: they were computed on a CPU. Those made on another copy of the task's pictures are
+            kept in the folder as what they are; see `pictures`.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
@@ -79,6 +84,7 @@ class Session:
         device: str = "cpu",
         plugins: Sequence[str] = (),
         progress: Callable[[str, int, int], None] | None = None,
+        notify: Callable[[str], None] | None = None,
         tables: Sequence[ScoreTable] | None = None,
         tensorboard: bool = False,
         arithmetic: Arithmetic = EXACT,
@@ -98,11 +104,13 @@ class Session:
         self.executor: Executor = executor or Serial()
         self.device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
+        self._notify = notify
         self._tensorboard = tensorboard
-        self._prints = fingerprint(space), fingerprint(task)
         self._arithmetic = arithmetic
         offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
-        self._tables = [t for t in offered if t.knows(space, task, seed)]
+        self._offered = tuple(offered)
+        self._recorded = RecordedScores.of(offered, space, task, seed)
+        self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # asked for, and made on other pictures
         self._asked: dict[Key, set[Architecture]] = {}
         self._known: dict[Key, dict[Architecture, float]] | None = None  # while `scores` runs
         self._keys: dict[str, dict[Key, None]] = {}  # by estimator, those that it was asked by
@@ -110,7 +118,7 @@ class Session:
         self._tracebacks: dict[str, str] = {}
         self._lock = lock(self.folder)
         try:
-            claim(self.folder, space, task)
+            self._prints = claim(self.folder, space, task)
             self._store = Store(self.folder / RESULTS_FILE)
             if retry_failed:
                 self._store.forget_failures()
@@ -194,6 +202,7 @@ class Session:
         for key, leaf in leaves.items():
             self._ask({key: wanted[key], **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
             self._keys.setdefault(fingerprint(leaf), {})[key] = None
+            self._elsewhere |= self._recorded.others_behind(leaf)
             view = self._view(key)
             view.update(self._store.get(key, wanted[key] - view.keys()))
             view.update(self._recall(key, leaf, wanted[key] - view.keys()))
@@ -265,6 +274,15 @@ class Session:
         why = f"; the first reason: {reason}" if reason else ""
         return f"The estimator {estimator.name!r} could score none of {len(archs)} architectures{why}."
 
+    def pictures(self, estimator: Any = None) -> tuple[str, ...]:
+        """Return sentences on scores that were not made on the pictures of the session's task; none if all were.
+
+        Of one estimator, with its parts and teachers, or of all whose scores were asked for since the folder was
+        opened.
+        """
+        found = self._elsewhere if estimator is None else self._recorded.others_behind(estimator)
+        return sentences(found.values())
+
     @property
     def tracebacks(self) -> str:
         """The unforeseen errors that cost scores since the folder was opened: the first of each kind."""
@@ -282,10 +300,15 @@ class Session:
             self._asked.setdefault(key, set()).update(asked)
 
     def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
-        return Key(*self._prints, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
+        space, task = self._prints
+        if table := self._recorded.other(estimator):
+            task = fingerprint(table.card.task)  # what was made on other pictures is never kept as made on these
+        return Key(space, task, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
 
     def _where(self, estimator: Any) -> list[dict[str, Any]]:
-        return place_of(estimator, self.device, self._arithmetic, (table.card.sha256 for table in self._tables))
+        place = place_of(estimator, self.device, self._arithmetic, self._recorded.hashes)
+        taught = self._recorded.prints_behind(estimator)
+        return [*place, {"taught_on": taught}] if taught else place
 
     def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
         """Return the estimator, with the pool where what it learns depends on it."""
@@ -297,10 +320,7 @@ class Session:
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
         """Take what a table knows into the store, so that the folder says all there is to say."""
-        found: dict[Architecture, tuple[float, str | None]] = {}
-        for table in self._tables if codes else ():
-            if column := table.column_of(leaf):
-                found = {**table.get(column, codes), **found}
+        found = self._recorded.recall(leaf, codes)
         self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(found.items()))
         return {arch: score for arch, (score, _) in found.items()}
 
@@ -322,12 +342,32 @@ class Session:
             self._progress(label, 0, total)
         for absent, missing in lacking.items():
             contexts = [self.context(members[key], pool) for key in absent]
-            wanting, workers = [members[key] for key in absent], self.executor.workers
-            chunks = chunks_of(wanting, missing, contexts, workers, self._plugins, self._arithmetic)
-            for result in self.executor.map(score_chunk, chunks):
+            for result in self._scored([members[key] for key in absent], missing, contexts):
                 self._put(self._rows(result, absent))
                 done += len(result.chunk.archs)
                 self._progress(label, done, total)
+
+    def _scored(
+        self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
+    ) -> Iterator[ChunkScores]:
+        """Yield the scores of codes; where they are many and somebody listens, say so before, and how long it takes."""
+        workers = self.executor.workers
+
+        def scored(part: Sequence[Architecture]) -> Iterator[ChunkScores]:
+            chunks = chunks_of(members, part, contexts, workers, self._plugins, self._arithmetic)
+            return self.executor.map(score_chunk, chunks)
+
+        if self._notify is None or not is_announced(members, len(codes)):
+            yield from scored(codes)
+            return
+        self._notify(announcement(members, len(codes), self._offered, self.space, self.task, self.seed))
+        trial = Trial(codes, are_neighbours=shares_work(members, self.space, self.task))
+        for part in trial.rounds():
+            for result in scored(part):
+                trial.add(result.seconds)
+                yield result
+        self._notify(trial.sentence(workers))
+        yield from scored(trial.rest)
 
     def _fit(self, estimator: Any, key: Key, codes: Collection[Architecture], pool: Sequence[Architecture]) -> None:
         """Let an estimator learn; where that fails as a score may, none of the codes that it lacks has one."""
@@ -357,7 +397,8 @@ class Session:
                 traceback.format_exc(),
             ) from error
         finally:
-            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, self._asked)
+            own = {asked: codes for asked, codes in self._asked.items() if asked.task == key.task}  # the rest is free
+            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
             taught, self._asked = self._asked, before
             self._ask(taught)
 

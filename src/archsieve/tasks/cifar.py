@@ -35,7 +35,7 @@ class CIFAR10(ImageClassification):
 
     Attributes:
         source: where the data are; see `archsieve.tasks.data.published.Published.find`. It is not part of the
-            identity, the hash of what it holds is.
+            identity, the hash of the pixels and labels it holds is.
 
     >>> CIFAR10().input_shape, CIFAR10().num_outputs
     ((3, 32, 32), 10)
@@ -67,7 +67,14 @@ class CIFAR10(ImageClassification):
 
     def identity(self) -> dict[str, Any]:
         """Return name, version, settings and content; see `Published.content`."""
-        return _with_content(super().identity(), self.published)
+        return {**self._settings(), "content": self.published.content(self.source)}
+
+    def former_identities(self) -> list[dict[str, Any]]:
+        """Return the identities of the same data in earlier versions, which run folders may have."""
+        return [{**self._settings(), "content": former} for former in self.published.former_contents(self.source)]
+
+    def _settings(self) -> dict[str, Any]:
+        return {name: value for name, value in super().identity().items() if name != "source"}
 
 
 @dataclass(frozen=True)
@@ -104,10 +111,11 @@ class CIFAR100(ImageClassification):
 
     def identity(self) -> dict[str, Any]:
         """Return name, version, settings and content; see `Published.content`."""
-        return _with_content(super().identity(), self.published)
+        return {**self._settings(), "content": self.published.content(self.source)}
 
+    def former_identities(self) -> list[dict[str, Any]]:
+        """Return the identities of the same data in earlier versions, which run folders may have."""
+        return [{**self._settings(), "content": former} for former in self.published.former_contents(self.source)]
 
-def _with_content(identity: dict[str, Any], published: Published) -> dict[str, Any]:
-    """Return the identity with what `source` holds in the place of where it is."""
-    content = published.content(identity.pop("source"))
-    return {**identity, "content": content}
+    def _settings(self) -> dict[str, Any]:
+        return {name: value for name, value in super().identity().items() if name != "source"}

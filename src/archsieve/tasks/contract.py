@@ -94,11 +94,11 @@ class Task(Protocol):
     What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once.
 
     A task may also have `identity()`, plain values that tell it from others (the content of its data in, their path
-    out), `sources`, the files it reads, `is_present()`, whether they are there, `count(split)`, how many items a split
-    has, `is_made_up`, whether it only stands in for others, `metric_name`, and `pending(split, ...)`, the same as
-    `batches` but of `Pending` ones (in `archsieve.tasks.data.batching`), which are made when asked for: a task whose
-    items are dear to read is then read ahead, and in each process its own part. Its `loss` may take `label_smoothing`,
-    for recipes that have some.
+    out), `former_identities()`, those that earlier versions gave the same task, `sources`, the files it reads,
+    `is_present()`, whether they are there, `count(split)`, how many items a split has, `is_made_up`, whether it
+    only stands in for others, `metric_name`, and `pending(split, ...)`, the same as `batches` but of `Pending` ones
+    (in `archsieve.tasks.data.batching`), which are made when asked for: a task whose items are dear to read is then
+    read ahead, and in each process its own part. Its `loss` may take `label_smoothing`, for recipes that have some.
     """
 
     @property

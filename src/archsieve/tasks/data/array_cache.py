@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 LAYOUT = 1
 """Part of every folder's name; raised when what is kept, or how it is decoded, changes."""
+
+HASH_FILE = "pixels.sha256"
 
 
 def cache_folder() -> Path:
@@ -56,17 +60,44 @@ def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[in
             with replace_file(path) as temporary, temporary.open("xb") as stream:
                 np.save(stream, getattr(made, field), allow_pickle=False)
     except OSError as error:
-        raise DataError(
-            f"Cannot write the cache folder {cache_folder()}: {error.strerror}. Set ARCHSIEVE_CACHE to a "
-            "folder that can be written."
-        ) from error
+        raise _unwritable(error) from error
     found = _open(paths, shape, classes)
     return made if found is None else found
 
 
-def _paths(name: str, content: str) -> dict[str, Path]:
+def noted(name: str, content: str, make: Callable[[], str]) -> str:
+    """Return a SHA-256 that is kept beside the arrays of `content`; made and kept if missing or damaged.
+
+    Raises:
+        DataError: the cache folder cannot be written.
+    """
+    path = _folder(name, content) / HASH_FILE
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if re.fullmatch(r"[0-9a-f]{64}", found := path.read_text(encoding="ascii")):
+            return found
+    made = make()
+    try:
+        with replace_file(path) as temporary:
+            temporary.write_text(made, encoding="ascii")
+    except OSError as error:
+        raise _unwritable(error) from error
+    return made
+
+
+def _unwritable(error: OSError) -> DataError:
+    return DataError(
+        f"Cannot write the cache folder {cache_folder()}: {error.strerror}. Set ARCHSIEVE_CACHE to a folder that can "
+        "be written."
+    )
+
+
+def _folder(name: str, content: str) -> Path:
     key = hashlib.sha256(f"{LAYOUT} {name} {content}".encode()).hexdigest()[:16]
-    folder = cache_folder() / "tasks" / f"{name}-{key}"
+    return cache_folder() / "tasks" / f"{name}-{key}"
+
+
+def _paths(name: str, content: str) -> dict[str, Path]:
+    folder = _folder(name, content)
     return {field: folder / f"{field}.npy" for field in Images._fields}
 
 

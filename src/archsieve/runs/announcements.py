@@ -1,0 +1,124 @@
+"""What is said before many networks are scored: how many, why no table has the scores, and about how long it takes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from archsieve.estimators.contract import Fittable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from archsieve.runs.score_tables import ScoreTable
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.tasks.contract import Task
+
+MANY = 200
+"""Networks; fewer are scored without a word."""
+TRIAL_SECONDS = 5.0
+"""Of a round of the trial, at most, as far as the round before tells."""
+_ROUNDS = (1, 4, 16, 64)  # networks timed at once; the first one also loads what all need
+_SLOW = 4 * TRIAL_SECONDS  # of the second round: where it takes longer, the first one counts
+
+
+def is_announced(members: Sequence[Any], count: int) -> bool:
+    """Whether a pass over so many networks is one that a score table could have saved, and long enough to speak of."""
+    return count >= MANY and any(hasattr(e, "needs") and not isinstance(e, Fittable) for e in members)
+
+
+def announcement(
+    members: Sequence[Any], count: int, tables: Sequence[ScoreTable], space: SearchSpace, task: Task, seed: int
+) -> str:
+    """Return the sentence that says what is computed, and why it is not looked up."""
+    names = ", ".join(e.name for e in members)
+    return f"{_reason(members, tables, space, task, seed)}: {count:,} networks are scored by {names}."
+
+
+def _reason(members: Sequence[Any], tables: Sequence[ScoreTable], space: SearchSpace, task: Task, seed: int) -> str:
+    """Return why no table has the scores."""
+    if not tables:
+        return "The score tables are left aside"
+    about = [table for table in tables if table.is_about(space, table.card.seed)]
+    if not about:
+        return f"No score table is about the space {space.name} with these settings"
+    held = [e for e in members if any(table.column_of(e) for table in about)]
+    names = ", ".join(e.name for e in held or members)
+    if not held:
+        return f"No score table holds {names} with these settings"
+    holders = [table for table in about if any(table.column_of(e) for e in held)]
+    if not any(table.card.seed == seed for table in holders):
+        return f"No score table of {names} knows seed {seed} (they know {_seeds(holders)})"
+    own = [table for table in holders if table.knows(space, task, seed)]
+    if own:
+        return f"The score table {own[0].name} knows a sample of {own[0].card.count:,} networks"
+    return f"No score table of {names} over the whole space is about the task {task.name} with these settings"
+
+
+def _seeds(tables: Iterable[ScoreTable]) -> str:
+    """Return in words which seeds tables know, and of which only a sample of the networks."""
+    whole = {table.card.seed for table in tables if table.card.population == "all"}
+    sample = {table.card.seed for table in tables} - whole
+    parts = [_listed(whole), _listed(sample) and f"a sample for {_listed(sample)}"]
+    return ", and ".join(part for part in parts if part)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    """Return numbers in words.
+
+    >>> _listed({2, 0, 1})
+    '0, 1 and 2'
+    """
+    *first, last = map(str, sorted(numbers)) if numbers else ("",)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+class Trial:
+    """The first networks of many, in rounds that grow; the last of them tells about how long the others take.
+
+    Args:
+        codes: what is to be scored.
+        are_neighbours: whether to take codes that stand together, since they share their work.
+    """
+
+    def __init__(self, codes: Sequence[Architecture], *, are_neighbours: bool = False) -> None:
+        self.rest = list(codes)
+        self._are_neighbours = are_neighbours
+        self._timed, self._seconds = 0, 0.0
+
+    def rounds(self) -> Iterator[list[Architecture]]:
+        """Yield codes to be scored; tell their seconds by `add`."""
+        for place, count in enumerate(_ROUNDS):
+            most = _SLOW if place == 1 else TRIAL_SECONDS
+            if self._timed and self._seconds / self._timed * count > most:
+                break
+            step = 1 if self._are_neighbours else len(self.rest) // count
+            begin = (len(self.rest) - step * (count - 1)) // 2
+            places = slice(begin, begin + step * (count - 1) + 1, step)
+            chosen = self.rest[places]
+            del self.rest[places]
+            self._timed, self._seconds = count, 0.0
+            yield chosen
+
+    def add(self, seconds: float) -> None:
+        """Count the seconds of a worker."""
+        self._seconds += seconds
+
+    def sentence(self, workers: int) -> str:
+        """Return about how long the rest takes."""
+        each = self._seconds / max(1, self._timed)
+        processes = "one process" if workers == 1 else f"{workers} processes"
+        about = duration(each * len(self.rest) / workers)
+        bound = "at most " if self._are_neighbours else ""  # more of them at a time share more
+        return f"This takes {bound}about {about} of {processes}, as {self._timed} of them took here."
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, rounded as an estimate is.
+
+    >>> [duration(s) for s in (0.2, 42, 700, 9000)]
+    ['1 s', '42 s', '12 min', '2.5 h']
+    """
+    if seconds < 90:
+        return f"{max(1, math.ceil(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

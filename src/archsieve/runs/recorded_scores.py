@@ -1,0 +1,126 @@
+"""What a session looks up instead of computing it, and what pictures that was computed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import DataError
+from archsieve.estimators.contract import Composite
+from archsieve.fingerprints import fingerprint
+from archsieve.tasks.data.published import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from archsieve.runs.score_tables import ScoreTable
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.tasks.contract import Task
+
+
+@dataclass(frozen=True)
+class RecordedScores:
+    """The score tables that answer in a session.
+
+    Attributes:
+        own: those about its space, task and seed.
+        others: those about its space and seed, and about its task on another copy of the pictures. They know all
+            networks of the space: with a sample, one stage would compare scores made on two sets of pictures.
+    """
+
+    own: tuple[ScoreTable, ...] = ()
+    others: tuple[ScoreTable, ...] = ()
+
+    @classmethod
+    def of(cls, tables: Iterable[ScoreTable], space: SearchSpace, task: Task, seed: int) -> RecordedScores:
+        """Return those of the tables that answer for this space, task and seed."""
+        offered = tuple(tables)
+        own = tuple(table for table in offered if table.knows(space, task, seed))
+        rest = (table for table in offered if table not in own)
+        return cls(own, tuple(table for table in rest if table.knows_another_copy(space, task, seed)))
+
+    @property
+    def hashes(self) -> Iterator[str]:
+        """What tells the tables from others."""
+        return (table.card.sha256 for table in (*self.own, *self.others))
+
+    def other(self, estimator: Any) -> ScoreTable | None:
+        """Return the table, made on another copy of the pictures, that holds all scores of an estimator.
+
+        None where there is none, or where a table made on the session's own pictures knows the estimator.
+        """
+        if not self.others or any(table.column_of(estimator) for table in self.own):
+            return None
+        return next((table for table in self.others if table.column_of(estimator)), None)
+
+    def others_behind(self, estimator: Any) -> dict[str, tuple[Any, ScoreTable]]:
+        """Return what an estimator, its parts or its teachers take from tables made on another copy, by name."""
+        if not self.others:
+            return {}
+        if table := self.other(estimator):
+            return {estimator.name: (estimator, table)}
+        return {name: found for part in _within(estimator) for name, found in self.others_behind(part).items()}
+
+    def prints_behind(self, estimator: Any) -> list[str]:
+        """Return the fingerprints of the tasks of those tables, for an estimator that only learns from them."""
+        if self.other(estimator):
+            return []
+        return sorted({fingerprint(table.card.task) for _, table in self.others_behind(estimator).values()})
+
+    def recall(self, estimator: Any, codes: Collection[Architecture]) -> dict[Architecture, tuple[float, str | None]]:
+        """Return what the tables know of these codes: the score and, where it is NaN, the reason.
+
+        Raises:
+            DataError: a table that should know all networks of its space lacks one.
+        """
+        found: dict[Architecture, tuple[float, str | None]] = {}
+        if not codes:
+            return found
+        if other := self.other(estimator):
+            found = other.get(str(other.column_of(estimator)), codes)
+            if len(found) < len(codes):
+                raise DataError(
+                    f"The score table {other.path} should know all networks of its space, but lacks "
+                    f"{min(set(codes) - found.keys())}. To compute the scores: --recompute (in Python: tables=())."
+                )
+            return found
+        for table in self.own:
+            if column := table.column_of(estimator):
+                found = {**table.get(column, codes), **found}
+        return found
+
+
+def sentences(found: Iterable[tuple[Any, ScoreTable]]) -> tuple[str, ...]:
+    """Return a sentence a table on estimators whose scores were made on other pictures than the session's."""
+    groups: dict[tuple[Path, bool], list[tuple[Any, ScoreTable]]] = {}
+    for estimator, table in found:
+        sees = bool({"data", "labels"} & set(getattr(estimator, "needs", ("data",))))
+        groups.setdefault((table.path, sees), []).append((estimator, table))
+    return tuple(_sentence([e.name for e, _ in group], group[0][1], sees) for (_, sees), group in groups.items())
+
+
+def _sentence(names: Sequence[str], table: ScoreTable, sees: bool) -> str:
+    begin = f"{', '.join(names)}: scores of the table {table.name}"
+    if not sees:
+        return f"{begin}. They do not depend on the pictures."
+    return (
+        f"{begin}, made on {pictures_of(table, 'another')}, not on yours. To compute them on yours: --recompute (in "
+        "Python: tables=())."
+    )
+
+
+def pictures_of(table: ScoreTable, which: str = "a") -> str:
+    """Return in words what pictures a table was made on."""
+    task = table.card.task
+    return f"{which} copy of {task['name']} ({words_of(task['content'])})" if "content" in task else str(task["name"])
+
+
+def _within(estimator: Any) -> Iterator[Any]:
+    """Yield the parts of a composite, else the estimators among the settings: the teachers of what learns."""
+    if isinstance(estimator, Composite):
+        yield from estimator.parts
+    elif is_dataclass(estimator):
+        for setting in fields(estimator):
+            value = getattr(estimator, setting.name)
+            yield from (one for one in (value if isinstance(value, tuple) else (value,)) if is_dataclass(one))
