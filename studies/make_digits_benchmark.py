@@ -25,7 +25,7 @@ from archsieve.networks.building import build_network
 from archsieve.runs.executors import Processes
 from archsieve.spaces.contract import enumerate_space
 from archsieve.tasks.evaluation import evaluate
-from archsieve.training import train
+from archsieve.training.loop import train
 from archsieve.training.recipe import Recipe
 
 TASK = TASKS["digits"](test_images=TEST_IMAGES, validation_fraction=0.625)

@@ -24,7 +24,7 @@ from archsieve import SPACES, TASKS
 from archsieve.networks.building import build_network, initialise
 from archsieve.networks.counting import count_params
 from archsieve.tasks.evaluation import evaluate
-from archsieve.training import train
+from archsieve.training.loop import train
 from archsieve.training.recipe import Recipe
 
 SIDE, IMAGES = 64, 200

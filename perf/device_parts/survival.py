@@ -16,8 +16,8 @@ import torch
 from archsieve import SPACES
 from archsieve.networks.building import build_network
 from archsieve.runs.arithmetic import Arithmetic
-from archsieve.training import train
 from archsieve.training.checkpoint import load_checkpoint
+from archsieve.training.loop import train
 from archsieve.training.recipe import Recipe
 from device_parts.tasks import noise
 

@@ -14,8 +14,7 @@ from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.networks.generators import drawing, draws_of
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.topformer.space import TopFormer
-from archsieve.training import train
-from archsieve.training.loop import trainer_of
+from archsieve.training.loop import train, trainer_of
 from archsieve.training.recipe import Recipe
 
 from .small import ARCH, MACRO, PIXELS, RECIPE, TASK, assert_equal, network, weights

@@ -154,7 +154,7 @@ def test_settings_of_another_space_or_task_do_not_apply_and_that_is_said(own):
         (["epochs="], "a change is written as key=value"),
         (["epochs=many"], "horizon must be a whole number, but is 'many'."),
         (["epochs=0"], "`horizon >= 1`"),
-        (["task.cutout=-1"], "`cutout >= 0` must hold, but got -1."),
+        (["task.cutout=-1"], "`cutout >= 0` must hold, but got cutout=-1."),
         (["batch_size=9", "micro_batches=2"], "A batch must part evenly"),
     ],
 )

@@ -20,7 +20,7 @@ from archsieve.retraining.run import Start, _claim, run_training
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training import train
+from archsieve.training.loop import train
 from archsieve.training.recipe import Recipe
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)

@@ -81,7 +81,7 @@ def test_one_setting_has_one_identity():
         ({"num_outputs": 0}, "`num_outputs >= 1` must hold, but got 0"),
         ({"images": 0}, "`images >= 1` must hold"),
         ({"test_images": 0}, "`test_images >= 1` must hold"),
-        ({"data_seed": "a"}, "`data_seed` must be a whole number, but got 'a'"),
+        ({"data_seed": "a"}, "`data_seed` must be a whole number, but got data_seed='a'"),
         ({"signal": -1}, "`0 <= signal < inf` must hold, but got -1"),
         ({"signal": float("nan")}, "`0 <= signal < inf` must hold, but got nan"),
     ],

@@ -18,9 +18,8 @@ from archsieve.networks.drop_path import DropPath
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.data.batching import Pending
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
-from archsieve.training.loop import trainer_of
+from archsieve.training.loop import train, trainer_of
 from archsieve.training.recipe import Recipe
 from no_float64 import accelerator_without_float64
 from plugins.items import Items

@@ -13,8 +13,8 @@ from archsieve.networks.building import build_network, laid_out
 from archsieve.randomness import derive_seed
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.evaluation import evaluate
-from archsieve.training import train
 from archsieve.training.checkpoint import is_beyond
+from archsieve.training.loop import train
 from archsieve.training.recipe import Recipe
 from archsieve.values import check_whole, exact
 

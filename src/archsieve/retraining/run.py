@@ -17,9 +17,8 @@ from archsieve.runs.folder import RESULT_FILE, difference, former_identities, lo
 from archsieve.runs.provenance import Provenance, provenance
 from archsieve.sources import sha256_of
 from archsieve.tasks.contract import measure_of
-from archsieve.training import train
 from archsieve.training.distributed import World
-from archsieve.training.loop import trainer_of
+from archsieve.training.loop import train, trainer_of
 from archsieve.training.scalars import scalars
 
 if TYPE_CHECKING:

@@ -175,7 +175,7 @@ def test_cutout_counts_in_the_identity_and_changes_neither_order_nor_crops():
     )
     assert torch.equal(one[1], other[1])
     assert ((one[0] == other[0]) | (other[0] == 0)).all()
-    with pytest.raises(SettingError, match="`cutout >= 0` must hold, but got -1"):
+    with pytest.raises(SettingError, match="`cutout >= 0` must hold, but got cutout=-1"):
         Tiny(cutout=-1)
 
 
@@ -270,7 +270,7 @@ def test_a_batch_holds_at_least_one(size):
 
 
 def test_a_batch_size_is_a_whole_number():
-    with pytest.raises(SettingError, match=r"`batch_size` must be a whole number, but got 2\.5"):
+    with pytest.raises(SettingError, match=r"`batch_size` must be a whole number, but got batch_size=2\.5"):
         Tiny().batches("train", batch_size=2.5)
 
 

@@ -20,8 +20,8 @@ from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.evaluation import evaluate_each, first_items, no_metric
-from archsieve.training import train
 from archsieve.training.checkpoint import epochs_trained, load_checkpoint
+from archsieve.training.loop import train
 from archsieve.training.recipe import Recipe
 from archsieve.values import check_whole
 
