@@ -165,7 +165,7 @@ def test_what_an_old_file_left_behind_does_not_come_back(tmp_path):
         "from test_store import Path, Store, row\n"
         "Store(Path(sys.argv[2])).put([row((1,), 1.0)]); os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", program, Path(__file__).parents[1], path], timeout=60, check=False)
+    subprocess.run([sys.executable, "-c", program, Path(__file__).parent, path], timeout=60, check=False)
     assert (tmp_path / "results.sqlite-wal").stat().st_size > 0
     path.rename(tmp_path / "moved-away")
     store = Store(path)

@@ -77,8 +77,8 @@ def test_one_setting_has_one_identity():
     [
         ({"shape": (3, 32, 32, 3)}, r"`shape` must be .*, but got \(3, 32, 32, 3\)"),
         ({"shape": 32}, "`shape` must be"),
-        ({"shape": (3, 0, 4)}, "`shape\\[1\\] >= 1` must hold, but got 0"),
-        ({"num_outputs": 0}, "`num_outputs >= 1` must hold, but got 0"),
+        ({"shape": (3, 0, 4)}, "`shape\\[1\\] >= 1` must hold, but got shape\\[1\\]=0"),
+        ({"num_outputs": 0}, "`num_outputs >= 1` must hold, but got num_outputs=0"),
         ({"images": 0}, "`images >= 1` must hold"),
         ({"test_images": 0}, "`test_images >= 1` must hold"),
         ({"data_seed": "a"}, "`data_seed` must be a whole number, but got data_seed='a'"),

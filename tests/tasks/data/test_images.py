@@ -265,7 +265,7 @@ def test_an_unknown_split_is_refused():
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_batch_holds_at_least_one(size):
-    with pytest.raises(SettingError, match=f"`batch_size >= 1` must hold, but got {size}"):
+    with pytest.raises(SettingError, match=f"`batch_size >= 1` must hold, but got batch_size={size}"):
         Tiny().batches("train", batch_size=size)
 
 
