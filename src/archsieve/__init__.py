@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve.errors import ArchsieveError, ScoringError
 from archsieve.estimators.contract import Context, Scores
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.networks.form import Input
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.searchers.contract import Round, SearchResult, Stage
 from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space
@@ -40,6 +41,7 @@ __all__ = [
     "Architecture",
     "ArchsieveError",
     "Context",
+    "Input",
     "Limits",
     "Probe",
     "Round",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve.errors import ArchsieveError
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Cost
+from archsieve.networks.form import inputs_of
 from archsieve.retraining.recipe_files import read_recipe, recipe_names
 from archsieve.spaces.limits import Within
 from archsieve.spaces.sizes import CostName, notes_on
@@ -40,7 +41,7 @@ def cost_notes(
 def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpace) -> str:
     """Return a sentence that says which task scores are of."""
     meant = space.default_task if named is None else named if isinstance(named, str) else str(named["name"])
-    form = f"{' x '.join(map(str, task.input_shape))} to {task.num_outputs:,} outputs"
+    form = f"{' and '.join(map(str, inputs_of(task)))} to {task.num_outputs:,} outputs"
     own = "" if named is not None else f", the default of {space.name}"
     return f"Task: {meant}{own}: {form}{'' if task.name == meant else ', of noise'}."
 

@@ -16,6 +16,7 @@ from archsieve.cli.progress import progress
 from archsieve.errors import require
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Cost
+from archsieve.networks.form import inputs_of
 from archsieve.plans.changes import apply_changes
 from archsieve.plans.read import load_plugin, make
 from archsieve.registry import BENCHMARKS
@@ -142,7 +143,7 @@ def _is_small(task: Any) -> bool:
 
 def _noise_items(task: Any) -> int:
     """Return how many items of noise a proxy looks at: fewer where they are large, for the sake of memory."""
-    return int(np.clip(_NOISE_VALUES // np.prod(task.input_shape), 8, 64))
+    return int(np.clip(_NOISE_VALUES // sum(each.size for each in inputs_of(task)), 8, 64))
 
 
 def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:

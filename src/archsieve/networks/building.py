@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from archsieve.errors import SettingError
+from archsieve.networks.counting.counter import device_of, is_lazy
 from archsieve.networks.generators import drawing
+from archsieve.networks.inputs import call, example_of, made_for, mapped
 from archsieve.randomness import Purpose, derive_seed
 
 if TYPE_CHECKING:
+    from archsieve.networks.form import Given
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -42,8 +45,12 @@ def laid_out(network: nn.Module, device: str) -> nn.Module:
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def as_inputs(batch: Tensor) -> Tensor:
+def as_inputs(batch: Given) -> Given:
     """Return a copy of a batch for a network, which may write to it; pictures in the layout of `laid_out` networks."""
+    return mapped(batch, _copied)
+
+
+def _copied(batch: Tensor) -> Tensor:
     inputs = batch.contiguous(memory_format=torch.channels_last) if batch.dim() == 4 else batch
     return inputs.clone() if inputs.data_ptr() == batch.data_ptr() else inputs
 
@@ -66,8 +73,35 @@ def build_network(
 ) -> nn.Module:
     """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option.
 
-    With `as_built` the weights are those the space's own code gave it.
+    With `as_built` the weights are those the space's own code gave it. Lazily initialised modules get their weights by
+    a pass of zeros in the form of the task's inputs. A network in half precision or bfloat16 is made one in float32.
     """
     with drawing(derive_seed(run_seed, "init")):
         network = space.build(arch, task)
+        if any(p.dtype in (torch.float16, torch.bfloat16) for p in network.parameters()):
+            network = network.float()
+        network = with_all_weights(network, task)
     return (network if as_built else initialise(network, run_seed)).train()
+
+
+def with_all_weights(network: nn.Module, task: Task) -> nn.Module:
+    """Return the network, in place, with the weights that its lazy modules get by their first input."""
+    if is_lazy(network):
+        modes = {module: module.training for module in network.modules()}
+        with torch.no_grad():
+            call(network.eval(), made_for(network, example_of(task), 2, device_of(network)))
+        for module, training in modes.items():
+            module.training = training
+    return network
+
+
+class Around(nn.Module):
+    """Calls another network, and takes hooks where that takes none."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Return what the network returns."""
+        return self.network(*inputs, **named)

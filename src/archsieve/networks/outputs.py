@@ -2,34 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from archsieve.errors import ScoringError
+from archsieve.networks.inputs import call
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from archsieve.networks.form import Given
 
-def outputs_of(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Return a network's outputs; of several it is the first that counts.
+
+def outputs_of(network: nn.Module, inputs: Given) -> Tensor:
+    """Return a network's outputs, as `main_output` finds them.
 
     Raises:
-        ScoringError: it returns no tensor.
+        ScoringError: it returns no tensor, or named ones of which none is told to be meant.
     """
-    return first_tensor(network(inputs))
+    return main_output(call(network, inputs))
+
+
+def main_output(outputs: object) -> Tensor:
+    """Return what a network puts out: a tensor itself, or the first of a tuple or list; the others are auxiliary.
+
+    Of a dictionary or dataclass it is `logits`, else the only tensor whose name does not begin with "aux".
+
+    Raises:
+        ScoringError: there is no tensor, or there are several by name, and none is `logits`.
+    """
+    while (named := named_outputs(outputs)) is not None:
+        outputs = named[_chosen({name: value for name, value in named.items() if isinstance(value, Tensor)}, named)]
+    return outputs if isinstance(outputs, Tensor) else main_output(_first(outputs))
+
+
+def _chosen(tensors: dict[str, object], named: dict[str, object]) -> str:
+    if "logits" in tensors:
+        return "logits"
+    meant = [name for name in tensors if not name.startswith("aux")] or list(tensors or named)
+    if len(meant) > 1 and tensors:
+        raise ScoringError(
+            f"The network returns several tensors by name, and none of them is called 'logits': {', '.join(tensors)}. "
+            f"Return the one that is meant, or call it 'logits'."
+        )
+    if not meant:
+        raise ScoringError("The network returns no tensor, but an empty dictionary.")
+    return meant[0]
+
+
+def named_outputs(outputs: object) -> dict[str, object] | None:
+    """Return what a dictionary or dataclass holds by name; None where outputs have no names."""
+    if isinstance(outputs, dict):
+        return {str(name): value for name, value in outputs.items()}
+    if is_dataclass(outputs) and not isinstance(outputs, type):
+        return {f.name: getattr(outputs, f.name) for f in fields(outputs)}
+    return None
 
 
 def first_tensor(outputs: object) -> Tensor:
-    """Return a tensor itself, or the first one of a tuple, list or dictionary.
+    """Return a tensor itself, or the first one of a tuple, list, dictionary or dataclass: what a layer puts out.
 
     Raises:
         ScoringError: there is none.
     """
     while not isinstance(outputs, Tensor):
-        parts = list(outputs.values()) if isinstance(outputs, dict) else outputs
-        if not isinstance(parts, list | tuple) or not parts:
-            raise ScoringError(f"The network returns no tensor, but {type(outputs).__name__}.")
-        outputs = parts[0]
+        outputs = _first(outputs)
     return outputs
+
+
+def _first(outputs: object) -> object:
+    named = named_outputs(outputs)
+    parts = outputs if named is None else [value for value in named.values() if value is not None]
+    if not isinstance(parts, list | tuple) or not parts:
+        raise ScoringError(f"The network returns no tensor, but {type(outputs).__name__}.")
+    return parts[0]

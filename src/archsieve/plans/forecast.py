@@ -163,6 +163,7 @@ class _Timer:
         """Return the seconds of one item's way through one network, forwards and backwards."""
         from archsieve.estimators.supernet.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
         from archsieve.networks.building import build_network
+        from archsieve.networks.inputs import call
         from archsieve.networks.supernets import build_supernet
         from archsieve.training.rehearsal import items_at_once, step_seconds
 
@@ -176,7 +177,7 @@ class _Timer:
             paths, weight = estimator.paths_a_step(plan.space), 1.0  # random ones
         else:
             network, paths, weight = build_network(plan.space, arch, task, plan.seed), 1, self._weight([arch])
-            outputs = lambda inputs, _: iter((network(inputs),))  # noqa: E731
+            outputs = lambda inputs, _: iter((call(network, inputs),))  # noqa: E731
         recipe = replace(estimator.recipe, batch_size=items)
         found = step_seconds(network, task, recipe, outputs, seed=plan.seed, device=self.device, clock=self.clock)
         return sum(found) / len(found) / items / paths * weight

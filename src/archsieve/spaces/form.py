@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from archsieve.networks.form import Input, special_inputs
 
 if TYPE_CHECKING:
     from archsieve.tasks.contract import Task
@@ -11,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Form:
-    """What of a task the shape of its networks depends on, and with it what they cost."""
+    """What of a task the shape of its networks depends on, and with it what they cost.
+
+    `inputs` is empty where there is one input of real numbers in the `input_shape`.
+    """
 
     input_shape: tuple[int, ...]
     num_outputs: int
+    inputs: tuple[Input, ...] = field(default=(), metadata={"added": True})
 
 
 def form_of(task: Task | Form) -> Form:
     """Return a task's form."""
-    return Form(tuple(task.input_shape), task.num_outputs)
+    return Form(tuple(task.input_shape), task.num_outputs, special_inputs(task))

@@ -35,11 +35,10 @@ def count_cost(space: SearchSpace, arch: Architecture, task: Task, name: CostNam
         raise SettingError(f'The space {space.name} has no `published_flops` of its own: take "macs".')
     require("torch", "torch")
     from archsieve.networks import counting
+    from archsieve.networks.inputs import example_of
 
     counts = {"params": counting.count_params, "macs": counting.count_macs, "flops": counting.count_flops}
-    return counting.examined(
-        lambda: space.build(arch, task), lambda network: counts[name](network, tuple(task.input_shape))
-    )
+    return counting.examined(lambda: space.build(arch, task), lambda network: counts[name](network, example_of(task)))
 
 
 def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name: CostName) -> tuple[str, ...]:
@@ -50,8 +49,9 @@ def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name
     if name not in ("macs", "flops") or getattr(space, name, None):
         return ()
     from archsieve.networks.counting import count, examined
+    from archsieve.networks.inputs import example_of
 
-    shape = tuple(task.input_shape)
+    given = example_of(task)
     builds = (partial(space.build, arch, task) for arch in archs)
-    counted = (examined(build, lambda network: count(network, shape)) for build in builds)
+    counted = (examined(build, lambda network: count(network, given)) for build in builds)
     return tuple(dict.fromkeys(note for found in counted for note in found.notes(name)))

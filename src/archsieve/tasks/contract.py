@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from archsieve.networks.form import Given
+
 Split: TypeAlias = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -99,6 +101,10 @@ class Task(Protocol):
     only stands in for others, `metric_name`, and `pending(split, ...)`, the same as `batches` but of `Pending` ones
     (in `archsieve.tasks.data.batching`), which are made when asked for: a task whose items are dear to read is then
     read ahead, and in each process its own part. Its `loss` may take `label_smoothing`, for recipes that have some.
+
+    Where its inputs are tokens, or several, it says so by `inputs`, a tuple of `archsieve.Input`. `batches` then yields
+    one tensor where there is one input without a name, a tuple where there are several, a dictionary where they have
+    names.
     """
 
     @property
@@ -107,7 +113,7 @@ class Task(Protocol):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input, without the batch: (channels, height, width) for images."""
+        """Shape of one input, without the batch: (channels, height, width) for images; that of the first of several."""
 
     @property
     def num_outputs(self) -> int:
@@ -125,7 +131,7 @@ class Task(Protocol):
         rng: np.random.Generator | None = None,
         augment: bool = False,
         device: str = "cpu",
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Given, Tensor]]:
         """Yield (inputs, targets) once through `split`, the last batch possibly smaller.
 
         Args:

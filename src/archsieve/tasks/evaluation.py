@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from archsieve.errors import ScoringError, SettingError
 from archsieve.networks.building import as_inputs
-from archsieve.networks.outputs import first_tensor
+from archsieve.networks.inputs import call, first_of, items_in
+from archsieve.networks.outputs import main_output
 from archsieve.tasks.data.batching import joined, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from archsieve.networks.form import Given
     from archsieve.tasks.contract import Metric, Split, Task
 
 K = TypeVar("K")
 
 
 def evaluate(
-    forward: Callable[[Tensor], Tensor],
+    forward: Any,
     task: Task,
     split: Split,
     *,
@@ -31,15 +33,15 @@ def evaluate(
     limit: int | None = None,
     device: str = "cpu",
 ) -> float:
-    """Return the task's metric of one network; see `evaluate_each`.
+    """Return the task's metric of one network, which `forward` is or calls; see `evaluate_each`.
 
     Raises:
         ScoringError: the network puts out NaN, or its metric is NaN.
         SettingError: the split is empty.
     """
 
-    def outputs(inputs: Tensor) -> Iterator[tuple[None, Tensor]]:
-        yield None, forward(inputs)
+    def outputs(inputs: Given) -> Iterator[tuple[None, Tensor]]:
+        yield None, call(forward, inputs)
 
     found = evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
     if math.isnan(found):
@@ -53,7 +55,7 @@ def no_metric(split: Split) -> str:
 
 
 def evaluate_each(
-    outputs: Callable[[Tensor], Iterable[tuple[K, Tensor]]],
+    outputs: Callable[[Given], Iterable[tuple[K, Tensor]]],
     task: Task,
     split: Split,
     *,
@@ -78,23 +80,24 @@ def evaluate_each(
         for batch in joined(map(made, batches), least=batch_size // 2):
             inputs, targets = batch.make()
             for key, output in outputs(as_inputs(inputs)):
-                metrics[key].update(output, targets)
-                is_nan = first_tensor(output).isnan().any()
+                found = main_output(output)
+                metrics[key].update(found, targets)
+                is_nan = found.isnan().any()
                 broken[key] = broken[key] | is_nan if key in broken else is_nan
-            items += len(inputs)
+            items += items_in(inputs)
     if not items:
         raise SettingError(f"The task {task.name!r} has nothing to score on in its split {split!r}.")
     sign = 1 if task.higher_is_better else -1
     return {key: math.nan if broken[key] else sign * metric.compute() for key, metric in metrics.items()}
 
 
-def first_items(batches: Iterable[tuple[Tensor, Tensor]], limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+def first_items(batches: Iterable[tuple[Given, Tensor]], limit: int | None) -> Iterator[tuple[Given, Tensor]]:
     """Yield batches of the first `limit` items, or of all if it is None."""
     left = math.inf if limit is None else limit
     for inputs, targets in batches:
-        take = int(min(left, len(inputs)))
+        take = int(min(left, items_in(inputs)))
         if take:
-            yield inputs[:take], targets[:take]
+            yield first_of(inputs, take), targets[:take]
         left -= take
         if left <= 0:
             return

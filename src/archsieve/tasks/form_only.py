@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archsieve.errors import MissingDataError
+from archsieve.networks.form import special_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
+    from archsieve.networks.form import Input
     from archsieve.tasks.contract import Metric, Split, Task
 
 
@@ -28,11 +30,12 @@ class FormOnly:
     input_shape: tuple[int, ...]
     num_outputs: int
     higher_is_better: bool = True
+    inputs: tuple[Input, ...] = field(default=(), repr=False, metadata={"added": True})
 
     @classmethod
     def of(cls, task: Task) -> FormOnly:
         """Return the form of a task."""
-        return cls(task.name, tuple(task.input_shape), task.num_outputs, task.higher_is_better)
+        return cls(task.name, tuple(task.input_shape), task.num_outputs, task.higher_is_better, special_inputs(task))
 
     def batches(self, split: Split, **settings: object) -> Iterator[tuple[Tensor, Tensor]]:
         """Refuse.

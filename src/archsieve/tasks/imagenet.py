@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from archsieve.networks.form import Given
     from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Pending
     from archsieve.tasks.data.picture_index import Pictures
@@ -150,7 +151,7 @@ class ImageNet(Classification):
         rng: np.random.Generator | None = None,
         augment: bool = False,
         device: str = "cpu",
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Given, Tensor]]:
         """Yield (inputs, targets) once through `split`, read while the ones before are used; see `pending`."""
         from archsieve.tasks.data.batching import ahead
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from archsieve.networks.form import Given
     from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Batch, Pending
     from archsieve.tasks.data.scenes import Part
@@ -118,7 +119,7 @@ class Segmentation(Classification):
         rng: np.random.Generator | None = None,
         augment: bool = False,
         device: str = "cpu",
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Given, Tensor]]:
         """Yield (inputs, targets) once through `split`; see the class, and `archsieve.tasks.contract.Task.batches`.
 
         The order, and a seed for each item's augmentation, are drawn from `rng` in this call: the stream of items

@@ -20,11 +20,13 @@ from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import build_network
+from archsieve.networks.form import inputs_of, special_inputs
 from archsieve.networks.generators import drawing
-from archsieve.networks.outputs import outputs_of
+from archsieve.networks.outputs import main_output, outputs_of
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import check, neighbours
 from archsieve.spaces.sizes import CostName, cost_of
+from archsieve.tasks.noise import Noise, default_loss
 from archsieve.tasks.synthetic import Synthetic
 
 if TYPE_CHECKING:
@@ -52,6 +54,11 @@ def _expect(holds: bool, law: str) -> None:
 
 
 def _noise(task: Task, count: int = 4) -> torch.Tensor:
+    if inputs := special_inputs(task):
+        given = Noise(inputs, task.num_outputs, default_loss(task.num_outputs), items=count).given("train")
+        if not isinstance(given, torch.Tensor):
+            raise SettingError(f"The contract tests spaces of one input, but the task {task.name!r} has several.")
+        return given
     return torch.randn(count, *task.input_shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -120,9 +127,9 @@ class SpaceContract:
         for arch in _sample(self.space, 2):
             one, other = (build_network(self.space, arch, self.task, 0).eval() for _ in range(2))
             with drawing(0):
-                outputs = one(inputs.clone())
+                outputs = main_output(one(inputs.clone()))
             with drawing(0):
-                again = other(inputs.clone())
+                again = main_output(other(inputs.clone()))
             shapes = [(2, self.task.num_outputs, *positions) for positions in ((), self.task.input_shape[1:])]
             _expect(tuple(outputs.shape) in shapes, f"outputs have shape {tuple(outputs.shape)}")
             _expect(bool(torch.equal(outputs, again)), "two builds by one seed differ")
@@ -192,7 +199,7 @@ class SpaceContract:
         for arch in _sample(self.space):
             with torch.device("meta"):
                 network = self.space.build(arch, self.task)
-            shape = self.task.input_shape
+            shape = inputs_of(self.task)
             counts = {
                 "params": count_params(network),
                 "macs": count_macs(network, shape),
@@ -218,7 +225,7 @@ class SpaceContract:
         if not hasattr(self.space, "supernet"):
             return
         supernet: Any = build_supernet(self.space, self.task, 0)
-        inputs = torch.randn(4, *self.task.input_shape, generator=torch.Generator().manual_seed(0))
+        inputs = _noise(self.task)
         for arch in _sample(self.space, 2):
             for training in (True, False):
                 network = supernet.train(training).extract(arch)

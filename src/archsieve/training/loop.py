@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.generators import drawing, draws_of, restore_draws, seed_draws
+from archsieve.networks.inputs import call
 from archsieve.randomness import derive_seed, generator
 from archsieve.tasks.data.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from archsieve.networks.form import Given
     from archsieve.tasks.contract import Task
     from archsieve.tasks.data.batching import Batch, Share
     from archsieve.training.losses import Outputs
     from archsieve.training.recipe import Recipe
 
-Forward: TypeAlias = "Callable[[Tensor, np.random.Generator], Iterable[Outputs]]"
+Forward: TypeAlias = "Callable[[Given, np.random.Generator], Iterable[Outputs]]"
 
 
 class Step(NamedTuple):
@@ -307,7 +309,7 @@ class Trainer:
 
 
 def _whole(network: nn.Module) -> Forward:
-    return lambda inputs, choices: [network(inputs)]
+    return lambda inputs, choices: [call(network, inputs)]
 
 
 def _made(number: int, share: Share) -> Step:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from torch import Tensor
 
 from archsieve.errors import SettingError
+from archsieve.networks.outputs import main_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from archsieve.training.recipe import Recipe
 
 Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
-"""A network's, or the network's and those of its auxiliary heads."""
+"""A network's, or the network's and those of its auxiliary heads; see `archsieve.networks.outputs.main_output`."""
 
 
 def loss_of(task: Task, recipe: Recipe) -> Callable[[Outputs, Tensor], Tensor]:
@@ -36,7 +37,7 @@ def loss_of(task: Task, recipe: Recipe) -> Callable[[Outputs, Tensor], Tensor]:
 
     def loss(outputs: Outputs, targets: Tensor) -> Tensor:
         first, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
-        total = plain(first, targets)
+        total = plain(main_output(first), targets)
         if recipe.auxiliary_weight:
             for other in auxiliary:
                 total = total + recipe.auxiliary_weight * plain(other, targets)

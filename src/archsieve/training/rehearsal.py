@@ -13,9 +13,12 @@ import torch
 
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
+from archsieve.networks.form import special_inputs
+from archsieve.networks.inputs import call
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.data.batching import count_steps
 from archsieve.tasks.data.scenes import Scene, Scenes
+from archsieve.tasks.noise import Noise, default_loss
 from archsieve.tasks.segmentation import Segmentation
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.loop import trainer_of
@@ -24,8 +27,9 @@ from archsieve.training.optimiser import rates_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from torch import Tensor, nn
+    from torch import nn
 
+    from archsieve.networks.form import Given
     from archsieve.retraining.recipe_files import Training
     from archsieve.spaces.contract import Architecture
     from archsieve.training.recipe import Recipe
@@ -115,6 +119,8 @@ def items_at_once(recipe: Recipe, device: str) -> int:
 
 def noise_like(task: Any, count: int) -> Any:
     """Return a task of the same form whose `count` items are noise."""
+    if inputs := special_inputs(task):
+        return Noise(inputs, task.num_outputs, default_loss(task.num_outputs), items=count)
     if isinstance(task, Segmentation):
         return _NoiseScenes(0.0, shape=tuple(task.input_shape), num_outputs=task.num_outputs, images=count)
     return Synthetic(0.0, shape=task.input_shape, num_outputs=task.num_outputs, images=count)
@@ -150,8 +156,8 @@ def _times(training: Training, arch: Architecture, items: int, here: bool, seed:
     task = training.task if here else noise_like(training.task, (_STEPS + 1) * items)
     network = build_network(training.space, arch, task, seed)
 
-    def outputs(inputs: Tensor, _: np.random.Generator) -> Iterator[Any]:
-        yield network(inputs)
+    def outputs(inputs: Given, _: np.random.Generator) -> Iterator[Any]:
+        yield call(network, inputs)
 
     recipe = replace(training.recipe, batch_size=items)
     return step_seconds(network, task, recipe, outputs, seed=seed, device=device)
@@ -161,7 +167,7 @@ def step_seconds(
     network: nn.Module,
     task: Any,
     recipe: Recipe,
-    outputs: Callable[[Tensor, np.random.Generator], Iterator[Any]],
+    outputs: Callable[[Given, np.random.Generator], Iterator[Any]],
     *,
     seed: int = 0,
     device: str = "cpu",
@@ -186,7 +192,7 @@ def step_seconds(
             torch.accelerator.synchronize()
         marks.append(clock())
 
-    def forward(inputs: Tensor, rng: np.random.Generator) -> Iterator[Any]:
+    def forward(inputs: Given, rng: np.random.Generator) -> Iterator[Any]:
         mark()
         yield from outputs(inputs, rng)
 

@@ -255,7 +255,7 @@ class OddNetwork(nn.Module):
         for block in self.blocks:
             x = block(x)
         y = self.head(functional.relu(x).mean((2, 3)))
-        return {"a tensor": y, "a tuple": (y, x), "a dictionary": {"out": y, "map": x}}[self.outputs]
+        return {"a tensor": y, "a tuple": (y, x), "a dictionary": {"logits": y, "map": x}}[self.outputs]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.nn import functional
 
-from archsieve.networks.outputs import first_tensor
+from archsieve.networks.outputs import main_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ class Distilled:
         for found in outputs:
             yield found
             if self._teacher is None:
-                self._teacher = first_tensor(found).detach().float().softmax(1)
+                self._teacher = main_output(found).detach().float().softmax(1)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the task's loss of the teacher, and of the others what they lack to it."""

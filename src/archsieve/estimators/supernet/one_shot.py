@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.estimators.contract import Context, Scores
+    from archsieve.networks.form import Given
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
-    Forward: TypeAlias = Callable[[Tensor, np.random.Generator], Iterator[Tensor]]
+    Forward: TypeAlias = Callable[[Given, np.random.Generator], Iterator[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class OneShot:
         """
         sample, taught = self._sampler(space), Distilled(task)
 
-        def forward(inputs: Tensor, choices: np.random.Generator) -> Iterator[Tensor]:
+        def forward(inputs: Given, choices: np.random.Generator) -> Iterator[Tensor]:
             outputs = (supernet(as_inputs(inputs), arch) for arch in sample(space, choices))
             return taught.step(outputs) if self.distillation else outputs
 
@@ -212,7 +213,7 @@ class OneShot:
     def _evaluate(self, supernet: nn.Module, archs: Sequence[Architecture], ctx: Context) -> dict[Architecture, float]:
         """Return the metric of each path in the mode the supernet is in."""
 
-        def outputs(inputs: Tensor) -> Iterator[tuple[Architecture, Tensor]]:
+        def outputs(inputs: Given) -> Iterator[tuple[Architecture, Tensor]]:
             return each_path(supernet, archs, inputs, may_share=ctx.space.is_shareable)
 
         return evaluate_each(
@@ -245,7 +246,7 @@ class OneShot:
 
 
 def each_path(
-    supernet: Any, archs: Sequence[Architecture], inputs: Tensor, *, may_share: bool
+    supernet: Any, archs: Sequence[Architecture], inputs: Given, *, may_share: bool
 ) -> Iterator[tuple[Architecture, Tensor]]:
     """Yield every path with its outputs; in a chain whose paths may share, common prefixes are evaluated once."""
     if not (may_share and is_chain(supernet)):

@@ -9,12 +9,14 @@ import torch
 
 from archsieve.estimators.zero_cost.readings import check_finite
 from archsieve.estimators.zero_cost.watching import Watch, counted, units_on
+from archsieve.networks.inputs import call, items_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from archsieve.estimators.zero_cost.meter import Tensors
     from archsieve.estimators.zero_cost.proxy import Probe
+    from archsieve.networks.form import Given
 
 S = TypeVar("S")
 
@@ -23,7 +25,7 @@ S = TypeVar("S")
 class ActivationMeter(Generic[S]):
     """A meter of what is positive at the inputs of every activation; a proxy says what it makes of it."""
 
-    inputs: Tensor
+    inputs: Given
     operations: frozenset[str]
 
     @classmethod
@@ -42,8 +44,8 @@ class ActivationMeter(Generic[S]):
         def read(operation: str, inputs: Tensor) -> None:
             if operation in self.operations:
                 check_finite("activations", inputs)
-                seen.append(self.add(seen.pop(), units_on(inputs, len(self.inputs))))
+                seen.append(self.add(seen.pop(), units_on(inputs, items_in(self.inputs))))
 
         with torch.no_grad(), Watch(before=read):
-            outputs = tuple(piece(tensor) for tensor in tensors)
+            outputs = tuple(call(piece, given) for given in tensors)
         return outputs, seen[0]

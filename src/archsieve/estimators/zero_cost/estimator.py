@@ -20,6 +20,7 @@ from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.fingerprints import frozen
 from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.generators import drawing
+from archsieve.networks.inputs import is_real
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import PROXIES
@@ -119,7 +120,9 @@ class ZeroCost:
         """
         proxies = {member.name: (PROXIES[member.proxy], dict(member.options)) for member in members}
         probe = self._probe(ctx, max(proxy.batches for proxy, _ in proxies.values()))
-        found = self._score_paths({n: p for n, p in proxies.items() if p[0].meter is not None}, archs, probe, ctx)
+        is_simple = is_real(probe.batches[0][0])  # what needs noise in the place of tokens takes whole networks
+        metered = {n: p for n, p in proxies.items() if p[0].meter and (is_simple or "data" in p[0].needs)}
+        found = self._score_paths(metered, archs, probe, ctx)
         alone = {name: chosen for name, chosen in proxies.items() if name not in found}
         for name in alone:
             found[name] = {}

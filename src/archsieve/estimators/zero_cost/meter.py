@@ -13,17 +13,20 @@ from archsieve.errors import ScoringError, ends_the_run
 from archsieve.estimators.prefixes import walk
 from archsieve.estimators.zero_cost.readings import check_outputs
 from archsieve.networks.generators import draw_state
+from archsieve.networks.inputs import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor, nn
+    from torch import nn
 
+    from archsieve.networks.form import Given
     from archsieve.spaces.contract import Architecture
     from archsieve.spaces.layers.chain import Chain
 
 S = TypeVar("S")
-Tensors: TypeAlias = "tuple[Tensor, ...]"
+Tensors: TypeAlias = "tuple[Given, ...]"
+"""Inputs that pass through a network one after the other, and what comes out of its pieces."""
 
 
 class Meter(Protocol, Generic[S]):
@@ -68,9 +71,9 @@ def score_chain(
     """
 
     def run(piece: nn.Module, read: tuple[Tensors, S]) -> tuple[Tensors, S]:
-        versions = [tensor._version for tensor in read[0]]
+        versions = [tensor._version for given in read[0] for tensor in parts_of(given)]
         after = meter.run(piece, *read)
-        if versions != [tensor._version for tensor in read[0]]:
+        if versions != [tensor._version for given in read[0] for tensor in parts_of(given)]:
             raise _NotSharedError
         return after
 

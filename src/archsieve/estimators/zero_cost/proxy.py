@@ -14,6 +14,7 @@ from archsieve.errors import EstimatorError, ScoringError, SettingError
 from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
 from archsieve.networks.building import torch_generator
 from archsieve.networks.generators import drawing
+from archsieve.networks.inputs import mapped, parts_of
 from archsieve.randomness import derive_seed
 from archsieve.registry import PROXIES, near_miss
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from archsieve.estimators.zero_cost.meter import Meter
+    from archsieve.networks.form import Given
     from archsieve.randomness import Purpose
 
 T = TypeVar("T")
@@ -37,6 +39,8 @@ class Probe:
 
     Args:
         batches: (inputs, targets) on the network's device, un-augmented; targets may be None where there are no labels.
+            Inputs are a tensor, or where the network takes several a tuple of tensors or a dictionary by name: see
+            `archsieve.networks.inputs.call`.
         loss: the task's loss.
         num_outputs: outputs of the network.
         seed: the run's seed.
@@ -44,7 +48,7 @@ class Probe:
             `archsieve.spaces.contract.SearchSpace`): then what hooks see is not copied.
     """
 
-    batches: tuple[tuple[Tensor, Tensor | None], ...]
+    batches: tuple[tuple[Given, Tensor | None], ...]
     loss: Callable[[Tensor, Tensor], Tensor]
     num_outputs: int
     seed: int = 0
@@ -61,10 +65,10 @@ class Probe:
         return cast("T", known[what])
 
     @property
-    def inputs(self) -> Tensor:
-        """Inputs of the first batch, shape (n, ...)."""
+    def inputs(self) -> Given:
+        """Inputs of the first batch, shape (n, ...) each."""
         self._check("data")
-        return self.batches[0][0].clone()
+        return mapped(self.batches[0][0], Tensor.clone)
 
     @property
     def targets(self) -> Tensor:
@@ -75,7 +79,7 @@ class Probe:
         """
         return self.batch(0)[1]
 
-    def batch(self, index: int) -> tuple[Tensor, Tensor]:
+    def batch(self, index: int) -> tuple[Given, Tensor]:
         """Return inputs and targets of a batch.
 
         Raises:
@@ -90,7 +94,7 @@ class Probe:
         inputs, targets = self.batches[index]
         if targets is None:
             raise ScoringError("Labels are needed, and the task has none.")
-        return inputs.clone(), targets.clone()
+        return mapped(inputs, Tensor.clone), targets.clone()
 
     def apart(self, tensor: Tensor) -> Tensor:
         """Return a copy for the network, which may overwrite it; the tensor itself where the space is shareable."""
@@ -99,15 +103,18 @@ class Probe:
     @property
     def device(self) -> str:
         """Where the network and the batches lie."""
-        return str(self.batches[0][0].device)
+        return str(parts_of(self.batches[0][0])[0].device)
 
     def blank(self) -> Tensor:
         """Return zeros of the shape, type, layout and device of the first batch's inputs: no data.
 
         Raises:
-            ScoringError: they are no real numbers (indices of words, say), so that nothing else stands for them.
+            ScoringError: they are no real numbers (indices of words, say), or several tensors, so that nothing else
+                stands for them: see `archsieve.estimators.zero_cost.real_inputs`.
         """
         inputs = self.batches[0][0]
+        if not isinstance(inputs, Tensor):
+            raise ScoringError("The network takes several inputs: one tensor of noise or ones cannot stand for them.")
         if not inputs.is_floating_point():
             raise ScoringError("The inputs are no real numbers: neither noise nor ones can stand for them.")
         return torch.zeros_like(inputs)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError
-from archsieve.networks.outputs import first_tensor, outputs_of
+from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
+from archsieve.estimators.zero_cost.watching import SettableGradients
+from archsieve.networks.outputs import first_tensor, main_output, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,7 +101,7 @@ def check_outputs(outputs: object) -> None:
         ScoringError: it does.
     """
     with suppress(ScoringError):
-        outputs = first_tensor(outputs)
+        outputs = main_output(outputs)
     if isinstance(outputs, Tensor) and outputs.is_floating_point() and bool(outputs.isnan().any()):
         raise ScoringError("The outputs of the network hold NaN: a score of it would mean nothing.")
 
@@ -175,15 +177,17 @@ def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
 def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
     """Return the gradient of the summed outputs with respect to each input, (n, input size), float64 on the CPU.
 
+    By all real numbers that the network gets, and by what its embeddings give for the tokens that it gets.
+
     Raises:
-        ScoringError: the inputs are no real numbers.
+        ScoringError: the inputs are whole numbers that no embedding looks up.
     """
-    if not probe.inputs.is_floating_point():
-        raise ScoringError("The inputs are no real numbers, so that outputs have no gradient by them.")
 
     def jacobian() -> Tensor:
-        inputs = probe.inputs.requires_grad_(True)
-        outputs = outputs_of(network, probe.apart(inputs))
+        wrapped, real = with_real_inputs(network, probe)
+        inputs = cast("Tensor", real.inputs).requires_grad_(True)
+        with SettableGradients():
+            outputs = outputs_of(wrapped, real.apart(inputs))
         check_finite("outputs", outputs)
         (gradient,) = gradients(outputs.sum(), [inputs])
         return gradient.flatten(1).cpu().double()

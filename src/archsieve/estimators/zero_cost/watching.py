@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archsieve.errors import ScoringError, SettingError
+from archsieve.networks.inputs import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from archsieve.networks.form import Given
 
 # fmt: off
 ACTIVATIONS = frozenset({
@@ -59,6 +62,17 @@ class Watch(TorchFunctionMode):
         return output
 
 
+class SettableGradients(TorchFunctionMode):
+    """Lets a network say once more of a tensor that it requires a gradient, which torch refuses behind an operation."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func == Tensor.requires_grad.__set__ and args[0].requires_grad and args[1] is True:  # type: ignore[attr-defined]
+            return None
+        return func(*args, **(kwargs or {}))
+
+
 @contextmanager
 def plain_attention() -> Iterator[None]:
     """Let attention in evaluation mode do its operations one by one, where they can be seen."""
@@ -80,11 +94,11 @@ class Reading(Protocol):
 R = TypeVar("R", bound=Reading)
 
 
-def run_watched(piece: nn.Module, inputs: Tensor, reading: R) -> tuple[Tensor, R]:
+def run_watched(piece: nn.Module, inputs: Given, reading: R) -> tuple[Tensor, R]:
     """Return the outputs of a piece, without gradients, and the reading after its operations."""
     seen = [reading]
     with torch.no_grad(), plain_attention(), Watch(after=lambda *call: seen.append(seen.pop().after(*call))):
-        outputs = piece(inputs)
+        outputs = call(piece, inputs)
     return outputs, seen[0]
 
 

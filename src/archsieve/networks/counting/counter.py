@@ -22,9 +22,12 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils.flop_counter import FlopCounterMode
 
 from archsieve.networks.counting.formulas import flop_formulas, has_no_products
+from archsieve.networks.inputs import call, made_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from archsieve.networks.inputs import Example
 
 T = TypeVar("T")
 
@@ -109,13 +112,18 @@ class _NoModules:
     def __exit__(self, *_: object) -> None: ...
 
 
-def count(network: nn.Module, input_shape: tuple[int, ...]) -> Count:
+def count(network: nn.Module, inputs: Example) -> Count:
     """Return the multiply-adds of one input through `network` (which may lie on the meta device), and what they lack.
 
     Half of what `torch.utils.flop_counter` counts: products of convolutions, linear layers, recurrent layers, attention
     and every other product of matrices; no bias, normalisation, activation, pooling or resampling, and by convention no
     elementwise product, whatever is summed afterwards. Further: a bilinear layer has one for each weight. The network
     is left as it was.
+
+    Args:
+        network: what is counted.
+        inputs: the shape of one input of real numbers, a tuple of `archsieve.Input`, or a batch: a tensor, a tuple of
+            tensors or a dictionary of tensors by name, of which the first item is passed.
     """
     formulas = flop_formulas()
     watch = _Watch(formulas)
@@ -123,7 +131,7 @@ def count(network: nn.Module, input_shape: tuple[int, ...]) -> Count:
     counter = FlopCounterMode(display=False, custom_mapping=safe)
     counter.mod_tracker = _NoModules()  # type: ignore[assignment]
     with as_it_was(network) as own, watch, counter, _Opaque(safe, watch.unknown) as opaque:
-        forward(own, input_shape, training=False)
+        forward(own, inputs, training=False)
     named = (f"{name} ({calls} call{'s' * (calls > 1)})" for name, calls in sorted(watch.unknown.items()))
     return Count((int(counter.get_total_flops()) + opaque.flops) // 2, tuple(named), watch.reads_values)
 
@@ -142,8 +150,8 @@ def _safe(packet: Any, formula: Callable[..., int], unknown: Counter[str]) -> Ca
     return flops
 
 
-def forward(network: nn.Module, input_shape: tuple[int, ...], *, training: bool, items: int = 1) -> None:
-    """Pass zeros through a network, every operation where a mode sees it."""
+def forward(network: nn.Module, inputs: Example, *, training: bool, items: int = 1) -> None:
+    """Pass zeros, or items of a batch, through a network, every operation where a mode sees it."""
     network.train(training)
     # Fused attention is not counted, or otherwise on other devices; taken apart it is matrix products.
     fused = torch.backends.mha.get_fastpath_enabled()
@@ -153,7 +161,7 @@ def forward(network: nn.Module, input_shape: tuple[int, ...], *, training: bool,
             stack.enter_context(warnings.catch_warnings(action="ignore"))  # what it warns of, it does where it is used
             if "torch._dynamo" in sys.modules:  # what was compiled runs as written
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
-            network(torch.zeros(items, *input_shape, device=device_of(network)))
+            call(network, made_for(network, inputs, items, device_of(network)))
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
 

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from archsieve.errors import SettingError
 from archsieve.networks.counting.counter import as_it_was, count, device_of, examined, forward, is_lazy
+from archsieve.networks.inputs import example_of
 
 if TYPE_CHECKING:
+    from archsieve.networks.inputs import Example
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -31,35 +33,35 @@ def sizes_of(space: SearchSpace, arch: Architecture, task: Task) -> Sizes:
     """Return the sizes of the network of `arch`, counted on the meta device, or on the CPU where it needs values."""
 
     def look(network: nn.Module) -> Sizes:
-        shape = tuple(task.input_shape)
-        auxiliary, counted = count_auxiliary_params(network, shape), count(network, shape)
-        return Sizes(count_params(network, shape) - auxiliary, auxiliary, counted.macs, counted.notes("MACs"))
+        given = example_of(task)
+        auxiliary, counted = count_auxiliary_params(network, given), count(network, given)
+        return Sizes(count_params(network, given) - auxiliary, auxiliary, counted.macs, counted.notes("MACs"))
 
     return examined(lambda: space.build(arch, task), look)
 
 
-def count_params(network: nn.Module, input_shape: tuple[int, ...] | None = None) -> int:
+def count_params(network: nn.Module, inputs: Example | None = None) -> int:
     """Return the number of parameters, each counted once.
 
-    With `input_shape` also those that a network makes when it gets its first input.
+    With `inputs`, as `count` takes them, also those that a network makes by its first input.
 
     Raises:
-        SettingError: there are such, and no shape is given.
+        SettingError: there are such, and no inputs are given.
     """
-    if input_shape is not None:
+    if inputs is not None:
         with as_it_was(network) as own:
             try:
-                forward(own, input_shape, training=False)
+                forward(own, inputs, training=False)
             except Exception:  # on the CPU it may take no such inputs: then it has what it has
                 if is_lazy(own) or device_of(own).type == "meta":
                     raise
             return count_params(own)
     if is_lazy(network):
-        raise SettingError("The network gets some of its weights by its first input: give `input_shape` to count them.")
+        raise SettingError("The network gets some of its weights by its first input: give `inputs` to count them.")
     return sum(p.numel() for p in network.parameters())
 
 
-def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+def count_auxiliary_params(network: nn.Module, inputs: Example) -> int:
     """Return the number of parameters of modules that are called in training only: those of auxiliary heads."""
     called: dict[bool, set[nn.Module]] = {True: set(), False: set()}
     with as_it_was(network) as own:
@@ -67,7 +69,7 @@ def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> 
         handles = [m.register_forward_hook(lambda m, *_: called[own.training].add(m)) for m in modules]
         try:
             for training in called:
-                forward(own, input_shape, training=training, items=2)
+                forward(own, inputs, training=training, items=2)
         finally:
             for handle in handles:
                 handle.remove()
@@ -76,12 +78,12 @@ def count_auxiliary_params(network: nn.Module, input_shape: tuple[int, ...]) -> 
     return sum(p.numel() for p in extra)
 
 
-def count_macs(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+def count_macs(network: nn.Module, inputs: Example) -> int:
     """Return the multiply-adds of one input; `archsieve.networks.counting.count` also says what they lack."""
-    return count(network, input_shape).macs
+    return count(network, inputs).macs
 
 
-def count_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+def count_flops(network: nn.Module, inputs: Example) -> int:
     """Return "flops" as NASLib and NAS-Bench-Suite-Zero print them (arXiv 2210.03230), for one input.
 
     MACs, plus per output element 1 for a ReLU, 2 for a batch normalisation (1 for one without parameters) and the
@@ -97,7 +99,7 @@ def count_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     counted = [m for m in network.modules() if isinstance(m, _EXTRA)]
     handles = [m.register_forward_hook(add, with_kwargs=True) for m in counted]
     try:
-        macs = count_macs(network, input_shape)
+        macs = count_macs(network, inputs)
     finally:
         for handle in handles:
             handle.remove()

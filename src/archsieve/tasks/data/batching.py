@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
+from archsieve.networks.form import Given
+from archsieve.networks.inputs import items_in, parts_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from archsieve.tasks.contract import Split, Task
 
-Batch: TypeAlias = tuple[Tensor, Tensor]
+Batch: TypeAlias = tuple[Given, Tensor]
 """Inputs and targets."""
 
 T = TypeVar("T")
@@ -42,8 +45,8 @@ def pending_batches(task: Task, split: Split, **settings: Any) -> Iterator[Pendi
 
 def made(batch: Batch) -> Pending:
     """Return a batch that is there already."""
-    shape = tuple(tensor.shape[1:] for tensor in batch)
-    return Pending(len(batch[0]), partial(tuple, batch), shape)  # type: ignore[arg-type]
+    shape = tuple(tensor.shape[1:] for tensor in (*parts_of(batch[0]), batch[1]))
+    return Pending(items_in(batch[0]), partial(tuple, batch), shape)  # type: ignore[arg-type]
 
 
 def joined(batches: Iterable[Pending], least: int) -> Iterator[Pending]:
@@ -66,7 +69,15 @@ def joined(batches: Iterable[Pending], least: int) -> Iterator[Pending]:
 
 def _together(one: Pending, other: Pending) -> Batch:
     (inputs, targets), (more, others) = one.make(), other.make()
-    return torch.cat([inputs, more]), torch.cat([targets, others])
+    return _joined_inputs(inputs, more), torch.cat([targets, others])
+
+
+def _joined_inputs(one: Given, other: Given) -> Given:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.cat([one, other])
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {name: torch.cat([tensor, other[name]]) for name, tensor in one.items()}
+    return tuple(torch.cat(pair) for pair in zip(parts_of(one), parts_of(other), strict=True))
 
 
 def count_steps(items: int, micro_batch_size: int, parts: int) -> int:

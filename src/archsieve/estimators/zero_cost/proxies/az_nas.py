@@ -13,6 +13,8 @@ from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.computed_weights import copy_network
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, check_finite, check_outputs, gradients
+from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
+from archsieve.estimators.zero_cost.watching import SettableGradients
 from archsieve.networks.outputs import first_tensor, outputs_of
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ def az_expressivity(network: nn.Module, probe: Probe) -> float:
     2403.19232. Its aggregate is the estimator `az_nas`.
 
     The paper's "primary blocks" are here the outermost modules that hold others, sequences and lists apart (a cell, an
-    inverted residual, a transformer's layer); in a plain sequence of layers, its convolutions and linear layers.
+    inverted residual, a transformer's layer); in a plain sequence of layers, its convolutions and linear layers. What
+    gets tokens alone is no block.
 
     Raises:
         ScoringError: the network has no block.
@@ -79,7 +82,7 @@ def az_trainability(network: nn.Module, probe: Probe) -> float:
 
 
 def _reading(network: nn.Module, probe: Probe) -> BlockReading:
-    return probe.once(network, "az_nas", lambda: _read(copy_network(network), probe))
+    return probe.once(network, "az_nas", lambda: _read(*with_real_inputs(copy_network(network), probe)))
 
 
 class _Calls:
@@ -90,7 +93,7 @@ class _Calls:
         self.inputs: list[Tensor] = []
         self.outputs: list[Tensor] = []
         self._probe = probe
-        self._open: list[Tensor] = []
+        self._open: list[Tensor | None] = []
         for block in _blocks(network):
             block.register_forward_pre_hook(self._cut, with_kwargs=True)
             block.register_forward_hook(self._keep)
@@ -98,22 +101,28 @@ class _Calls:
     def _cut(self, module: nn.Module, arguments: Any, named: Any) -> tuple[Any, Any]:
         """Cut off every tensor a block gets: others than the first come from other blocks, with their own Jacobians."""
         leaves: list[Tensor] = []
+        whole: list[Tensor] = []
 
         def cut(tensor: Tensor) -> Tensor:
+            if not tensor.is_floating_point():
+                whole.append(tensor)
             if leaves or not tensor.is_floating_point():
                 return tensor.detach()
             leaves.append(tensor.detach().requires_grad_())
             return self._probe.apart(leaves[0])
 
         cut_arguments = _mapped(arguments, cut), _mapped(named, cut)
-        if not leaves:
+        if not leaves and not whole:
             raise ScoringError(f"AZ-NAS looks at what a block gets, and the {type(module).__name__} gets no tensor.")
-        self._open += leaves
+        self._open += leaves or [None]  # what gets tokens alone, such as an embedding, is no block
         return cut_arguments
 
     def _keep(self, module: nn.Module, arguments: object, output: object) -> None:
+        opened = self._open.pop()
+        if opened is None:
+            return
         self.modules.append(module)
-        self.inputs.append(self._open.pop())
+        self.inputs.append(opened)
         self.outputs.append(self._probe.apart(first_tensor(output)))
 
 
@@ -133,7 +142,8 @@ def _read(network: nn.Module, probe: Probe) -> BlockReading:
     """Run noise forward through the network and signs backward through each block alone."""
     _draw_kaiming(network, probe)
     calls = _Calls(network, probe)
-    check_outputs(outputs_of(network, probe.noise("az_nas")))
+    with SettableGradients():
+        check_outputs(outputs_of(network, probe.noise("az_nas")))
     if not calls.modules:
         raise ScoringError("AZ-NAS reads a network block by block, and this network has no block.")
     check_finite("features", *calls.outputs)

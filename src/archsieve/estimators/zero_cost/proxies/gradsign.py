@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import torch
 
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import check_finite, gradients, record_statistics, weights
+from archsieve.networks.inputs import items_in, mapped
 from archsieve.networks.outputs import outputs_of
 
 if TYPE_CHECKING:
@@ -32,9 +34,9 @@ def gradsign(network: nn.Module, probe: Probe) -> float:
     layers = list(weights(network).values())
     inputs, targets = probe.batch(0)
     signs = [torch.zeros_like(w) for w in layers]
-    for item in range(len(inputs)):
+    for item in range(items_in(inputs)):
         one = slice(item, item + 1)
-        loss = probe.loss(outputs_of(network, inputs[one]), targets[one])
+        loss = probe.loss(outputs_of(network, mapped(inputs, itemgetter(one))), targets[one])
         check_finite("losses", loss)
         for total, gradient in zip(signs, gradients(loss, layers), strict=True):
             total += gradient.sign()

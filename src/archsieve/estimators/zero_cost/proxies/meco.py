@@ -12,6 +12,7 @@ from archsieve.errors import SettingError
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import check_finite, one_input
+from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
 from archsieve.estimators.zero_cost.watching import ACTIVATIONS, WEIGHTED, is_pooling, run_watched
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def meco(network: nn.Module, probe: Probe, *, inputs: int = 1) -> float:
     Raises:
         ScoringError: a normalisation gets one position of the one input, so that it has no statistics.
     """
+    network, probe = with_real_inputs(network, probe)
     return score_whole(MeCoMeter.of(network, probe, inputs), network)
 
 

@@ -11,6 +11,7 @@ from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.activations import ActivationMeter
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
 from archsieve.estimators.zero_cost.proxy import proxy
+from archsieve.networks.inputs import items_in
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +31,7 @@ class NWOTMeter(ActivationMeter[Agreement]):
 
     def start(self) -> tuple[Tensors, Agreement]:
         """Return the batch, and an empty count."""
-        n = len(self.inputs)
+        n = items_in(self.inputs)
         return (self.inputs,), Agreement(torch.zeros(n, n, dtype=torch.float64), 0)
 
     def add(self, state: Agreement, on: Tensor) -> Agreement:

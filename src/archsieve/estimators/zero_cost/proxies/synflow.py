@@ -10,6 +10,7 @@ from torch import nn
 
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import gradients, weights
+from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
 from archsieve.networks.outputs import outputs_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def synflow_log(network: nn.Module, probe: Probe) -> float:
 
 
 def synaptic_flow(network: nn.Module, probe: Probe) -> float:
-    """Return the sum over weights of |W * dR/dW| of the network in absolute values and double precision."""
+    """Return the sum over weights of |W * dR/dW| of the network in absolute values and double precision.
+
+    What its embeddings give for tokens is ones too.
+    """
+    network, probe = with_real_inputs(network, probe)
     if torch.device(probe.device).type == "mps":  # which has no double precision
         network.cpu()
     network.double()

@@ -13,6 +13,7 @@ from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, batch_norms, check_finite, record_statistics
+from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
 from archsieve.estimators.zero_cost.watching import FeatureTap, run_watched
 from archsieve.networks.generators import remember_draws
 
@@ -36,7 +37,7 @@ class Scales(NamedTuple):
 class ZenMeter:
     """Sums the log scales of the batch normalisations, and compares the features of two inputs at the end."""
 
-    inputs: Tensors
+    inputs: tuple[Tensor, ...]
     keep: Callable[[Tensor], Tensor]
     device: str
 
@@ -111,6 +112,7 @@ def zen(network: nn.Module, probe: Probe) -> float:
     Raises:
         ScoringError: the network has no convolution or linear layer, or its features overflow.
     """
+    network, probe = with_real_inputs(network, probe)
     return score_whole(ZenMeter.of(network, probe), network)
 
 

@@ -1,0 +1,116 @@
+"""Networks of tokens or of several inputs as networks of one tensor of real numbers, for what needs such a one.
+
+Some proxies put noise or ones in, or differentiate by what is put in. For tokens that is done where they become real
+numbers: what the network's embeddings give for them is the input, and the rest of the network follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from archsieve.errors import ScoringError
+from archsieve.networks.inputs import call, first_of, is_real, mapped, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from archsieve.estimators.zero_cost.proxy import Probe
+    from archsieve.networks.form import Given
+
+_LOOKUPS = frozenset({"embedding", "embedding_bag"})
+
+
+def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe]:
+    """Return a network of one tensor of real numbers, and a probe whose inputs are that tensor.
+
+    Both are returned as they are where the inputs are that already. Else the network is wrapped, not copied, and the
+    tensor has for each item (n, ...) all real numbers that the network gets, then all that its embeddings give for the
+    tokens that it gets. Whole numbers that no embedding looks up, as those of a mask, stay what they are.
+
+    Raises:
+        ScoringError: the network gets whole numbers alone and looks none of them up.
+    """
+    given = probe.batches[0][0]
+    if is_real(given):
+        return network, probe
+    with torch.no_grad(), _Lookups(given) as lookups:
+        call(network, mapped(given, lookups.watched))
+    real = [tensor for tensor in parts_of(given) if tensor.is_floating_point()]
+    tensors = [tensor.detach() for tensor in (*real, *lookups.found)]
+    if not tensors:
+        raise ScoringError(
+            "The inputs are whole numbers, and the network looks none of them up in an embedding (torch.nn.Embedding): "
+            "there is no place for noise or ones, or to differentiate by."
+        )
+    numbers = torch.cat([tensor.flatten(1) for tensor in tensors], dim=1)
+    targets = probe.batches[0][1]
+    wrapped = BehindEmbeddings(network, given, [tensor.shape[1:] for tensor in tensors]).train(network.training)
+    return wrapped, replace(probe, batches=((numbers, targets), *probe.batches[1:]), is_shareable=False)
+
+
+class BehindEmbeddings(nn.Module):
+    """A network that gets its real numbers, and what its embeddings give, as one tensor (n, all of them).
+
+    Args:
+        network: the network itself, whose modules these are.
+        given: its inputs; the first n are used for what the tensor does not hold.
+        shapes: of an item of each part of the tensor.
+    """
+
+    def __init__(self, network: nn.Module, given: Given, shapes: Sequence[torch.Size]) -> None:
+        super().__init__()
+        self.network, self._given, self._shapes = network, given, list(shapes)
+
+    def forward(self, numbers: Tensor) -> Any:
+        """Return what the network returns."""
+        split = torch.split(numbers, [shape.numel() for shape in self._shapes], dim=1)
+        parts = iter([part.reshape(len(numbers), *s) for part, s in zip(split, self._shapes, strict=True)])
+        given = mapped(
+            first_of(self._given, len(numbers)),
+            lambda t: next(parts) if t.is_floating_point() else t.to(numbers.device),
+        )
+        with _Lookups(given, parts) as lookups:
+            return call(self.network, mapped(given, lookups.watched))
+
+
+class _Lookups(TorchFunctionMode):
+    """Sees where an embedding looks up a tensor of tokens that is an input, and may put others in the place of it."""
+
+    def __init__(self, given: Given, instead: Iterator[Tensor] | None = None) -> None:
+        super().__init__()
+        self._count = len(parts_of(given)[0])
+        self._instead = instead
+        self._tokens: set[int] = set()
+        self._kept: list[Tensor] = []
+        self.found: list[Tensor] = []
+
+    def watched(self, tensor: Tensor) -> Tensor:
+        """Return a copy of an input for the network, and remember it where it holds whole numbers."""
+        if tensor.is_floating_point():
+            return tensor.clone() if self._instead is None else tensor
+        copy = tensor.clone()
+        self._tokens.add(copy.untyped_storage().data_ptr())
+        self._kept.append(copy)  # so that no other tensor takes its place in memory
+        return copy
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") not in _LOOKUPS or not self._is_of_input((*args, *(kwargs or {}).values())):
+            return output
+        if not isinstance(output, Tensor) or output.shape[:1] != (self._count,):
+            return output
+        if self._instead is None:
+            self.found.append(output.detach().clone())
+            return output
+        return next(self._instead).reshape(output.shape)
+
+    def _is_of_input(self, values: tuple[Any, ...]) -> bool:
+        tensors = (value for value in values if isinstance(value, Tensor) and not value.is_floating_point())
+        return any(tensor.untyped_storage().data_ptr() in self._tokens for tensor in tensors)

@@ -1,0 +1,116 @@
+"""What is put into a network: one tensor, several in order, or tensors by name; items come first in each."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from archsieve.networks.form import Given, Input, inputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from archsieve.spaces.form import Form
+    from archsieve.tasks.contract import Task
+
+Example: TypeAlias = "tuple[int, ...] | tuple[Input, ...] | Given"
+"""What a network is counted with: the shape of one input of real numbers, `Input`s, or a batch of inputs itself."""
+
+
+def call(network: nn.Module, given: Given) -> Any:
+    """Return what a network returns: several inputs are given in order, those in a dictionary by name.
+
+    Inputs for which the network has no place in order are its keyword-only arguments, the required ones first.
+    """
+    if isinstance(given, dict):
+        return network(**given)
+    values = (given,) if isinstance(given, Tensor) else tuple(given)
+    placed, named = _arguments(network, values)
+    return network(*placed, **named)
+
+
+def _arguments(network: Any, values: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    try:
+        parameters = list(inspect.signature(network.forward).parameters.values())
+    except (AttributeError, TypeError, ValueError):  # a compiled one may have none
+        return values, {}
+    places = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+    if places >= len(values) or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return values, {}
+    keywords = sorted((p for p in parameters if p.kind is p.KEYWORD_ONLY), key=lambda p: p.default is not p.empty)
+    if len(keywords) < len(values) - places:
+        return values, {}
+    return values[:places], {p.name: value for p, value in zip(keywords, values[places:], strict=False)}
+
+
+def parts_of(given: Given) -> list[Tensor]:
+    """Return the tensors."""
+    if isinstance(given, Tensor):
+        return [given]
+    return list(given.values() if isinstance(given, dict) else given)
+
+
+def mapped(given: Given, change: Callable[[Tensor], Tensor]) -> Given:
+    """Return the inputs with every tensor changed."""
+    if isinstance(given, Tensor):
+        return change(given)
+    if isinstance(given, dict):
+        return {name: change(tensor) for name, tensor in given.items()}
+    return tuple(change(tensor) for tensor in given)
+
+
+def items_in(given: Given) -> int:
+    """Return of how many items the inputs are."""
+    return len(parts_of(given)[0])
+
+
+def first_of(given: Given, count: int) -> Given:
+    """Return the first items."""
+    return mapped(given, lambda tensor: tensor[:count])
+
+
+def is_real(given: Given) -> bool:
+    """Whether the inputs are one tensor of real numbers."""
+    return isinstance(given, Tensor) and given.is_floating_point()
+
+
+def arranged(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> Given:
+    """Return tensors as the inputs that they are: one alone, several as a tuple, by name where they have names."""
+    if inputs[0].name is not None:
+        return {str(each.name): tensor for each, tensor in zip(inputs, tensors, strict=True)}
+    return tensors[0] if len(tensors) == 1 else tuple(tensors)
+
+
+def zeros_of(inputs: Sequence[Input], items: int, device: torch.device | str = "cpu") -> Given:
+    """Return zeros in the form of inputs: 0.0, or the first token."""
+    kinds = [torch.float32 if each.tokens is None else torch.int64 for each in inputs]
+    tensors = [torch.zeros(items, *i.shape, dtype=kind, device=device) for i, kind in zip(inputs, kinds, strict=True)]
+    return arranged(inputs, tensors)
+
+
+def made_for(network: nn.Module, example: Example, items: int, device: torch.device | str) -> Given:
+    """Return what `made_from` does, real numbers in the precision of the network's weights."""
+    kinds = (p.dtype for p in network.parameters() if p.is_floating_point())
+    kind = next(kinds, torch.float32)
+    given = made_from(example, items, device)
+    return mapped(given, lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
+
+
+def made_from(example: Example, items: int, device: torch.device | str) -> Given:
+    """Return `items` inputs on the device: zeros, or those of a batch, again from the first where it has fewer."""
+    if isinstance(example, Tensor | dict) or (example and isinstance(example[0], Tensor)):
+        given: Given = example
+        order = torch.arange(items) % items_in(given)
+        return mapped(given, lambda tensor: tensor[order.to(tensor.device)].to(device))
+    if example and isinstance(example[0], Input):
+        return zeros_of(example, items, device)
+    return torch.zeros(items, *example, device=device)
+
+
+def example_of(task: Task | Form) -> Example:
+    """Return what the networks of a task are counted with: its `example()` where it has one, else its `inputs`."""
+    example = getattr(task, "example", None)
+    return example() if callable(example) else inputs_of(task)
