@@ -8,7 +8,8 @@ from archsieve.cli import printing as console
 from archsieve.cli.catalogue import data, list_names
 from archsieve.cli.designing import design_funnel
 from archsieve.cli.judging import judge_scores, measure, study
-from archsieve.cli.scoring import score, score_model
+from archsieve.cli.own_network import score_model
+from archsieve.cli.scoring import score
 from archsieve.cli.searching import report, search
 from archsieve.cli.training import train
 from archsieve.runs.provenance import provenance

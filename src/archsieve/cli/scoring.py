@@ -1,4 +1,4 @@
-"""Commands that score: architectures of a space, or a network of one's own."""
+"""The command that scores architectures of a space, and what prints scores."""
 
 from __future__ import annotations
 
@@ -31,10 +31,8 @@ from archsieve.cli.options import (
 from archsieve.errors import EstimatorError
 from archsieve.estimators.contract import scores_metric
 from archsieve.estimators.size import Cost
-from archsieve.plans.read import load_model, make, noise_task
-from archsieve.registry import PROXIES
+from archsieve.plans.read import make
 from archsieve.runs.session import Session
-from archsieve.spaces.own_model import ONLY, OwnModel, check_fit
 from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:
@@ -69,35 +67,7 @@ def score(
         console.note(task_note(the_task, chosen_task, the_space))
         if note := other_network_note(the_space, the_task, estimators):
             console.note(note)
-        _score(stack, session, estimators, codes, as_json)
-
-
-def score_model(
-    model: Annotated[str, typer.Argument(help="module:function that returns a torch.nn.Module; it is run.")],
-    proxy: Proxies = None,
-    task: TaskName = None,
-    shape: Annotated[str | None, typer.Option(help="Shape of an input of noise, e.g. 3x224x224.")] = None,
-    outputs: Annotated[int | None, typer.Option(min=2, help="Classes. [default: the task's]")] = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    plugin: Plugins = None,
-    as_json: Json = False,
-) -> None:
-    """Score a network of your own by proxies and costs, with the weights its own code gives it."""
-    with console.guarded(), ExitStack() as stack:
-        space = OwnModel(load_model(model))
-        plugins = [*load(plugin), space.factory.partition(":")[0]]
-        settings = [
-            {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
-        ]
-        estimators = [make("estimator", setting, plugins) for setting in settings]
-        the_task = noise_task(shape, outputs) if shape or outputs else task_for(task, estimators, plugins)
-        check_fit(space, the_task)
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        session = Session(
-            folder, space, the_task, seed=seed, device=device, plugins=plugins, **shared_by_all(stack, 1, False)
-        )
-        _score(stack, session, estimators, [ONLY], as_json)
+        score_and_print(stack, session, estimators, codes, as_json)
 
 
 def _score_of(estimator: Any, value: float) -> float:
@@ -105,7 +75,7 @@ def _score_of(estimator: Any, value: float) -> float:
     return int(value) if isinstance(estimator, Cost) and math.isfinite(value) else value
 
 
-def _score(
+def score_and_print(
     stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
 ) -> None:
     """Score and print a row an architecture; what could not be scored is said below.

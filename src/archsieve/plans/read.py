@@ -182,23 +182,6 @@ def load_model(name: str) -> str:
     return f"{load_plugin(str(file) if file.is_file() else module)}:{attribute}"
 
 
-def noise_task(shape: str | None, outputs: int | None) -> Any:
-    """Return a task of noise in a shape written as "3x32x32" (CIFAR's unless given).
-
-    Raises:
-        PlanError: the shape is not written so.
-    """
-    settings: dict[str, Any] = {"name": "synthetic"}
-    if shape is not None:
-        sides = shape.lower().split("x")
-        if not all(side.isascii() and side.isdigit() for side in sides):
-            raise PlanError(f"A shape is written as numbers with x between, e.g. 3x32x32, but got {shape!r}.")
-        settings["shape"] = [int(side) for side in sides]
-    if outputs is not None:
-        settings["num_outputs"] = outputs
-    return make("task", settings)
-
-
 def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
     module, colon, attribute = name.partition(":")
     if colon:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+import inspect
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from archsieve.errors import SettingError, UnknownNameError
+from archsieve.errors import ArchsieveError, ScoringError, SettingError, UnknownNameError
+from archsieve.networks.form import inputs_of
 from archsieve.registry import near_miss
 from archsieve.spaces.contract import SearchSpace
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from archsieve.spaces.contract import Architecture
     from archsieve.tasks.contract import Task
@@ -23,13 +26,25 @@ ONLY = (0,)
 class OwnModel(SearchSpace):
     """What a function without arguments returns; its one architecture is (0,).
 
+    It is scored in float32, whatever precision its weights have. Lazy modules get their weights by a pass of zeros.
+
     Args:
         factory: "module:function". The module is imported: name only code you trust.
+        output: which output is meant where the network returns several: a name, or a place such as "0". None: `logits`,
+            else the only tensor.
     """
 
     name: ClassVar[str] = "own-model"  # type: ignore[misc]
 
     factory: str
+    output: str | None = field(default=None, metadata={"added": True})
+
+    def identity(self) -> dict[str, Any]:
+        """Return its identity, without an output that is not named."""
+        found = super().identity()
+        if self.output is None:
+            del found["output"]
+        return found
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -48,45 +63,227 @@ class OwnModel(SearchSpace):
             SettingError: it cannot be called without arguments, or returns no network.
             TypeError: it fails so itself, as it may with any other error.
         """
+        import torch
+
+        from archsieve.networks.building import Around, with_all_weights
+
+        network = self.made()
+        if precision_of(network):
+            network = network.float()
+        network = with_all_weights(network, task)
+        if isinstance(network, torch.jit.ScriptModule):  # which takes no hook
+            network = Around(network)
+        network.register_forward_hook(_Chosen(self.factory, self.output))
+        return network
+
+    def made(self) -> nn.Module:
+        """Return what the function returns, as it is; raises as `build`."""
         from torch import nn
 
-        module, _, attribute = self.factory.partition(":")
-        found = vars(importlib.import_module(module))
-        if attribute not in found:
-            raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss(attribute, found)}")
-        try:
-            network = found[attribute]()
-        except TypeError as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-                raise  # from inside, where the call itself went well
-            raise SettingError(f"{self.factory} must be callable without arguments, but: {error}.") from error
+        network = result_of(self.factory)
         if not isinstance(network, nn.Module):
             raise SettingError(f"{self.factory} must return a torch.nn.Module, but returned {type(network).__name__}.")
         return network
 
 
-def check_fit(space: OwnModel, task: Task) -> None:
-    """Check that the network takes the task's inputs and has its outputs, by one pass of two inputs of zeros.
+def result_of(factory: str) -> Any:
+    """Return what the function "module:function" returns.
 
     Raises:
-        SettingError: it does not.
+        UnknownNameError: the module has no such function.
+        SettingError: it cannot be called without arguments.
+        TypeError: it fails so itself, as it may with any other error.
+    """
+    module, _, attribute = factory.partition(":")
+    found = vars(importlib.import_module(module))
+    if attribute not in found:
+        raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss(attribute, found)}")
+    try:
+        return found[attribute]()
+    except TypeError as error:
+        # The first frame is this one: from further inside, the call itself went well.
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise
+        raise SettingError(f"{factory} must be callable without arguments, but: {error}.") from error
+
+
+def precision_of(network: nn.Module) -> str:
+    """Return the precisions of a network's real weights where one is not float32, e.g. "bfloat16"; else nothing."""
+    import torch
+
+    kinds = {p.dtype for p in network.parameters() if p.is_floating_point()} - {torch.float32}
+    return " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A hook that makes the output that is meant the network's only one."""
+
+    factory: str
+    output: str | None
+
+    def __call__(self, module: nn.Module, arguments: object, outputs: object) -> Tensor:
+        """Return the output.
+
+        Raises:
+            ScoringError: it is not clear which one is meant, or there is none of the name.
+        """
+        from torch import Tensor
+
+        if isinstance(outputs, Tensor):
+            return outputs
+        outer = _by_name(outputs)
+        known = _flat(outer)
+        if not known:
+            raise ScoringError(f"{self.factory} returns no tensor, but {type(outputs).__name__}.")
+        if self.output is not None:
+            if self.output not in known:
+                raise ScoringError(f"{self.factory} has no output {self.output!r}: it has {', '.join(known)}.")
+            return known[self.output]
+        if "logits" in known:
+            return known["logits"]
+        own = [name for name, value in outer.items() if isinstance(value, Tensor) and not name.startswith("aux")]
+        meant = {name: known[name] for name in own if name in known} or known
+        if len(meant) > 1:
+            raise ScoringError(
+                f"{self.factory} returns several tensors: {', '.join(known)}. Say which one is meant: --output NAME, "
+                f"e.g. --output {next(iter(meant))} (OwnModel(..., output=NAME) in Python)."
+            )
+        return next(iter(meant.values()))
+
+
+def _by_name(outputs: object) -> dict[str, object]:
+    """Return what a dictionary, a dataclass, a tuple or a list holds, by name or place."""
+    from archsieve.networks.outputs import named_outputs
+
+    named = named_outputs(outputs)
+    if named is None and isinstance(outputs, list | tuple):
+        named = dict(zip(getattr(outputs, "_fields", map(str, range(len(outputs)))), outputs, strict=True))
+    return named or {}
+
+
+def _flat(outer: dict[str, object], before: str = "") -> dict[str, Tensor]:
+    """Return the tensors that are no single numbers, those inside others as "outer.inner"."""
+    from torch import Tensor
+
+    found: dict[str, Tensor] = {}
+    for name, value in outer.items():
+        if isinstance(value, Tensor):
+            found |= {f"{before}{name}": value} if value.dim() else {}
+        else:
+            found |= _flat(_by_name(value), f"{before}{name}.")
+    return found
+
+
+class Fit(NamedTuple):
+    """What a pass of two items through a network of one's own shows.
+
+    Attributes:
+        outputs: shape of the outputs of an item.
+        precision: of its weights, where it is not float32.
+    """
+
+    outputs: tuple[int, ...]
+    precision: str
+
+
+def fit_of(space: OwnModel, task: Task) -> Fit:
+    """Return what a pass of two items of zeros and of last tokens, or of the task's own example, shows.
+
+    Raises:
+        SettingError: the network does not take the task's inputs; says what it takes.
+        ScoringError: it is not clear which output is meant.
     """
     import torch
 
+    from archsieve.networks.inputs import example_of, made_from, parts_of
     from archsieve.networks.outputs import outputs_of
 
-    network = space.build(ONLY, task).eval()
-    shape = (2, *task.input_shape)
+    original = space.made()
+    precision = precision_of(original)
     try:
+        network = space.build(ONLY, task).eval()
         with torch.no_grad():
-            outputs = outputs_of(network, torch.zeros(shape))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = " ".join(str(error).split())
+            given = made_from(example_of(task), 2, "cpu")
+            if not hasattr(task, "example"):
+                for each, tensor in zip(inputs_of(task), parts_of(given), strict=True):
+                    tensor[1] = (each.tokens or 1) - 1  # the last token, which an embedding may not have
+            outputs = outputs_of(network, given)
+    except ArchsieveError:
+        raise
+    except Exception as error:  # of any kind, by what code does with inputs that it does not expect
+        forms = " and ".join(map(str, inputs_of(task)))
+        shape = tuple(task.input_shape) if len(inputs_of(task)) == 1 and inputs_of(task)[0].tokens is None else forms
+        reason = " ".join(f"{error}".split()).rstrip(".") or type(error).__name__
         raise SettingError(
-            f"{space.factory} does not take inputs of shape {task.input_shape}: {reason}. Say which it takes (--shape)."
+            f"{space.factory} does not take inputs of shape {shape}: {reason}. {_advice(original, task, error)}"
         ) from error
-    if outputs.dim() < 2 or outputs.shape[1] < task.num_outputs:
+    return Fit(tuple(outputs.shape[1:]), precision)
+
+
+def check_fit(space: OwnModel, task: Task) -> Fit:
+    """Return `fit_of`, and check that the network has the task's outputs.
+
+    Raises:
+        SettingError: it does not, or does not take the task's inputs.
+        ScoringError: it is not clear which output is meant.
+    """
+    fit = fit_of(space, task)
+    check_outputs(space, task, fit)
+    return fit
+
+
+def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
+    """Check that outputs as `fit_of` found them are those of the task.
+
+    Raises:
+        SettingError: they are not.
+    """
+    loss = getattr(task, "loss_name", "cross_entropy")
+    if loss == "cross_entropy" and (not fit.outputs or fit.outputs[0] < task.num_outputs):
         raise SettingError(
-            f"{space.factory} gives outputs of shape {tuple(outputs.shape[1:])}, but the task has {task.num_outputs} "
-            f"classes: say how many there are (--outputs)."
+            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} classes: say "
+            f"how many there are (--outputs; 1 for a regression, or for a binary classifier with --loss bce)."
         )
+    if loss != "cross_entropy" and math.prod(fit.outputs) != task.num_outputs:
+        raise SettingError(
+            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} numbers an "
+            f"item: say how many there are (--outputs)."
+        )
+
+
+def _advice(network: nn.Module, task: Task, error: Exception) -> str:
+    """Return what may help where a network does not take inputs."""
+    from torch import nn
+
+    inputs, is_own = inputs_of(task), hasattr(task, "example")
+    needed, most = _arguments(network)
+    if len(needed) > len(inputs):
+        names = ", ".join(needed)
+        how = "return a tuple of them" if is_own else "give --shape once for each, e.g. --shape 3x32x32 --shape 10"
+        return f"It takes {len(needed)} inputs ({names}) and got {len(inputs)}: {how}."
+    if most is not None and len(inputs) > most:
+        return f"It takes at most {most} input{'s' * (most != 1)} and got {len(inputs)}."
+    tables = [m.num_embeddings for m in network.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
+    has_tokens = any(each.tokens is not None for each in inputs)
+    if tables and not has_tokens and not is_own:
+        sides = inputs[0].shape[0] if len(inputs[0].shape) == 1 else 128
+        return f"It looks tokens up: say how many there are, e.g. --shape {sides}:tokens={tables[0]}."
+    if tables and isinstance(error, IndexError):
+        return f"Its embeddings have {', '.join(map(str, sorted(set(tables))))} rows: tokens and lengths must be below."
+    if is_own:
+        return "The function that --inputs names must return what it takes: a tensor, a tuple, or a dictionary by name."
+    if has_tokens and not tables:
+        return "It may take real numbers: leave `:tokens=` out."
+    return "Say which it takes (--shape), or give a batch of your own (--inputs module:function)."
+
+
+def _arguments(network: Any) -> tuple[list[str], int | None]:
+    """Return the names of the inputs that a network cannot do without, and how many it takes at most; None: any."""
+    try:
+        parameters = list(inspect.signature(network.forward).parameters.values())
+    except (AttributeError, TypeError, ValueError):
+        return [], None
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        return [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD], None
+    return [p.name for p in parameters if p.default is p.empty], len(parameters)

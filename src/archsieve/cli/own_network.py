@@ -1,0 +1,194 @@
+"""The command that scores a network of one's own, and what it says of the inputs."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from archsieve.cli import printing
+from archsieve.cli.options import Device, Json, Plugins, Proxies, Seed, TaskName, load, shared_by_all, task_for
+from archsieve.cli.scoring import score_and_print
+from archsieve.errors import PlanError, SettingError
+from archsieve.estimators.contract import leaves_of
+from archsieve.estimators.size import Cost
+from archsieve.networks.form import Input
+from archsieve.plans.read import load_model, make
+from archsieve.registry import PROXIES
+from archsieve.runs.session import Session
+from archsieve.spaces.own_model import ONLY, OwnModel, check_outputs, fit_of
+from archsieve.tasks.noise import LOSSES, LossName, Noise, default_loss
+from archsieve.tasks.own_batch import OwnBatch
+from archsieve.tasks.synthetic import Synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.spaces.own_model import Fit
+
+_SHAPE = re.compile(
+    r"(?:(?P<name>[^\W\d]\w*)=)?(?P<sides>[0-9]+(?:x[0-9]+)*)?(?::tokens=(?P<tokens>[0-9]+))?",
+    re.IGNORECASE | re.ASCII,
+)
+_LOSS_OPTIONS: dict[str, LossName] = {"cross-entropy": "cross_entropy", "mse": "mse", "bce": "bce"}
+_TARGETS: dict[LossName, str] = {"cross_entropy": "classes", "mse": "numbers", "bce": "zeros and ones"}
+_IMAGE = Input((3, 32, 32))
+
+
+class _Said(NamedTuple):
+    """What the options say of inputs, outputs and loss."""
+
+    shape: list[str] | None
+    inputs: str | None
+    outputs: int | None
+    loss: str | None
+
+
+def score_model(
+    model: Annotated[str, typer.Argument(help="module:function that returns a torch.nn.Module; it is run.")],
+    proxy: Proxies = None,
+    task: TaskName = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Shape of an input of noise, e.g. 3x224x224; of token ids 128:tokens=30522. Once for each input, in "
+            "order, or each with its name: NAME=3x224x224. [default: 3x32x32 with another option on the network]"
+        ),
+    ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(help="module:function that returns a batch: a tensor, tuple or dictionary by name; it is run."),
+    ] = None,
+    outputs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Classes, or numbers that it puts out. [default: the task's, or the network's]"),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Name or place of the output that is meant. [default: logits, or the only one]")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="cross-entropy, mse, or bce. [default: mse for one output, else cross-entropy]"),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Score a network of your own by proxies and costs, with the weights its own code gives it."""
+    with printing.guarded(), ExitStack() as stack:
+        said = _Said(shape, inputs, outputs, loss)
+        _check_together(task, said)
+        space = OwnModel(load_model(model), output)
+        plugins = [*load(plugin), space.factory.partition(":")[0]]
+        settings = [
+            {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
+        ]
+        estimators = [make("estimator", setting, plugins) for setting in settings]
+        the_task = task_for(task, estimators, plugins) if task or not any(said) else _own_task(space, said)
+        fit = fit_of(space, the_task)
+        _check_outputs(space, the_task, fit, estimators)
+        _tell(space, the_task, fit, estimators)
+        estimators = [_in_batches(e, the_task) for e in estimators]
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        session = Session(
+            folder, space, the_task, seed=seed, device=device, plugins=plugins, **shared_by_all(stack, 1, False)
+        )
+        score_and_print(stack, session, estimators, [ONLY], as_json)
+
+
+def _check_together(task: str | None, said: _Said) -> None:
+    """Refuse options that say different things of the same.
+
+    Raises:
+        SettingError: there are such, or the loss has no such name.
+    """
+    given = [f"--{name}" for name, value in said._asdict().items() if value]
+    if task and given:
+        raise SettingError(
+            f"--task {task} says what inputs, outputs and loss are, and {given[0]} says so too: leave one of them out."
+        )
+    if said.shape and said.inputs:
+        raise SettingError("--inputs gives a batch of your own, --shape one of noise: leave one of the two out.")
+    if said.loss is not None and said.loss not in _LOSS_OPTIONS:
+        raise SettingError(f"--loss must be one of {', '.join(_LOSS_OPTIONS)}, but is {said.loss!r}.")
+
+
+def input_of(text: str) -> Input:
+    """Return the input that a text such as "3x32x32", "128:tokens=30522" or "ids=128:tokens=30522" describes.
+
+    A number alone, such as one token id, has no sides: ":tokens=100".
+
+    Raises:
+        PlanError: it is not written so.
+    """
+    found = _SHAPE.fullmatch(text.strip())
+    if not text.strip() or found is None or (found["sides"] is None and found["tokens"] is None):
+        raise PlanError(
+            f"A shape is written as numbers with x between, e.g. 3x32x32, but got {text!r}. Token ids are written "
+            f"128:tokens=30522, an input given by name NAME=3x32x32."
+        )
+    sides = tuple(int(side) for side in found["sides"].lower().split("x")) if found["sides"] else ()
+    return Input(sides, int(found["tokens"]) if found["tokens"] else None, found["name"])
+
+
+def _own_task(space: OwnModel, said: _Said) -> Any:
+    """Return the task of a user's batch, or of noise; outputs that are not told are the network's."""
+    shape, inputs, outputs, loss = said
+    form = tuple(input_of(text) for text in shape or ()) or (_IMAGE,)
+    is_plain = len(form) == 1 and form[0].tokens is None and form[0].name is None and 1 <= len(form[0].shape) <= 3
+    if not inputs and is_plain and outputs != 1 and loss in (None, "cross-entropy"):
+        known = {} if outputs is None else {"num_outputs": outputs}
+        return make("task", {"name": "synthetic", "shape": list(form[0].shape), **known})
+    task: Noise | OwnBatch = OwnBatch(load_model(inputs), 1) if inputs else Noise(form, 1)
+    if outputs is None:
+        found = fit_of(space, task).outputs
+        outputs = found[0] if found else 1
+    return replace(task, num_outputs=outputs, loss_name=_LOSS_OPTIONS[loss] if loss else default_loss(outputs))
+
+
+def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
+    """Check the outputs for what looks at them: nothing but costs asks for none, and noise only where there is a loss.
+
+    Raises:
+        SettingError: they are not those of the task.
+    """
+    labelled, is_noise = _labelled(estimators), isinstance(task, Noise | OwnBatch)
+    if all(isinstance(leaf, Cost) for e in estimators for leaf in leaves_of(e)) or (is_noise and not labelled):
+        return
+    is_of_classes = getattr(task, "loss_name", "cross_entropy") == "cross_entropy"
+    if labelled and is_of_classes and len(fit.outputs) > 1 and (is_noise or isinstance(task, Synthetic)):
+        raise SettingError(
+            f"{space.factory} gives outputs of shape {fit.outputs} an item, where the loss of {', '.join(labelled)} "
+            f"asks for one number a class: choose another output (--output), or proxies without labels, e.g. nwot."
+        )
+    check_outputs(space, task, fit)
+
+
+def _labelled(estimators: Sequence[Any]) -> list[str]:
+    """Return the names of the estimators that take a loss."""
+    leaves = [leaf for e in estimators for leaf in leaves_of(e)]
+    return [leaf.name for leaf in leaves if "labels" in getattr(leaf, "needs", ()) or hasattr(leaf, "epochs")]
+
+
+def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
+    """Say what is made of the network and of its targets."""
+    if fit.precision:
+        printing.note(f"{space.factory} has weights in {fit.precision}: it is scored in float32.")
+    if isinstance(task, Noise | OwnBatch) and (names := _labelled(estimators)):
+        other = " (--loss bce: of a binary classifier)" if task.loss_name == "mse" and task.num_outputs == 1 else ""
+        printing.note(
+            f"Loss of {', '.join(names)}: {LOSSES[task.loss_name]}{other}, against random {_TARGETS[task.loss_name]}."
+        )
+
+
+def _in_batches(estimator: Any, task: Any) -> Any:
+    """Return a proxy that takes several batches with as many items in each as a user's batch has for it."""
+    parts = getattr(PROXIES[estimator.proxy], "batches", 1) if hasattr(estimator, "proxy") else 1
+    if not isinstance(task, OwnBatch) or parts == 1:
+        return estimator
+    return replace(estimator, batch_size=max(1, min(estimator.batch_size, task.count("train") // parts)))

@@ -1,0 +1,114 @@
+"""A batch of the user's own inputs as a task, for the networks that take nothing else."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from archsieve.errors import SettingError
+from archsieve.networks.form import Input
+from archsieve.spaces.own_model import result_of
+from archsieve.tasks.noise import LossName, Untaught
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from archsieve.networks.form import Given
+    from archsieve.tasks.contract import Split
+
+
+@dataclass(frozen=True)
+class OwnBatch(Untaught):
+    """A batch of inputs that a function of the user's returns: a tensor, a tuple of tensors or a dictionary of them.
+
+    Every tensor has the items first. All splits are that batch; targets are drawn.
+
+    Attributes:
+        factory: "module:function". The module is imported: name only code you trust.
+        num_outputs: classes, or numbers that a network puts out.
+        loss_name: "cross_entropy", "mse" or "bce".
+    """
+
+    factory: str
+    num_outputs: int
+    loss_name: LossName = "cross_entropy"
+
+    @property
+    def name(self) -> str:
+        """The factory's name."""
+        return self.factory
+
+    def identity(self) -> dict[str, Any]:
+        """Return settings and content of the batch."""
+        return {
+            "type": "OwnBatch",
+            "version": 1,
+            "content": _content(self.example()),
+            "num_outputs": self.num_outputs,
+            "loss_name": self.loss_name,
+        }
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The form of the batch; whole numbers have as many tokens as the largest that there is."""
+        given = self.example()
+        named = given.items() if isinstance(given, dict) else [(None, t) for t in _parts(given)]
+        return tuple(_form(name, tensor) for name, tensor in named)
+
+    def example(self) -> Given:
+        """Return the batch: what networks are counted with."""
+        return _batch(self.factory)
+
+    def count(self, split: Split) -> int:
+        """Return the number of items of the batch."""
+        return len(_parts(self.example())[0])
+
+    def given(self, split: Split) -> Given:
+        """Return the batch."""
+        return self.example()
+
+
+def _parts(given: Given) -> list[Tensor]:
+    from archsieve.networks.inputs import parts_of
+
+    return parts_of(given)
+
+
+def _form(name: str | None, tensor: Tensor) -> Input:
+    is_real = tensor.is_floating_point() or tensor.is_complex()
+    return Input(tuple(tensor.shape[1:]), None if is_real else max(int(tensor.max()) + 1, 1), name)
+
+
+def _content(given: Given) -> str:
+    digest = hashlib.sha256(repr(sorted(given) if isinstance(given, dict) else None).encode())
+    for tensor in _parts(given):
+        digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=4)
+def _batch(factory: str) -> Given:
+    import torch
+
+    from archsieve.networks.inputs import mapped
+
+    found = result_of(factory)
+    if isinstance(found, list):
+        found = tuple(found)
+    parts = list(found.values()) if isinstance(found, dict) else list(found) if isinstance(found, tuple) else [found]
+    if not parts or not all(isinstance(part, torch.Tensor) for part in parts):
+        other = next((type(part).__name__ for part in parts if not isinstance(part, torch.Tensor)), "nothing")
+        raise SettingError(
+            f"{factory} must return a tensor, a tuple of tensors or a dictionary of tensors by name, but it holds "
+            f"{other}."
+        )
+    if len({tuple(part.shape[:1]) for part in parts}) > 1 or not parts[0].dim() or not len(parts[0]):
+        shapes = ", ".join(str(tuple(part.shape)) for part in parts)
+        raise SettingError(f"{factory} must return tensors with the same number of items first, but gives {shapes}.")
+    singles = (torch.float16, torch.bfloat16, torch.float64)
+    return mapped(
+        cast("Given", dict(found) if isinstance(found, dict) else found),
+        lambda t: t.detach().cpu().float() if t.dtype in singles else t.detach().cpu(),
+    )
