@@ -51,7 +51,7 @@ def measure(case: int, count: int) -> None:
     before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     for _ in range(count):
         arch = within.sample(rng)
-        greatest = max(greatest, within.costs(arch)[cost])
+        greatest = max(greatest, within.sizes(arch)[cost])
         seen.add(hash(arch))
     seconds = time.process_time() - begun
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024

@@ -13,7 +13,7 @@ from archsieve.errors import SettingError
 from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.lookup import Replay
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool
@@ -26,7 +26,7 @@ from plugins.toy import TASK, Counting, Toy
 
 POOL = 10_001  # a stage that keeps k of them keeps ceil(10,000 k)
 TRUTH = np.arange(60, 0, -1.0)
-PARAMS = Cost("params")
+PARAMS = Size("params")
 TRAIN_ALL = Offer((), 20.0 * POOL, 0, 0)
 
 

@@ -10,12 +10,12 @@ import pytest
 from torch import nn
 
 from archsieve.estimators.contract import Context, Estimator
-from archsieve.estimators.size import FLOPS, MACS, PARAMS, Cost
+from archsieve.estimators.size import FLOPS, MACS, PARAMS, Size
 from archsieve.registry import ESTIMATORS
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
-from archsieve.spaces.sizes import count_cost
+from archsieve.spaces.sizes import count_size
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
 
@@ -58,16 +58,16 @@ def test_a_closed_form_goes_first(tmp_path):
 @pytest.mark.parametrize("space", [NASBenchMacro(4, (6,), (2,), 8), NASBench201(width=4, cells=1, stages=2)])
 @pytest.mark.parametrize("name", ["params", "macs"])
 def test_both_ways_agree(space, name, tmp_path):
-    ctx, estimator = Context(space, Synthetic(shape=(3, 8, 8), images=10), tmp_path), Cost(name)
+    ctx, estimator = Context(space, Synthetic(shape=(3, 8, 8), images=10), tmp_path), Size(name)
     arch = (1, 2) if len(space.choices) == 2 else (3, 2, 1, 0, 4, 3)
-    assert estimator.score([arch], ctx).tolist() == [count_cost(space, arch, ctx.task, name)]
+    assert estimator.score([arch], ctx).tolist() == [count_size(space, arch, ctx.task, name)]
 
 
 @pytest.mark.parametrize("name", ["params", "macs", "flops"])
 def test_each_is_an_estimator_under_its_name(name):
     estimator = ESTIMATORS[name]()
     assert isinstance(estimator, Estimator)
-    assert estimator == Cost(name)
+    assert estimator == Size(name)
     assert estimator.name == name
 
 

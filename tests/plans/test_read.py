@@ -10,7 +10,7 @@ from archsieve.errors import PlanError, SettingError, UnknownNameError
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.partial_training import PartialTraining
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Pool, forecast
@@ -79,7 +79,7 @@ def test_a_plan_says_everything(load):
     assert plan.final == PartialTraining(epochs=3, split="test")
     assert plan.space == NASBenchMacro(widths=(8, 16), stages=(1, 2))
     assert plan.task == Synthetic(shape=(1, 8, 8), signal=1)
-    vote = Vote(parts=(ZeroCost("nwot"), Cost("params"), ZeroCost("zen")), quantile=0.5)
+    vote = Vote(parts=(ZeroCost("nwot"), Size("params"), ZeroCost("zen")), quantile=0.5)
     assert plan.stages == (
         Stage(vote, above=1, label="a vote"),
         Stage(OneShot(epochs=2), keep=0.25),
@@ -112,11 +112,11 @@ def test_a_label_names_every_epoch(load):
     [
         ('pool = "all"', Pool()),
         ("pool = { sample = 5 }", Pool(sample=5)),
-        ('pool = { evolve = "params" }', Pool(evolve=Cost("params"), budget=500)),
+        ('pool = { evolve = "params" }', Pool(evolve=Size("params"), budget=500)),
         ('pool = { evolve = { name = "zero_cost", proxy = "zen" }, budget = 60 }', Pool(None, ZeroCost("zen"), 60)),
         (
             'pool = { evolve = "params", budget = 9, population = 4, tournament = 3 }',
-            Pool(None, Cost("params"), 9, 4, 3),
+            Pool(None, Size("params"), 9, 4, 3),
         ),
     ],
 )

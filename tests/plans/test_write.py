@@ -17,7 +17,7 @@ from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool
@@ -34,7 +34,7 @@ from plugins.toy import Counting, Learner
 
 pytest_plugins = ["plugins.fixtures"]
 
-STAGE = Stage(Cost("params"), keep=0.5)
+STAGE = Stage(Size("params"), keep=0.5)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_limits_for_another_task_are_refused():
 
 
 def test_a_plan_says_everything(again):
-    parts = (ZeroCost("nwot"), Cost("macs"), ZeroCost("nwot", batch_size=16, options=(("activations", "relu"),)))
+    parts = (ZeroCost("nwot"), Size("macs"), ZeroCost("nwot", batch_size=16, options=(("activations", "relu"),)))
     plan = plan_of(
         Stage(MeanRank(parts, calibration=50), keep=0.59, label='a "mean" rank: größer'),
         Stage(Vote((MeanRank(parts), Chance()), quantile=0.25), above=1.5),
@@ -97,7 +97,7 @@ def test_a_plan_says_everything(again):
     "rule", [{"keep": 0.1}, {"keep": 0.0}, {"keep": 1.0}, {"top": 1}, {"above": 0.0}, {"above": -3}]
 )
 def test_rules_are_kept(again, rule):
-    (stage,) = again(plan_of(Stage(Cost("params"), **rule))).stages
+    (stage,) = again(plan_of(Stage(Size("params"), **rule))).stages
     assert {name: getattr(stage, name) for name in ("keep", "top", "above")} == {
         "keep": None,
         "top": None,
@@ -111,9 +111,9 @@ def test_rules_are_kept(again, rule):
     [
         Pool(),
         Pool(sample=5),
-        Pool(evolve=Cost("params")),
+        Pool(evolve=Size("params")),
         Pool(evolve=ZeroCost("nwot", options=(("activations", "relu"),)), budget=60),
-        Pool(evolve=MeanRank((Cost("params"), ZeroCost("zen")), calibration=50), budget=9, population=4, tournament=3),
+        Pool(evolve=MeanRank((Size("params"), ZeroCost("zen")), calibration=50), budget=9, population=4, tournament=3),
     ],
 )
 def test_pools_are_kept(again, pool):

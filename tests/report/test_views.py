@@ -6,7 +6,16 @@ import math
 import numpy as np
 import pytest
 
-from archsieve.report.views import StageView, Step, fates, joined, rankings, regret_curve, shown_points, stage_views
+from archsieve.report.views import (
+    FunnelStep,
+    StageView,
+    fates,
+    joined,
+    rankings,
+    regret_curve,
+    shown_points,
+    stage_views,
+)
 from archsieve.searchers.contract import Round
 
 NAN, INF = math.nan, math.inf
@@ -149,9 +158,9 @@ def test_stages_that_cut_nothing_are_joined_with_the_next():
         told("c", 9, 4, 0.25, 4.0, 1e9),
         told("d", 4, 1, 2.0, None, 5e9),
     ]
-    assert joined(stages) == (Step("c", 3, 9, 4, 1.75, 7.0, None), Step("d", 1, 4, 1, 2.0, None, 5e9))
+    assert joined(stages) == (FunnelStep("c", 3, 9, 4, 1.75, 7.0, None), FunnelStep("d", 1, 4, 1, 2.0, None, 5e9))
     last = told("e", 1, 1, 1.0, 1.0, 1.0)
-    assert joined([*stages, last])[-1] == Step("e", 1, 1, 1, 1.0, 1.0, 1.0)
+    assert joined([*stages, last])[-1] == FunnelStep("e", 1, 1, 1, 1.0, 1.0, 1.0)
     assert joined([]) == ()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archsieve.estimators.predictor import Predictor
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.runs.announcements import MANY, Trial, announcement, is_announced
 from archsieve.runs.chunks import ChunkScores
@@ -64,7 +64,7 @@ def test_it_says_why_nothing_is_looked_up(sentence, members, changed):
 def test_few_networks_and_what_no_table_could_hold_are_not_spoken_of():
     assert is_announced([NWOT], MANY)
     assert not is_announced([NWOT], MANY - 1)
-    assert not is_announced([Cost("params"), Predictor(NWOT)], 10**6)
+    assert not is_announced([Size("params"), Predictor(NWOT)], 10**6)
 
 
 @pytest.mark.parametrize(

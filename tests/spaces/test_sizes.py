@@ -9,7 +9,7 @@ from torch import nn
 
 from archsieve.errors import SettingError
 from archsieve.spaces.contract import SearchSpace
-from archsieve.spaces.sizes import cost_of, count_cost, notes_on
+from archsieve.spaces.sizes import count_size, notes_on, size_of
 from archsieve.tasks.synthetic import Synthetic
 
 TASK = Synthetic(shape=(2, 4, 4), num_outputs=3, images=8, test_images=4)
@@ -39,18 +39,18 @@ class Told(Lines):
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_what_has_no_closed_form_is_counted(channels):
     arch = (channels - 1,)
-    assert cost_of(Lines(), arch, TASK, "params") == (2 + 1) * channels + (16 * channels + 1) * 3
-    assert cost_of(Lines(), arch, TASK, "macs") == 16 * 2 * channels + 16 * channels * 3
+    assert size_of(Lines(), arch, TASK, "params") == (2 + 1) * channels + (16 * channels + 1) * 3
+    assert size_of(Lines(), arch, TASK, "macs") == 16 * 2 * channels + 16 * channels * 3
 
 
 def test_a_closed_form_is_asked_first():
-    assert cost_of(Told(), (2,), TASK, "params") == 1002
-    assert count_cost(Told(), (2,), TASK, "params") == cost_of(Lines(), (2,), TASK, "params")
+    assert size_of(Told(), (2,), TASK, "params") == 1002
+    assert count_size(Told(), (2,), TASK, "params") == size_of(Lines(), (2,), TASK, "params")
 
 
 def test_published_flops_are_the_spaces_own_or_none():
     with pytest.raises(SettingError, match=r"no `published_flops` of its own: take \"macs\"\."):
-        cost_of(Lines(), (0,), TASK, "published_flops")
+        size_of(Lines(), (0,), TASK, "published_flops")
 
 
 def test_what_is_counted_whole_needs_no_note():

@@ -1,4 +1,4 @@
-"""What must be said beside the costs that a command prints."""
+"""What must be said beside the sizes that a command prints."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError
 from archsieve.estimators.contract import leaves_of
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
 from archsieve.retraining.recipe_files import read_recipe, recipe_names
 from archsieve.spaces.limits import Within
-from archsieve.spaces.sizes import CostName, notes_on
+from archsieve.spaces.sizes import SizeName, notes_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,13 +27,13 @@ _IN_TRAINING = ("auxiliary",)  # settings that change what is trained and not th
 def cost_notes(
     estimators: Sequence[Any], space: SearchSpace, archs: Sequence[Architecture], task: Task
 ) -> tuple[str, ...]:
-    """Return what the costs that these estimators and the space's limits go by leave out, as sentences, each once."""
-    names = dict.fromkeys(name for estimator in estimators for name in _costs_of(estimator))
+    """Return what the sizes that these estimators and the space's limits go by leave out, as sentences, each once."""
+    names = dict.fromkeys(name for estimator in estimators for name in _sizes_of(estimator))
     names |= dict.fromkeys(_limited(space))
     notes: dict[str, None] = {}
     for name in names:
         for arch in archs:
-            with suppress(ArchsieveError):  # one that cannot be built has no cost either, and its failure is told
+            with suppress(ArchsieveError):  # one that cannot be built has no size either, and its failure is told
                 notes |= dict.fromkeys(notes_on(space, [arch], task, name))
     return tuple(notes)
 
@@ -47,13 +47,13 @@ def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpa
 
 
 def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[Any]) -> str:
-    """Return a sentence on the network that `archsieve train` would build, where costs here are of another one.
+    """Return a sentence on the network that `archsieve train` would build, where sizes here are of another one.
 
     What a user has set is meant so, and nothing is said of it.
     """
     recipes = [(name, dict(table)) for name in recipe_names() if (table := read_recipe(name).get("space", {}))]
     fitting = [(name, table) for name, table in recipes if table.pop("name", "") == space.name]
-    if not fitting or not any(True for estimator in estimators for _ in _costs_of(estimator)):
+    if not fitting or not any(True for estimator in estimators for _ in _sizes_of(estimator)):
         return ""
     of_task = [found for found in fitting if read_recipe(found[0]).get("task", {}).get("name") == task.name]
     recipe, table = (of_task or fitting)[0]
@@ -75,16 +75,16 @@ def _toml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _costs_of(estimator: Any) -> Iterator[CostName]:
-    """Yield the costs that an estimator goes by, in its parts and in what it learns from."""
+def _sizes_of(estimator: Any) -> Iterator[SizeName]:
+    """Yield the sizes that an estimator goes by, in its parts and in what it learns from."""
     for leaf in leaves_of(estimator):
-        if isinstance(leaf, Cost):
+        if isinstance(leaf, Size):
             yield leaf.name
         if lesson := getattr(leaf, "lesson", None):
-            yield from _costs_of(lesson[0])
+            yield from _sizes_of(lesson[0])
 
 
-def _limited(space: SearchSpace) -> Iterator[CostName]:
+def _limited(space: SearchSpace) -> Iterator[SizeName]:
     while isinstance(space, Within):
         yield from space.limits.bounds
         space = space.space

@@ -15,7 +15,7 @@ from archsieve.cli import printing as console
 from archsieve.cli.progress import progress
 from archsieve.errors import require
 from archsieve.estimators.contract import leaves_of
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
 from archsieve.plans.changes import apply_changes
 from archsieve.plans.read import load_plugin, make
@@ -99,7 +99,7 @@ def task_for(
     """
     if space is not None and seed is not None and not offers_tables(device, space, seed):
         seed = None
-    if benchmark is None and all(isinstance(leaf, Cost) for e in estimators for leaf in leaves_of(e)):
+    if benchmark is None and all(isinstance(leaf, Size) for e in estimators for leaf in leaves_of(e)):
         return FormOnly.of(make("task", name or (space.default_task if space else "cifar10"), plugins))
     if name is not None:
         return make("task", name, plugins)

@@ -15,7 +15,7 @@ from archsieve.cli.options import Device, Json, Plugins, Proxies, Seed, TaskName
 from archsieve.cli.scoring import score_and_print
 from archsieve.errors import PlanError, SettingError
 from archsieve.estimators.contract import leaves_of
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.networks.form import Input
 from archsieve.plans.read import load_model, make
 from archsieve.registry import PROXIES
@@ -158,7 +158,7 @@ def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[An
         SettingError: they are not those of the task.
     """
     labelled, is_noise = _labelled(estimators), isinstance(task, Noise | OwnBatch)
-    if all(isinstance(leaf, Cost) for e in estimators for leaf in leaves_of(e)) or (is_noise and not labelled):
+    if all(isinstance(leaf, Size) for e in estimators for leaf in leaves_of(e)) or (is_noise and not labelled):
         return
     is_of_classes = getattr(task, "loss_name", "cross_entropy") == "cross_entropy"
     if labelled and is_of_classes and len(fit.outputs) > 1 and (is_noise or isinstance(task, Synthetic)):

@@ -30,7 +30,7 @@ from archsieve.cli.options import (
 )
 from archsieve.errors import EstimatorError
 from archsieve.estimators.contract import scores_metric
-from archsieve.estimators.size import Cost
+from archsieve.estimators.size import Size
 from archsieve.plans.read import make
 from archsieve.runs.session import Session
 from archsieve.tasks.contract import measure_of
@@ -72,7 +72,7 @@ def score(
 
 def _score_of(estimator: Any, value: float) -> float:
     """Return a score; a cost, which is a count, as a whole number."""
-    return int(value) if isinstance(estimator, Cost) and math.isfinite(value) else value
+    return int(value) if isinstance(estimator, Size) and math.isfinite(value) else value
 
 
 def score_and_print(

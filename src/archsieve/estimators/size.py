@@ -1,28 +1,28 @@
-"""Costs as estimators: what a network weighs is the baseline every proxy has to beat."""
+"""Sizes as estimators: how large a network is, is the baseline that every proxy has to beat."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from archsieve.estimators.contract import Price
-from archsieve.spaces.sizes import cost_of
+from archsieve.spaces.sizes import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.estimators.contract import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.spaces.sizes import CostName
+    from archsieve.spaces.sizes import SizeName
     from archsieve.tasks.contract import Task
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Scores an architecture by its cost, more is better; needs neither data nor, in closed form, torch.
+class Size:
+    """Scores an architecture by its size, more is better; needs neither data nor, in closed form, torch.
 
     "params" is the number of parameters; "macs" the multiply-adds of one input, half of what
     `torch.utils.flop_counter` counts; "flops" is NASLib's count, which adds normalisation, activation and pooling. A
@@ -30,7 +30,7 @@ class Cost:
     the count by which the networks of a space are published, where that is another one: only the space knows it.
     """
 
-    name: CostName
+    name: SizeName
     chunk_size: ClassVar[int] = 256
     uses_device: ClassVar[bool] = False
 
@@ -39,20 +39,24 @@ class Cost:
         """Version of the count; the second of "flops" tells normalisations with parameters from those without."""
         return 2 if self.name == "flops" else 1
 
+    def identity(self) -> dict[str, Any]:
+        """Return what makes its scores what they are; `type` is the class's first name, so that old scores answer."""
+        return {"type": "Cost", "version": self.version, "name": self.name}
+
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the costs, shape (n,).
+        """Return the sizes, shape (n,).
 
         Raises:
             SettingError: published FLOPs are asked for, and the space has none of its own.
         """
-        return np.array([cost_of(ctx.space, arch, ctx.task, self.name) for arch in archs], dtype=float)
+        return np.array([size_of(ctx.space, arch, ctx.task, self.name) for arch in archs], dtype=float)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return nothing: nothing is run."""
         return Price(0.0, 0.0)
 
 
-PARAMS = partial(Cost, "params")
-MACS = partial(Cost, "macs")
-FLOPS = partial(Cost, "flops")
-PUBLISHED_FLOPS = partial(Cost, "published_flops")
+PARAMS = partial(Size, "params")
+MACS = partial(Size, "macs")
+FLOPS = partial(Size, "flops")
+PUBLISHED_FLOPS = partial(Size, "published_flops")

@@ -17,7 +17,7 @@ from archsieve.plans.equal_cost import random_search_at
 from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
-from archsieve.runs.results import Cost, Result, StageReport, Truth
+from archsieve.runs.results import Result, Spending, StageReport, Truth
 from archsieve.searchers.funnel import run_funnel
 from archsieve.spaces.contract import as_digits
 from archsieve.tasks.contract import measure_of
@@ -45,19 +45,19 @@ class _Account:
         session.count_anew()
         self._session, self._ledger, self._unit = session, Ledger(session.space, session.task), unit
         self._seconds = 0.0
-        self.paid: list[Cost] = []
+        self.paid: list[Spending] = []
 
     def pay(self, estimator: Any, archs: Sequence[Architecture], count: int | None = None) -> None:
         """Add the scores of these candidates; `count` is how many there were, where only some are left."""
         before, self._seconds = self._seconds, self._session.work_seconds()
         epochs = self._ledger.pay(estimator, len(archs) if count is None else count)
         macs = None if epochs is None else in_macs(epochs, archs, self._session.space, self._session.task)
-        self.paid.append(Cost(round(self._seconds - before, 3), self._unit.epochs(epochs), macs))
+        self.paid.append(Spending(round(self._seconds - before, 3), self._unit.epochs(epochs), macs))
 
-    def total(self) -> Cost:
+    def total(self) -> Spending:
         """Return the sum."""
         seconds = round(math.fsum(cost.seconds for cost in self.paid), 3)
-        return Cost(seconds, total(c.network_epochs for c in self.paid), total(c.macs for c in self.paid))
+        return Spending(seconds, total(c.network_epochs for c in self.paid), total(c.macs for c in self.paid))
 
 
 def run_plan(

@@ -22,7 +22,7 @@ from archsieve.runs.folder import (
     read_rounds,
 )
 from archsieve.runs.provenance import Provenance
-from archsieve.runs.results import Cost, RandomSearch, Result, StageReport, Truth
+from archsieve.runs.results import RandomSearch, Result, Spending, StageReport, Truth
 from archsieve.runs.store import Row, Store, encode
 from archsieve.spaces.contract import Picture, as_digits
 from archsieve.tasks.contract import Measure
@@ -194,7 +194,7 @@ def _complete(found: Any) -> None:
 def _is_result(found: Any) -> bool:
     if not _has_all(found, Result) or not isinstance(found["stages"], list):
         return False
-    parts = [(found["cost"], Cost), (found["provenance"], Provenance)]
+    parts = [(found["cost"], Spending), (found["provenance"], Provenance)]
     parts += [
         (found[key], kind)
         for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch))

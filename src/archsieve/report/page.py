@@ -40,7 +40,7 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Card:
+class Tile:
     """A figure that stands at the top."""
 
     name: str
@@ -49,7 +49,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Part:
+class FunnelPart:
     """A part of the funnel: who is left, the shape (a CSS polygon), what it cost, and who of the best was lost."""
 
     label: str
@@ -61,7 +61,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """A table of text; the first `text` columns are words. Rows whose second cell is not `own` stand back."""
 
     title: str
@@ -89,14 +89,14 @@ class Page:
     title: str
     lead: str = ""
     verdict: str = ""
-    cards: Sequence[Card] = ()
-    funnel: Sequence[Part] = ()
+    cards: Sequence[Tile] = ()
+    funnel: Sequence[FunnelPart] = ()
     winner: str = ""
     published: str = ""
     blocks: Sequence[str] = ()
     cells: Sequence[str] = ()
     charts: Sequence[Sequence[Chart]] = ()
-    tables: Sequence[Table] = ()
+    tables: Sequence[TextTable] = ()
     made: Sequence[Sequence[str]] = ()
     texts: Sequence[Text] = ()
 

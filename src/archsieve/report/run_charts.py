@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.report.load import RunReport
-    from archsieve.report.views import Fate, Notation, Ranking, StageView, Step
+    from archsieve.report.views import Fate, FunnelStep, Notation, Ranking, StageView
 
 MOST_POINTS = 2000
 """So many points of a stage are drawn; more would only lie upon each other."""
@@ -36,7 +36,7 @@ def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
     if known:
         charts += [_keeping(known), _tau_and_mkr(run.rankings)]
     if run.result is not None and run.result["stages"]:
-        charts.append(_costs(joined(run.result["stages"])))
+        charts.append(_effort(joined(run.result["stages"])))
     return charts
 
 
@@ -201,7 +201,7 @@ def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
     return Chart("tau-mkr", "Tau against MKR", caption, made)
 
 
-def _costs(steps: Sequence[Step]) -> Chart:
+def _effort(steps: Sequence[FunnelStep]) -> Chart:
     import plotly.graph_objects as go
 
     told = {title: [getattr(step, unit) for step in steps] for unit, title in CURRENCIES.items()}

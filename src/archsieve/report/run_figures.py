@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.report.load import RunReport
-    from archsieve.report.views import Fate, Ranking, StageView, Step
+    from archsieve.report.views import Fate, FunnelStep, Ranking, StageView
 
 MOST_POINTS = 5000
 DPI = 150
@@ -59,7 +59,7 @@ def run_figures(run: RunReport, views: Sequence[StageView], folder: Path) -> lis
     """
     steps = joined(run.result["stages"]) if run.result is not None else ()
     known = [view for view in (v.known() for v in views) if view is not None]
-    drawn = {"funnel": _funnel(steps), "cost": _costs(steps)} if steps else {}
+    drawn = {"funnel": _funnel(steps), "cost": _effort(steps)} if steps else {}
     if run.fates:
         drawn["fates"] = _fates(run.fates, views)
     if known:
@@ -68,7 +68,7 @@ def run_figures(run: RunReport, views: Sequence[StageView], folder: Path) -> lis
     return [path for name, figure in drawn.items() for path in save(figure, folder, name)]
 
 
-def _funnel(steps: Sequence[Step]) -> Any:
+def _funnel(steps: Sequence[FunnelStep]) -> Any:
     figure = new_figure(8, 0.6 + 0.8 * len(steps))
     axes = figure.subplots()
     for i, (step, (before, after)) in enumerate(
@@ -174,7 +174,7 @@ def _tau_and_mkr(rankings: Sequence[Ranking]) -> Any:
     return figure
 
 
-def _costs(steps: Sequence[Step]) -> Any:
+def _effort(steps: Sequence[FunnelStep]) -> Any:
     known = {unit: [getattr(step, unit) for step in steps] for unit in _CURRENCIES}
     known = {unit: values for unit, values in known.items() if None not in values}
     figure = new_figure(3.6 * len(known), 1.5 + 0.4 * len(steps))

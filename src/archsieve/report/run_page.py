@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve.report.drawing import band, cell_svg, widths
 from archsieve.report.load import meaning_of_scores, read_run, read_views
 from archsieve.report.outcome import measure_of_result
-from archsieve.report.page import Card, Page, Part, Table, Text, made_by, settings_of
+from archsieve.report.page import FunnelPart, Page, Text, TextTable, Tile, made_by, settings_of
 from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import verdict
 from archsieve.report.views import joined
@@ -69,32 +69,32 @@ def _name(identity: Mapping[str, Any]) -> str:
     return str(identity.get("name", identity.get("type", "a space")))
 
 
-def _cards(result: Mapping[str, Any]) -> list[Card]:
+def _cards(result: Mapping[str, Any]) -> list[Tile]:
     final, cost, whole = (result[key] for key in ("final_score", "cost", "exhaustive_network_epochs"))
     cards, measure = [], measure_of_result(result)
     if result["final_estimator"] is not None:
         note = f"{measure.title}, by {result['final_estimator']}" if final is not None else "it could not be computed"
-        cards.append(Card("Final score", "-" if final is None else measure.amount(measure.value(final)), note))
+        cards.append(Tile("Final score", "-" if final is None else measure.amount(measure.value(final)), note))
     if truth := result["truth"]:
         value, name = number(truth["value"]), "True rank"
         if (spread := truth["spread"]) is not None:
             value, name = f"{value} ± {number(spread)}", "Predicted rank among the candidates"
         note = f"{value}, the best is {number(truth['best'])}: {truth['column']} of {truth['benchmark']}"
-        cards.append(Card(name, f"{truth['rank']:,} of {truth['count']:,}", note))
+        cards.append(Tile(name, f"{truth['rank']:,} of {truth['count']:,}", note))
     if (epochs := cost["network_epochs"]) is not None:
         unit = result["network_epoch"]
         notes = (whole and f"{share(epochs / whole)} of training all candidates", unit and f"one is {unit}")
         note = "; ".join(text for text in notes if text)
-        cards.append(Card("Cost in network-epochs", number(epochs), note))
+        cards.append(Tile("Cost in network-epochs", number(epochs), note))
     cards.append(
-        Card("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
+        Tile("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
     )
     if cost["macs"] is not None:
-        cards.append(Card("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
+        cards.append(Tile("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
     return cards
 
 
-def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[Part]:
+def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[FunnelPart]:
     steps = joined(result["stages"])
     if not steps:
         return []
@@ -109,7 +109,7 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[Part]:
         ]
         together = f", {step.stages} stages together" if step.stages > 1 else ""
         parts.append(
-            Part(
+            FunnelPart(
                 label=step.label,
                 kept=step.kept,
                 shape=band(*shape),
@@ -121,7 +121,7 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[Part]:
     return parts
 
 
-def _tables(run: RunReport) -> list[Table]:
+def _tables(run: RunReport) -> list[TextTable]:
     tables = []
     if run.rankings:
         header = ["stage", "ranked by", "candidates", "tau", "Spearman", "MKR", "kept", "lost by the cut"]
@@ -130,26 +130,26 @@ def _tables(run: RunReport) -> list[Table]:
             "it keeps loses it. What sizes would have lost is for as many kept; chance is told by its expectations."
         )
         rows = [_ranking(row) for row in run.rankings]
-        tables.append(Table("How well each stage ranked", header, rows, note, text=2, own="its estimator"))
+        tables.append(TextTable("How well each stage ranked", header, rows, note, text=2, own="its estimator"))
     if run.fates:
         header = ["place", "architecture", "truth", "cut by", "place in each stage that cut"]
         rows = [
             [str(i), f.architecture, number(f.truth), _cut(f), ", ".join(map(str, f.places))]
             for i, f in enumerate(run.fates, 1)
         ]
-        tables.append(Table("The truly best candidates", header, rows, text=2))
+        tables.append(TextTable("The truly best candidates", header, rows, text=2))
     header = ["estimator", "its best", "with", "scored", "failures", "seconds", "seconds of learning"]
     rows = []
     for e in run.estimators:
         told = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
         name = f"{e.estimator} ({e.pictures} of the pictures)" if e.pictures else e.estimator
         rows.append([name, e.best or "-", number(e.best_value), *told])
-    tables.append(Table("All that is stored", header, rows, meaning_of_scores(run), text=2))
+    tables.append(TextTable("All that is stored", header, rows, meaning_of_scores(run), text=2))
     if run.failures:
         rows = [[f.estimator, f.architecture, f.reason] for f in run.failures[:MOST_FAILURES]]
         left = len(run.failures) - len(rows)
         note = f"And {left:,} more." if left else ""
-        tables.append(Table("What could not be scored", ["estimator", "architecture", "why"], rows, note, text=3))
+        tables.append(TextTable("What could not be scored", ["estimator", "architecture", "why"], rows, note, text=3))
     return tables
 
 

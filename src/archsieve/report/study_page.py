@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archsieve.judging.mkr_study import comparable, verdict, without_verdict
 from archsieve.report.chart import BLUE, GREY, ORANGE, Chart, figure, plain
-from archsieve.report.page import Card, Page, Table, made_by
+from archsieve.report.page import Page, TextTable, Tile, made_by
 from archsieve.report.panels import AXES, panels
 from archsieve.report.words import mean_and_deviation, number, slug
 
@@ -36,10 +36,10 @@ def study_page(study: Study) -> Page:
     judged = [found for found in verdicts if found != "no verdict"]
     supported = f"{judged.count('yes')} of {len(judged)}" if judged else "no verdict"
     cards = [
-        Card("Networks", f"{study.count:,}", f"codes of {study.benchmark}"),
-        Card("Estimators", str(len({f.estimator for f in study.findings})), ""),
-        Card("Searches of each", str(study.seeds), f"seeds, {study.budget:,} evaluations"),
-        Card("Claim supported", supported, without_verdict(study) or "correlations whose gain excludes 0"),
+        Tile("Networks", f"{study.count:,}", f"codes of {study.benchmark}"),
+        Tile("Estimators", str(len({f.estimator for f in study.findings})), ""),
+        Tile("Searches of each", str(study.seeds), f"seeds, {study.budget:,} evaluations"),
+        Tile("Claim supported", supported, without_verdict(study) or "correlations whose gain excludes 0"),
     ]
     return Page(
         title=f"What searches find, by tau and by MKR: {study.benchmark}",
@@ -85,7 +85,7 @@ def _interval(found: tuple[float, float, float] | None) -> str:
     return "-" if found is None else f"{found[1]:.2f} [{found[0]:.2f}, {found[2]:.2f}]"
 
 
-def _claims(study: Study) -> Table:
+def _claims(study: Study) -> TextTable:
     header = ["truth", "searcher", "correlation", "with tau", "with 1 - MKR", "gain of MKR", "supported"]
     rows = []
     for claim in study.claims:
@@ -97,10 +97,10 @@ def _claims(study: Study) -> Table:
             told.append(verdict(gain, len(comparable(study.findings, claim.truth))))
             rows.append([claim.truth, claim.searcher, name, *told])
     note = "Intervals of 95 %, by a bootstrap over estimators and seeds. Supported: that of the gain lies above 0."
-    return Table("Does what is found go with the measure?", header, rows, note, text=3)
+    return TextTable("Does what is found go with the measure?", header, rows, note, text=3)
 
 
-def _findings(study: Study) -> Table:
+def _findings(study: Study) -> TextTable:
     searchers = list(study.findings[0].found)
     header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
     rows = []
@@ -108,4 +108,4 @@ def _findings(study: Study) -> Table:
         tau, mkr = f.measures
         found = map(mean_and_deviation, f.found.values())
         rows.append([f.truth, f.estimator, number(None if math.isnan(tau) else tau), number(mkr), *found])
-    return Table("What searches find by each estimator", header, rows, text=2)
+    return TextTable("What searches find by each estimator", header, rows, text=2)

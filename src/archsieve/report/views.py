@@ -102,10 +102,10 @@ def stage_views(
 
 
 @dataclass(frozen=True)
-class Step:
+class FunnelStep:
     """A stage that cut, or the last, together with those before it that cut nothing: their number, and what all cost.
 
-    Units as in `archsieve.plans.run.Cost`.
+    Units as in `archsieve.runs.results.Spending`.
     """
 
     label: str
@@ -117,15 +117,15 @@ class Step:
     macs: float | None
 
 
-def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
+def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[FunnelStep, ...]:
     """Return the steps of a run's stages, as its result has them."""
-    found: list[Step] = []
+    found: list[FunnelStep] = []
     group: list[Mapping[str, Any]] = []
     for stage in stages:
         group.append(stage)
         if stage["kept"] < stage["candidates"] or stage is stages[-1]:
             costs = {unit: total(one[unit] for one in group) for unit in ("seconds", "network_epochs", "macs")}
-            found.append(Step(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
+            found.append(FunnelStep(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
             group = []
     return tuple(found)
 

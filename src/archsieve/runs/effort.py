@@ -14,7 +14,7 @@ from archsieve.fingerprints import fingerprint
 from archsieve.randomness import generator
 from archsieve.spaces.form import form_of
 from archsieve.spaces.sampling import up_to
-from archsieve.spaces.sizes import cost_of
+from archsieve.spaces.sizes import size_of
 from archsieve.tasks.contract import count_items
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _weight(space: SearchSpace, task: Task, other: Task) -> float:
         return 1.0
     rng = generator(0, "sample", "unit")
     archs = [space.whole.sample(rng) for _ in range(_WEIGHED)]
-    one, of_other = (sum(cost_of(space.whole, arch, t, "macs") for arch in archs) for t in (task, other))
+    one, of_other = (sum(size_of(space.whole, arch, t, "macs") for arch in archs) for t in (task, other))
     return one / of_other
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Spending:
     """What a part of a run cost, in three currencies.
 
     `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
@@ -26,7 +26,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class StageReport(Cost):
+class StageReport(Spending):
     """What one stage did and cost: its estimator, candidates in, kept, how many could not be scored.
 
     `failed_parts` is how many of a composite's have a score although a part could not score them.
@@ -101,7 +101,7 @@ class Result:
     truth: Truth | None
     truth_note: str
     stages: tuple[StageReport, ...]
-    cost: Cost
+    cost: Spending
     exhaustive_network_epochs: float | None
     random_search: RandomSearch | None
     network_epoch: str

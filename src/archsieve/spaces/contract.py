@@ -97,7 +97,7 @@ class SearchSpace(ABC):
 
     @property
     def default_task(self) -> str:
-        """Name of the task that its networks are for unless another is named: it gives the form that costs are of."""
+        """Name of the task that its networks are for unless another is named: it gives the form that sizes are of."""
         return "cifar10"
 
     @property

@@ -1,4 +1,4 @@
-"""Limits of cost, and the part of a space that keeps within them."""
+"""Limits of size, and the part of a space that keeps within them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import identity
 from archsieve.spaces.contract import Picture, SearchSpace, movable_decisions, neighbours
 from archsieve.spaces.form import form_of
-from archsieve.spaces.sizes import CostName, cost_of
+from archsieve.spaces.sizes import SizeName, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,13 +25,13 @@ _DRAWS = 32  # before what is drawn is repaired instead: then one draw in ten is
 _PATIENCE = 1000  # moves without gain before a descent is given up
 _DESCENTS = 3  # given up before nothing is taken to be within
 _STEPS = 8  # moves of a walk by decision
-_REMEMBERED = 8192  # costs in closed form
-_COUNTED = 1_000_000  # costs counted on networks: each took milliseconds, and has a few hundred bytes
+_REMEMBERED = 8192  # sizes in closed form
+_COUNTED = 1_000_000  # sizes counted on networks: each took milliseconds, and has a few hundred bytes
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most, and the least, an architecture may cost; None is no limit.
+    """The least and the most that the sizes of an architecture may be; None is no limit.
 
     Args:
         max_macs: multiply-adds of one input.
@@ -61,9 +61,9 @@ class Limits:
                 raise SettingError(f"`0 <= min_{name} <= max_{name}` must hold, but got {least:g} and {most:g}.")
 
     @cached_property
-    def bounds(self) -> dict[CostName, tuple[float, float]]:
-        """Least and most of each cost that is limited."""
-        names: tuple[CostName, ...] = ("macs", "params", "published_flops")
+    def bounds(self) -> dict[SizeName, tuple[float, float]]:
+        """Least and most of each size that is limited."""
+        names: tuple[SizeName, ...] = ("macs", "params", "published_flops")
         pairs = {name: (getattr(self, f"min_{name}"), getattr(self, f"max_{name}")) for name in names}
         return {
             name: (0.0 if least is None else least, float("inf") if most is None else most)
@@ -71,14 +71,14 @@ class Limits:
             if (least, most) != (None, None)
         }
 
-    def admits(self, costs: Mapping[Any, float]) -> bool:
-        """Whether costs, by name, are within; NaN is not."""
-        return all(least <= costs[name] <= most for name, (least, most) in self.bounds.items())
+    def admits(self, sizes: Mapping[Any, float]) -> bool:
+        """Whether sizes, by name, are within; NaN is not."""
+        return all(least <= sizes[name] <= most for name, (least, most) in self.bounds.items())
 
-    def excess(self, costs: Mapping[Any, float]) -> float:
-        """Return how far costs are beyond, as shares of the limits, summed; 0 where they are within."""
+    def excess(self, sizes: Mapping[Any, float]) -> float:
+        """Return how far sizes are beyond, as shares of the limits, summed; 0 where they are within."""
         return sum(
-            max(0.0, least - costs[name]) / max(least, 1.0) + max(0.0, costs[name] - most) / most
+            max(0.0, least - sizes[name]) / max(least, 1.0) + max(0.0, sizes[name] - most) / most
             for name, (least, most) in self.bounds.items()
         )
 
@@ -94,10 +94,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Within(SearchSpace):
-    """The architectures of a space whose costs keep within limits; a space itself, for every search.
+    """The architectures of a space whose sizes keep within limits; a space itself, for every search.
 
-    It offers what the space offers: networks, a supernet, costs, notation; benchmarks about the space are about it.
-    Costs are those of the canonical code, the network that is scored.
+    It offers what the space offers: networks, a supernet, sizes, notation; benchmarks about the space are about it.
+    Sizes are those of the canonical code, the network that is scored.
 
     A sample is drawn from the space until one is within. That is the space's distribution among the architectures
     within, uniform where the space's is. Where 32 draws do not do, the nearest of them is repaired by moves that reduce
@@ -107,7 +107,7 @@ class Within(SearchSpace):
 
     Args:
         space: the space limited.
-        task: what costs are reckoned for; its `Form` is kept.
+        task: what sizes are reckoned for; its `Form` is kept.
         limits: the limits.
 
     >>> from archsieve.spaces.nasbench_macro.space import NASBenchMacro
@@ -122,7 +122,7 @@ class Within(SearchSpace):
     limits: Limits
 
     def __post_init__(self) -> None:
-        """Keep of the task what costs depend on."""
+        """Keep of the task what sizes depend on."""
         object.__setattr__(self, "task", form_of(self.task))
 
     def __getattr__(self, name: str) -> Any:
@@ -168,7 +168,7 @@ class Within(SearchSpace):
 
     @property
     def is_costly_to_list(self) -> bool:
-        """Whether a limited cost is counted on built networks."""
+        """Whether a limited size is counted on built networks."""
         return self.space.is_costly_to_list or any(
             getattr(self.space, name, None) is None for name in self.limits.bounds
         )
@@ -198,26 +198,26 @@ class Within(SearchSpace):
         """Return the space's code of a text.
 
         Raises:
-            ArchitectureError: it is no architecture of the space, or beyond the limits; says what it costs.
+            ArchitectureError: it is no architecture of the space, or beyond the limits; says how large it is.
         """
         arch = self.space.parse(text)
         if not self.is_valid(arch):
-            raise ArchitectureError(f"{text!r} is beyond the limits: {self._costs_of(arch)}, but {self.limits}.")
+            raise ArchitectureError(f"{text!r} is beyond the limits: {self._sizes_of(arch)}, but {self.limits}.")
         return arch
 
     def is_valid(self, arch: Architecture) -> bool:
         """Whether it is an architecture of the space and within the limits."""
-        return self.space.is_valid(arch) and self.limits.admits(self.costs(arch))
+        return self.space.is_valid(arch) and self.limits.admits(self.sizes(arch))
 
-    def costs(self, arch: Architecture) -> dict[CostName, int]:
-        """Return the costs that are limited, by name."""
+    def sizes(self, arch: Architecture) -> dict[SizeName, int]:
+        """Return the sizes that are limited, by name."""
         return self._remembered(self.canonical(arch))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Return an architecture within, drawn as the class says.
 
         Raises:
-            ArchitectureError: none was found; says what the nearest one costs.
+            ArchitectureError: none was found; says how large the nearest one is.
         """
         drawn = []
         for _ in range(_DRAWS):
@@ -262,7 +262,7 @@ class Within(SearchSpace):
             arch = self.space.sample(rng)
         nearest = min(ends, key=self._excess)
         raise ArchitectureError(
-            f"No architecture of {self.name} with {self.limits} was found: the nearest has {self._costs_of(nearest)}."
+            f"No architecture of {self.name} with {self.limits} was found: the nearest has {self._sizes_of(nearest)}."
         )
 
     def _descend(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
@@ -285,17 +285,17 @@ class Within(SearchSpace):
         return arch
 
     def _excess(self, arch: Architecture) -> float:
-        return self.limits.excess(self.costs(arch))
+        return self.limits.excess(self.sizes(arch))
 
-    def _costs_of(self, arch: Architecture) -> str:
-        return " and ".join(f"{cost:,} {name}" for name, cost in self.costs(arch).items())
+    def _sizes_of(self, arch: Architecture) -> str:
+        return " and ".join(f"{size:,} {name}" for name, size in self.sizes(arch).items())
 
     @cached_property
-    def _remembered(self) -> Callable[[Architecture], dict[CostName, int]]:
+    def _remembered(self) -> Callable[[Architecture], dict[SizeName, int]]:
         task, names = cast("Task", self.task), tuple(self.limits.bounds)
 
         @lru_cache(maxsize=_COUNTED if self.is_costly_to_list else _REMEMBERED)
-        def costs(arch: Architecture) -> dict[CostName, int]:
-            return {name: cost_of(self.space, arch, task, name) for name in names}
+        def sizes(arch: Architecture) -> dict[SizeName, int]:
+            return {name: size_of(self.space, arch, task, name) for name in names}
 
-        return costs
+        return sizes

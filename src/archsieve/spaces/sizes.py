@@ -1,4 +1,4 @@
-"""What an architecture costs: by its space's closed form, else counted on the built network."""
+"""How large an architecture is: by its space's closed form, else counted on the built network."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
-CostName: TypeAlias = Literal["params", "macs", "flops", "published_flops"]
+SizeName: TypeAlias = Literal["params", "macs", "flops", "published_flops"]
 
 
-def cost_of(space: SearchSpace, arch: Architecture, task: Task, name: CostName) -> int:
-    """Return a cost: "params", "macs" of one input, "flops" as NASLib counts them, or "published_flops".
+def size_of(space: SearchSpace, arch: Architecture, task: Task, name: SizeName) -> int:
+    """Return a size: "params", "macs" of one input, "flops" as NASLib counts them, or "published_flops".
 
     The last is the count by which the networks of a space are published, where that is another one: only the space
     knows it. Needs torch only where the space has no method of that name.
@@ -26,11 +26,11 @@ def cost_of(space: SearchSpace, arch: Architecture, task: Task, name: CostName) 
         SettingError: published FLOPs are asked for, and the space has none of its own.
     """
     closed_form: Any = getattr(space, name, None)
-    return int(closed_form(arch, task) if closed_form else count_cost(space, arch, task, name))
+    return int(closed_form(arch, task) if closed_form else count_size(space, arch, task, name))
 
 
-def count_cost(space: SearchSpace, arch: Architecture, task: Task, name: CostName) -> int:
-    """Return a cost as counted on the built network; raises as `cost_of`."""
+def count_size(space: SearchSpace, arch: Architecture, task: Task, name: SizeName) -> int:
+    """Return a size as counted on the built network; raises as `size_of`."""
     if name == "published_flops":
         raise SettingError(f'The space {space.name} has no `published_flops` of its own: take "macs".')
     require("torch", "torch")
@@ -41,10 +41,10 @@ def count_cost(space: SearchSpace, arch: Architecture, task: Task, name: CostNam
     return counting.examined(lambda: space.build(arch, task), lambda network: counts[name](network, example_of(task)))
 
 
-def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name: CostName) -> tuple[str, ...]:
-    """Return what must be said beside a cost of these architectures, as sentences: what a count leaves out, each once.
+def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name: SizeName) -> tuple[str, ...]:
+    """Return what must be said beside a size of these architectures, as sentences: what a count leaves out, each once.
 
-    Where the cost is counted, that counts it once more.
+    Where the size is counted, that counts it once more.
     """
     if name not in ("macs", "flops") or getattr(space, name, None):
         return ()

@@ -25,7 +25,7 @@ from archsieve.networks.generators import drawing
 from archsieve.networks.outputs import main_output, outputs_of
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import check, neighbours
-from archsieve.spaces.sizes import CostName, cost_of
+from archsieve.spaces.sizes import SizeName, size_of
 from archsieve.tasks.noise import Noise, default_loss
 from archsieve.tasks.synthetic import Synthetic
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from archsieve.tasks.contract import Task
 
 SAMPLES = 5
-COSTS: tuple[CostName, ...] = ("params", "macs")
+SIZES: tuple[SizeName, ...] = ("params", "macs")
 SHARED = ("l2_norm", "nwot", "zen", "meco", "snip", "fisher", "jacov", "az_trainability")
 """Proxies that look at networks in different ways: weights, passes, hooks, gradients."""
 
@@ -192,7 +192,7 @@ class SpaceContract:
                 (alone,) = _outcomes([member], [arch], apart)
                 _expect(together[i * len(members) + k] == alone, f"{member.name} of {arch} depends on its company")
 
-    def test_costs_equal_counts(self) -> None:
+    def test_sizes_equal_counts(self) -> None:
         """What a space says in closed form is what is counted on the network."""
         from archsieve.networks.counting import count_flops, count_macs, count_params
 
@@ -210,15 +210,15 @@ class SpaceContract:
                 if closed_form is not None:
                     _expect(closed_form(arch, self.task) == count, f"{name} of {arch} is not {count}")
 
-    def test_extremes_bound_the_costs(self) -> None:
-        """No architecture costs less than the smallest, or more than the largest."""
+    def test_extremes_bound_the_sizes(self) -> None:
+        """No architecture is smaller than the least, or larger than the greatest."""
         if self.space.extremes is None:
             return
-        limits = [[cost_of(self.space, arch, self.task, name) for arch in self.space.extremes] for name in COSTS]
+        limits = [[size_of(self.space, arch, self.task, name) for arch in self.space.extremes] for name in SIZES]
         for arch in _sample(self.space):
-            for name, (least, most) in zip(COSTS, limits, strict=True):
-                cost = cost_of(self.space, arch, self.task, name)
-                _expect(least <= cost <= most, f"{name} of {arch} is {cost}, not in {least}..{most}")
+            for name, (least, most) in zip(SIZES, limits, strict=True):
+                size = size_of(self.space, arch, self.task, name)
+                _expect(least <= size <= most, f"{name} of {arch} is {size}, not in {least}..{most}")
 
     def test_law_of_the_supernet(self) -> None:
         """What is extracted computes what the path computes, shares no storage and loads into a new network."""

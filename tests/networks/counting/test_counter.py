@@ -24,7 +24,7 @@ from archsieve.networks.counting import (
 )
 from archsieve.networks.counting.formulas import flop_formulas
 from archsieve.spaces.contract import SearchSpace
-from archsieve.spaces.sizes import cost_of, notes_on
+from archsieve.spaces.sizes import notes_on, size_of
 from archsieve.tasks.synthetic import Synthetic
 
 
@@ -388,8 +388,8 @@ def test_costs_of_a_space_fall_back(name):
         "lazy layers": 45 + 10 + 12,
         "item": 27,
     }
-    assert cost_of(space, (0,), task, "macs") == macs
-    assert cost_of(space, (0,), task, "params") == params[name]
+    assert size_of(space, (0,), task, "macs") == macs
+    assert size_of(space, (0,), task, "params") == params[name]
     assert sizes_of(space, (0,), task)[:3] == (params[name], 0, macs)
     assert torch.equal(before, torch.get_rng_state())
     said = "macs is that of an input of zeros: this network reads values, so others may cost another."
@@ -402,9 +402,9 @@ def test_auxiliary_heads_are_found_where_the_meta_device_fails():
 
 def test_params_need_no_forward_that_works():
     words = One(lambda: nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2)))  # wants whole numbers
-    assert cost_of(words, (0,), task_of((5,)), "params") == 36 + 10
+    assert size_of(words, (0,), task_of((5,)), "params") == 36 + 10
 
 
 def test_what_is_broken_says_why():
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        cost_of(One(lambda: nn.Linear(3, 2)), (0,), task_of((4,)), "macs")
+        size_of(One(lambda: nn.Linear(3, 2)), (0,), task_of((4,)), "macs")

@@ -43,7 +43,7 @@ class SlicedNetwork(nn.Module):
         changes = [len({*options, *after}) > 1 for options, after in pairwise(space.widths[:-1])]
         self.stages = nn.ModuleList(
             nn.ModuleList(
-                InvertedResidual(block, can_change=arch is None and change and place == 0)
+                SlicedInvertedResidual(block, can_change=arch is None and change and place == 0)
                 for place, block in enumerate(blocks)
             )
             for blocks, change in zip(space.stages(genes), changes, strict=True)
@@ -72,7 +72,7 @@ class SlicedNetwork(nn.Module):
         return extract_path(self, self._space, self._task, arch)
 
 
-class InvertedResidual(nn.Module):
+class SlicedInvertedResidual(nn.Module):
     """1x1 expansion, depthwise kernel, squeeze and excitation, 1x1 projection; a shortcut around all of it.
 
     Args:

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 from archsieve.networks.drop_path import DropPath
 from archsieve.networks.supernets import extract_path
 from archsieve.spaces.darts.cell import ALL_EDGES, MAX_POOL, NODES, SKIP, cells_of, edges_of
-from archsieve.spaces.darts.sizes import AUXILIARY_WIDTHS, KERNELS, SEPARABLE, auxiliary_stride, costs
+from archsieve.spaces.darts.sizes import AUXILIARY_WIDTHS, KERNELS, SEPARABLE, auxiliary_stride, operation_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,13 +38,15 @@ class DARTSNetwork(nn.Module):
 
     def __init__(self, space: DARTS, task: Task, arch: Architecture | None = None) -> None:
         super().__init__()
-        costs(space, tuple(task.input_shape), task.num_outputs)  # checks that the parts fit the pictures
+        operation_sizes(space, tuple(task.input_shape), task.num_outputs)  # checks that the parts fit the pictures
         self._space, self._task = space, task
         self._path = arch or (0,) * len(space.choices)
         self._shapes = space.cells()
         held = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
         self.stem = nn.ModuleList(_stem(space, task.input_shape[0]))
-        self.cells = nn.ModuleList(Cell(shape, held[shape.is_reduction], space.pool_norm) for shape in self._shapes)
+        self.cells = nn.ModuleList(
+            DARTSCell(shape, held[shape.is_reduction], space.pool_norm) for shape in self._shapes
+        )
         last = self._shapes[-1].outputs
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, task.num_outputs))
         if space.auxiliary:
@@ -71,7 +73,7 @@ class DARTSNetwork(nn.Module):
         return extract_path(self, self._space, self._task, arch)
 
 
-class Cell(nn.Module):
+class DARTSCell(nn.Module):
     """Two inputs brought to one width, and four nodes, each the sum of two operations on what was there before."""
 
     def __init__(self, shape: CellShape, held: Iterable[CellEdge], pool_norm: bool) -> None:

@@ -1,4 +1,4 @@
-"""What DARTS networks cost in closed form: a sum over edges, so that a hundred thousand codes take a second."""
+"""How large DARTS networks are, in closed form: a sum over edges, so that a hundred thousand codes take a second."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class _Sums(NamedTuple):
     macs: int
 
 
-class Costs(NamedTuple):
-    """Costs of what all networks have, and of an operation by (is the cell a reduction, is its stride 2, operation)."""
+class OperationSizes(NamedTuple):
+    """Sizes of what all networks have, and of an operation by (is the cell a reduction, is its stride 2, operation)."""
 
     fixed: _Sums
     operations: dict[tuple[bool, bool, int], _Sums]
 
     def total(self, normal: Iterable[CellEdge], reduction: Iterable[CellEdge]) -> _Sums:
-        """Return the costs of the network of these edges."""
+        """Return the sizes of the network of these edges."""
         params, macs = self.fixed
         for is_reduction, edges in ((False, normal), (True, reduction)):
             for source, _, operation in edges:
@@ -48,8 +48,8 @@ class Costs(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def costs(space: DARTS, input_shape: tuple[int, ...], outputs: int) -> Costs:
-    """Return the costs of a space's networks for inputs of a shape.
+def operation_sizes(space: DARTS, input_shape: tuple[int, ...], outputs: int) -> OperationSizes:
+    """Return the sizes of a space's networks for inputs of a shape.
 
     Raises:
         SettingError: the auxiliary head does not fit the shape.
@@ -72,7 +72,7 @@ def costs(space: DARTS, input_shape: tuple[int, ...], outputs: int) -> Costs:
             auxiliary = convolutions.params(_auxiliary(space, cell.outputs)) + (AUXILIARY_WIDTHS[1] + 1) * outputs
     last = space.cells()[-1].outputs
     params, macs = _sums(fixed)
-    return Costs(_Sums(params + (last + 1) * outputs + auxiliary, macs + last * outputs), found)
+    return OperationSizes(_Sums(params + (last + 1) * outputs + auxiliary, macs + last * outputs), found)
 
 
 def check_auxiliary(space: DARTS, sides: _Sides) -> None:

@@ -19,7 +19,7 @@ from archsieve.spaces.darts.cell import (
     edges_of,
 )
 from archsieve.spaces.darts.notation import compact, genotype_text, read_cells
-from archsieve.spaces.darts.sizes import costs
+from archsieve.spaces.darts.sizes import operation_sizes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -151,11 +151,17 @@ class DARTS(SearchSpace):
 
     def params(self, arch: Architecture, task: Task) -> int:
         """Return the number of parameters, the auxiliary head included if there is one."""
-        return costs(self, tuple(task.input_shape), task.num_outputs).total(*map(edges_of, cells_of(arch))).params
+        return (
+            operation_sizes(self, tuple(task.input_shape), task.num_outputs)
+            .total(*map(edges_of, cells_of(arch)))
+            .params
+        )
 
     def macs(self, arch: Architecture, task: Task) -> int:
         """Return the multiply-adds of one image in evaluation, without the auxiliary head."""
-        return costs(self, tuple(task.input_shape), task.num_outputs).total(*map(edges_of, cells_of(arch))).macs
+        return (
+            operation_sizes(self, tuple(task.input_shape), task.num_outputs).total(*map(edges_of, cells_of(arch))).macs
+        )
 
     def cells(self) -> list[CellShape]:
         """Return the cells of a network, in order."""

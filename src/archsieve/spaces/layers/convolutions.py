@@ -1,4 +1,4 @@
-"""Closed-form cost of a network that is a list of convolutions and one linear layer."""
+"""Closed-form size of a network that is a list of convolutions and one linear layer."""
 
 from __future__ import annotations
 

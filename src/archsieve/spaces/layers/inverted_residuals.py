@@ -48,7 +48,7 @@ def rounded(channels: int) -> int:
     return nearest if 10 * nearest >= 9 * channels else nearest + 8
 
 
-# Few of these differ over a space, so that the cost of an architecture is a sum of what is known already.
+# Few of these differ over a space, so that the size of an architecture is a sum of what is known already.
 
 
 @lru_cache(maxsize=65_536)

@@ -41,7 +41,7 @@ class CellNetwork(nn.Module):
         for stage, width in enumerate(space.widths):
             if stage > 0:
                 self.body.append(ResidualBlock(before, width))
-            self.body.extend(Cell(width, held) for _ in range(space.cells))
+            self.body.extend(NASBench201Cell(width, held) for _ in range(space.cells))
             before = width
         self.head = nn.Sequential(
             nn.BatchNorm2d(before),
@@ -56,7 +56,7 @@ class CellNetwork(nn.Module):
         path = arch or self._path
         x = self.stem(inputs)
         for part in self.body:
-            x = part(x, path) if isinstance(part, Cell) else part(x)
+            x = part(x, path) if isinstance(part, NASBench201Cell) else part(x)
         return self.head(x)  # type: ignore[no-any-return]
 
     def extract(self, arch: Architecture) -> nn.Module:
@@ -64,7 +64,7 @@ class CellNetwork(nn.Module):
         return extract_path(self, self._space, self._task, arch)
 
 
-class Cell(nn.Module):
+class NASBench201Cell(nn.Module):
     """Four nodes; a node is the sum of its incoming edges."""
 
     def __init__(self, width: int, options: Sequence[Sequence[int]]) -> None:

@@ -1,4 +1,4 @@
-"""What a TopFormer is made of, block by block, and what it costs in closed form."""
+"""What a TopFormer is made of, block by block, and how large it is, in closed form."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ class Layer(NamedTuple):
     activated: bool = False  # ReLU or ReLU6, also that inside a hard sigmoid
 
 
-class Cost(NamedTuple):
-    """What a part of a network costs.
+class PartSizes(NamedTuple):
+    """How large a part of a network is.
 
     Attributes:
         params: weights, biases and affine batch normalisations.
@@ -112,8 +112,8 @@ class Cost(NamedTuple):
     published_flops: int
 
     @classmethod
-    def of(cls, *layers: Layer, products: int = 0) -> Cost:
-        """Return what convolutions cost, and products of an attention."""
+    def of(cls, *layers: Layer, products: int = 0) -> PartSizes:
+        """Return the size of convolutions, and of the products of an attention."""
         return cls(
             sum(x.weights + x.channels * (2 * x.normalised + x.biased) for x in layers),
             sum(x.weights * x.positions for x in layers) + products,
@@ -121,16 +121,16 @@ class Cost(NamedTuple):
         )
 
 
-def cost(layout: Layout, task: Task) -> Cost:
-    """Return what a network costs."""
-    return Cost(*map(sum, zip(*_parts(layout, task), strict=True)))
+def size_in_closed_form(layout: Layout, task: Task) -> PartSizes:
+    """Return how large a network is."""
+    return PartSizes(*map(sum, zip(*_parts(layout, task), strict=True)))
 
 
-def _parts(layout: Layout, task: Task) -> Iterator[Cost]:
-    """Yield the costs of the parts in order."""
+def _parts(layout: Layout, task: Task) -> Iterator[PartSizes]:
+    """Yield the sizes of the parts in order."""
     channels, height, width = task.input_shape
     height, width = halved(height), halved(width)
-    yield Cost.of(Layer(channels * 9 * layout.stem, layout.stem, height * width, activated=True))
+    yield PartSizes.of(Layer(channels * 9 * layout.stem, layout.stem, height * width, activated=True))
     before, sides = layout.stem, []
     for stage in layout.stages:
         for block in stage:
@@ -146,21 +146,21 @@ def _parts(layout: Layout, task: Task) -> Iterator[Cost]:
         yield _injection(scale, layout.fused, rows * columns, tokens)
     finest = sides[2][0] * sides[2][1]
     each = 1 if layout.depthwise_head else layout.fused
-    yield Cost.of(
+    yield PartSizes.of(
         Layer(each * layout.fused, layout.fused, finest, activated=True),
         Layer(layout.fused * task.num_outputs, task.num_outputs, finest, normalised=False, biased=True),
     )
 
 
-# Few of these differ over a space, so that the cost of an architecture is a sum of what is known already.
+# Few of these differ over a space, so that the size of an architecture is a sum of what is known already.
 
 
 @lru_cache(maxsize=65_536)
-def _pyramid(block: PyramidBlock, before: int, height: int, width: int) -> Cost:
+def _pyramid(block: PyramidBlock, before: int, height: int, width: int) -> PartSizes:
     middle = before * block.expand
     expansion = [Layer(before * middle, middle, height * width, activated=True)] if block.expand != 1 else []
     after = height * width if block.stride == 1 else halved(height) * halved(width)
-    return Cost.of(
+    return PartSizes.of(
         *expansion,
         Layer(middle * block.kernel**2, middle, after, activated=True),
         Layer(middle * block.channels, block.channels, after),
@@ -168,9 +168,9 @@ def _pyramid(block: PyramidBlock, before: int, height: int, width: int) -> Cost:
 
 
 @lru_cache(maxsize=65_536)
-def _transformer(block: TransformerBlock, dim: int, tokens: int) -> Cost:
+def _transformer(block: TransformerBlock, dim: int, tokens: int) -> PartSizes:
     keys, values, hidden = sum(block.keys), sum(block.values), block.hidden(dim)
-    return Cost.of(
+    return PartSizes.of(
         *(Layer(dim * keys, keys, tokens),) * 2,
         Layer(dim * values, values, tokens, activated=True),  # after the attention, which keeps the shape
         Layer(values * dim, dim, tokens),
@@ -182,8 +182,8 @@ def _transformer(block: TransformerBlock, dim: int, tokens: int) -> Cost:
 
 
 @lru_cache(maxsize=65_536)
-def _injection(scale: int, fused: int, positions: int, tokens: int) -> Cost:
+def _injection(scale: int, fused: int, positions: int, tokens: int) -> PartSizes:
     weights = scale * fused
-    return Cost.of(
+    return PartSizes.of(
         Layer(weights, fused, positions), Layer(weights, fused, tokens, activated=True), Layer(weights, fused, tokens)
     )

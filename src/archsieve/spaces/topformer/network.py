@@ -44,7 +44,7 @@ class TopFormerNetwork(nn.Module):
         for stage in layout.stages:
             blocks = nn.ModuleList()
             for block in stage:
-                blocks.append(InvertedResidual(before, block))
+                blocks.append(PyramidInvertedResidual(before, block))
                 before = block.channels
             self.stages.append(blocks)
         last = max(1, len(layout.groups) - 1)
@@ -96,7 +96,7 @@ class TopFormerSupernet(TopFormerNetwork):
         return extract_path(self, self._space, self._task, arch)
 
 
-class InvertedResidual(nn.Module):
+class PyramidInvertedResidual(nn.Module):
     """1x1 expansion, depthwise kxk, 1x1 projection; a shortcut where the size stays (arXiv 1801.04381, with ReLU)."""
 
     def __init__(self, inputs: int, block: PyramidBlock) -> None:

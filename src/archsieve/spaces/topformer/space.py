@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.registry import near_miss
 from archsieve.spaces.contract import Picture, SearchSpace, check
-from archsieve.spaces.topformer.layout import Layout, PyramidBlock, TransformerBlock, cost
+from archsieve.spaces.topformer.layout import Layout, PyramidBlock, TransformerBlock, size_in_closed_form
 from archsieve.spaces.topformer.notation import code_of, fits, read_description, written
 
 if TYPE_CHECKING:
@@ -87,15 +87,15 @@ class _Layouts(SearchSpace):
 
     def params(self, arch: Architecture, task: Task) -> int:
         """Return the number of parameters."""
-        return cost(self.layout(arch), task).params
+        return size_in_closed_form(self.layout(arch), task).params
 
     def macs(self, arch: Architecture, task: Task) -> int:
         """Return the multiply-adds of one image."""
-        return cost(self.layout(arch), task).macs
+        return size_in_closed_form(self.layout(arch), task).macs
 
     def published_flops(self, arch: Architecture, task: Task) -> int:
         """Return the count that TopFormer and its successors publish; see `topformer_layout.Cost`."""
-        return cost(self.layout(arch), task).published_flops
+        return size_in_closed_form(self.layout(arch), task).published_flops
 
 
 @dataclass(frozen=True)
