@@ -32,8 +32,9 @@ from archsieve.randomness import generator
 from archsieve.runs.executors import Processes
 from archsieve.runs.folder import RESULTS_FILE
 from archsieve.runs.score_tables import CODES, Card
-from archsieve.runs.store import Store, encode
+from archsieve.runs.store import Store
 from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.text import encode
 
 CHUNK = 32
 FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "runs" / "tables"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archsieve.registry import SPACES
-from archsieve.spaces.contract import as_digits
+from archsieve.spaces.text import as_digits
 from plugins.commands import invoke
 from plugins.pages import Elements
 

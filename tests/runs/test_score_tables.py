@@ -18,9 +18,9 @@ from archsieve.report.load import read_run
 from archsieve.runs.executors import Serial
 from archsieve.runs.score_tables import CODES, Card, Recorded, ScoreTable, read_card, shipped, whole_tables
 from archsieve.runs.session import Session
-from archsieve.runs.store import encode
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.text import encode
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archsieve.errors import RunFolderError
-from archsieve.runs.store import Key, Row, Store, decode, encode
+from archsieve.runs.store import Key, Row, Store
+from archsieve.spaces.text import decode, encode
 
 KEY = Key("space", "task", "estimator", 0)
 

@@ -19,7 +19,7 @@ from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_
 from archsieve.runs.provenance import provenance
 from archsieve.runs.results import Result, Spending, StageReport, Truth
 from archsieve.searchers.funnel import run_funnel
-from archsieve.spaces.contract import as_digits
+from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from archsieve.runs.folder import (
 )
 from archsieve.runs.provenance import Provenance
 from archsieve.runs.results import RandomSearch, Result, Spending, StageReport, Truth
-from archsieve.runs.store import Row, Store, encode
-from archsieve.spaces.contract import Picture, as_digits
+from archsieve.runs.store import Row, Store
+from archsieve.spaces.contract import Picture
+from archsieve.spaces.text import as_digits, encode
 from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _complete(found: Any) -> None:
         found.setdefault("pictures", [])
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             found.setdefault(key, value)
-        found.setdefault("digits", "-".join(map(str, found["code"])) if isinstance(found.get("code"), list) else None)
+        found.setdefault("digits", encode(found["code"]) if isinstance(found.get("code"), list) else None)
         for stage in found["stages"] if isinstance(found.get("stages"), list) else ():
             if isinstance(stage, dict):
                 stage.setdefault("failed_parts", 0)

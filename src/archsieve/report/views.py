@@ -17,7 +17,7 @@ from archsieve.judging.metrics import (
     spearman,
 )
 from archsieve.runs.effort import total
-from archsieve.runs.store import encode
+from archsieve.spaces.text import encode
 from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:

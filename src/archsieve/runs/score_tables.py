@@ -21,6 +21,7 @@ import numpy as np
 from archsieve.errors import DataError, MissingDataError
 from archsieve.fingerprints import identity
 from archsieve.registry import TASKS
+from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -100,7 +101,7 @@ class ScoreTable:
         reasons = self.card.failures.get(column, {})
         values = self._columns[column]
         found = {arch: values[row] for arch in archs if (row := self._rows.get(arch)) is not None}
-        return {a: (float(v), reasons.get(_text(a)) if np.isnan(v) else None) for a, v in found.items()}
+        return {a: (float(v), reasons.get(encode(a)) if np.isnan(v) else None) for a, v in found.items()}
 
     def knows_another_copy(self, space: SearchSpace, task: Task, seed: int) -> bool:
         """Whether it knows all of this space for the seed, and for the same task on another copy of its pictures."""
@@ -209,7 +210,3 @@ def whole_tables(space: SearchSpace, estimators: Sequence[Any], seed: int) -> tu
         if None not in holders:
             return tuple(table for table in mates if table in holders)
     return ()
-
-
-def _text(arch: Architecture) -> str:
-    return "-".join(map(str, arch))

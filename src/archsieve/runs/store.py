@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
+from archsieve.spaces.text import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -256,16 +257,6 @@ def _make(path: Path) -> None:
         path.with_name(path.name + leftover).unlink(missing_ok=True)
     with replace_file(path) as temporary:
         _open(temporary).close()
-
-
-def encode(arch: Architecture) -> str:
-    """Return the code as stored text, e.g. "2-2-0"."""
-    return "-".join(map(str, arch))
-
-
-def decode(text: str) -> Architecture:
-    """Return the code of stored text."""
-    return tuple(map(int, text.split("-")))
 
 
 def _columns(key: Key) -> tuple[str, str, str, int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
+from archsieve.spaces.text import as_digits
 from archsieve.values import is_whole
 
 if TYPE_CHECKING:
@@ -185,15 +186,6 @@ class SearchSpace(ABC):
 def movable_decisions(choices: tuple[int, ...]) -> tuple[int, ...]:
     """Return the decisions that have more than one option."""
     return tuple(i for i, options in enumerate(choices) if options > 1)
-
-
-def as_digits(arch: Sequence[int], choices: Sequence[int]) -> str:
-    """Return the one notation that every space parses, and that reports write: the options by their place, from 0.
-
-    >>> as_digits((2, 0, 1), (3, 3, 3)), as_digits((2, 10, 1), (3, 11, 3))
-    ('201', '2-10-1')
-    """
-    return ("" if max(choices, default=0) <= 10 else "-").join(map(str, arch))
 
 
 def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> Architecture:

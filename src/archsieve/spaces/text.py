@@ -1,0 +1,29 @@
+"""Codes of architectures as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.spaces.contract import Architecture
+
+
+def as_digits(arch: Sequence[int], choices: Sequence[int]) -> str:
+    """Return the one notation that every space parses, and that reports write: the options by their place, from 0.
+
+    >>> as_digits((2, 0, 1), (3, 3, 3)), as_digits((2, 10, 1), (3, 11, 3))
+    ('201', '2-10-1')
+    """
+    return ("" if max(choices, default=0) <= 10 else "-").join(map(str, arch))
+
+
+def encode(arch: Architecture) -> str:
+    """Return the code as stored text, e.g. "2-2-0"."""
+    return "-".join(map(str, arch))
+
+
+def decode(text: str) -> Architecture:
+    """Return the code of stored text."""
+    return tuple(map(int, text.split("-")))
