@@ -5,12 +5,15 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --doctest-modules --doctest-glob=README.md src tests README.md
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow coverage lint clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/archsieve search demo --out runs/demo --workers 2
 
 test: lint
+	$(PYTEST) -m "not slow"
+
+coverage: $(VENV)/.ready-dev # takes twice as long as the tests alone
 	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/.ready-dev

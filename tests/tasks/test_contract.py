@@ -22,7 +22,11 @@ from .tiny import write_ade20k, write_photographs, write_published
 IGNORED = 255
 
 
-@pytest.fixture(params=list(TASKS))
+# Other tests register tasks of their own, which promise less.
+SHIPPED = [name for name in TASKS if TASKS[name].__module__.startswith("archsieve.")]
+
+
+@pytest.fixture(params=SHIPPED)
 def task(request, tmp_path):
     kind = TASKS[request.param]
     if request.param == "ade20k":

@@ -309,7 +309,7 @@ def test_shuffled_masks_are_those_of_other_pictures():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"side": 8}, "`side >= 16` must hold, but got 8"),
+        ({"side": 8}, "`side >= 16` must hold, but got side=8"),
         ({"noise": -1}, "`0 <= noise < inf` must hold"),
         ({"images": 1, "shuffle_masks": True}, "`images >= 2` must hold"),
         ({"validation_fraction": 1}, "`0 <= validation_fraction < 1` must hold"),
