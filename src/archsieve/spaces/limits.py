@@ -157,9 +157,9 @@ class Within(SearchSpace):
 
     def identity(self) -> dict[str, Any]:
         """Return the space's identity, with the limits."""
-        found = self.space.identity()
+        entries = self.space.identity()
         limits = {"limits": identity(self.limits), "of": identity(self.task)}
-        return {**found, "within": [*found.get("within", []), limits]}
+        return {**entries, "within": [*entries.get("within", []), limits]}
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -269,11 +269,11 @@ class Within(SearchSpace):
         """Return where moves end that do not add to the excess: within, or where none of many reduced it."""
         excess, stale = self._excess(arch), 0
         while excess > 0 and stale < _PATIENCE:
-            other = self.space.mutate(arch, rng)
-            found = self._excess(other)
-            stale = 0 if found < excess else stale + 1
-            if found <= excess:
-                arch, excess = other, found
+            neighbour = self.space.mutate(arch, rng)
+            neighbour_excess = self._excess(neighbour)
+            stale = 0 if neighbour_excess < excess else stale + 1
+            if neighbour_excess <= excess:
+                arch, excess = neighbour, neighbour_excess
         return arch
 
     def _walk(self, arch: Architecture, rng: np.random.Generator) -> Architecture:

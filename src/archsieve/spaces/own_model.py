@@ -41,10 +41,10 @@ class OwnModel(SearchSpace):
 
     def identity(self) -> dict[str, Any]:
         """Return its identity, without an output that is not named."""
-        found = super().identity()
+        entries = super().identity()
         if self.output is None:
-            del found["output"]
-        return found
+            del entries["output"]
+        return entries
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -95,11 +95,11 @@ def result_of(factory: str) -> Any:
         TypeError: it fails so itself, as it may with any other error.
     """
     module, _, attribute = factory.partition(":")
-    found = vars(importlib.import_module(module))
-    if attribute not in found:
-        raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss(attribute, found)}")
+    attributes = vars(importlib.import_module(module))
+    if attribute not in attributes:
+        raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss(attribute, attributes)}")
     try:
-        return found[attribute]()
+        return attributes[attribute]()
     except TypeError as error:
         # The first frame is this one: from further inside, the call itself went well.
         if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
@@ -166,13 +166,13 @@ def _flat(outer: dict[str, object], before: str = "") -> dict[str, Tensor]:
     """Return the tensors that are no single numbers, those inside others as "outer.inner"."""
     from torch import Tensor
 
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, value in outer.items():
         if isinstance(value, Tensor):
-            found |= {f"{before}{name}": value} if value.dim() else {}
+            tensors |= {f"{before}{name}": value} if value.dim() else {}
         else:
-            found |= _flat(_by_name(value), f"{before}{name}.")
-    return found
+            tensors |= _flat(_by_name(value), f"{before}{name}.")
+    return tensors
 
 
 class Fit(NamedTuple):
@@ -204,11 +204,11 @@ def fit_of(space: OwnModel, task: Task) -> Fit:
     try:
         network = space.build(ONLY, task).eval()
         with torch.no_grad():
-            given = made_from(example_of(task), 2, "cpu")
+            inputs = made_from(example_of(task), 2, "cpu")
             if not hasattr(task, "example"):
-                for each, tensor in zip(inputs_of(task), parts_of(given), strict=True):
+                for each, tensor in zip(inputs_of(task), parts_of(inputs), strict=True):
                     tensor[1] = (each.tokens or 1) - 1  # the last token, which an embedding may not have
-            outputs = outputs_of(network, given)
+            outputs = outputs_of(network, inputs)
     except ArchsieveError:
         raise
     except Exception as error:  # of any kind, by what code does with inputs that it does not expect

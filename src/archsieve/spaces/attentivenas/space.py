@@ -225,8 +225,8 @@ class AttentiveNAS(SearchSpace):
         }
         try:
             single = {"resolution": self.resolutions[0]} if len(self.resolutions) == 1 else {}
-            found = {**single, **read_configuration(text, counts, [key for key in counts if key not in single])}
-            return [number for key, count in counts.items() for number in whole_numbers(key, found[key], count)]
+            configuration = {**single, **read_configuration(text, counts, [key for key in counts if key not in single])}
+            return [number for key, count in counts.items() for number in whole_numbers(key, configuration[key], count)]
         except ArchitectureError as error:
             raise no_architecture(text, self.name, error) from error
 

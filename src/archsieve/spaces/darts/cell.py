@@ -94,7 +94,7 @@ def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architec
 
     An order is a function of the eight operations. There are 180 wirings.
     """
-    found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    orders: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     wiring = [PAIRS[i][pair] for i, pair in enumerate(pairs)]
     for nodes in permutations(NODES):
         place = {old: new for new, old in enumerate((*INPUTS, *nodes))}
@@ -102,9 +102,9 @@ def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architec
         if all(source < new for new, ends in zip(NODES, moved, strict=True) for source, _ in ends):
             ends = [sorted(pair) for pair in moved]
             wired = tuple(PAIRS[i].index((low, high)) for i, ((low, _), (high, _)) in enumerate(ends))
-            found.setdefault(wired, []).append(tuple(origin for pair in ends for _, origin in pair))
-    first = min(found)
-    return first, tuple(itemgetter(*order) for order in found[first])
+            orders.setdefault(wired, []).append(tuple(origin for pair in ends for _, origin in pair))
+    first = min(orders)
+    return first, tuple(itemgetter(*order) for order in orders[first])
 
 
 class CellShape(NamedTuple):

@@ -118,8 +118,8 @@ class DARTS(SearchSpace):
         inputs is not in the code. Nodes that are equal because nothing before them has weights are not looked for.
         """
         normal, reduction = cells_of(arch)
-        found = canonical_cell(normal) + canonical_cell(reduction)
-        return arch if found == arch else found  # of many equal codes one is kept
+        first = canonical_cell(normal) + canonical_cell(reduction)
+        return arch if first == arch else first  # of many equal codes one is kept
 
     def picture(self, arch: Architecture) -> Picture:
         """Return both cells; 0 and 1 are the outputs of the cell before the last and of the last."""
@@ -131,11 +131,11 @@ class DARTS(SearchSpace):
 
     def features(self, arch: Architecture) -> tuple[int, ...]:
         """Return, for each of the fourteen edges of both cells, 0 where there is none and else 1 + its operation."""
-        found = [0] * (2 * sum(NODES))
+        encoding = [0] * (2 * sum(NODES))
         for cell, code in enumerate(cells_of(arch)):
             for source, target, operation in edges_of(code):
-                found[cell * sum(NODES) + FIRST_EDGES[target] + source] = 1 + operation
-        return tuple(found)
+                encoding[cell * sum(NODES) + FIRST_EDGES[target] + source] = 1 + operation
+        return tuple(encoding)
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
@@ -167,13 +167,13 @@ class DARTS(SearchSpace):
         """Return the cells of a network, in order."""
         is_cifar = self.stem == "cifar"
         before, last = (3 * self.width, 3 * self.width) if is_cifar else (self.width, self.width)
-        width, follows, found = self.width, not is_cifar, []
+        width, follows, cells = self.width, not is_cifar, []
         for layer in range(self.layers):
             is_reduction = layer in (self.layers // 3, 2 * self.layers // 3)
             width = 2 * width if is_reduction else width
-            found.append(CellShape(is_reduction, width, (before, last), follows))
-            before, last, follows = last, found[-1].outputs, is_reduction
-        return found
+            cells.append(CellShape(is_reduction, width, (before, last), follows))
+            before, last, follows = last, cells[-1].outputs, is_reduction
+        return cells
 
     @property
     def auxiliary_after(self) -> int:
