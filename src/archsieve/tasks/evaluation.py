@@ -43,10 +43,10 @@ def evaluate(
     def outputs(inputs: Given) -> Iterator[tuple[None, Tensor]]:
         yield None, call(forward, inputs)
 
-    found = evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
-    if math.isnan(found):
+    metric = evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
+    if math.isnan(metric):
         raise ScoringError(no_metric(split))
-    return found
+    return metric
 
 
 def no_metric(split: Split) -> str:
@@ -80,9 +80,9 @@ def evaluate_each(
         for batch in joined(map(made, batches), least=batch_size // 2):
             inputs, targets = batch.make()
             for key, output in outputs(as_inputs(inputs)):
-                found = main_output(output)
-                metrics[key].update(found, targets)
-                is_nan = found.isnan().any()
+                predictions = main_output(output)
+                metrics[key].update(predictions, targets)
+                is_nan = predictions.isnan().any()
                 broken[key] = broken[key] | is_nan if key in broken else is_nan
             items += items_in(inputs)
     if not items:
@@ -93,11 +93,11 @@ def evaluate_each(
 
 def first_items(batches: Iterable[tuple[Given, Tensor]], limit: int | None) -> Iterator[tuple[Given, Tensor]]:
     """Yield batches of the first `limit` items, or of all if it is None."""
-    left = math.inf if limit is None else limit
+    remaining = math.inf if limit is None else limit
     for inputs, targets in batches:
-        take = int(min(left, items_in(inputs)))
+        take = int(min(remaining, items_in(inputs)))
         if take:
             yield first_of(inputs, take), targets[:take]
-        left -= take
-        if left <= 0:
+        remaining -= take
+        if remaining <= 0:
             return

@@ -196,8 +196,8 @@ class ImageNet(Classification):
             DataError: the folder holds neither folders of classes nor parquet files.
         """
         if not self.source:
-            found = self.sources[0].find()
-            return Copy("hub", HUB_ID) if found is None else _in_folder(found.absolute())
+            path = self.sources[0].find()
+            return Copy("hub", HUB_ID) if path is None else _in_folder(path.absolute())
         folder = Path(self.source).expanduser().absolute()
         if folder.is_dir():
             return _in_folder(folder)

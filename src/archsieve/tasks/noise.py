@@ -117,12 +117,12 @@ class Untaught(ABC):
         check_whole("batch_size", batch_size, least=1)
         if augment:
             raise SettingError(f"The inputs of the task {self.name!r} cannot be augmented.")
-        given = self.given(split)
-        count = items_in(given)
+        inputs = self.given(split)
+        count = items_in(inputs)
         targets = self._targets(split, count)
         order = torch.arange(count) if rng is None else torch.from_numpy(rng.permutation(count))
         for places in torch.split(order, batch_size):
-            yield mapped(given, partial(_picked, places=places, device=device)), targets[places].to(device)
+            yield mapped(inputs, partial(_picked, places=places, device=device)), targets[places].to(device)
 
     def _targets(self, split: Split, count: int) -> Tensor:
         import torch

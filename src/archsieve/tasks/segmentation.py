@@ -198,11 +198,11 @@ class Segmentation(Classification):
                 return scene_pairs.cropped(part[index], self.input_shape[1:], self._look)
             return scene_pairs.augmented(part[index], self.input_shape[1:], self._look, np.random.default_rng(seed))
 
-        given = chosen.tolist(), [None] * len(chosen) if seeds is None else seeds.tolist()
+        arguments = chosen.tolist(), [None] * len(chosen) if seeds is None else seeds.tolist()
         if self.threads == 1:
-            return scene_pairs.stacked(list(map(pair, *given)), device)
+            return scene_pairs.stacked(list(map(pair, *arguments)), device)
         with ThreadPoolExecutor(self.threads) as threads:
-            return scene_pairs.stacked(list(threads.map(pair, *given)), device)
+            return scene_pairs.stacked(list(threads.map(pair, *arguments)), device)
 
     def _whole(
         self, part: Part, order: NDArray[np.int64], batch_size: int, device: str

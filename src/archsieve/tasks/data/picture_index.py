@@ -83,10 +83,10 @@ def folder_pictures(folder: Path, names: Sequence[str]) -> FolderPictures:
     digest = hashlib.sha256()
     for label, name in enumerate(names):
         with os.scandir(folder / name) as entries:
-            found = sorted((e.name, e.stat().st_size) for e in entries if e.name.lower().endswith(IMAGE_SUFFIXES))
-        if not found:
+            images = sorted((e.name, e.stat().st_size) for e in entries if e.name.lower().endswith(IMAGE_SUFFIXES))
+        if not images:
             raise DataError(f"The folder {folder / name} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
-        for file, size in found:
+        for file, size in images:
             digest.update(f"{name}/{file} {size}\n".encode())
             files.append(str(folder / name / file))
             labels.append(label)
