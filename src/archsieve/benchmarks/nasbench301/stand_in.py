@@ -144,9 +144,9 @@ class Trees:
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the members' predictions, shape (m, n)."""
-        found = self.members(features(archs))
-        mean: NDArray[np.float64] = np.mean(found, axis=0)
-        return mean + self.stretch * (found - mean)
+        predictions = self.members(features(archs))
+        mean: NDArray[np.float64] = np.mean(predictions, axis=0)
+        return mean + self.stretch * (predictions - mean)
 
     def members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the predictions for rows of features as they are, shape (m, n)."""
@@ -177,12 +177,12 @@ def features(archs: Sequence[Architecture]) -> NDArray[np.float32]:
     inputs; the 1x1 convolutions. And those of both, weighted, for the size of the network. Whole numbers and quarters,
     so that a threshold between two is exact.
     """
-    found = np.empty((len(archs), 2 * 130 + 1), dtype=np.float32)
-    for row, arch in zip(found, archs, strict=True):
+    rows = np.empty((len(archs), 2 * 130 + 1), dtype=np.float32)
+    for row, arch in zip(rows, archs, strict=True):
         cells = [_cell(code) for code in cells_of(arch)]
         size = sum(weight * cell[-1] for weight, cell in zip(_WEIGHTS, cells, strict=True))
         row[:] = [*cells[0], *cells[1], size]
-    return found
+    return rows
 
 
 def _cell(code: Architecture) -> list[float]:

@@ -74,7 +74,7 @@ class NASBench301(OfOneSource):
         root = self.source.require()
         present = {c: f for c, f in FOLDERS.items() if c == self.truth or (root / f[0]).is_dir()}
         members = {column: _members(root / folder, kind) for column, (folder, kind) in present.items()}
-        return Surrogate({column: partial(_predict, found) for column, found in members.items()})
+        return Surrogate({column: partial(_predict, models) for column, models in members.items()})
 
 
 def encode(archs: Sequence[Architecture]) -> NDArray[np.float64]:
@@ -84,11 +84,11 @@ def encode(archs: Sequence[Architecture]) -> NDArray[np.float64]:
     with -1 for an edge that is not there. A choice counts by its index, and the settings of the training, which were
     the same for all, as ConfigSpace 0.4 scales them: they take up their places.
     """
-    found = np.empty((len(archs), len(_TEMPLATE)))
-    for row, arch in zip(found, archs, strict=True):
+    rows = np.empty((len(archs), len(_TEMPLATE)))
+    for row, arch in zip(rows, archs, strict=True):
         values = _values(arch)
         row[:] = [values.get(entry, -1.0) if isinstance(entry, str) else entry for entry in _TEMPLATE]
-    return found
+    return rows
 
 
 def _values(arch: Architecture) -> dict[str, float]:
