@@ -95,16 +95,16 @@ def made_for(network: nn.Module, example: Example, items: int, device: torch.dev
     """Return what `made_from` does, real numbers in the precision of the network's weights."""
     kinds = (p.dtype for p in network.parameters() if p.is_floating_point())
     kind = next(kinds, torch.float32)
-    given = made_from(example, items, device)
-    return mapped(given, lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
+    inputs = made_from(example, items, device)
+    return mapped(inputs, lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
 
 
 def made_from(example: Example, items: int, device: torch.device | str) -> Given:
     """Return `items` inputs on the device: zeros, or those of a batch, again from the first where it has fewer."""
     if isinstance(example, Tensor | dict) or (example and isinstance(example[0], Tensor)):
-        given: Given = example
-        order = torch.arange(items) % items_in(given)
-        return mapped(given, lambda tensor: tensor[order.to(tensor.device)].to(device))
+        batch: Given = example
+        order = torch.arange(items) % items_in(batch)
+        return mapped(batch, lambda tensor: tensor[order.to(tensor.device)].to(device))
     if example and isinstance(example[0], Input):
         return zeros_of(example, items, device)
     return torch.zeros(items, *example, device=device)

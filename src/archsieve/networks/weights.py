@@ -58,25 +58,25 @@ def load_weights(path: Path, network: nn.Module) -> None:
         DataError: it is no whole safetensors file.
         SettingError: it does not fit; says how many tensors are missing, left over or of another shape, and one.
     """
-    given = read_weights(path)[0]
-    _check_fit(path, given, network.state_dict())
-    network.load_state_dict(given)
+    tensors = read_weights(path)[0]
+    _check_fit(path, tensors, network.state_dict())
+    network.load_state_dict(tensors)
 
 
-def _check_fit(path: Path, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+def _check_fit(path: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     shapes = [
-        f"{name} is {tuple(given[name].shape)} and not {tuple(own[name].shape)}"
+        f"{name} is {tuple(tensors[name].shape)} and not {tuple(own[name].shape)}"
         for name in own
-        if name in given and given[name].shape != own[name].shape
+        if name in tensors and tensors[name].shape != own[name].shape
     ]
     kinds = (
-        ("missing", [name for name in own if name not in given]),
-        ("left over", [name for name in given if name not in own]),
+        ("missing", [name for name in own if name not in tensors]),
+        ("left over", [name for name in tensors if name not in own]),
         ("of another shape", shapes),
     )
-    told = [f"{len(names)} tensors are {what}, e.g. {names[0]}" for what, names in kinds if names]
-    if told:
-        raise SettingError(f"The weights in {path} do not fit this network: {'; '.join(told)}.")
+    mismatches = [f"{len(names)} tensors are {what}, e.g. {names[0]}" for what, names in kinds if names]
+    if mismatches:
+        raise SettingError(f"The weights in {path} do not fit this network: {'; '.join(mismatches)}.")
 
 
 class Loaded(NamedTuple):
@@ -98,15 +98,15 @@ def load_backbone(network: nn.Module, path: Path, *, prefix: str = "") -> Loaded
         DataError: it is no whole safetensors file.
         SettingError: nothing in it fits.
     """
-    given, own = read_weights(path)[0], network.state_dict()
-    taken = tuple(n for n in own if prefix + n in given and given[prefix + n].shape == own[n].shape)
-    if not taken:
+    tensors, own = read_weights(path)[0], network.state_dict()
+    fitting = tuple(n for n in own if prefix + n in tensors and tensors[prefix + n].shape == own[n].shape)
+    if not fitting:
         hint = f" behind the prefix {prefix!r}" if prefix else ""
         raise SettingError(
             f"The weights in {path} do not fit: none has the name{hint} and the shape of a tensor of the network, "
             f"e.g. {next(iter(own), '')}."
         )
     with torch.no_grad():
-        for name in taken:
-            own[name].copy_(given[prefix + name])
-    return Loaded(taken, tuple(name for name in own if name not in set(taken)))
+        for name in fitting:
+            own[name].copy_(tensors[prefix + name])
+    return Loaded(fitting, tuple(name for name in own if name not in set(fitting)))

@@ -33,9 +33,9 @@ def sizes_of(space: SearchSpace, arch: Architecture, task: Task) -> Sizes:
     """Return the sizes of the network of `arch`, counted on the meta device, or on the CPU where it needs values."""
 
     def look(network: nn.Module) -> Sizes:
-        given = example_of(task)
-        auxiliary, counted = count_auxiliary_params(network, given), count(network, given)
-        return Sizes(count_params(network, given) - auxiliary, auxiliary, counted.macs, counted.notes("MACs"))
+        example = example_of(task)
+        auxiliary, counts = count_auxiliary_params(network, example), count(network, example)
+        return Sizes(count_params(network, example) - auxiliary, auxiliary, counts.macs, counts.notes("MACs"))
 
     return examined(lambda: space.build(arch, task), look)
 
