@@ -230,8 +230,8 @@ class Trainer:
         batches = pending_batches(self.task, "train", batch_size=size, rng=order, augment=True, device=self.device)
         whole = joined(batches, least=min(2, size))  # one item has no statistics
         shares = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
-        left = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
-        return ahead(left) if hasattr(self.task, "pending") else (make() for make in left)
+        pending = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
+        return ahead(pending) if hasattr(self.task, "pending") else (make() for make in pending)
 
     def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
         """Take a step, and return whether a signal came."""
