@@ -39,10 +39,10 @@ class Distilled:
     def step(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the outputs of one step; the first are the teacher's, as soon as their own loss is taken."""
         self._teacher = None
-        for found in outputs:
-            yield found
+        for output in outputs:
+            yield output
             if self._teacher is None:
-                self._teacher = main_output(found).detach().float().softmax(1)
+                self._teacher = main_output(output).detach().float().softmax(1)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the task's loss of the teacher, and of the others what they lack to it."""

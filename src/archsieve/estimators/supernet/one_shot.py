@@ -178,8 +178,8 @@ class OneShot:
             scores = np.array([self._recalibrated(supernet, arch, ctx) for arch in archs])
         else:
             use_batch_statistics(supernet)
-            found = self._evaluate(supernet, archs, ctx)
-            scores = np.array([found[arch] for arch in archs])
+            metrics = self._evaluate(supernet, archs, ctx)
+            scores = np.array([metrics[arch] for arch in archs])
         if np.isnan(scores).any():
             reasons = {(int(i), 0): no_metric("validation") for i in np.flatnonzero(np.isnan(scores))}
             raise PartialScoringError(scores, reasons)

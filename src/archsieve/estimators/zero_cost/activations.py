@@ -47,5 +47,5 @@ class ActivationMeter(Generic[S]):
                 seen.append(self.add(seen.pop(), units_on(inputs, items_in(self.inputs))))
 
         with torch.no_grad(), Watch(before=read):
-            outputs = tuple(call(piece, given) for given in tensors)
+            outputs = tuple(call(piece, batch) for batch in tensors)
         return outputs, seen[0]

@@ -122,23 +122,23 @@ class ZeroCost:
         probe = self._probe(ctx, max(proxy.batches for proxy, _ in proxies.values()))
         is_simple = is_real(probe.batches[0][0])  # what needs noise in the place of tokens takes whole networks
         metered = {n: p for n, p in proxies.items() if p[0].meter and (is_simple or "data" in p[0].needs)}
-        found = self._score_paths(metered, archs, probe, ctx)
-        alone = {name: chosen for name, chosen in proxies.items() if name not in found}
+        outcomes = self._score_paths(metered, archs, probe, ctx)
+        alone = {name: chosen for name, chosen in proxies.items() if name not in outcomes}
         for name in alone:
-            found[name] = {}
+            outcomes[name] = {}
         for arch in archs if alone else ():
             network = _Networks(self, arch, ctx)
             for name, (proxy, options) in alone.items():
-                found[name][arch] = network.score(proxy, probe, options)
-        return _columns([[found[member.name][arch] for member in members] for arch in archs])
+                outcomes[name][arch] = network.score(proxy, probe, options)
+        return _columns([[outcomes[member.name][arch] for member in members] for arch in archs])
 
     def _score_paths(
         self, proxies: Mapping[str, _Chosen], archs: Sequence[Architecture], probe: Probe, ctx: Context
     ) -> dict[str, dict[Architecture, _Outcome]]:
         """Return, by name, the scores of those proxies for which the paths of a chain could share prefixes."""
-        found: dict[str, dict[Architecture, _Outcome]] = {}
+        outcomes: dict[str, dict[Architecture, _Outcome]] = {}
         if not proxies or not self._shares(ctx.space, ctx.task):
-            return found
+            return outcomes
         chain = cast("Chain", laid_out(build_supernet(ctx.space, ctx.task, ctx.seed), ctx.device))
         for name, (proxy, options) in proxies.items():
             own = copy.deepcopy(chain) if proxy.spoils else chain
@@ -146,8 +146,8 @@ class ZeroCost:
             with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
                 scores = score_chain(meter(own, probe.limited(proxy.needs), **options), own, archs, ctx.device)
             if scores is not None:
-                found[name] = scores
-        return found
+                outcomes[name] = scores
+        return outcomes
 
     def network(self, arch: Architecture, ctx: Context) -> nn.Module:
         """Return the network of an architecture as proxies get it."""

@@ -71,9 +71,9 @@ def score_chain(
     """
 
     def run(piece: nn.Module, read: tuple[Tensors, S]) -> tuple[Tensors, S]:
-        versions = [tensor._version for given in read[0] for tensor in parts_of(given)]
+        versions = [tensor._version for batch in read[0] for tensor in parts_of(batch)]
         after = meter.run(piece, *read)
-        if versions != [tensor._version for given in read[0] for tensor in parts_of(given)]:
+        if versions != [tensor._version for batch in read[0] for tensor in parts_of(batch)]:
             raise _NotSharedError
         return after
 

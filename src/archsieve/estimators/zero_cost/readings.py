@@ -67,15 +67,15 @@ def weights(network: nn.Module) -> dict[str, Tensor]:
 
     No biases, no normalisation, no embeddings. A weight that several layers have is returned once.
     """
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, module in network.named_modules():
         if isinstance(module, LAYERS):
-            found[name] = module.weight
+            tensors[name] = module.weight
         elif isinstance(module, nn.MultiheadAttention):
             own = module.named_parameters(recurse=False)
-            found.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
-    first = {id(weight): name for name, weight in reversed(found.items())}
-    return {name: weight for name, weight in found.items() if first[id(weight)] == name}
+            tensors.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
+    first = {id(weight): name for name, weight in reversed(tensors.items())}
+    return {name: weight for name, weight in tensors.items() if first[id(weight)] == name}
 
 
 def check_finite(what: str, *tensors: Tensor) -> None:
@@ -119,9 +119,9 @@ def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = 
         raise ScoringError("The network's output depends on none of its weights or inputs.")
     slopes = torch.autograd.grad(output, wanted, create_graph=create_graph, allow_unused=True)
     check_finite("gradients", *(g for g in slopes if g is not None))
-    found = iter(slopes)
-    known = [next(found) if x.requires_grad else None for x in inputs]
-    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, known, strict=True)]
+    remaining = iter(slopes)
+    by_input = [next(remaining) if x.requires_grad else None for x in inputs]
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, by_input, strict=True)]
 
 
 def loss_of(network: nn.Module, probe: Probe, batch: int = 0) -> Tensor:
@@ -166,8 +166,8 @@ def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
         for handle in handles:
             handle.remove()
     tensors = list(weights(network).values())
-    found = gradients(loss, [*tensors, *(output for _, output in calls)])
-    by_weight, by_output = found[: len(tensors)], found[len(tensors) :]
+    slopes = gradients(loss, [*tensors, *(output for _, output in calls)])
+    by_weight, by_output = slopes[: len(tensors)], slopes[len(tensors) :]
     return BackwardPass(
         [(w.detach(), g) for w, g in zip(tensors, by_weight, strict=True)],
         [(module, output.detach(), g) for (module, output), g in zip(calls, by_output, strict=True)],

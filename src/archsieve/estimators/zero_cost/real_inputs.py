@@ -35,12 +35,12 @@ def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe
     Raises:
         ScoringError: the network gets whole numbers alone and looks none of them up.
     """
-    given = probe.batches[0][0]
-    if is_real(given):
+    inputs = probe.batches[0][0]
+    if is_real(inputs):
         return network, probe
-    with torch.no_grad(), _Lookups(given) as lookups:
-        call(network, mapped(given, lookups.watched))
-    real = [tensor for tensor in parts_of(given) if tensor.is_floating_point()]
+    with torch.no_grad(), _Lookups(inputs) as lookups:
+        call(network, mapped(inputs, lookups.watched))
+    real = [tensor for tensor in parts_of(inputs) if tensor.is_floating_point()]
     tensors = [tensor.detach() for tensor in (*real, *lookups.found)]
     if not tensors:
         raise ScoringError(
@@ -49,7 +49,7 @@ def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe
         )
     numbers = torch.cat([tensor.flatten(1) for tensor in tensors], dim=1)
     targets = probe.batches[0][1]
-    wrapped = BehindEmbeddings(network, given, [tensor.shape[1:] for tensor in tensors]).train(network.training)
+    wrapped = BehindEmbeddings(network, inputs, [tensor.shape[1:] for tensor in tensors]).train(network.training)
     return wrapped, replace(probe, batches=((numbers, targets), *probe.batches[1:]), is_shareable=False)
 
 
@@ -70,20 +70,20 @@ class BehindEmbeddings(nn.Module):
         """Return what the network returns."""
         split = torch.split(numbers, [shape.numel() for shape in self._shapes], dim=1)
         parts = iter([part.reshape(len(numbers), *s) for part, s in zip(split, self._shapes, strict=True)])
-        given = mapped(
+        inputs = mapped(
             first_of(self._given, len(numbers)),
             lambda t: next(parts) if t.is_floating_point() else t.to(numbers.device),
         )
-        with _Lookups(given, parts) as lookups:
-            return call(self.network, mapped(given, lookups.watched))
+        with _Lookups(inputs, parts) as lookups:
+            return call(self.network, mapped(inputs, lookups.watched))
 
 
 class _Lookups(TorchFunctionMode):
     """Sees where an embedding looks up a tensor of tokens that is an input, and may put others in the place of it."""
 
-    def __init__(self, given: Given, instead: Iterator[Tensor] | None = None) -> None:
+    def __init__(self, inputs: Given, instead: Iterator[Tensor] | None = None) -> None:
         super().__init__()
-        self._count = len(parts_of(given)[0])
+        self._count = len(parts_of(inputs)[0])
         self._instead = instead
         self._tokens: set[int] = set()
         self._kept: list[Tensor] = []

@@ -124,8 +124,8 @@ class FeatureTap:
         vanishes = has_positions(inputs) and not has_positions(output) and output.shape[:1] == (self.count,)
         if operation in WEIGHTED:
             kept = self.keep(inputs)
-            found = kept if self._vanished is None or has_positions(inputs) else self._vanished
-            return replace(self, _vanished=kept if vanishes else self._vanished, _found=found)
+            features = kept if self._vanished is None or has_positions(inputs) else self._vanished
+            return replace(self, _vanished=kept if vanishes else self._vanished, _found=features)
         return replace(self, _vanished=self.keep(inputs)) if vanishes and self._found is not None else self
 
     def features(self) -> Tensor:

@@ -160,20 +160,20 @@ def _read(network: nn.Module, probe: Probe) -> BlockReading:
 
 
 def _blocks(network: nn.Module) -> Sequence[nn.Module]:
-    found = _outermost(network)
-    while len(found) == 1:  # a wrapper
-        found = _outermost(found[0])
-    return found or [m for m in network.modules() if isinstance(m, LAYERS)]
+    blocks = _outermost(network)
+    while len(blocks) == 1:  # a wrapper
+        blocks = _outermost(blocks[0])
+    return blocks or [m for m in network.modules() if isinstance(m, LAYERS)]
 
 
 def _outermost(container: nn.Module) -> list[nn.Module]:
-    found = []
+    blocks = []
     for child in container.children():
         if type(child) in _CONTAINERS:
-            found += _outermost(child)
+            blocks += _outermost(child)
         elif any(True for _ in child.children()):
-            found.append(child)
-    return found
+            blocks.append(child)
+    return blocks
 
 
 def _draw_kaiming(network: nn.Module, probe: Probe) -> None:
