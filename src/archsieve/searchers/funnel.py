@@ -48,21 +48,21 @@ def run_funnel(
         raise SettingError("A funnel needs at least one stage, but got none.")
     if not len(pool):
         raise SettingError("A funnel needs at least one architecture, but the pool is empty.")
-    left, best, best_score, rounds = list(pool), pool[0], float("nan"), []
+    survivors, best, best_score, rounds = list(pool), pool[0], float("nan"), []
     for stage in stages:
-        if len(left) == 1:
+        if len(survivors) == 1:
             break
         started = perf_counter()
-        column = _column(scores, stage, left)
+        column = _column(scores, stage, survivors)
         has_failed = bool(np.isnan(column).all())
         kept = stage.select(column)[: 0 if has_failed else None]
-        rounds.append(record(stage.label, left, column, kept, perf_counter() - started))
+        rounds.append(record(stage.label, survivors, column, kept, perf_counter() - started))
         if on_round is not None:
             on_round(rounds[-1])
         if has_failed:
             return SearchResult(None, float("nan"), tuple(rounds))
-        best, best_score = left[kept[0]], float(column[kept[0]])
-        left = [left[i] for i in np.sort(kept)]
+        best, best_score = survivors[kept[0]], float(column[kept[0]])
+        survivors = [survivors[i] for i in np.sort(kept)]
     return SearchResult(best, best_score, tuple(rounds))
 
 
