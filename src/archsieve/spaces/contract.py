@@ -176,9 +176,9 @@ class SearchSpace(ABC):
         for _ in range(_ATTEMPTS if movable else 0):
             i = movable[int(rng.integers(len(movable)))]
             option = int(rng.integers(self.choices[i] - 1))
-            other = (*arch[:i], option + (option >= arch[i]), *arch[i + 1 :])
-            if self.is_valid(other):
-                return other
+            mutant = (*arch[:i], option + (option >= arch[i]), *arch[i + 1 :])
+            if self.is_valid(mutant):
+                return mutant
         raise ArchitectureError(f"{self.describe(arch)!r} has no valid neighbour in {self.name}: nothing to mutate to.")
 
 
@@ -273,10 +273,10 @@ def _draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architectur
 def neighbours(space: SearchSpace, arch: Architecture) -> list[Architecture]:
     """Return the valid codes that differ from `arch` in one decision."""
     return [
-        other
+        neighbour
         for i, options in enumerate(space.choices)
         for option in range(options)
-        if option != arch[i] and space.is_valid(other := (*arch[:i], option, *arch[i + 1 :]))
+        if option != arch[i] and space.is_valid(neighbour := (*arch[:i], option, *arch[i + 1 :]))
     ]
 
 

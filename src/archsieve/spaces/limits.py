@@ -219,13 +219,13 @@ class Within(SearchSpace):
         Raises:
             ArchitectureError: none was found; says how large the nearest one is.
         """
-        drawn = []
+        attempts = []
         for _ in range(_DRAWS):
             arch = self.space.sample(rng)
             if self.is_valid(arch):
                 return arch
-            drawn.append(arch)
-        return self._walk(self._repair(min(drawn, key=self._excess), rng), rng)
+            attempts.append(arch)
+        return self._walk(self._repair(min(attempts, key=self._excess), rng), rng)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return another architecture within, as the space mutates.
@@ -236,15 +236,15 @@ class Within(SearchSpace):
             ArchitectureError: none was found.
         """
         for _ in range(_DRAWS):
-            other = self.space.mutate(arch, rng)
-            if self.is_valid(other):
-                return other
+            mutant = self.space.mutate(arch, rng)
+            if self.is_valid(mutant):
+                return mutant
         if near := neighbours(self, arch):
             return near[int(rng.integers(len(near)))]
         for _ in range(_DRAWS):
-            other = self._repair(self.space.mutate(arch, rng), rng)
-            if other != arch:
-                return other
+            mutant = self._repair(self.space.mutate(arch, rng), rng)
+            if mutant != arch:
+                return mutant
         raise ArchitectureError(f"{self.describe(arch)!r} has nothing to mutate to with {self.limits}: relax them.")
 
     def _repair(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
@@ -279,9 +279,9 @@ class Within(SearchSpace):
     def _walk(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return where a random walk within ends; a move beyond is a step on the spot."""
         for _ in range(_STEPS * len(movable_decisions(tuple(self.choices)))):
-            other = self.space.mutate(arch, rng)
-            if self.is_valid(other):
-                arch = other
+            neighbour = self.space.mutate(arch, rng)
+            if self.is_valid(neighbour):
+                arch = neighbour
         return arch
 
     def _excess(self, arch: Architecture) -> float:

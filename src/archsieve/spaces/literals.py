@@ -114,9 +114,9 @@ def numbers_of(key: str, value: Value, count: int) -> list[int | float]:
 
 def no_architecture(text: str, space: str, reason: ArchitectureError) -> ArchitectureError:
     """Return the error that says that a text is no architecture of a space, and why."""
-    said = str(reason)
+    message = str(reason)
     return ArchitectureError(
-        f"{shortened(text)!r} is no architecture of {space}: {said}{'' if said.endswith(('?', '.')) else '.'}"
+        f"{shortened(text)!r} is no architecture of {space}: {message}{'' if message.endswith(('?', '.')) else '.'}"
     )
 
 
@@ -157,8 +157,8 @@ class _Reader:
         return items
 
     def _take(self) -> tuple[str, str]:
-        taken, self._ahead = self._ahead, next(self._tokens, ("end", ""))
-        return taken
+        token, self._ahead = self._ahead, next(self._tokens, ("end", ""))
+        return token
 
     def _value(self, depth: int) -> Value:
         kind, token = self._take()

@@ -133,20 +133,20 @@ class _Chosen:
         if isinstance(outputs, Tensor):
             return outputs
         outer = _by_name(outputs)
-        known = _flat(outer)
-        if not known:
+        tensors = _flat(outer)
+        if not tensors:
             raise ScoringError(f"{self.factory} returns no tensor, but {type(outputs).__name__}.")
         if self.output is not None:
-            if self.output not in known:
-                raise ScoringError(f"{self.factory} has no output {self.output!r}: it has {', '.join(known)}.")
-            return known[self.output]
-        if "logits" in known:
-            return known["logits"]
+            if self.output not in tensors:
+                raise ScoringError(f"{self.factory} has no output {self.output!r}: it has {', '.join(tensors)}.")
+            return tensors[self.output]
+        if "logits" in tensors:
+            return tensors["logits"]
         own = [name for name, value in outer.items() if isinstance(value, Tensor) and not name.startswith("aux")]
-        meant = {name: known[name] for name in own if name in known} or known
+        meant = {name: tensors[name] for name in own if name in tensors} or tensors
         if len(meant) > 1:
             raise ScoringError(
-                f"{self.factory} returns several tensors: {', '.join(known)}. Say which one is meant: --output NAME, "
+                f"{self.factory} returns several tensors: {', '.join(tensors)}. Say which one is meant: --output NAME, "
                 f"e.g. --output {next(iter(meant))} (OwnModel(..., output=NAME) in Python)."
             )
         return next(iter(meant.values()))
@@ -156,10 +156,10 @@ def _by_name(outputs: object) -> dict[str, object]:
     """Return what a dictionary, a dataclass, a tuple or a list holds, by name or place."""
     from archsieve.networks.outputs import named_outputs
 
-    named = named_outputs(outputs)
-    if named is None and isinstance(outputs, list | tuple):
-        named = dict(zip(getattr(outputs, "_fields", map(str, range(len(outputs)))), outputs, strict=True))
-    return named or {}
+    by_name = named_outputs(outputs)
+    if by_name is None and isinstance(outputs, list | tuple):
+        by_name = dict(zip(getattr(outputs, "_fields", map(str, range(len(outputs)))), outputs, strict=True))
+    return by_name or {}
 
 
 def _flat(outer: dict[str, object], before: str = "") -> dict[str, Tensor]:

@@ -42,10 +42,10 @@ class DARTSNetwork(nn.Module):
         self._space, self._task = space, task
         self._path = arch or (0,) * len(space.choices)
         self._shapes = space.cells()
-        held = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
+        cell_edges = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
         self.stem = nn.ModuleList(_stem(space, task.input_shape[0]))
         self.cells = nn.ModuleList(
-            DARTSCell(shape, held[shape.is_reduction], space.pool_norm) for shape in self._shapes
+            DARTSCell(shape, cell_edges[shape.is_reduction], space.pool_norm) for shape in self._shapes
         )
         last = self._shapes[-1].outputs
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, task.num_outputs))

@@ -124,8 +124,8 @@ def _auxiliary(space: DARTS, inputs: int) -> Iterator[Convolution]:
 
 
 def _sums(layers: Iterable[Convolution]) -> _Sums:
-    known = list(layers)
-    return _Sums(convolutions.params(known), convolutions.macs(known))
+    layer_list = list(layers)
+    return _Sums(convolutions.params(layer_list), convolutions.macs(layer_list))
 
 
 def _positions(sides: _Sides) -> int:

@@ -50,11 +50,11 @@ class Chain(nn.Module):
     def __init__(self, space: SearchSpace, task: Task, blocks: ChainBlocks, options: Iterable[Sequence[int]]) -> None:
         super().__init__()
         self._space, self._task = space, task
-        held = [tuple(o) for o in options]
-        self._path = tuple(o[0] for o in held)
+        by_position = [tuple(o) for o in options]
+        self._path = tuple(o[0] for o in by_position)
         self.stem = blocks.stem()
         self.choices = nn.ModuleList(
-            nn.ModuleDict({str(o): blocks.block(i, o) for o in position}) for i, position in enumerate(held)
+            nn.ModuleDict({str(o): blocks.block(i, o) for o in position}) for i, position in enumerate(by_position)
         )
         self.head = blocks.head()
 

@@ -60,8 +60,8 @@ def code_of(given: _Given, options: _Options, text: str) -> list[int]:
         values = given[key]
         if len(values) != len(places):
             raise ArchitectureError(f"{key} needs {len(places)} values, but got {len(values)} in {shortened(text)!r}.")
-        for place, (value, known) in enumerate(zip(values, places, strict=True)):
-            names = [written(key, option) for option in known]
+        for place, (value, choices) in enumerate(zip(values, places, strict=True)):
+            names = [written(key, option) for option in choices]
             if value not in names:
                 raise ArchitectureError(f"{key}[{place}] must be one of {', '.join(names)}, but is {value!r}.")
             if len(names) > 1:
