@@ -131,8 +131,8 @@ class Untaught(ABC):
         if self.loss_name == "cross_entropy":
             return torch.from_numpy(rng.integers(self.num_outputs, size=count))
         shape = (count, self.num_outputs)
-        drawn = rng.standard_normal(shape) if self.loss_name == "mse" else rng.integers(2, size=shape)
-        return torch.from_numpy(drawn).float()
+        numbers = rng.standard_normal(shape) if self.loss_name == "mse" else rng.integers(2, size=shape)
+        return torch.from_numpy(numbers).float()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss over the batch; outputs (n,) are as good as (n, 1).

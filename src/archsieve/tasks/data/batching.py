@@ -54,30 +54,30 @@ def joined(batches: Iterable[Pending], least: int) -> Iterator[Pending]:
 
     That is the last one, if all items have one size.
     """
-    held: Pending | None = None
+    previous: Pending | None = None
     for batch in batches:
-        if held is None:
-            held = batch
-        elif batch.items < min(least, held.items) and batch.shape == held.shape:
-            held = Pending(held.items + batch.items, partial(_together, held, batch), held.shape)
+        if previous is None:
+            previous = batch
+        elif batch.items < min(least, previous.items) and batch.shape == previous.shape:
+            previous = Pending(previous.items + batch.items, partial(_together, previous, batch), previous.shape)
         else:
-            yield held
-            held = batch
-    if held is not None:
-        yield held
+            yield previous
+            previous = batch
+    if previous is not None:
+        yield previous
 
 
-def _together(one: Pending, other: Pending) -> Batch:
-    (inputs, targets), (more, others) = one.make(), other.make()
+def _together(first: Pending, second: Pending) -> Batch:
+    (inputs, targets), (more, others) = first.make(), second.make()
     return _joined_inputs(inputs, more), torch.cat([targets, others])
 
 
-def _joined_inputs(one: Given, other: Given) -> Given:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return torch.cat([one, other])
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {name: torch.cat([tensor, other[name]]) for name, tensor in one.items()}
-    return tuple(torch.cat(pair) for pair in zip(parts_of(one), parts_of(other), strict=True))
+def _joined_inputs(first: Given, second: Given) -> Given:
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return torch.cat([first, second])
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {name: torch.cat([tensor, second[name]]) for name, tensor in first.items()}
+    return tuple(torch.cat(pair) for pair in zip(parts_of(first), parts_of(second), strict=True))
 
 
 def count_steps(items: int, micro_batch_size: int, parts: int) -> int:
