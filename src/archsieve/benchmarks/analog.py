@@ -123,8 +123,8 @@ def _values(path: Path, arch: Architecture, entry: object) -> list[float]:
     """Return one row in the order of the columns; a drift counts with its mean."""
     fields = getattr(entry, "__dict__", {})
     drifts = [(name, getattr(fields.get(name), "__dict__", {}).get("value")) for name in _DRIFTS]
-    named = [*((name, fields.get(name)) for name in _ACCURACIES), *drifts]
-    return [number(path, value, f"{name!r} of {arch}") for name, value in named]
+    entries = [*((name, fields.get(name)) for name in _ACCURACIES), *drifts]
+    return [number(path, value, f"{name!r} of {arch}") for name, value in entries]
 
 
 ANALOG: Benchmark = AnalogNASBench(

@@ -55,11 +55,11 @@ class Table:
 
     def within(self, space: SearchSpace) -> Table:
         """Return the table of those of its codes that are architectures of the space."""
-        kept = [row for row, arch in enumerate(self.archs) if space.is_valid(arch)]
-        if len(kept) == len(self.archs):
+        rows = [row for row, arch in enumerate(self.archs) if space.is_valid(arch)]
+        if len(rows) == len(self.archs):
             return self
-        columns = {name: values[kept] for name, values in self.columns.items()}
-        return Table(tuple(self.archs[row] for row in kept), columns)
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return Table(tuple(self.archs[row] for row in rows), columns)
 
     def row(self, arch: Architecture) -> dict[str, float]:
         """Return all columns of one code.
@@ -251,8 +251,8 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
     if not fitting:  # a user's copy may have more columns than are declared
         fitting = [b for b in about if b.is_present() and column in b.load().columns]
     if not fitting:
-        known = sorted({c for b in about for c in b.columns})
-        raise UnknownNameError(f"No benchmark of {space.name} has a column {column!r}.{near_miss(str(column), known)}")
+        names = sorted({c for b in about for c in b.columns})
+        raise UnknownNameError(f"No benchmark of {space.name} has a column {column!r}.{near_miss(str(column), names)}")
     present = [b for b in fitting if b.is_present()]
     if not present:
         fitting[0].load()  # raises, and says where the file comes from
