@@ -132,8 +132,8 @@ def count(network: nn.Module, inputs: Example) -> Count:
     counter.mod_tracker = _NoModules()  # type: ignore[assignment]
     with as_it_was(network) as own, watch, counter, _Opaque(safe, watch.unknown) as opaque:
         forward(own, inputs, training=False)
-    named = (f"{name} ({calls} call{'s' * (calls > 1)})" for name, calls in sorted(watch.unknown.items()))
-    return Count((int(counter.get_total_flops()) + opaque.flops) // 2, tuple(named), watch.reads_values)
+    descriptions = (f"{name} ({calls} call{'s' * (calls > 1)})" for name, calls in sorted(watch.unknown.items()))
+    return Count((int(counter.get_total_flops()) + opaque.flops) // 2, tuple(descriptions), watch.reads_values)
 
 
 def _safe(packet: Any, formula: Callable[..., int], unknown: Counter[str]) -> Callable[..., int]:
@@ -181,21 +181,21 @@ def as_it_was(network: nn.Module) -> Iterator[nn.Module]:
         empty = {id(t): _uninitialised_like(t) for t in _tensors_of(network) if has_no_shape(t)}
         network = copy.deepcopy(network, empty)
     modes = {module: module.training for module in network.modules()}
-    held = [
+    entries = [
         (own, dict(own))
         for module in modes
         if not isinstance(module, torch.jit.ScriptModule)
         for own in cast("tuple[dict[str, Any], ...]", (module._parameters, module._buffers))
     ]
-    known = [] if is_lazy(network) else [(t, t.detach().clone()) for t in _tensors_of(network) if not t.is_meta]
+    copies = [] if is_lazy(network) else [(t, t.detach().clone()) for t in _tensors_of(network) if not t.is_meta]
     try:
         with undisturbed(device_of(network)):
             yield network
     finally:
-        for own, names in held:
+        for own, names in entries:
             own.clear()
             own.update(names)
-        for tensor, before in known:
+        for tensor, before in copies:
             if not torch.equal(tensor, before):
                 tensor.data.copy_(before)
         for module, training in modes.items():

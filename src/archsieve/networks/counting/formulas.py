@@ -132,9 +132,9 @@ def flop_formulas() -> dict[Any, Callable[..., int]]:
     def doubled(formula: Formula) -> Callable[..., int]:
         return lambda *args, **kwargs: 2 * formula(*args, **kwargs)
 
-    known = {**{packet: doubled(formula) for packet, formula in packets.items()}, **flop_registry}
-    in_place = {p: getattr(aten, f"{p.__name__}_", None) for p in known if isinstance(p, OpOverloadPacket)}
-    return {**{other: known[p] for p, other in in_place.items() if other is not None}, **known}
+    formulas = {**{packet: doubled(formula) for packet, formula in packets.items()}, **flop_registry}
+    in_place = {p: getattr(aten, f"{p.__name__}_", None) for p in formulas if isinstance(p, OpOverloadPacket)}
+    return {**{variant: formulas[p] for p, variant in in_place.items() if variant is not None}, **formulas}
 
 
 # fmt: off

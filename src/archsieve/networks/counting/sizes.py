@@ -96,8 +96,8 @@ def count_flops(network: nn.Module, inputs: Example) -> int:
         nonlocal extra
         extra += output.numel() * _flops_an_element(module, args[0] if args else kwargs["input"], output)
 
-    counted = [m for m in network.modules() if isinstance(m, _EXTRA)]
-    handles = [m.register_forward_hook(add, with_kwargs=True) for m in counted]
+    layers = [m for m in network.modules() if isinstance(m, _EXTRA)]
+    handles = [m.register_forward_hook(add, with_kwargs=True) for m in layers]
     try:
         macs = count_macs(network, inputs)
     finally:
