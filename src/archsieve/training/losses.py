@@ -39,8 +39,8 @@ def loss_of(task: Task, recipe: Recipe) -> Callable[[Outputs, Tensor], Tensor]:
         first, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
         total = plain(main_output(first), targets)
         if recipe.auxiliary_weight:
-            for other in auxiliary:
-                total = total + recipe.auxiliary_weight * plain(other, targets)
+            for output in auxiliary:
+                total = total + recipe.auxiliary_weight * plain(output, targets)
         return total
 
     return loss
