@@ -153,11 +153,11 @@ class Predictor:
             raise SettingError(f"There is no lesson in {ctx.workdir}: call `fit` first.")
         try:
             lesson = json.loads(file.read_text())
-            known = [tuple(map(int, arch)) for arch in lesson["archs"]]
+            sample = [tuple(map(int, arch)) for arch in lesson["archs"]]
             taught = np.array(lesson["scores"], dtype=np.float64)
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"The file {file} is damaged: delete it to teach the predictor anew.") from error
-        return self._predict(known, taught, archs, ctx)
+        return self._predict(sample, taught, archs, ctx)
 
     def _predict(
         self, sample: Sequence[Architecture], taught: Scores, archs: Sequence[Architecture], ctx: Context

@@ -39,13 +39,13 @@ class ActivationMeter(Generic[S]):
 
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
         """Return the outputs of a piece, and what has been read with its activations."""
-        seen = [state]
+        states = [state]
 
         def read(operation: str, inputs: Tensor) -> None:
             if operation in self.operations:
                 check_finite("activations", inputs)
-                seen.append(self.add(seen.pop(), units_on(inputs, items_in(self.inputs))))
+                states.append(self.add(states.pop(), units_on(inputs, items_in(self.inputs))))
 
         with torch.no_grad(), Watch(before=read):
             outputs = tuple(call(piece, batch) for batch in tensors)
-        return outputs, seen[0]
+        return outputs, states[0]

@@ -163,8 +163,8 @@ class ZeroCost:
         batches = ctx.task.batches(
             "train", batch_size=self.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
         )
-        drawn = tuple((as_inputs(inputs), targets) for inputs, targets in islice(batches, count))
-        return Probe(drawn, ctx.task.loss, ctx.task.num_outputs, ctx.seed, ctx.space.is_shareable)
+        probe_batches = tuple((as_inputs(inputs), targets) for inputs, targets in islice(batches, count))
+        return Probe(probe_batches, ctx.task.loss, ctx.task.num_outputs, ctx.seed, ctx.space.is_shareable)
 
 
 class _Networks:
@@ -199,11 +199,11 @@ class _Networks:
         if self._original is not None:
             return copy_network(self._original)
         if self._spare is None:
-            one, other = self._make(), self._make()
-            if not set(one.modules()).isdisjoint(other.modules()):
-                self._original = one  # a factory that keeps modules: a proxy that got them would spoil all later ones
-                return copy_network(one)
-            self._spare = [other, one]
+            first, second = self._make(), self._make()
+            if not set(first.modules()).isdisjoint(second.modules()):
+                self._original = first  # a factory that keeps modules: a proxy that got them would spoil all later ones
+                return copy_network(first)
+            self._spare = [second, first]
         return self._spare.pop() if self._spare else self._make()
 
 

@@ -70,19 +70,19 @@ def score_chain(
         device: where the chain lies.
     """
 
-    def run(piece: nn.Module, read: tuple[Tensors, S]) -> tuple[Tensors, S]:
-        versions = [tensor._version for batch in read[0] for tensor in parts_of(batch)]
-        after = meter.run(piece, *read)
-        if versions != [tensor._version for batch in read[0] for tensor in parts_of(batch)]:
+    def run(piece: nn.Module, prefix: tuple[Tensors, S]) -> tuple[Tensors, S]:
+        versions = [tensor._version for batch in prefix[0] for tensor in parts_of(batch)]
+        after = meter.run(piece, *prefix)
+        if versions != [tensor._version for batch in prefix[0] for tensor in parts_of(batch)]:
             raise _NotSharedError
         return after
 
     scores: dict[Architecture, float | str] = {}
     before = draw_state(device)
     try:
-        for arch, read in walk(chain, archs, meter.start(), run):
+        for arch, prefix in walk(chain, archs, meter.start(), run):
             try:
-                scores[arch] = _read_last(meter, chain.head, read)
+                scores[arch] = _read_last(meter, chain.head, prefix)
             except ScoringError as error:
                 scores[arch] = str(error)
     except Exception as error:
@@ -96,8 +96,8 @@ class _NotSharedError(Exception):
     """A piece wrote to what it got, which other paths get too."""
 
 
-def _read_last(meter: Meter[S], piece: nn.Module, read: tuple[Tensors, S]) -> float:
-    outputs, state = meter.run(piece, *read)
+def _read_last(meter: Meter[S], piece: nn.Module, prefix: tuple[Tensors, S]) -> float:
+    outputs, state = meter.run(piece, *prefix)
     score = meter.finish(state)  # which may say more of what is wrong
     for output in outputs:
         check_outputs(output)

@@ -58,11 +58,11 @@ class Probe:
 
     def once(self, network: nn.Module, what: str, compute: Callable[[], T]) -> T:
         """Return what `compute` gives for this network, computed by the first proxy that asks."""
-        known = self._known.setdefault(network, {})
-        if what not in known:
+        values = self._known.setdefault(network, {})
+        if what not in values:
             with drawing(derive_seed(self.seed, "noise", "forward"), self.device):
-                known[what] = compute()
-        return cast("T", known[what])
+                values[what] = compute()
+        return cast("T", values[what])
 
     @property
     def inputs(self) -> Given:
@@ -201,12 +201,12 @@ class Proxy:
         Raises:
             SettingError: there is no such option.
         """
-        known = self.options
+        defaults = self.options
         for name in options:
-            if name not in known:
-                hint = near_miss(name, known) if known else " It has none."
+            if name not in defaults:
+                hint = near_miss(name, defaults) if defaults else " It has none."
                 raise SettingError(f"The proxy {self.function.__name__} has no option {name!r}.{hint}")
-        return tuple(sorted((name, value) for name, value in options.items() if value != known[name]))
+        return tuple(sorted((name, value) for name, value in options.items() if value != defaults[name]))
 
 
 @overload

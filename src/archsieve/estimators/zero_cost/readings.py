@@ -114,10 +114,10 @@ def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = 
     """
     if not torch.is_grad_enabled():
         raise EstimatorError("This proxy takes gradients without saying so: declare @proxy(needs=('gradients', ...)).")
-    wanted = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
-    if not output.requires_grad or not wanted:
+    differentiable = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
+    if not output.requires_grad or not differentiable:
         raise ScoringError("The network's output depends on none of its weights or inputs.")
-    slopes = torch.autograd.grad(output, wanted, create_graph=create_graph, allow_unused=True)
+    slopes = torch.autograd.grad(output, differentiable, create_graph=create_graph, allow_unused=True)
     check_finite("gradients", *(g for g in slopes if g is not None))
     remaining = iter(slopes)
     by_input = [next(remaining) if x.requires_grad else None for x in inputs]

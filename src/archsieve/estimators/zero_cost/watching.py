@@ -96,10 +96,10 @@ R = TypeVar("R", bound=Reading)
 
 def run_watched(piece: nn.Module, inputs: Given, reading: R) -> tuple[Tensor, R]:
     """Return the outputs of a piece, without gradients, and the reading after its operations."""
-    seen = [reading]
-    with torch.no_grad(), plain_attention(), Watch(after=lambda *call: seen.append(seen.pop().after(*call))):
+    readings = [reading]
+    with torch.no_grad(), plain_attention(), Watch(after=lambda *call: readings.append(readings.pop().after(*call))):
         outputs = call(piece, inputs)
-    return outputs, seen[0]
+    return outputs, readings[0]
 
 
 @dataclass(frozen=True)
