@@ -56,8 +56,8 @@ def read_values(text: str) -> list[tuple[str, Value]]:
 def read_configuration(text: str, keys: Collection[str], needed: Collection[str]) -> dict[str, Value]:
     """Return the values of a configuration's keys, from a dictionary that may stand in another one or after names.
 
-    What stands around the dictionary counts where it has one of the keys, and is left aside otherwise, as are results
-    (such as `flops` and `score`) beside the keys.
+    Entries of an outer dictionary count if they have one of the keys, and are ignored otherwise, as are results (such
+    as `flops` and `score`) beside the keys.
 
     Args:
         text: a dictionary as Python or JSON writes it.

@@ -40,7 +40,7 @@ class OwnModel(SearchSpace):
     output: str | None = field(default=None, metadata={"added": True})
 
     def identity(self) -> dict[str, Any]:
-        """Return its identity, without an output that is not named."""
+        """Return the identity; it has no key `output` if no output is named."""
         entries = super().identity()
         if self.output is None:
             del entries["output"]
@@ -163,7 +163,7 @@ def _by_name(outputs: object) -> dict[str, object]:
 
 
 def _flat(outer: dict[str, object], before: str = "") -> dict[str, Tensor]:
-    """Return the tensors that are no single numbers, those inside others as "outer.inner"."""
+    """Return all tensors except scalars, by name; nested ones are called "outer.inner"."""
     from torch import Tensor
 
     tensors: dict[str, Tensor] = {}
@@ -188,7 +188,7 @@ class Fit(NamedTuple):
 
 
 def fit_of(space: OwnModel, task: Task) -> Fit:
-    """Return what a pass of two items of zeros and of last tokens, or of the task's own example, shows.
+    """Return what one forward pass shows: of two items, zeros or last tokens, or of the task's own example.
 
     Raises:
         SettingError: the network does not take the task's inputs; says what it takes.
@@ -234,7 +234,7 @@ def check_fit(space: OwnModel, task: Task) -> Fit:
 
 
 def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
-    """Check that outputs as `fit_of` found them are those of the task.
+    """Check that the outputs that `fit_of` returned have the shape that the task needs.
 
     Raises:
         SettingError: they are not.

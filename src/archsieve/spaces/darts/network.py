@@ -105,7 +105,7 @@ class DARTSCell(nn.Module):
 
 
 class Halving(nn.Module):
-    """Half the side at full information: 1x1 convolutions of stride 2, of the maps and of the maps moved by a pixel."""
+    """Halves the side: two 1x1 convolutions of stride 2, one of the maps and one of the maps shifted by a pixel."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Halving(nn.Module):
 
 
 def _stem(space: DARTS, channels: int) -> tuple[nn.Module, nn.Module]:
-    """Return what makes the first cell's first input of the pictures, and of that the second."""
+    """Return the two parts of the stem: pictures to the first cell's first input, and that to its second input."""
     if space.stem == "cifar":
         return nn.Sequential(*_conv_bn(channels, 3 * space.width)), nn.Identity()
     half, whole = space.width // 2, space.width

@@ -64,7 +64,7 @@ def _cells(value: Value) -> tuple[Value, Value]:
 
 
 def _fields(arguments: tuple[Value, ...], keys: Mapping[str, Value]) -> tuple[Value, Value]:
-    """Return the two cells of a genotype, if each puts out all of its nodes."""
+    """Return the two cells of a genotype, if the output of each is all of its nodes."""
     if len(arguments) > len(_FIELDS) or not set(keys) <= set(_FIELDS):
         raise ArchitectureError(f"a genotype has the fields {', '.join(_FIELDS)} and no others")
     fields = {**dict(zip(_FIELDS, arguments, strict=False)), **keys}

@@ -1,4 +1,4 @@
-"""How large DARTS networks are, in closed form: a sum over edges, so that a hundred thousand codes take a second."""
+"""Sizes of DARTS networks in closed form: a sum over edges, so that a hundred thousand codes take a second."""
 
 from __future__ import annotations
 

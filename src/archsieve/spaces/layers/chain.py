@@ -37,8 +37,8 @@ class ChainBlocks(Protocol):
 class Chain(nn.Module):
     """Stem, `choices[position][option]` and head; a supernet if there is more than one path.
 
-    Being one is a promise: the outputs of a path are those of its pieces, one after the other, and of nothing else.
-    `archsieve.testing.SpaceContract` tests it. A subclass with a `forward` of its own is not taken for a chain.
+    A chain promises that the outputs of a path are those of its pieces, one after the other, and of nothing else.
+    `archsieve.testing.SpaceContract` tests this. A subclass that overrides `forward` does not count as a chain.
 
     Args:
         space: the space it belongs to.

@@ -80,7 +80,7 @@ class NASBench201Cell(nn.Module):
                 for edge, (source, node) in enumerate(EDGES)
                 if node == target and arch[edge] != NONE
             ]
-            # A node nothing reaches is zero but stays in the graph, so that gradients are zeros and not missing.
+            # A node without inputs is zero but stays in the graph, so that its gradients are zeros rather than missing.
             nodes.append(sum(terms[1:], terms[0]) if terms else inputs * 0)
         return nodes[3]
 

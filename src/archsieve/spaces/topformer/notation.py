@@ -48,7 +48,7 @@ def read_description(text: str, options: _Options, space: str) -> dict[str, list
 
 
 def code_of(given: _Given, options: _Options, text: str) -> list[int]:
-    """Return, for every place with a choice, which option the value is; `text` is what messages show.
+    """Return the index of the option for every place that has a choice; messages show `text`.
 
     Raises:
         ArchitectureError: a key is missing or unknown, or a value is no option.

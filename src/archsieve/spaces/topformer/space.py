@@ -132,7 +132,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     @cached_property
     def options(self) -> dict[str, tuple[tuple[int, ...], ...]]:
-        """What each key may be at each of its places; a place with one option is no decision."""
+        """The options of each key at each of its places; a place with one option is no decision."""
         first = (FIRST_WIDTH,)
         widths = (first, first, *((w - 8, w, w + 8, w + 16) for w in FAMILIES[self.family].widths))
         pyramid = {"width": widths, "depth": _DEPTHS, "kernel_size": _KERNELS, "expand_ratio": _EXPANSIONS}
