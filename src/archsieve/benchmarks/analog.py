@@ -103,7 +103,7 @@ class AnalogNASBench(OfOneSource):
 
 def _read(path: Path) -> dict[Any, Any]:
     """Return the pickled dictionary."""
-    # Made anew for each file: what a file might set on the stand-ins ends with it.
+    # New stand-ins for each file: attributes that one file may set on them must not reach the next.
     allowed = {(_MODULE, name): type(name, (), {}) for name in ("Architecture", "DriftMeasurement")}
     content = read_pickle(path, allowed)
     if not isinstance(content, dict):

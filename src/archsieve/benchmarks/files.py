@@ -1,4 +1,4 @@
-"""From published files to tables: whatever is wrong with a file becomes one sentence that names it."""
+"""Reading of published files into tables: every fault of a file becomes one sentence that names the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What networks score on a split: every item once, un-augmented, in order."""
+"""The metric of networks on a split: every item once, un-augmented, in order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def evaluate(
     limit: int | None = None,
     device: str = "cpu",
 ) -> float:
-    """Return the task's metric of one network, which `forward` is or calls; see `evaluate_each`.
+    """Return the task's metric of one network; `forward` is the network or calls it. See `evaluate_each`.
 
     Raises:
         ScoringError: the network puts out NaN, or its metric is NaN.
@@ -63,11 +63,11 @@ def evaluate_each(
     limit: int | None = None,
     device: str = "cpu",
 ) -> dict[K, float]:
-    """Return the task's metric, as a score (higher is better), of whatever `outputs` yields outputs of.
+    """Return the task's metric, as a score (higher is better), for each key that `outputs` yields.
 
-    Over the first `limit` items of a split, or all; every item counts once. A last batch smaller than half is joined
-    to the one before, so that batch statistics, where networks use them, are never those of a few items. Outputs with a
-    NaN among them have the metric NaN: a network that is broken is none that is always wrong.
+    It is measured on the first `limit` items of a split, or on all; every item counts once. A last batch smaller than
+    half is joined to the one before, so that batch statistics never come from a few items only. If any output is NaN,
+    the metric is NaN: a broken network is not the same as one that is always wrong.
 
     Raises:
         SettingError: the split is empty.

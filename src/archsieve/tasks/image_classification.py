@@ -128,9 +128,9 @@ class ImageClassification(Classification):
 def _taker(
     images: NDArray[np.uint8], labels: NDArray[np.int64], order: NDArray[np.int64], device: str
 ) -> Callable[[slice], tuple[Tensor, Tensor]]:
-    """Return what gives the pixels and labels of a part of the order, on the device.
+    """Return a function that gives the pixels and labels of a part of the order, on the device.
 
-    On an accelerator the pictures lie there and are picked there: no batch waits for a copy.
+    On an accelerator all pictures are stored on the device and selected there, so that no batch waits for a copy.
     """
     import torch
 

@@ -108,7 +108,7 @@ class Untaught(ABC):
         """Yield (inputs, targets) once through `split`; see `archsieve.tasks.contract.Task.batches`.
 
         Raises:
-            SettingError: it shall be augmented.
+            SettingError: `augment` is True.
         """
         import torch
 
@@ -135,7 +135,7 @@ class Untaught(ABC):
         return torch.from_numpy(numbers).float()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss over the batch; outputs (n,) are as good as (n, 1).
+        """Return the mean loss over the batch; outputs may have the shape (n,) instead of (n, 1).
 
         Raises:
             SettingError: outputs and targets do not fit.
@@ -200,7 +200,7 @@ class Noise(Untaught):
         return self.items
 
     def given(self, split: Split) -> Given:
-        """Return the inputs of all items, made anew each time."""
+        """Return the inputs of all items; every call draws the same ones again."""
         import torch
 
         from archsieve.networks.inputs import arranged

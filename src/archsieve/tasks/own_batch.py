@@ -58,7 +58,7 @@ class OwnBatch(Untaught):
         return tuple(_form(name, tensor) for name, tensor in entries)
 
     def example(self) -> Given:
-        """Return the batch: what networks are counted with."""
+        """Return the batch: networks are counted with it."""
         return _batch(self.factory)
 
     def count(self, split: Split) -> int:

@@ -34,9 +34,9 @@ MOST_PIXELS = 1 << 20
 class MeanIoU:
     """Intersection over union, in percent 0-100, averaged over the classes that occur in the truth or in an answer.
 
-    Of one confusion matrix over all pixels of all pictures. Ignored pixels count nowhere; a pixel with a NaN among its
-    outputs is answered with no class, which is wrong. Outputs of another size than the labels are resized to it. Over
-    no pixels at all it is NaN: nothing was measured.
+    It comes from one confusion matrix over all pixels of all pictures. Ignored pixels do not count; a pixel with a NaN
+    among its outputs counts as wrong. Outputs are resized to the size of the labels. Without any pixel the metric is
+    NaN: nothing was measured.
 
     >>> import torch
     >>> metric = MeanIoU(3)
@@ -54,7 +54,7 @@ class MeanIoU:
         outputs, columns = _fitted(outputs, targets), self._classes + 1
         answers = outputs.argmax(1).masked_fill(outputs.isnan().any(1), self._classes)
         count = self._classes * columns
-        # What is ignored is counted one place beyond: to leave it out would wait for the device to say how many.
+        # Ignored pixels go to one extra bin: filtering them out would wait for the device to report their number.
         places = (targets * columns + answers).masked_fill(targets == IGNORED, count)
         self._counts = self._counts + places.flatten().bincount(minlength=count + 1)[:count]
 

@@ -42,7 +42,7 @@ def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[in
 
     Args:
         name: the task's, so that a person finds the folder.
-        content: what tells one set of data from another, a hash or a public name.
+        content: identifies the data, a hash or a public name.
         make: decodes the pictures.
         shape: (C, H, W) that each picture must have.
         classes: labels must be in [0, classes).

@@ -1,4 +1,4 @@
-"""Published data sets: where a copy may be, what tells one copy from another, and the arrays it holds.
+"""Published data sets: where a copy may be, what distinguishes it from other copies, and the arrays it holds.
 
 Two copies are the same if they hold the same pixels and labels in the same order, whatever files hold them.
 """
@@ -37,7 +37,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class KnownCopy:
-    """A copy that results were made on before copies were told by their pixels; it keeps the name it had.
+    """A copy with results from before copies were identified by their pixels; it keeps its old name.
 
     Attributes:
         content: its name: the hash of its files. These files need no decoding to be recognised.
