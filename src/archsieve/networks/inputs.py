@@ -1,4 +1,4 @@
-"""What is put into a network: one tensor, several in order, or tensors by name; items come first in each."""
+"""The inputs of a network: one tensor, several in order, or tensors by name; the first dimension is the items."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Example: TypeAlias = "tuple[int, ...] | tuple[Input, ...] | Given"
 
 
 def call(network: nn.Module, given: Given) -> Any:
-    """Return what a network returns: several inputs are given in order, those in a dictionary by name.
+    """Call a network and return its result: several inputs are passed in order, those in a dictionary by name.
 
-    Inputs for which the network has no place in order are its keyword-only arguments, the required ones first.
+    Inputs beyond the network's positional arguments go to its keyword-only arguments, the required ones first.
     """
     if isinstance(given, dict):
         return network(**given)
@@ -47,14 +47,14 @@ def _arguments(network: Any, values: tuple[Tensor, ...]) -> tuple[tuple[Tensor, 
 
 
 def parts_of(given: Given) -> list[Tensor]:
-    """Return the tensors."""
+    """Return the tensors of the inputs in order."""
     if isinstance(given, Tensor):
         return [given]
     return list(given.values() if isinstance(given, dict) else given)
 
 
 def mapped(given: Given, change: Callable[[Tensor], Tensor]) -> Given:
-    """Return the inputs with every tensor changed."""
+    """Return the inputs with `change` applied to every tensor."""
     if isinstance(given, Tensor):
         return change(given)
     if isinstance(given, dict):
@@ -63,7 +63,7 @@ def mapped(given: Given, change: Callable[[Tensor], Tensor]) -> Given:
 
 
 def items_in(given: Given) -> int:
-    """Return of how many items the inputs are."""
+    """Return the number of items in the inputs."""
     return len(parts_of(given)[0])
 
 
@@ -78,7 +78,7 @@ def is_real(given: Given) -> bool:
 
 
 def arranged(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> Given:
-    """Return tensors as the inputs that they are: one alone, several as a tuple, by name where they have names."""
+    """Return tensors in the form of the inputs: one alone, several as a tuple, or by name where they have names."""
     if inputs[0].name is not None:
         return {str(each.name): tensor for each, tensor in zip(inputs, tensors, strict=True)}
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
@@ -111,6 +111,6 @@ def made_from(example: Example, items: int, device: torch.device | str) -> Given
 
 
 def example_of(task: Task | Form) -> Example:
-    """Return what the networks of a task are counted with: its `example()` where it has one, else its `inputs`."""
+    """Return the inputs for counting a task's networks: its `example()` if it has one, else its `inputs`."""
     example = getattr(task, "example", None)
     return example() if callable(example) else inputs_of(task)

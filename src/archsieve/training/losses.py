@@ -1,4 +1,4 @@
-"""The loss a network is trained by: the task's, smoothed and with those of auxiliary heads."""
+"""The training loss: the task's, with label smoothing and the losses of auxiliary heads."""
 
 from __future__ import annotations
 

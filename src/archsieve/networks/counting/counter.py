@@ -1,4 +1,4 @@
-"""One input through a network, and what it multiplies."""
+"""Multiply-adds of one input through a network, counted operation by operation."""
 
 from __future__ import annotations
 
@@ -173,9 +173,9 @@ def device_of(network: nn.Module) -> torch.device:
 
 @contextmanager
 def as_it_was(network: nn.Module) -> Iterator[nn.Module]:
-    """Yield the network, and put back its modes, tensors and all random states, whatever its forward does to them.
+    """Yield the network, and restore its modes, tensors and all random states afterwards.
 
-    One with lazily initialised modules stays behind, and a copy of it is yielded.
+    If the network has lazily initialised modules, a copy is yielded instead.
     """
     if is_lazy(network):
         empty = {id(t): _uninitialised_like(t) for t in _tensors_of(network) if has_no_shape(t)}
@@ -219,7 +219,7 @@ def _uninitialised_like(tensor: Any) -> Any:
 
 @contextmanager
 def undisturbed(device: torch.device | None = None) -> Iterator[None]:
-    """Leave all random states of the caller's as they were; what is drawn meanwhile is the same each time."""
+    """Restore the caller's random states afterwards; the numbers drawn meanwhile are the same each time."""
     own, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
@@ -233,10 +233,10 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
 
 
 def examined(build: Callable[[], nn.Module], look: Callable[[nn.Module], T]) -> T:
-    """Return what `look` finds of the network that `build` returns: on the meta device, else on the CPU.
+    """Return `look(network)` for the network that `build` returns: on the meta device, else on the CPU.
 
     The meta device has shapes and no values. Code that reads values, mixes in tensors of its own or calls an operation
-    without a shape rule fails there; what is broken fails again on the CPU, and says why.
+    without a shape rule fails there. It is then run on the CPU, where a broken network fails again, with its error.
     """
     with undisturbed():
         with suppress(Exception), torch.device("meta"):  # of any kind, by what code does with tensors without values

@@ -1,4 +1,4 @@
-"""The numbers that are told of a network: parameters, those of auxiliary heads, multiply-adds, published flops."""
+"""The sizes of a network: parameters, those of auxiliary heads, multiply-adds, published flops."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def count_params(network: nn.Module, inputs: Example | None = None) -> int:
         with as_it_was(network) as own:
             try:
                 forward(own, inputs, training=False)
-            except Exception:  # on the CPU it may take no such inputs: then it has what it has
+            except Exception:  # a network that refuses such inputs on the CPU keeps the parameters that it has
                 if is_lazy(own) or device_of(own).type == "meta":
                     raise
             return count_params(own)
