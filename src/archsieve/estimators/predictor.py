@@ -86,7 +86,7 @@ class Predictor:
 
     @property
     def version(self) -> int:
-        """2 for regressors and for several rounds, whose scores have changed; 1 for a classifier taught at once."""
+        """2 for a regressor or several rounds, whose scores changed once; 1 for a classifier taught in one round."""
         return 1 if self.above is not None and self.rounds == 1 else 2
 
     @property
@@ -101,7 +101,7 @@ class Predictor:
 
     @property
     def uses_device(self) -> bool:
-        """Whether the teacher does: the model itself is the CPU's."""
+        """Whether the teacher uses the device: the model itself computes on the CPU."""
         return any(map(uses_device, leaves_of(self.teacher)))
 
     @property
@@ -125,7 +125,7 @@ class Predictor:
         sample = draw_up_to(ctx.space, ctx.seed, self.samples - part * (self.rounds - 1))
         taught = scores([self.teacher], sample)[:, 0]
         for turn in range(1, self.rounds):
-            candidates = sorted(set(map(ctx.space.canonical, pool)) - set(sample))  # in no order of the caller's
+            candidates = sorted(set(map(ctx.space.canonical, pool)) - set(sample))  # independent of the caller's order
             if not candidates:
                 break
             candidates = [
@@ -162,7 +162,7 @@ class Predictor:
     def _predict(
         self, sample: Sequence[Architecture], taught: Scores, archs: Sequence[Architecture], ctx: Context
     ) -> Scores:
-        """Return what the model makes of `archs`; of those a classifier was taught, what is known."""
+        """Return the model's predictions for `archs`; architectures of the sample get their own values instead."""
         features, queries = self._features(ctx.space, sample), self._features(ctx.space, archs)
         seed = derive_seed(ctx.seed, "init", "predictor") % 2**32
         if self.above is None:
@@ -177,14 +177,14 @@ class Predictor:
             else:
                 model = self._model(seed).fit(features, passed)
                 predictions = np.asarray(model.predict_proba(queries)[:, 1], dtype=np.float64)
-        predictions = predictions.round(9)  # products of matrices round by how many rows they have
+        predictions = predictions.round(9)  # the rounding of matrix products depends on the number of rows
         truths = dict(zip(sample, own.round(9), strict=True))
         return np.array(
             [truths.get(ctx.space.canonical(a), predictions[i]) for i, a in enumerate(archs)], dtype=np.float64
         )
 
     def _left_out(self, features: NDArray[np.float64], ranks: Scores, seed: int) -> Scores:
-        """Return what a model predicts of each of the sample, taught on the nine tenths that do not hold it."""
+        """Return a prediction for each of the sample, by a model taught on the nine tenths that do not hold it."""
         folds = generator(seed, "sample", "folds").permutation(len(ranks)) % min(_FOLDS, len(ranks))
         predictions = ranks.copy()
         for fold in range(folds.max() + 1 if len(ranks) > 1 else 0):
@@ -200,7 +200,7 @@ class Predictor:
         return np.asarray(rows, dtype=np.float64).reshape(len(archs), -1 if features else len(space.choices))
 
     def _model(self, seed: int) -> Any:
-        """Return a new model; what is random in it follows the seed."""
+        """Return a new model; its random choices follow the seed."""
         require("sklearn", "data")
         kind = "regressor" if self.above is None else "classifier"
         models = _models(kind)

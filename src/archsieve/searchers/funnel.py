@@ -1,4 +1,4 @@
-"""The funnel: each stage scores what is left and keeps the best part, the cheap estimators first."""
+"""The funnel: each stage scores the survivors and keeps the best part, the cheap estimators first."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ def run_funnel(
 ) -> SearchResult:
     """Return the best of the last stage that ran, with one round a stage.
 
-    Survivors stay in the order of the pool from stage to stage: that order resolves ties everywhere, not what
-    an earlier estimator thought. The funnel stops as soon as one architecture is left; of a pool of one,
-    nothing is scored. It stops without a best where a stage could score none of its candidates: nothing is known of
-    any of them then.
+    Survivors stay in the order of the pool from stage to stage. That order resolves all ties; the scores of earlier
+    stages do not. The funnel stops as soon as one architecture is left; a pool of one is not scored at all. If a stage
+    can score none of its candidates, the funnel stops and has no best architecture.
 
     Args:
         stages: what to score with and what to keep, in order.

@@ -102,7 +102,7 @@ class OneShot:
 
     @property
     def chunk_size(self) -> int:
-        """Few enough for a kill to cost little, and many where paths may share prefixes."""
+        """Few codes, so that an interruption loses little; many if paths may share prefixes."""
         return 64 if self.batch_norm == "batch" else 4
 
     @property
@@ -145,7 +145,7 @@ class OneShot:
         )
 
     def step(self, supernet: Any, space: SearchSpace, task: Task) -> tuple[Forward, Task]:
-        """Return what yields the outputs of a step's paths, given inputs and what draws, and the task of their loss.
+        """Return a function of inputs and a generator that yields the outputs of a step's paths, and their task.
 
         Raises:
             SettingError: the space cannot be sampled so.
@@ -186,7 +186,7 @@ class OneShot:
         return scores
 
     def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
-        """Return what draws the paths of a step."""
+        """Return the function that draws the paths of a step."""
         if self.sampling == "fair":
             paths.check_fair(space)
             return paths.fair

@@ -1,4 +1,4 @@
-"""Which paths a supernet trains in a step."""
+"""The paths of a supernet that are trained in a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nwot and swap have in common: which units of a network are on for which inputs."""
+"""Common part of nwot and swap: which units of a network are on for which inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class ActivationMeter(Generic[S]):
-    """A meter of what is positive at the inputs of every activation; a proxy says what it makes of it."""
+    """A meter of which inputs of every activation are positive; each proxy computes its score from that."""
 
     inputs: Given
     operations: frozenset[str]
@@ -38,7 +38,7 @@ class ActivationMeter(Generic[S]):
         raise NotImplementedError
 
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
-        """Return the outputs of a piece, and what has been read with its activations."""
+        """Return the outputs of a piece, and the state after reading its activations."""
         states = [state]
 
         def read(operation: str, inputs: Tensor) -> None:

@@ -66,7 +66,7 @@ class ZeroCost:
 
     def __post_init__(self) -> None:
         """Check the settings, and that the proxy exists and has the options."""
-        # A default said aloud is no other setting; a mapping, as plan files have it, cannot be hashed.
+        # An option equal to its default is the same setting; a mapping, as plan files have it, cannot be hashed.
         object.__setattr__(self, "options", PROXIES[self.proxy].chosen(frozen(dict(self.options))))
         if self.batch_size < 1:
             raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
@@ -99,7 +99,7 @@ class ZeroCost:
         return tuple(PROXIES[self.proxy].needs)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the share of an epoch that the proxy's passes are: three forward passes of each item are one."""
+        """Return the cost of the proxy's passes in epochs: three forward passes of every item are one epoch."""
         items = count_items(task, "train")
         passes = PROXIES[self.proxy].forward_passes(self.batch_size, items, **dict(self.options))
         return Price(0.0, n * passes / (3 * items))
@@ -156,7 +156,7 @@ class ZeroCost:
         return with_plain_weights(laid_out(network, ctx.device))
 
     def _shares(self, space: SearchSpace, task: Task) -> bool:
-        """Whether networks have the weights of common prefixes in common."""
+        """Whether networks with a common prefix have the same weights in it."""
         return self.init == "shared" and holds_chains(space, task)
 
     def _probe(self, ctx: Context, count: int = 1) -> Probe:
@@ -168,7 +168,7 @@ class ZeroCost:
 
 
 class _Networks:
-    """One architecture's network for one proxy after the other: the same one where they may share it, else new ones."""
+    """The networks of one architecture for all proxies in turn: one if they may share it, else a new one for each."""
 
     def __init__(self, estimator: ZeroCost, arch: Architecture, ctx: Context) -> None:
         self._make = partial(estimator.network, arch, ctx)

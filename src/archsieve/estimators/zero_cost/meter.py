@@ -1,4 +1,4 @@
-"""Proxies that only look at forward passes, as meters: what they read adds up along the network.
+"""Proxies that only look at forward passes, as meters: their readings add up along the network.
 
 A meter that has run through a stem and three blocks can go on into any fourth block, so in a chain of choice blocks
 the codes that share a prefix share its evaluation. A whole network is a chain of one piece: the same code scores it,
@@ -30,16 +30,16 @@ Tensors: TypeAlias = "tuple[Given, ...]"
 
 
 class Meter(Protocol, Generic[S]):
-    """Reads a network piece by piece; `S` is what has been read so far, an immutable value."""
+    """Reads a network piece by piece; `S` is the state so far, an immutable value."""
 
     def start(self) -> tuple[Tensors, S]:
-        """Return the network's inputs, which pass through every piece one after the other, and nothing read."""
+        """Return the network's inputs, which pass through every piece one after the other, and the first state."""
 
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
-        """Return the outputs of a piece for each input, and what has been read with it."""
+        """Return the outputs of a piece for each input, and the state after it."""
 
     def finish(self, state: S) -> float:
-        """Return the score of what has been read of the whole network.
+        """Return the score from the state after the whole network.
 
         Raises:
             ScoringError: the network cannot be scored.
@@ -93,7 +93,7 @@ def score_chain(
 
 
 class _NotSharedError(Exception):
-    """A piece wrote to what it got, which other paths get too."""
+    """A piece wrote to its input, which other paths also use."""
 
 
 def _read_last(meter: Meter[S], piece: nn.Module, prefix: tuple[Tensors, S]) -> float:

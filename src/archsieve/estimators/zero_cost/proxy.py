@@ -1,4 +1,4 @@
-"""What a zero-cost proxy is: a function of a network and a probe, with what it declares of itself."""
+"""A zero-cost proxy: a function of a network and a probe, with the properties that it declares."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
 
 @dataclass(frozen=True)
 class Probe:
-    """What a proxy may look at besides the network; every architecture gets the same.
+    """The data that a proxy may use besides the network; every architecture gets the same.
 
-    What it gives is a copy each time, so that nothing a network or a proxy writes to reaches another.
+    It hands out copies, so that a network or a proxy that writes to them does not affect the others.
 
     Args:
         batches: (inputs, targets) on the network's device, un-augmented; targets may be None where there are no labels.
@@ -141,7 +141,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A published proxy and what it declares; higher is better, and a score does not depend on other networks.
+    """A published proxy with its properties; higher is better, and a score does not depend on other networks.
 
     Attributes:
         function: takes network, probe and options (keyword-only, with defaults), returns the score.

@@ -95,10 +95,10 @@ def check_finite(what: str, *tensors: Tensor) -> None:
 
 
 def check_outputs(outputs: object) -> None:
-    """Check that a network puts out no NaN; what is no tensor is not looked at.
+    """Check that a network's main output holds no NaN; outputs without a tensor are not checked.
 
     Raises:
-        ScoringError: it does.
+        ScoringError: it holds one.
     """
     with suppress(ScoringError):
         outputs = main_output(outputs)
@@ -107,10 +107,10 @@ def check_outputs(outputs: object) -> None:
 
 
 def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False) -> list[Tensor]:
-    """Return the gradients of a scalar; zeros where it does not depend on one, or that is frozen.
+    """Return the gradients of a scalar by each input; zeros for inputs without influence and for frozen ones.
 
     Raises:
-        ScoringError: it depends on none of them, or gradients are no finite numbers.
+        ScoringError: it depends on none of the inputs, or a gradient is not finite.
     """
     if not torch.is_grad_enabled():
         raise EstimatorError("This proxy takes gradients without saying so: declare @proxy(needs=('gradients', ...)).")

@@ -28,9 +28,9 @@ _LOOKUPS = frozenset({"embedding", "embedding_bag"})
 def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe]:
     """Return a network of one tensor of real numbers, and a probe whose inputs are that tensor.
 
-    Both are returned as they are where the inputs are that already. Else the network is wrapped, not copied, and the
-    tensor has for each item (n, ...) all real numbers that the network gets, then all that its embeddings give for the
-    tokens that it gets. Whole numbers that no embedding looks up, as those of a mask, stay what they are.
+    If the inputs are one such tensor already, both are returned unchanged. Otherwise the network is wrapped, not
+    copied. The tensor then holds, for each item, all real inputs of the network and then the outputs of its embeddings
+    for the tokens. Whole numbers that no embedding looks up, such as a mask, are passed unchanged.
 
     Raises:
         ScoringError: the network gets whole numbers alone and looks none of them up.
