@@ -20,7 +20,7 @@ _ABOUT = "archsieve"
 
 
 def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
-    """Write a network's weights and statistics, and what they are of (plain JSON values), in one step."""
+    """Write a network's weights and statistics with a description of it (plain JSON values), atomically."""
     require("safetensors", "torch")
     from safetensors.torch import save_file
 
@@ -31,7 +31,7 @@ def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> No
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a file by name, and what `save_weights` was told they are of; nothing if another wrote it.
+    """Return the tensors of a file by name, and the description from `save_weights`, empty if another wrote the file.
 
     Raises:
         MissingDataError: there is no such file.
@@ -87,11 +87,11 @@ class Loaded(NamedTuple):
 
 
 def load_backbone(network: nn.Module, path: Path, *, prefix: str = "") -> Loaded:
-    """Load what a file of pretrained weights has for a network, in place, and return what was taken and what not.
+    """Load the matching tensors of a file of pretrained weights into a network, in place; return which were loaded.
 
-    A tensor is taken if its name, behind `prefix`, and its shape are those of a tensor of the network; what else the
-    file holds (another task's classifier, say) is left alone. There is no map of names: a backbone that was built by
-    another library is renamed by whoever writes the file.
+    A tensor matches if its name, behind `prefix`, and its shape are those of a tensor of the network. All others, such
+    as another task's classifier, are ignored. Names are not translated: if another library built the backbone, rename
+    its tensors when you write the file.
 
     Raises:
         MissingDataError: there is no such file.

@@ -1,4 +1,4 @@
-"""One network of the user's own as a space of one architecture, so that everything that scores spaces scores it."""
+"""One network of the user as a space of one architecture, so that all estimators can score it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONLY = (0,)
 
 @dataclass(frozen=True)
 class OwnModel(SearchSpace):
-    """What a function without arguments returns; its one architecture is (0,).
+    """The space of the network that a function without arguments returns; its one architecture is (0,).
 
     It is scored in float32, whatever precision its weights have. Lazy modules get their weights by a pass of zeros.
 
@@ -61,7 +61,7 @@ class OwnModel(SearchSpace):
         Raises:
             UnknownNameError: the module has no such function.
             SettingError: it cannot be called without arguments, or returns no network.
-            TypeError: it fails so itself, as it may with any other error.
+            TypeError: raised inside the function, which may also raise any other error.
         """
         import torch
 
@@ -92,7 +92,7 @@ def result_of(factory: str) -> Any:
     Raises:
         UnknownNameError: the module has no such function.
         SettingError: it cannot be called without arguments.
-        TypeError: it fails so itself, as it may with any other error.
+        TypeError: raised inside the function, which may also raise any other error.
     """
     module, _, attribute = factory.partition(":")
     attributes = vars(importlib.import_module(module))
@@ -117,7 +117,7 @@ def precision_of(network: nn.Module) -> str:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A hook that makes the output that is meant the network's only one."""
+    """A hook that replaces the network's outputs by the main one."""
 
     factory: str
     output: str | None
@@ -153,7 +153,7 @@ class _Chosen:
 
 
 def _by_name(outputs: object) -> dict[str, object]:
-    """Return what a dictionary, a dataclass, a tuple or a list holds, by name or place."""
+    """Return the entries of a dictionary, a dataclass, a tuple or a list, by name or position."""
     from archsieve.networks.outputs import named_outputs
 
     by_name = named_outputs(outputs)
@@ -176,7 +176,7 @@ def _flat(outer: dict[str, object], before: str = "") -> dict[str, Tensor]:
 
 
 class Fit(NamedTuple):
-    """What a pass of two items through a network of one's own shows.
+    """The result of a forward pass of two items through the user's network.
 
     Attributes:
         outputs: shape of the outputs of an item.
@@ -253,7 +253,7 @@ def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
 
 
 def _advice(network: nn.Module, task: Task, error: Exception) -> str:
-    """Return what may help where a network does not take inputs."""
+    """Return advice for a network that does not take the inputs."""
     from torch import nn
 
     inputs, is_own = inputs_of(task), hasattr(task, "example")

@@ -78,7 +78,7 @@ class StandIn(OfOneSource):
 
     @property
     def caution(self) -> str:
-        """What must be said beside its values."""
+        """The sentence that a user must see beside its values."""
         tau = self.card()["cross_validation"]["tau"]
         return (
             f"Stand-in surrogate: no network was trained; a model fitted to {self.card()['count']} published cells "
@@ -86,7 +86,7 @@ class StandIn(OfOneSource):
         )
 
     def card(self) -> dict[str, Any]:
-        """Return what the model was made of, and how well it predicts."""
+        """Return the data that the model was fitted to, and how well it predicts."""
         path = self.source.require().with_suffix(".json")
         try:
             return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
@@ -112,7 +112,7 @@ class Trees:
         feature: of each split, shape (m, t, k).
         threshold: of each split, shape (m, t, k).
         leaf: values, shape (m, t, k + 1).
-        base: what each member's trees add to, shape (m,).
+        base: the constant of each member, to which its trees add, shape (m,).
         stretch: factor of the members' deviations from their mean.
     """
 
@@ -170,7 +170,7 @@ class Trees:
 
 
 def features(archs: Sequence[Architecture]) -> NDArray[np.float32]:
-    """Return what the trees see of codes, shape (n, 261).
+    """Return the features of codes for the trees, shape (n, 261).
 
     Of each cell: which operation is on which edge; how many of each there are on edges from inputs, from nodes, and in
     all; of each node the longest way from an input, in edges and in 1x1 convolutions, and its mean; the edges from

@@ -78,7 +78,7 @@ class NASBench301(OfOneSource):
 
 
 def encode(archs: Sequence[Architecture]) -> NDArray[np.float64]:
-    """Return codes as the models see them, shape (n, 56).
+    """Return the features of codes for the models, shape (n, 56).
 
     The order is ConfigSpace's: by name what depends on nothing, then by name what does (edges of the nodes 3 to 5),
     with -1 for an edge that is not there. A choice counts by its index, and the settings of the training, which were
@@ -102,7 +102,7 @@ def _values(arch: Architecture) -> dict[str, float]:
 
 
 def _template() -> list[float | str]:
-    """Return what stands at each place: a number, or the name of a choice."""
+    """Return the entry of each position: a constant number, or the name of a choice."""
     cells = ("normal", "reduce")
     first = [f"edge_{cell}_{edge}" for cell in cells for edge in _EDGES[:2]]
     pairs = [f"inputs_node_{cell}_{node}" for cell in cells for node in NODES[1:]]
@@ -134,7 +134,7 @@ def _members(folder: Path, kind: str) -> list[Member]:
 
 
 def _check_config(path: Path, kind: str) -> None:
-    """Check that a member is of the kind, and sees codes as `encode` has them."""
+    """Check that a member is of the expected kind and was trained on features as `encode` gives them."""
     if not path.is_file():
         return
     settings = read_json(path)

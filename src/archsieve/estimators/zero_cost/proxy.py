@@ -129,7 +129,7 @@ class Probe:
         return torch_generator(self.seed, purpose, *path)
 
     def limited(self, needs: tuple[Need, ...]) -> Probe:
-        """Return the probe for a proxy that declares these needs: what it does not declare it cannot have."""
+        """Return the probe for a proxy that declares these needs: undeclared data are withheld."""
         return replace(self, _needs=needs)
 
     def _check(self, need: Need) -> None:
@@ -151,8 +151,8 @@ class Proxy:
             `archsieve.estimators.zero_cost.meter`); it must give what the function gives.
         spoils: False where the function leaves the network as it was, running statistics apart.
         batches: how many it looks at.
-        passes: what it takes for each item, in forward passes; a backward pass is two, and one by the inputs alone is
-            one. None: 3 with gradients, 1 without, 0 where `mode` is "none".
+        passes: its cost for each item, in forward passes; a backward pass counts two, and one by the inputs alone
+            counts one. None: 3 with gradients, 1 without, 0 where `mode` is "none".
         items: how many items it looks at, or the option that says how many; None: all of its batches.
         init: the weights it looks at: "given", or what it redraws or changes them to.
         mode: "training", where batch normalisation goes by the batch it sees, or what the proxy makes of it.
@@ -183,7 +183,7 @@ class Proxy:
             return float(self.function(network, probe.limited(self.needs), **options))
 
     def forward_passes(self, batch_size: int, available: int, **options: Any) -> float:
-        """Return what one score takes, in forward passes of one item, where the task has so many items available."""
+        """Return the cost of one score, in forward passes of one item, if the task has that many items available."""
         passes = 0.0 if self.mode == "none" else 3.0 if "gradients" in self.needs else 1.0
         items = {**self.options, **options}[self.items] if isinstance(self.items, str) else self.items
         whole = min(self.batches * batch_size, available)

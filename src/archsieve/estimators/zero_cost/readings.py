@@ -1,4 +1,4 @@
-"""What several proxies read off a network: its weights, its statistics, and gradients."""
+"""Readings of a network that several proxies use: its weights, its statistics, and gradients."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def record_statistics(network: nn.Module, momentum: float) -> None:
 
 @contextmanager
 def one_input(name: str) -> Iterator[None]:
-    """Refuse a network whose normalisation cannot do with a single input.
+    """Refuse a network whose normalisation cannot work on a single input.
 
     Raises:
         ScoringError: it gets one position, so that it has no statistics.
@@ -79,7 +79,7 @@ def weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def check_finite(what: str, *tensors: Tensor) -> None:
-    """Check that what a proxy reads is made of finite numbers.
+    """Check that the tensors a proxy reads hold only finite numbers.
 
     Raises:
         ScoringError: it holds NaN or infinity.
@@ -177,7 +177,7 @@ def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
 def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
     """Return the gradient of the summed outputs with respect to each input, (n, input size), float64 on the CPU.
 
-    By all real numbers that the network gets, and by what its embeddings give for the tokens that it gets.
+    The inputs are all real numbers that the network gets, and the outputs of its embeddings for tokens.
 
     Raises:
         ScoringError: the inputs are whole numbers that no embedding looks up.

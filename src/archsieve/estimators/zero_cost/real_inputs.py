@@ -1,7 +1,7 @@
-"""Networks of tokens or of several inputs as networks of one tensor of real numbers, for what needs such a one.
+"""Networks of tokens or of several inputs as networks of one tensor of real numbers, for proxies that need one.
 
-Some proxies put noise or ones in, or differentiate by what is put in. For tokens that is done where they become real
-numbers: what the network's embeddings give for them is the input, and the rest of the network follows.
+Some proxies replace the input by noise or ones, or differentiate by it. Tokens cannot be replaced so; instead the
+outputs of the network's embeddings are taken as the input of the rest of the network.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class BehindEmbeddings(nn.Module):
 
 
 class _Lookups(TorchFunctionMode):
-    """Sees where an embedding looks up a tensor of tokens that is an input, and may put others in the place of it."""
+    """Observes every embedding that looks up an input tensor of tokens, and can replace its outputs."""
 
     def __init__(self, inputs: Given, instead: Iterator[Tensor] | None = None) -> None:
         super().__init__()

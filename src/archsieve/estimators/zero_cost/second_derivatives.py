@@ -20,10 +20,10 @@ _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
 
 
 class FastSecondDerivatives(TorchFunctionMode):
-    """While it is entered, convolutions and batch normalisation are those of this module.
+    """Within this context convolutions and batch normalisation are those of this module.
 
-    What they compute is the same up to rounding. Gradients of gradients by weight and bias of a batch normalisation
-    are not tracked: they are constants.
+    Results are the same up to rounding. Gradients of gradients by weight and bias of a batch normalisation are not
+    tracked: they are constants.
     """
 
     def __torch_function__(
