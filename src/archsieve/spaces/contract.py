@@ -38,7 +38,7 @@ _BLOCK = 1_000  # codes drawn at a time
 
 @dataclass(frozen=True)
 class Picture:
-    """What reports draw of an architecture: the labels of its blocks in order, or by name its cells as edges."""
+    """The drawing of an architecture in reports: the labels of its blocks in order, or the edges of its named cells."""
 
     blocks: tuple[str, ...] = ()
     cells: dict[str, tuple[Edge, ...]] = field(default_factory=dict)

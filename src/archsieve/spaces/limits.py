@@ -152,7 +152,7 @@ class Within(SearchSpace):
 
     @property
     def default_task(self) -> str:
-        """That of the space."""
+        """The space's."""
         return self.space.default_task
 
     def identity(self) -> dict[str, Any]:
