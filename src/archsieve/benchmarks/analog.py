@@ -103,7 +103,7 @@ class AnalogNASBench(OfOneSource):
 
 def _read(path: Path) -> dict[Any, Any]:
     """Return the pickled dictionary."""
-    # Made anew for each file: what a file might set on the stand-ins ends with it.
+    # New stand-ins for each file: attributes that one file may set on them must not reach the next.
     allowed = {(_MODULE, name): type(name, (), {}) for name in ("Architecture", "DriftMeasurement")}
     content = read_pickle(path, allowed)
     if not isinstance(content, dict):
@@ -123,8 +123,8 @@ def _values(path: Path, arch: Architecture, entry: object) -> list[float]:
     """Return one row in the order of the columns; a drift counts with its mean."""
     fields = getattr(entry, "__dict__", {})
     drifts = [(name, getattr(fields.get(name), "__dict__", {}).get("value")) for name in _DRIFTS]
-    named = [*((name, fields.get(name)) for name in _ACCURACIES), *drifts]
-    return [number(path, value, f"{name!r} of {arch}") for name, value in named]
+    entries = [*((name, fields.get(name)) for name in _ACCURACIES), *drifts]
+    return [number(path, value, f"{name!r} of {arch}") for name, value in entries]
 
 
 ANALOG: Benchmark = AnalogNASBench(

@@ -55,11 +55,11 @@ class Table:
 
     def within(self, space: SearchSpace) -> Table:
         """Return the table of those of its codes that are architectures of the space."""
-        kept = [row for row, arch in enumerate(self.archs) if space.is_valid(arch)]
-        if len(kept) == len(self.archs):
+        rows = [row for row, arch in enumerate(self.archs) if space.is_valid(arch)]
+        if len(rows) == len(self.archs):
             return self
-        columns = {name: values[kept] for name, values in self.columns.items()}
-        return Table(tuple(self.archs[row] for row in kept), columns)
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return Table(tuple(self.archs[row] for row in rows), columns)
 
     def row(self, arch: Architecture) -> dict[str, float]:
         """Return all columns of one code.
@@ -118,10 +118,10 @@ Records: TypeAlias = "Table | Surrogate"
 
 
 class Benchmark(Protocol):
-    """Where records come from and what they are about; `load` reads them.
+    """The source of recorded values, and the space and task they are about; `load` reads them.
 
-    It may also have `caution`, a sentence on what its values are that a user must see beside them, and `choosers`, by
-    the name of a truth the columns of single complete trainings, of other seeds, by which a search would choose.
+    It may also have `caution`, a sentence about its values that a user must see beside them, and `choosers`: for each
+    truth, by name, the columns of single complete trainings with other seeds, by which a search would choose.
     """
 
     @property
@@ -161,7 +161,7 @@ class Benchmark(Protocol):
 
 
 class OfOneSource:
-    """What all benchmarks have in common whose records come from one `source`."""
+    """Common part of all benchmarks whose records come from one `source`."""
 
     source: Source
 
@@ -171,7 +171,7 @@ class OfOneSource:
 
 
 def caution_of(benchmark: Benchmark) -> str:
-    """Return what a user must see beside the benchmark's values; empty where they are what they seem."""
+    """Return the sentence that a user must see beside the benchmark's values; empty if they need none."""
     return str(getattr(benchmark, "caution", ""))
 
 
@@ -203,7 +203,7 @@ def task_of(benchmark: Benchmark) -> Task:
 
 
 def is_about(benchmark: Benchmark, task: Task) -> bool:
-    """Whether the benchmark's accuracies are about this task; one that has `task_settings` is about those alone."""
+    """Whether the benchmark's accuracies are about this task; if it has `task_settings`, these must be equal too."""
     settings = _task_settings(benchmark)
     return benchmark.task == task.name and all(getattr(task, key, None) == value for key, value in settings.items())
 
@@ -218,8 +218,9 @@ def noisy_truths(
 ) -> NDArray[np.float64] | None:
     """Return repetitions of a truth that differ by its own noise, shape (r, n); None where nothing is known of it.
 
-    A benchmark that has `repetitions` of the column has trained that often; one that has `noise` gives the standard
-    deviation of one training, of which `draws` repetitions are drawn, and so is what a surrogate's members differ by.
+    A benchmark with `repetitions` of the column has recorded that many trainings. One with `noise` gives the standard
+    deviation of one training; `draws` repetitions are drawn from it. A surrogate's deviation between members is used
+    in the same way.
     """
     if names := getattr(benchmark, "repetitions", {}).get(column):
         return np.stack([records.lookup(name, archs) for name in names])
@@ -240,7 +241,7 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
 
     Raises:
         UnknownNameError: no benchmark is about this space, or none has such a column.
-        MissingDataError: one would do, but its file is not there.
+        MissingDataError: a benchmark fits, but its file is not there.
     """
     about = [BENCHMARKS[name]] if name else benchmarks_of(space)
     if any(b.space != space.whole for b in about):
@@ -251,8 +252,8 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
     if not fitting:  # a user's copy may have more columns than are declared
         fitting = [b for b in about if b.is_present() and column in b.load().columns]
     if not fitting:
-        known = sorted({c for b in about for c in b.columns})
-        raise UnknownNameError(f"No benchmark of {space.name} has a column {column!r}.{near_miss(str(column), known)}")
+        names = sorted({c for b in about for c in b.columns})
+        raise UnknownNameError(f"No benchmark of {space.name} has a column {column!r}.{near_miss(str(column), names)}")
     present = [b for b in fitting if b.is_present()]
     if not present:
         fitting[0].load()  # raises, and says where the file comes from

@@ -1,4 +1,4 @@
-"""From published files to tables: whatever is wrong with a file becomes one sentence that names it."""
+"""Reading of published files into tables: every fault of a file becomes one sentence that names the file."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def read_json(path: Path) -> dict[str, Any]:
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
             names = [name for name, _ in pairs]
             raise fault(path, f"holds the key {next(n for n in names if names.count(n) > 1)!r} twice")
-        return found
+        return entries
 
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)

@@ -89,8 +89,8 @@ class NASBench201Table(OfOneSource):
         """
         path = self.source.require()
         raw = _read(path, self.columns)
-        read = {name: self._numbers(path, name, raw[name]) for name in raw}
-        numbers = {name: values for name, values in read.items() if values is not None}
+        measured = {name: self._numbers(path, name, raw[name]) for name in raw}
+        numbers = {name: values for name, values in measured.items() if values is not None}
         return assemble(path, self.space, self._codes(path, raw), numbers, truth=self.truth)
 
     def text(self, column: str) -> dict[Architecture, str]:

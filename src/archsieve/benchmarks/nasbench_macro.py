@@ -75,8 +75,8 @@ def _values(path: Path, text: str, entry: Any) -> list[float]:
     runs = fields["test_acc"]
     if not isinstance(runs, list) or len(runs) != RUNS:
         raise fault(path, f"holds no list of {RUNS} numbers as 'test_acc' of {text!r}")
-    named = [*((key, fields[key]) for key in _SCALARS), *zip(_RUN_COLUMNS, runs, strict=True)]
-    return [number(path, value, f"{key!r} of {text!r}") for key, value in named]
+    entries = [*((key, fields[key]) for key in _SCALARS), *zip(_RUN_COLUMNS, runs, strict=True)]
+    return [number(path, value, f"{key!r} of {text!r}") for key, value in entries]
 
 
 CIFAR10: Benchmark = NASBenchMacroTable(

@@ -29,11 +29,11 @@ _FAILURES = (
 
 
 def read_pickle(path: Path, allowed: Mapping[tuple[str, str], type]) -> Any:
-    """Return what a pickle holds, with our own types in the place of all that it names.
+    """Return the content of a pickle, with our own types in place of the names in it.
 
     Args:
         path: the file.
-        allowed: by module and name, what stands for it; nothing is imported.
+        allowed: the type that replaces each (module, name); nothing is imported.
 
     Raises:
         DataError: the file cannot be read, is damaged, or names anything else.

@@ -109,10 +109,10 @@ class PublishedProxies(OfOneSource):
 
 def _naslib_code(key: str) -> Architecture:
     """Return the code of the text of NASLib's tuple."""
-    found = _KEY.fullmatch(key)
-    if found is None:
+    match = _KEY.fullmatch(key)
+    if match is None:
         raise ArchitectureError(f"{key!r} is no tuple of six numbers in 0..4.")
-    return from_naslib([int(option) for option in found.groups()])
+    return from_naslib([int(option) for option in match.groups()])
 
 
 def _scores(path: Path, key: str, entry: Any) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Chance as an estimator: what every other one has to beat."""
+"""Chance as an estimator: the baseline of all others."""
 
 from __future__ import annotations
 

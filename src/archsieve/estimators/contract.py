@@ -1,4 +1,4 @@
-"""An estimator scores architectures, higher is better; what it may be besides is one small protocol each."""
+"""An estimator scores architectures, higher is better; each further ability is one small protocol."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Scores: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Context:
-    """What an estimator works on: plain values, since it is sent to workers.
+    """The context of an estimator: plain values, since it is sent to workers.
 
-    `workdir` is the estimator's own folder, for what it learns and can do again (a supernet, checkpoints); it is made
-    by whoever first writes there.
+    `workdir` is the estimator's own folder for what it learns and can learn again (a supernet, checkpoints); the first
+    write creates it.
     `seed` is the run's; draw from it through `archsieve.randomness` by purpose. `log` is where TensorBoard reads what
     is trained, None if nobody asked.
     """
@@ -100,10 +100,10 @@ class Composite(Protocol):
 
 
 def is_relative(estimator: Any) -> bool:
-    """Whether an estimator's scores depend on what else is scored, so that those of two calls cannot be compared.
+    """Whether an estimator's scores depend on what else is scored, so that scores of two calls cannot be compared.
 
-    So it is of a composite without a calibration, of what learns from the pool, and of a composite that has such a
-    part. A composite may say otherwise by an attribute `is_relative`.
+    This holds for a composite without a calibration, for an estimator that learns from the pool, and for a composite
+    with such a part. A composite may override it by an attribute `is_relative`.
     """
     if isinstance(estimator, Composite):
         own = getattr(estimator, "is_relative", estimator.calibration is None)
@@ -117,9 +117,9 @@ def kind_of_score(estimator: Any) -> str:
 
 
 def refuse_relative(estimator: Any, use: str) -> None:
-    """Refuse an estimator whose scores depend on what else is scored where they are compared one by one.
+    """Refuse an estimator with relative scores where scores of different calls are compared.
 
-    `use` is what a message says scores are compared by.
+    `use` names, for the message, what compares them.
 
     Raises:
         SettingError: it is one.
@@ -151,7 +151,7 @@ def uses_device(estimator: Any) -> bool:
 
 @runtime_checkable
 class Fittable(Protocol):
-    """Learns first, and keeps what it learnt in `ctx.workdir`."""
+    """Learns before it scores, and stores what it learnt in `ctx.workdir`."""
 
     @property
     def learns_from_pool(self) -> bool:
@@ -163,14 +163,14 @@ class Fittable(Protocol):
 
 @runtime_checkable
 class Resumable(Protocol):
-    """Goes on from where a smaller budget ended: epoch 2 from epoch 1."""
+    """Continues from the state of a smaller budget: epoch 2 from epoch 1."""
 
     @property
     def lineage(self) -> Estimator:
         """The estimator whose work folder this one shares."""
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete what is kept to go on with these codes; they were cut."""
+        """Delete the state that would continue these codes: the stage did not keep them."""
 
 
 class Price(NamedTuple):
@@ -189,7 +189,7 @@ class Price(NamedTuple):
 
 @runtime_checkable
 class Priced(Protocol):
-    """Says beforehand what its scores cost. One that learns from another says so by `lesson`, (estimator, count)."""
+    """Forecasts the cost of its scores. One that learns from another declares it by `lesson`, (estimator, count)."""
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the cost of the scores of `n` architectures from nothing."""

@@ -27,7 +27,7 @@ class Lookup:
     Args:
         column: name of the column.
         benchmark: name of the benchmark; empty for the first one present that has the column.
-        epochs_behind: what recording one value took, in network-epochs; for reckoning costs.
+        epochs_behind: the cost of recording one value, in network-epochs; used to compute costs.
     """
 
     column: str
@@ -44,11 +44,11 @@ class Lookup:
         return self.column
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return what recording `n` values took."""
+        """Return the cost of recording `n` values."""
         return Price(n * self.epochs_behind, 0.0)
 
     def identity(self) -> dict[str, Any]:
-        """Return what scores depend on, which `epochs_behind` is not."""
+        """Return the settings that scores depend on: all but `epochs_behind`."""
         return {"type": "Lookup", "version": self.version, "column": self.column, "benchmark": self.benchmark}
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -94,7 +94,7 @@ class Replay:
 
     @property
     def lineage(self) -> Replay:
-        """The curve, of which earlier epochs were paid for before."""
+        """The curve: the cost of its earlier epochs is already paid."""
         return replace(self, epochs=1)
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:

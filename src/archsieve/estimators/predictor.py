@@ -79,14 +79,14 @@ class Predictor:
         if self.above is not None and not math.isfinite(self.above):
             raise SettingError(f"`above` must be finite, but got above={self.above}.")
         if not 1 <= self.rounds <= self.samples:
-            got = f"rounds={self.rounds}, samples={self.samples}"
-            raise SettingError(f"`1 <= rounds <= samples` must hold, but got {got}.")
+            settings = f"rounds={self.rounds}, samples={self.samples}"
+            raise SettingError(f"`1 <= rounds <= samples` must hold, but got {settings}.")
         if self.encoding not in ("integer", "one_hot"):
             raise SettingError(f"`encoding` must be 'integer' or 'one_hot', but got {self.encoding!r}.")
 
     @property
     def version(self) -> int:
-        """2 for regressors and for several rounds, whose scores have changed; 1 for a classifier taught at once."""
+        """2 for a regressor or several rounds, whose scores changed once; 1 for a classifier taught in one round."""
         return 1 if self.above is not None and self.rounds == 1 else 2
 
     @property
@@ -101,7 +101,7 @@ class Predictor:
 
     @property
     def uses_device(self) -> bool:
-        """Whether the teacher does: the model itself is the CPU's."""
+        """Whether the teacher uses the device: the model itself computes on the CPU."""
         return any(map(uses_device, leaves_of(self.teacher)))
 
     @property
@@ -122,19 +122,21 @@ class Predictor:
         if self._file(ctx).exists():
             return
         part = self.samples // self.rounds
-        known = draw_up_to(ctx.space, ctx.seed, self.samples - part * (self.rounds - 1))
-        taught = scores([self.teacher], known)[:, 0]
+        sample = draw_up_to(ctx.space, ctx.seed, self.samples - part * (self.rounds - 1))
+        taught = scores([self.teacher], sample)[:, 0]
         for turn in range(1, self.rounds):
-            left = sorted(set(map(ctx.space.canonical, pool)) - set(known))  # in no order of the caller's
-            if not left:
+            candidates = sorted(set(map(ctx.space.canonical, pool)) - set(sample))  # independent of the caller's order
+            if not candidates:
                 break
-            left = [left[i] for i in generator(ctx.seed, "sample", "predictor", turn).permutation(len(left))]
-            order = np.argsort(-self._predict(known, taught, left, ctx), kind="stable")
-            known = [*known, *(left[i] for i in order[:part])]
-            taught = scores([self.teacher], known)[:, 0]
+            candidates = [
+                candidates[i] for i in generator(ctx.seed, "sample", "predictor", turn).permutation(len(candidates))
+            ]
+            order = np.argsort(-self._predict(sample, taught, candidates, ctx), kind="stable")
+            sample = [*sample, *(candidates[i] for i in order[:part])]
+            taught = scores([self.teacher], sample)[:, 0]
         if np.isnan(taught).all():
-            raise ScoringError(f"the teacher {self.teacher.name!r} could score none of {len(known)} architectures")
-        lesson = {"archs": known, "scores": [None if np.isnan(score) else float(score) for score in taught]}
+            raise ScoringError(f"the teacher {self.teacher.name!r} could score none of {len(sample)} architectures")
+        lesson = {"archs": sample, "scores": [None if np.isnan(score) else float(score) for score in taught]}
         ctx.workdir.mkdir(parents=True, exist_ok=True)
         with replace_file(self._file(ctx)) as temporary:
             temporary.write_text(json.dumps(lesson))
@@ -151,42 +153,44 @@ class Predictor:
             raise SettingError(f"There is no lesson in {ctx.workdir}: call `fit` first.")
         try:
             lesson = json.loads(file.read_text())
-            known = [tuple(map(int, arch)) for arch in lesson["archs"]]
+            sample = [tuple(map(int, arch)) for arch in lesson["archs"]]
             taught = np.array(lesson["scores"], dtype=np.float64)
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"The file {file} is damaged: delete it to teach the predictor anew.") from error
-        return self._predict(known, taught, archs, ctx)
+        return self._predict(sample, taught, archs, ctx)
 
     def _predict(
-        self, known: Sequence[Architecture], taught: Scores, archs: Sequence[Architecture], ctx: Context
+        self, sample: Sequence[Architecture], taught: Scores, archs: Sequence[Architecture], ctx: Context
     ) -> Scores:
-        """Return what the model makes of `archs`; of those a classifier was taught, what is known."""
-        features, wanted = self._features(ctx.space, known), self._features(ctx.space, archs)
+        """Return the model's predictions for `archs`; architectures of the sample get their own values instead."""
+        features, queries = self._features(ctx.space, sample), self._features(ctx.space, archs)
         seed = derive_seed(ctx.seed, "init", "predictor") % 2**32
         if self.above is None:
             ranks = percentile_rank(taught, taught)
-            found = np.asarray(self._model(seed).fit(features, ranks).predict(wanted), dtype=np.float64)
+            predictions = np.asarray(self._model(seed).fit(features, ranks).predict(queries), dtype=np.float64)
             own = np.where(np.isnan(taught), ranks, self._left_out(features, ranks, seed))
         else:
             passed = taught > self.above
             own = np.where(passed, PASSED, FAILED)
             if passed.all() or not passed.any():
-                found = np.full(len(archs), float(passed.all()))
+                predictions = np.full(len(archs), float(passed.all()))
             else:
                 model = self._model(seed).fit(features, passed)
-                found = np.asarray(model.predict_proba(wanted)[:, 1], dtype=np.float64)
-        found = found.round(9)  # products of matrices round by how many rows they have
-        truths = dict(zip(known, own.round(9), strict=True))
-        return np.array([truths.get(ctx.space.canonical(a), found[i]) for i, a in enumerate(archs)], dtype=np.float64)
+                predictions = np.asarray(model.predict_proba(queries)[:, 1], dtype=np.float64)
+        predictions = predictions.round(9)  # the rounding of matrix products depends on the number of rows
+        truths = dict(zip(sample, own.round(9), strict=True))
+        return np.array(
+            [truths.get(ctx.space.canonical(a), predictions[i]) for i, a in enumerate(archs)], dtype=np.float64
+        )
 
     def _left_out(self, features: NDArray[np.float64], ranks: Scores, seed: int) -> Scores:
-        """Return what a model predicts of each of the sample, taught on the nine tenths that do not hold it."""
+        """Return a prediction for each of the sample, by a model taught on the nine tenths that do not hold it."""
         folds = generator(seed, "sample", "folds").permutation(len(ranks)) % min(_FOLDS, len(ranks))
-        found = ranks.copy()
+        predictions = ranks.copy()
         for fold in range(folds.max() + 1 if len(ranks) > 1 else 0):
             out = folds == fold
-            found[out] = self._model(seed).fit(features[~out], ranks[~out]).predict(features[out])
-        return found
+            predictions[out] = self._model(seed).fit(features[~out], ranks[~out]).predict(features[out])
+        return predictions
 
     def _features(self, space: SearchSpace, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         if self.encoding == "one_hot":
@@ -196,7 +200,7 @@ class Predictor:
         return np.asarray(rows, dtype=np.float64).reshape(len(archs), -1 if features else len(space.choices))
 
     def _model(self, seed: int) -> Any:
-        """Return a new model; what is random in it follows the seed."""
+        """Return a new model; its random choices follow the seed."""
         require("sklearn", "data")
         kind = "regressor" if self.above is None else "classifier"
         models = _models(kind)

@@ -21,7 +21,7 @@ X = TypeVar("X")
 
 
 def is_chain(network: object) -> TypeGuard[Chain]:
-    """Whether the network says that it is a chain, and goes through its pieces as one does."""
+    """Whether the network is a `Chain` whose forward pass is neither overridden nor hooked."""
     return (
         isinstance(network, Chain)
         and type(network).forward is Chain.forward
@@ -38,22 +38,22 @@ def holds_chains(space: SearchSpace, task: Task) -> bool:
     try:
         with torch.device("meta"):  # draws nothing and takes no memory
             return is_chain(space.supernet(task))
-    except RuntimeError:  # its code reads values, which the meta device has not
+    except RuntimeError:  # its code reads values, and the meta device has none
         return is_chain(build_supernet(space, task, 0))
 
 
 def walk(
     chain: Chain, archs: Sequence[Architecture], start: X, run: Callable[[nn.Module, X], X]
 ) -> Iterator[tuple[Architecture, X]]:
-    """Yield every path with what has come out of its last choice, in lexicographic order.
+    """Yield every path with the output of its last choice, in lexicographic order.
 
-    Holds what has come out of each piece of one path at a time.
+    Only the outputs of the pieces of one path are in memory at a time.
 
     Args:
         chain: the network of all paths.
         archs: paths through the chain.
-        start: what goes into the stem.
-        run: returns what comes out of a piece; must not change what goes in.
+        start: the input of the stem.
+        run: returns the output of a piece; must not change its input.
     """
     path = [run(chain.stem, start)]
     before: Architecture = ()

@@ -1,4 +1,4 @@
-"""Sizes as estimators: how large a network is, is the baseline that every proxy has to beat."""
+"""Sizes as estimators: the size of a network is the baseline that every proxy has to beat."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Size:
         return 2 if self.name == "flops" else 1
 
     def identity(self) -> dict[str, Any]:
-        """Return what makes its scores what they are; `type` is the class's first name, so that old scores answer."""
+        """Return the settings of its scores; `type` is the class's first name, so that stored scores stay valid."""
         return {"type": "Cost", "version": self.version, "name": self.name}
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:

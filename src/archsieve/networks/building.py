@@ -1,4 +1,4 @@
-"""Build a network and initialise it by name; what it takes and where it computes."""
+"""Building of networks, initialisation by name, and their placement on a device."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def with_all_weights(network: nn.Module, task: Task) -> nn.Module:
 
 
 class Around(nn.Module):
-    """Calls another network, and takes hooks where that takes none."""
+    """Calls another network; hooks can be registered on it although the other one refuses them."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

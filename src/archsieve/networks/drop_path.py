@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DropPath(nn.Module):
-    """Zeroes all of an item's inputs with `probability`, in training only, and scales up what is left.
+    """Zeroes all of an item's inputs with `probability`, in training only, and scales up the other items.
 
     "Drop path" of FractalNet (arXiv 1605.07648), one draw an item as NASNet's networks have it (arXiv 1707.07012).
 

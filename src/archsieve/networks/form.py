@@ -1,4 +1,4 @@
-"""What the networks of a task get: the form of their inputs, without torch."""
+"""The form of a network's inputs, described without torch."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Input:
     Args:
         shape: of one item, without the batch: (channels, height, width), (length,), or () for a single number.
         tokens: None for real numbers; else the inputs are whole numbers in 0..tokens-1, such as token ids.
-        name: the argument of the network's `forward` that it is, None: by its place. Either all inputs have names or
-            none has.
+        name: the argument of the network's `forward` that it is passed to; None passes it by position. Either all
+            inputs have names or none has.
 
     >>> str(Input((3, 32, 32))), str(Input((128,), tokens=30522))
     ('3 x 32 x 32', '128 of 30,522 tokens')
@@ -58,7 +58,7 @@ class Input:
 
 
 def inputs_of(task: Task | Form) -> tuple[Input, ...]:
-    """Return what the networks of a task get: what its `inputs` say, else real numbers in its `input_shape`.
+    """Return the inputs of a task's networks: its `inputs` if it has some, else real numbers in its `input_shape`.
 
     Raises:
         SettingError: its `inputs` are no `Input`s, or some of them have names and others have none.

@@ -1,4 +1,4 @@
-"""The generators from which torch draws: seeded for a while, on one device, and given back as they were."""
+"""The generators from which torch draws: seeded for a while, on one device, and restored afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is put into a network: one tensor, several in order, or tensors by name; items come first in each."""
+"""The inputs of a network: one tensor, several in order, or tensors by name; the first dimension is the items."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Example: TypeAlias = "tuple[int, ...] | tuple[Input, ...] | Given"
 
 
 def call(network: nn.Module, given: Given) -> Any:
-    """Return what a network returns: several inputs are given in order, those in a dictionary by name.
+    """Call a network and return its result: several inputs are passed in order, those in a dictionary by name.
 
-    Inputs for which the network has no place in order are its keyword-only arguments, the required ones first.
+    Inputs beyond the network's positional arguments go to its keyword-only arguments, the required ones first.
     """
     if isinstance(given, dict):
         return network(**given)
@@ -47,14 +47,14 @@ def _arguments(network: Any, values: tuple[Tensor, ...]) -> tuple[tuple[Tensor, 
 
 
 def parts_of(given: Given) -> list[Tensor]:
-    """Return the tensors."""
+    """Return the tensors of the inputs in order."""
     if isinstance(given, Tensor):
         return [given]
     return list(given.values() if isinstance(given, dict) else given)
 
 
 def mapped(given: Given, change: Callable[[Tensor], Tensor]) -> Given:
-    """Return the inputs with every tensor changed."""
+    """Return the inputs with `change` applied to every tensor."""
     if isinstance(given, Tensor):
         return change(given)
     if isinstance(given, dict):
@@ -63,7 +63,7 @@ def mapped(given: Given, change: Callable[[Tensor], Tensor]) -> Given:
 
 
 def items_in(given: Given) -> int:
-    """Return of how many items the inputs are."""
+    """Return the number of items in the inputs."""
     return len(parts_of(given)[0])
 
 
@@ -78,7 +78,7 @@ def is_real(given: Given) -> bool:
 
 
 def arranged(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> Given:
-    """Return tensors as the inputs that they are: one alone, several as a tuple, by name where they have names."""
+    """Return tensors in the form of the inputs: one alone, several as a tuple, or by name where they have names."""
     if inputs[0].name is not None:
         return {str(each.name): tensor for each, tensor in zip(inputs, tensors, strict=True)}
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
@@ -95,22 +95,22 @@ def made_for(network: nn.Module, example: Example, items: int, device: torch.dev
     """Return what `made_from` does, real numbers in the precision of the network's weights."""
     kinds = (p.dtype for p in network.parameters() if p.is_floating_point())
     kind = next(kinds, torch.float32)
-    given = made_from(example, items, device)
-    return mapped(given, lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
+    inputs = made_from(example, items, device)
+    return mapped(inputs, lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
 
 
 def made_from(example: Example, items: int, device: torch.device | str) -> Given:
     """Return `items` inputs on the device: zeros, or those of a batch, again from the first where it has fewer."""
     if isinstance(example, Tensor | dict) or (example and isinstance(example[0], Tensor)):
-        given: Given = example
-        order = torch.arange(items) % items_in(given)
-        return mapped(given, lambda tensor: tensor[order.to(tensor.device)].to(device))
+        batch: Given = example
+        order = torch.arange(items) % items_in(batch)
+        return mapped(batch, lambda tensor: tensor[order.to(tensor.device)].to(device))
     if example and isinstance(example[0], Input):
         return zeros_of(example, items, device)
     return torch.zeros(items, *example, device=device)
 
 
 def example_of(task: Task | Form) -> Example:
-    """Return what the networks of a task are counted with: its `example()` where it has one, else its `inputs`."""
+    """Return the inputs for counting a task's networks: its `example()` if it has one, else its `inputs`."""
     example = getattr(task, "example", None)
     return example() if callable(example) else inputs_of(task)

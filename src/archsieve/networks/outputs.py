@@ -1,4 +1,4 @@
-"""What a network returns, as the one tensor that counts."""
+"""The main output of a network: the one tensor that counts among all that it returns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def outputs_of(network: nn.Module, inputs: Given) -> Tensor:
 
 
 def main_output(outputs: object) -> Tensor:
-    """Return what a network puts out: a tensor itself, or the first of a tuple or list; the others are auxiliary.
+    """Return the main output of a network: the tensor itself, or the first of a tuple or list; others are auxiliary.
 
     Of a dictionary or dataclass it is `logits`, else the only tensor whose name does not begin with "aux".
 
@@ -53,7 +53,7 @@ def _chosen(tensors: dict[str, object], named: dict[str, object]) -> str:
 
 
 def named_outputs(outputs: object) -> dict[str, object] | None:
-    """Return what a dictionary or dataclass holds by name; None where outputs have no names."""
+    """Return the entries of a dictionary or dataclass by name; None if the outputs have no names."""
     if isinstance(outputs, dict):
         return {str(name): value for name, value in outputs.items()}
     if is_dataclass(outputs) and not isinstance(outputs, type):

@@ -23,8 +23,8 @@ class Supernet(Protocol):
     Law: `extract(a)(x) == supernet(x, a)`, in training and in evaluation mode; what is extracted shares no storage
     with the supernet and loads strictly into `build(a)`.
 
-    A layer of which paths use a part also has `part(name, smaller)`, what a smaller layer has of its tensor of that
-    name, so that `extract_path` can extract it.
+    A layer of which paths use only a part also has `part(name, smaller)`. It returns the part of the named tensor that
+    a smaller layer has, so that `extract_path` can extract it.
     """
 
     def __call__(self, inputs: Tensor, arch: Architecture) -> Tensor:
@@ -37,7 +37,7 @@ class Supernet(Protocol):
 def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Architecture) -> nn.Module:
     """Return the network of `arch` with copies of the supernet's weights, in its mode and on its device.
 
-    Weights go by name; a layer that may be smaller in the network says which part of its own that has.
+    Weights are matched by name; a layer that is smaller in the network gets its part from `part`.
     """
     with torch.device("meta"):  # draws no random numbers
         network = space.build(arch, task)

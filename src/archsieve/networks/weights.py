@@ -20,7 +20,7 @@ _ABOUT = "archsieve"
 
 
 def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
-    """Write a network's weights and statistics, and what they are of (plain JSON values), in one step."""
+    """Write a network's weights and statistics with a description of it (plain JSON values), atomically."""
     require("safetensors", "torch")
     from safetensors.torch import save_file
 
@@ -31,7 +31,7 @@ def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> No
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a file by name, and what `save_weights` was told they are of; nothing if another wrote it.
+    """Return the tensors of a file by name, and the description from `save_weights`, empty if another wrote the file.
 
     Raises:
         MissingDataError: there is no such file.
@@ -58,25 +58,25 @@ def load_weights(path: Path, network: nn.Module) -> None:
         DataError: it is no whole safetensors file.
         SettingError: it does not fit; says how many tensors are missing, left over or of another shape, and one.
     """
-    given = read_weights(path)[0]
-    _check_fit(path, given, network.state_dict())
-    network.load_state_dict(given)
+    tensors = read_weights(path)[0]
+    _check_fit(path, tensors, network.state_dict())
+    network.load_state_dict(tensors)
 
 
-def _check_fit(path: Path, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+def _check_fit(path: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     shapes = [
-        f"{name} is {tuple(given[name].shape)} and not {tuple(own[name].shape)}"
+        f"{name} is {tuple(tensors[name].shape)} and not {tuple(own[name].shape)}"
         for name in own
-        if name in given and given[name].shape != own[name].shape
+        if name in tensors and tensors[name].shape != own[name].shape
     ]
     kinds = (
-        ("missing", [name for name in own if name not in given]),
-        ("left over", [name for name in given if name not in own]),
+        ("missing", [name for name in own if name not in tensors]),
+        ("left over", [name for name in tensors if name not in own]),
         ("of another shape", shapes),
     )
-    told = [f"{len(names)} tensors are {what}, e.g. {names[0]}" for what, names in kinds if names]
-    if told:
-        raise SettingError(f"The weights in {path} do not fit this network: {'; '.join(told)}.")
+    mismatches = [f"{len(names)} tensors are {what}, e.g. {names[0]}" for what, names in kinds if names]
+    if mismatches:
+        raise SettingError(f"The weights in {path} do not fit this network: {'; '.join(mismatches)}.")
 
 
 class Loaded(NamedTuple):
@@ -87,26 +87,26 @@ class Loaded(NamedTuple):
 
 
 def load_backbone(network: nn.Module, path: Path, *, prefix: str = "") -> Loaded:
-    """Load what a file of pretrained weights has for a network, in place, and return what was taken and what not.
+    """Load the matching tensors of a file of pretrained weights into a network, in place; return which were loaded.
 
-    A tensor is taken if its name, behind `prefix`, and its shape are those of a tensor of the network; what else the
-    file holds (another task's classifier, say) is left alone. There is no map of names: a backbone that was built by
-    another library is renamed by whoever writes the file.
+    A tensor matches if its name, behind `prefix`, and its shape are those of a tensor of the network. All others, such
+    as another task's classifier, are ignored. Names are not translated: if another library built the backbone, rename
+    its tensors when you write the file.
 
     Raises:
         MissingDataError: there is no such file.
         DataError: it is no whole safetensors file.
         SettingError: nothing in it fits.
     """
-    given, own = read_weights(path)[0], network.state_dict()
-    taken = tuple(n for n in own if prefix + n in given and given[prefix + n].shape == own[n].shape)
-    if not taken:
+    tensors, own = read_weights(path)[0], network.state_dict()
+    fitting = tuple(n for n in own if prefix + n in tensors and tensors[prefix + n].shape == own[n].shape)
+    if not fitting:
         hint = f" behind the prefix {prefix!r}" if prefix else ""
         raise SettingError(
             f"The weights in {path} do not fit: none has the name{hint} and the shape of a tensor of the network, "
             f"e.g. {next(iter(own), '')}."
         )
     with torch.no_grad():
-        for name in taken:
-            own[name].copy_(given[prefix + name])
-    return Loaded(taken, tuple(name for name in own if name not in set(taken)))
+        for name in fitting:
+            own[name].copy_(tensors[prefix + name])
+    return Loaded(fitting, tuple(name for name in own if name not in set(fitting)))

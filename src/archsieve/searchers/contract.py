@@ -1,4 +1,4 @@
-"""What every searcher speaks of: stages, rounds and results."""
+"""Stages, rounds and results: the types that all searchers share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COMPARING: ContextVar[str] = ContextVar("comparing", default="")
 
 @contextmanager
 def comparing(searcher: str) -> Iterator[None]:
-    """Say that scores which are asked for meanwhile will be compared with those of other calls, by this searcher."""
+    """Declare that this searcher compares the scores requested in this context with those of other calls."""
     token = _COMPARING.set(searcher)
     try:
         yield
@@ -38,7 +38,7 @@ def comparing(searcher: str) -> Iterator[None]:
 
 
 def compared_by() -> str:
-    """Return which searcher compares the scores that are asked for now with others; empty if none does."""
+    """Return the name of the searcher that compares the scores requested now with others; empty if none does."""
     return _COMPARING.get()
 
 
@@ -49,7 +49,7 @@ def order_best_first(scores: Scores) -> NDArray[np.intp]:
 
 
 def count_kept(keep: float, n: int) -> int:
-    """Return how many of `n` a fraction leaves: all if it is 1, else max(1, ceil(keep * (n - 1))), in exact arithmetic.
+    """Return how many of `n` a fraction keeps: all if it is 1, else max(1, ceil(keep * (n - 1))), in exact arithmetic.
 
     >>> count_kept(0.2, 142), count_kept(0.1, 31), count_kept(1, 31)
     (29, 3, 31)
@@ -60,7 +60,7 @@ def count_kept(keep: float, n: int) -> int:
 
 @dataclass(frozen=True)
 class Stage:
-    """One cut of a funnel: an estimator and exactly one rule of what to keep.
+    """One stage of a funnel: an estimator and exactly one rule for how many candidates to keep.
 
     Args:
         estimator: scores the candidates.
@@ -100,7 +100,7 @@ class Stage:
             object.__setattr__(self, "label", getattr(self.estimator, "name", "stage"))
 
     def count(self, n: int) -> int:
-        """Return how many of `n` the rules `keep` and `top` leave."""
+        """Return how many of `n` candidates the rules `keep` and `top` keep."""
         if self.top is not None:
             return min(n, self.top)
         if self.keep is None:
@@ -118,7 +118,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """What one stage saw and kept: codes (n, d), scores (n,), positions kept, seconds spent.
+    """The record of one stage: codes (n, d), scores (n,), positions kept, seconds spent.
 
     `failed_parts` is how many have a score although a part of the estimator could not score them.
     """
@@ -138,7 +138,7 @@ class Round:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """The architecture found, the score that chose it (NaN if none did), and every round.
+    """The best architecture, the score that selected it (NaN if none did), and every round.
 
     `best` is None where a stage of a funnel could score none of its candidates.
     """

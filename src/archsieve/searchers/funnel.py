@@ -1,4 +1,4 @@
-"""The funnel: each stage scores what is left and keeps the best part, the cheap estimators first."""
+"""The funnel: each stage scores the survivors and keeps the best part, the cheap estimators first."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ def run_funnel(
 ) -> SearchResult:
     """Return the best of the last stage that ran, with one round a stage.
 
-    Survivors stay in the order of the pool from stage to stage: that order resolves ties everywhere, not what
-    an earlier estimator thought. The funnel stops as soon as one architecture is left; of a pool of one,
-    nothing is scored. It stops without a best where a stage could score none of its candidates: nothing is known of
-    any of them then.
+    Survivors stay in the order of the pool from stage to stage. That order resolves all ties; the scores of earlier
+    stages do not. The funnel stops as soon as one architecture is left; a pool of one is not scored at all. If a stage
+    can score none of its candidates, the funnel stops and has no best architecture.
 
     Args:
         stages: what to score with and what to keep, in order.
@@ -48,21 +47,21 @@ def run_funnel(
         raise SettingError("A funnel needs at least one stage, but got none.")
     if not len(pool):
         raise SettingError("A funnel needs at least one architecture, but the pool is empty.")
-    left, best, best_score, rounds = list(pool), pool[0], float("nan"), []
+    survivors, best, best_score, rounds = list(pool), pool[0], float("nan"), []
     for stage in stages:
-        if len(left) == 1:
+        if len(survivors) == 1:
             break
         started = perf_counter()
-        column = _column(scores, stage, left)
+        column = _column(scores, stage, survivors)
         has_failed = bool(np.isnan(column).all())
         kept = stage.select(column)[: 0 if has_failed else None]
-        rounds.append(record(stage.label, left, column, kept, perf_counter() - started))
+        rounds.append(record(stage.label, survivors, column, kept, perf_counter() - started))
         if on_round is not None:
             on_round(rounds[-1])
         if has_failed:
             return SearchResult(None, float("nan"), tuple(rounds))
-        best, best_score = left[kept[0]], float(column[kept[0]])
-        left = [left[i] for i in np.sort(kept)]
+        best, best_score = survivors[kept[0]], float(column[kept[0]])
+        survivors = [survivors[i] for i in np.sort(kept)]
     return SearchResult(best, best_score, tuple(rounds))
 
 

@@ -1,4 +1,4 @@
-"""What a searcher asked and was told, in order, and the result that follows from it."""
+"""The history of a searcher: the architectures it evaluated with their scores, and the result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class History:
 
     Args:
         evaluate: returns the scores (n,) of n architectures.
-        searcher: who compares the scores of one call with those of another; empty where there is one call only.
+        searcher: name of the searcher if it compares scores of different calls; empty if it makes only one call.
     """
 
     evaluate: Evaluate

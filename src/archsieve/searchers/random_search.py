@@ -24,10 +24,10 @@ def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: n
     >>> class Pairs(SearchSpace):
     ...     choices = (3, 3)
     ...     build = None
-    >>> found = random_search(
+    >>> result = random_search(
     ...     Pairs(), lambda archs: [sum(arch) for arch in archs], budget=9, rng=np.random.default_rng(0)
     ... )
-    >>> len(found.rounds[0].archs), found.best_score == sum(found.best)
+    >>> len(result.rounds[0].archs), result.best_score == sum(result.best)
     (9, True)
     """
     check_budget(budget)

@@ -50,15 +50,15 @@ def regularized_evolution(
     check_whole("population", population)
     check_whole("tournament", tournament)
     if not 1 <= tournament <= population:
-        got = f"tournament={tournament}, population={population}"
-        raise SettingError(f"`1 <= tournament <= population` must hold, but got {got}.")
+        settings = f"tournament={tournament}, population={population}"
+        raise SettingError(f"`1 <= tournament <= population` must hold, but got {settings}.")
     check_budget(budget, population)
     history = History(evaluate, "Regularized evolution")
     archs = [space.sample(rng) for _ in range(population)]
     alive = deque(zip(archs, history.ask(archs), strict=True))
     for _ in range(budget - population):
-        drawn = [alive[i] for i in rng.choice(population, size=tournament, replace=False)]
-        parent, _ = max(drawn, key=lambda member: rank(member[1]))
+        competitors = [alive[i] for i in rng.choice(population, size=tournament, replace=False)]
+        parent, _ = max(competitors, key=lambda member: rank(member[1]))
         child = space.mutate(parent, rng)
         alive.append((child, history.ask([child])[0]))
         alive.popleft()

@@ -38,7 +38,7 @@ _BLOCK = 1_000  # codes drawn at a time
 
 @dataclass(frozen=True)
 class Picture:
-    """What reports draw of an architecture: the labels of its blocks in order, or by name its cells as edges."""
+    """The drawing of an architecture in reports: the labels of its blocks in order, or the edges of its named cells."""
 
     blocks: tuple[str, ...] = ()
     cells: dict[str, tuple[Edge, ...]] = field(default_factory=dict)
@@ -65,15 +65,15 @@ class SearchSpace(ABC):
     is_shareable: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Name the space after its class where it names itself not."""
+        """Set `name` to the class's name where the class does not set it."""
         super().__init_subclass__(**kwargs)
         if not cls.__dict__.get("name"):
             cls.name = cls.__name__
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells this space from others: its class's name and `version`, settings and choices.
+        """Return what distinguishes this space from others: its class's name and `version`, settings and choices.
 
-        Raise `version` when the networks of a code change and no setting does.
+        An author raises `version` when the network of a code changes although no setting does.
 
         Raises:
             SettingError: the space is no dataclass, so that its settings are unknown.
@@ -98,19 +98,19 @@ class SearchSpace(ABC):
 
     @property
     def default_task(self) -> str:
-        """Name of the task that its networks are for unless another is named: it gives the form that sizes are of."""
+        """Name of the default task of its networks: it gives the form of the inputs for which sizes are computed."""
         return "cifar10"
 
     @property
     def whole(self) -> SearchSpace:
-        """The space this one is a part of, with the same codes: what benchmarks are about. Itself unless limited."""
+        """The space without limits, with the same codes: benchmarks are about that one. Itself if it has no limits."""
         return self
 
     @property
     def is_costly_to_list(self) -> bool:
-        """Whether it is costly to check a code, as where its network has to be built: samples then list no codes.
+        """Whether checking a code is costly, for example because its network must be built.
 
-        The networks of a sample are then checked as they are drawn. Elsewhere a space that is small enough is listed.
+        If so, a sample is drawn and checked code by code. Otherwise a space that is small enough is listed.
         """
         return False
 
@@ -124,7 +124,7 @@ class SearchSpace(ABC):
         return True
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the one code that stands for all codes no estimator can tell from `arch`."""
+        """Return the representative of all codes that no estimator can distinguish from `arch`."""
         return arch
 
     def describe(self, arch: Architecture) -> str:
@@ -176,9 +176,9 @@ class SearchSpace(ABC):
         for _ in range(_ATTEMPTS if movable else 0):
             i = movable[int(rng.integers(len(movable)))]
             option = int(rng.integers(self.choices[i] - 1))
-            other = (*arch[:i], option + (option >= arch[i]), *arch[i + 1 :])
-            if self.is_valid(other):
-                return other
+            mutant = (*arch[:i], option + (option >= arch[i]), *arch[i + 1 :])
+            if self.is_valid(mutant):
+                return mutant
         raise ArchitectureError(f"{self.describe(arch)!r} has no valid neighbour in {self.name}: nothing to mutate to.")
 
 
@@ -235,7 +235,7 @@ def draw_distinct(
     `on_draw` is called after each draw with how many there are.
 
     Raises:
-        ArchitectureError: draws keep giving what was drawn already: the space holds fewer.
+        ArchitectureError: the draws only repeat earlier codes, because the space holds fewer than `count`.
     """
     drawn: dict[Architecture, None] = {}
     stale = 0
@@ -253,9 +253,9 @@ def draw_distinct(
 
 
 def _draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Yield what `space.sample(rng)` gives again and again, drawn many at a time where the space has no way of its own.
+    """Yield the codes that repeated calls of `space.sample(rng)` return, drawn in blocks unless the space overrides it.
 
-    The numbers are the same and in the same order; only where `rng` stands afterwards is not.
+    The codes and their order are the same; only the state of `rng` afterwards differs.
     """
     if type(space).sample is not SearchSpace.sample:
         while True:
@@ -273,10 +273,10 @@ def _draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architectur
 def neighbours(space: SearchSpace, arch: Architecture) -> list[Architecture]:
     """Return the valid codes that differ from `arch` in one decision."""
     return [
-        other
+        neighbour
         for i, options in enumerate(space.choices)
         for option in range(options)
-        if option != arch[i] and space.is_valid(other := (*arch[:i], option, *arch[i + 1 :]))
+        if option != arch[i] and space.is_valid(neighbour := (*arch[:i], option, *arch[i + 1 :]))
     ]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Form:
-    """What of a task the shape of its networks depends on, and with it how large they are.
+    """The part of a task on which the shape, and so the size, of its networks depends.
 
     `inputs` is empty where there is one input of real numbers in the `input_shape`.
     """

@@ -72,11 +72,11 @@ class Limits:
         }
 
     def admits(self, sizes: Mapping[Any, float]) -> bool:
-        """Whether sizes, by name, are within; NaN is not."""
+        """Whether sizes, by name, are within the limits; NaN is not."""
         return all(least <= sizes[name] <= most for name, (least, most) in self.bounds.items())
 
     def excess(self, sizes: Mapping[Any, float]) -> float:
-        """Return how far sizes are beyond, as shares of the limits, summed; 0 where they are within."""
+        """Return the sum of the excesses over the limits, each as a share of its limit; 0 if all sizes are within."""
         return sum(
             max(0.0, least - sizes[name]) / max(least, 1.0) + max(0.0, sizes[name] - most) / most
             for name, (least, most) in self.bounds.items()
@@ -122,7 +122,7 @@ class Within(SearchSpace):
     limits: Limits
 
     def __post_init__(self) -> None:
-        """Keep of the task what sizes depend on."""
+        """Replace the task by its form: sizes depend on nothing else."""
         object.__setattr__(self, "task", form_of(self.task))
 
     def __getattr__(self, name: str) -> Any:
@@ -132,7 +132,7 @@ class Within(SearchSpace):
         return getattr(self.space, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Leave out what is remembered."""
+        """Return the state without the cached sizes."""
         return type(self), (self.space, self.task, self.limits)
 
     @property
@@ -152,14 +152,14 @@ class Within(SearchSpace):
 
     @property
     def default_task(self) -> str:
-        """That of the space."""
+        """The space's."""
         return self.space.default_task
 
     def identity(self) -> dict[str, Any]:
         """Return the space's identity, with the limits."""
-        found = self.space.identity()
+        entries = self.space.identity()
         limits = {"limits": identity(self.limits), "of": identity(self.task)}
-        return {**found, "within": [*found.get("within", []), limits]}
+        return {**entries, "within": [*entries.get("within", []), limits]}
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -175,7 +175,7 @@ class Within(SearchSpace):
 
     @property
     def extremes(self) -> tuple[Architecture, Architecture] | None:
-        """The space's, within or not: the ends of what a supernet holds."""
+        """The ends of the space, whether or not they are within the limits: a supernet spans them."""
         return self.space.extremes
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
@@ -214,41 +214,41 @@ class Within(SearchSpace):
         return self._remembered(self.canonical(arch))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Return an architecture within, drawn as the class says.
+        """Return an architecture within the limits; the class describes how it is drawn.
 
         Raises:
             ArchitectureError: none was found; says how large the nearest one is.
         """
-        drawn = []
+        attempts = []
         for _ in range(_DRAWS):
             arch = self.space.sample(rng)
             if self.is_valid(arch):
                 return arch
-            drawn.append(arch)
-        return self._walk(self._repair(min(drawn, key=self._excess), rng), rng)
+            attempts.append(arch)
+        return self._walk(self._repair(min(attempts, key=self._excess), rng), rng)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return another architecture within, as the space mutates.
+        """Return another architecture within the limits, by the space's own mutation.
 
-        It differs in one decision where a neighbour is within, else in as many as it takes to get back within.
+        It differs in one decision if such a neighbour is within the limits, else in as many as are needed.
 
         Raises:
             ArchitectureError: none was found.
         """
         for _ in range(_DRAWS):
-            other = self.space.mutate(arch, rng)
-            if self.is_valid(other):
-                return other
+            mutant = self.space.mutate(arch, rng)
+            if self.is_valid(mutant):
+                return mutant
         if near := neighbours(self, arch):
             return near[int(rng.integers(len(near)))]
         for _ in range(_DRAWS):
-            other = self._repair(self.space.mutate(arch, rng), rng)
-            if other != arch:
-                return other
+            mutant = self._repair(self.space.mutate(arch, rng), rng)
+            if mutant != arch:
+                return mutant
         raise ArchitectureError(f"{self.describe(arch)!r} has nothing to mutate to with {self.limits}: relax them.")
 
     def _repair(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return an architecture within, by moves from `arch` that do not add to the excess.
+        """Return an architecture within the limits, by moves from `arch` that never increase the excess.
 
         Raises:
             ArchitectureError: no descent ended within.
@@ -266,22 +266,22 @@ class Within(SearchSpace):
         )
 
     def _descend(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return where moves end that do not add to the excess: within, or where none of many reduced it."""
+        """Return the end of moves that never increase the excess: within the limits, or where many gained nothing."""
         excess, stale = self._excess(arch), 0
         while excess > 0 and stale < _PATIENCE:
-            other = self.space.mutate(arch, rng)
-            found = self._excess(other)
-            stale = 0 if found < excess else stale + 1
-            if found <= excess:
-                arch, excess = other, found
+            neighbour = self.space.mutate(arch, rng)
+            neighbour_excess = self._excess(neighbour)
+            stale = 0 if neighbour_excess < excess else stale + 1
+            if neighbour_excess <= excess:
+                arch, excess = neighbour, neighbour_excess
         return arch
 
     def _walk(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return where a random walk within ends; a move beyond is a step on the spot."""
+        """Return the end of a random walk within the limits; a move that would leave them counts but stays put."""
         for _ in range(_STEPS * len(movable_decisions(tuple(self.choices)))):
-            other = self.space.mutate(arch, rng)
-            if self.is_valid(other):
-                arch = other
+            neighbour = self.space.mutate(arch, rng)
+            if self.is_valid(neighbour):
+                arch = neighbour
         return arch
 
     def _excess(self, arch: Architecture) -> float:

@@ -56,8 +56,8 @@ def read_values(text: str) -> list[tuple[str, Value]]:
 def read_configuration(text: str, keys: Collection[str], needed: Collection[str]) -> dict[str, Value]:
     """Return the values of a configuration's keys, from a dictionary that may stand in another one or after names.
 
-    What stands around the dictionary counts where it has one of the keys, and is left aside otherwise, as are results
-    (such as `flops` and `score`) beside the keys.
+    Entries of an outer dictionary count if they have one of the keys, and are ignored otherwise, as are results (such
+    as `flops` and `score`) beside the keys.
 
     Args:
         text: a dictionary as Python or JSON writes it.
@@ -79,10 +79,10 @@ def read_configuration(text: str, keys: Collection[str], needed: Collection[str]
     for key in layers[-1]:
         if key not in keys and key not in _RESULTS:
             raise ArchitectureError(f"there is no key {key!r}.{near_miss(key, keys)}")
-    found = {**around, **{key: value for key, value in layers[-1].items() if key in keys}}
-    if missing := [key for key in needed if key not in found]:
+    values = {**around, **{key: value for key, value in layers[-1].items() if key in keys}}
+    if missing := [key for key in needed if key not in values]:
         raise ArchitectureError(f"it lacks {', '.join(missing)}: {', '.join(needed)} are needed")
-    return found
+    return values
 
 
 def whole_numbers(key: str, value: Value, count: int) -> list[int]:
@@ -114,9 +114,9 @@ def numbers_of(key: str, value: Value, count: int) -> list[int | float]:
 
 def no_architecture(text: str, space: str, reason: ArchitectureError) -> ArchitectureError:
     """Return the error that says that a text is no architecture of a space, and why."""
-    said = str(reason)
+    message = str(reason)
     return ArchitectureError(
-        f"{shortened(text)!r} is no architecture of {space}: {said}{'' if said.endswith(('?', '.')) else '.'}"
+        f"{shortened(text)!r} is no architecture of {space}: {message}{'' if message.endswith(('?', '.')) else '.'}"
     )
 
 
@@ -142,23 +142,23 @@ class _Reader:
 
     def read(self) -> list[tuple[str, Value]]:
         """Return all values of the text with the names before them."""
-        found: list[tuple[str, Value]] = []
-        while not found or self._ahead[0] != "end":
+        items: list[tuple[str, Value]] = []
+        while not items or self._ahead[0] != "end":
             value, name = self._value(0), ""
             if isinstance(value, Named) and self._ahead[1] in ("=", ":"):
                 name = value.word
                 self._take()
                 value = self._value(0)
-            elif found:
+            elif items:
                 raise ArchitectureError(f"nothing is expected where {_shown(value)} stands")
-            found.append((name, value))
+            items.append((name, value))
             if not name and self._ahead[0] != "end":
                 raise ArchitectureError(f"nothing is expected where {self._ahead[1]!r} stands")
-        return found
+        return items
 
     def _take(self) -> tuple[str, str]:
-        taken, self._ahead = self._ahead, next(self._tokens, ("end", ""))
-        return taken
+        token, self._ahead = self._ahead, next(self._tokens, ("end", ""))
+        return token
 
     def _value(self, depth: int) -> Value:
         kind, token = self._take()
@@ -200,11 +200,11 @@ class _Reader:
 
     def _pairs(self, depth: int) -> dict[str, Value]:
         """Return the keys and values up to the end of a dictionary."""
-        found: dict[str, Value] = {}
+        entries: dict[str, Value] = {}
         while self._ahead[1] != "}":
             kind, token = self._take()
             key = token[1:-1] if kind == "quoted" else token
-            if kind not in ("quoted", "name") or key in found:
+            if kind not in ("quoted", "name") or key in entries:
                 raise ArchitectureError(
                     "it ends too early"
                     if kind == "end"
@@ -212,10 +212,10 @@ class _Reader:
                 )
             if self._take()[1] != ":":
                 raise ArchitectureError(f"a colon is missing after the key {key!r}")
-            found[key] = self._value(depth + 1)
+            entries[key] = self._value(depth + 1)
             self._end_of_item("}")
         self._take()
-        return found
+        return entries
 
     def _end_of_item(self, closing: str) -> None:
         if self._ahead[1] != closing and self._take()[1] != ",":
@@ -226,12 +226,12 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     """Yield (kind, token), at the end ("end", "")."""
     text, place = text.rstrip(), 0
     while place < len(text):
-        found = _TOKEN.match(text, place)
-        if found is None:
+        match = _TOKEN.match(text, place)
+        if match is None:
             raise ArchitectureError(f"{text[place:].lstrip()[:1]!r} is not part of one")
-        kind = str(found.lastgroup)
-        yield kind, found[kind]
-        place = found.end()
+        kind = str(match.lastgroup)
+        yield kind, match[kind]
+        place = match.end()
     yield "end", ""
 
 

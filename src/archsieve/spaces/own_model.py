@@ -1,4 +1,4 @@
-"""One network of the user's own as a space of one architecture, so that everything that scores spaces scores it."""
+"""One network of the user as a space of one architecture, so that all estimators can score it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONLY = (0,)
 
 @dataclass(frozen=True)
 class OwnModel(SearchSpace):
-    """What a function without arguments returns; its one architecture is (0,).
+    """The space of the network that a function without arguments returns; its one architecture is (0,).
 
     It is scored in float32, whatever precision its weights have. Lazy modules get their weights by a pass of zeros.
 
@@ -40,11 +40,11 @@ class OwnModel(SearchSpace):
     output: str | None = field(default=None, metadata={"added": True})
 
     def identity(self) -> dict[str, Any]:
-        """Return its identity, without an output that is not named."""
-        found = super().identity()
+        """Return the identity; it has no key `output` if no output is named."""
+        entries = super().identity()
         if self.output is None:
-            del found["output"]
-        return found
+            del entries["output"]
+        return entries
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -61,7 +61,7 @@ class OwnModel(SearchSpace):
         Raises:
             UnknownNameError: the module has no such function.
             SettingError: it cannot be called without arguments, or returns no network.
-            TypeError: it fails so itself, as it may with any other error.
+            TypeError: raised inside the function, which may also raise any other error.
         """
         import torch
 
@@ -92,14 +92,14 @@ def result_of(factory: str) -> Any:
     Raises:
         UnknownNameError: the module has no such function.
         SettingError: it cannot be called without arguments.
-        TypeError: it fails so itself, as it may with any other error.
+        TypeError: raised inside the function, which may also raise any other error.
     """
     module, _, attribute = factory.partition(":")
-    found = vars(importlib.import_module(module))
-    if attribute not in found:
-        raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss(attribute, found)}")
+    attributes = vars(importlib.import_module(module))
+    if attribute not in attributes:
+        raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss(attribute, attributes)}")
     try:
-        return found[attribute]()
+        return attributes[attribute]()
     except TypeError as error:
         # The first frame is this one: from further inside, the call itself went well.
         if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
@@ -117,7 +117,7 @@ def precision_of(network: nn.Module) -> str:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A hook that makes the output that is meant the network's only one."""
+    """A hook that replaces the network's outputs by the main one."""
 
     factory: str
     output: str | None
@@ -133,50 +133,50 @@ class _Chosen:
         if isinstance(outputs, Tensor):
             return outputs
         outer = _by_name(outputs)
-        known = _flat(outer)
-        if not known:
+        tensors = _flat(outer)
+        if not tensors:
             raise ScoringError(f"{self.factory} returns no tensor, but {type(outputs).__name__}.")
         if self.output is not None:
-            if self.output not in known:
-                raise ScoringError(f"{self.factory} has no output {self.output!r}: it has {', '.join(known)}.")
-            return known[self.output]
-        if "logits" in known:
-            return known["logits"]
+            if self.output not in tensors:
+                raise ScoringError(f"{self.factory} has no output {self.output!r}: it has {', '.join(tensors)}.")
+            return tensors[self.output]
+        if "logits" in tensors:
+            return tensors["logits"]
         own = [name for name, value in outer.items() if isinstance(value, Tensor) and not name.startswith("aux")]
-        meant = {name: known[name] for name in own if name in known} or known
+        meant = {name: tensors[name] for name in own if name in tensors} or tensors
         if len(meant) > 1:
             raise ScoringError(
-                f"{self.factory} returns several tensors: {', '.join(known)}. Say which one is meant: --output NAME, "
+                f"{self.factory} returns several tensors: {', '.join(tensors)}. Say which one is meant: --output NAME, "
                 f"e.g. --output {next(iter(meant))} (OwnModel(..., output=NAME) in Python)."
             )
         return next(iter(meant.values()))
 
 
 def _by_name(outputs: object) -> dict[str, object]:
-    """Return what a dictionary, a dataclass, a tuple or a list holds, by name or place."""
+    """Return the entries of a dictionary, a dataclass, a tuple or a list, by name or position."""
     from archsieve.networks.outputs import named_outputs
 
-    named = named_outputs(outputs)
-    if named is None and isinstance(outputs, list | tuple):
-        named = dict(zip(getattr(outputs, "_fields", map(str, range(len(outputs)))), outputs, strict=True))
-    return named or {}
+    by_name = named_outputs(outputs)
+    if by_name is None and isinstance(outputs, list | tuple):
+        by_name = dict(zip(getattr(outputs, "_fields", map(str, range(len(outputs)))), outputs, strict=True))
+    return by_name or {}
 
 
 def _flat(outer: dict[str, object], before: str = "") -> dict[str, Tensor]:
-    """Return the tensors that are no single numbers, those inside others as "outer.inner"."""
+    """Return all tensors except scalars, by name; nested ones are called "outer.inner"."""
     from torch import Tensor
 
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, value in outer.items():
         if isinstance(value, Tensor):
-            found |= {f"{before}{name}": value} if value.dim() else {}
+            tensors |= {f"{before}{name}": value} if value.dim() else {}
         else:
-            found |= _flat(_by_name(value), f"{before}{name}.")
-    return found
+            tensors |= _flat(_by_name(value), f"{before}{name}.")
+    return tensors
 
 
 class Fit(NamedTuple):
-    """What a pass of two items through a network of one's own shows.
+    """The result of a forward pass of two items through the user's network.
 
     Attributes:
         outputs: shape of the outputs of an item.
@@ -188,7 +188,7 @@ class Fit(NamedTuple):
 
 
 def fit_of(space: OwnModel, task: Task) -> Fit:
-    """Return what a pass of two items of zeros and of last tokens, or of the task's own example, shows.
+    """Return what one forward pass shows: of two items, zeros or last tokens, or of the task's own example.
 
     Raises:
         SettingError: the network does not take the task's inputs; says what it takes.
@@ -204,11 +204,11 @@ def fit_of(space: OwnModel, task: Task) -> Fit:
     try:
         network = space.build(ONLY, task).eval()
         with torch.no_grad():
-            given = made_from(example_of(task), 2, "cpu")
+            inputs = made_from(example_of(task), 2, "cpu")
             if not hasattr(task, "example"):
-                for each, tensor in zip(inputs_of(task), parts_of(given), strict=True):
+                for each, tensor in zip(inputs_of(task), parts_of(inputs), strict=True):
                     tensor[1] = (each.tokens or 1) - 1  # the last token, which an embedding may not have
-            outputs = outputs_of(network, given)
+            outputs = outputs_of(network, inputs)
     except ArchsieveError:
         raise
     except Exception as error:  # of any kind, by what code does with inputs that it does not expect
@@ -234,7 +234,7 @@ def check_fit(space: OwnModel, task: Task) -> Fit:
 
 
 def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
-    """Check that outputs as `fit_of` found them are those of the task.
+    """Check that the outputs that `fit_of` returned have the shape that the task needs.
 
     Raises:
         SettingError: they are not.
@@ -253,7 +253,7 @@ def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
 
 
 def _advice(network: nn.Module, task: Task, error: Exception) -> str:
-    """Return what may help where a network does not take inputs."""
+    """Return advice for a network that does not take the inputs."""
     from torch import nn
 
     inputs, is_own = inputs_of(task), hasattr(task, "example")

@@ -133,7 +133,7 @@ def _draw_one_by_one(
 ) -> list[Architecture]:
     """Return the first `count` networks, or all, of all codes in random order.
 
-    A network is met at its canonical code, so that all are drawn alike; no code is checked twice.
+    Only canonical codes count, so that all networks are equally likely; no code is checked twice.
     """
     report = _Report(f"{space.name}: networks drawn", size(space) if count is None else count, progress)
     drawn: list[Architecture] = []
@@ -148,7 +148,7 @@ def _draw_one_by_one(
 
 
 class _Report:
-    """Tells a listener how far a long count is: from its first second on, not too often, and that it is over."""
+    """Reports the progress of a long count to a listener: after its first second, at intervals, and at its end."""
 
     def __init__(self, label: str, total: int, progress: Progress | None) -> None:
         self._label, self._total, self._progress = label, total, progress

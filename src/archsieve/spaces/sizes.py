@@ -51,7 +51,7 @@ def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name
     from archsieve.networks.counting import count, examined
     from archsieve.networks.inputs import example_of
 
-    given = example_of(task)
+    example = example_of(task)
     builds = (partial(space.build, arch, task) for arch in archs)
-    counted = (examined(build, lambda network: count(network, given)) for build in builds)
-    return tuple(dict.fromkeys(note for found in counted for note in found.notes(name)))
+    counts = (examined(build, lambda network: count(network, example)) for build in builds)
+    return tuple(dict.fromkeys(note for network_counts in counts for note in network_counts.notes(name)))

@@ -1,4 +1,4 @@
-"""ADE20K: 20,210 + 2,000 photographs of scenes, 150 classes of things and stuff, and pixels of none."""
+"""ADE20K: 20,210 + 2,000 photographs of scenes, with 150 classes of things and stuff; some pixels have no class."""
 
 from __future__ import annotations
 

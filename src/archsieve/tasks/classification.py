@@ -57,7 +57,7 @@ class Classification(ABC):
 
     Attributes:
         validation_fraction: share of the training data set aside as "validation", in [0, 1).
-        split_seed: draws which ones.
+        split_seed: draws the items of "validation".
         train_fraction: share of the rest that is trained on, in (0, 1], always the same items.
     """
 
@@ -143,7 +143,7 @@ class Classification(ABC):
         return Accuracy()
 
     def _cuts(self, total: int) -> tuple[int, int]:
-        """Return how many of `total` are trained on, and where those to validate on begin."""
+        """Return how many of `total` items are trained on, and the position at which those to validate on begin."""
         # Over the decimals that the user wrote: in floats, (1 - 0.9) * 10 is just below 1.
         kept = int((1 - Fraction(repr(float(self.validation_fraction)))) * total)
         trained = int(kept * Fraction(repr(float(self.train_fraction))))
@@ -156,7 +156,7 @@ class Classification(ABC):
 
 
 def check_outputs(name: str, outputs: Tensor, targets: Tensor) -> None:
-    """Refuse outputs that are for targets of another kind: of items where those of pixels are asked for, say.
+    """Refuse outputs that do not suit the targets, for example one output an item where every pixel needs one.
 
     Raises:
         SettingError: naming the task and both shapes.

@@ -1,4 +1,4 @@
-"""A task: data, loss and metric, which together say what a network is for."""
+"""A task: the data, the loss and the metric that a network is trained and scored with."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def count_items(task: Task, split: Split) -> int:
 
 @dataclass(frozen=True)
 class Measure:
-    """What a task's metric is called and which direction is better.
+    """The name of a task's metric and the direction that is better.
 
-    Inside, and in stored files, a score is always higher for a better network, so that an error is stored with a minus
-    sign. Whatever shows a score to a person asks here for its value.
+    Internally and in stored files a better network always has a higher score, so that an error is stored with a minus
+    sign. Code that shows a score to a person gets the metric's own value here.
 
     >>> error = Measure("mean squared error", higher_is_better=False)
     >>> error.title, error.text(-0.021344)

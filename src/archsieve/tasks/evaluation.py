@@ -1,4 +1,4 @@
-"""What networks score on a split: every item once, un-augmented, in order."""
+"""The metric of networks on a split: every item once, un-augmented, in order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def evaluate(
     limit: int | None = None,
     device: str = "cpu",
 ) -> float:
-    """Return the task's metric of one network, which `forward` is or calls; see `evaluate_each`.
+    """Return the task's metric of one network; `forward` is the network or calls it. See `evaluate_each`.
 
     Raises:
         ScoringError: the network puts out NaN, or its metric is NaN.
@@ -43,10 +43,10 @@ def evaluate(
     def outputs(inputs: Given) -> Iterator[tuple[None, Tensor]]:
         yield None, call(forward, inputs)
 
-    found = evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
-    if math.isnan(found):
+    metric = evaluate_each(outputs, task, split, batch_size=batch_size, limit=limit, device=device)[None]
+    if math.isnan(metric):
         raise ScoringError(no_metric(split))
-    return found
+    return metric
 
 
 def no_metric(split: Split) -> str:
@@ -63,11 +63,11 @@ def evaluate_each(
     limit: int | None = None,
     device: str = "cpu",
 ) -> dict[K, float]:
-    """Return the task's metric, as a score (higher is better), of whatever `outputs` yields outputs of.
+    """Return the task's metric, as a score (higher is better), for each key that `outputs` yields.
 
-    Over the first `limit` items of a split, or all; every item counts once. A last batch smaller than half is joined
-    to the one before, so that batch statistics, where networks use them, are never those of a few items. Outputs with a
-    NaN among them have the metric NaN: a network that is broken is none that is always wrong.
+    It is measured on the first `limit` items of a split, or on all; every item counts once. A last batch smaller than
+    half is joined to the one before, so that batch statistics never come from a few items only. If any output is NaN,
+    the metric is NaN: a broken network is not the same as one that is always wrong.
 
     Raises:
         SettingError: the split is empty.
@@ -80,9 +80,9 @@ def evaluate_each(
         for batch in joined(map(made, batches), least=batch_size // 2):
             inputs, targets = batch.make()
             for key, output in outputs(as_inputs(inputs)):
-                found = main_output(output)
-                metrics[key].update(found, targets)
-                is_nan = found.isnan().any()
+                predictions = main_output(output)
+                metrics[key].update(predictions, targets)
+                is_nan = predictions.isnan().any()
                 broken[key] = broken[key] | is_nan if key in broken else is_nan
             items += items_in(inputs)
     if not items:
@@ -93,11 +93,11 @@ def evaluate_each(
 
 def first_items(batches: Iterable[tuple[Given, Tensor]], limit: int | None) -> Iterator[tuple[Given, Tensor]]:
     """Yield batches of the first `limit` items, or of all if it is None."""
-    left = math.inf if limit is None else limit
+    remaining = math.inf if limit is None else limit
     for inputs, targets in batches:
-        take = int(min(left, items_in(inputs)))
+        take = int(min(remaining, items_in(inputs)))
         if take:
             yield first_of(inputs, take), targets[:take]
-        left -= take
-        if left <= 0:
+        remaining -= take
+        if remaining <= 0:
             return

@@ -1,4 +1,4 @@
-"""A task of which only the form is needed: costs ask for no data."""
+"""A task without data: its form is enough to compute costs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FormOnly:
-    """Name and form of a task without its data: enough to count what networks cost.
+    """Name and form of a task without its data: enough to compute the cost of networks.
 
     >>> from archsieve.tasks.imagenet import ImageNet
     >>> FormOnly.of(ImageNet())

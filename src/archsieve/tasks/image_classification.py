@@ -113,7 +113,7 @@ class ImageClassification(Classification):
         channels = (-1,) + (1,) * (images.ndim - 2)
         mean, std = (constant(tuple(v), device).view(channels) for v in (self.mean, self.std))
         take = _taker(images, labels, order, device)
-        moved_by, gaps = (None if drawn is None else sent(torch.from_numpy(drawn), device) for drawn in (moves, holes))
+        moved_by, gaps = (None if draws is None else sent(torch.from_numpy(draws), device) for draws in (moves, holes))
         for start in range(0, len(order), batch_size):
             part = slice(start, start + batch_size)
             pixels, targets = take(part)
@@ -128,9 +128,9 @@ class ImageClassification(Classification):
 def _taker(
     images: NDArray[np.uint8], labels: NDArray[np.int64], order: NDArray[np.int64], device: str
 ) -> Callable[[slice], tuple[Tensor, Tensor]]:
-    """Return what gives the pixels and labels of a part of the order, on the device.
+    """Return a function that gives the pixels and labels of a part of the order, on the device.
 
-    On an accelerator the pictures lie there and are picked there: no batch waits for a copy.
+    On an accelerator all pictures are stored on the device and selected there, so that no batch waits for a copy.
     """
     import torch
 
@@ -140,10 +140,10 @@ def _taker(
         pixels, targets = resident(images, device), resident(labels, device)
         places = sent(torch.from_numpy(order), device)
         return lambda part: (pixels[places[part]], targets[places[part]])
-    held: tuple[NDArray[Any], ...] = images, labels
+    arrays: tuple[NDArray[Any], ...] = images, labels
 
     def take(part: slice) -> tuple[Tensor, Tensor]:
-        pixels, targets = (sent(torch.from_numpy(array[order[part]]), device) for array in held)
+        pixels, targets = (sent(torch.from_numpy(array[order[part]]), device) for array in arrays)
         return pixels, targets
 
     return take

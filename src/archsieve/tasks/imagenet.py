@@ -164,22 +164,22 @@ class ImageNet(Classification):
         from archsieve.tasks.data.batching import Pending
 
         for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            yield Pending(len(chosen), partial(self._batch, pictures, chosen, seed, start, device))
+            indices = order[start : start + batch_size]
+            yield Pending(len(indices), partial(self._batch, pictures, indices, seed, start, device))
 
     def _batch(
-        self, pictures: Pictures, chosen: NDArray[np.int64], seed: int | None, start: int, device: str
+        self, pictures: Pictures, indices: NDArray[np.int64], seed: int | None, start: int, device: str
     ) -> tuple[Tensor, Tensor]:
         import torch
 
         from archsieve.tasks.data.moving import constant, sent
 
         with ThreadPoolExecutor(self.threads) as threads:
-            read = partial(self._pixels, pictures, seed)
-            pixels = np.stack(list(threads.map(read, chosen.tolist(), range(start, start + len(chosen)))))
+            decode = partial(self._pixels, pictures, seed)
+            pixels = np.stack(list(threads.map(decode, indices.tolist(), range(start, start + len(indices)))))
         mean, std = (constant(v, device).view(-1, 1, 1) for v in (self.mean, self.std))
         inputs = sent(torch.from_numpy(pixels), device).to(torch.float32).div_(255).sub_(mean).div_(std)
-        return inputs, sent(torch.from_numpy(pictures.labels[chosen]), device)
+        return inputs, sent(torch.from_numpy(pictures.labels[indices]), device)
 
     def _pixels(self, pictures: Pictures, seed: int | None, index: int, place: int) -> NDArray[np.uint8]:
         picture = opened(pictures.item(index))
@@ -196,8 +196,8 @@ class ImageNet(Classification):
             DataError: the folder holds neither folders of classes nor parquet files.
         """
         if not self.source:
-            found = self.sources[0].find()
-            return Copy("hub", HUB_ID) if found is None else _in_folder(found.absolute())
+            path = self.sources[0].find()
+            return Copy("hub", HUB_ID) if path is None else _in_folder(path.absolute())
         folder = Path(self.source).expanduser().absolute()
         if folder.is_dir():
             return _in_folder(folder)

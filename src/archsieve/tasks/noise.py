@@ -108,7 +108,7 @@ class Untaught(ABC):
         """Yield (inputs, targets) once through `split`; see `archsieve.tasks.contract.Task.batches`.
 
         Raises:
-            SettingError: it shall be augmented.
+            SettingError: `augment` is True.
         """
         import torch
 
@@ -117,12 +117,12 @@ class Untaught(ABC):
         check_whole("batch_size", batch_size, least=1)
         if augment:
             raise SettingError(f"The inputs of the task {self.name!r} cannot be augmented.")
-        given = self.given(split)
-        count = items_in(given)
+        inputs = self.given(split)
+        count = items_in(inputs)
         targets = self._targets(split, count)
         order = torch.arange(count) if rng is None else torch.from_numpy(rng.permutation(count))
         for places in torch.split(order, batch_size):
-            yield mapped(given, partial(_picked, places=places, device=device)), targets[places].to(device)
+            yield mapped(inputs, partial(_picked, places=places, device=device)), targets[places].to(device)
 
     def _targets(self, split: Split, count: int) -> Tensor:
         import torch
@@ -131,11 +131,11 @@ class Untaught(ABC):
         if self.loss_name == "cross_entropy":
             return torch.from_numpy(rng.integers(self.num_outputs, size=count))
         shape = (count, self.num_outputs)
-        drawn = rng.standard_normal(shape) if self.loss_name == "mse" else rng.integers(2, size=shape)
-        return torch.from_numpy(drawn).float()
+        numbers = rng.standard_normal(shape) if self.loss_name == "mse" else rng.integers(2, size=shape)
+        return torch.from_numpy(numbers).float()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss over the batch; outputs (n,) are as good as (n, 1).
+        """Return the mean loss over the batch; outputs may have the shape (n,) instead of (n, 1).
 
         Raises:
             SettingError: outputs and targets do not fit.
@@ -200,7 +200,7 @@ class Noise(Untaught):
         return self.items
 
     def given(self, split: Split) -> Given:
-        """Return the inputs of all items, made anew each time."""
+        """Return the inputs of all items; every call draws the same ones again."""
         import torch
 
         from archsieve.networks.inputs import arranged

@@ -53,12 +53,12 @@ class OwnBatch(Untaught):
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The form of the batch; whole numbers have as many tokens as the largest that there is."""
-        given = self.example()
-        named = given.items() if isinstance(given, dict) else [(None, t) for t in _parts(given)]
-        return tuple(_form(name, tensor) for name, tensor in named)
+        batch = self.example()
+        entries = batch.items() if isinstance(batch, dict) else [(None, t) for t in _parts(batch)]
+        return tuple(_form(name, tensor) for name, tensor in entries)
 
     def example(self) -> Given:
-        """Return the batch: what networks are counted with."""
+        """Return the batch: networks are counted with it."""
         return _batch(self.factory)
 
     def count(self, split: Split) -> int:
@@ -70,10 +70,10 @@ class OwnBatch(Untaught):
         return self.example()
 
 
-def _parts(given: Given) -> list[Tensor]:
+def _parts(batch: Given) -> list[Tensor]:
     from archsieve.networks.inputs import parts_of
 
-    return parts_of(given)
+    return parts_of(batch)
 
 
 def _form(name: str | None, tensor: Tensor) -> Input:
@@ -81,9 +81,9 @@ def _form(name: str | None, tensor: Tensor) -> Input:
     return Input(tuple(tensor.shape[1:]), None if is_real else max(int(tensor.max()) + 1, 1), name)
 
 
-def _content(given: Given) -> str:
-    digest = hashlib.sha256(repr(sorted(given) if isinstance(given, dict) else None).encode())
-    for tensor in _parts(given):
+def _content(batch: Given) -> str:
+    digest = hashlib.sha256(repr(sorted(batch) if isinstance(batch, dict) else None).encode())
+    for tensor in _parts(batch):
         digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode() + tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
 
@@ -94,21 +94,21 @@ def _batch(factory: str) -> Given:
 
     from archsieve.networks.inputs import mapped
 
-    found = result_of(factory)
-    if isinstance(found, list):
-        found = tuple(found)
-    parts = list(found.values()) if isinstance(found, dict) else list(found) if isinstance(found, tuple) else [found]
+    batch = result_of(factory)
+    if isinstance(batch, list):
+        batch = tuple(batch)
+    parts = list(batch.values()) if isinstance(batch, dict) else list(batch) if isinstance(batch, tuple) else [batch]
     if not parts or not all(isinstance(part, torch.Tensor) for part in parts):
-        other = next((type(part).__name__ for part in parts if not isinstance(part, torch.Tensor)), "nothing")
+        kind = next((type(part).__name__ for part in parts if not isinstance(part, torch.Tensor)), "nothing")
         raise SettingError(
             f"{factory} must return a tensor, a tuple of tensors or a dictionary of tensors by name, but it holds "
-            f"{other}."
+            f"{kind}."
         )
     if len({tuple(part.shape[:1]) for part in parts}) > 1 or not parts[0].dim() or not len(parts[0]):
         shapes = ", ".join(str(tuple(part.shape)) for part in parts)
         raise SettingError(f"{factory} must return tensors with the same number of items first, but gives {shapes}.")
     singles = (torch.float16, torch.bfloat16, torch.float64)
     return mapped(
-        cast("Given", dict(found) if isinstance(found, dict) else found),
+        cast("Given", dict(batch) if isinstance(batch, dict) else batch),
         lambda t: t.detach().cpu().float() if t.dtype in singles else t.detach().cpu(),
     )

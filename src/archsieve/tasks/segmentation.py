@@ -34,9 +34,9 @@ MOST_PIXELS = 1 << 20
 class MeanIoU:
     """Intersection over union, in percent 0-100, averaged over the classes that occur in the truth or in an answer.
 
-    Of one confusion matrix over all pixels of all pictures. Ignored pixels count nowhere; a pixel with a NaN among its
-    outputs is answered with no class, which is wrong. Outputs of another size than the labels are resized to it. Over
-    no pixels at all it is NaN: nothing was measured.
+    It comes from one confusion matrix over all pixels of all pictures. Ignored pixels do not count; a pixel with a NaN
+    among its outputs counts as wrong. Outputs are resized to the size of the labels. Without any pixel the metric is
+    NaN: nothing was measured.
 
     >>> import torch
     >>> metric = MeanIoU(3)
@@ -54,7 +54,7 @@ class MeanIoU:
         outputs, columns = _fitted(outputs, targets), self._classes + 1
         answers = outputs.argmax(1).masked_fill(outputs.isnan().any(1), self._classes)
         count = self._classes * columns
-        # What is ignored is counted one place beyond: to leave it out would wait for the device to say how many.
+        # Ignored pixels go to one extra bin: filtering them out would wait for the device to report their number.
         places = (targets * columns + answers).masked_fill(targets == IGNORED, count)
         self._counts = self._counts + places.flatten().bincount(minlength=count + 1)[:count]
 
@@ -186,11 +186,11 @@ class Segmentation(Classification):
         from archsieve.tasks.data.batching import Pending
 
         for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
+            indices = order[start : start + batch_size]
             own = None if seeds is None else seeds[start : start + batch_size]
-            yield Pending(len(chosen), partial(self._cropped, part, chosen, own, device))
+            yield Pending(len(indices), partial(self._cropped, part, indices, own, device))
 
-    def _cropped(self, part: Part, chosen: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
+    def _cropped(self, part: Part, indices: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
         from archsieve.tasks.data import scene_pairs
 
         def pair(index: int, seed: int | None) -> scene_pairs.Pair:
@@ -198,11 +198,11 @@ class Segmentation(Classification):
                 return scene_pairs.cropped(part[index], self.input_shape[1:], self._look)
             return scene_pairs.augmented(part[index], self.input_shape[1:], self._look, np.random.default_rng(seed))
 
-        given = chosen.tolist(), [None] * len(chosen) if seeds is None else seeds.tolist()
+        arguments = indices.tolist(), [None] * len(indices) if seeds is None else seeds.tolist()
         if self.threads == 1:
-            return scene_pairs.stacked(list(map(pair, *given)), device)
+            return scene_pairs.stacked(list(map(pair, *arguments)), device)
         with ThreadPoolExecutor(self.threads) as threads:
-            return scene_pairs.stacked(list(threads.map(pair, *given)), device)
+            return scene_pairs.stacked(list(threads.map(pair, *arguments)), device)
 
     def _whole(
         self, part: Part, order: NDArray[np.int64], batch_size: int, device: str
@@ -210,15 +210,15 @@ class Segmentation(Classification):
         from archsieve.tasks.data import scene_pairs
 
         pairs = (scene_pairs.whole(part[index], self.input_shape[1:], self._look) for index in order.tolist())
-        held = list(islice(pairs, 1))
+        group = list(islice(pairs, 1))
         for pair in pairs:
-            most = min(batch_size, max(1, MOST_PIXELS // held[0].labels.numel()))
-            if len(held) == most or pair.shape != held[0].shape:
-                yield scene_pairs.stacked(held, device)
-                held = []
-            held.append(pair)
-        if held:
-            yield scene_pairs.stacked(held, device)
+            most = min(batch_size, max(1, MOST_PIXELS // group[0].labels.numel()))
+            if len(group) == most or pair.shape != group[0].shape:
+                yield scene_pairs.stacked(group, device)
+                group = []
+            group.append(pair)
+        if group:
+            yield scene_pairs.stacked(group, device)
 
     @property
     def _look(self) -> Look:

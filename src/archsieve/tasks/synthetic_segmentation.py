@@ -96,8 +96,8 @@ def _draw(side: int, train: int, test: int, noise: float, seed: int, shuffle: bo
     trained = draw("train", train)
     if shuffle:
         order = generator(seed, "sample", "synthetic-segmentation", "shuffle").permutation(train).tolist()
-        other = dict(zip(order, [*order[1:], order[0]], strict=True))  # one ring: none keeps its own
-        trained = tuple(Scene(scene.picture, trained[other[i]].labels) for i, scene in enumerate(trained))
+        donors = dict(zip(order, [*order[1:], order[0]], strict=True))  # one cycle: no scene keeps its own
+        trained = tuple(Scene(scene.picture, trained[donors[i]].labels) for i, scene in enumerate(trained))
     return Scenes(trained, draw("test", test))
 
 

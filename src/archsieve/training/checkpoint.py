@@ -1,4 +1,4 @@
-"""Checkpoints of what is being trained: read without running code, whole or in a sentence."""
+"""Checkpoints of a training: reading one never runs code, and a damaged one gives a clear error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """How far training has come: whole epochs, and what goes on inside the next one, empty at its beginning.
+    """The progress of a training: complete epochs, and the state inside the next one, empty at its beginning.
 
     `losses` and `seconds` are those of the epoch inside which it stands, or of the one last trained.
     """
@@ -64,7 +64,7 @@ def epochs_trained(path: Path) -> int:
 
 
 def is_beyond(path: Path, epochs: int) -> bool:
-    """Whether a checkpoint holds more training than so many epochs, be it a part of one; False where there is none.
+    """Whether a checkpoint holds more than that many epochs, even a part of one more; False if there is none.
 
     Raises:
         RunFolderError: the file is damaged.

@@ -56,9 +56,9 @@ class World:
         return numbers
 
     def average_statistics(self, network: nn.Module) -> None:
-        """Give every process the mean of all running statistics; of what counts, the greatest.
+        """Give every process the mean of all running statistics, and the maximum of all counters.
 
-        Since running statistics are linear in those of the batches, once an epoch does what once a step would.
+        Since running statistics are linear in those of the batches, once an epoch has the same effect as once a step.
         """
         if self.size == 1:
             return
@@ -73,8 +73,8 @@ class World:
 class Statistics:
     """The running statistics of a network whose batch comes in parts.
 
-    Every part starts from those before the batch, and the batch leaves the mean of what its parts left: how fast
-    they follow does not depend on the number of parts.
+    Every part starts from the statistics before the batch, and their mean over the parts is kept: how fast they
+    follow the data does not depend on the number of parts.
     """
 
     def __init__(self, network: nn.Module, parts: int) -> None:
@@ -85,7 +85,7 @@ class Statistics:
         self._taken = 0
 
     def take(self) -> None:
-        """Take in what a part left, and go back to before it."""
+        """Add the statistics after a part to the sum, and restore those before it."""
         self._taken += 1
         for buffer, before, total in zip(self._buffers, self._before, self._sums, strict=True):
             if buffer.is_floating_point():
@@ -95,7 +95,7 @@ class Statistics:
             buffer.copy_(before)
 
     def settle(self) -> None:
-        """Leave the mean over the parts; those that did not come, in an epoch's last batch, left all as it was."""
+        """Set the statistics to the mean over the parts; parts missing in an epoch's last batch count as unchanged."""
         if not self._taken:
             return
         rest = self._parts - self._taken
@@ -109,7 +109,7 @@ class Statistics:
 
 @contextmanager
 def joined_world(device: str) -> Iterator[tuple[World, str]]:
-    """Join the processes `torchrun` started, and give this one's place and device; alone without it.
+    """Join the processes that `torchrun` started; yield this one's rank and device. Without it there is one process.
 
     Raises:
         SettingError: the device cannot be used, or the environment says that there are several processes, but not

@@ -1,4 +1,4 @@
-"""A training that diverges: how it is told from one that goes on."""
+"""Detection of a training that diverges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that wait for the end of a step."""
+"""Signals whose effect is delayed to the end of a training step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOGETHER = 1.0  # seconds: a terminal, and what started the process, may both s
 
 @contextmanager
 def delayed_signals() -> Iterator[Callable[[], bool]]:
-    """Give whether SIGTERM or SIGINT has come; it takes its effect at the end. A later Ctrl-C does at once.
+    """Yield a function that says whether SIGTERM or SIGINT came. It takes effect at the end; a second Ctrl-C at once.
 
     Only the main thread can hear them.
     """

@@ -42,7 +42,7 @@ Forward: TypeAlias = "Callable[[Given, np.random.Generator], Iterable[Outputs]]"
 
 
 class Step(NamedTuple):
-    """A step of an epoch, from 1: of how many parts its batch is, and those of this process with their places."""
+    """A step of an epoch, from 1: the number of parts of its batch, and this process's parts with their positions."""
 
     number: int
     parts: int
@@ -147,7 +147,7 @@ def trainer_of(
 
 @dataclass
 class Trainer:
-    """A network in training: whole epochs behind it, and where it stands inside one that a signal cut off."""
+    """A network in training: its complete epochs, and its position inside an epoch that a signal cut off."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -185,10 +185,10 @@ class Trainer:
             self.losses, self.seconds = [*place.losses.to(self.device)], place.seconds
 
     def advance(self, most: int | None = None) -> bool:
-        """Train one epoch, or the rest of it, and save; whether it was ended.
+        """Train to the end of the current epoch and save. Return False if a signal or `most` stopped it early.
 
-        Losses are looked at on the way, weights before they are saved. On a signal the place inside the epoch is saved,
-        and the signal then takes its effect. So it is, without one, after `most` steps.
+        Losses are checked on the way, and weights before they are saved. If a signal comes, or after `most` steps, the
+        position inside the epoch is saved; a signal then takes effect.
 
         Raises:
             DivergenceError: the loss or a weight is no finite number any more.
@@ -230,8 +230,8 @@ class Trainer:
         batches = pending_batches(self.task, "train", batch_size=size, rng=order, augment=True, device=self.device)
         whole = joined(batches, least=min(2, size))  # one item has no statistics
         shares = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
-        left = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
-        return ahead(left) if hasattr(self.task, "pending") else (make() for make in left)
+        pending = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
+        return ahead(pending) if hasattr(self.task, "pending") else (make() for make in pending)
 
     def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
         """Take a step, and return whether a signal came."""
@@ -247,7 +247,7 @@ class Trainer:
         return came() if self.parts == 1 else ends
 
     def _accumulate(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
-        """Leave the gradient of a batch that comes in parts; return whether a signal came to any process."""
+        """Compute the gradient of a batch that comes in parts; return whether a signal came to any process."""
         if step.parts < self.parts:  # then not all statistics move
             self.world.average_statistics(self.network)
         state, statistics = choices.bit_generator.state, Statistics(self.network, self.recipe.micro_batches)
@@ -271,10 +271,10 @@ class Trainer:
             if weight.grad is not None:
                 weight.grad.div_(sums[0])
         self.losses.append(sums[1] / sums[2])
-        if self.world.size == 1:  # to ask the device would wait for all that is queued there
+        if self.world.size == 1:  # reading the value would wait for all work queued on the device
             return ends
         if sums[3] and not came():
-            signal.raise_signal(signal.SIGTERM)  # what ends one process ends all: alone they would wait for it
+            signal.raise_signal(signal.SIGTERM)  # an error in one process must end all: the others would wait for it
         return bool(sums[3])
 
     def _losses(self, batch: Batch, choices: np.random.Generator) -> Iterator[Tensor]:
@@ -292,7 +292,7 @@ class Trainer:
             return None if following is None else self.loss(following, targets)
 
     def _mixed(self) -> torch.autocast:
-        """Return what computes in bfloat16 where that is safe, on CUDA."""
+        """Return a context in which CUDA computes in bfloat16 where that is safe."""
         kind = torch.device(self.device).type
         return torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda")
 

@@ -1,4 +1,4 @@
-"""The loss a network is trained by: the task's, smoothed and with those of auxiliary heads."""
+"""The training loss: the task's, with label smoothing and the losses of auxiliary heads."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def loss_of(task: Task, recipe: Recipe) -> Callable[[Outputs, Tensor], Tensor]:
         first, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
         total = plain(main_output(first), targets)
         if recipe.auxiliary_weight:
-            for other in auxiliary:
-                total = total + recipe.auxiliary_weight * plain(other, targets)
+            for output in auxiliary:
+                total = total + recipe.auxiliary_weight * plain(output, targets)
         return total
 
     return loss

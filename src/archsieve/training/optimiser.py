@@ -1,4 +1,4 @@
-"""The optimiser a network is trained by: SGD or AdamW, each parameter in the group of its rate and its decay."""
+"""The optimiser: SGD or AdamW, with a group of parameters for each learning rate and weight decay."""
 
 from __future__ import annotations
 

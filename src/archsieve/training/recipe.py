@@ -76,8 +76,8 @@ class Recipe:
         for name in ("horizon", "batch_size", "warm_up", "cool_down", "warm_up_steps", "micro_batches"):
             check_whole(name, getattr(self, name))
         if self.horizon < 1 or self.batch_size < 1:
-            got = f"horizon={self.horizon} (`epochs` in a recipe file), batch_size={self.batch_size}"
-            raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {got}.")
+            settings = f"horizon={self.horizon} (`epochs` in a recipe file), batch_size={self.batch_size}"
+            raise SettingError(f"`horizon >= 1` and `batch_size >= 1` must hold, but got {settings}.")
         if not 0 <= self.weight_decay < math.inf or not 0 <= self.momentum < math.inf:
             raise SettingError(
                 f"`weight_decay` and `momentum` must be finite and not negative, but got {self.weight_decay} and "
@@ -88,8 +88,8 @@ class Recipe:
         if self.nesterov and self.momentum <= 0:
             raise SettingError(f"`nesterov` needs `momentum > 0`, but got momentum={self.momentum}.")
         if self.learning_rate <= 0 or self.clip <= 0:
-            got = f"learning_rate={self.learning_rate}, clip={self.clip}"
-            raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {got}.")
+            settings = f"learning_rate={self.learning_rate}, clip={self.clip}"
+            raise SettingError(f"`learning_rate > 0` and `clip > 0` must hold, but got {settings}.")
         if self.learning_rate == math.inf:
             raise SettingError(f"`learning_rate` must be finite, but got learning_rate={self.learning_rate}.")
         if not 0 <= self.final_learning_rate <= self.learning_rate:
@@ -150,8 +150,12 @@ class Recipe:
         if self.schedule == "cosine":
             share = min(epoch / self.horizon, 1.0)
             return self.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
-        left, line = max(self.horizon - epoch, 0), self.horizon - self.cool_down
-        share = (left - self.cool_down) / line if left > self.cool_down else left / (max(self.cool_down, 1) * line)
+        remaining, line = max(self.horizon - epoch, 0), self.horizon - self.cool_down
+        share = (
+            (remaining - self.cool_down) / line
+            if remaining > self.cool_down
+            else remaining / (max(self.cool_down, 1) * line)
+        )
         return self.final_learning_rate + span * share
 
     def rate_at(self, step: int, steps: int) -> float:
@@ -163,8 +167,8 @@ class Recipe:
         """
         if not self.by_step:
             return self.rate(step // steps)
-        left = max(1 - step / self.warm_up_steps, 0.0) if self.warm_up_steps else 0.0
-        return self.rate(step / steps) * (1 - left * (1 - _FIRST))
+        remaining = max(1 - step / self.warm_up_steps, 0.0) if self.warm_up_steps else 0.0
+        return self.rate(step / steps) * (1 - remaining * (1 - _FIRST))
 
     def drop_path_at(self, epoch: int) -> float:
         """Return the probability of drop path in an epoch, counted from 0.

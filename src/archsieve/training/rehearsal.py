@@ -1,4 +1,4 @@
-"""What a final training will take, before it is begun: parameters, steps, and hours by a few steps taken here."""
+"""Forecast of a final training before it begins: parameters, steps, and hours, from a few steps timed here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ITEMS_ON_CPU = 16  # whose time grows with the items; a batch of an accelerator
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a training will take.
+    """The forecast cost of a training.
 
     Attributes:
         params: of the network, its auxiliary head left out.
@@ -50,7 +50,7 @@ class Rehearsal:
         steps_per_epoch: of the recipe's batches.
         timed_steps: steps that were taken to know the time; 0 if none was.
         timed_items: items of each of them.
-        is_timed_on_noise: the data are not here.
+        is_timed_on_noise: whether steps were timed on noise, because the data are not here.
         seconds_per_step: of a whole batch, in proportion to those; None if no step was timed.
         hours: of all steps, scoring left out.
         notes: what the multiply-adds leave out, as sentences.
@@ -79,7 +79,7 @@ class Rehearsal:
 def rehearse(
     training: Training, arch: Architecture, *, seed: int = 0, device: str = "cpu", is_timed: bool = True
 ) -> Rehearsal:
-    """Return what a training will take in one process; nothing is written."""
+    """Return the forecast for a training in one process; nothing is written."""
     space, task, recipe = training.space, training.task, training.recipe
     rates_of(recipe, task, processes=1)  # refuses what cannot be
     sizes = sizes_of(space, arch, task)
@@ -112,7 +112,7 @@ def rehearse(
 
 
 def items_at_once(recipe: Recipe, device: str) -> int:
-    """Return of how many items a timed step is, in one process."""
+    """Return the number of items of a timed step in one process."""
     whole = recipe.micro_batch_size(1)
     return min(whole, _ITEMS_ON_CPU) if torch.device(device).type == "cpu" else whole
 

@@ -78,7 +78,7 @@ class StandIn(OfOneSource):
 
     @property
     def caution(self) -> str:
-        """What must be said beside its values."""
+        """The sentence that a user must see beside its values."""
         tau = self.card()["cross_validation"]["tau"]
         return (
             f"Stand-in surrogate: no network was trained; a model fitted to {self.card()['count']} published cells "
@@ -86,7 +86,7 @@ class StandIn(OfOneSource):
         )
 
     def card(self) -> dict[str, Any]:
-        """Return what the model was made of, and how well it predicts."""
+        """Return the data that the model was fitted to, and how well it predicts."""
         path = self.source.require().with_suffix(".json")
         try:
             return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
@@ -112,7 +112,7 @@ class Trees:
         feature: of each split, shape (m, t, k).
         threshold: of each split, shape (m, t, k).
         leaf: values, shape (m, t, k + 1).
-        base: what each member's trees add to, shape (m,).
+        base: the constant of each member, to which its trees add, shape (m,).
         stretch: factor of the members' deviations from their mean.
     """
 
@@ -144,9 +144,9 @@ class Trees:
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the members' predictions, shape (m, n)."""
-        found = self.members(features(archs))
-        mean: NDArray[np.float64] = np.mean(found, axis=0)
-        return mean + self.stretch * (found - mean)
+        predictions = self.members(features(archs))
+        mean: NDArray[np.float64] = np.mean(predictions, axis=0)
+        return mean + self.stretch * (predictions - mean)
 
     def members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the predictions for rows of features as they are, shape (m, n)."""
@@ -170,19 +170,19 @@ class Trees:
 
 
 def features(archs: Sequence[Architecture]) -> NDArray[np.float32]:
-    """Return what the trees see of codes, shape (n, 261).
+    """Return the features of codes for the trees, shape (n, 261).
 
     Of each cell: which operation is on which edge; how many of each there are on edges from inputs, from nodes, and in
     all; of each node the longest way from an input, in edges and in 1x1 convolutions, and its mean; the edges from
     inputs; the 1x1 convolutions. And those of both, weighted, for the size of the network. Whole numbers and quarters,
     so that a threshold between two is exact.
     """
-    found = np.empty((len(archs), 2 * 130 + 1), dtype=np.float32)
-    for row, arch in zip(found, archs, strict=True):
+    rows = np.empty((len(archs), 2 * 130 + 1), dtype=np.float32)
+    for row, arch in zip(rows, archs, strict=True):
         cells = [_cell(code) for code in cells_of(arch)]
         size = sum(weight * cell[-1] for weight, cell in zip(_WEIGHTS, cells, strict=True))
         row[:] = [*cells[0], *cells[1], size]
-    return found
+    return rows
 
 
 def _cell(code: Architecture) -> list[float]:

@@ -74,21 +74,21 @@ class NASBench301(OfOneSource):
         root = self.source.require()
         present = {c: f for c, f in FOLDERS.items() if c == self.truth or (root / f[0]).is_dir()}
         members = {column: _members(root / folder, kind) for column, (folder, kind) in present.items()}
-        return Surrogate({column: partial(_predict, found) for column, found in members.items()})
+        return Surrogate({column: partial(_predict, models) for column, models in members.items()})
 
 
 def encode(archs: Sequence[Architecture]) -> NDArray[np.float64]:
-    """Return codes as the models see them, shape (n, 56).
+    """Return the features of codes for the models, shape (n, 56).
 
     The order is ConfigSpace's: by name what depends on nothing, then by name what does (edges of the nodes 3 to 5),
     with -1 for an edge that is not there. A choice counts by its index, and the settings of the training, which were
     the same for all, as ConfigSpace 0.4 scales them: they take up their places.
     """
-    found = np.empty((len(archs), len(_TEMPLATE)))
-    for row, arch in zip(found, archs, strict=True):
+    rows = np.empty((len(archs), len(_TEMPLATE)))
+    for row, arch in zip(rows, archs, strict=True):
         values = _values(arch)
         row[:] = [values.get(entry, -1.0) if isinstance(entry, str) else entry for entry in _TEMPLATE]
-    return found
+    return rows
 
 
 def _values(arch: Architecture) -> dict[str, float]:
@@ -102,7 +102,7 @@ def _values(arch: Architecture) -> dict[str, float]:
 
 
 def _template() -> list[float | str]:
-    """Return what stands at each place: a number, or the name of a choice."""
+    """Return the entry of each position: a constant number, or the name of a choice."""
     cells = ("normal", "reduce")
     first = [f"edge_{cell}_{edge}" for cell in cells for edge in _EDGES[:2]]
     pairs = [f"inputs_node_{cell}_{node}" for cell in cells for node in NODES[1:]]
@@ -134,7 +134,7 @@ def _members(folder: Path, kind: str) -> list[Member]:
 
 
 def _check_config(path: Path, kind: str) -> None:
-    """Check that a member is of the kind, and sees codes as `encode` has them."""
+    """Check that a member is of the expected kind and was trained on features as `encode` gives them."""
     if not path.is_file():
         return
     settings = read_json(path)

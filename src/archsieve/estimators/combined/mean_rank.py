@@ -77,6 +77,6 @@ def percentile_rank(values: Scores, reference: Scores) -> Scores:
     array([0.375, 0.625, 0.125])
     """
     ordered = np.sort(np.where(np.isnan(reference), -np.inf, reference))
-    known = np.where(np.isnan(values), -np.inf, values)
-    sides = [np.searchsorted(ordered, known, side=side) for side in ("left", "right")]
+    filled = np.where(np.isnan(values), -np.inf, values)
+    sides = [np.searchsorted(ordered, filled, side=side) for side in ("left", "right")]
     return np.asarray((sides[0] + sides[1]) / (2 * len(ordered)), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Distillation in place: smaller paths of a supernet learn what its largest path says (arXiv 1903.05134)."""
+"""In-place distillation: smaller paths of a supernet learn the outputs of its largest path (arXiv 1903.05134)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Distilled:
-    """A task whose loss, once a step has a teacher, is what outputs lack to the teacher's instead of the targets.
+    """A task whose loss, once a step has a teacher, compares outputs with the teacher's instead of the targets.
 
     The loss is the cross-entropy of the outputs against the teacher's probabilities, both over dimension 1, a mean over
     all else; its gradient is that of the Kullback-Leibler divergence. No gradient reaches the teacher.
@@ -31,7 +31,7 @@ class Distilled:
         self._teacher: Tensor | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the task has, but for what Python itself asks for: a copy is of this, and not of the task."""
+        """Return the task's attribute, but no special method: `copy` must copy this object and not the task."""
         if name.startswith("__") or name in ("_task", "_teacher"):  # not there yet, while it is copied
             raise AttributeError(name)
         return getattr(self._task, name)
@@ -39,13 +39,13 @@ class Distilled:
     def step(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
         """Yield the outputs of one step; the first are the teacher's, as soon as their own loss is taken."""
         self._teacher = None
-        for found in outputs:
-            yield found
+        for output in outputs:
+            yield output
             if self._teacher is None:
-                self._teacher = main_output(found).detach().float().softmax(1)
+                self._teacher = main_output(output).detach().float().softmax(1)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the task's loss of the teacher, and of the others what they lack to it."""
+        """Return the task's loss for the teacher, and for all others the cross-entropy against the teacher."""
         if self._teacher is None:
             return self._task.loss(outputs, targets)
         return functional.cross_entropy(outputs.float(), self._teacher)

@@ -102,7 +102,7 @@ class OneShot:
 
     @property
     def chunk_size(self) -> int:
-        """Few enough for a kill to cost little, and many where paths may share prefixes."""
+        """Few codes, so that an interruption loses little; many if paths may share prefixes."""
         return 64 if self.batch_norm == "batch" else 4
 
     @property
@@ -145,7 +145,7 @@ class OneShot:
         )
 
     def step(self, supernet: Any, space: SearchSpace, task: Task) -> tuple[Forward, Task]:
-        """Return what yields the outputs of a step's paths, given inputs and what draws, and the task of their loss.
+        """Return a function of inputs and a generator that yields the outputs of a step's paths, and their task.
 
         Raises:
             SettingError: the space cannot be sampled so.
@@ -178,15 +178,15 @@ class OneShot:
             scores = np.array([self._recalibrated(supernet, arch, ctx) for arch in archs])
         else:
             use_batch_statistics(supernet)
-            found = self._evaluate(supernet, archs, ctx)
-            scores = np.array([found[arch] for arch in archs])
+            metrics = self._evaluate(supernet, archs, ctx)
+            scores = np.array([metrics[arch] for arch in archs])
         if np.isnan(scores).any():
             reasons = {(int(i), 0): no_metric("validation") for i in np.flatnonzero(np.isnan(scores))}
             raise PartialScoringError(scores, reasons)
         return scores
 
     def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
-        """Return what draws the paths of a step."""
+        """Return the function that draws the paths of a step."""
         if self.sampling == "fair":
             paths.check_fair(space)
             return paths.fair

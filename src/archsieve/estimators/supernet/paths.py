@@ -1,4 +1,4 @@
-"""Which paths a supernet trains in a step."""
+"""The paths of a supernet that are trained in a step."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def check_fair(space: SearchSpace) -> None:
         )
     rng = generator(0, "sample", "fair")
     looked_at = 1_000 if space.is_costly_to_list else 10_000
-    drawn = (tuple(rng.integers(0, space.choices).tolist()) for _ in range(looked_at))
+    samples = (tuple(rng.integers(0, space.choices).tolist()) for _ in range(looked_at))
     is_sampled = size(space) > (looked_at if space.is_costly_to_list else LARGEST_POOL)
-    codes = drawn if is_sampled else itertools.product(range(most), repeat=len(space.choices))
+    codes = samples if is_sampled else itertools.product(range(most), repeat=len(space.choices))
     if not all(map(space.is_valid, codes)):
         raise SettingError(
             f'Fair sampling combines options freely, which {space.name} forbids: use sampling="uniform".'

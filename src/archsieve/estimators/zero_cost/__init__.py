@@ -1,1 +1,1 @@
-"""Zero-cost proxies: what a newly initialised network tells of the trained one."""
+"""Zero-cost proxies: scores of a newly initialised network that predict its quality after training."""

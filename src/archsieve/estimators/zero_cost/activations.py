@@ -1,4 +1,4 @@
-"""What nwot and swap have in common: which units of a network are on for which inputs."""
+"""Common part of nwot and swap: which units of a network are on for which inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class ActivationMeter(Generic[S]):
-    """A meter of what is positive at the inputs of every activation; a proxy says what it makes of it."""
+    """A meter of which inputs of every activation are positive; each proxy computes its score from that."""
 
     inputs: Given
     operations: frozenset[str]
@@ -38,14 +38,14 @@ class ActivationMeter(Generic[S]):
         raise NotImplementedError
 
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
-        """Return the outputs of a piece, and what has been read with its activations."""
-        seen = [state]
+        """Return the outputs of a piece, and the state after reading its activations."""
+        states = [state]
 
         def read(operation: str, inputs: Tensor) -> None:
             if operation in self.operations:
                 check_finite("activations", inputs)
-                seen.append(self.add(seen.pop(), units_on(inputs, items_in(self.inputs))))
+                states.append(self.add(states.pop(), units_on(inputs, items_in(self.inputs))))
 
         with torch.no_grad(), Watch(before=read):
-            outputs = tuple(call(piece, given) for given in tensors)
-        return outputs, seen[0]
+            outputs = tuple(call(piece, batch) for batch in tensors)
+        return outputs, states[0]

@@ -66,7 +66,7 @@ class ZeroCost:
 
     def __post_init__(self) -> None:
         """Check the settings, and that the proxy exists and has the options."""
-        # A default said aloud is no other setting; a mapping, as plan files have it, cannot be hashed.
+        # An option equal to its default is the same setting; a mapping, as plan files have it, cannot be hashed.
         object.__setattr__(self, "options", PROXIES[self.proxy].chosen(frozen(dict(self.options))))
         if self.batch_size < 1:
             raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
@@ -99,7 +99,7 @@ class ZeroCost:
         return tuple(PROXIES[self.proxy].needs)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the share of an epoch that the proxy's passes are: three forward passes of each item are one."""
+        """Return the cost of the proxy's passes in epochs: three forward passes of every item are one epoch."""
         items = count_items(task, "train")
         passes = PROXIES[self.proxy].forward_passes(self.batch_size, items, **dict(self.options))
         return Price(0.0, n * passes / (3 * items))
@@ -122,23 +122,23 @@ class ZeroCost:
         probe = self._probe(ctx, max(proxy.batches for proxy, _ in proxies.values()))
         is_simple = is_real(probe.batches[0][0])  # what needs noise in the place of tokens takes whole networks
         metered = {n: p for n, p in proxies.items() if p[0].meter and (is_simple or "data" in p[0].needs)}
-        found = self._score_paths(metered, archs, probe, ctx)
-        alone = {name: chosen for name, chosen in proxies.items() if name not in found}
+        outcomes = self._score_paths(metered, archs, probe, ctx)
+        alone = {name: chosen for name, chosen in proxies.items() if name not in outcomes}
         for name in alone:
-            found[name] = {}
+            outcomes[name] = {}
         for arch in archs if alone else ():
             network = _Networks(self, arch, ctx)
             for name, (proxy, options) in alone.items():
-                found[name][arch] = network.score(proxy, probe, options)
-        return _columns([[found[member.name][arch] for member in members] for arch in archs])
+                outcomes[name][arch] = network.score(proxy, probe, options)
+        return _columns([[outcomes[member.name][arch] for member in members] for arch in archs])
 
     def _score_paths(
         self, proxies: Mapping[str, _Chosen], archs: Sequence[Architecture], probe: Probe, ctx: Context
     ) -> dict[str, dict[Architecture, _Outcome]]:
         """Return, by name, the scores of those proxies for which the paths of a chain could share prefixes."""
-        found: dict[str, dict[Architecture, _Outcome]] = {}
+        outcomes: dict[str, dict[Architecture, _Outcome]] = {}
         if not proxies or not self._shares(ctx.space, ctx.task):
-            return found
+            return outcomes
         chain = cast("Chain", laid_out(build_supernet(ctx.space, ctx.task, ctx.seed), ctx.device))
         for name, (proxy, options) in proxies.items():
             own = copy.deepcopy(chain) if proxy.spoils else chain
@@ -146,8 +146,8 @@ class ZeroCost:
             with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
                 scores = score_chain(meter(own, probe.limited(proxy.needs), **options), own, archs, ctx.device)
             if scores is not None:
-                found[name] = scores
-        return found
+                outcomes[name] = scores
+        return outcomes
 
     def network(self, arch: Architecture, ctx: Context) -> nn.Module:
         """Return the network of an architecture as proxies get it."""
@@ -156,19 +156,19 @@ class ZeroCost:
         return with_plain_weights(laid_out(network, ctx.device))
 
     def _shares(self, space: SearchSpace, task: Task) -> bool:
-        """Whether networks have the weights of common prefixes in common."""
+        """Whether networks with a common prefix have the same weights in it."""
         return self.init == "shared" and holds_chains(space, task)
 
     def _probe(self, ctx: Context, count: int = 1) -> Probe:
         batches = ctx.task.batches(
             "train", batch_size=self.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
         )
-        drawn = tuple((as_inputs(inputs), targets) for inputs, targets in islice(batches, count))
-        return Probe(drawn, ctx.task.loss, ctx.task.num_outputs, ctx.seed, ctx.space.is_shareable)
+        probe_batches = tuple((as_inputs(inputs), targets) for inputs, targets in islice(batches, count))
+        return Probe(probe_batches, ctx.task.loss, ctx.task.num_outputs, ctx.seed, ctx.space.is_shareable)
 
 
 class _Networks:
-    """One architecture's network for one proxy after the other: the same one where they may share it, else new ones."""
+    """The networks of one architecture for all proxies in turn: one if they may share it, else a new one for each."""
 
     def __init__(self, estimator: ZeroCost, arch: Architecture, ctx: Context) -> None:
         self._make = partial(estimator.network, arch, ctx)
@@ -199,11 +199,11 @@ class _Networks:
         if self._original is not None:
             return copy_network(self._original)
         if self._spare is None:
-            one, other = self._make(), self._make()
-            if not set(one.modules()).isdisjoint(other.modules()):
-                self._original = one  # a factory that keeps modules: a proxy that got them would spoil all later ones
-                return copy_network(one)
-            self._spare = [other, one]
+            first, second = self._make(), self._make()
+            if not set(first.modules()).isdisjoint(second.modules()):
+                self._original = first  # a factory that keeps modules: a proxy that got them would spoil all later ones
+                return copy_network(first)
+            self._spare = [second, first]
         return self._spare.pop() if self._spare else self._make()
 
 

@@ -1,4 +1,4 @@
-"""Proxies that only look at forward passes, as meters: what they read adds up along the network.
+"""Proxies that only look at forward passes, as meters: their readings add up along the network.
 
 A meter that has run through a stem and three blocks can go on into any fourth block, so in a chain of choice blocks
 the codes that share a prefix share its evaluation. A whole network is a chain of one piece: the same code scores it,
@@ -30,16 +30,16 @@ Tensors: TypeAlias = "tuple[Given, ...]"
 
 
 class Meter(Protocol, Generic[S]):
-    """Reads a network piece by piece; `S` is what has been read so far, an immutable value."""
+    """Reads a network piece by piece; `S` is the state so far, an immutable value."""
 
     def start(self) -> tuple[Tensors, S]:
-        """Return the network's inputs, which pass through every piece one after the other, and nothing read."""
+        """Return the network's inputs, which pass through every piece one after the other, and the first state."""
 
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
-        """Return the outputs of a piece for each input, and what has been read with it."""
+        """Return the outputs of a piece for each input, and the state after it."""
 
     def finish(self, state: S) -> float:
-        """Return the score of what has been read of the whole network.
+        """Return the score from the state after the whole network.
 
         Raises:
             ScoringError: the network cannot be scored.
@@ -70,19 +70,19 @@ def score_chain(
         device: where the chain lies.
     """
 
-    def run(piece: nn.Module, read: tuple[Tensors, S]) -> tuple[Tensors, S]:
-        versions = [tensor._version for given in read[0] for tensor in parts_of(given)]
-        after = meter.run(piece, *read)
-        if versions != [tensor._version for given in read[0] for tensor in parts_of(given)]:
+    def run(piece: nn.Module, prefix: tuple[Tensors, S]) -> tuple[Tensors, S]:
+        versions = [tensor._version for batch in prefix[0] for tensor in parts_of(batch)]
+        after = meter.run(piece, *prefix)
+        if versions != [tensor._version for batch in prefix[0] for tensor in parts_of(batch)]:
             raise _NotSharedError
         return after
 
     scores: dict[Architecture, float | str] = {}
     before = draw_state(device)
     try:
-        for arch, read in walk(chain, archs, meter.start(), run):
+        for arch, prefix in walk(chain, archs, meter.start(), run):
             try:
-                scores[arch] = _read_last(meter, chain.head, read)
+                scores[arch] = _read_last(meter, chain.head, prefix)
             except ScoringError as error:
                 scores[arch] = str(error)
     except Exception as error:
@@ -93,11 +93,11 @@ def score_chain(
 
 
 class _NotSharedError(Exception):
-    """A piece wrote to what it got, which other paths get too."""
+    """A piece wrote to its input, which other paths also use."""
 
 
-def _read_last(meter: Meter[S], piece: nn.Module, read: tuple[Tensors, S]) -> float:
-    outputs, state = meter.run(piece, *read)
+def _read_last(meter: Meter[S], piece: nn.Module, prefix: tuple[Tensors, S]) -> float:
+    outputs, state = meter.run(piece, *prefix)
     score = meter.finish(state)  # which may say more of what is wrong
     for output in outputs:
         check_outputs(output)

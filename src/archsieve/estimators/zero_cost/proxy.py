@@ -1,4 +1,4 @@
-"""What a zero-cost proxy is: a function of a network and a probe, with what it declares of itself."""
+"""A zero-cost proxy: a function of a network and a probe, with the properties that it declares."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
 
 @dataclass(frozen=True)
 class Probe:
-    """What a proxy may look at besides the network; every architecture gets the same.
+    """The data that a proxy may use besides the network; every architecture gets the same.
 
-    What it gives is a copy each time, so that nothing a network or a proxy writes to reaches another.
+    It hands out copies, so that a network or a proxy that writes to them does not affect the others.
 
     Args:
         batches: (inputs, targets) on the network's device, un-augmented; targets may be None where there are no labels.
@@ -58,11 +58,11 @@ class Probe:
 
     def once(self, network: nn.Module, what: str, compute: Callable[[], T]) -> T:
         """Return what `compute` gives for this network, computed by the first proxy that asks."""
-        known = self._known.setdefault(network, {})
-        if what not in known:
+        values = self._known.setdefault(network, {})
+        if what not in values:
             with drawing(derive_seed(self.seed, "noise", "forward"), self.device):
-                known[what] = compute()
-        return cast("T", known[what])
+                values[what] = compute()
+        return cast("T", values[what])
 
     @property
     def inputs(self) -> Given:
@@ -129,7 +129,7 @@ class Probe:
         return torch_generator(self.seed, purpose, *path)
 
     def limited(self, needs: tuple[Need, ...]) -> Probe:
-        """Return the probe for a proxy that declares these needs: what it does not declare it cannot have."""
+        """Return the probe for a proxy that declares these needs: undeclared data are withheld."""
         return replace(self, _needs=needs)
 
     def _check(self, need: Need) -> None:
@@ -141,7 +141,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A published proxy and what it declares; higher is better, and a score does not depend on other networks.
+    """A published proxy with its properties; higher is better, and a score does not depend on other networks.
 
     Attributes:
         function: takes network, probe and options (keyword-only, with defaults), returns the score.
@@ -151,8 +151,8 @@ class Proxy:
             `archsieve.estimators.zero_cost.meter`); it must give what the function gives.
         spoils: False where the function leaves the network as it was, running statistics apart.
         batches: how many it looks at.
-        passes: what it takes for each item, in forward passes; a backward pass is two, and one by the inputs alone is
-            one. None: 3 with gradients, 1 without, 0 where `mode` is "none".
+        passes: its cost for each item, in forward passes; a backward pass counts two, and one by the inputs alone
+            counts one. None: 3 with gradients, 1 without, 0 where `mode` is "none".
         items: how many items it looks at, or the option that says how many; None: all of its batches.
         init: the weights it looks at: "given", or what it redraws or changes them to.
         mode: "training", where batch normalisation goes by the batch it sees, or what the proxy makes of it.
@@ -183,7 +183,7 @@ class Proxy:
             return float(self.function(network, probe.limited(self.needs), **options))
 
     def forward_passes(self, batch_size: int, available: int, **options: Any) -> float:
-        """Return what one score takes, in forward passes of one item, where the task has so many items available."""
+        """Return the cost of one score, in forward passes of one item, if the task has that many items available."""
         passes = 0.0 if self.mode == "none" else 3.0 if "gradients" in self.needs else 1.0
         items = {**self.options, **options}[self.items] if isinstance(self.items, str) else self.items
         whole = min(self.batches * batch_size, available)
@@ -201,12 +201,12 @@ class Proxy:
         Raises:
             SettingError: there is no such option.
         """
-        known = self.options
+        defaults = self.options
         for name in options:
-            if name not in known:
-                hint = near_miss(name, known) if known else " It has none."
+            if name not in defaults:
+                hint = near_miss(name, defaults) if defaults else " It has none."
                 raise SettingError(f"The proxy {self.function.__name__} has no option {name!r}.{hint}")
-        return tuple(sorted((name, value) for name, value in options.items() if value != known[name]))
+        return tuple(sorted((name, value) for name, value in options.items() if value != defaults[name]))
 
 
 @overload

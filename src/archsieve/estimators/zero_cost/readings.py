@@ -1,4 +1,4 @@
-"""What several proxies read off a network: its weights, its statistics, and gradients."""
+"""Readings of a network that several proxies use: its weights, its statistics, and gradients."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def record_statistics(network: nn.Module, momentum: float) -> None:
 
 @contextmanager
 def one_input(name: str) -> Iterator[None]:
-    """Refuse a network whose normalisation cannot do with a single input.
+    """Refuse a network whose normalisation cannot work on a single input.
 
     Raises:
         ScoringError: it gets one position, so that it has no statistics.
@@ -67,19 +67,19 @@ def weights(network: nn.Module) -> dict[str, Tensor]:
 
     No biases, no normalisation, no embeddings. A weight that several layers have is returned once.
     """
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, module in network.named_modules():
         if isinstance(module, LAYERS):
-            found[name] = module.weight
+            tensors[name] = module.weight
         elif isinstance(module, nn.MultiheadAttention):
             own = module.named_parameters(recurse=False)
-            found.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
-    first = {id(weight): name for name, weight in reversed(found.items())}
-    return {name: weight for name, weight in found.items() if first[id(weight)] == name}
+            tensors.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
+    first = {id(weight): name for name, weight in reversed(tensors.items())}
+    return {name: weight for name, weight in tensors.items() if first[id(weight)] == name}
 
 
 def check_finite(what: str, *tensors: Tensor) -> None:
-    """Check that what a proxy reads is made of finite numbers.
+    """Check that the tensors a proxy reads hold only finite numbers.
 
     Raises:
         ScoringError: it holds NaN or infinity.
@@ -95,10 +95,10 @@ def check_finite(what: str, *tensors: Tensor) -> None:
 
 
 def check_outputs(outputs: object) -> None:
-    """Check that a network puts out no NaN; what is no tensor is not looked at.
+    """Check that a network's main output holds no NaN; outputs without a tensor are not checked.
 
     Raises:
-        ScoringError: it does.
+        ScoringError: it holds one.
     """
     with suppress(ScoringError):
         outputs = main_output(outputs)
@@ -107,21 +107,21 @@ def check_outputs(outputs: object) -> None:
 
 
 def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False) -> list[Tensor]:
-    """Return the gradients of a scalar; zeros where it does not depend on one, or that is frozen.
+    """Return the gradients of a scalar by each input; zeros for inputs without influence and for frozen ones.
 
     Raises:
-        ScoringError: it depends on none of them, or gradients are no finite numbers.
+        ScoringError: it depends on none of the inputs, or a gradient is not finite.
     """
     if not torch.is_grad_enabled():
         raise EstimatorError("This proxy takes gradients without saying so: declare @proxy(needs=('gradients', ...)).")
-    wanted = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
-    if not output.requires_grad or not wanted:
+    differentiable = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
+    if not output.requires_grad or not differentiable:
         raise ScoringError("The network's output depends on none of its weights or inputs.")
-    slopes = torch.autograd.grad(output, wanted, create_graph=create_graph, allow_unused=True)
+    slopes = torch.autograd.grad(output, differentiable, create_graph=create_graph, allow_unused=True)
     check_finite("gradients", *(g for g in slopes if g is not None))
-    found = iter(slopes)
-    known = [next(found) if x.requires_grad else None for x in inputs]
-    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, known, strict=True)]
+    remaining = iter(slopes)
+    by_input = [next(remaining) if x.requires_grad else None for x in inputs]
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, by_input, strict=True)]
 
 
 def loss_of(network: nn.Module, probe: Probe, batch: int = 0) -> Tensor:
@@ -166,8 +166,8 @@ def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
         for handle in handles:
             handle.remove()
     tensors = list(weights(network).values())
-    found = gradients(loss, [*tensors, *(output for _, output in calls)])
-    by_weight, by_output = found[: len(tensors)], found[len(tensors) :]
+    slopes = gradients(loss, [*tensors, *(output for _, output in calls)])
+    by_weight, by_output = slopes[: len(tensors)], slopes[len(tensors) :]
     return BackwardPass(
         [(w.detach(), g) for w, g in zip(tensors, by_weight, strict=True)],
         [(module, output.detach(), g) for (module, output), g in zip(calls, by_output, strict=True)],
@@ -177,7 +177,7 @@ def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
 def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
     """Return the gradient of the summed outputs with respect to each input, (n, input size), float64 on the CPU.
 
-    By all real numbers that the network gets, and by what its embeddings give for the tokens that it gets.
+    The inputs are all real numbers that the network gets, and the outputs of its embeddings for tokens.
 
     Raises:
         ScoringError: the inputs are whole numbers that no embedding looks up.

@@ -1,7 +1,7 @@
-"""Networks of tokens or of several inputs as networks of one tensor of real numbers, for what needs such a one.
+"""Networks of tokens or of several inputs as networks of one tensor of real numbers, for proxies that need one.
 
-Some proxies put noise or ones in, or differentiate by what is put in. For tokens that is done where they become real
-numbers: what the network's embeddings give for them is the input, and the rest of the network follows.
+Some proxies replace the input by noise or ones, or differentiate by it. Tokens cannot be replaced so; instead the
+outputs of the network's embeddings are taken as the input of the rest of the network.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _LOOKUPS = frozenset({"embedding", "embedding_bag"})
 def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe]:
     """Return a network of one tensor of real numbers, and a probe whose inputs are that tensor.
 
-    Both are returned as they are where the inputs are that already. Else the network is wrapped, not copied, and the
-    tensor has for each item (n, ...) all real numbers that the network gets, then all that its embeddings give for the
-    tokens that it gets. Whole numbers that no embedding looks up, as those of a mask, stay what they are.
+    If the inputs are one such tensor already, both are returned unchanged. Otherwise the network is wrapped, not
+    copied. The tensor then holds, for each item, all real inputs of the network and then the outputs of its embeddings
+    for the tokens. Whole numbers that no embedding looks up, such as a mask, are passed unchanged.
 
     Raises:
         ScoringError: the network gets whole numbers alone and looks none of them up.
     """
-    given = probe.batches[0][0]
-    if is_real(given):
+    inputs = probe.batches[0][0]
+    if is_real(inputs):
         return network, probe
-    with torch.no_grad(), _Lookups(given) as lookups:
-        call(network, mapped(given, lookups.watched))
-    real = [tensor for tensor in parts_of(given) if tensor.is_floating_point()]
+    with torch.no_grad(), _Lookups(inputs) as lookups:
+        call(network, mapped(inputs, lookups.watched))
+    real = [tensor for tensor in parts_of(inputs) if tensor.is_floating_point()]
     tensors = [tensor.detach() for tensor in (*real, *lookups.found)]
     if not tensors:
         raise ScoringError(
@@ -49,7 +49,7 @@ def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe
         )
     numbers = torch.cat([tensor.flatten(1) for tensor in tensors], dim=1)
     targets = probe.batches[0][1]
-    wrapped = BehindEmbeddings(network, given, [tensor.shape[1:] for tensor in tensors]).train(network.training)
+    wrapped = BehindEmbeddings(network, inputs, [tensor.shape[1:] for tensor in tensors]).train(network.training)
     return wrapped, replace(probe, batches=((numbers, targets), *probe.batches[1:]), is_shareable=False)
 
 
@@ -70,20 +70,20 @@ class BehindEmbeddings(nn.Module):
         """Return what the network returns."""
         split = torch.split(numbers, [shape.numel() for shape in self._shapes], dim=1)
         parts = iter([part.reshape(len(numbers), *s) for part, s in zip(split, self._shapes, strict=True)])
-        given = mapped(
+        inputs = mapped(
             first_of(self._given, len(numbers)),
             lambda t: next(parts) if t.is_floating_point() else t.to(numbers.device),
         )
-        with _Lookups(given, parts) as lookups:
-            return call(self.network, mapped(given, lookups.watched))
+        with _Lookups(inputs, parts) as lookups:
+            return call(self.network, mapped(inputs, lookups.watched))
 
 
 class _Lookups(TorchFunctionMode):
-    """Sees where an embedding looks up a tensor of tokens that is an input, and may put others in the place of it."""
+    """Observes every embedding that looks up an input tensor of tokens, and can replace its outputs."""
 
-    def __init__(self, given: Given, instead: Iterator[Tensor] | None = None) -> None:
+    def __init__(self, inputs: Given, instead: Iterator[Tensor] | None = None) -> None:
         super().__init__()
-        self._count = len(parts_of(given)[0])
+        self._count = len(parts_of(inputs)[0])
         self._instead = instead
         self._tokens: set[int] = set()
         self._kept: list[Tensor] = []

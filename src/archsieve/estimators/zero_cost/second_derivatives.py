@@ -20,10 +20,10 @@ _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
 
 
 class FastSecondDerivatives(TorchFunctionMode):
-    """While it is entered, convolutions and batch normalisation are those of this module.
+    """Within this context convolutions and batch normalisation are those of this module.
 
-    What they compute is the same up to rounding. Gradients of gradients by weight and bias of a batch normalisation
-    are not tracked: they are constants.
+    Results are the same up to rounding. Gradients of gradients by weight and bias of a batch normalisation are not
+    tracked: they are constants.
     """
 
     def __torch_function__(
@@ -46,18 +46,18 @@ class _Geometry(NamedTuple):
 
     def output(self, inputs: Tensor, weight: Tensor) -> Tensor:
         none = [0] * len(self.stride)
-        found: Tensor = torch.ops.aten.convolution(
+        output: Tensor = torch.ops.aten.convolution(
             inputs, weight, None, self.stride, self.padding, self.dilation, False, none, self.groups
         )
-        return found
+        return output
 
     def backward(self, gradient: Tensor, inputs: Tensor, weight: Tensor, wanted: int) -> Tensor:
         """Return the gradient by the inputs (wanted = 0) or by the weight (1)."""
         none, mask = [0] * len(self.stride), [wanted == 0, wanted == 1, False]
-        found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
+        gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
             gradient, inputs, weight, None, self.stride, self.padding, self.dilation, False, none, self.groups, mask
         )
-        return found[wanted]
+        return gradients[wanted]
 
 
 class _Output(Function):
@@ -195,10 +195,10 @@ def _native_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients by inputs, weight (sum of gradient * xhat) and bias (sum of gradient)."""
     mask = [True, True, True]
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
+    gradients: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
         gradient, inputs, weight, None, None, mean, inverse, True, eps, mask
     )
-    return found
+    return gradients
 
 
 def _batch_norm(

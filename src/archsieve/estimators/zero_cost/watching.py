@@ -1,4 +1,4 @@
-"""What a network does, operation by operation, whether a module or a function does it."""
+"""Observing a network operation by operation, in modules and in functions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEIGHTED = frozenset(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (
 
 
 class Watch(TorchFunctionMode):
-    """Sees every operation a network does, whether a module or a function does it.
+    """Observes every operation of a network, in modules and in functions.
 
     Args:
         before: called with (name, first tensor) before each, e.g. ("relu", x); in-place variants have the same name.
@@ -85,7 +85,7 @@ def plain_attention() -> Iterator[None]:
 
 
 class Reading(Protocol):
-    """What is read off a network operation by operation: an immutable value, so that paths may share it."""
+    """A reading of a network, extended operation by operation: an immutable value, so that paths may share it."""
 
     def after(self, operation: str, inputs: Tensor, output: Tensor) -> Self:
         """Return the reading after one more operation."""
@@ -96,22 +96,22 @@ R = TypeVar("R", bound=Reading)
 
 def run_watched(piece: nn.Module, inputs: Given, reading: R) -> tuple[Tensor, R]:
     """Return the outputs of a piece, without gradients, and the reading after its operations."""
-    seen = [reading]
-    with torch.no_grad(), plain_attention(), Watch(after=lambda *call: seen.append(seen.pop().after(*call))):
+    readings = [reading]
+    with torch.no_grad(), plain_attention(), Watch(after=lambda *call: readings.append(readings.pop().after(*call))):
         outputs = call(piece, inputs)
-    return outputs, seen[0]
+    return outputs, readings[0]
 
 
 @dataclass(frozen=True)
 class FeatureTap:
-    """Finds the last feature map of a network: what its head pools or flattens, else what its head gets.
+    """Finds the last feature map of a network: the tensor that its head pools or flattens, else the head's input.
 
     Works by shapes: the head is the last convolution or linear layer. Where its input has no positions left, (n, c) or
     (n, c, 1, 1), the features are what they were last taken from. An immutable value, so that paths may share it.
 
     Args:
         count: items of the batch.
-        keep: returns what is kept of a tensor, a copy where the network may write to it later.
+        keep: returns the tensor to store: a copy if the network may write to the original later.
     """
 
     count: int
@@ -124,8 +124,8 @@ class FeatureTap:
         vanishes = has_positions(inputs) and not has_positions(output) and output.shape[:1] == (self.count,)
         if operation in WEIGHTED:
             kept = self.keep(inputs)
-            found = kept if self._vanished is None or has_positions(inputs) else self._vanished
-            return replace(self, _vanished=kept if vanishes else self._vanished, _found=found)
+            features = kept if self._vanished is None or has_positions(inputs) else self._vanished
+            return replace(self, _vanished=kept if vanishes else self._vanished, _found=features)
         return replace(self, _vanished=self.keep(inputs)) if vanishes and self._found is not None else self
 
     def features(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""One input through a network, and what it multiplies."""
+"""Multiply-adds of one input through a network, counted operation by operation."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def count(network: nn.Module, inputs: Example) -> Count:
     counter.mod_tracker = _NoModules()  # type: ignore[assignment]
     with as_it_was(network) as own, watch, counter, _Opaque(safe, watch.unknown) as opaque:
         forward(own, inputs, training=False)
-    named = (f"{name} ({calls} call{'s' * (calls > 1)})" for name, calls in sorted(watch.unknown.items()))
-    return Count((int(counter.get_total_flops()) + opaque.flops) // 2, tuple(named), watch.reads_values)
+    descriptions = (f"{name} ({calls} call{'s' * (calls > 1)})" for name, calls in sorted(watch.unknown.items()))
+    return Count((int(counter.get_total_flops()) + opaque.flops) // 2, tuple(descriptions), watch.reads_values)
 
 
 def _safe(packet: Any, formula: Callable[..., int], unknown: Counter[str]) -> Callable[..., int]:
@@ -173,29 +173,29 @@ def device_of(network: nn.Module) -> torch.device:
 
 @contextmanager
 def as_it_was(network: nn.Module) -> Iterator[nn.Module]:
-    """Yield the network, and put back its modes, tensors and all random states, whatever its forward does to them.
+    """Yield the network, and restore its modes, tensors and all random states afterwards.
 
-    One with lazily initialised modules stays behind, and a copy of it is yielded.
+    If the network has lazily initialised modules, a copy is yielded instead.
     """
     if is_lazy(network):
         empty = {id(t): _uninitialised_like(t) for t in _tensors_of(network) if has_no_shape(t)}
         network = copy.deepcopy(network, empty)
     modes = {module: module.training for module in network.modules()}
-    held = [
+    entries = [
         (own, dict(own))
         for module in modes
         if not isinstance(module, torch.jit.ScriptModule)
         for own in cast("tuple[dict[str, Any], ...]", (module._parameters, module._buffers))
     ]
-    known = [] if is_lazy(network) else [(t, t.detach().clone()) for t in _tensors_of(network) if not t.is_meta]
+    copies = [] if is_lazy(network) else [(t, t.detach().clone()) for t in _tensors_of(network) if not t.is_meta]
     try:
         with undisturbed(device_of(network)):
             yield network
     finally:
-        for own, names in held:
+        for own, names in entries:
             own.clear()
             own.update(names)
-        for tensor, before in known:
+        for tensor, before in copies:
             if not torch.equal(tensor, before):
                 tensor.data.copy_(before)
         for module, training in modes.items():
@@ -219,7 +219,7 @@ def _uninitialised_like(tensor: Any) -> Any:
 
 @contextmanager
 def undisturbed(device: torch.device | None = None) -> Iterator[None]:
-    """Leave all random states of the caller's as they were; what is drawn meanwhile is the same each time."""
+    """Restore the caller's random states afterwards; the numbers drawn meanwhile are the same each time."""
     own, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
@@ -233,10 +233,10 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
 
 
 def examined(build: Callable[[], nn.Module], look: Callable[[nn.Module], T]) -> T:
-    """Return what `look` finds of the network that `build` returns: on the meta device, else on the CPU.
+    """Return `look(network)` for the network that `build` returns: on the meta device, else on the CPU.
 
     The meta device has shapes and no values. Code that reads values, mixes in tensors of its own or calls an operation
-    without a shape rule fails there; what is broken fails again on the CPU, and says why.
+    without a shape rule fails there. It is then run on the CPU, where a broken network fails again, with its error.
     """
     with undisturbed():
         with suppress(Exception), torch.device("meta"):  # of any kind, by what code does with tensors without values

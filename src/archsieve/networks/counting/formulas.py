@@ -1,7 +1,7 @@
 """Multiply-adds of ATen operations that `torch.utils.flop_counter` has no formula for, and operations without any.
 
-A formula takes what the operation takes, with `out_val`, what it returned, and returns multiply-adds. What has neither
-a formula nor a place among the operations without products is unknown, and a count names it.
+A formula takes the operation's arguments and its result, `out_val`, and returns multiply-adds. An operation that has no
+formula and is not listed among those without products is unknown, and a count names it.
 """
 
 from __future__ import annotations
@@ -126,15 +126,15 @@ _OWN: dict[str, Formula] = {
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """Return what counts the flops (two a multiply-add) of each operation; torch's own formula where it has one."""
+    """Return the formula for the flops (two a multiply-add) of each operation; torch's own where it has one."""
     packets = {getattr(aten, name): formula for name, formula in _OWN.items() if hasattr(aten, name)}
 
     def doubled(formula: Formula) -> Callable[..., int]:
         return lambda *args, **kwargs: 2 * formula(*args, **kwargs)
 
-    known = {**{packet: doubled(formula) for packet, formula in packets.items()}, **flop_registry}
-    in_place = {p: getattr(aten, f"{p.__name__}_", None) for p in known if isinstance(p, OpOverloadPacket)}
-    return {**{other: known[p] for p, other in in_place.items() if other is not None}, **known}
+    formulas = {**{packet: doubled(formula) for packet, formula in packets.items()}, **flop_registry}
+    in_place = {p: getattr(aten, f"{p.__name__}_", None) for p in formulas if isinstance(p, OpOverloadPacket)}
+    return {**{variant: formulas[p] for p, variant in in_place.items() if variant is not None}, **formulas}
 
 
 # fmt: off

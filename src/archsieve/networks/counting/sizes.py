@@ -1,4 +1,4 @@
-"""The numbers that are told of a network: parameters, those of auxiliary heads, multiply-adds, published flops."""
+"""The sizes of a network: parameters, those of auxiliary heads, multiply-adds, published flops."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def sizes_of(space: SearchSpace, arch: Architecture, task: Task) -> Sizes:
     """Return the sizes of the network of `arch`, counted on the meta device, or on the CPU where it needs values."""
 
     def look(network: nn.Module) -> Sizes:
-        given = example_of(task)
-        auxiliary, counted = count_auxiliary_params(network, given), count(network, given)
-        return Sizes(count_params(network, given) - auxiliary, auxiliary, counted.macs, counted.notes("MACs"))
+        example = example_of(task)
+        auxiliary, counts = count_auxiliary_params(network, example), count(network, example)
+        return Sizes(count_params(network, example) - auxiliary, auxiliary, counts.macs, counts.notes("MACs"))
 
     return examined(lambda: space.build(arch, task), look)
 
@@ -52,7 +52,7 @@ def count_params(network: nn.Module, inputs: Example | None = None) -> int:
         with as_it_was(network) as own:
             try:
                 forward(own, inputs, training=False)
-            except Exception:  # on the CPU it may take no such inputs: then it has what it has
+            except Exception:  # a network that refuses such inputs on the CPU keeps the parameters that it has
                 if is_lazy(own) or device_of(own).type == "meta":
                     raise
             return count_params(own)
@@ -96,8 +96,8 @@ def count_flops(network: nn.Module, inputs: Example) -> int:
         nonlocal extra
         extra += output.numel() * _flops_an_element(module, args[0] if args else kwargs["input"], output)
 
-    counted = [m for m in network.modules() if isinstance(m, _EXTRA)]
-    handles = [m.register_forward_hook(add, with_kwargs=True) for m in counted]
+    layers = [m for m in network.modules() if isinstance(m, _EXTRA)]
+    handles = [m.register_forward_hook(add, with_kwargs=True) for m in layers]
     try:
         macs = count_macs(network, inputs)
     finally:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Genes(NamedTuple):
-    """What an architecture chooses, as numbers rather than options.
+    """The choices of an architecture, as numbers rather than indices of options.
 
     Attributes:
         resolution: side of the picture in pixels.
@@ -155,11 +155,11 @@ class AttentiveNAS(SearchSpace):
         return tuple(rng.integers(0, self.choices).tolist())
 
     def values(self, arch: Architecture) -> tuple[int, ...]:
-        """Return the chosen numbers, decision by decision: what published predictors of this space take."""
+        """Return the chosen numbers, decision by decision: the input of published predictors of this space."""
         return tuple([options[option] for options, option in zip(self._options, arch, strict=True)])
 
     def genes(self, arch: Architecture) -> Genes:
-        """Return the chosen numbers by what they are."""
+        """Return the chosen numbers grouped by kind."""
         values, stages = self.values(arch), len(self.depths)
         depths, kernels, expansions = stages + 3, 2 * stages + 3, 3 * stages + 3
         widths = values[1:depths]
@@ -225,8 +225,8 @@ class AttentiveNAS(SearchSpace):
         }
         try:
             single = {"resolution": self.resolutions[0]} if len(self.resolutions) == 1 else {}
-            found = {**single, **read_configuration(text, counts, [key for key in counts if key not in single])}
-            return [number for key, count in counts.items() for number in whole_numbers(key, found[key], count)]
+            configuration = {**single, **read_configuration(text, counts, [key for key in counts if key not in single])}
+            return [number for key, count in counts.items() for number in whole_numbers(key, configuration[key], count)]
         except ArchitectureError as error:
             raise no_architecture(text, self.name, error) from error
 

@@ -1,4 +1,4 @@
-"""The cell of DARTS: four nodes of two inputs each, as choices, as edges, and which cells are one."""
+"""The cell of DARTS: four nodes of two inputs each, as choices and as edges, and which cells are equivalent."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def code_of(edges: Iterable[tuple[int, int, int]]) -> tuple[int, ...]:
 
 
 def canonical_cell(code: Architecture) -> tuple[int, ...]:
-    """Return the one code of all cells that differ in nothing but the order of their nodes.
+    """Return the representative of all cells that differ only in the order of their nodes.
 
-    Of the orders in which every node follows its predecessors, those that give the first wiring count, and of these
-    the one that gives the first operations.
+    It is the lexicographically first one by wiring, then by operations, among the orders in which every node follows
+    its predecessors.
     """
     (p2, p3, p4, p5), orders = _orders(code[0::3])
     operations = code[1:3] + code[4:6] + code[7:9] + code[10:12]
@@ -90,11 +90,11 @@ def canonical_cell(code: Architecture) -> tuple[int, ...]:
 
 @cache
 def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architecture], Architecture], ...]]:
-    """Return the first wiring that the nodes of a wiring give in another order, and the orders that give it.
+    """Return the lexicographically first wiring that reordering the nodes can give, and the orders that give it.
 
-    An order is a function of the eight operations. There are 180 wirings.
+    Each order is a function that permutes the eight operations. There are 180 wirings.
     """
-    found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    orders: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     wiring = [PAIRS[i][pair] for i, pair in enumerate(pairs)]
     for nodes in permutations(NODES):
         place = {old: new for new, old in enumerate((*INPUTS, *nodes))}
@@ -102,9 +102,9 @@ def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architec
         if all(source < new for new, ends in zip(NODES, moved, strict=True) for source, _ in ends):
             ends = [sorted(pair) for pair in moved]
             wired = tuple(PAIRS[i].index((low, high)) for i, ((low, _), (high, _)) in enumerate(ends))
-            found.setdefault(wired, []).append(tuple(origin for pair in ends for _, origin in pair))
-    first = min(found)
-    return first, tuple(itemgetter(*order) for order in found[first])
+            orders.setdefault(wired, []).append(tuple(origin for pair in ends for _, origin in pair))
+    first = min(orders)
+    return first, tuple(itemgetter(*order) for order in orders[first])
 
 
 class CellShape(NamedTuple):

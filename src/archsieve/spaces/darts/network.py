@@ -42,10 +42,10 @@ class DARTSNetwork(nn.Module):
         self._space, self._task = space, task
         self._path = arch or (0,) * len(space.choices)
         self._shapes = space.cells()
-        held = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
+        cell_edges = (ALL_EDGES, ALL_EDGES) if arch is None else tuple(map(edges_of, cells_of(arch)))
         self.stem = nn.ModuleList(_stem(space, task.input_shape[0]))
         self.cells = nn.ModuleList(
-            DARTSCell(shape, held[shape.is_reduction], space.pool_norm) for shape in self._shapes
+            DARTSCell(shape, cell_edges[shape.is_reduction], space.pool_norm) for shape in self._shapes
         )
         last = self._shapes[-1].outputs
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, task.num_outputs))
@@ -105,7 +105,7 @@ class DARTSCell(nn.Module):
 
 
 class Halving(nn.Module):
-    """Half the side at full information: 1x1 convolutions of stride 2, of the maps and of the maps moved by a pixel."""
+    """Halves the side: two 1x1 convolutions of stride 2, one of the maps and one of the maps shifted by a pixel."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Halving(nn.Module):
 
 
 def _stem(space: DARTS, channels: int) -> tuple[nn.Module, nn.Module]:
-    """Return what makes the first cell's first input of the pictures, and of that the second."""
+    """Return the two parts of the stem: pictures to the first cell's first input, and that to its second input."""
     if space.stem == "cifar":
         return nn.Sequential(*_conv_bn(channels, 3 * space.width)), nn.Identity()
     half, whole = space.width // 2, space.width

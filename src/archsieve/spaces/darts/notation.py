@@ -64,18 +64,18 @@ def _cells(value: Value) -> tuple[Value, Value]:
 
 
 def _fields(arguments: tuple[Value, ...], keys: Mapping[str, Value]) -> tuple[Value, Value]:
-    """Return the two cells of a genotype, if each puts out all of its nodes."""
+    """Return the two cells of a genotype, if the output of each is all of its nodes."""
     if len(arguments) > len(_FIELDS) or not set(keys) <= set(_FIELDS):
         raise ArchitectureError(f"a genotype has the fields {', '.join(_FIELDS)} and no others")
-    found = {**dict(zip(_FIELDS, arguments, strict=False)), **keys}
+    fields = {**dict(zip(_FIELDS, arguments, strict=False)), **keys}
     for name in ("normal", "reduce"):
-        if name not in found:
+        if name not in fields:
             raise ArchitectureError(f"the genotype lacks its {name} cell")
-        nodes = _nodes(found.get(f"{name}_concat", NODES))
+        nodes = _nodes(fields.get(f"{name}_concat", NODES))
         if nodes is None or sorted(nodes) != list(NODES):
-            said = "something else" if nodes is None else f"the nodes {list(nodes)}"
-            raise ArchitectureError(f"{name}_concat is {said}, but cells here put out the nodes {list(NODES)}")
-    return found["normal"], found["reduce"]
+            actual = "something else" if nodes is None else f"the nodes {list(nodes)}"
+            raise ArchitectureError(f"{name}_concat is {actual}, but cells here put out the nodes {list(NODES)}")
+    return fields["normal"], fields["reduce"]
 
 
 def _nodes(value: Value) -> tuple[int, ...] | None:

@@ -1,4 +1,4 @@
-"""How large DARTS networks are, in closed form: a sum over edges, so that a hundred thousand codes take a second."""
+"""Sizes of DARTS networks in closed form: a sum over edges, so that a hundred thousand codes take a second."""
 
 from __future__ import annotations
 
@@ -56,23 +56,23 @@ def operation_sizes(space: DARTS, input_shape: tuple[int, ...], outputs: int) ->
     """
     channels, height, width = input_shape
     fixed, sizes = _stem(space, channels, (height, width))
-    found = {(r, s, o): _Sums(0, 0) for r in (False, True) for s in {False, r} for o in range(len(OPERATIONS))}
+    by_operation = {(r, s, o): _Sums(0, 0) for r in (False, True) for s in {False, r} for o in range(len(OPERATIONS))}
     auxiliary = 0
     for i, cell in enumerate(space.cells()):
         here = sizes[1]
         fixed += [convolution(inputs, cell.width, 1, _positions(here)) for inputs in cell.inputs]
         out = _halved(here) if cell.is_reduction else here
-        for (is_reduction, strided, operation), sums in found.items():
+        for (is_reduction, strided, operation), sums in by_operation.items():
             if is_reduction == cell.is_reduction:
                 own = _sums(_operation(operation, cell.width, _positions(out), strided))
-                found[is_reduction, strided, operation] = _Sums(sums.params + own.params, sums.macs + own.macs)
+                by_operation[is_reduction, strided, operation] = _Sums(sums.params + own.params, sums.macs + own.macs)
         sizes = here, out
         if space.auxiliary and i == space.auxiliary_after:
             check_auxiliary(space, out)
             auxiliary = convolutions.params(_auxiliary(space, cell.outputs)) + (AUXILIARY_WIDTHS[1] + 1) * outputs
     last = space.cells()[-1].outputs
     params, macs = _sums(fixed)
-    return OperationSizes(_Sums(params + (last + 1) * outputs + auxiliary, macs + last * outputs), found)
+    return OperationSizes(_Sums(params + (last + 1) * outputs + auxiliary, macs + last * outputs), by_operation)
 
 
 def check_auxiliary(space: DARTS, sides: _Sides) -> None:
@@ -124,8 +124,8 @@ def _auxiliary(space: DARTS, inputs: int) -> Iterator[Convolution]:
 
 
 def _sums(layers: Iterable[Convolution]) -> _Sums:
-    known = list(layers)
-    return _Sums(convolutions.params(known), convolutions.macs(known))
+    layer_list = list(layers)
+    return _Sums(convolutions.params(layer_list), convolutions.macs(layer_list))
 
 
 def _positions(sides: _Sides) -> int:

@@ -111,18 +111,19 @@ class DARTS(SearchSpace):
             ) from error
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the first code of the networks that differ in the order of their nodes.
+        """Return the first code of the networks that differ only in the order of their nodes.
 
-        All nodes are put out side by side and met again by 1x1 convolutions or the classifier, so that their order is
-        a name and nothing else: 382,128,166 cells of each kind are left of 1,037,664,180. The order of a node's two
-        inputs is not in the code. Nodes that are equal because nothing before them has weights are not looked for.
+        The outputs of all nodes are concatenated and then enter 1x1 convolutions or the classifier, so that the order
+        of the nodes does not matter: of 1,037,664,180 cells of each kind, 382,128,166 are different. The order of a
+        node's two inputs is not in the code. Nodes that are equal because nothing before them has weights still count
+        as different.
         """
         normal, reduction = cells_of(arch)
-        found = canonical_cell(normal) + canonical_cell(reduction)
-        return arch if found == arch else found  # of many equal codes one is kept
+        first = canonical_cell(normal) + canonical_cell(reduction)
+        return arch if first == arch else first  # returns the caller's own tuple if it is equal, to save memory
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return both cells; 0 and 1 are the outputs of the cell before the last and of the last."""
+        """Return the edges of both cells; the nodes 0 and 1 are the outputs of the two cells before, earlier first."""
         cells: dict[str, tuple[Edge, ...]] = {
             name: tuple((str(source), str(target), OPERATIONS[o]) for source, target, o in edges_of(code))
             for name, code in zip(("normal", "reduce"), cells_of(arch), strict=True)
@@ -130,12 +131,12 @@ class DARTS(SearchSpace):
         return Picture(cells=cells)
 
     def features(self, arch: Architecture) -> tuple[int, ...]:
-        """Return, for each of the fourteen edges of both cells, 0 where there is none and else 1 + its operation."""
-        found = [0] * (2 * sum(NODES))
+        """Return, for each of the fourteen possible edges of both cells, 1 + its operation, or 0 if it is absent."""
+        encoding = [0] * (2 * sum(NODES))
         for cell, code in enumerate(cells_of(arch)):
             for source, target, operation in edges_of(code):
-                found[cell * sum(NODES) + FIRST_EDGES[target] + source] = 1 + operation
-        return tuple(found)
+                encoding[cell * sum(NODES) + FIRST_EDGES[target] + source] = 1 + operation
+        return tuple(encoding)
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
@@ -167,13 +168,13 @@ class DARTS(SearchSpace):
         """Return the cells of a network, in order."""
         is_cifar = self.stem == "cifar"
         before, last = (3 * self.width, 3 * self.width) if is_cifar else (self.width, self.width)
-        width, follows, found = self.width, not is_cifar, []
+        width, follows, cells = self.width, not is_cifar, []
         for layer in range(self.layers):
             is_reduction = layer in (self.layers // 3, 2 * self.layers // 3)
             width = 2 * width if is_reduction else width
-            found.append(CellShape(is_reduction, width, (before, last), follows))
-            before, last, follows = last, found[-1].outputs, is_reduction
-        return found
+            cells.append(CellShape(is_reduction, width, (before, last), follows))
+            before, last, follows = last, cells[-1].outputs, is_reduction
+        return cells
 
     @property
     def auxiliary_after(self) -> int:

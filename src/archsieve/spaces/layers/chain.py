@@ -37,8 +37,8 @@ class ChainBlocks(Protocol):
 class Chain(nn.Module):
     """Stem, `choices[position][option]` and head; a supernet if there is more than one path.
 
-    Being one is a promise: the outputs of a path are those of its pieces, one after the other, and of nothing else.
-    `archsieve.testing.SpaceContract` tests it. A subclass with a `forward` of its own is not taken for a chain.
+    A chain promises that the outputs of a path are those of its pieces, one after the other, and of nothing else.
+    `archsieve.testing.SpaceContract` tests this. A subclass that overrides `forward` does not count as a chain.
 
     Args:
         space: the space it belongs to.
@@ -50,11 +50,11 @@ class Chain(nn.Module):
     def __init__(self, space: SearchSpace, task: Task, blocks: ChainBlocks, options: Iterable[Sequence[int]]) -> None:
         super().__init__()
         self._space, self._task = space, task
-        held = [tuple(o) for o in options]
-        self._path = tuple(o[0] for o in held)
+        by_position = [tuple(o) for o in options]
+        self._path = tuple(o[0] for o in by_position)
         self.stem = blocks.stem()
         self.choices = nn.ModuleList(
-            nn.ModuleDict({str(o): blocks.block(i, o) for o in position}) for i, position in enumerate(held)
+            nn.ModuleDict({str(o): blocks.block(i, o) for o in position}) for i, position in enumerate(by_position)
         )
         self.head = blocks.head()
 

@@ -62,11 +62,11 @@ def cost_of_stage(
     side: int, inputs: int, outputs: int, depth: int, kernel: int, expansion: int, stride: int, squeezes: bool
 ) -> tuple[int, int]:
     """Return parameters and multiply-adds of a stage, from a map of that side."""
-    found: list[Convolution] = []
+    layers: list[Convolution] = []
     for block in blocks_of(inputs, outputs, depth, kernel, expansion, stride, squeezes):
-        found += _convolutions(block, side)
+        layers += _convolutions(block, side)
         side = halved(side) if block.stride == 2 else side
-    return _sums(found)
+    return _sums(layers)
 
 
 @lru_cache(maxsize=65_536)
@@ -75,8 +75,8 @@ def cost_of_head(side: int, last: int, middle: int, head: int) -> tuple[int, int
     return _sums([convolution(last, middle, 1, side * side), convolution(middle, head, 1, 1, normalised=False)])
 
 
-def _sums(found: Sequence[Convolution]) -> tuple[int, int]:
-    return convolutions.params(found), convolutions.macs(found)
+def _sums(layers: Sequence[Convolution]) -> tuple[int, int]:
+    return convolutions.params(layers), convolutions.macs(layers)
 
 
 def _convolutions(block: Block, side: int) -> Iterator[Convolution]:

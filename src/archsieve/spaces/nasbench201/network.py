@@ -31,8 +31,8 @@ class CellNetwork(nn.Module):
     def __init__(self, space: NASBench201, task: Task, options: Iterable[Sequence[int]]) -> None:
         super().__init__()
         self._space, self._task = space, task
-        held = [tuple(o) for o in options]
-        self._path = tuple(o[0] for o in held)
+        edge_options = [tuple(o) for o in options]
+        self._path = tuple(o[0] for o in edge_options)
         self.stem = nn.Sequential(
             nn.Conv2d(task.input_shape[0], space.width, 3, padding=1, bias=False), nn.BatchNorm2d(space.width)
         )
@@ -41,7 +41,7 @@ class CellNetwork(nn.Module):
         for stage, width in enumerate(space.widths):
             if stage > 0:
                 self.body.append(ResidualBlock(before, width))
-            self.body.extend(NASBench201Cell(width, held) for _ in range(space.cells))
+            self.body.extend(NASBench201Cell(width, edge_options) for _ in range(space.cells))
             before = width
         self.head = nn.Sequential(
             nn.BatchNorm2d(before),
@@ -80,7 +80,7 @@ class NASBench201Cell(nn.Module):
                 for edge, (source, node) in enumerate(EDGES)
                 if node == target and arch[edge] != NONE
             ]
-            # A node nothing reaches is zero but stays in the graph, so that gradients are zeros and not missing.
+            # A node without inputs is zero but stays in the graph, so that its gradients are zeros rather than missing.
             nodes.append(sum(terms[1:], terms[0]) if terms else inputs * 0)
         return nodes[3]
 

@@ -93,9 +93,9 @@ class NASBench201(SearchSpace):
         if numbers := _NUMBERS.fullmatch(text):
             return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
         edges = _EDGE.findall(text)
-        known = len(edges) == len(EDGES) and all(operation in OPERATIONS for operation, _ in edges)
-        arch = tuple(OPERATIONS.index(operation) for operation, _ in edges) if known else ()
-        if not known or self.describe(arch) != text.strip():
+        is_readable = len(edges) == len(EDGES) and all(operation in OPERATIONS for operation, _ in edges)
+        arch = tuple(OPERATIONS.index(operation) for operation, _ in edges) if is_readable else ()
+        if not is_readable or self.describe(arch) != text.strip():
             raise ArchitectureError(
                 f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
                 f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "

@@ -32,23 +32,23 @@ def read_description(text: str, options: _Options, space: str) -> dict[str, list
     """
     if "{" in text:
         try:
-            found = read_configuration(text, options, list(options))
+            configuration = read_configuration(text, options, list(options))
             return {
-                key: [_number(key, value) for value in numbers_of(key, found[key], len(places))]
+                key: [_number(key, value) for value in numbers_of(key, configuration[key], len(places))]
                 for key, places in options.items()
             }
         except ArchitectureError as error:
             raise no_architecture(text, space, error) from error
     if "=" not in text:
         return None
-    given = dict(_PAIR.findall(text))
-    if " ".join(f"{key}={values}" for key, values in given.items()) != " ".join(text.split()):
+    pairs = dict(_PAIR.findall(text))
+    if " ".join(f"{key}={values}" for key, values in pairs.items()) != " ".join(text.split()):
         raise ArchitectureError(f"{text!r} must be written as key=value-value..., once a key, with blanks between.")
-    return {key: values.split("-") for key, values in given.items()}
+    return {key: values.split("-") for key, values in pairs.items()}
 
 
 def code_of(given: _Given, options: _Options, text: str) -> list[int]:
-    """Return, for every place with a choice, which option the value is; `text` is what messages show.
+    """Return the index of the option for every place that has a choice; messages show `text`.
 
     Raises:
         ArchitectureError: a key is missing or unknown, or a value is no option.
@@ -60,8 +60,8 @@ def code_of(given: _Given, options: _Options, text: str) -> list[int]:
         values = given[key]
         if len(values) != len(places):
             raise ArchitectureError(f"{key} needs {len(places)} values, but got {len(values)} in {shortened(text)!r}.")
-        for place, (value, known) in enumerate(zip(values, places, strict=True)):
-            names = [written(key, option) for option in known]
+        for place, (value, choices) in enumerate(zip(values, places, strict=True)):
+            names = [written(key, option) for option in choices]
             if value not in names:
                 raise ArchitectureError(f"{key}[{place}] must be one of {', '.join(names)}, but is {value!r}.")
             if len(names) > 1:

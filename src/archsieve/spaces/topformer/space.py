@@ -132,7 +132,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     @cached_property
     def options(self) -> dict[str, tuple[tuple[int, ...], ...]]:
-        """What each key may be at each of its places; a place with one option is no decision."""
+        """The options of each key at each of its places; a place with one option is no decision."""
         first = (FIRST_WIDTH,)
         widths = (first, first, *((w - 8, w, w + 8, w + 16) for w in FAMILIES[self.family].widths))
         pyramid = {"width": widths, "depth": _DEPTHS, "kernel_size": _KERNELS, "expand_ratio": _EXPANSIONS}
@@ -145,9 +145,9 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     def values(self, arch: Architecture) -> dict[str, tuple[int, ...]]:
         """Return the values of every key, ratios of the transformer in tenths."""
-        left = iter(arch)
+        digits = iter(arch)
         return {
-            key: tuple(place[next(left)] if len(place) > 1 else place[0] for place in places)
+            key: tuple(place[next(digits)] if len(place) > 1 else place[0] for place in places)
             for key, places in self.options.items()
         }
 
@@ -163,13 +163,13 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
         Raises:
             ArchitectureError: `text` is none of these, or a value is no option of the space; says which family has it.
         """
-        given = read_description(text, self.options, self.name)
-        if given is None:
+        values = read_description(text, self.options, self.name)
+        if values is None:
             return super().parse(text)
         try:
-            return check(self, code_of(given, self.options, text), text)
+            return check(self, code_of(values, self.options, text), text)
         except ArchitectureError as error:
-            fitting = [name for name in FAMILIES if name != self.family and fits(given, TopFormer(name).options)]
+            fitting = [name for name in FAMILIES if name != self.family and fits(values, TopFormer(name).options)]
             if not fitting:
                 raise
             raise ArchitectureError(

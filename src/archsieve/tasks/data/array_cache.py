@@ -42,7 +42,7 @@ def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[in
 
     Args:
         name: the task's, so that a person finds the folder.
-        content: what tells one set of data from another, a hash or a public name.
+        content: identifies the data, a hash or a public name.
         make: decodes the pictures.
         shape: (C, H, W) that each picture must have.
         classes: labels must be in [0, classes).
@@ -51,18 +51,18 @@ def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[in
         DataError: the cache folder cannot be written.
     """
     paths = _paths(name, content)
-    found = _open(paths, shape, classes)
-    if found is not None:
-        return found
-    made = make()
+    arrays = _open(paths, shape, classes)
+    if arrays is not None:
+        return arrays
+    images = make()
     try:
         for field, path in paths.items():
             with replace_file(path) as temporary, temporary.open("xb") as stream:
-                np.save(stream, getattr(made, field), allow_pickle=False)
+                np.save(stream, getattr(images, field), allow_pickle=False)
     except OSError as error:
         raise _unwritable(error) from error
-    found = _open(paths, shape, classes)
-    return made if found is None else found
+    arrays = _open(paths, shape, classes)
+    return images if arrays is None else arrays
 
 
 def noted(name: str, content: str, make: Callable[[], str]) -> str:
@@ -73,15 +73,15 @@ def noted(name: str, content: str, make: Callable[[], str]) -> str:
     """
     path = _folder(name, content) / HASH_FILE
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if re.fullmatch(r"[0-9a-f]{64}", found := path.read_text(encoding="ascii")):
-            return found
-    made = make()
+        if re.fullmatch(r"[0-9a-f]{64}", text := path.read_text(encoding="ascii")):
+            return text
+    digest = make()
     try:
         with replace_file(path) as temporary:
-            temporary.write_text(made, encoding="ascii")
+            temporary.write_text(digest, encoding="ascii")
     except OSError as error:
         raise _unwritable(error) from error
-    return made
+    return digest
 
 
 def _unwritable(error: OSError) -> DataError:

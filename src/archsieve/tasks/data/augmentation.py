@@ -1,4 +1,4 @@
-"""What augmentation does to pictures of one size, a batch at once; what is drawn is drawn beforehand."""
+"""Augmentation of pictures of one size, a batch at a time; the random numbers are drawn beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches as training and scoring take them: the last one not too small, some of them in parts, some made ahead."""
+"""Batches for training and scoring: a small last one is joined, some are split into parts, some are made ahead."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 
 class Pending(NamedTuple):
-    """A batch that is made when it is asked for, by a call that depends on nothing else.
+    """A batch that is made on request, by a call that is independent of all others.
 
-    `shape` tells sizes of items apart where a task has several: what differs in it cannot be one batch.
+    `shape` is the size of its items where a task has several sizes: items that differ in it cannot share a batch.
     """
 
     items: int
@@ -44,40 +44,40 @@ def pending_batches(task: Task, split: Split, **settings: Any) -> Iterator[Pendi
 
 
 def made(batch: Batch) -> Pending:
-    """Return a batch that is there already."""
+    """Return a batch that exists already as a pending one."""
     shape = tuple(tensor.shape[1:] for tensor in (*parts_of(batch[0]), batch[1]))
     return Pending(items_in(batch[0]), partial(tuple, batch), shape)  # type: ignore[arg-type]
 
 
 def joined(batches: Iterable[Pending], least: int) -> Iterator[Pending]:
-    """Yield the batches, one of fewer than `least` items, and than the one before, joined to that if it can be.
+    """Yield the batches; one with fewer than `least` items is joined to the one before if that is larger and fits.
 
-    That is the last one, if all items have one size.
+    If all items have one size, only the last batch can be so small.
     """
-    held: Pending | None = None
+    previous: Pending | None = None
     for batch in batches:
-        if held is None:
-            held = batch
-        elif batch.items < min(least, held.items) and batch.shape == held.shape:
-            held = Pending(held.items + batch.items, partial(_together, held, batch), held.shape)
+        if previous is None:
+            previous = batch
+        elif batch.items < min(least, previous.items) and batch.shape == previous.shape:
+            previous = Pending(previous.items + batch.items, partial(_together, previous, batch), previous.shape)
         else:
-            yield held
-            held = batch
-    if held is not None:
-        yield held
+            yield previous
+            previous = batch
+    if previous is not None:
+        yield previous
 
 
-def _together(one: Pending, other: Pending) -> Batch:
-    (inputs, targets), (more, others) = one.make(), other.make()
+def _together(first: Pending, second: Pending) -> Batch:
+    (inputs, targets), (more, others) = first.make(), second.make()
     return _joined_inputs(inputs, more), torch.cat([targets, others])
 
 
-def _joined_inputs(one: Given, other: Given) -> Given:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return torch.cat([one, other])
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {name: torch.cat([tensor, other[name]]) for name, tensor in one.items()}
-    return tuple(torch.cat(pair) for pair in zip(parts_of(one), parts_of(other), strict=True))
+def _joined_inputs(first: Given, second: Given) -> Given:
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return torch.cat([first, second])
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {name: torch.cat([tensor, second[name]]) for name, tensor in first.items()}
+    return tuple(torch.cat(pair) for pair in zip(parts_of(first), parts_of(second), strict=True))
 
 
 def count_steps(items: int, micro_batch_size: int, parts: int) -> int:
@@ -92,7 +92,7 @@ def count_steps(items: int, micro_batch_size: int, parts: int) -> int:
 
 
 class Share(NamedTuple):
-    """What a process has of a step: its micro-batches with their place among all `parts` that there are."""
+    """The share of a step that one process has: its micro-batches with their positions among all `parts`."""
 
     parts: int
     own: list[tuple[int, Pending]]

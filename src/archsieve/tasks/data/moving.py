@@ -1,4 +1,4 @@
-"""Data on their way to a device: sent without waiting, and what is used again is sent once."""
+"""Sending data to a device: without waiting, and only once if they are used again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def constant(values: Sequence[float], device: str) -> Tensor:
 
 
 def is_resident(array: NDArray[Any], device: str) -> bool:
-    """Whether `resident` is for such an array: on a device, and not too large for it."""
+    """Whether `resident` suits such an array: the device is no CPU, and the array is not too large for it."""
     return torch.device(device).type != "cpu" and array.nbytes <= MOST_BYTES
 
 

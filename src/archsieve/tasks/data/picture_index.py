@@ -28,7 +28,7 @@ class Pictures(Protocol):
 
     @property
     def content(self) -> str:
-        """What tells them from others."""
+        """The text that distinguishes them from other collections."""
 
     def item(self, index: int) -> Item:
         """Return one picture, still encoded; any thread may ask."""
@@ -73,7 +73,7 @@ class TablePictures:
 def folder_pictures(folder: Path, names: Sequence[str]) -> FolderPictures:
     """Return the pictures of `folder/<name>/` for each class by name; a class's position is its label.
 
-    They are told from others by names and sizes: reading all of ImageNet to hash it takes an hour.
+    Names and sizes of the files identify them: reading all of ImageNet to hash it takes an hour.
 
     Raises:
         DataError: a class has no pictures.
@@ -83,10 +83,10 @@ def folder_pictures(folder: Path, names: Sequence[str]) -> FolderPictures:
     digest = hashlib.sha256()
     for label, name in enumerate(names):
         with os.scandir(folder / name) as entries:
-            found = sorted((e.name, e.stat().st_size) for e in entries if e.name.lower().endswith(IMAGE_SUFFIXES))
-        if not found:
+            images = sorted((e.name, e.stat().st_size) for e in entries if e.name.lower().endswith(IMAGE_SUFFIXES))
+        if not images:
             raise DataError(f"The folder {folder / name} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
-        for file, size in found:
+        for file, size in images:
             digest.update(f"{name}/{file} {size}\n".encode())
             files.append(str(folder / name / file))
             labels.append(label)

@@ -1,4 +1,4 @@
-"""Published data sets: where a copy may be, what tells one copy from another, and the arrays it holds.
+"""Published data sets: where a copy may be, what distinguishes it from other copies, and the arrays it holds.
 
 Two copies are the same if they hold the same pixels and labels in the same order, whatever files hold them.
 """
@@ -37,7 +37,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class KnownCopy:
-    """A copy that results were made on before copies were told by their pixels; it keeps the name it had.
+    """A copy with results from before copies were identified by their pixels; it keeps its old name.
 
     Attributes:
         content: its name: the hash of its files. These files need no decoding to be recognised.
@@ -67,8 +67,8 @@ def words_of(content: str) -> str:
     """
     if "/" in content:
         return f"{content} of the Hugging Face hub"
-    known = next((f"{copy.words}, " for copy in KNOWN if copy.content == content), "")
-    return f"{known}content {content[:8]}"
+    words = next((f"{copy.words}, " for copy in KNOWN if copy.content == content), "")
+    return f"{words}content {content[:8]}"
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ class Published:
         return _load(self, self.find(source), array_cache.cache_folder())
 
     def _in_folder(self, folder: Path) -> Copy:
-        named = {split: folder / f"{self.name}-{split}.parquet" for split in ("train", "test")}
-        if all(path.is_file() for path in named.values()):
-            return Copy("parquet", str(folder), (named["train"],), (named["test"],))
+        paths = {split: folder / f"{self.name}-{split}.parquet" for split in ("train", "test")}
+        if all(path.is_file() for path in paths.values()):
+            return Copy("parquet", str(folder), (paths["train"],), (paths["test"],))
         if (folder / "train").is_dir() and (folder / "test").is_dir():
             return Copy("folder", str(folder), (folder / "train",), (folder / "test",))
         # A clone of the hub's repository: shards in the folder, or in one below it.
@@ -162,7 +162,7 @@ class Published:
             if train and test:
                 return Copy("parquet", str(folder), train, test)
         raise DataError(
-            f"The folder {folder} must hold {named['train'].name} and {named['test'].name}, or folders "
+            f"The folder {folder} must hold {paths['train'].name} and {paths['test'].name}, or folders "
             "train/ and test/ with a folder of images for each class, but holds neither."
         )
 
@@ -171,10 +171,10 @@ class Published:
 def _content(published: Published, copy: Copy, cache: Path) -> str:
     # `cache` is a key only: another cache folder is another place to look.
     files = _hash_of_files(copy)
-    if any(files == known.content for known in KNOWN):
+    if any(files == edition.content for edition in KNOWN):
         return files
     pixels = array_cache.noted(published.name, files, lambda: hash_of_pixels(_load(published, copy, cache)))
-    return next((known.content for known in KNOWN if known.pixels == pixels), pixels)
+    return next((edition.content for edition in KNOWN if edition.pixels == pixels), pixels)
 
 
 def hash_of_pixels(images: Images) -> str:

@@ -1,6 +1,6 @@
-"""What becomes of a scene on its way into a network: scaled, cropped, mirrored, its colours changed, normalised.
+"""From a scene to a network's input: scaled, cropped, mirrored, its colours changed, normalised.
 
-One scene at a time, from an own generator, on the CPU: in any thread, and whatever else is in the batch.
+Each scene is treated on the CPU with its own generator, so that neither threads nor the rest of the batch matter.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _scaled(picture: Tensor, sides: Sequence[int]) -> Tensor:
 
 
 def _scaled_labels(labels: Tensor, sides: Sequence[int]) -> Tensor:
-    """Return the labels, each pixel that of the nearest one: between two classes there is none."""
+    """Return the labels resized by nearest neighbour: class numbers cannot be interpolated."""
     if list(labels.shape) == list(sides):
         return labels
     return interpolate(labels[None, None], size=list(sides), mode="nearest-exact")[0, 0]

@@ -160,37 +160,37 @@ def _read(network: nn.Module, probe: Probe) -> BlockReading:
 
 
 def _blocks(network: nn.Module) -> Sequence[nn.Module]:
-    found = _outermost(network)
-    while len(found) == 1:  # a wrapper
-        found = _outermost(found[0])
-    return found or [m for m in network.modules() if isinstance(m, LAYERS)]
+    blocks = _outermost(network)
+    while len(blocks) == 1:  # a wrapper
+        blocks = _outermost(blocks[0])
+    return blocks or [m for m in network.modules() if isinstance(m, LAYERS)]
 
 
 def _outermost(container: nn.Module) -> list[nn.Module]:
-    found = []
+    blocks = []
     for child in container.children():
         if type(child) in _CONTAINERS:
-            found += _outermost(child)
+            blocks += _outermost(child)
         elif any(True for _ in child.children()):
-            found.append(child)
-    return found
+            blocks.append(child)
+    return blocks
 
 
 def _draw_kaiming(network: nn.Module, probe: Probe) -> None:
     with torch.no_grad():
         for name, module in network.named_modules():
             if isinstance(module, LAYERS):
-                drawn = torch.empty(module.weight.shape)
-                nn.init.kaiming_normal_(drawn, generator=probe.generator("init", "az_nas", name))
-                module.weight.copy_(drawn)
+                weight = torch.empty(module.weight.shape)
+                nn.init.kaiming_normal_(weight, generator=probe.generator("init", "az_nas", name))
+                module.weight.copy_(weight)
                 if module.bias is not None:
                     module.bias.zero_()
 
 
 def _signs(output: Tensor, probe: Probe, block: int) -> Tensor:
     generator = probe.generator("noise", "az_nas", block)
-    drawn = torch.randint(2, output.shape, generator=generator, dtype=torch.int8)
-    return torch.empty_like(output).copy_(2 * drawn - 1)
+    bits = torch.randint(2, output.shape, generator=generator, dtype=torch.int8)
+    return torch.empty_like(output).copy_(2 * bits - 1)
 
 
 def _channels_first(block: nn.Module, tensor: Tensor) -> Tensor:

@@ -35,8 +35,8 @@ def gradsign(network: nn.Module, probe: Probe) -> float:
     inputs, targets = probe.batch(0)
     signs = [torch.zeros_like(w) for w in layers]
     for item in range(items_in(inputs)):
-        one = slice(item, item + 1)
-        loss = probe.loss(outputs_of(network, mapped(inputs, itemgetter(one))), targets[one])
+        place = slice(item, item + 1)
+        loss = probe.loss(outputs_of(network, mapped(inputs, itemgetter(place))), targets[place])
         check_finite("losses", loss)
         for total, gradient in zip(signs, gradients(loss, layers), strict=True):
             total += gradient.sign()

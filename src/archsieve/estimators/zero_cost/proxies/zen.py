@@ -61,16 +61,16 @@ class ZenMeter:
         norms = batch_norms(piece)
         for norm in norms:
             norm.reset_running_stats()
-        read, put_back = [], remember_draws(self.device)
+        results, put_back = [], remember_draws(self.device)
         for tensor, tap in zip(tensors, state.taps, strict=True):
             put_back()  # what a piece draws in evaluation mode too is the same for both inputs
-            read.append(run_watched(piece, tensor, tap))
+            results.append(run_watched(piece, tensor, tap))
         total = state.total
         for norm in norms:
             variance = cast("Tensor", norm.running_var)
             check_finite("variances", variance)
             total += 0.5 * math.log(float(variance.mean()))
-        return tuple(output for output, _ in read), Scales(total, tuple(tap for _, tap in read))
+        return tuple(output for output, _ in results), Scales(total, tuple(tap for _, tap in results))
 
     def finish(self, state: Scales) -> float:
         """Return the distance's logarithm plus the sum.
@@ -121,8 +121,8 @@ def _draw_gaussian(network: nn.Module, probe: Probe) -> None:
     with torch.no_grad():
         for name, module in network.named_modules():
             if isinstance(module, LAYERS):
-                drawn = torch.randn(module.weight.shape, generator=probe.generator("init", "zen", name))
-                module.weight.copy_(drawn)
+                weight = torch.randn(module.weight.shape, generator=probe.generator("init", "zen", name))
+                module.weight.copy_(weight)
             elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
                 module.weight.fill_(1)
             else:
