@@ -42,11 +42,11 @@ def _reason(members: Sequence[Any], tables: Sequence[ScoreTable], space: SearchS
     about = [table for table in tables if table.is_about(space, table.card.seed)]
     if not about:
         return f"No score table is about the space {space.name} with these settings"
-    held = [e for e in members if any(table.column_of(e) for table in about)]
-    names = ", ".join(e.name for e in held or members)
-    if not held:
+    recorded = [e for e in members if any(table.column_of(e) for table in about)]
+    names = ", ".join(e.name for e in recorded or members)
+    if not recorded:
         return f"No score table holds {names} with these settings"
-    holders = [table for table in about if any(table.column_of(e) for e in held)]
+    holders = [table for table in about if any(table.column_of(e) for e in recorded)]
     if not any(table.card.seed == seed for table in holders):
         return f"No score table of {names} knows seed {seed} (they know {_seeds(holders)})"
     own = [table for table in holders if table.knows(space, task, seed)]

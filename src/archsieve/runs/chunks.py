@@ -80,8 +80,8 @@ class _UnusableError(Exception):
 
 def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
     """Return how many codes an estimator wants at a time, 32 where it does not say."""
-    wanted = getattr(estimator, "chunk_size", _CHUNK)
-    return int(wanted(space, task) if callable(wanted) else wanted)
+    size = getattr(estimator, "chunk_size", _CHUNK)
+    return int(size(space, task) if callable(size) else size)
 
 
 def shares_work(members: Sequence[Any], space: SearchSpace, task: Task) -> bool:
@@ -99,9 +99,9 @@ def chunks_of(
 ) -> Iterator[Chunk]:
     """Yield codes in chunks as the members of a pass want them, smaller where there is too little for all workers."""
     space, task = contexts[0].space, contexts[0].task
-    wanted = min(chunk_size(e, space, task) for e in members)
+    size = min(chunk_size(e, space, task) for e in members)
     fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * workers))
-    length = max(1, min(wanted, fair) if workers > 1 else wanted)
+    length = max(1, min(size, fair) if workers > 1 else size)
     for begin in range(0, len(codes), length):
         archs = tuple(codes[begin : begin + length])
         yield Chunk(tuple(members), archs, tuple(contexts), tuple(plugins), arithmetic)
@@ -238,9 +238,9 @@ def _ask(estimators: Sequence[Any], archs: Sequence[Architecture], contexts: Seq
     shape = (len(archs), len(estimators)) if is_group else (len(archs),)
     returned = first.score_group(estimators, archs, contexts[0]) if is_group else first.score(archs, contexts[0])
     try:
-        found = as_floats(returned)
+        scores = as_floats(returned)
     except (TypeError, ValueError) as error:
         raise _UnusableError(describe_error(error)) from error
-    if found.shape != shape:
-        raise _UnusableError(f"TypeError: it must return scores of shape {shape}, but returned {found.shape}")
-    return found.reshape(len(archs), len(estimators))
+    if scores.shape != shape:
+        raise _UnusableError(f"TypeError: it must return scores of shape {shape}, but returned {scores.shape}")
+    return scores.reshape(len(archs), len(estimators))

@@ -56,9 +56,9 @@ class Combining(NamedTuple):
             reference = self._columns(estimator, self.sample(estimator.calibration))
         else:
             reference = columns if archs is self.pool else self._columns(estimator, self.pool)
-        found = np.array(estimator.combine(columns, reference), dtype=np.float64)
-        found[np.isnan(columns).all(axis=1)] = np.nan
-        return found
+        scores = np.array(estimator.combine(columns, reference), dtype=np.float64)
+        scores[np.isnan(columns).all(axis=1)] = np.nan
+        return scores
 
     def _columns(self, composite: Composite, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         return np.stack([self.column(part, archs) for part in composite.parts], axis=1)

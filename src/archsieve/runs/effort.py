@@ -70,10 +70,10 @@ class Ledger:
             return self._sample(*lesson)
         if not isinstance(estimator, Priced) or not hasattr(self._task, "count"):
             return [Entry(estimator, n, None, None, population)]
-        seen = fingerprint(estimator), population
-        if seen in self._scored:
+        pair = fingerprint(estimator), population
+        if pair in self._scored:
             return []
-        self._scored.add(seen)
+        self._scored.add(pair)
         price = estimator.price(n, self._space, self._task)
         lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
         before = self._trained.get(lineage)
@@ -121,22 +121,22 @@ def unit_of(space: SearchSpace, task: Task, stands_for: Task | None = None, *, t
         trains: whether networks are trained on `task`.
     """
     if stands_for is None:
-        known = (trains or not getattr(task, "is_made_up", False)) and hasattr(task, "count")
-        return Unit(task, 1.0) if known else Unit(None, None)
+        is_known = (trains or not getattr(task, "is_made_up", False)) and hasattr(task, "count")
+        return Unit(task, 1.0) if is_known else Unit(None, None)
     if not hasattr(task, "count") or not hasattr(stands_for, "count"):
         return Unit(stands_for, None)
     items = count_items(task, "train") / count_items(stands_for, "train")
     return Unit(stands_for, items * _weight(space, task, stands_for))
 
 
-def _weight(space: SearchSpace, task: Task, other: Task) -> float:
+def _weight(space: SearchSpace, task: Task, reference: Task) -> float:
     """Return how much networks for a task weigh, as a share of what they weigh for another one."""
-    if form_of(task) == form_of(other):
+    if form_of(task) == form_of(reference):
         return 1.0
     rng = generator(0, "sample", "unit")
     archs = [space.whole.sample(rng) for _ in range(_WEIGHED)]
-    one, of_other = (sum(size_of(space.whole, arch, t, "macs") for arch in archs) for t in (task, other))
-    return one / of_other
+    own_macs, other_macs = (sum(size_of(space.whole, arch, t, "macs") for arch in archs) for t in (task, reference))
+    return own_macs / other_macs
 
 
 def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, task: Task) -> float | None:
@@ -154,5 +154,5 @@ def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, ta
 
 def total(costs: Iterable[float | None]) -> float | None:
     """Return the sum; None where a part is unknown."""
-    known = list(costs)
-    return None if None in known else sum(cost for cost in known if cost)
+    parts = list(costs)
+    return None if None in parts else sum(cost for cost in parts if cost)

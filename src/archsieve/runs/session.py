@@ -280,8 +280,8 @@ class Session:
         Of one estimator, with its parts and teachers, or of all whose scores were asked for since the folder was
         opened.
         """
-        found = self._elsewhere if estimator is None else self._recorded.others_behind(estimator)
-        return sentences(found.values())
+        sources = self._elsewhere if estimator is None else self._recorded.others_behind(estimator)
+        return sentences(sources.values())
 
     @property
     def tracebacks(self) -> str:
@@ -296,8 +296,8 @@ class Session:
 
     def _ask(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
         """Note whose scores of which codes were asked for."""
-        for key, asked in codes.items():
-            self._asked.setdefault(key, set()).update(asked)
+        for key, archs in codes.items():
+            self._asked.setdefault(key, set()).update(archs)
 
     def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
         space, task = self._prints
@@ -320,9 +320,9 @@ class Session:
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
         """Take what a table knows into the store, so that the folder says all there is to say."""
-        found = self._recorded.recall(leaf, codes)
-        self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(found.items()))
-        return {arch: score for arch, (score, _) in found.items()}
+        scores = self._recorded.recall(leaf, codes)
+        self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(scores.items()))
+        return {arch: score for arch, (score, _) in scores.items()}
 
     def _compute(
         self, members: dict[Key, Any], wanted: Mapping[Key, set[Architecture]], pool: Sequence[Architecture]
@@ -377,10 +377,10 @@ class Session:
 
         def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
             nonlocal elsewhere
-            asked = time.perf_counter()
-            found = self._scores(estimators, [check(self.space, arch) for arch in archs])
-            elsewhere += time.perf_counter() - asked  # its rows have seconds of their own
-            return found
+            start = time.perf_counter()
+            values = self._scores(estimators, [check(self.space, arch) for arch in archs])
+            elsewhere += time.perf_counter() - start  # its rows have seconds of their own
+            return values
 
         try:
             with single_thread(), self._arithmetic.applied(self.device):
@@ -397,7 +397,8 @@ class Session:
                 traceback.format_exc(),
             ) from error
         finally:
-            own = {asked: codes for asked, codes in self._asked.items() if asked.task == key.task}  # the rest is free
+            # What was asked for on another task is free.
+            own = {teacher: codes for teacher, codes in self._asked.items() if teacher.task == key.task}
             self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
             taught, self._asked = self._asked, before
             self._ask(taught)
