@@ -61,7 +61,7 @@ def chances_of_choice(scores: ArrayLike, draws: int) -> NDArray[np.float64]:
         raise SettingError(f"`1 <= draws <= n` must hold, but got draws={draws}, n={n}.")
     ordered = np.sort(ranks)
     below, up_to = (np.searchsorted(ordered, ranks, side=side) for side in ("left", "right"))
-    left = np.arange(draws)
+    earlier_draws = np.arange(draws)
     # The chance that all drawn are among the m lowest: binomial(m, draws) / binomial(n, draws).
-    among = [np.prod(np.maximum(m[:, None] - left, 0) / (n - left), axis=1) for m in (below, up_to)]
+    among = [np.prod(np.maximum(m[:, None] - earlier_draws, 0) / (n - earlier_draws), axis=1) for m in (below, up_to)]
     return np.asarray((among[1] - among[0]) / (up_to - below))

@@ -56,20 +56,20 @@ def hours_of(
         clock: returns seconds.
     """
     passes = [_passes(entries) for _, _, _, entries in steps(plan)]
-    wanted = {_name(members) for found in passes for members in found if not _is_looked_up(members)}
+    names = {_name(members) for step in passes for members in step if not _is_looked_up(members)}
     with tempfile.TemporaryDirectory() as folder, single_thread():
-        timer = _Timer(plan, Path(folder), device, clock, clock() + seconds, len(wanted))
-        return [_sum(timer.seconds(members, workers) for members in found) for found in passes]
+        timer = _Timer(plan, Path(folder), device, clock, clock() + seconds, len(names))
+        return [_sum(timer.seconds(members, workers) for members in step) for step in passes]
 
 
 def _passes(entries: Sequence[Entry]) -> list[tuple[Entry, ...]]:
     """Return the entries that are computed together."""
-    found: dict[Any, list[Entry]] = {}
+    groups: dict[Any, list[Entry]] = {}
     for entry in entries:
         e = entry.estimator
         mates = (type(e), e.group) if isinstance(e, Grouped) else fingerprint(e)
-        found.setdefault((mates, entry.population), []).append(entry)
-    return [tuple(members) for members in found.values()]
+        groups.setdefault((mates, entry.population), []).append(entry)
+    return [tuple(members) for members in groups.values()]
 
 
 def _name(members: Sequence[Entry]) -> str:
@@ -91,8 +91,8 @@ def _is_looked_up(members: Sequence[Entry]) -> bool:
 
 def _sum(seconds: Any) -> float | None:
     """Return hours; None where a part is unknown."""
-    known = list(seconds)
-    return None if None in known else sum(known) / 3600
+    parts = list(seconds)
+    return None if None in parts else sum(parts) / 3600
 
 
 @dataclass
@@ -179,8 +179,8 @@ class _Timer:
             network, paths, weight = build_network(plan.space, arch, task, plan.seed), 1, self._weight([arch])
             outputs = lambda inputs, _: iter((call(network, inputs),))  # noqa: E731
         recipe = replace(estimator.recipe, batch_size=items)
-        found = step_seconds(network, task, recipe, outputs, seed=plan.seed, device=self.device, clock=self.clock)
-        return sum(found) / len(found) / items / paths * weight
+        times = step_seconds(network, task, recipe, outputs, seed=plan.seed, device=self.device, clock=self.clock)
+        return sum(times) / len(times) / items / paths * weight
 
     def _present(self, items: int) -> Any:
         """Return the plan's task, or noise of its form where its data are not here."""
