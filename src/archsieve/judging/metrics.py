@@ -207,13 +207,13 @@ def bootstrap(
     from scipy.stats import kendalltau
 
     ranks, values = _checked(scores, truth)
-    found = np.empty((times, 3))
-    for row in found:
-        drawn = rng.integers(0, len(ranks), len(ranks))
-        a, b = ranks[drawn], values[drawn]
+    figures = np.empty((times, 3))
+    for row in figures:
+        indices = rng.integers(0, len(ranks), len(ranks))
+        a, b = ranks[indices], values[indices]
         tau = float("nan") if _constant(a, b) else kendalltau(a, b, variant="b").statistic
         row[:] = tau, _keeping_ratio(a, b), _regret(a, b, k)
-    return found
+    return figures
 
 
 def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

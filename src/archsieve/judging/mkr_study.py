@@ -163,13 +163,13 @@ def mkr_study(
         for searcher in SEARCHERS
         for seed in range(seeds)
     )
-    found = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
+    winners = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
     findings = []
     for truth in columns:
         values = table.lookup(truth, archs)
         for k, name in enumerate(names):
             reached = {
-                searcher: tuple(table.lookup(truth, [found[name, searcher, seed] for seed in range(seeds)]).tolist())
+                searcher: tuple(table.lookup(truth, [winners[name, searcher, seed] for seed in range(seeds)]).tolist())
                 for searcher in SEARCHERS
             }
             tau, mkr = kendall_tau(scores[:, k], values), minimum_keeping_ratio(scores[:, k], values)
@@ -258,29 +258,29 @@ def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) ->
         nothing = dict.fromkeys(MEASURES)
         return Claim(truth, searcher, {**nothing}, {**nothing}, None, None)
     measures: NDArray[np.float64] = np.array([f.measures for f in findings])
-    found: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
+    reached: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
     rng = generator(seed, "sample", "claim", truth, searcher)
-    drawn = list(_drawn(measures, found, rng))
+    resamples = list(_drawn(measures, reached, rng))
     correlations: dict[str, Any] = {"kendall": kendall_tau, "pearson": _pearson}
-    told: dict[str, Any] = {}
-    mean = found.mean(axis=1)
+    figures: dict[str, Any] = {}
+    mean = reached.mean(axis=1)
     for name, correlation in correlations.items():
         whole = [correlation(column, mean) for column in measures.T]
-        samples = np.array([[correlation(column, y) for column in m.T] for m, y in drawn])
-        told[name] = {
+        samples = np.array([[correlation(column, y) for column in m.T] for m, y in resamples])
+        figures[name] = {
             measure: _with_interval(value, samples[:, i])
             for i, (measure, value) in enumerate(zip(MEASURES, whole, strict=True))
         }
-        told[f"{name}_gain"] = _with_interval(whole[1] - whole[0], samples[:, 1] - samples[:, 0])
-    return Claim(truth=truth, searcher=searcher, **told)
+        figures[f"{name}_gain"] = _with_interval(whole[1] - whole[0], samples[:, 1] - samples[:, 0])
+    return Claim(truth=truth, searcher=searcher, **figures)
 
 
 def _drawn(
-    measures: NDArray[np.float64], found: NDArray[np.float64], rng: np.random.Generator
+    measures: NDArray[np.float64], reached: NDArray[np.float64], rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    n, seeds = found.shape
+    n, seeds = reached.shape
     for _ in range(_DRAWS):
-        means = np.take_along_axis(found, rng.integers(0, seeds, (n, seeds)), axis=1).mean(axis=1)
+        means = np.take_along_axis(reached, rng.integers(0, seeds, (n, seeds)), axis=1).mean(axis=1)
         rows = rng.integers(0, n, (n,))  # an estimator drawn twice is a tie on both sides
         yield measures[rows], means[rows]
 
