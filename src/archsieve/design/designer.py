@@ -226,7 +226,7 @@ def offers(
     scores, truth = as_floats(scores), as_floats(truth)
     _check(scores, truth, prices, stages)
     pilot = Pilot(scores, truth)
-    found = [Offer((), prices.of(()), 0, 0)]
+    designs = [Offer((), prices.of(()), 0, 0)]
     for count in STAND_INS:
         if count + 1 > len(truth) // 2:
             break
@@ -236,8 +236,8 @@ def offers(
             rest = np.delete(np.arange(count + 1), out)
             for most, chain in _cheapest(pilot, prices, stages, rest, without=out).items():
                 lost[most] += not pilot.keeps(out, chain)
-        found += [Offer(chain, prices.of(chain), count, lost[most]) for most, chain in chains.items() if chain]
-    return found
+        designs += [Offer(chain, prices.of(chain), count, lost[most]) for most, chain in chains.items() if chain]
+    return designs
 
 
 def _check(scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int) -> None:
@@ -272,7 +272,7 @@ def _cheapest(
     sequence = sorted(range(len(prices.each)), key=lambda e: (prices.each[e], prices.once[e]))
     best: Chain = ()
     beam: list[tuple[Chain, NDArray[np.bool_], int]] = [((), pilot.below(stand_ins, without), 0)]
-    found = {}
+    cheapest = {}
     for stages in range(1, most + 1):
         longer: list[tuple[float, Chain, NDArray[np.bool_], int]] = []
         for chain, alive, begin in beam:
@@ -280,12 +280,12 @@ def _cheapest(
                 estimator = sequence[place]
                 keep = pilot.tightest(alive, stand_ins, estimator)
                 if keep < 1:
-                    left = pilot.cut(alive, stand_ins, estimator, keep)
+                    survivors = pilot.cut(alive, stand_ins, estimator, keep)
                     extended = (*chain, (estimator, keep))
-                    longer.append((prices.of(extended), extended, left, place + 1))
+                    longer.append((prices.of(extended), extended, survivors, place + 1))
         longer.sort(key=lambda item: item[0])
         if longer and longer[0][0] < prices.of(best):
             best = longer[0][1]
-        found[stages] = best
+        cheapest[stages] = best
         beam = [item[1:] for item in longer[:_BEAM]]
-    return found
+    return cheapest

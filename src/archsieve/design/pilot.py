@@ -91,10 +91,10 @@ class Pilot:
     ) -> NDArray[np.bool_]:
         """Return who is left when that fraction is kept; the stand-in itself is, whoever ties with it."""
         in_order = alive[:, self._orders[estimator]]
-        left = in_order & (in_order.cumsum(axis=1) <= _counts(alive, keep)[:, None])
-        found = left[:, self._places[estimator]]
-        found[np.arange(len(stand_ins)), stand_ins] = True
-        return found
+        survivors_in_order = in_order & (in_order.cumsum(axis=1) <= _counts(alive, keep)[:, None])
+        survivors = survivors_in_order[:, self._places[estimator]]
+        survivors[np.arange(len(stand_ins)), stand_ins] = True
+        return survivors
 
     def keeps(self, stand_in: int, chain: Chain) -> bool:
         """Return whether a chain keeps it."""
