@@ -76,8 +76,8 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
         changes += [f"task.{key}={json.dumps(value)}" for key, value in settings_of_task.items()]
     if lost := [key for key in settings if key not in kept]:
         hint = f" The recipe has its own {', '.join(lost)}: set them by --set space.KEY=VALUE.{hint}"
-    said = f" with {', '.join(changes)}" if changes else ""
-    return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{said}.{hint}")
+    change_note = f" with {', '.join(changes)}" if changes else ""
+    return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{change_note}.{hint}")
 
 
 def _code_of_rank(folder: Path, rank: int) -> Architecture:

@@ -139,12 +139,12 @@ def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
     own = parts[kind].get("name")
     if own == name:
         return ""
-    left = [key for key in parts[kind] if key != "name"]
+    keys = [key for key in parts[kind] if key != "name"]
     parts[kind] = {"name": name}
-    if not left:
+    if not keys:
         return ""
     return (
-        f"The recipe's settings of the {kind} {own} ({', '.join(left)}) do not go for {name}: "
+        f"The recipe's settings of the {kind} {own} ({', '.join(keys)}) do not go for {name}: "
         f"settings of its own are set by --set {kind}.KEY=VALUE."
     )
 
@@ -153,14 +153,14 @@ def _change(table: dict[str, Any], parts: Mapping[str, dict[str, Any]], changes:
     """Set what the changes say, of the recipe or of a part."""
     own: dict[str, Any] = {}
     apply_changes({**parts, "recipe": own}, changes, own="recipe")
-    known = [SPACES[name] for name in SPACES if name == parts["space"].get("name")]
-    settings = [f"space.{f.name}" for space in known if is_dataclass(space) for f in fields(space)]
+    spaces = [SPACES[name] for name in SPACES if name == parts["space"].get("name")]
+    settings = [f"space.{f.name}" for space in spaces if is_dataclass(space) for f in fields(space)]
     _check_keys(own, "the recipe", settings)
     table |= own
 
 
 def _check_keys(table: Mapping[str, Any], where: str, others: Sequence[str] = ()) -> None:
-    known = [*_TEXTS, *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
+    names = [*_TEXTS, *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
     for key in table:
-        if key not in known:
-            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*known, *_TABLES, *others])}")
+        if key not in names:
+            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*names, *_TABLES, *others])}")

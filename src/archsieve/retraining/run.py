@@ -65,9 +65,9 @@ class Start:
         if not self.is_partial:
             load_weights(self.init, network)
             return f"All weights are taken from {self.init}."
-        taken, missing = load_backbone(network, self.init, prefix=self.prefix)
+        loaded, missing = load_backbone(network, self.init, prefix=self.prefix)
         rest = f", the rest is drawn by the seed: {missing[0]} and {len(missing) - 1} others" if missing else ""
-        return f"{len(taken)} of {len(taken) + len(missing)} tensors are taken from {self.init}{rest}."
+        return f"{len(loaded)} of {len(loaded) + len(missing)} tensors are taken from {self.init}{rest}."
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ def run_training(
     mark = _mark(training, arch, start, world)
     network = build_network(training.space, arch, task, start.seed)
     sizes = sizes_of(training.space, arch, task)
-    told = start.load(network)
+    weights_note = start.load(network)
     if note is not None and world.is_first and not (folder / CHECKPOINT_FILE).exists():
-        for text in (told, *sizes.notes) if told else sizes.notes:
+        for text in (weights_note, *sizes.notes) if weights_note else sizes.notes:
             note(text)
     trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses what cannot be
     next(iter(task.batches("train", batch_size=1)), None)  # without data no folder is claimed
@@ -164,11 +164,11 @@ def run_training(
             tell=metrics,
             world=world,
         )
-        found = _result(training, arch, start.seed, world, metrics, sizes, provenance(command, device, world.size))
+        result = _result(training, arch, start.seed, world, metrics, sizes, provenance(command, device, world.size))
         if world.is_first:
-            save_weights(folder / WEIGHTS_FILE, network, {**mark, "versions": found.provenance.versions})
-            write_json(folder / RESULT_FILE, asdict(found))
-        return found
+            save_weights(folder / WEIGHTS_FILE, network, {**mark, "versions": result.provenance.versions})
+            write_json(folder / RESULT_FILE, asdict(result))
+        return result
 
 
 def _mark(training: Training, arch: Architecture, start: Start, world: World) -> dict[str, Any]:
@@ -202,8 +202,8 @@ def _claim(folder: Path, mark: dict[str, Any], former: Sequence[dict[str, Any]],
         if writes:
             write_json(path, mark)
         return
-    found = read_json(path)
-    others = [difference(found, {**mark, "task": task}) for task in (mark["task"], *former)]
+    stored = read_json(path)
+    others = [difference(stored, {**mark, "task": task}) for task in (mark["task"], *former)]
     if all(others):
         raise RunFolderError(
             f"The folder {folder} holds another training: {others[0]}. Choose another folder, or take the settings it "
