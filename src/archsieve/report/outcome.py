@@ -46,8 +46,8 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
 
 def outcome(result: Mapping[str, Any]) -> list[str]:
     """Return what is known of the winner and what the search cost, line by line."""
-    known = [*scores_of_winner(result), *_truth(result["truth"]), *_cost(result), *_chance(result)]
-    return [*known, *result.get("pictures", ())]  # older results do not say it
+    lines = [*scores_of_winner(result), *_truth(result["truth"]), *_cost(result), *_chance(result)]
+    return [*lines, *result.get("pictures", ())]  # older results do not say it
 
 
 def _truth(truth: Mapping[str, Any] | None) -> list[str]:

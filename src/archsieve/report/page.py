@@ -111,11 +111,11 @@ class Page:
         from jinja2 import Environment, StrictUndefined
         from plotly.offline import get_plotlyjs
 
-        here = files("archsieve.report")
+        folder = files("archsieve.report")
         template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-            (here / "page.html").read_text(encoding="utf-8")
+            (folder / "page.html").read_text(encoding="utf-8")
         )
-        css = (here / "page.css").read_text(encoding="utf-8")
+        css = (folder / "page.css").read_text(encoding="utf-8")
         script = Packed.of(get_plotlyjs()) if self.charts else None
         return template.render(**vars(self), css=css, plotly=script)
 

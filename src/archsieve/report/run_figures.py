@@ -75,8 +75,8 @@ def _funnel(steps: Sequence[FunnelStep]) -> Any:
         zip(steps, widths([steps[0].candidates, *(s.kept for s in steps)]), strict=True)
     ):
         axes.fill([-before, before, after, -after], [-i, -i, -i - 0.97, -i - 0.97], color="#CFE3F1")
-        told = f"{i + 1}. {plain(step.label)}\n{step.candidates:,} to {step.kept:,}"
-        axes.text(0, -i - 0.5, told, ha="center", va="center", fontsize=10, in_layout=False)
+        text = f"{i + 1}. {plain(step.label)}\n{step.candidates:,} to {step.kept:,}"
+        axes.text(0, -i - 0.5, text, ha="center", va="center", fontsize=10, in_layout=False)
     axes.set_axis_off()
     return figure
 

@@ -69,11 +69,11 @@ class StageView:
 
     def known(self) -> StageView | None:
         """Return the view of those with a truth; None where there are not two that differ."""
-        known = np.isfinite(self.truth)
-        if known.sum() < 2 or np.ptp(self.truth[known]) == 0:
+        has_truth = np.isfinite(self.truth)
+        if has_truth.sum() < 2 or np.ptp(self.truth[has_truth]) == 0:
             return None
-        sizes = {name: values[known] for name, values in self.sizes.items()}
-        arrays = (self.archs[known], self.scores[known], self.kept[known], self.truth[known])
+        sizes = {name: values[has_truth] for name, values in self.sizes.items()}
+        arrays = (self.archs[has_truth], self.scores[has_truth], self.kept[has_truth], self.truth[has_truth])
         return StageView(self.label, *arrays, sizes, self.measure)
 
 
@@ -119,15 +119,15 @@ class FunnelStep:
 
 def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[FunnelStep, ...]:
     """Return the steps of a run's stages, as its result has them."""
-    found: list[FunnelStep] = []
+    steps: list[FunnelStep] = []
     group: list[Mapping[str, Any]] = []
     for stage in stages:
         group.append(stage)
         if stage["kept"] < stage["candidates"] or stage is stages[-1]:
-            costs = {unit: total(one[unit] for one in group) for unit in ("seconds", "network_epochs", "macs")}
-            found.append(FunnelStep(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
+            costs = {unit: total(member[unit] for member in group) for unit in ("seconds", "network_epochs", "macs")}
+            steps.append(FunnelStep(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
             group = []
-    return tuple(found)
+    return tuple(steps)
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def fates(views: Sequence[StageView], notation: Notation = encode) -> tuple[Fate
     if not views:
         return ()
     truth = views[0].truth
-    known = np.flatnonzero(np.isfinite(truth))
-    best = known[np.argsort(-truth[known], kind="stable")][:BEST]
+    places = np.flatnonzero(np.isfinite(truth))
+    best = places[np.argsort(-truth[places], kind="stable")][:BEST]
     ranked = [(view, view.places) for view in views]
     return tuple(_fate(views[0].archs[i], float(truth[i]), ranked, notation) for i in best)
 
