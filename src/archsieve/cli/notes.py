@@ -55,19 +55,21 @@ def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[Any])
     fitting = [(name, table) for name, table in recipes if table.pop("name", "") == space.name]
     if not fitting or not any(True for estimator in estimators for _ in _sizes_of(estimator)):
         return ""
-    of_task = [found for found in fitting if read_recipe(found[0]).get("task", {}).get("name") == task.name]
+    of_task = [candidate for candidate in fitting if read_recipe(candidate[0]).get("task", {}).get("name") == task.name]
     recipe, table = (of_task or fitting)[0]
-    known: Any = space
-    as_shipped = {f.name for f in fields(known) if f.name not in _IN_TRAINING and getattr(space, f.name) == f.default}
-    other = {key: value for key, value in table.items() if key in as_shipped and getattr(space, key) != value}
-    if not other:
+    any_space: Any = space
+    as_shipped = {
+        f.name for f in fields(any_space) if f.name not in _IN_TRAINING and getattr(space, f.name) == f.default
+    }
+    differing = {key: value for key, value in table.items() if key in as_shipped and getattr(space, key) != value}
+    if not differing:
         return ""
-    here = ", ".join(f"{key}={_toml(getattr(space, key))}" for key in other)
-    there = ", ".join(f"{key}={_toml(value)}" for key, value in other.items())
-    change = " ".join(f"--set {key}={_toml(value)}" for key, value in other.items())
+    settings_here = ", ".join(f"{key}={_toml(getattr(space, key))}" for key in differing)
+    settings_there = ", ".join(f"{key}={_toml(value)}" for key, value in differing.items())
+    change = " ".join(f"--set {key}={_toml(value)}" for key, value in differing.items())
     return (
-        f"Costs are of the {space.name} network with {here}; `archsieve train` by the recipe {recipe} builds the one "
-        f"with {there} ({change})."
+        f"Costs are of the {space.name} network with {settings_here}; `archsieve train` by the recipe {recipe} builds "
+        f"the one with {settings_there} ({change})."
     )
 
 

@@ -74,8 +74,8 @@ def space_and_task(
     parts: dict[str, dict[str, Any]] = {"space": {}, "task": {}}
     apply_changes(parts, changes or (), own="space")
     the_space = cast("SearchSpace", make("space", {"name": space, **parts["space"]}, plugins))
-    if benchmark is not None and (found := BENCHMARKS[benchmark].space).name == space:
-        changed: Any = found
+    if benchmark is not None and (recorded_space := BENCHMARKS[benchmark].space).name == space:
+        changed: Any = recorded_space
         the_space = replace(changed, **{name: getattr(the_space, name) for name in parts["space"]})
     if not parts["task"]:
         return the_space, task
