@@ -55,10 +55,10 @@ def _expect(holds: bool, law: str) -> None:
 
 def _noise(task: Task, count: int = 4) -> torch.Tensor:
     if inputs := special_inputs(task):
-        given = Noise(inputs, task.num_outputs, default_loss(task.num_outputs), items=count).given("train")
-        if not isinstance(given, torch.Tensor):
+        batch = Noise(inputs, task.num_outputs, default_loss(task.num_outputs), items=count).given("train")
+        if not isinstance(batch, torch.Tensor):
             raise SettingError(f"The contract tests spaces of one input, but the task {task.name!r} has several.")
-        return given
+        return batch
     return torch.randn(count, *task.input_shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -125,11 +125,11 @@ class SpaceContract:
         """A network maps a batch of the task to its outputs, with the same weights for the same seed."""
         inputs = _noise(self.task, 2)
         for arch in _sample(self.space, 2):
-            one, other = (build_network(self.space, arch, self.task, 0).eval() for _ in range(2))
+            network, twin = (build_network(self.space, arch, self.task, 0).eval() for _ in range(2))
             with drawing(0):
-                outputs = main_output(one(inputs.clone()))
+                outputs = main_output(network(inputs.clone()))
             with drawing(0):
-                again = main_output(other(inputs.clone()))
+                again = main_output(twin(inputs.clone()))
             shapes = [(2, self.task.num_outputs, *positions) for positions in ((), self.task.input_shape[1:])]
             _expect(tuple(outputs.shape) in shapes, f"outputs have shape {tuple(outputs.shape)}")
             _expect(bool(torch.equal(outputs, again)), "two builds by one seed differ")
@@ -140,11 +140,11 @@ class SpaceContract:
             return
         for arch in _sample(self.space, 2):
             network, inputs = build_network(self.space, arch, self.task, 0), _noise(self.task)
-            given, outputs = inputs.clone(), []
+            batch, outputs = inputs.clone(), []
             for _ in range(2):
                 with drawing(0), torch.no_grad():  # the same dropout
-                    outputs.append(outputs_of(network, given))
-                _expect(bool(torch.equal(inputs, given)), f"the network of {arch} writes to its inputs")
+                    outputs.append(outputs_of(network, batch))
+                _expect(bool(torch.equal(inputs, batch)), f"the network of {arch} writes to its inputs")
             _expect(bool(torch.equal(*outputs)), f"the network of {arch} keeps a state that its outputs depend on")
 
     def test_shareable_pieces_leave_what_they_get(self) -> None:
@@ -155,9 +155,11 @@ class SpaceContract:
         before = supernet.stem(_noise(self.task)).detach()
         for position, options in enumerate(self.space.choices):
             for option in range(options):
-                given = before.clone()
-                after = supernet.piece(position, option)(given).detach()
-                _expect(bool(torch.equal(given, before)), f"option {option} of choice {position} writes to its input")
+                features = before.clone()
+                after = supernet.piece(position, option)(features).detach()
+                _expect(
+                    bool(torch.equal(features, before)), f"option {option} of choice {position} writes to its input"
+                )
             before = after
 
     def test_a_chain_walks_as_it_runs(self) -> None:
@@ -235,8 +237,8 @@ class SpaceContract:
                     path = supernet(inputs, arch)
                 _expect(bool(torch.equal(own, path)), f"extract({arch}) computes another")
             self.space.build(arch, self.task).load_state_dict(network.state_dict(), strict=True)
-            held = {p.data_ptr() for p in network.parameters()}
-            _expect(held.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
+            pointers = {p.data_ptr() for p in network.parameters()}
+            _expect(pointers.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
 
 
 class EstimatorContract:
@@ -274,5 +276,5 @@ class EstimatorContract:
                 _expect(self._equal(column, member.score(archs, ctx)), "a pass changes scores")
 
     @staticmethod
-    def _equal(one: ArrayLike, other: ArrayLike) -> bool:
-        return np.asarray(one).tobytes() == np.asarray(other).tobytes()
+    def _equal(first: ArrayLike, second: ArrayLike) -> bool:
+        return np.asarray(first).tobytes() == np.asarray(second).tobytes()
