@@ -107,10 +107,10 @@ _COLLECTED: ContextVar[dict[str, str] | None] = ContextVar("collected", default=
 @contextmanager
 def collected_tracebacks() -> Iterator[dict[str, str]]:
     """Collect the tracebacks of unforeseen errors that are described meanwhile: the first by type and place."""
-    found: dict[str, str] = {}
-    token = _COLLECTED.set(found)
+    tracebacks: dict[str, str] = {}
+    token = _COLLECTED.set(tracebacks)
     try:
-        yield found
+        yield tracebacks
     finally:
         _COLLECTED.reset(token)
 

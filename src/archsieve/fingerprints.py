@@ -47,8 +47,8 @@ def identity(thing: Any) -> Any:
     if hasattr(thing, "identity") and not isinstance(thing, type):
         return identity(thing.identity())
     if is_dataclass(thing) and not isinstance(thing, type):
-        known = ((f, getattr(thing, f.name)) for f in fields(thing))
-        settings = {f.name: _declared(f.type, identity(v)) for f, v in known if not _is_quiet(f, v)}
+        pairs = ((f, getattr(thing, f.name)) for f in fields(thing))
+        settings = {f.name: _declared(f.type, identity(v)) for f, v in pairs if not _is_quiet(f, v)}
         return {"type": type(thing).__name__, "version": getattr(thing, "version", 1), **settings}
     if isinstance(thing, Mapping):
         return {str(key): identity(value) for key, value in thing.items()}

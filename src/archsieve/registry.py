@@ -59,8 +59,8 @@ class Registry(Generic[T]):
             UnknownNameError: the name is taken by something else.
         """
         self._fill()
-        taken = self._entries.get(name)
-        if taken is not None and not _same(taken, entry):
+        existing = self._entries.get(name)
+        if existing is not None and not _same(existing, entry):
             raise UnknownNameError(f"The {self.kind} {name!r} is registered already: choose another name.")
         self._entries[name] = entry
         if (
