@@ -28,7 +28,7 @@ _WEIGHED = 5  # networks by which two tasks are compared
 
 @dataclass(frozen=True)
 class Entry:
-    """What an estimator is paid for `n` scores, in epochs of the task they are taken on; None: it does not say."""
+    """Cost of `n` scores of an estimator, in epochs of the task that it scores on; None if it does not say."""
 
     estimator: Any
     n: int
@@ -38,16 +38,16 @@ class Entry:
 
     @property
     def epochs(self) -> float | None:
-        """Both."""
+        """Training and scoring together."""
         return total((self.training, self.scoring))
 
 
 class Ledger:
-    """Reckons what scores cost beyond what was paid before, as if nothing were stored.
+    """Counts what scores cost beyond earlier payments, as if no score were stored.
 
-    Candidates are those that earlier stages left, so that what scored all of them once is free afterwards; so is a
-    calibration sample, drawn by the same seed, the second time; and training is paid once a lineage, a supernet for
-    all its paths, a network for all its epochs.
+    The candidates of a stage are survivors of earlier stages. An estimator that scored them all once is therefore free
+    afterwards, and so is a second calibration sample, which the same seed draws. Training is paid once for each
+    lineage: a supernet for all its paths, a network for all its epochs.
     """
 
     def __init__(self, space: SearchSpace, task: Task) -> None:
@@ -60,7 +60,7 @@ class Ledger:
         return total(entry.epochs for entry in self.enter(estimator, n, population))
 
     def enter(self, estimator: Any, n: int, population: str = "candidates") -> list[Entry]:
-        """Return what is paid for `n` scores, an entry an estimator that computes; what was paid before is left out."""
+        """Return the new costs of `n` scores, one entry for each estimator that computes, without earlier payments."""
         if isinstance(estimator, Composite):
             entries = [entry for part in estimator.parts for entry in self.enter(part, n, population)]
             if estimator.calibration:
@@ -130,7 +130,7 @@ def unit_of(space: SearchSpace, task: Task, stands_for: Task | None = None, *, t
 
 
 def _weight(space: SearchSpace, task: Task, reference: Task) -> float:
-    """Return how much networks for a task weigh, as a share of what they weigh for another one."""
+    """Return the multiply-adds of networks for a task, divided by those of the same networks for another task."""
     if form_of(task) == form_of(reference):
         return 1.0
     rng = generator(0, "sample", "unit")

@@ -1,4 +1,4 @@
-"""The folder of a run: one driver at a time, one space and task for good, and what else lies in it."""
+"""The folder of a run: it has one driver at a time, one space and one task; and the files in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ERROR_FILE = "error.log"
 def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
     """Make the folder and hold it until the connection is closed or the process ends, however it ends.
 
-    `use` is what a message says it is in use by.
+    `use` names the kind of driver in error messages.
 
     Raises:
         RunFolderError: another driver holds it, or it cannot be written.
@@ -64,7 +64,7 @@ def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
 def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
     """Mark the folder as made for this space and task, and return their fingerprints in this folder.
 
-    A folder that an earlier version made for the same data, which it told by another identity, keeps its fingerprint.
+    A folder that an earlier version made for the same data under another identity keeps its fingerprint.
 
     Raises:
         RunFolderError: it was made for another, or its mark is damaged.
@@ -166,7 +166,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_rounds(folder: Path, rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> None:
-    """Write who was scored how and kept in each round, and what is known of the whole pool (columns by name)."""
+    """Write the architectures, scores and survivors of each round, and columns (by name) of the whole pool."""
     arrays: dict[str, Any] = {
         f"{name}_{i}": getattr(r, name) for i, r in enumerate(rounds) for name in ("archs", "scores", "kept")
     }

@@ -1,4 +1,4 @@
-"""What a session looks up instead of computing it, and what pictures that was computed on."""
+"""Scores that a session looks up instead of computing them, and the pictures they were computed on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RecordedScores:
 
     @property
     def hashes(self) -> Iterator[str]:
-        """What tells the tables from others."""
+        """The hashes that identify the tables."""
         return (table.card.sha256 for table in (*self.own, *self.others))
 
     def other(self, estimator: Any) -> ScoreTable | None:
@@ -92,7 +92,7 @@ class RecordedScores:
 
 
 def sentences(sources: Iterable[tuple[Any, ScoreTable]]) -> tuple[str, ...]:
-    """Return a sentence a table on estimators whose scores were made on other pictures than the session's."""
+    """Return one sentence for each table whose scores were made on other pictures than the session's."""
     groups: dict[tuple[Path, bool], list[tuple[Any, ScoreTable]]] = {}
     for estimator, table in sources:
         sees = bool({"data", "labels"} & set(getattr(estimator, "needs", ("data",))))

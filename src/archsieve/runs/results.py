@@ -1,4 +1,4 @@
-"""What came of a search: the values that `result.json` holds."""
+"""The outcome of a search: the values that `result.json` holds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A session binds space, task, seed and executor to one folder: the only state, and the only door to scores.
 
-Longer than most modules, since what is known, asked for and failed is state of one thing.
+This module is long because known scores, requests and failures are the state of one object.
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ class Session:
         offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
         self._offered = tuple(offered)
         self._recorded = RecordedScores.of(offered, space, task, seed)
-        self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # asked for, and made on other pictures
+        self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # used, and made on other pictures
         self._asked: dict[Key, set[Architecture]] = {}
-        self._known: dict[Key, dict[Architecture, float]] | None = None  # while `scores` runs
-        self._keys: dict[str, dict[Key, None]] = {}  # by estimator, those that it was asked by
+        self._known: dict[Key, dict[Architecture, float]] | None = None  # set only while `scores` runs
+        self._keys: dict[str, dict[Key, None]] = {}  # the keys used for each estimator
         self._samples: dict[int, list[Architecture]] = {}
         self._tracebacks: dict[str, str] = {}
         self._lock = lock(self.folder)
@@ -170,10 +170,10 @@ class Session:
         return self._scores(estimators, archs)
 
     def _scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the scores, shape (n, k); what is known meanwhile is one view, which what is asked for inside shares.
+        """Return the scores, shape (n, k); nested calls share one view of the known scores.
 
-        An estimator that learns asks for scores while those that asked for it wait: were each to remember what was
-        known when it began, both would compute the same.
+        An estimator that learns calls this again while the outer call waits. If each call had its own view, both would
+        compute the same scores.
         """
         is_outermost = self._known is None
         if self._known is None:
@@ -192,7 +192,7 @@ class Session:
         return np.array([view[self._code(leaf, arch)] for arch in archs])
 
     def _make_known(self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]) -> None:
-        """Recall or compute the scores of codes by estimators; what learns from a pool learns from that one."""
+        """Recall or compute the needed scores; estimators that learn from a pool learn from this one."""
         leaves: dict[Key, Any] = {}
         wanted: dict[Key, set[Architecture]] = {}
         for leaf, archs in needed:
@@ -216,7 +216,7 @@ class Session:
         return self._samples[count]
 
     def _view(self, key: Key) -> dict[Architecture, float]:
-        """Return what is known of a key, to be added to."""
+        """Return the known scores of a key, as a dictionary that the caller may extend."""
         if self._known is None:
             raise RuntimeError("Nothing is known outside of `scores`.")
         return self._known.setdefault(key, {})
@@ -233,7 +233,7 @@ class Session:
         self._asked.clear()
 
     def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
-        """Return what an estimator works on, with its own folder; `pool` is what it learns from, if it does."""
+        """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
         owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
         name = fingerprint(*self._prints, self._learner(owner, pool), self.seed, *self._where(owner))
         workdir = self.folder.resolve() / "artifacts" / name
@@ -260,7 +260,7 @@ class Session:
         return {arch: reasons[code] for arch in archs if (code := self._code(estimator, arch)) in reasons}
 
     def require_scores(self, estimator: Any, archs: Sequence[Architecture], column: Scores) -> None:
-        """Refuse a column without a single score: what fails on every architecture is a mistake, and no score.
+        """Refuse a column without a single score: a failure on every architecture is a mistake in the estimator.
 
         Raises:
             EstimatorError: there is none.
@@ -295,14 +295,14 @@ class Session:
                 leaf.forget([self._code(leaf, arch) for arch in archs], self.context(leaf))
 
     def _ask(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
-        """Note whose scores of which codes were asked for."""
+        """Record which codes were requested under which keys."""
         for key, archs in codes.items():
             self._asked.setdefault(key, set()).update(archs)
 
     def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
         space, task = self._prints
         if table := self._recorded.other(estimator):
-            task = fingerprint(table.card.task)  # what was made on other pictures is never kept as made on these
+            task = fingerprint(table.card.task)  # scores made on other pictures keep the key of those pictures
         return Key(space, task, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
 
     def _where(self, estimator: Any) -> list[dict[str, Any]]:
@@ -311,7 +311,7 @@ class Session:
         return [*place, {"taught_on": taught}] if taught else place
 
     def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
-        """Return the estimator, with the pool where what it learns depends on it."""
+        """Return the estimator, with the pool if the estimator learns from it."""
         depends = isinstance(estimator, Fittable) and estimator.learns_from_pool
         return [estimator, sorted({self._code(estimator, arch) for arch in pool})] if depends else estimator
 
@@ -319,7 +319,7 @@ class Session:
         return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
-        """Take what a table knows into the store, so that the folder says all there is to say."""
+        """Copy the scores that tables hold into the store, so that the folder is complete."""
         scores = self._recorded.recall(leaf, codes)
         self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(scores.items()))
         return {arch: score for arch, (score, _) in scores.items()}
@@ -327,11 +327,11 @@ class Session:
     def _compute(
         self, members: dict[Key, Any], wanted: Mapping[Key, set[Architecture]], pool: Sequence[Architecture]
     ) -> None:
-        """Score what is missing of one pass and store it; members that lack different codes are split."""
+        """Compute and store the missing scores of one pass; members that lack different codes are scored apart."""
         for key, member in members.items():
             if isinstance(member, Fittable) and wanted[key] - self._view(key).keys():
                 self._fit(member, key, wanted[key], pool)
-        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # only now: who learns may have asked for some
+        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # after learning, which may have computed some of them
         for code in sorted(set().union(*(wanted[key] for key in members))):
             if absent := tuple(key for key in members if code in wanted[key] and code not in self._view(key)):
                 lacking.setdefault(absent, []).append(code)
@@ -350,7 +350,7 @@ class Session:
     def _scored(
         self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
     ) -> Iterator[ChunkScores]:
-        """Yield the scores of codes; where they are many and somebody listens, say so before, and how long it takes."""
+        """Yield the scores of codes; announce a long pass and its expected time to `notify`."""
         workers = self.executor.workers
 
         def scored(part: Sequence[Architecture]) -> Iterator[ChunkScores]:
@@ -370,16 +370,16 @@ class Session:
         yield from scored(trial.rest)
 
     def _fit(self, estimator: Any, key: Key, codes: Collection[Architecture], pool: Sequence[Architecture]) -> None:
-        """Let an estimator learn; where that fails as a score may, none of the codes that it lacks has one."""
+        """Fit an estimator; if that fails with a `ScoringError`, all its missing scores are recorded as failed."""
         self._progress(f"{estimator.name}: learning", 0, 0)
         begun, elsewhere = time.perf_counter(), 0.0
-        before, self._asked = self._asked, {}  # what is asked for from here on is what it is taught
+        before, self._asked = self._asked, {}  # requests from here on are what the estimator learns from
 
         def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
             nonlocal elsewhere
             start = time.perf_counter()
             values = self._scores(estimators, [check(self.space, arch) for arch in archs])
-            elsewhere += time.perf_counter() - start  # its rows have seconds of their own
+            elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
             return values
 
         try:
@@ -397,14 +397,14 @@ class Session:
                 traceback.format_exc(),
             ) from error
         finally:
-            # What was asked for on another task is free.
+            # Scores of another task are not paid for.
             own = {teacher: codes for teacher, codes in self._asked.items() if teacher.task == key.task}
             self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
             taught, self._asked = self._asked, before
             self._ask(taught)
 
     def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
-        """Return what is to be stored of a chunk."""
+        """Return the rows to store for a chunk."""
         for kind, text in result.tracebacks.items():
             self._log(kind, text)
         if result.failure is not None:
@@ -425,7 +425,7 @@ class Session:
         ]
 
     def _put(self, rows: Sequence[Row]) -> None:
-        """Store scores and make them known."""
+        """Store scores and add them to the view."""
         self._store.put(rows)
         for row in rows:
             self._view(row.key)[row.arch] = row.score

@@ -30,7 +30,7 @@ _TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
     teacher TEXT NOT NULL, architecture TEXT NOT NULL,
     PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID"""
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
-_FEW = 500  # codes asked for by name rather than picked from all
+_FEW = 500  # up to this many codes, the query names them; above, it reads all and picks
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
 
 
@@ -141,7 +141,7 @@ class Store:
         return {(name, estimator, seed): seconds for name, estimator, seed, seconds in rows}
 
     def taught(self, key: Key) -> dict[Key, set[Architecture]]:
-        """Return the scores that an estimator asked for while it learnt: the codes, by whose they are."""
+        """Return the codes whose scores an estimator requested while it learnt, by the key of those scores."""
         with self._guarded():
             rows = self._db.execute(
                 "SELECT teacher, architecture FROM taught WHERE " + _KEYED, _columns(key)
