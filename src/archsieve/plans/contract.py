@@ -44,7 +44,7 @@ class Pool:
     tournament: int = 10
 
     def __post_init__(self) -> None:
-        """Check the numbers, and that what is evolved by can be compared."""
+        """Check the numbers, and that scores of the evolution's estimator can be compared between calls."""
         for name in ("sample", "budget", "population", "tournament"):
             number = getattr(self, name)
             if number is None and name == "sample":
@@ -117,7 +117,7 @@ class Plan:
 
 
 def estimators_of(plan: Plan) -> list[Any]:
-    """Return what scores in a plan: that of the pool, of each stage, and the final one."""
+    """Return the estimators of a plan: that of the pool, of each stage, and the final one."""
     estimators = [plan.pool.evolve, *(stage.estimator for stage in plan.stages), plan.final]
     return [estimator for estimator in estimators if estimator is not None]
 

@@ -1,4 +1,4 @@
-"""What random search finds at the cost of a search: the yardstick that every search must beat."""
+"""What random search finds at the cost of a search: the baseline that every search must beat."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def random_search_at(
     cost: float | None, exhaustive: float | None, benchmark: Benchmark, records: Records, pool: Sequence[Architecture]
 ) -> RandomSearch | None:
-    """Return what random search among the pool finds for a cost; None where the benchmark or a cost does not tell.
+    """Return what random search in the pool finds for a cost; None if the benchmark or a cost is unknown.
 
     Args:
         cost: of the search.

@@ -1,4 +1,4 @@
-"""What a plan will take on this machine, by a few of its networks timed here."""
+"""The time that a plan takes on this machine, extrapolated from a few networks that are timed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture
 
 SECONDS = 20.0
-"""All that is timed, about: a network that has begun is ended."""
+"""Approximate time of all measurements; a network that has begun is finished."""
 _ROUNDS = (1, 2, 8, 32)  # networks scored at once, each round if there is time; the first also warms up
 _ITEMS_ON_CPU = 4  # of a step, where time grows with them
 _SHARING = 32  # codes a chunk, above which they share prefixes
@@ -139,7 +139,7 @@ class _Timer:
             if isinstance(first, Fittable | Resumable):
                 return None
             return self._scored(estimators, share)
-        except Exception:  # of any kind: no data, no memory, a network that cannot be scored; a search will say it
+        except Exception:  # no data, no memory, a network that cannot be scored: a search reports it
             return None
 
     def _scored(self, estimators: Sequence[Any], share: float) -> float:
@@ -161,7 +161,7 @@ class _Timer:
 
     def _trained(self, estimator: Any) -> float:
         """Return the seconds of one item's way through one network, forwards and backwards."""
-        from archsieve.estimators.supernet.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
+        from archsieve.estimators.supernet.one_shot import OneShot  # needs torch, which plans of look-ups do not
         from archsieve.networks.building import build_network
         from archsieve.networks.inputs import call
         from archsieve.networks.supernets import build_supernet
@@ -174,7 +174,7 @@ class _Timer:
         if isinstance(estimator, OneShot):
             network: Any = build_supernet(plan.space, task, plan.seed)
             outputs, task = estimator.step(network, plan.space, task)
-            paths, weight = estimator.paths_a_step(plan.space), 1.0  # random ones
+            paths, weight = estimator.paths_a_step(plan.space), 1.0  # random paths
         else:
             network, paths, weight = build_network(plan.space, arch, task, plan.seed), 1, self._weight([arch])
             outputs = lambda inputs, _: iter((call(network, inputs),))  # noqa: E731
@@ -205,7 +205,7 @@ class _Timer:
         return [self.plan.space.canonical(self.plan.space.sample(rng)) for _ in range(count)]
 
     def _weight(self, timed: Sequence[Architecture]) -> float:
-        """Return how much networks of the space weigh, as a share of what the timed ones do; 1 where nobody knows."""
+        """Return mean multiply-adds in the space divided by those of the timed networks; 1 if they are unknown."""
         macs = getattr(self.plan.space, "macs", None)
         if macs is None:
             return 1.0

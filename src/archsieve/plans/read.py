@@ -1,4 +1,4 @@
-"""Plans as TOML: names and settings to dataclasses; what is not understood is an error, never ignored."""
+"""Plans as TOML: names and settings become dataclasses; an unknown key is an error, never ignored."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def is_called(space: SearchSpace, name: str, plugins: Collection[str] = ()) -> b
 def settings_of(
     known: Sequence[Any], table: Mapping[str, Any], where: str, plugins: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the settings of a table as the fields of a dataclass want them; `where` is what a message calls it.
+    """Return the settings of a table in the types of a dataclass's fields; `where` names the table in messages.
 
     Raises:
         PlanError: a key is unknown, or one is missing.
@@ -205,7 +205,7 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
 
 
 def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
-    """Return the stage of a table, or one an epoch where it has the key `drop`."""
+    """Return the stage of a table, or one stage for each epoch if the table has the key `drop`."""
     table = dict(_typed(where, "table", row, dict))
     _check_keys(table, _STAGE_KEYS, where)
     if "estimator" not in table:
@@ -259,7 +259,7 @@ def _limits(value: Any) -> Limits:
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
-    """Return a setting as its field wants it: so that it can be hashed, names of estimators as estimators."""
+    """Return a setting in the type of its field, hashable; names of estimators become estimators."""
     if kind := field.metadata.get("catalogue"):
         if not str(field.type).startswith("tuple"):
             return make(kind, value, plugins)

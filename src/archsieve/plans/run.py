@@ -1,4 +1,4 @@
-"""How a session runs a plan, and what came of it."""
+"""Running a plan in a session, and the result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
 
 
 class _Account:
-    """Reckons what each part of a run cost, beyond what earlier parts did."""
+    """Counts what each part of a run cost beyond the earlier parts."""
 
     def __init__(self, session: Session, unit: Unit) -> None:
         session.count_anew()
@@ -77,7 +77,7 @@ def run_plan(
         if getattr(plan, kind) != getattr(session, kind):
             raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
     begun = time.perf_counter()
-    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be another plan's
+    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
     epoch_unit = unit(plan)
     stages, account, pool = iter(plan.stages), _Account(session, epoch_unit), plan.pool.draw(session)
     if plan.pool.evolve is not None:
@@ -121,7 +121,7 @@ def run_plan(
         account.pay(plan.final, [best])
         failure = session.explain(plan.final, [best]) if math.isnan(final) else ""
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
-    notes: list[str] = []  # a search does not need the truth
+    notes: list[str] = []  # unreadable tables become notes, because a search does not need the truth
     cost, exhaustive = account.total(), epoch_unit.epochs(whole)
     recorded = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
     result = Result(
@@ -188,7 +188,7 @@ def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) ->
 
 
 def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architecture]) -> Truth | None:
-    """Return what a benchmark says of a code: among all of a table, or, where it predicts, among the pool."""
+    """Return a code's true value and rank: among a whole table, or, if the benchmark predicts, among the pool."""
     if known is None:
         return None
     benchmark, records = known

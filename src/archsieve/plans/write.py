@@ -73,7 +73,7 @@ def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
 
 
 def _settings(thing: Any, begin: int = 0) -> dict[str, Any]:
-    """Return the settings that are not their defaults, as TOML has them."""
+    """Return the settings that differ from their defaults, as TOML values."""
     settings = {}
     for field in fields(thing)[begin:]:
         value = getattr(thing, field.name)
