@@ -1,4 +1,4 @@
-"""How well estimators rank what has a known truth: a space with a table, or a file of the user's own."""
+"""How well estimators rank architectures whose truth is known, from a benchmark table or from a user's own file."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """What estimators are judged against: the truth and how; sent to workers."""
+    """The truth that estimators are judged against, and the settings; sent to workers."""
 
     values: NDArray[np.float64]
     benchmark: str
@@ -132,10 +132,10 @@ def judge(
         estimators: what to judge.
         truth: the column; the benchmark's own unless given.
         benchmark: the table; the first one present unless given.
-        distinct: over one code a network, the canonical one, instead of all codes.
-        limits: what codes may cost: others are left out.
-        epsilon: what lacks no more than that to the best is near it, in the truth's unit.
-        bootstraps: how often the codes are drawn anew, with replacement, for intervals.
+        distinct: judge one code of each network, the canonical one, instead of all codes.
+        limits: bounds on costs; codes outside are left out.
+        epsilon: margin below the best truth within which a code counts as near it, in the truth's unit.
+        bootstraps: number of bootstrap resamples of the codes, for intervals; 0 for none.
 
     Raises:
         UnknownNameError: no such benchmark or column.
@@ -184,7 +184,7 @@ def _with_failures(
     scores: NDArray[np.float64],
     space: SearchSpace,
 ) -> Judgement:
-    """Return a judgement that says what failed, be it a part of the estimator only."""
+    """Return the judgement with what failed, failures of a part of the estimator included."""
     scored = {arch for arch, score in zip(archs, scores, strict=True) if not np.isnan(score)}
     first = next((f"{space.describe(arch)}: {why}" for arch, why in reasons.items()), "")
     return replace(judgement, failed_parts=len(scored & reasons.keys()), first_failure=first)
@@ -218,7 +218,7 @@ def judge_file(
     """Return a judgement of every column of numbers in a CSV, TSV or parquet file against its column `truth`.
 
     Rows without a truth are left out; an empty field or "nan" in another column is an architecture that could not be
-    scored. A column "params" is what others are asked to add to. Chance stands beside them. `read_scores` of
+    scored. Partial correlations use a column "params", if there is one. Chance is judged too. `read_scores` of
     `archsieve.judging.score_files` says what else is left out; `note` is called with sentences on it.
     `lower_is_better` names columns of losses, latencies and the like, the truth among them or not. The rest is as in
     `judge`.

@@ -1,4 +1,4 @@
-"""The study of the method's claim: tau does not tell what a search will find, the minimum keeping ratio does.
+"""The study of the method's claim: the minimum keeping ratio predicts what a search will find, and tau does not.
 
 "Good Performance Estimation strategies are All You Need in Neural Architecture Search" (TPAMI 2025) maximises each of
 13 zero-cost proxies by differential evolution over NAS-Bench-201, and correlates the accuracy found with the proxy's
@@ -55,15 +55,15 @@ SEARCHERS: dict[str, Callable[..., SearchResult]] = {
 }
 MEASURES = ("tau", "1 - MKR")
 FEWEST_FOR_A_VERDICT = 8
-"""Estimators: a correlation over fewer, and its bootstrap, tells nothing."""
+"""Least number of estimators for a verdict: with fewer, a correlation and its bootstrap mean nothing."""
 _DRAWS = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An estimator against a truth, and what searches that maximise it find.
+    """How an estimator ranks against a truth, and the results of searches that maximise it.
 
-    `found` holds by searcher the true value of what each seed found, in the truth's unit. `tau` is None where all
+    `found` holds, by searcher, the true value of the result of each seed, in the truth's unit. `tau` is None where all
     scores are equal; such a finding takes no part in claims and figures.
     """
 
@@ -81,7 +81,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """How what a searcher finds goes with a measure, over the estimators: correlations with 95 % intervals.
+    """Correlations, over the estimators, of what a searcher finds with each measure, and their 95 % intervals.
 
     The last of `MEASURES` is claimed to be the better one: `kendall_gain` and `pearson_gain` are its correlation less
     the first one's, and an interval that excludes 0 supports the claim. None where a side is constant.
@@ -133,7 +133,7 @@ def mkr_study(
         estimators: at least three.
         truths: columns of the benchmark; its own truth unless given.
         benchmark: the table; the first one present unless given.
-        seeds: searches by estimator and searcher, all of which differ in all that is drawn.
+        seeds: searches for each estimator and searcher; each has random numbers of its own.
         budget: evaluations of a search; differential evolution and regularized evolution keep 50 members.
         command: what the user called, for the record.
 
@@ -230,7 +230,7 @@ def _cube(space: SearchSpace, archs: Sequence[tuple[int, ...]], scores: NDArray[
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One search: what is maximised, by whom, with which seed; the scores by code."""
+    """One search: the estimator it maximises, searcher, seed, and the scores by code."""
 
     estimator: str
     searcher: str
@@ -239,7 +239,7 @@ class _Run:
 
 
 def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[tuple[str, str, int], tuple[int, ...]]:
-    """Return what one search finds, with its key."""
+    """Return the code that one search finds, with the key of the search."""
     key = run.estimator, run.searcher, run.seed
     result = SEARCHERS[run.searcher](
         space,

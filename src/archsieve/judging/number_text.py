@@ -31,7 +31,7 @@ _BY_COMMA = re.compile(r"[+-]?(\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})|\d*,\d+([eE
 
 @dataclass(frozen=True)
 class _Number:
-    """A number as it is written, without its percent sign; `mark` is its decimal mark, None where it does not tell."""
+    """A number as it is written, without percent sign; `mark` is its decimal mark, None if that is ambiguous."""
 
     text: str
     mark: str | None
@@ -43,7 +43,7 @@ class _Number:
         return self.mark is None and _EITHER.fullmatch(self.text) is not None
 
     def value(self, mark: str | None) -> float:
-        """Return the number, where `mark` is the decimal mark; a point unless told."""
+        """Return the number, read with `mark` as the decimal mark; a point by default."""
         if mark == ",":
             return float(self.text.replace(".", "").replace(",", "."))
         return float(self.text.replace(",", ""))

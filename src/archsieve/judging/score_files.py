@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CODES = ("architecture", "architectures", "arch", "archs", "genotype", "code", "codes", "network")
 """Titles of columns of architectures; the first of them in a file tells which rows are repeated."""
-_LABELS = ("model", "name", "id")  # they do too, unless they are the same in all rows
+_LABELS = ("model", "name", "id")  # these too, unless all rows have the same value
 _INDEX = re.compile(r"|index|unnamed: \d+(\.\d+)?|level_\d+|__index_level_\d+__")
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
@@ -31,7 +31,7 @@ _TEXT = (".csv", ".tsv", ".txt")
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """What a file holds by title, and where each row is, for messages."""
+    """The columns of a file by title, and the place of each row, for messages."""
 
     path: Path
     values: dict[str, list[Any]]
@@ -45,7 +45,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The columns of numbers of a file, a value a row, and sentences on what of the file is not among them."""
+    """The columns of numbers of a file, one value for each row, and sentences on what was left out."""
 
     numbers: dict[str, NDArray[np.float64]]
     notes: tuple[str, ...]
@@ -137,7 +137,7 @@ def _distinct_rows(table: Columns, named: str, numbers: Mapping[str, NDArray[np.
 
 
 def read_table(path: Path) -> Columns:
-    """Return the columns of a CSV or TSV file as text, whatever separates its fields, or of a parquet file.
+    """Return the columns of a parquet file, or of a CSV or TSV file as text, with any usual separator.
 
     Raises:
         MissingDataError: there is no such file.
@@ -193,9 +193,9 @@ def _decoded(path: Path) -> str:
 
 
 def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, each with the number of its last line, by what separates their fields.
+    """Return the rows that are not empty, each with the number of its last line.
 
-    That is what cuts every row into as many fields, more than one, as the header.
+    The separator is the one that cuts every row into as many fields as the header, and more than one.
     """
     ways: dict[str, list[tuple[int, list[str]]]] = {}
     wrong: csv.Error | None = None
