@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TABLES = ("space", "task")
 _TEXTS = ("title", "pretrained")
-_EPOCHS = "epochs"  # what a file calls the horizon: a recipe is trained to its end
+_EPOCHS = "epochs"  # the key of a file for the horizon: a recipe is trained to its end
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def training_of(
 ) -> Training:
     """Return how a recipe trains the networks of a space.
 
-    What a recipe says of its space and its task goes for those: for another space or task its own defaults stand.
+    A recipe's settings of space and task apply to those only: another space or task has its own defaults.
 
     Args:
         space: name of the space.
@@ -133,7 +133,7 @@ def _part(value: Any, kind: str) -> dict[str, Any]:
 
 
 def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
-    """Let a part be of that name; return what must be said of its settings if it was of another."""
+    """Set the name of a part; return a note on the settings that this drops, empty if there are none."""
     if name is None:
         raise PlanError(f"it names no {kind}: name one by --{kind}.")
     own = parts[kind].get("name")
@@ -150,7 +150,7 @@ def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
 
 
 def _change(table: dict[str, Any], parts: Mapping[str, dict[str, Any]], changes: Sequence[str]) -> None:
-    """Set what the changes say, of the recipe or of a part."""
+    """Apply the changes to the recipe and its parts."""
     own: dict[str, Any] = {}
     apply_changes({**parts, "recipe": own}, changes, own="recipe")
     spaces = [SPACES[name] for name in SPACES if name == parts["space"].get("name")]

@@ -43,7 +43,7 @@ class Start:
     Attributes:
         seed: of initial weights, order, augmentation and drop path.
         init: safetensors file of weights; None for those drawn.
-        is_partial: take of those what fits, and leave the rest as drawn.
+        is_partial: load the tensors that fit, and leave the rest as drawn.
         prefix: what stands before the network's own names in that file; only with `is_partial`.
     """
 
@@ -72,7 +72,7 @@ class Start:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a final training came to.
+    """The result of a final training.
 
     Attributes:
         higher_is_better: direction of the metric.
@@ -144,8 +144,8 @@ def run_training(
     if note is not None and world.is_first and not (folder / CHECKPOINT_FILE).exists():
         for text in (weights_note, *sizes.notes) if weights_note else sizes.notes:
             note(text)
-    trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses what cannot be
-    next(iter(task.batches("train", batch_size=1)), None)  # without data no folder is claimed
+    trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses an impossible training
+    next(iter(task.batches("train", batch_size=1)), None)  # fails without data, before a folder is claimed
     with ExitStack() as stack:
         if world.is_first:
             stack.callback(lock(folder, "training").close)
@@ -172,7 +172,7 @@ def run_training(
 
 
 def _mark(training: Training, arch: Architecture, start: Start, world: World) -> dict[str, Any]:
-    """Return what a training is, as plain JSON values; what it gives does not depend on who has which part."""
+    """Return the identity of a training as plain JSON values; how processes share its batches is no part of it."""
     left_out = ("type", "version", "micro_batches")
     settings = {key: value for key, value in identity(training.recipe).items() if key not in left_out}
     recipe = {key: "inf" if value == math.inf else value for key, value in settings.items()}
@@ -220,7 +220,7 @@ def _result(
     sizes: Sizes,
     made_with: Provenance,
 ) -> TrainingResult:
-    """Return the outcome; processes that score nothing have none to tell."""
+    """Return the result; its metrics are NaN in processes that score nothing."""
     task = training.task
     rows = metrics.rows if metrics else [EpochMetrics(0, math.nan, math.nan, math.nan, None, 0.0)]
     measure = measure_of(task)
