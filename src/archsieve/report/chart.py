@@ -1,4 +1,4 @@
-"""A chart of a page, by plotly: how all of them look. Colours that the colour-blind tell apart (Okabe and Ito)."""
+"""A chart of a page, by plotly, and the common style: colours that the colour-blind can tell apart (Okabe, Ito)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Chart:
 
 
 def plain(text: str) -> str:
-    """Return a label that plotly shows as it is written, where it would read HTML."""
+    """Return a label that plotly shows literally, not as HTML."""
     return escape(text, quote=False)
 
 

@@ -1,4 +1,4 @@
-"""What a run folder says: it reads that folder and nothing else."""
+"""The content of a run folder; nothing outside the folder is read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OTHER_PICTURES = "another copy"
 
 @dataclass(frozen=True)
 class EstimatorReport:
-    """What the store holds of one estimator: rows, failures, summed worker seconds, and the best of them.
+    """The stored scores of one estimator: their number, failures, summed worker seconds, and the best.
 
     Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
     learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
@@ -91,7 +91,7 @@ class RunReport:
 
 
 def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
-    """Return what the folder says, of a finished run or one that goes on.
+    """Return the content of a run folder, of a finished or an unfinished run.
 
     Architectures are written as digits, or for files that other programs read, which may take digits for a number,
     dashed: with "-" between.
@@ -132,7 +132,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
 
 
 def meaning_of_scores(run: RunReport) -> str:
-    """Return a sentence on what the best scores of the estimators of a run are; empty where it stores none."""
+    """Return a sentence on the meaning of the best scores of a run; empty where none is stored."""
     named = dict.fromkeys(e.estimator for e in run.estimators if e.is_metric and e.best is not None)
     has_others = any(e.best is not None and not e.is_metric for e in run.estimators)
     sentences = [f"Scores of {', '.join(named)}: {run.metric.title}."] if named else []
@@ -148,7 +148,7 @@ def notation_of(space: Mapping[str, Any]) -> Notation:
 
 
 def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageView, ...]:
-    """Return the stages of a run with this result; none of one that goes on, or whose file of rounds was deleted.
+    """Return the stages of a run with this result; none if it is unfinished, or its file of rounds was deleted.
 
     Raises:
         RunFolderError: the file of rounds is damaged, or of another version.
@@ -180,7 +180,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def _complete(result: Any) -> None:
-    """Add what results of earlier versions, which were all of searches that found something, do not say."""
+    """Add the keys that results of earlier versions lack; those were all of searches with a winner."""
     if isinstance(result, dict):
         result.setdefault("pictures", [])
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):

@@ -41,7 +41,7 @@ class Packed:
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure that stands at the top."""
+    """A number shown at the top."""
 
     name: str
     value: str
@@ -50,7 +50,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class FunnelPart:
-    """A part of the funnel: who is left, the shape (a CSS polygon), what it cost, and who of the best was lost."""
+    """A part of the funnel: candidates left, shape (a CSS polygon), cost, and which of the best were lost."""
 
     label: str
     kept: int
@@ -132,7 +132,7 @@ class Page:
 
 
 def made_by(provenance: Mapping[str, Any], seed: int) -> list[tuple[str, str]]:
-    """Return what a reader needs to make it again."""
+    """Return what a reader needs to reproduce the result."""
     workers = provenance["workers"]
     return [
         ("command", provenance["command"] or "called from Python"),

@@ -1,4 +1,4 @@
-"""What the figures of a study show: what searches find against each measure, over the estimators."""
+"""Panels of a study's figures: what searches find against each measure, over the estimators."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Panel:
     line: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None
 
     def labels(self) -> Iterator[tuple[str, float, float]]:
-        """Yield labels with their places; points that lie almost upon each other share one."""
+        """Yield labels with their places; points that almost coincide share one label."""
         x, y = self.x, self.y
         rest = list(np.lexsort((x, y)))
         while rest:

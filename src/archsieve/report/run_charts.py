@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from archsieve.report.views import Fate, FunnelStep, Notation, Ranking, StageView
 
 MOST_POINTS = 2000
-"""So many points of a stage are drawn; more would only lie upon each other."""
+"""Most points drawn of a stage; more would only overlap."""
 CURRENCIES = {"network_epochs": "network-epochs", "seconds": "seconds of workers", "macs": "multiply-adds"}
 _PLACE = "place, as a share of the candidates"
 
 
 def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
-    """Return the charts of a run; none of one that goes on.
+    """Return the charts of a run; none if it is unfinished.
 
     Raises:
         MissingPackageError: plotly is not installed.
@@ -101,7 +101,7 @@ def _histogram(view: StageView) -> Any:
 
 
 def _against_truth(view: StageView, cut: float | None, notation: Notation) -> Any:
-    """Draw place, or score, against truth, and the cut: that of the whole stage, of which the view may be a part."""
+    """Draw place, or score, against truth, and the cut of the whole stage (the view may be a part of it)."""
     import plotly.graph_objects as go
 
     is_drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))

@@ -27,7 +27,7 @@ _DASHES = ("-", "--", "-.", ":")
 
 
 def plain(text: str) -> str:
-    """Return a label that matplotlib shows as it is written, where it would read a formula."""
+    """Return a label that matplotlib shows literally, not as a formula."""
     return text.replace("$", r"\$")
 
 
@@ -44,7 +44,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save(figure: Any, folder: Path, name: str) -> list[Path]:
-    """Write the figure as PNG and as SVG, and return where."""
+    """Write the figure as PNG and as SVG, and return the paths."""
     paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
     for path in paths:
         figure.savefig(path, dpi=DPI)

@@ -1,4 +1,4 @@
-"""The first sentences of a page: what was found, how good it is, what it cost, and what chance finds for as much."""
+"""The first sentences of a page: the winner, its quality, its cost, and what chance finds for the same cost."""
 
 from __future__ import annotations
 

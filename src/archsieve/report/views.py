@@ -1,4 +1,4 @@
-"""What the tables and figures of a run show, as numbers: page, files and command line draw from here."""
+"""The numbers behind the tables and figures of a run, for page, files and command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Notation: TypeAlias = Callable[[Architecture], str]
 
 BEST = 10
-"""So many of the truly best are followed through a run."""
+"""Number of truly best candidates that are followed through a run."""
 SIZES = ("params", "macs")
 
 
@@ -68,7 +68,7 @@ class StageView:
         return np.rint(shares_to_keep(self.scores) * n).astype(np.int64)
 
     def known(self) -> StageView | None:
-        """Return the view of those with a truth; None where there are not two that differ."""
+        """Return the view of the candidates with a truth; None unless two truths differ."""
         has_truth = np.isfinite(self.truth)
         if has_truth.sum() < 2 or np.ptp(self.truth[has_truth]) == 0:
             return None
@@ -200,7 +200,7 @@ class Ranking:
 
 
 def rankings(views: Sequence[StageView]) -> tuple[Ranking, ...]:
-    """Return how well each stage ranked what it was given, with sizes and chance beside it."""
+    """Return how well each stage ranked its candidates, and how well sizes and chance would have."""
     return tuple(
         row for i, view in enumerate(views, 1) if (known := view.known()) is not None for row in _rankings(i, known)
     )
@@ -238,7 +238,7 @@ def regret_curve(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> tup
 def shown_points(view: StageView, most: int) -> NDArray[np.intp]:
     """Return at most so many positions to draw: the best by truth, and of kept and cut ones, evenly spread, half each.
 
-    Where there are fewer of the one, there are more of the other.
+    If there are fewer of one kind, more of the other are drawn.
     """
     if len(view.scores) <= most:
         return np.arange(len(view.scores))
