@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """A funnel that could be had: estimators, fractions kept, cost in network-epochs without the pilot, and risk."""
+    """One possible funnel: estimators, fractions kept, cost in network-epochs without the pilot, and risk."""
 
     estimators: tuple[str, ...]
     keep: tuple[float, ...]
@@ -58,7 +58,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class DesignReport:
-    """What `archsieve design` says: the funnel chosen, what its stages will do, and what other budgets would buy.
+    """The report of `archsieve design`: the chosen funnel, its stages, and what other budgets would buy.
 
     `another_hour` is the safest funnel that an hour more buys; None where it buys none of less risk, or nobody knows
     `epoch_seconds`, what a network-epoch takes one worker. `pictures` says which scores of the pilot were not made on
@@ -179,7 +179,7 @@ def design_funnel(
 def _truth(
     session: Session, final: Any, archs: Sequence[Architecture], column: str | None, benchmark: str | None
 ) -> Any:
-    """Return the truth a benchmark about the task records; where none is at hand and none was named, train.
+    """Return the truth that a benchmark of the task records; if none is present and none was named, train.
 
     Raises:
         DataError: the file of a benchmark is here and cannot be read: it is not passed over, since training is dear.

@@ -40,7 +40,7 @@ _IMAGE = Input((3, 32, 32))
 
 
 class _Said(NamedTuple):
-    """What the options say of inputs, outputs and loss."""
+    """The options on inputs, outputs and loss."""
 
     shape: list[str] | None
     inputs: str | None
@@ -102,7 +102,7 @@ def score_model(
 
 
 def _check_together(task: str | None, options: _Said) -> None:
-    """Refuse options that say different things of the same.
+    """Refuse options that contradict each other.
 
     Raises:
         SettingError: there are such, or the loss has no such name.
@@ -137,7 +137,7 @@ def input_of(text: str) -> Input:
 
 
 def _own_task(space: OwnModel, options: _Said) -> Any:
-    """Return the task of a user's batch, or of noise; outputs that are not told are the network's."""
+    """Return the task of a user's batch, or of noise; unless given, the number of outputs is the network's."""
     shape, inputs, outputs, loss = options
     form = tuple(input_of(text) for text in shape or ()) or (_IMAGE,)
     is_plain = len(form) == 1 and form[0].tokens is None and form[0].name is None and 1 <= len(form[0].shape) <= 3
@@ -152,7 +152,7 @@ def _own_task(space: OwnModel, options: _Said) -> Any:
 
 
 def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
-    """Check the outputs for what looks at them: nothing but costs asks for none, and noise only where there is a loss.
+    """Check the outputs if an estimator uses them: costs never do, and noise only with a loss.
 
     Raises:
         SettingError: they are not those of the task.
@@ -176,7 +176,7 @@ def _labelled(estimators: Sequence[Any]) -> list[str]:
 
 
 def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
-    """Say what is made of the network and of its targets."""
+    """Print notes on how the network and its targets are used."""
     if fit.precision:
         printing.note(f"{space.factory} has weights in {fit.precision}: it is scored in float32.")
     if isinstance(task, Noise | OwnBatch) and (names := _labelled(estimators)):

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from archsieve.runs.results import Result
     from archsieve.searchers.contract import Round
 
-_LARGE = 1e6  # whole numbers from here on are cut by six digits
-_EXACT = 2.0**53  # floats up to here are whole numbers, if they look so
+_LARGE = 1e6  # from here on, six digits cut a whole number
+_EXACT = 2.0**53  # up to here, floats hold every whole number exactly
 
 
 def out(text: str = "") -> None:
@@ -71,7 +71,7 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the stages, those that cut nothing and had no failure joined with the next; costs are added."""
+    """Return the stages; one that cut nothing and had no failure is joined with the next, and their costs are added."""
     joined_rows: list[dict[str, Any]] = []
     waiting: list[Mapping[str, Any]] = []
     for row in rows:
@@ -105,7 +105,7 @@ def judgements(results: Sequence[Judgement], pictures: Sequence[str] = ()) -> No
 
 
 def study(the_study: Study) -> None:
-    """Print what searches find by each estimator, and how that goes with its measures."""
+    """Print what searches find by each estimator, and the correlations with its measures."""
     searchers = list(the_study.findings[0].found)
     header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
     rows = [
@@ -143,7 +143,7 @@ def _shown(value: Any) -> Any:
 def forecast(rows: Sequence[StageForecast], as_json: bool, unit: str = "", timed: str = "") -> None:
     """Print how many candidates each stage of a plan gets and keeps, and what it costs.
 
-    Bounds, behind a cut that depends on scores.
+    After a cut that depends on scores, the numbers are bounds.
 
     Args:
         rows: the stages.
@@ -187,7 +187,7 @@ def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> 
 
 
 def round_notes() -> Callable[[Round], None]:
-    """Return a function that prints that a stage is over; stages that cut nothing are told with the next that does."""
+    """Return a function that prints the end of a stage; one that cuts nothing shares the line of the next."""
     waiting: list[Round] = []
 
     def over(latest: Round) -> None:
@@ -205,7 +205,7 @@ def round_notes() -> Callable[[Round], None]:
 
 
 def _of_several(label: str, count: int) -> str:
-    """Return the label of a stage that is told with those before it that cut nothing."""
+    """Return the label of a stage joined with those before it that cut nothing."""
     return label if count == 1 else f"{label} ({count} stages)"
 
 
@@ -222,7 +222,7 @@ def result(the_result: Result, folder: Path) -> None:
 
 
 def note_failures(the_result: Result, folder: Path, again: str) -> None:
-    """Say how many scores of a search are missing, where the reasons are, and how to try again."""
+    """Print how many scores of a search are missing, where the reasons are, and how to try again."""
     count = sum(stage.failures + stage.failed_parts for stage in the_result.stages)
     if count or the_result.failure:
         what = f"Candidates that could not be scored, or not by every part: {count}. " if count else ""

@@ -1,4 +1,4 @@
-"""The command that scores architectures of a space, and what prints scores."""
+"""The command that scores architectures of a space, and how scores are printed."""
 
 from __future__ import annotations
 
@@ -71,21 +71,21 @@ def score(
 
 
 def _score_of(estimator: Any, value: float) -> float:
-    """Return a score; a cost, which is a count, as a whole number."""
+    """Return a score; costs are counts, and become whole numbers."""
     return int(value) if isinstance(estimator, Size) and math.isfinite(value) else value
 
 
 def score_and_print(
     stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
 ) -> None:
-    """Score and print a row an architecture; what could not be scored is said below.
+    """Score architectures and print one row for each; failures follow below.
 
-    JSON says by a key `pictures` which scores were not made on the user's.
+    In JSON, the key `pictures` says which scores were not made on the user's pictures.
     """
     stack.enter_context(session)
     scores = session.scores(estimators, codes)
     errors = {e.name: session.failures(e, codes) for e in estimators}
-    is_mistake = bool(np.isnan(scores).all() and session.tracebacks)  # nothing but errors that nobody foresaw
+    is_mistake = bool(np.isnan(scores).all() and session.tracebacks)  # all scores failed, by unforeseen errors
     sentences = " ".join(session.explain(e, codes) for e in estimators) if is_mistake else ""
     stack.close()
     describe, names = session.space.describe, [e.name for e in estimators]

@@ -1,4 +1,4 @@
-"""Commands that search, and tell what a search did."""
+"""Commands that search, and report on a search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that trains a found architecture to its published figure."""
+"""The command that trains the architecture of a finished search, or any other, by a recipe."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def train(
 def _found(
     folder: str, rank: int | None, recipe: str | None, task: str | None, changes: list[str], plugins: list[str]
 ) -> tuple[str, str, str | None, list[str]]:
-    """Return space, architecture, task and settings of what a search found; changes go after those."""
+    """Return space, architecture, task and settings of the result of a search; the user's changes come last."""
     if rank is None and not Path(folder).is_dir():
         raise typer.BadParameter(
             f"Name an architecture of the space {folder}, or give the folder of a finished search and no space.",
@@ -147,7 +147,7 @@ def _train(
     command: str,
     as_json: bool,
 ) -> None:
-    """Train, in as many processes as there are; the first one speaks."""
+    """Train in all processes that were started; only the first one prints."""
     from archsieve.retraining.run import run_training
     from archsieve.training.distributed import joined_world
 
@@ -190,7 +190,7 @@ def _print(folder: Path, result: TrainingResult) -> None:
 
 
 def _rehearse(training: Training, code: Architecture, start: Start, device: str, is_timed: bool, as_json: bool) -> None:
-    """Print what a training will take."""
+    """Print the expected cost of a training."""
     from archsieve.networks.building import build_network, check_device
     from archsieve.training.rehearsal import rehearse
 
