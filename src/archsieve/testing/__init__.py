@@ -63,7 +63,7 @@ def _noise(task: Task, count: int = 4) -> torch.Tensor:
 
 
 class _Apart:
-    """A space that offers what another does, and does not let proxies share."""
+    """A wrapper of a space, in which proxies may not share networks."""
 
     is_shareable = False
 
@@ -77,7 +77,7 @@ class _Apart:
 
 
 def _outcomes(members: list[ZeroCost], archs: list[Architecture], ctx: Context) -> list[bytes | str]:
-    """Return every score to the bit, or why there is none, architecture by architecture."""
+    """Return the exact score of every architecture, or the reason why there is none."""
     reasons: dict[tuple[int, int], str] = {}
     try:
         scores = members[0].score_group(members, archs, ctx)
@@ -148,7 +148,7 @@ class SpaceContract:
             _expect(bool(torch.equal(*outputs)), f"the network of {arch} keeps a state that its outputs depend on")
 
     def test_shareable_pieces_leave_what_they_get(self) -> None:
-        """Where paths may share, no piece of a chain writes to what the others get too."""
+        """Where paths may share, no piece of a chain writes to an input that other pieces use."""
         supernet: Any = build_supernet(self.space, self.task, 0) if hasattr(self.space, "supernet") else None
         if not (self.space.is_shareable and is_chain(supernet)):
             return
@@ -178,14 +178,14 @@ class SpaceContract:
                 _expect(bool(torch.equal(walked, run)), f"the walk through the pieces of {arch} gives other outputs")
 
     def test_sharing_changes_no_score(self, tmp_path: Path) -> None:
-        """Where proxies may share, scores in company equal those of networks and batches of their own."""
+        """Where proxies may share, scores equal those computed with separate networks and batches."""
         if not self.space.is_shareable:
             return
         shared = Context(self.space, self.task, tmp_path)
         apart = Context(cast("SearchSpace", _Apart(self.space)), self.task, tmp_path)
         archs, members = _sample(self.space, 2), []
         for member in (ZeroCost(name, batch_size=2) for name in SHARED):
-            with suppress(SettingError):  # the task's loss is not for what these networks put out
+            with suppress(SettingError):  # the task's loss does not fit these networks' outputs
                 _outcomes([member], archs[:1], shared)
                 members.append(member)
         together = _outcomes(members, archs, shared)
@@ -195,7 +195,7 @@ class SpaceContract:
                 _expect(together[i * len(members) + k] == alone, f"{member.name} of {arch} depends on its company")
 
     def test_sizes_equal_counts(self) -> None:
-        """What a space says in closed form is what is counted on the network."""
+        """The sizes of a space in closed form equal those counted on the network."""
         from archsieve.networks.counting import count_flops, count_macs, count_params
 
         for arch in _sample(self.space):
@@ -249,7 +249,7 @@ class EstimatorContract:
     task: ClassVar[Task] = Synthetic()
 
     def test_scores_do_not_depend_on_order(self, tmp_path: Path) -> None:
-        """A score depends on the architecture, and on nothing it is scored beside."""
+        """A score depends on the architecture, and not on the others scored with it."""
         archs, ctx = _sample(self.space), Context(self.space, self.task, tmp_path)
         scores = np.asarray(self.estimator.score(archs, ctx))
         _expect(scores.shape == (len(archs),), f"scores have shape {scores.shape}")
