@@ -30,7 +30,7 @@ def near_miss(name: str, known: Iterable[str]) -> str:
 
 
 class Registry(Generic[T]):
-    """A catalogue: registering is publishing, and what is registered is tested by the contract suites.
+    """A catalogue: to register is to publish, and the contract suites test every entry.
 
     An entry is an object, or "module:Name", which is imported when somebody asks for it.
 
@@ -41,10 +41,10 @@ class Registry(Generic[T]):
     """
 
     def __init__(self, kind: str, home: str | None = None, *, names_classes: bool = False) -> None:
-        """Make an empty catalogue.
+        """Create an empty catalogue.
 
         Args:
-            kind: what messages call an entry.
+            kind: the word for an entry in messages.
             home: the package that fills it when first asked.
             names_classes: a class gets the name it is registered by as its attribute `name`, if several the first.
         """
@@ -111,10 +111,10 @@ class Registry(Generic[T]):
 
     def _fill(self) -> None:
         if self._home is not None:
-            home, self._home = self._home, None  # what is imported asks this catalogue itself
+            home, self._home = self._home, None  # the imported modules use this catalogue themselves
             try:
                 importlib.import_module(home)
-            except BaseException:  # Ctrl-C, a missing package: the next one to ask tries again
+            except BaseException:  # Ctrl-C, a missing package: the next access tries again
                 self._home = home
                 raise
 
