@@ -83,11 +83,11 @@ def prices_of(estimators: Sequence[Any], final: Any, space: SearchSpace, task: T
 
 def _line(estimator: Any, space: SearchSpace, task: Task, advice: str, far: int = 1001) -> tuple[float, float]:
     """Return what an estimator costs once, and for each network."""
-    one, many = (Ledger(space, task).pay(estimator, n) for n in (1, far))
-    if one is None or many is None:
+    single, several = (Ledger(space, task).pay(estimator, n) for n in (1, far))
+    if single is None or several is None:
         raise SettingError(f"The estimator {estimator.name!r} does not say what it costs: {advice}.")
-    each = (many - one) / (far - 1)
-    return one - each, each
+    each = (several - single) / (far - 1)
+    return single - each, each
 
 
 @dataclass(frozen=True)

@@ -59,13 +59,13 @@ def run_figures(run: RunReport, views: Sequence[StageView], folder: Path) -> lis
     """
     steps = joined(run.result["stages"]) if run.result is not None else ()
     known = [view for view in (v.known() for v in views) if view is not None]
-    drawn = {"funnel": _funnel(steps), "cost": _effort(steps)} if steps else {}
+    figures = {"funnel": _funnel(steps), "cost": _effort(steps)} if steps else {}
     if run.fates:
-        drawn["fates"] = _fates(run.fates, views)
+        figures["fates"] = _fates(run.fates, views)
     if known:
-        drawn |= {"keeping": _keeping(known), "tau-mkr": _tau_and_mkr(run.rankings)}
-    drawn |= {f"scores-{i}": _scores(view) for i, view in enumerate(views, 1)}
-    return [path for name, figure in drawn.items() for path in save(figure, folder, name)]
+        figures |= {"keeping": _keeping(known), "tau-mkr": _tau_and_mkr(run.rankings)}
+    figures |= {f"scores-{i}": _scores(view) for i, view in enumerate(views, 1)}
+    return [path for name, figure in figures.items() for path in save(figure, folder, name)]
 
 
 def _funnel(steps: Sequence[FunnelStep]) -> Any:
@@ -111,15 +111,15 @@ def _scores(view: StageView) -> Any:
         axes.hist(groups, bins=_bins(view.values[finite]), stacked=True, color=[PALE, BLUE], label=["cut", "kept"])
         axes.set_ylabel("candidates")
     else:
-        drawn, is_best = (np.zeros(len(known.scores), dtype=bool) for _ in range(2))
-        drawn[shown_points(known, MOST_POINTS)] = True
+        is_drawn, is_best = (np.zeros(len(known.scores), dtype=bool) for _ in range(2))
+        is_drawn[shown_points(known, MOST_POINTS)] = True
         is_best[np.argsort(-known.truth, kind="stable")[:BEST]] = True
         for mask, name, look in (
             (~known.kept & ~is_best, "cut", {"color": PALE, "s": 5}),
             (known.kept & ~is_best, "kept", {"color": BLUE, "s": 8}),
             (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "s": 60, "marker": "*"}),
         ):
-            axes.scatter(known.values[mask & drawn], known.truth[mask & drawn], label=name, **look)
+            axes.scatter(known.values[mask & is_drawn], known.truth[mask & is_drawn], label=name, **look)
         axes.set_ylabel("truth")
     if view.cut is not None:
         axes.axvline(view.measure.value(view.cut), color=GREY, linestyle="--", label="the cut")
