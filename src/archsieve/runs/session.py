@@ -18,11 +18,12 @@ from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, Setti
 from archsieve.estimators.contract import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.announcements import Trial, announcement, is_announced
-from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
+from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
 from archsieve.runs.chunks import ChunkScores, chunks_of, passes, score_chunk, shares_work, shortened
 from archsieve.runs.composites import Combining
 from archsieve.runs.executors import Serial, single_thread
 from archsieve.runs.folder import ERROR_FILE, RESULTS_FILE, claim, lock
+from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.store import Key, Row, Store
@@ -113,12 +114,13 @@ class Session:
         self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # used, and made on other pictures
         self._asked: dict[Key, set[Architecture]] = {}
         self._known: dict[Key, dict[Architecture, float]] | None = None  # set only while `scores` runs
-        self._keys: dict[str, dict[Key, None]] = {}  # the keys used for each estimator
+        self._keys_used: dict[str, dict[Key, None]] = {}  # by estimator
         self._samples: dict[int, list[Architecture]] = {}
         self._tracebacks: dict[str, str] = {}
         self._lock = lock(self.folder)
         try:
             self._prints = claim(self.folder, space, task)
+            self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
             self._store = Store(self.folder / RESULTS_FILE)
             if retry_failed:
                 self._store.forget_failures()
@@ -188,20 +190,20 @@ class Session:
 
     def _known_scores(self, pool: Sequence[Architecture], leaf: Any, archs: Sequence[Architecture]) -> Scores:
         """Return scores that are known."""
-        view = self._view(self._key(leaf, pool))
-        return np.array([view[self._code(leaf, arch)] for arch in archs])
+        view = self._view(self._keys.key(leaf, pool))
+        return np.array([view[self._keys.code(leaf, arch)] for arch in archs])
 
     def _make_known(self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]) -> None:
         """Recall or compute the needed scores; estimators that learn from a pool learn from this one."""
         leaves: dict[Key, Any] = {}
         wanted: dict[Key, set[Architecture]] = {}
         for leaf, archs in needed:
-            key = self._key(leaf, pool)
+            key = self._keys.key(leaf, pool)
             leaves[key] = leaf
-            wanted.setdefault(key, set()).update(self._code(leaf, arch) for arch in archs)
+            wanted.setdefault(key, set()).update(self._keys.code(leaf, arch) for arch in archs)
         for key, leaf in leaves.items():
             self._ask({key: wanted[key], **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
-            self._keys.setdefault(fingerprint(leaf), {})[key] = None
+            self._keys_used.setdefault(fingerprint(leaf), {})[key] = None
             self._elsewhere |= self._recorded.others_behind(leaf)
             view = self._view(key)
             view.update(self._store.get(key, wanted[key] - view.keys()))
@@ -234,8 +236,7 @@ class Session:
 
     def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
         """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
-        owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
-        name = fingerprint(*self._prints, self._learner(owner, pool), self.seed, *self._where(owner))
+        name = self._keys.folder_name(estimator, pool)
         workdir = self.folder.resolve() / "artifacts" / name
         log = self.folder.resolve() / "tensorboard" / name if self._tensorboard else None
         return Context(self.space, self.task, workdir, self.seed, self.device, log)
@@ -255,9 +256,9 @@ class Session:
                 if any(arch in failed for _, failed in by_part)
             }
         reasons: dict[Architecture, str] = {}
-        for key in {**self._keys.get(fingerprint(estimator), {}), self._key(estimator, archs): None}:
+        for key in {**self._keys_used.get(fingerprint(estimator), {}), self._keys.key(estimator, archs): None}:
             reasons |= self._store.errors(key)
-        return {arch: reasons[code] for arch in archs if (code := self._code(estimator, arch)) in reasons}
+        return {arch: reasons[code] for arch in archs if (code := self._keys.code(estimator, arch)) in reasons}
 
     def require_scores(self, estimator: Any, archs: Sequence[Architecture], column: Scores) -> None:
         """Refuse a column without a single score: a failure on every architecture is a mistake in the estimator.
@@ -292,31 +293,12 @@ class Session:
         """Delete what an estimator, or each part of one, keeps to go on with these codes; their scores stay."""
         for leaf in leaves_of(estimator):
             if isinstance(leaf, Resumable):
-                leaf.forget([self._code(leaf, arch) for arch in archs], self.context(leaf))
+                leaf.forget([self._keys.code(leaf, arch) for arch in archs], self.context(leaf))
 
     def _ask(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
         """Record which codes were requested under which keys."""
         for key, archs in codes.items():
             self._asked.setdefault(key, set()).update(archs)
-
-    def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
-        space, task = self._prints
-        if table := self._recorded.other(estimator):
-            task = fingerprint(table.card.task)  # scores made on other pictures keep the key of those pictures
-        return Key(space, task, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
-
-    def _where(self, estimator: Any) -> list[dict[str, Any]]:
-        place = place_of(estimator, self.device, self._arithmetic, self._recorded.hashes)
-        taught = self._recorded.prints_behind(estimator)
-        return [*place, {"taught_on": taught}] if taught else place
-
-    def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
-        """Return the estimator, with the pool if the estimator learns from it."""
-        depends = isinstance(estimator, Fittable) and estimator.learns_from_pool
-        return [estimator, sorted({self._code(estimator, arch) for arch in pool})] if depends else estimator
-
-    def _code(self, estimator: Any, arch: Architecture) -> Architecture:
-        return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
         """Copy the scores that tables hold into the store, so that the folder is complete."""
