@@ -96,9 +96,9 @@ class Pool:
 class Plan:
     """A funnel search: what is searched, for what, by which stages.
 
-    `final` scores the winner alone, on what no stage has seen: a longer training, on the test split. `stands_for` is
-    the task of the training that the user is after, where the plan's own task stands in for it: costs are counted in
-    epochs of that one.
+    `final` scores the winner alone, on data that no stage has seen: a longer training, on the test split. `stands_for`
+    is the task of the training that the user is after, if the plan's own task replaces it; costs are then counted in
+    epochs of that task.
     """
 
     space: SearchSpace

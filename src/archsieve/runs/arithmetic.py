@@ -101,8 +101,8 @@ def _cudnn_switch(torch: Any, name: str, wanted: bool) -> _Switch:
 def _tf32_switches(torch: Any, tf32: bool) -> list[_Switch]:
     """Return the switches of products and of convolutions, by the names with which the caller set them.
 
-    torch has old names and, from 2.9, new ones, and refuses to answer by the old ones where the new ones say something
-    that the old ones cannot.
+    torch has old names and, from 2.9, new ones. Reading an old name is an error if the new ones have a value that the
+    old ones cannot express.
     """
     cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
     try:

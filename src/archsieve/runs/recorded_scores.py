@@ -25,8 +25,8 @@ class RecordedScores:
 
     Attributes:
         own: those about its space, task and seed.
-        others: those about its space and seed, and about its task on another copy of the pictures. They know all
-            networks of the space: with a sample, one stage would compare scores made on two sets of pictures.
+        others: those about its space and seed, and about its task on another copy of the pictures. They hold all
+            networks of the space, so that no stage compares scores made on two sets of pictures.
     """
 
     own: tuple[ScoreTable, ...] = ()

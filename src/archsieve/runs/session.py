@@ -51,19 +51,19 @@ class Session:
     Use it as a context manager; while it is open no other driver can open the folder.
 
     Args:
-        folder: made if it is not there. Holds `results.sqlite`, `run.json` and `artifacts/`, which may be deleted.
+        folder: created if missing. Holds `results.sqlite`, `run.json` and `artifacts/`; the last may be deleted.
         space: the space searched.
         task: what networks are for.
-        seed: of everything drawn.
+        seed: of all random numbers.
         executor: where scores are computed; this process unless given.
         device: "cpu", "cuda", "mps". Scores of another kind of device than the CPU have keys of their own.
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
-        notify: called with a sentence before many networks are scored by proxies, on how many and why they are not
-            looked up, and with another when it is known about how long that takes.
-        tables: what is looked up rather than computed. Unless given, on the CPU the score tables of the package, and
-            on another device none: they were computed on a CPU. Those made on another copy of the task's pictures are
-            kept in the folder as what they are; see `pictures`.
+        notify: called with sentences when proxies are to score many networks: first the number, and why the scores are
+            not looked up; then the expected time.
+        tables: score tables to look scores up in. The default is the package's tables on the CPU, and none on another
+            device, because they were computed on a CPU. Scores made on another copy of the task's pictures are stored
+            as such; see `pictures`.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
@@ -154,8 +154,8 @@ class Session:
     def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
 
-        What the store or a table knows is not computed. The rest is grouped into passes, fitted where needed, spread
-        over the executor and stored chunk by chunk. `failures` says why a score is NaN.
+        Scores in the store or in a table are not computed again. The others are grouped into passes, computed on the
+        executor (after learning where needed) and stored chunk by chunk. `failures` says why a score is NaN.
 
         Raises:
             ArchitectureError: a code is no architecture of the space.
@@ -244,9 +244,9 @@ class Session:
     def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
         """Return why codes could not be scored, for those that could not.
 
-        Of a composite, those that a part could not score, with the part's name before its reason: the composite may
-        have a score all the same. Of what learns from a pool, by what it learnt from `archs`, or since the folder was
-        opened.
+        For a composite, these are the codes that a part could not score, with the part's name before its reason; the
+        composite itself may have a score. For an estimator that learns from a pool, these are the failures after it
+        learnt from `archs`, or from any other pool since the folder was opened.
         """
         if isinstance(estimator, Composite):
             by_part = [(part.name, self.failures(part, archs)) for part in estimator.parts]
