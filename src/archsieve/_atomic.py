@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files written in one step: complete, or not there."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what keeps a file or folder of results from being written into one sentence."""
+    """Turn an error of writing a file or folder of results into one sentence."""
     try:
         yield
     except OSError as error:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 class ArchsieveError(Exception):
     """Root of all errors raised on purpose; its message says what is wrong, the value and what to do.
 
-    `details` is the traceback, as text, of what nobody foresaw behind it.
+    `details` is the traceback, as text, of an unforeseen error behind it; else empty.
     """
 
     details: str = ""
 
 
 class UnknownNameError(ArchsieveError, KeyError):
-    """A name that no registry, table or plan knows; the message offers the near miss."""
+    """A name that no registry, table or plan knows; the message suggests the closest known name."""
 
     def __str__(self) -> str:
         """Return the message itself: `KeyError` would show its repr."""
@@ -94,7 +94,7 @@ class PartialScoringError(ScoringError):
         self.scores, self.reasons = scores, reasons
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make it again in another process, from its parts and not from its message."""
+        """Return how to pickle it: from its parts, not from its message."""
         return type(self), (self.scores, self.reasons)
 
 
@@ -106,11 +106,11 @@ _COLLECTED: ContextVar[dict[str, str] | None] = ContextVar("collected", default=
 
 @contextmanager
 def collected_tracebacks() -> Iterator[dict[str, str]]:
-    """Collect the tracebacks of unforeseen errors that are described meanwhile: the first by type and place."""
-    found: dict[str, str] = {}
-    token = _COLLECTED.set(found)
+    """Collect tracebacks of unforeseen errors that are described inside the context: the first by type and place."""
+    tracebacks: dict[str, str] = {}
+    token = _COLLECTED.set(tracebacks)
     try:
-        yield found
+        yield tracebacks
     finally:
         _COLLECTED.reset(token)
 
@@ -128,7 +128,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def ends_the_run(error: Exception) -> bool:
-    """Whether an error is of the run, rather than of the one network that was being scored."""
+    """Whether an error concerns the whole run rather than the one network that was scored."""
     if isinstance(error, ArchsieveError):
         return not isinstance(error, ScoringError)
     is_out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"

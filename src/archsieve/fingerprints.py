@@ -1,4 +1,4 @@
-"""Fingerprints: what makes a thing what it is, as plain values and as a few digits."""
+"""Fingerprints: the identity of an object, as plain values and as a short hash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archsieve.errors import SettingError
 
 
 class FrozenDict(dict[Any, Any]):
-    """A mapping of settings that can be hashed, and so must not be changed.
+    """A mapping of settings that can be hashed; it must not be changed.
 
     >>> hash(FrozenDict(a=1)) == hash(FrozenDict(a=1))
     True
@@ -36,10 +36,10 @@ def frozen(value: Any) -> Any:
 
 
 def identity(thing: Any) -> Any:
-    """Return what makes `thing` what it is as plain JSON values: type, version and every setting.
+    """Return the identity of `thing` as plain JSON values: type, version and every setting.
 
-    A dataclass may define `identity()` itself, to leave a path out and put a content hash in. A field whose metadata
-    has "added" is left out at its default, so that what was stored before there was such a setting still answers.
+    A dataclass may define `identity()` itself, for instance to replace a path by a hash of the content. A field whose
+    metadata has "added" is left out at its default, so that scores stored before the field existed stay valid.
 
     Raises:
         SettingError: a setting is no plain value.
@@ -47,8 +47,8 @@ def identity(thing: Any) -> Any:
     if hasattr(thing, "identity") and not isinstance(thing, type):
         return identity(thing.identity())
     if is_dataclass(thing) and not isinstance(thing, type):
-        known = ((f, getattr(thing, f.name)) for f in fields(thing))
-        settings = {f.name: _declared(f.type, identity(v)) for f, v in known if not _is_quiet(f, v)}
+        pairs = ((f, getattr(thing, f.name)) for f in fields(thing))
+        settings = {f.name: _declared(f.type, identity(v)) for f, v in pairs if not _is_quiet(f, v)}
         return {"type": type(thing).__name__, "version": getattr(thing, "version", 1), **settings}
     if isinstance(thing, Mapping):
         return {str(key): identity(value) for key, value in thing.items()}

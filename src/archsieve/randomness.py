@@ -1,4 +1,4 @@
-"""Randomness named by purpose: who draws what depends on names, never on the order of drawing."""
+"""Random generators named by purpose: what is drawn depends on names, never on the order of drawing."""
 
 from __future__ import annotations
 

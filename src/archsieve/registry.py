@@ -30,7 +30,7 @@ def near_miss(name: str, known: Iterable[str]) -> str:
 
 
 class Registry(Generic[T]):
-    """A catalogue: registering is publishing, and what is registered is tested by the contract suites.
+    """A catalogue: to register is to publish, and the contract suites test every entry.
 
     An entry is an object, or "module:Name", which is imported when somebody asks for it.
 
@@ -41,10 +41,10 @@ class Registry(Generic[T]):
     """
 
     def __init__(self, kind: str, home: str | None = None, *, names_classes: bool = False) -> None:
-        """Make an empty catalogue.
+        """Create an empty catalogue.
 
         Args:
-            kind: what messages call an entry.
+            kind: the word for an entry in messages.
             home: the package that fills it when first asked.
             names_classes: a class gets the name it is registered by as its attribute `name`, if several the first.
         """
@@ -59,8 +59,8 @@ class Registry(Generic[T]):
             UnknownNameError: the name is taken by something else.
         """
         self._fill()
-        taken = self._entries.get(name)
-        if taken is not None and not _same(taken, entry):
+        existing = self._entries.get(name)
+        if existing is not None and not _same(existing, entry):
             raise UnknownNameError(f"The {self.kind} {name!r} is registered already: choose another name.")
         self._entries[name] = entry
         if (
@@ -111,10 +111,10 @@ class Registry(Generic[T]):
 
     def _fill(self) -> None:
         if self._home is not None:
-            home, self._home = self._home, None  # what is imported asks this catalogue itself
+            home, self._home = self._home, None  # the imported modules use this catalogue themselves
             try:
                 importlib.import_module(home)
-            except BaseException:  # Ctrl-C, a missing package: the next one to ask tries again
+            except BaseException:  # Ctrl-C, a missing package: the next access tries again
                 self._home = home
                 raise
 

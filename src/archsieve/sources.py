@@ -1,4 +1,4 @@
-"""Where outside data come from, under which licence, how to find them, and how to tell they are the right ones."""
+"""External data: where they come from, their licence, how to find them, and how to verify them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number by its type, Python's or numpy's; a truth value is none, and 2.0 neither.
+    """Whether a value is a whole number by its type, Python's or numpy's; neither booleans nor 2.0 are.
 
     >>> is_whole(2), is_whole(np.int8(2)), is_whole(2.0), is_whole(True)
     (True, True, False, False)
@@ -42,7 +42,7 @@ def check_whole(name: str, value: Any, least: int | None = None) -> None:
 
 
 def as_floats(values: Any) -> NDArray[np.float64]:
-    """Return an array of floats, NaN where a masked array is masked: what stands there is no value.
+    """Return an array of floats, NaN where a masked array is masked.
 
     >>> as_floats(np.ma.masked_greater([1.0, 99.0], 50.0))
     array([ 1., nan])

@@ -70,7 +70,7 @@ def test_devices_have_keys_of_their_own_and_costs_have_one(tmp_path, device):
     for where in ("cpu", device, f"{device}:0"):
         with Session(tmp_path / "run", SPACE, TASK, device=where, tables=()) as session:
             session.scores([SNIP, MACS()], ARCHS[:2])
-            found[where] = session._key(SNIP, ARCHS), session._key(MACS(), ARCHS)
+            found[where] = session._keys.key(SNIP, ARCHS), session._keys.key(MACS(), ARCHS)
             rows = [row.name for row in session._store.rows()]
     assert found[device] == found[f"{device}:0"]
     assert found[device][0] != found["cpu"][0]
@@ -101,7 +101,7 @@ def test_another_arithmetic_is_another_score(tmp_path, device):
     found = set()
     for arithmetic in (Arithmetic(), Arithmetic(tf32=True), Arithmetic(deterministic=False)):
         with Session(tmp_path / "run", SPACE, TASK, device=device, arithmetic=arithmetic) as session:
-            found.add(session._key(SNIP, ARCHS))
+            found.add(session._keys.key(SNIP, ARCHS))
     assert len(found) == 3
 
 
@@ -110,7 +110,7 @@ def test_a_predictor_is_as_its_teacher(tmp_path, device):
         found = set()
         for where in ("cpu", device):
             with Session(tmp_path / "run", SPACE, TASK, device=where) as session:
-                found.add(session._key(Predictor(teacher, samples=4), ARCHS))
+                found.add(session._keys.key(Predictor(teacher, samples=4), ARCHS))
         assert len(found) == 1 + differs
 
 

@@ -1,4 +1,4 @@
-"""Commands that say what there is: names, and data files."""
+"""Commands that list what is available: names, and data files."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """A funnel that could be had: estimators, fractions kept, cost in network-epochs without the pilot, and risk."""
+    """One possible funnel: estimators, fractions kept, cost in network-epochs without the pilot, and risk."""
 
     estimators: tuple[str, ...]
     keep: tuple[float, ...]
@@ -58,7 +58,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class DesignReport:
-    """What `archsieve design` says: the funnel chosen, what its stages will do, and what other budgets would buy.
+    """The report of `archsieve design`: the chosen funnel, its stages, and what other budgets would buy.
 
     `another_hour` is the safest funnel that an hour more buys; None where it buys none of less risk, or nobody knows
     `epoch_seconds`, what a network-epoch takes one worker. `pictures` says which scores of the pilot were not made on
@@ -156,12 +156,12 @@ def design_funnel(
         scores = session.scores(candidates, archs)
         for candidate, column in zip(candidates, scores.T, strict=True):
             session.require_scores(candidate, archs, column)
-        found = design(scores, values, prices, delta=delta, budget=most)
+        result = design(scores, values, prices, delta=delta, budget=most)
         designed = replace(
-            plan_of(found.chosen, candidates, plan.final, session, plan.pool), stands_for=plan.stands_for
+            plan_of(result.chosen, candidates, plan.final, session, plan.pool), stands_for=plan.stands_for
         )
         stack.close()
-        report = _report(found, designed, candidates, len(archs), prices, epoch_seconds)
+        report = _report(result, designed, candidates, len(archs), prices, epoch_seconds)
         report = replace(report, pictures=session.pictures())
         _print(report, str(unit(designed)), as_json)
         if out is not None:
@@ -179,7 +179,7 @@ def design_funnel(
 def _truth(
     session: Session, final: Any, archs: Sequence[Architecture], column: str | None, benchmark: str | None
 ) -> Any:
-    """Return the truth a benchmark about the task records; where none is at hand and none was named, train.
+    """Return the truth that a benchmark of the task records; if none is present and none was named, train.
 
     Raises:
         DataError: the file of a benchmark is here and cannot be read: it is not passed over, since training is dear.
@@ -191,10 +191,10 @@ def _truth(
     else:
         recipe, table = knowing_most(tables_about(session.space, session.task), archs) or (None, None)
     if table is not None:
-        found = table.lookup(column or str(recipe.truth), archs)
+        values = table.lookup(column or str(recipe.truth), archs)
         caution = f" {caution_of(recipe)}".rstrip()
         console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.{caution}")
-        return found
+        return values
     console.note(f"No benchmark of this space and task is here: {len(archs)} networks are scored by {final.name}.")
     trained = session.scores([final], archs)[:, 0]
     session.require_scores(final, archs, trained)
@@ -244,19 +244,19 @@ def _choice(offer: Offer, estimators: Sequence[Any]) -> Choice:
 
 
 def _report(
-    found: Design, designed: Plan, estimators: Sequence[Any], pilot: int, prices: Prices, epoch_seconds: float | None
+    result: Design, designed: Plan, estimators: Sequence[Any], pilot: int, prices: Prices, epoch_seconds: float | None
 ) -> DesignReport:
-    reach = found.chosen.cost + 3600 / epoch_seconds if epoch_seconds else 0.0
-    better = [o for o in found.offers if found.chosen.cost < o.cost <= reach and o.risk < found.chosen.risk]
+    reach = result.chosen.cost + 3600 / epoch_seconds if epoch_seconds else 0.0
+    better = [o for o in result.offers if result.chosen.cost < o.cost <= reach and o.risk < result.chosen.risk]
     return DesignReport(
-        chosen=_choice(found.chosen, estimators),
+        chosen=_choice(result.chosen, estimators),
         stages=forecast(designed),
-        delta=found.delta,
-        is_met=found.is_met,
+        delta=result.delta,
+        is_met=result.is_met,
         pilot=pilot,
         pilot_network_epochs=pilot * prices.final,
         exhaustive_network_epochs=prices.of(()),
-        choices=[_choice(offer, estimators) for offer in found.offers],
+        choices=[_choice(offer, estimators) for offer in result.offers],
         epoch_seconds=epoch_seconds,
         another_hour=_choice(better[-1], estimators) if better else None,
     )
@@ -292,8 +292,8 @@ def _print(report: DesignReport, network_epoch: str, as_json: bool) -> None:
     console.out("\nWhat a budget buys:")
     rows = [[c.network_epochs, _hours(c, report), c.risk, _told(c)] for c in report.choices]
     header = ("network-epochs", "hours", "risk", "estimators")
-    told = [i for i, name in enumerate(header) if name != "hours" or report.epoch_seconds is not None]
-    console.table([header[i] for i in told], [[row[i] for i in told] for row in rows])
+    columns = [i for i, name in enumerate(header) if name != "hours" or report.epoch_seconds is not None]
+    console.table([header[i] for i in columns], [[row[i] for i in columns] for row in rows])
     if report.another_hour is not None:
         more = report.another_hour
         console.out(f"\nAnother hour buys a risk of {more.risk:.3f}: {_told(more)}, {_hours(more, report):.3g} hours.")

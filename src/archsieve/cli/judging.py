@@ -94,7 +94,7 @@ def measure(
                 **shared,
             )
         )
-        found = judge(
+        judgements = judge(
             session,
             estimators,
             truth=truth,
@@ -108,12 +108,12 @@ def measure(
         for note in cost_notes(estimators, the_space, [the_space.sample(np.random.default_rng(seed))], session.task):
             console.note(note)
         if as_json:
-            console.out_json(found)
+            console.out_json(judgements)
         else:
-            console.judgements(found, session.pictures())
-        if not as_json and (caution := caution_of(BENCHMARKS[found[0].benchmark])):
+            console.judgements(judgements, session.pictures())
+        if not as_json and (caution := caution_of(BENCHMARKS[judgements[0].benchmark])):
             console.out(caution)
-        if blind := [j for j in found if j.failures == j.count]:
+        if blind := [j for j in judgements if j.failures == j.count]:
             what = "; ".join(f"{j.estimator} ({j.first_failure})" for j in blind)
             raise EstimatorError(f"None of {blind[0].count} codes could be scored by {what}.", session.tracebacks)
 
@@ -132,7 +132,7 @@ def judge_scores(
 ) -> None:
     """Judge scores of your own against a truth of your own, as `measure` does."""
     with console.guarded():
-        found = judge_file(
+        judgements = judge_file(
             file,
             truth,
             lower_is_better=lower_is_better or (),
@@ -141,7 +141,7 @@ def judge_scores(
             seed=seed,
             note=console.note,
         )
-        (console.out_json if as_json else console.judgements)(found)
+        (console.out_json if as_json else console.judgements)(judgements)
 
 
 def study(
@@ -172,7 +172,7 @@ def study(
             estimators = kept
         the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, benchmark)
         session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
-        found = mkr_study(
+        result = mkr_study(
             session,
             estimators,
             truths=truth or (),
@@ -182,12 +182,12 @@ def study(
             command=shlex.join(["archsieve", *sys.argv[1:]]),
         )
         stack.close()
-        write_json(out / STUDY_FILE, asdict(found))
-        figures = study_figures(found, out)
+        write_json(out / STUDY_FILE, asdict(result))
+        figures = study_figures(result, out)
         if as_json:
-            console.out_json(found)
+            console.out_json(result)
             return
-        console.study(found)
+        console.study(result)
         console.out(
             f"Figures and numbers: {', '.join(str(p) for p in figures if p.suffix == '.png')}, {out}/study.json"
         )

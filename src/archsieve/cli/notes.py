@@ -1,4 +1,4 @@
-"""What must be said beside the sizes that a command prints."""
+"""Notes printed beside the sizes that a command prints."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
-_IN_TRAINING = ("auxiliary",)  # settings that change what is trained and not the network that is left
+_IN_TRAINING = ("auxiliary",)  # settings that change the training and not the final network
 
 
 def cost_notes(
     estimators: Sequence[Any], space: SearchSpace, archs: Sequence[Architecture], task: Task
 ) -> tuple[str, ...]:
-    """Return what the sizes that these estimators and the space's limits go by leave out, as sentences, each once."""
+    """Return sentences on what the sizes used by these estimators and the space's limits leave out, each once."""
     names = dict.fromkeys(name for estimator in estimators for name in _sizes_of(estimator))
     names |= dict.fromkeys(_limited(space))
     notes: dict[str, None] = {}
     for name in names:
         for arch in archs:
-            with suppress(ArchsieveError):  # one that cannot be built has no size either, and its failure is told
+            with suppress(ArchsieveError):  # a network that cannot be built has no size, and its failure is reported
                 notes |= dict.fromkeys(notes_on(space, [arch], task, name))
     return tuple(notes)
 
@@ -47,27 +47,29 @@ def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpa
 
 
 def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[Any]) -> str:
-    """Return a sentence on the network that `archsieve train` would build, where sizes here are of another one.
+    """Return a sentence on the network that `archsieve train` would build, if the sizes here are of another one.
 
-    What a user has set is meant so, and nothing is said of it.
+    Settings that the user changed are intended, and are not mentioned.
     """
     recipes = [(name, dict(table)) for name in recipe_names() if (table := read_recipe(name).get("space", {}))]
     fitting = [(name, table) for name, table in recipes if table.pop("name", "") == space.name]
     if not fitting or not any(True for estimator in estimators for _ in _sizes_of(estimator)):
         return ""
-    of_task = [found for found in fitting if read_recipe(found[0]).get("task", {}).get("name") == task.name]
+    of_task = [candidate for candidate in fitting if read_recipe(candidate[0]).get("task", {}).get("name") == task.name]
     recipe, table = (of_task or fitting)[0]
-    known: Any = space
-    as_shipped = {f.name for f in fields(known) if f.name not in _IN_TRAINING and getattr(space, f.name) == f.default}
-    other = {key: value for key, value in table.items() if key in as_shipped and getattr(space, key) != value}
-    if not other:
+    any_space: Any = space
+    as_shipped = {
+        f.name for f in fields(any_space) if f.name not in _IN_TRAINING and getattr(space, f.name) == f.default
+    }
+    differing = {key: value for key, value in table.items() if key in as_shipped and getattr(space, key) != value}
+    if not differing:
         return ""
-    here = ", ".join(f"{key}={_toml(getattr(space, key))}" for key in other)
-    there = ", ".join(f"{key}={_toml(value)}" for key, value in other.items())
-    change = " ".join(f"--set {key}={_toml(value)}" for key, value in other.items())
+    settings_here = ", ".join(f"{key}={_toml(getattr(space, key))}" for key in differing)
+    settings_there = ", ".join(f"{key}={_toml(value)}" for key, value in differing.items())
+    change = " ".join(f"--set {key}={_toml(value)}" for key, value in differing.items())
     return (
-        f"Costs are of the {space.name} network with {here}; `archsieve train` by the recipe {recipe} builds the one "
-        f"with {there} ({change})."
+        f"Costs are of the {space.name} network with {settings_here}; `archsieve train` by the recipe {recipe} builds "
+        f"the one with {settings_there} ({change})."
     )
 
 
@@ -76,7 +78,7 @@ def _toml(value: Any) -> str:
 
 
 def _sizes_of(estimator: Any) -> Iterator[SizeName]:
-    """Yield the sizes that an estimator goes by, in its parts and in what it learns from."""
+    """Yield the sizes that an estimator uses, those of its parts and its teachers included."""
     for leaf in leaves_of(estimator):
         if isinstance(leaf, Size):
             yield leaf.name

@@ -1,4 +1,4 @@
-"""Options that commands share, and what is made of them."""
+"""Options that commands share, and the objects made from them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ Changes = Annotated[
 BASELINES = ("params", "macs", "chance")
 
 
-_NOISE_VALUES = 16 * 3 * 224 * 224  # of a batch of noise in the form of large pictures, about
+_NOISE_VALUES = 16 * 3 * 224 * 224  # approximate size of a batch of noise in the form of large pictures
 
 
 def load(plugins: Sequence[str] | None) -> list[str]:
@@ -74,8 +74,8 @@ def space_and_task(
     parts: dict[str, dict[str, Any]] = {"space": {}, "task": {}}
     apply_changes(parts, changes or (), own="space")
     the_space = cast("SearchSpace", make("space", {"name": space, **parts["space"]}, plugins))
-    if benchmark is not None and (found := BENCHMARKS[benchmark].space).name == space:
-        changed: Any = found
+    if benchmark is not None and (recorded_space := BENCHMARKS[benchmark].space).name == space:
+        changed: Any = recorded_space
         the_space = replace(changed, **{name: getattr(the_space, name) for name in parts["space"]})
     if not parts["task"]:
         return the_space, task
@@ -147,7 +147,7 @@ def _noise_items(task: Any) -> int:
 
 
 def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
-    """Whether shipped tables answer for scores of the device; if one would have, say that it does not.
+    """Whether shipped tables may be used on the device; print a note if only the device rules one out.
 
     Raises:
         SettingError: the device is not there.
@@ -163,7 +163,7 @@ def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
 
 
 def shared_by_all(stack: ExitStack, workers: int, ray: bool, recompute: bool = False) -> dict[str, Any]:
-    """Return what sessions of every command have: executor and progress, both ended with the stack; notes; tables."""
+    """Return the settings of every command's sessions: notes, tables, executor and progress (the stack closes both)."""
     executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
     shared: dict[str, Any] = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
     shared["notify"] = console.note

@@ -40,7 +40,7 @@ _IMAGE = Input((3, 32, 32))
 
 
 class _Said(NamedTuple):
-    """What the options say of inputs, outputs and loss."""
+    """The options on inputs, outputs and loss."""
 
     shape: list[str] | None
     inputs: str | None
@@ -81,15 +81,15 @@ def score_model(
 ) -> None:
     """Score a network of your own by proxies and costs, with the weights its own code gives it."""
     with printing.guarded(), ExitStack() as stack:
-        said = _Said(shape, inputs, outputs, loss)
-        _check_together(task, said)
+        options = _Said(shape, inputs, outputs, loss)
+        _check_together(task, options)
         space = OwnModel(load_model(model), output)
         plugins = [*load(plugin), space.factory.partition(":")[0]]
         settings = [
             {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
         ]
         estimators = [make("estimator", setting, plugins) for setting in settings]
-        the_task = task_for(task, estimators, plugins) if task or not any(said) else _own_task(space, said)
+        the_task = task_for(task, estimators, plugins) if task or not any(options) else _own_task(space, options)
         fit = fit_of(space, the_task)
         _check_outputs(space, the_task, fit, estimators)
         _tell(space, the_task, fit, estimators)
@@ -101,21 +101,21 @@ def score_model(
         score_and_print(stack, session, estimators, [ONLY], as_json)
 
 
-def _check_together(task: str | None, said: _Said) -> None:
-    """Refuse options that say different things of the same.
+def _check_together(task: str | None, options: _Said) -> None:
+    """Refuse options that contradict each other.
 
     Raises:
         SettingError: there are such, or the loss has no such name.
     """
-    given = [f"--{name}" for name, value in said._asdict().items() if value]
-    if task and given:
+    flags = [f"--{name}" for name, value in options._asdict().items() if value]
+    if task and flags:
         raise SettingError(
-            f"--task {task} says what inputs, outputs and loss are, and {given[0]} says so too: leave one of them out."
+            f"--task {task} says what inputs, outputs and loss are, and {flags[0]} says so too: leave one of them out."
         )
-    if said.shape and said.inputs:
+    if options.shape and options.inputs:
         raise SettingError("--inputs gives a batch of your own, --shape one of noise: leave one of the two out.")
-    if said.loss is not None and said.loss not in _LOSS_OPTIONS:
-        raise SettingError(f"--loss must be one of {', '.join(_LOSS_OPTIONS)}, but is {said.loss!r}.")
+    if options.loss is not None and options.loss not in _LOSS_OPTIONS:
+        raise SettingError(f"--loss must be one of {', '.join(_LOSS_OPTIONS)}, but is {options.loss!r}.")
 
 
 def input_of(text: str) -> Input:
@@ -126,33 +126,33 @@ def input_of(text: str) -> Input:
     Raises:
         PlanError: it is not written so.
     """
-    found = _SHAPE.fullmatch(text.strip())
-    if not text.strip() or found is None or (found["sides"] is None and found["tokens"] is None):
+    match = _SHAPE.fullmatch(text.strip())
+    if not text.strip() or match is None or (match["sides"] is None and match["tokens"] is None):
         raise PlanError(
             f"A shape is written as numbers with x between, e.g. 3x32x32, but got {text!r}. Token ids are written "
             f"128:tokens=30522, an input given by name NAME=3x32x32."
         )
-    sides = tuple(int(side) for side in found["sides"].lower().split("x")) if found["sides"] else ()
-    return Input(sides, int(found["tokens"]) if found["tokens"] else None, found["name"])
+    sides = tuple(int(side) for side in match["sides"].lower().split("x")) if match["sides"] else ()
+    return Input(sides, int(match["tokens"]) if match["tokens"] else None, match["name"])
 
 
-def _own_task(space: OwnModel, said: _Said) -> Any:
-    """Return the task of a user's batch, or of noise; outputs that are not told are the network's."""
-    shape, inputs, outputs, loss = said
+def _own_task(space: OwnModel, options: _Said) -> Any:
+    """Return the task of a user's batch, or of noise; unless given, the number of outputs is the network's."""
+    shape, inputs, outputs, loss = options
     form = tuple(input_of(text) for text in shape or ()) or (_IMAGE,)
     is_plain = len(form) == 1 and form[0].tokens is None and form[0].name is None and 1 <= len(form[0].shape) <= 3
     if not inputs and is_plain and outputs != 1 and loss in (None, "cross-entropy"):
-        known = {} if outputs is None else {"num_outputs": outputs}
-        return make("task", {"name": "synthetic", "shape": list(form[0].shape), **known})
+        settings = {} if outputs is None else {"num_outputs": outputs}
+        return make("task", {"name": "synthetic", "shape": list(form[0].shape), **settings})
     task: Noise | OwnBatch = OwnBatch(load_model(inputs), 1) if inputs else Noise(form, 1)
     if outputs is None:
-        found = fit_of(space, task).outputs
-        outputs = found[0] if found else 1
+        sizes = fit_of(space, task).outputs
+        outputs = sizes[0] if sizes else 1
     return replace(task, num_outputs=outputs, loss_name=_LOSS_OPTIONS[loss] if loss else default_loss(outputs))
 
 
 def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
-    """Check the outputs for what looks at them: nothing but costs asks for none, and noise only where there is a loss.
+    """Check the outputs if an estimator uses them: costs never do, and noise only with a loss.
 
     Raises:
         SettingError: they are not those of the task.
@@ -176,13 +176,16 @@ def _labelled(estimators: Sequence[Any]) -> list[str]:
 
 
 def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
-    """Say what is made of the network and of its targets."""
+    """Print notes on how the network and its targets are used."""
     if fit.precision:
         printing.note(f"{space.factory} has weights in {fit.precision}: it is scored in float32.")
     if isinstance(task, Noise | OwnBatch) and (names := _labelled(estimators)):
-        other = " (--loss bce: of a binary classifier)" if task.loss_name == "mse" and task.num_outputs == 1 else ""
+        alternative = (
+            " (--loss bce: of a binary classifier)" if task.loss_name == "mse" and task.num_outputs == 1 else ""
+        )
         printing.note(
-            f"Loss of {', '.join(names)}: {LOSSES[task.loss_name]}{other}, against random {_TARGETS[task.loss_name]}."
+            f"Loss of {', '.join(names)}: {LOSSES[task.loss_name]}{alternative}, "
+            f"against random {_TARGETS[task.loss_name]}."
         )
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from archsieve.runs.results import Result
     from archsieve.searchers.contract import Round
 
-_LARGE = 1e6  # whole numbers from here on are cut by six digits
-_EXACT = 2.0**53  # floats up to here are whole numbers, if they look so
+_LARGE = 1e6  # from here on, six digits cut a whole number
+_EXACT = 2.0**53  # up to here, floats hold every whole number exactly
 
 
 def out(text: str = "") -> None:
@@ -71,65 +71,66 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the stages, those that cut nothing and had no failure joined with the next; costs are added."""
-    found: list[dict[str, Any]] = []
+    """Return the stages; one that cut nothing and had no failure is joined with the next, and their costs are added."""
+    joined_rows: list[dict[str, Any]] = []
     waiting: list[Mapping[str, Any]] = []
     for row in rows:
         waiting.append(row)
         is_quiet = row["kept"] == row["candidates"] and not row["failures"] and not row["failed_parts"]
         if is_quiet and row is not rows[-1]:
             continue
-        costs = {unit: total(one[unit] for one in waiting) for unit in ("seconds", "network_epochs")}
-        found.append({**row, **costs, "label": _of_several(row["label"], len(waiting))})
+        costs = {unit: total(part[unit] for part in waiting) for unit in ("seconds", "network_epochs")}
+        joined_rows.append({**row, **costs, "label": _of_several(row["label"], len(waiting))})
         waiting = []
-    return found
+    return joined_rows
 
 
-def judgements(found: Sequence[Judgement], pictures: Sequence[str] = ()) -> None:
+def judgements(results: Sequence[Judgement], pictures: Sequence[str] = ()) -> None:
     """Print how well estimators rank, and which of their scores were not made on the user's pictures."""
     columns = ["estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10"]
     columns += ["best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"]
     columns += ["tau_interval", "mkr_interval", "regret_interval", "failures"]
-    columns += ["failed_parts"] if any(j.failed_parts for j in found) else []
-    told = [c for c in columns if any(getattr(j, c) is not None for j in found)]
-    table(told, [[_shown(getattr(j, c)) for c in told] for j in found])
-    out(f"Truth: {found[0].truth} of {found[0].benchmark}, {found[0].count} codes, {found[0].near} near the best.")
+    columns += ["failed_parts"] if any(j.failed_parts for j in results) else []
+    filled = [c for c in columns if any(getattr(j, c) is not None for j in results)]
+    table(filled, [[_shown(getattr(j, c)) for c in filled] for j in results])
+    first = results[0]
+    out(f"Truth: {first.truth} of {first.benchmark}, {first.count} codes, {first.near} near the best.")
     for sentence in pictures:
         out(sentence)
-    for j in found:
+    for j in results:
         if j.first_failure:
             note(
                 f"{j.estimator} could not score {j.failures + j.failed_parts}, or not by every part; {j.first_failure}"
             )
 
 
-def study(found: Study) -> None:
-    """Print what searches find by each estimator, and how that goes with its measures."""
-    searchers = list(found.findings[0].found)
+def study(the_study: Study) -> None:
+    """Print what searches find by each estimator, and the correlations with its measures."""
+    searchers = list(the_study.findings[0].found)
     header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
     rows = [
         [f.truth, f.estimator, *map(_shown, f.measures), *map(mean_and_deviation, f.found.values())]
-        for f in sorted(found.findings, key=lambda f: (f.truth, -f.measures[1]))
+        for f in sorted(the_study.findings, key=lambda f: (f.truth, -f.measures[1]))
     ]
     table(header, rows)
     out()
     header = ["truth", "searcher", "correlation", "with tau", "with 1 - MKR", "gain of MKR", "supported"]
     rows = []
-    for claim in found.claims:
+    for claim in the_study.claims:
         for name, by_measure, gain in (
             ("Kendall", claim.kendall, claim.kendall_gain),
             ("Pearson", claim.pearson, claim.pearson_gain),
         ):
-            told = [_shown(value) for value in (*by_measure.values(), gain)]
-            count = len(comparable(found.findings, claim.truth))
-            rows.append([claim.truth, claim.searcher, name, *told, verdict(gain, count)])
+            cells = [_shown(value) for value in (*by_measure.values(), gain)]
+            count = len(comparable(the_study.findings, claim.truth))
+            rows.append([claim.truth, claim.searcher, name, *cells, verdict(gain, count)])
     table(header, rows)
-    if few := without_verdict(found):
+    if few := without_verdict(the_study):
         out(few)
-    for sentence in found.pictures:
+    for sentence in the_study.pictures:
         out(sentence)
-    drawn = f"{found.seeds} seeds of {found.budget} evaluations"
-    out(f"\n{found.count} codes of {found.benchmark}; {drawn}; intervals as low/value/high.")
+    searches = f"{the_study.seeds} seeds of {the_study.budget} evaluations"
+    out(f"\n{the_study.count} codes of {the_study.benchmark}; {searches}; intervals as low/value/high.")
 
 
 def _shown(value: Any) -> Any:
@@ -142,7 +143,7 @@ def _shown(value: Any) -> Any:
 def forecast(rows: Sequence[StageForecast], as_json: bool, unit: str = "", timed: str = "") -> None:
     """Print how many candidates each stage of a plan gets and keeps, and what it costs.
 
-    Bounds, behind a cut that depends on scores.
+    After a cut that depends on scores, the numbers are bounds.
 
     Args:
         rows: the stages.
@@ -186,44 +187,44 @@ def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> 
 
 
 def round_notes() -> Callable[[Round], None]:
-    """Return a function that prints that a stage is over; stages that cut nothing are told with the next that does."""
+    """Return a function that prints the end of a stage; one that cuts nothing shares the line of the next."""
     waiting: list[Round] = []
 
-    def over(found: Round) -> None:
-        waiting.append(found)
-        if len(found.kept) == len(found.archs) and not found.failures and not found.failed_parts:
+    def over(latest: Round) -> None:
+        waiting.append(latest)
+        if len(latest.kept) == len(latest.archs) and not latest.failures and not latest.failed_parts:
             return
         seconds, count = sum(r.seconds for r in waiting), len(waiting)
         waiting.clear()
-        failed = f", {found.failures} could not be scored" if found.failures else ""
-        parts = f", {found.failed_parts} had a part that could not score them" if found.failed_parts else ""
-        sizes = f"{len(found.archs)} -> {len(found.kept)}"
-        note(f"{_of_several(found.label, count)}: {sizes} in {seconds:.1f} s{failed}{parts}")
+        failed = f", {latest.failures} could not be scored" if latest.failures else ""
+        parts = f", {latest.failed_parts} had a part that could not score them" if latest.failed_parts else ""
+        sizes = f"{len(latest.archs)} -> {len(latest.kept)}"
+        note(f"{_of_several(latest.label, count)}: {sizes} in {seconds:.1f} s{failed}{parts}")
 
     return over
 
 
 def _of_several(label: str, count: int) -> str:
-    """Return the label of a stage that is told with those before it that cut nothing."""
+    """Return the label of a stage joined with those before it that cut nothing."""
     return label if count == 1 else f"{label} ({count} stages)"
 
 
-def result(found: Result, folder: Path) -> None:
+def result(the_result: Result, folder: Path) -> None:
     """Print the outcome of a search."""
-    stages([asdict(stage) for stage in found.stages])
+    stages([asdict(stage) for stage in the_result.stages])
     out()
-    told = asdict(found)
-    for line in [*winner(told), *outcome(told)]:
+    content = asdict(the_result)
+    for line in [*winner(content), *outcome(content)]:
         out(line)
-    if found.truth_note:
-        note(f"The truth could not be looked up: {found.truth_note}")
-    out(f"{found.seconds:.1f} seconds. Run folder: {folder}")
+    if the_result.truth_note:
+        note(f"The truth could not be looked up: {the_result.truth_note}")
+    out(f"{the_result.seconds:.1f} seconds. Run folder: {folder}")
 
 
-def note_failures(found: Result, folder: Path, again: str) -> None:
-    """Say how many scores of a search are missing, where the reasons are, and how to try again."""
-    count = sum(stage.failures + stage.failed_parts for stage in found.stages)
-    if count or found.failure:
+def note_failures(the_result: Result, folder: Path, again: str) -> None:
+    """Print how many scores of a search are missing, where the reasons are, and how to try again."""
+    count = sum(stage.failures + stage.failed_parts for stage in the_result.stages)
+    if count or the_result.failure:
         what = f"Candidates that could not be scored, or not by every part: {count}. " if count else ""
         note(f"{what}Why: archsieve report {folder}. To try them again: {again} --retry-failed")
 
@@ -241,8 +242,8 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
     except (typer.Exit, typer.BadParameter, BrokenPipeError):
         raise
     except KeyboardInterrupt:
-        kept = f" What was computed is kept in {folder}; go on with: {again}" if folder and again else ""
-        note(f"Interrupted.{kept}")
+        hint = f" What was computed is kept in {folder}; go on with: {again}" if folder and again else ""
+        note(f"Interrupted.{hint}")
         raise typer.Exit(130) from None
     except ArchsieveError as error:
         log = _logged(error.details, folder) if error.details else ""

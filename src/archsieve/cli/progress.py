@@ -1,4 +1,4 @@
-"""How far a command is: bars on a terminal, else plain lines now and then."""
+"""Progress of a command: bars on a terminal, else a plain line now and then."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FEW_COLUMNS = 20  # of a bar
 
 
 class _Counts(ProgressColumn):
-    """Shows how many are done of how many; "running" where the number is not known."""
+    """Shows how many items are done, and of how many; "running" if the total is unknown."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.completed:.0f}/{task.total:.0f}" if task.total else "running")

@@ -1,4 +1,4 @@
-"""The command that scores architectures of a space, and what prints scores."""
+"""The command that scores architectures of a space, and how scores are printed."""
 
 from __future__ import annotations
 
@@ -71,32 +71,32 @@ def score(
 
 
 def _score_of(estimator: Any, value: float) -> float:
-    """Return a score; a cost, which is a count, as a whole number."""
+    """Return a score; costs are counts, and become whole numbers."""
     return int(value) if isinstance(estimator, Size) and math.isfinite(value) else value
 
 
 def score_and_print(
     stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
 ) -> None:
-    """Score and print a row an architecture; what could not be scored is said below.
+    """Score architectures and print one row for each; failures follow below.
 
-    JSON says by a key `pictures` which scores were not made on the user's.
+    In JSON, the key `pictures` says which scores were not made on the user's pictures.
     """
     stack.enter_context(session)
-    found = session.scores(estimators, codes)
+    scores = session.scores(estimators, codes)
     errors = {e.name: session.failures(e, codes) for e in estimators}
-    is_mistake = bool(np.isnan(found).all() and session.tracebacks)  # nothing but errors that nobody foresaw
+    is_mistake = bool(np.isnan(scores).all() and session.tracebacks)  # all scores failed, by unforeseen errors
     sentences = " ".join(session.explain(e, codes) for e in estimators) if is_mistake else ""
     stack.close()
     describe, names = session.space.describe, [e.name for e in estimators]
     rows = [
         {"architecture": describe(code), **{e.name: _score_of(e, v) for e, v in zip(estimators, row, strict=True)}}
-        for code, row in zip(codes, found.tolist(), strict=True)
+        for code, row in zip(codes, scores.tolist(), strict=True)
     ]
     if as_json:
-        told = {e.name: " ".join(session.pictures(e)) for e in estimators}
-        pictures = {"pictures": {name: sentence for name, sentence in told.items() if sentence}}
-        console.out_json([row | pictures for row in rows] if any(told.values()) else rows)
+        picture_notes = {e.name: " ".join(session.pictures(e)) for e in estimators}
+        pictures = {"pictures": {name: sentence for name, sentence in picture_notes.items() if sentence}}
+        console.out_json([row | pictures for row in rows] if any(picture_notes.values()) else rows)
     else:
         measure = measure_of(session.task)
         are_values = [e.name for e in estimators if scores_metric(e)]
@@ -113,7 +113,7 @@ def score_and_print(
         console.note(note)
     for name, reasons in errors.items():
         for code, reason in reasons.items():
-            by_part = "" if np.isnan(found[codes.index(code), names.index(name)]) else "A part of "
+            by_part = "" if np.isnan(scores[codes.index(code), names.index(name)]) else "A part of "
             console.note(f"{by_part}{name} could not score {describe(code)}: {reason}")
     if is_mistake:
         raise EstimatorError(sentences, session.tracebacks)

@@ -1,4 +1,4 @@
-"""Commands that search, and tell what a search did."""
+"""Commands that search, and report on a search."""
 
 from __future__ import annotations
 
@@ -160,32 +160,35 @@ def report(
         if is_study:
             (console.out_json if as_json else console.study)(read_study(run))
             return
-        found = read_run(run)
+        run_report = read_run(run)
         if as_json:
-            console.out_json(found)
+            console.out_json(run_report)
             return
-        if found.result is None:
+        if run_report.result is None:
             console.out("This run is not finished. Stored so far:")
         else:
-            console.stages(found.result["stages"])
+            console.stages(run_report.result["stages"])
             console.out()
-            for line in [*winner(found.result), *outcome(found.result)]:
+            for line in [*winner(run_report.result), *outcome(run_report.result)]:
                 console.out(line)
-            if found.result["failure"]:
-                console.out(f"{found.result['failure']}\n")
+            if run_report.result["failure"]:
+                console.out(f"{run_report.result['failure']}\n")
             console.out()
-        if found.fates:
+        if run_report.fates:
             console.out("Where the truly best were cut:")
-            rows = [[f.architecture, f.truth, f.cut_by or "kept", ", ".join(map(str, f.places))] for f in found.fates]
+            rows = [
+                [f.architecture, f.truth, f.cut_by or "kept", ", ".join(map(str, f.places))] for f in run_report.fates
+            ]
             console.table(("code", "truth", "cut by", "place by stage"), rows)
             console.out()
         stored = ("estimator", "scored", "failures", "seconds", "learning_seconds", "best")
-        more = ("pictures",) if any(e.pictures for e in found.estimators) else ()
+        more = ("pictures",) if any(e.pictures for e in run_report.estimators) else ()
         rows = [
-            [*(getattr(e, c) for c in stored), e.best_value, *(getattr(e, c) for c in more)] for e in found.estimators
+            [*(getattr(e, c) for c in stored), e.best_value, *(getattr(e, c) for c in more)]
+            for e in run_report.estimators
         ]
         console.table((*stored, "best_score", *more), rows)
-        if meaning := meaning_of_scores(found):
+        if meaning := meaning_of_scores(run_report):
             console.out(meaning)
-        for failure in found.failures:
+        for failure in run_report.failures:
             console.out(f"{failure.estimator} could not score {failure.architecture}: {failure.reason}")

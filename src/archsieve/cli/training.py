@@ -1,4 +1,4 @@
-"""The command that trains a found architecture to its published figure."""
+"""The command that trains the architecture of a finished search, or any other, by a recipe."""
 
 from __future__ import annotations
 
@@ -109,16 +109,16 @@ def train(
 def _found(
     folder: str, rank: int | None, recipe: str | None, task: str | None, changes: list[str], plugins: list[str]
 ) -> tuple[str, str, str | None, list[str]]:
-    """Return space, architecture, task and settings of what a search found; changes go after those."""
+    """Return space, architecture, task and settings of the result of a search; the user's changes come last."""
     if rank is None and not Path(folder).is_dir():
         raise typer.BadParameter(
             f"Name an architecture of the space {folder}, or give the folder of a finished search and no space.",
             param_hint="ARCH",
         )
-    found = found_by(Path(folder), rank or 1, recipe, task, plugins)
+    choice = found_by(Path(folder), rank or 1, recipe, task, plugins)
     if int(os.environ.get("RANK", "0")) == 0:
-        console.note(found.note)
-    return found.space, found.arch, found.task, [*found.changes, *changes]
+        console.note(choice.note)
+    return choice.space, choice.arch, choice.task, [*choice.changes, *changes]
 
 
 def _say_notes(training: Training, init: Path | None) -> None:
@@ -147,7 +147,7 @@ def _train(
     command: str,
     as_json: bool,
 ) -> None:
-    """Train, in as many processes as there are; the first one speaks."""
+    """Train in all processes that were started; only the first one prints."""
     from archsieve.retraining.run import run_training
     from archsieve.training.distributed import joined_world
 
@@ -176,39 +176,43 @@ def _show(epochs: int, measure: Measure, row: EpochMetrics) -> None:
     )
 
 
-def _print(folder: Path, found: TrainingResult) -> None:
+def _print(folder: Path, result: TrainingResult) -> None:
     console.out(
-        f"{found.architecture} of {found.space}, trained {found.epochs} epochs by {found.recipe}, seed {found.seed}"
+        f"{result.architecture} of {result.space}, trained {result.epochs} epochs by {result.recipe}, "
+        f"seed {result.seed}"
     )
-    console.out(f"{found.params:,} parameters, {found.macs:,} MACs")
-    measure = Measure(found.metric, found.higher_is_better)
-    console.out(f"Test {measure.name}: {measure.amount(found.test)}{measure.direction}")
-    best = measure.amount(found.best_test)
-    console.out(f"Best of all epochs, chosen by the test itself: {best} in epoch {found.best_epoch}")
-    console.out(f"{found.seconds:.1f} seconds of training. Weights: {folder}/weights.safetensors")
+    console.out(f"{result.params:,} parameters, {result.macs:,} MACs")
+    measure = Measure(result.metric, result.higher_is_better)
+    console.out(f"Test {measure.name}: {measure.amount(result.test)}{measure.direction}")
+    best = measure.amount(result.best_test)
+    console.out(f"Best of all epochs, chosen by the test itself: {best} in epoch {result.best_epoch}")
+    console.out(f"{result.seconds:.1f} seconds of training. Weights: {folder}/weights.safetensors")
 
 
 def _rehearse(training: Training, code: Architecture, start: Start, device: str, is_timed: bool, as_json: bool) -> None:
-    """Print what a training will take."""
+    """Print the expected cost of a training."""
     from archsieve.networks.building import build_network, check_device
     from archsieve.training.rehearsal import rehearse
 
     check_device(device)
     if start.init is not None:
         console.note(start.load(build_network(training.space, code, training.task, start.seed)))
-    found = rehearse(training, code, seed=start.seed, device=device, is_timed=is_timed)
-    for note in found.notes:
+    estimate = rehearse(training, code, seed=start.seed, device=device, is_timed=is_timed)
+    for note in estimate.notes:
         console.note(note)
     if as_json:
-        console.out_json(found)
+        console.out_json(estimate)
         return
-    rows = [("parameters", f"{found.params:,}")]
-    if found.auxiliary_params:
-        rows.append(("with auxiliary head", f"{found.params + found.auxiliary_params:,}"))
-    rows += [("MACs", f"{found.macs:,}"), ("items to train on", f"{found.items:,}")]
-    rows += [("steps", f"{found.steps_per_epoch:,} an epoch, {found.steps:,} in {found.epochs} epochs")]
-    if found.seconds_per_step is not None and found.hours is not None:
-        data = "noise, since the data are not here" if found.is_timed_on_noise else "the data"
-        rows += [("seconds a step", f"{found.seconds_per_step:.3g}"), ("hours", f"{found.hours:.3g} on {found.device}")]
-        rows += [("timed", f"{found.timed_steps} steps of {found.timed_items} items, on {data}")]
-    console.table((found.space, found.recipe), rows)
+    rows = [("parameters", f"{estimate.params:,}")]
+    if estimate.auxiliary_params:
+        rows.append(("with auxiliary head", f"{estimate.params + estimate.auxiliary_params:,}"))
+    rows += [("MACs", f"{estimate.macs:,}"), ("items to train on", f"{estimate.items:,}")]
+    rows += [("steps", f"{estimate.steps_per_epoch:,} an epoch, {estimate.steps:,} in {estimate.epochs} epochs")]
+    if estimate.seconds_per_step is not None and estimate.hours is not None:
+        data = "noise, since the data are not here" if estimate.is_timed_on_noise else "the data"
+        rows += [
+            ("seconds a step", f"{estimate.seconds_per_step:.3g}"),
+            ("hours", f"{estimate.hours:.3g} on {estimate.device}"),
+        ]
+        rows += [("timed", f"{estimate.timed_steps} steps of {estimate.timed_items} items, on {data}")]
+    console.table((estimate.space, estimate.recipe), rows)

@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 SMALLEST_PILOT = 10
 STAND_INS = (1, 2, 4, 6, 9, 14, 19, 29, 39, 59)
-"""Numbers of stand-ins that are tried, those that leave at least half of the pilot beside them."""
+"""Numbers of stand-ins to try; those are used that leave at least half of the pilot as other networks."""
 MOST_STAGES = 3
 _BEAM = 16
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Costs in one unit: of each estimator, once (k,) and for each network (k,); of the last training; of how many."""
+    """Costs in one unit: of k estimators, once and for each network, and of the final training; and the pool's size."""
 
     once: tuple[float, ...]
     each: tuple[float, ...]
@@ -83,18 +83,18 @@ def prices_of(estimators: Sequence[Any], final: Any, space: SearchSpace, task: T
 
 def _line(estimator: Any, space: SearchSpace, task: Task, advice: str, far: int = 1001) -> tuple[float, float]:
     """Return what an estimator costs once, and for each network."""
-    one, many = (Ledger(space, task).pay(estimator, n) for n in (1, far))
-    if one is None or many is None:
+    single, several = (Ledger(space, task).pay(estimator, n) for n in (1, far))
+    if single is None or several is None:
         raise SettingError(f"The estimator {estimator.name!r} does not say what it costs: {advice}.")
-    each = (many - one) / (far - 1)
-    return one - each, each
+    each = (several - single) / (far - 1)
+    return single - each, each
 
 
 @dataclass(frozen=True)
 class Offer:
     """A funnel: its chain, what it costs, and how many of `stand_ins` + 1 stand-ins left out it lost.
 
-    The chain that is empty trains all and loses none.
+    The empty chain trains all networks and loses none.
     """
 
     chain: Chain
@@ -142,7 +142,7 @@ def plan_of(offer: Offer, estimators: Sequence[Any], final: Any, session: Sessio
 
 @dataclass(frozen=True)
 class Design:
-    """What was designed: the offer chosen, whether it meets `delta`, and all that are not beaten in cost and risk.
+    """The result of a design: the offer chosen, whether it meets `delta`, and all offers not beaten in cost and risk.
 
     `offers` are ordered by cost, so that those behind the chosen one say what a greater budget would buy.
     """
@@ -168,7 +168,7 @@ def design(
 ) -> Design:
     """Return the cheapest funnel that loses the optimum with a probability of at most `delta`.
 
-    With a budget that does not reach that far, it is the one of the least risk that it buys.
+    If the budget does not suffice for that, it is the funnel of least risk within the budget.
 
     Args:
         scores: of the pilot by each estimator, shape (n, k), higher is better; NaN ranks last.
@@ -222,11 +222,11 @@ def choose(offered: Sequence[Offer], delta: float, budget: float | None = None) 
 def offers(
     scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int = MOST_STAGES
 ) -> list[Offer]:
-    """Return the designs by each number of stand-ins and of stages, first the one that cuts nothing; see `design`."""
+    """Return a design for each number of stand-ins and of stages, after the one that cuts nothing; see `design`."""
     scores, truth = as_floats(scores), as_floats(truth)
     _check(scores, truth, prices, stages)
     pilot = Pilot(scores, truth)
-    found = [Offer((), prices.of(()), 0, 0)]
+    designs = [Offer((), prices.of(()), 0, 0)]
     for count in STAND_INS:
         if count + 1 > len(truth) // 2:
             break
@@ -236,8 +236,8 @@ def offers(
             rest = np.delete(np.arange(count + 1), out)
             for most, chain in _cheapest(pilot, prices, stages, rest, without=out).items():
                 lost[most] += not pilot.keeps(out, chain)
-        found += [Offer(chain, prices.of(chain), count, lost[most]) for most, chain in chains.items() if chain]
-    return found
+        designs += [Offer(chain, prices.of(chain), count, lost[most]) for most, chain in chains.items() if chain]
+    return designs
 
 
 def _check(scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int) -> None:
@@ -267,12 +267,12 @@ def _cheapest(
 ) -> dict[int, Chain]:
     """Return the cheapest chain of at most one, two, ... `most` stages that keeps all these stand-ins.
 
-    Estimators follow each other by their price; of all chains the cheapest few are gone on with.
+    A chain orders its estimators by price; the search is a beam search that extends the cheapest few chains.
     """
     sequence = sorted(range(len(prices.each)), key=lambda e: (prices.each[e], prices.once[e]))
     best: Chain = ()
     beam: list[tuple[Chain, NDArray[np.bool_], int]] = [((), pilot.below(stand_ins, without), 0)]
-    found = {}
+    cheapest = {}
     for stages in range(1, most + 1):
         longer: list[tuple[float, Chain, NDArray[np.bool_], int]] = []
         for chain, alive, begin in beam:
@@ -280,12 +280,12 @@ def _cheapest(
                 estimator = sequence[place]
                 keep = pilot.tightest(alive, stand_ins, estimator)
                 if keep < 1:
-                    left = pilot.cut(alive, stand_ins, estimator, keep)
+                    survivors = pilot.cut(alive, stand_ins, estimator, keep)
                     extended = (*chain, (estimator, keep))
-                    longer.append((prices.of(extended), extended, left, place + 1))
+                    longer.append((prices.of(extended), extended, survivors, place + 1))
         longer.sort(key=lambda item: item[0])
         if longer and longer[0][0] < prices.of(best):
             best = longer[0][1]
-        found[stages] = best
+        cheapest[stages] = best
         beam = [item[1:] for item in longer[:_BEAM]]
-    return found
+    return cheapest

@@ -1,4 +1,4 @@
-"""A pilot, a sample of networks whose truth is known, and what becomes of its best ones when it is cut."""
+"""A pilot, a sample of networks whose truth is known: which of its best networks a chain of cuts keeps."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
 
 
 class Pilot:
-    """A pilot, best first, ready to be cut in many ways; `alive` (b, n) says who is left beside each stand-in."""
+    """A pilot, sorted best first; `alive` (b, n) says which networks are left in the copy of each stand-in."""
 
     def __init__(self, scores: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
         order = np.argsort(-truth, kind="stable")
@@ -75,29 +75,29 @@ class Pilot:
         self._places = np.argsort(self._orders, axis=1, kind="stable")
 
     def below(self, stand_ins: NDArray[np.intp], without: int | None = None) -> NDArray[np.bool_]:
-        """Return who is no better than each stand-in, itself included; `without` is as if it had not been drawn."""
+        """Return the networks no better than each stand-in, itself included; `without` is left out of the pilot."""
         alive: NDArray[np.bool_] = self.truth[None, :] <= self.truth[stand_ins][:, None]
         if without is not None:
             alive[:, without] = False
         return alive
 
     def tightest(self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int) -> float:
-        """Return the least fraction by which every stand-in stays; ties count against it."""
+        """Return the least fraction to keep at which every stand-in survives; ties count against it."""
         shares = self._better(alive, stand_ins, estimator) / alive.sum(axis=1)
         return math.ceil(float(shares.max()) * _DIGITS - 1e-6) / _DIGITS
 
     def cut(
         self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int, keep: float
     ) -> NDArray[np.bool_]:
-        """Return who is left when that fraction is kept; the stand-in itself is, whoever ties with it."""
+        """Return the survivors when that fraction is kept; the stand-in itself always survives, even if it ties."""
         in_order = alive[:, self._orders[estimator]]
-        left = in_order & (in_order.cumsum(axis=1) <= _counts(alive, keep)[:, None])
-        found = left[:, self._places[estimator]]
-        found[np.arange(len(stand_ins)), stand_ins] = True
-        return found
+        survivors_in_order = in_order & (in_order.cumsum(axis=1) <= _counts(alive, keep)[:, None])
+        survivors = survivors_in_order[:, self._places[estimator]]
+        survivors[np.arange(len(stand_ins)), stand_ins] = True
+        return survivors
 
     def keeps(self, stand_in: int, chain: Chain) -> bool:
-        """Return whether a chain keeps it."""
+        """Return whether a chain keeps this stand-in."""
         who = np.array([stand_in])
         alive = self.below(who)
         for estimator, keep in chain:
@@ -114,6 +114,6 @@ class Pilot:
 
 
 def _counts(alive: NDArray[np.bool_], keep: float) -> NDArray[np.intp]:
-    """Return how many a stage keeps beside each stand-in."""
+    """Return how many networks a stage keeps in the copy of each stand-in."""
     present, places = np.unique(alive.sum(axis=1), return_inverse=True)
     return np.array([count_kept(keep, int(n)) for n in present], dtype=np.intp)[places]

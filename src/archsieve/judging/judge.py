@@ -1,4 +1,4 @@
-"""How well estimators rank what has a known truth: a space with a table, or a file of the user's own."""
+"""How well estimators rank architectures whose truth is known, from a benchmark table or from a user's own file."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """What estimators are judged against: the truth and how; sent to workers."""
+    """The truth that estimators are judged against, and the settings; sent to workers."""
 
     values: NDArray[np.float64]
     benchmark: str
@@ -132,10 +132,10 @@ def judge(
         estimators: what to judge.
         truth: the column; the benchmark's own unless given.
         benchmark: the table; the first one present unless given.
-        distinct: over one code a network, the canonical one, instead of all codes.
-        limits: what codes may cost: others are left out.
-        epsilon: what lacks no more than that to the best is near it, in the truth's unit.
-        bootstraps: how often the codes are drawn anew, with replacement, for intervals.
+        distinct: judge one code of each network, the canonical one, instead of all codes.
+        limits: bounds on costs; codes outside are left out.
+        epsilon: margin below the best truth within which a code counts as near it, in the truth's unit.
+        bootstraps: number of bootstrap resamples of the codes, for intervals; 0 for none.
 
     Raises:
         UnknownNameError: no such benchmark or column.
@@ -156,9 +156,9 @@ def judge(
         raise SettingError(f"The column {column!r} of {recipe.name} knows {len(archs)} codes, but {TOP} are needed.")
     scores = session.scores(estimators, archs)
     names = [e.name for e in estimators]
-    known = table.lookup(column, archs)
+    values = table.lookup(column, archs)
     subject = _Subject(
-        values=known,
+        values=values,
         benchmark=recipe.name,
         column=column,
         noisy=noisy_truths(recipe, table, column, archs, NOISY_TRUTHS, generator(session.seed, "noise", "truth")),
@@ -167,13 +167,13 @@ def judge(
         bootstraps=bootstraps,
         seed=session.seed,
     )
-    found = _judgements(names, scores, subject, session.executor)
+    judgements = _judgements(names, scores, subject, session.executor)
     return [
         replace(
             _with_failures(judgement, session.failures(estimator, archs), archs, column, session.space),
             pictures=" ".join(session.pictures(estimator)),
         )
-        for judgement, estimator, column in zip(found, estimators, scores.T, strict=True)
+        for judgement, estimator, column in zip(judgements, estimators, scores.T, strict=True)
     ]
 
 
@@ -184,7 +184,7 @@ def _with_failures(
     scores: NDArray[np.float64],
     space: SearchSpace,
 ) -> Judgement:
-    """Return a judgement that says what failed, be it a part of the estimator only."""
+    """Return the judgement with what failed, failures of a part of the estimator included."""
     scored = {arch for arch, score in zip(archs, scores, strict=True) if not np.isnan(score)}
     first = next((f"{space.describe(arch)}: {why}" for arch, why in reasons.items()), "")
     return replace(judgement, failed_parts=len(scored & reasons.keys()), first_failure=first)
@@ -218,7 +218,7 @@ def judge_file(
     """Return a judgement of every column of numbers in a CSV, TSV or parquet file against its column `truth`.
 
     Rows without a truth are left out; an empty field or "nan" in another column is an architecture that could not be
-    scored. A column "params" is what others are asked to add to. Chance stands beside them. `read_scores` of
+    scored. Partial correlations use a column "params", if there is one. Chance is judged too. `read_scores` of
     `archsieve.judging.score_files` says what else is left out; `note` is called with sentences on it.
     `lower_is_better` names columns of losses, latencies and the like, the truth among them or not. The rest is as in
     `judge`.
@@ -230,19 +230,19 @@ def judge_file(
         SettingError: there are too few rows, or nothing to judge.
     """
     _check(epsilon, bootstraps)
-    found = read_scores(path, (truth, *lower_is_better))
-    for sentence in found.notes:
+    table = read_scores(path, (truth, *lower_is_better))
+    for sentence in table.notes:
         note(sentence)
-    numbers = {name: -column if name in lower_is_better else column for name, column in found.numbers.items()}
-    known = np.isfinite(numbers[truth])
-    if known.sum() < TOP:
-        raise SettingError(f"The column {truth!r} of {path} has {known.sum()} numbers, but {TOP} are needed.")
+    numbers = {name: -column if name in lower_is_better else column for name, column in table.numbers.items()}
+    has_truth = np.isfinite(numbers[truth])
+    if has_truth.sum() < TOP:
+        raise SettingError(f"The column {truth!r} of {path} has {has_truth.sum()} numbers, but {TOP} are needed.")
     if len(numbers) < 2:
         raise SettingError(f"The file {path} has no column of numbers beside {truth!r}: nothing to judge.")
-    values = numbers.pop(truth)[known]
-    numbers.setdefault("chance", generator(seed, "noise", "chance").random(len(known)))
-    scores = np.stack([column[known] for column in numbers.values()], axis=1)
-    params = numbers["params"][known] if "params" in numbers else None
+    values = numbers.pop(truth)[has_truth]
+    numbers.setdefault("chance", generator(seed, "noise", "chance").random(len(has_truth)))
+    scores = np.stack([column[has_truth] for column in numbers.values()], axis=1)
+    params = numbers["params"][has_truth] if "params" in numbers else None
     subject = _Subject(values, path.name, truth, None, params, epsilon, bootstraps, seed)
     return _judgements(list(numbers), scores, subject, Serial())
 
@@ -251,38 +251,38 @@ def _judgements(
     names: Sequence[str], scores: NDArray[np.float64], subject: _Subject, executor: Executor
 ) -> list[Judgement]:
     items = list(enumerate(zip(names, scores.T, strict=True)))
-    return [found for _, found in sorted(executor.map(partial(_judgement, subject), items), key=itemgetter(0))]
+    return [judgement for _, judgement in sorted(executor.map(partial(_judgement, subject), items), key=itemgetter(0))]
 
 
 def _judgement(subject: _Subject, item: tuple[int, tuple[str, NDArray[np.float64]]]) -> tuple[int, Judgement]:
     """Return one estimator's judgement with its place among the others."""
     place, (name, scores) = item
-    known, shares = subject.values, metrics.shares_to_keep(scores)
-    near = known >= known.max() - subject.epsilon
-    curve = metrics.keeping_curve(scores, known)
-    kept = [count_kept(share, len(known)) for share in KEPT]
+    values, shares = subject.values, metrics.shares_to_keep(scores)
+    near = values >= values.max() - subject.epsilon
+    curve = metrics.keeping_curve(scores, values)
+    counts = [count_kept(share, len(values)) for share in KEPT]
     intervals = _intervals(scores, subject)
     return place, Judgement(
         estimator=name,
-        tau=_number(metrics.kendall_tau(scores, known)),
-        spearman=_number(metrics.spearman(scores, known)),
-        weighted_tau=_number(metrics.weighted_tau(scores, known)),
+        tau=_number(metrics.kendall_tau(scores, values)),
+        spearman=_number(metrics.spearman(scores, values)),
+        weighted_tau=_number(metrics.weighted_tau(scores, values)),
         partial_spearman=_partial(scores, subject),
-        ndcg=metrics.ndcg_at_k(scores, known, max(1, len(known) // 100)),
-        precision_at_10=metrics.precision_at_k(scores, known, TOP),
-        best_rank_at_10=metrics.best_rank_at_k(scores, known, TOP),
-        regret_at_10=metrics.regret_at_k(scores, known, TOP),
-        mkr=metrics.minimum_keeping_ratio(scores, known),
-        mkr_ties_for=float(metrics.shares_to_keep(scores, ties="for")[known == known.max()].min()),
-        mkr_band=_spread(metrics.keeping_ratios(scores, known, min(BAND, len(known)))),
+        ndcg=metrics.ndcg_at_k(scores, values, max(1, len(values) // 100)),
+        precision_at_10=metrics.precision_at_k(scores, values, TOP),
+        best_rank_at_10=metrics.best_rank_at_k(scores, values, TOP),
+        regret_at_10=metrics.regret_at_k(scores, values, TOP),
+        mkr=metrics.minimum_keeping_ratio(scores, values),
+        mkr_ties_for=float(metrics.shares_to_keep(scores, ties="for")[values == values.max()].min()),
+        mkr_band=_spread(metrics.keeping_ratios(scores, values, min(BAND, len(values)))),
         mkr_near_band=_spread(shares[near]),
         near=int(near.sum()),
         mkr_noise_band=None if subject.noisy is None else _spread(_optimal_shares(shares, subject.noisy)),
-        regret_by_share={share: float(curve[-1] - curve[k - 1]) for share, k in zip(KEPT, kept, strict=True)},
+        regret_by_share={share: float(curve[-1] - curve[k - 1]) for share, k in zip(KEPT, counts, strict=True)},
         tau_interval=intervals[0],
         mkr_interval=intervals[1],
         regret_interval=intervals[2],
-        count=len(known),
+        count=len(values),
         failures=int(np.isnan(scores).sum()),
         benchmark=subject.benchmark,
         truth=subject.column,
@@ -296,9 +296,9 @@ def _optimal_shares(shares: NDArray[np.float64], noisy: NDArray[np.float64]) -> 
 
 def _partial(scores: NDArray[np.float64], subject: _Subject) -> float | None:
     """Return the partial correlation given the sizes, over the items whose size is known."""
-    if subject.params is None or (known := np.isfinite(subject.params)).sum() < 2:
+    if subject.params is None or (has_size := np.isfinite(subject.params)).sum() < 2:
         return None
-    return _number(metrics.partial_spearman(scores[known], subject.values[known], subject.params[known]))
+    return _number(metrics.partial_spearman(scores[has_size], subject.values[has_size], subject.params[has_size]))
 
 
 def _intervals(scores: NDArray[np.float64], subject: _Subject) -> Sequence[Spread | None]:
@@ -306,8 +306,8 @@ def _intervals(scores: NDArray[np.float64], subject: _Subject) -> Sequence[Sprea
     if not subject.bootstraps:
         return [None, None, None]
     rng = generator(subject.seed, "sample", "bootstrap")
-    found = metrics.bootstrap(scores, subject.values, k=TOP, times=subject.bootstraps, rng=rng)
-    return [None if np.isnan(column).all() else _quantiles(column) for column in found.T]
+    samples = metrics.bootstrap(scores, subject.values, k=TOP, times=subject.bootstraps, rng=rng)
+    return [None if np.isnan(column).all() else _quantiles(column) for column in samples.T]
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:

@@ -127,7 +127,7 @@ def partial_spearman(scores: ArrayLike, truth: ArrayLike, given: ArrayLike) -> f
     """Return Spearman's correlation of scores and truth with what both share with `given` taken out, in [-1, 1].
 
     Says whether an estimator adds anything over, for instance, the number of parameters. NaN where a side is constant,
-    or is told wholly by `given`.
+    or depends on `given` alone.
 
     >>> round(partial_spearman([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], [1, 3, 2, 5, 4]), 4)
     0.9784
@@ -153,7 +153,7 @@ def shares_to_keep(scores: ArrayLike, *, ties: Literal["against", "for"] = "agai
 
 
 def keeping_ratios(scores: ArrayLike, truth: ArrayLike, top: int) -> NDArray[np.float64]:
-    """Return, for each of the `top` truly best, the share one would have to keep to keep it; lower is better.
+    """Return, for each of the `top` truly best, the least share of the ranking that keeps it; lower is better.
 
     Shape (top,), the best first, each in [1/n, 1]. The first is the minimum keeping ratio where one item alone is best;
     the others say how much that number hangs on one architecture.
@@ -171,7 +171,7 @@ def keeping_ratios(scores: ArrayLike, truth: ArrayLike, top: int) -> NDArray[np.
 def keeping_curve(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
     """Return the best truth among the estimator's top k for every k, shape (n,), ascending.
 
-    Its last value is the best of all; what is missing to that is the regret of keeping k. Ties in the estimate count
+    Its last value is the best of all; the difference to it is the regret of keeping k. Ties in the estimate count
     against it.
 
     >>> keeping_curve([4, 3, 2, 1], [7, 1, 8, 2])
@@ -207,13 +207,13 @@ def bootstrap(
     from scipy.stats import kendalltau
 
     ranks, values = _checked(scores, truth)
-    found = np.empty((times, 3))
-    for row in found:
-        drawn = rng.integers(0, len(ranks), len(ranks))
-        a, b = ranks[drawn], values[drawn]
+    figures = np.empty((times, 3))
+    for row in figures:
+        indices = rng.integers(0, len(ranks), len(ranks))
+        a, b = ranks[indices], values[indices]
         tau = float("nan") if _constant(a, b) else kendalltau(a, b, variant="b").statistic
         row[:] = tau, _keeping_ratio(a, b), _regret(a, b, k)
-    return found
+    return figures
 
 
 def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

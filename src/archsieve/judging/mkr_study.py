@@ -1,4 +1,4 @@
-"""The study of the method's claim: tau does not tell what a search will find, the minimum keeping ratio does.
+"""The study of the method's claim: the minimum keeping ratio predicts what a search will find, and tau does not.
 
 "Good Performance Estimation strategies are All You Need in Neural Architecture Search" (TPAMI 2025) maximises each of
 13 zero-cost proxies by differential evolution over NAS-Bench-201, and correlates the accuracy found with the proxy's
@@ -55,15 +55,15 @@ SEARCHERS: dict[str, Callable[..., SearchResult]] = {
 }
 MEASURES = ("tau", "1 - MKR")
 FEWEST_FOR_A_VERDICT = 8
-"""Estimators: a correlation over fewer, and its bootstrap, tells nothing."""
+"""Least number of estimators for a verdict: with fewer, a correlation and its bootstrap mean nothing."""
 _DRAWS = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An estimator against a truth, and what searches that maximise it find.
+    """How an estimator ranks against a truth, and the results of searches that maximise it.
 
-    `found` holds by searcher the true value of what each seed found, in the truth's unit. `tau` is None where all
+    `found` holds, by searcher, the true value of the result of each seed, in the truth's unit. `tau` is None where all
     scores are equal; such a finding takes no part in claims and figures.
     """
 
@@ -81,7 +81,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """How what a searcher finds goes with a measure, over the estimators: correlations with 95 % intervals.
+    """Correlations, over the estimators, of what a searcher finds with each measure, and their 95 % intervals.
 
     The last of `MEASURES` is claimed to be the better one: `kendall_gain` and `pearson_gain` are its correlation less
     the first one's, and an interval that excludes 0 supports the claim. None where a side is constant.
@@ -133,7 +133,7 @@ def mkr_study(
         estimators: at least three.
         truths: columns of the benchmark; its own truth unless given.
         benchmark: the table; the first one present unless given.
-        seeds: searches by estimator and searcher, all of which differ in all that is drawn.
+        seeds: searches for each estimator and searcher; each has random numbers of its own.
         budget: evaluations of a search; differential evolution and regularized evolution keep 50 members.
         command: what the user called, for the record.
 
@@ -163,13 +163,13 @@ def mkr_study(
         for searcher in SEARCHERS
         for seed in range(seeds)
     )
-    found = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
+    winners = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
     findings = []
     for truth in columns:
         values = table.lookup(truth, archs)
         for k, name in enumerate(names):
             reached = {
-                searcher: tuple(table.lookup(truth, [found[name, searcher, seed] for seed in range(seeds)]).tolist())
+                searcher: tuple(table.lookup(truth, [winners[name, searcher, seed] for seed in range(seeds)]).tolist())
                 for searcher in SEARCHERS
             }
             tau, mkr = kendall_tau(scores[:, k], values), minimum_keeping_ratio(scores[:, k], values)
@@ -230,7 +230,7 @@ def _cube(space: SearchSpace, archs: Sequence[tuple[int, ...]], scores: NDArray[
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One search: what is maximised, by whom, with which seed; the scores by code."""
+    """One search: the estimator it maximises, searcher, seed, and the scores by code."""
 
     estimator: str
     searcher: str
@@ -239,7 +239,7 @@ class _Run:
 
 
 def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[tuple[str, str, int], tuple[int, ...]]:
-    """Return what one search finds, with its key."""
+    """Return the code that one search finds, with the key of the search."""
     key = run.estimator, run.searcher, run.seed
     result = SEARCHERS[run.searcher](
         space,
@@ -258,29 +258,29 @@ def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) ->
         nothing = dict.fromkeys(MEASURES)
         return Claim(truth, searcher, {**nothing}, {**nothing}, None, None)
     measures: NDArray[np.float64] = np.array([f.measures for f in findings])
-    found: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
+    reached: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
     rng = generator(seed, "sample", "claim", truth, searcher)
-    drawn = list(_drawn(measures, found, rng))
+    resamples = list(_drawn(measures, reached, rng))
     correlations: dict[str, Any] = {"kendall": kendall_tau, "pearson": _pearson}
-    told: dict[str, Any] = {}
-    mean = found.mean(axis=1)
+    figures: dict[str, Any] = {}
+    mean = reached.mean(axis=1)
     for name, correlation in correlations.items():
         whole = [correlation(column, mean) for column in measures.T]
-        samples = np.array([[correlation(column, y) for column in m.T] for m, y in drawn])
-        told[name] = {
+        samples = np.array([[correlation(column, y) for column in m.T] for m, y in resamples])
+        figures[name] = {
             measure: _with_interval(value, samples[:, i])
             for i, (measure, value) in enumerate(zip(MEASURES, whole, strict=True))
         }
-        told[f"{name}_gain"] = _with_interval(whole[1] - whole[0], samples[:, 1] - samples[:, 0])
-    return Claim(truth=truth, searcher=searcher, **told)
+        figures[f"{name}_gain"] = _with_interval(whole[1] - whole[0], samples[:, 1] - samples[:, 0])
+    return Claim(truth=truth, searcher=searcher, **figures)
 
 
 def _drawn(
-    measures: NDArray[np.float64], found: NDArray[np.float64], rng: np.random.Generator
+    measures: NDArray[np.float64], reached: NDArray[np.float64], rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    n, seeds = found.shape
+    n, seeds = reached.shape
     for _ in range(_DRAWS):
-        means = np.take_along_axis(found, rng.integers(0, seeds, (n, seeds)), axis=1).mean(axis=1)
+        means = np.take_along_axis(reached, rng.integers(0, seeds, (n, seeds)), axis=1).mean(axis=1)
         rows = rng.integers(0, n, (n,))  # an estimator drawn twice is a tie on both sides
         yield measures[rows], means[rows]
 

@@ -31,7 +31,7 @@ _BY_COMMA = re.compile(r"[+-]?(\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})|\d*,\d+([eE
 
 @dataclass(frozen=True)
 class _Number:
-    """A number as it is written, without its percent sign; `mark` is its decimal mark, None where it does not tell."""
+    """A number as it is written, without percent sign; `mark` is its decimal mark, None if that is ambiguous."""
 
     text: str
     mark: str | None
@@ -43,7 +43,7 @@ class _Number:
         return self.mark is None and _EITHER.fullmatch(self.text) is not None
 
     def value(self, mark: str | None) -> float:
-        """Return the number, where `mark` is the decimal mark; a point unless told."""
+        """Return the number, read with `mark` as the decimal mark; a point by default."""
         if mark == ",":
             return float(self.text.replace(".", "").replace(",", "."))
         return float(self.text.replace(",", ""))
@@ -87,17 +87,17 @@ def read_numbers(
 
 def _parsed(path: Path, title: str, values: Sequence[Any], places: Sequence[str]) -> list[_Number | float] | None:
     """Return the numbers of a column; None where it is one of text."""
-    found: list[_Number | float] = []
+    numbers: list[_Number | float] = []
     wrong = []
     for row, value in enumerate(values):
         number = _read(value)
         if number is None:
             wrong.append(row)
-        found.append(np.nan if number is None else number)
-    if wrong and any(isinstance(n, _Number) or np.isfinite(n) for n in found):
+        numbers.append(np.nan if number is None else number)
+    if wrong and any(isinstance(n, _Number) or np.isfinite(n) for n in numbers):
         row = wrong[0]
         raise fault(path, f"holds {shown(values[row])} in {places[row]}, column {title!r}, among numbers")
-    return None if wrong else found
+    return None if wrong else numbers
 
 
 def _read(value: Any) -> _Number | float | None:
@@ -134,16 +134,18 @@ def _values(
     return values
 
 
-def _alike(path: Path, title: str, places: Sequence[str], found: Iterable[tuple[int, Any, _Number]], rule: str) -> None:
+def _alike(
+    path: Path, title: str, places: Sequence[str], entries: Iterable[tuple[int, Any, _Number]], rule: str
+) -> None:
     """Check that a property is the same in all numbers of a column."""
     first: tuple[int, Any, _Number] | None = None
-    for row, kind, number in found:
+    for row, kind, number in entries:
         if first is None:
             first = row, kind, number
         elif kind != first[1]:
-            one, other = (f"{n.text}{'%' if n.is_percent else ''}" for n in (first[2], number))
+            earlier, later = (f"{n.text}{'%' if n.is_percent else ''}" for n in (first[2], number))
             raise fault(
                 path,
-                f"holds {one!r} in {places[first[0]]} and {other!r} in {places[row]} of column {title!r}, which needs "
-                f"{rule}",
+                f"holds {earlier!r} in {places[first[0]]} and {later!r} in {places[row]} of column {title!r}, "
+                f"which needs {rule}",
             )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CODES = ("architecture", "architectures", "arch", "archs", "genotype", "code", "codes", "network")
 """Titles of columns of architectures; the first of them in a file tells which rows are repeated."""
-_LABELS = ("model", "name", "id")  # they do too, unless they are the same in all rows
+_LABELS = ("model", "name", "id")  # these too, unless all rows have the same value
 _INDEX = re.compile(r"|index|unnamed: \d+(\.\d+)?|level_\d+|__index_level_\d+__")
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
@@ -31,7 +31,7 @@ _TEXT = (".csv", ".tsv", ".txt")
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """What a file holds by title, and where each row is, for messages."""
+    """The columns of a file by title, and the place of each row, for messages."""
 
     path: Path
     values: dict[str, list[Any]]
@@ -45,7 +45,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The columns of numbers of a file, a value a row, and sentences on what of the file is not among them."""
+    """The columns of numbers of a file, one value for each row, and sentences on what was left out."""
 
     numbers: dict[str, NDArray[np.float64]]
     notes: tuple[str, ...]
@@ -97,9 +97,9 @@ def _is_name(title: str) -> bool:
 def _naming(table: Columns) -> str | None:
     """Return the title of the column that tells which rows are repeated; None where there is none."""
     titles = {title.strip().lower(): title for title in table.values}
-    known = [titles[name] for name in CODES if name in titles]
+    codes = [titles[name] for name in CODES if name in titles]
     labels = [titles[name] for name in _LABELS if name in titles]
-    return next(iter(known + [title for title in labels if len(set(map(str, table.values[title]))) > 1]), None)
+    return next(iter(codes + [title for title in labels if len(set(map(str, table.values[title]))) > 1]), None)
 
 
 def _left_out(values: Mapping[str, Sequence[Any]], numbers: Mapping[str, Any]) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def _distinct_rows(table: Columns, named: str, numbers: Mapping[str, NDArray[np.
 
 
 def read_table(path: Path) -> Columns:
-    """Return the columns of a CSV or TSV file as text, whatever separates its fields, or of a parquet file.
+    """Return the columns of a parquet file, or of a CSV or TSV file as text, with any usual separator.
 
     Raises:
         MissingDataError: there is no such file.
@@ -166,9 +166,9 @@ def _begins_with(path: Path, magic: bytes) -> bool:
 
 def _read_text(path: Path) -> Columns:
     lines = _decoded(path).splitlines(keepends=True)
-    told = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip("\r\n")) if lines else None  # Excel's own line
-    skipped = 1 if told else 0
-    rows = _split(path, lines[skipped:], told[1] if told else None)
+    separator_line = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip("\r\n")) if lines else None  # Excel's own line
+    skipped = 1 if separator_line else 0
+    rows = _split(path, lines[skipped:], separator_line[1] if separator_line else None)
     header = rows[0][1] if rows else []
     for line, row in rows[1:]:
         if len(row) != len(header):
@@ -192,21 +192,21 @@ def _decoded(path: Path) -> str:
         raise fault(path, f"is damaged, or no CSV: {error}") from error
 
 
-def _split(path: Path, lines: Sequence[str], told: str | None) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, each with the number of its last line, by what separates their fields.
+def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tuple[int, list[str]]]:
+    """Return the rows that are not empty, each with the number of its last line.
 
-    That is what cuts every row into as many fields, more than one, as the header.
+    The separator is the one that cuts every row into as many fields as the header, and more than one.
     """
     ways: dict[str, list[tuple[int, list[str]]]] = {}
     wrong: csv.Error | None = None
-    for delimiter in [told] if told else _DELIMITERS:
+    for delimiter in [separator] if separator else _DELIMITERS:
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             ways[delimiter] = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
         except csv.Error as error:
             wrong = wrong or error
     widths = {delimiter: {len(row) for _, row in rows} for delimiter, rows in ways.items()}
-    fitting = [delimiter for delimiter, found in widths.items() if len(found) == 1 and found != {1}]
+    fitting = [delimiter for delimiter, lengths in widths.items() if len(lengths) == 1 and lengths != {1}]
     if len(fitting) > 1:
         names = " or ".join(_DELIMITERS[delimiter] for delimiter in fitting)
         raise fault(path, f"may have {names} between its fields: both cut every line alike. Save it with only one")

@@ -1,4 +1,4 @@
-"""The tables of plan files, and settings that a command line changes: `NAME=VALUE`, or `PART.NAME=VALUE`."""
+"""Tables of plan files, and how `NAME=VALUE` or `PART.NAME=VALUE` on a command line changes their settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLAIN = ("seed", "title")
 
 
 def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], own: str) -> None:
-    """Set in the tables of `parts` what the changes say.
+    """Apply the changes to the tables of `parts`.
 
     A value is written as in TOML; text needs no quotation marks, which a shell takes away.
 
@@ -66,7 +66,7 @@ def changed_plan(table: Mapping[str, Any], changes: Sequence[str]) -> dict[str, 
     changed = dict(table)
     parts = {"limits": {}} | {key: _table(table[key]) for key in _PARTS if key in table}
     if "space" not in parts:
-        return changed  # who reads it says that the space is missing
+        return changed  # the reader of the plan reports that the space is missing
     of_plan = [change for change in changes if change.partition("=")[0].strip() in _PLAIN]
     apply_changes({"plan": changed}, of_plan, own="plan")
     apply_changes(parts, [change for change in changes if change not in of_plan], own="space")

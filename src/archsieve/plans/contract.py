@@ -44,7 +44,7 @@ class Pool:
     tournament: int = 10
 
     def __post_init__(self) -> None:
-        """Check the numbers, and that what is evolved by can be compared."""
+        """Check the numbers, and that scores of the evolution's estimator can be compared between calls."""
         for name in ("sample", "budget", "population", "tournament"):
             number = getattr(self, name)
             if number is None and name == "sample":
@@ -69,7 +69,7 @@ class Pool:
         """
         if self.evolve is None:
             return session.pool(self.sample)
-        found = regularized_evolution(
+        evolution = regularized_evolution(
             session.space,
             lambda archs: session.scores([self.evolve], archs)[:, 0],
             budget=self.budget,
@@ -77,9 +77,9 @@ class Pool:
             tournament=min(self.tournament, self.population, self.budget),
             rng=generator(session.seed, "sample", "evolution"),
         )
-        visited = (tuple(map(int, code)) for code in found.rounds[0].archs)
+        visited = (tuple(map(int, code)) for code in evolution.rounds[0].archs)
         codes = list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
-        session.require_scores(self.evolve, codes, found.rounds[0].scores)
+        session.require_scores(self.evolve, codes, evolution.rounds[0].scores)
         order = generator(session.seed, "sample", "pool").permutation(len(codes))
         return [codes[i] for i in order]
 
@@ -96,9 +96,9 @@ class Pool:
 class Plan:
     """A funnel search: what is searched, for what, by which stages.
 
-    `final` scores the winner alone, on what no stage has seen: a longer training, on the test split. `stands_for` is
-    the task of the training that the user is after, where the plan's own task stands in for it: costs are counted in
-    epochs of that one.
+    `final` scores the winner alone, on data that no stage has seen: a longer training, on the test split. `stands_for`
+    is the task of the training that the user is after, if the plan's own task replaces it; costs are then counted in
+    epochs of that task.
     """
 
     space: SearchSpace
@@ -117,15 +117,15 @@ class Plan:
 
 
 def estimators_of(plan: Plan) -> list[Any]:
-    """Return what scores in a plan: that of the pool, of each stage, and the final one."""
-    known = [plan.pool.evolve, *(stage.estimator for stage in plan.stages), plan.final]
-    return [estimator for estimator in known if estimator is not None]
+    """Return the estimators of a plan: that of the pool, of each stage, and the final one."""
+    estimators = [plan.pool.evolve, *(stage.estimator for stage in plan.stages), plan.final]
+    return [estimator for estimator in estimators if estimator is not None]
 
 
 def names_of_metric(plan: Plan) -> list[str]:
     """Return the names of the estimators of a plan, parts and teachers too, whose scores are values of the metric."""
     leaves = [leaf for estimator in estimators_of(plan) for leaf in leaves_of(estimator)]
-    leaves += [leaf for one in leaves if getattr(one, "lesson", None) for leaf in leaves_of(one.lesson[0])]
+    leaves += [leaf for learner in leaves if getattr(learner, "lesson", None) for leaf in leaves_of(learner.lesson[0])]
     return [leaf.name for leaf in leaves if scores_metric(leaf)]
 
 
@@ -166,9 +166,9 @@ class StageForecast:
 
 def forecast(plan: Plan) -> Sequence[StageForecast]:
     """Return what each stage will do. A stage that is given a single network does not run."""
-    counted = unit(plan)
+    epoch_unit = unit(plan)
     return [
-        StageForecast(label, n, kept, counted.epochs(total(entry.epochs for entry in entries)))
+        StageForecast(label, n, kept, epoch_unit.epochs(total(entry.epochs for entry in entries)))
         for label, n, kept, entries in steps(plan)
     ]
 

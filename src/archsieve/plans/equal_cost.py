@@ -1,4 +1,4 @@
-"""What random search finds at the cost of a search: the yardstick that every search must beat."""
+"""What random search finds at the cost of a search: the baseline that every search must beat."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def random_search_at(
     cost: float | None, exhaustive: float | None, benchmark: Benchmark, records: Records, pool: Sequence[Architecture]
 ) -> RandomSearch | None:
-    """Return what random search among the pool finds for a cost; None where the benchmark or a cost does not tell.
+    """Return what random search in the pool finds for a cost; None if the benchmark or a cost is unknown.
 
     Args:
         cost: of the search.
@@ -61,7 +61,7 @@ def chances_of_choice(scores: ArrayLike, draws: int) -> NDArray[np.float64]:
         raise SettingError(f"`1 <= draws <= n` must hold, but got draws={draws}, n={n}.")
     ordered = np.sort(ranks)
     below, up_to = (np.searchsorted(ordered, ranks, side=side) for side in ("left", "right"))
-    left = np.arange(draws)
+    earlier_draws = np.arange(draws)
     # The chance that all drawn are among the m lowest: binomial(m, draws) / binomial(n, draws).
-    among = [np.prod(np.maximum(m[:, None] - left, 0) / (n - left), axis=1) for m in (below, up_to)]
+    among = [np.prod(np.maximum(m[:, None] - earlier_draws, 0) / (n - earlier_draws), axis=1) for m in (below, up_to)]
     return np.asarray((among[1] - among[0]) / (up_to - below))

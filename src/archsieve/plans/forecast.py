@@ -1,4 +1,4 @@
-"""What a plan will take on this machine, by a few of its networks timed here."""
+"""The time that a plan takes on this machine, extrapolated from a few networks that are timed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture
 
 SECONDS = 20.0
-"""All that is timed, about: a network that has begun is ended."""
+"""Approximate time of all measurements; a network that has begun is finished."""
 _ROUNDS = (1, 2, 8, 32)  # networks scored at once, each round if there is time; the first also warms up
 _ITEMS_ON_CPU = 4  # of a step, where time grows with them
 _SHARING = 32  # codes a chunk, above which they share prefixes
@@ -56,20 +56,20 @@ def hours_of(
         clock: returns seconds.
     """
     passes = [_passes(entries) for _, _, _, entries in steps(plan)]
-    wanted = {_name(members) for found in passes for members in found if not _is_looked_up(members)}
+    names = {_name(members) for step in passes for members in step if not _is_looked_up(members)}
     with tempfile.TemporaryDirectory() as folder, single_thread():
-        timer = _Timer(plan, Path(folder), device, clock, clock() + seconds, len(wanted))
-        return [_sum(timer.seconds(members, workers) for members in found) for found in passes]
+        timer = _Timer(plan, Path(folder), device, clock, clock() + seconds, len(names))
+        return [_sum(timer.seconds(members, workers) for members in step) for step in passes]
 
 
 def _passes(entries: Sequence[Entry]) -> list[tuple[Entry, ...]]:
     """Return the entries that are computed together."""
-    found: dict[Any, list[Entry]] = {}
+    groups: dict[Any, list[Entry]] = {}
     for entry in entries:
         e = entry.estimator
         mates = (type(e), e.group) if isinstance(e, Grouped) else fingerprint(e)
-        found.setdefault((mates, entry.population), []).append(entry)
-    return [tuple(members) for members in found.values()]
+        groups.setdefault((mates, entry.population), []).append(entry)
+    return [tuple(members) for members in groups.values()]
 
 
 def _name(members: Sequence[Entry]) -> str:
@@ -91,8 +91,8 @@ def _is_looked_up(members: Sequence[Entry]) -> bool:
 
 def _sum(seconds: Any) -> float | None:
     """Return hours; None where a part is unknown."""
-    known = list(seconds)
-    return None if None in known else sum(known) / 3600
+    parts = list(seconds)
+    return None if None in parts else sum(parts) / 3600
 
 
 @dataclass
@@ -139,7 +139,7 @@ class _Timer:
             if isinstance(first, Fittable | Resumable):
                 return None
             return self._scored(estimators, share)
-        except Exception:  # of any kind: no data, no memory, a network that cannot be scored; a search will say it
+        except Exception:  # no data, no memory, a network that cannot be scored: a search reports it
             return None
 
     def _scored(self, estimators: Sequence[Any], share: float) -> float:
@@ -161,7 +161,7 @@ class _Timer:
 
     def _trained(self, estimator: Any) -> float:
         """Return the seconds of one item's way through one network, forwards and backwards."""
-        from archsieve.estimators.supernet.one_shot import OneShot  # which needs torch, and a plan of look-ups does not
+        from archsieve.estimators.supernet.one_shot import OneShot  # needs torch, which plans of look-ups do not
         from archsieve.networks.building import build_network
         from archsieve.networks.inputs import call
         from archsieve.networks.supernets import build_supernet
@@ -174,13 +174,13 @@ class _Timer:
         if isinstance(estimator, OneShot):
             network: Any = build_supernet(plan.space, task, plan.seed)
             outputs, task = estimator.step(network, plan.space, task)
-            paths, weight = estimator.paths_a_step(plan.space), 1.0  # random ones
+            paths, weight = estimator.paths_a_step(plan.space), 1.0  # random paths
         else:
             network, paths, weight = build_network(plan.space, arch, task, plan.seed), 1, self._weight([arch])
             outputs = lambda inputs, _: iter((call(network, inputs),))  # noqa: E731
         recipe = replace(estimator.recipe, batch_size=items)
-        found = step_seconds(network, task, recipe, outputs, seed=plan.seed, device=self.device, clock=self.clock)
-        return sum(found) / len(found) / items / paths * weight
+        times = step_seconds(network, task, recipe, outputs, seed=plan.seed, device=self.device, clock=self.clock)
+        return sum(times) / len(times) / items / paths * weight
 
     def _present(self, items: int) -> Any:
         """Return the plan's task, or noise of its form where its data are not here."""
@@ -205,7 +205,7 @@ class _Timer:
         return [self.plan.space.canonical(self.plan.space.sample(rng)) for _ in range(count)]
 
     def _weight(self, timed: Sequence[Architecture]) -> float:
-        """Return how much networks of the space weigh, as a share of what the timed ones do; 1 where nobody knows."""
+        """Return mean multiply-adds in the space divided by those of the timed networks; 1 if they are unknown."""
         macs = getattr(self.plan.space, "macs", None)
         if macs is None:
             return 1.0

@@ -1,4 +1,4 @@
-"""Plans as TOML: names and settings to dataclasses; what is not understood is an error, never ignored."""
+"""Plans as TOML: names and settings become dataclasses; an unknown key is an error, never ignored."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     cls = entry.func if isinstance(entry, partial) else entry
     if not is_dataclass(cls):
         raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.")
-    made = entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
-    if kind == "space" and ":" not in name and made.name != name:  # another name of the class
-        object.__setattr__(made, "name", name)
-    return made
+    instance = entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
+    if kind == "space" and ":" not in name and instance.name != name:  # another name of the class
+        object.__setattr__(instance, "name", name)
+    return instance
 
 
 def is_called(space: SearchSpace, name: str, plugins: Collection[str] = ()) -> bool:
@@ -131,7 +131,7 @@ def is_called(space: SearchSpace, name: str, plugins: Collection[str] = ()) -> b
 def settings_of(
     known: Sequence[Any], table: Mapping[str, Any], where: str, plugins: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the settings of a table as the fields of a dataclass want them; `where` is what a message calls it.
+    """Return the settings of a table in the types of a dataclass's fields; `where` names the table in messages.
 
     Raises:
         PlanError: a key is unknown, or one is missing.
@@ -190,12 +190,12 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
                 f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust "
                 f"it, add --plugin {module}.py (or --plugin {module})."
             )
-        found = vars(importlib.import_module(module))
-        if attribute not in found:
+        namespace = vars(importlib.import_module(module))
+        if attribute not in namespace:
             raise UnknownNameError(
                 f"The module {module!r} has no {attribute!r}.{near_miss(attribute, vars(sys.modules[module]))}"
             )
-        return found[attribute]
+        return namespace[attribute]
     if kind == "estimator" and name not in ESTIMATORS:
         if name in PROXIES:
             return partial(ESTIMATORS["zero_cost"], name)
@@ -205,13 +205,13 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
 
 
 def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
-    """Return the stage of a table, or one an epoch where it has the key `drop`."""
+    """Return the stage of a table, or one stage for each epoch if the table has the key `drop`."""
     table = dict(_typed(where, "table", row, dict))
     _check_keys(table, _STAGE_KEYS, where)
     if "estimator" not in table:
         raise PlanError(f"{where} needs an estimator.")
-    said = table.pop("estimator")
-    estimator = make("estimator", said, plugins)
+    setting = table.pop("estimator")
+    estimator = make("estimator", setting, plugins)
     rules = {f.name: f for f in fields(Stage)}
     if "drop" not in table:
         try:
@@ -223,10 +223,10 @@ def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
         raise PlanError(f"{where}: `drop` goes with an estimator that has epochs, and without keep, top or above.")
     if not drop or not all(isinstance(d, int | float) and not isinstance(d, bool) and 0 <= d <= 1 for d in drop):
         raise PlanError(f"{where}: `drop` needs one fraction in 0..1 an epoch, but got {drop}.")
-    if isinstance(said, dict) and said.get("epochs", len(drop)) != len(drop):
+    if isinstance(setting, dict) and setting.get("epochs", len(drop)) != len(drop):
         raise PlanError(
             f"{where}: `drop` goes through one epoch a fraction, here {len(drop)}, but the estimator has "
-            f"epochs={said['epochs']}: leave `epochs` out."
+            f"epochs={setting['epochs']}: leave `epochs` out."
         )
     label = _typed(f"{where}: label", "text", table.get("label", estimator.name.partition("[")[0]), str)
     return [
@@ -253,13 +253,13 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
 
 
 def _limits(value: Any) -> Limits:
-    table, known = _typed("limits", "table", value, dict), {f.name: f for f in fields(Limits)}
-    _check_keys(table, known, "the table of limits")
-    return Limits(**{key: _setting(known[key], limit, ()) for key, limit in table.items()})
+    table, by_name = _typed("limits", "table", value, dict), {f.name: f for f in fields(Limits)}
+    _check_keys(table, by_name, "the table of limits")
+    return Limits(**{key: _setting(by_name[key], limit, ()) for key, limit in table.items()})
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
-    """Return a setting as its field wants it: so that it can be hashed, names of estimators as estimators."""
+    """Return a setting in the type of its field, hashable; names of estimators become estimators."""
     if kind := field.metadata.get("catalogue"):
         if not str(field.type).startswith("tuple"):
             return make(kind, value, plugins)

@@ -1,4 +1,4 @@
-"""How a session runs a plan, and what came of it."""
+"""Running a plan in a session, and the result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
 
 
 class _Account:
-    """Reckons what each part of a run cost, beyond what earlier parts did."""
+    """Counts what each part of a run cost beyond the earlier parts."""
 
     def __init__(self, session: Session, unit: Unit) -> None:
         session.count_anew()
@@ -77,9 +77,9 @@ def run_plan(
         if getattr(plan, kind) != getattr(session, kind):
             raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
     begun = time.perf_counter()
-    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be another plan's
-    counted = unit(plan)
-    stages, account, pool = iter(plan.stages), _Account(session, counted), plan.pool.draw(session)
+    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
+    epoch_unit = unit(plan)
+    stages, account, pool = iter(plan.stages), _Account(session, epoch_unit), plan.pool.draw(session)
     if plan.pool.evolve is not None:
         account.pay(plan.pool.evolve, pool, plan.pool.budget)
     before = len(account.paid)
@@ -88,19 +88,19 @@ def run_plan(
 
     rounds: list[Round] = []
 
-    def over(found: Round) -> None:
+    def over(latest: Round) -> None:
         estimator = next(stages).estimator
-        codes = [tuple(code) for code in found.archs.tolist()]
+        codes = [tuple(code) for code in latest.archs.tolist()]
         account.pay(estimator, codes)
-        dropped = set(range(len(codes))) - set(found.kept.tolist())
+        dropped = set(range(len(codes))) - set(latest.kept.tolist())
         session.forget(estimator, [codes[i] for i in sorted(dropped)])
-        scored = {code for code, score in zip(codes, found.scores, strict=True) if not np.isnan(score)}
-        rounds.append(replace(found, failed_parts=len(scored & session.failures(estimator, codes).keys())))
+        scored = {code for code, score in zip(codes, latest.scores, strict=True) if not np.isnan(score)}
+        rounds.append(replace(latest, failed_parts=len(scored & session.failures(estimator, codes).keys())))
         if on_round is not None:
             on_round(rounds[-1])
 
-    found = run_funnel(plan.stages, pool, session.scores, on_round=over)
-    best = found.best
+    outcome = run_funnel(plan.stages, pool, session.scores, on_round=over)
+    best = outcome.best
     reports = tuple(
         StageReport(
             **asdict(cost),
@@ -121,27 +121,27 @@ def run_plan(
         account.pay(plan.final, [best])
         failure = session.explain(plan.final, [best]) if math.isnan(final) else ""
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
-    notes: list[str] = []  # a search does not need the truth
-    cost, exhaustive = account.total(), counted.epochs(whole)
-    known = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
+    notes: list[str] = []  # unreadable tables become notes, because a search does not need the truth
+    cost, exhaustive = account.total(), epoch_unit.epochs(whole)
+    recorded = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
     result = Result(
         best=None if best is None else session.space.describe(best),
         digits=None if best is None else as_digits(best, session.space.choices),
         code=best,
-        best_score=_finite(found.best_score),
-        best_score_kind=kind_of_score(plan.stages[-1].estimator) if math.isfinite(found.best_score) else "",
+        best_score=_finite(outcome.best_score),
+        best_score_kind=kind_of_score(plan.stages[-1].estimator) if math.isfinite(outcome.best_score) else "",
         chosen_by=rounds[-1].label if rounds and best is not None else "",
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
         metric=measure.name,
         higher_is_better=measure.higher_is_better,
-        truth=None if best is None else true_rank(known, best, pool),
+        truth=None if best is None else true_rank(recorded, best, pool),
         truth_note=" ".join(notes),
         stages=reports,
         cost=cost,
         exhaustive_network_epochs=exhaustive,
-        random_search=random_search_at(cost.network_epochs, exhaustive, *known, pool) if known else None,
-        network_epoch=str(counted),
+        random_search=random_search_at(cost.network_epochs, exhaustive, *recorded, pool) if recorded else None,
+        network_epoch=str(epoch_unit),
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
         title=plan.title,
@@ -150,25 +150,25 @@ def run_plan(
         failure=failure,
         pictures=session.pictures(),
     )
-    write_rounds(session.folder, rounds, _known_of(session, pool, known))
+    write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
     return result
 
 
 def _known_of(session: Session, pool: Sequence[Architecture], truth: _Known | None) -> dict[str, NDArray[Any]]:
     """Return what a report says about a pool: codes, the truth where a benchmark has it, sizes in closed form."""
-    known: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
+    columns: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
     if truth is not None:
-        known["truth"] = truth[1].lookup(str(truth[0].truth), pool)
+        columns["truth"] = truth[1].lookup(str(truth[0].truth), pool)
     for size in ("params", "macs"):
         if closed_form := getattr(session.space, size, None):
-            known[size] = np.array([closed_form(arch, session.task) for arch in pool], dtype=np.float64)
-    return known
+            columns[size] = np.array([closed_form(arch, session.task) for arch in pool], dtype=np.float64)
+    return columns
 
 
-def _failure_of(stage: Stage, found: Round, session: Session) -> str:
+def _failure_of(stage: Stage, last_round: Round, session: Session) -> str:
     """Return the sentence that says why a stage that could score none of its candidates ended the search."""
-    codes = [tuple(map(int, code)) for code in found.archs.tolist()]
+    codes = [tuple(map(int, code)) for code in last_round.archs.tolist()]
     why = session.explain(stage.estimator, codes)
     return f"The search ends in the stage {stage.label!r} without a best network. {why}"
 
@@ -181,14 +181,14 @@ def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) ->
     """Return the benchmark that knows the first of the codes, and of those the most codes; the first among equals."""
     best, most = None, (False, 0)
     for benchmark, records in benchmarks:
-        known = np.isfinite(records.lookup(str(benchmark.truth), archs))
-        if (found := (bool(known[0]), int(known.sum()))) > most:
-            best, most = (benchmark, records), found
+        has_record = np.isfinite(records.lookup(str(benchmark.truth), archs))
+        if (coverage := (bool(has_record[0]), int(has_record.sum()))) > most:
+            best, most = (benchmark, records), coverage
     return best
 
 
 def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architecture]) -> Truth | None:
-    """Return what a benchmark says of a code: among all of a table, or, where it predicts, among the pool."""
+    """Return a code's true value and rank: among a whole table, or, if the benchmark predicts, among the pool."""
     if known is None:
         return None
     benchmark, records = known

@@ -73,14 +73,14 @@ def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
 
 
 def _settings(thing: Any, begin: int = 0) -> dict[str, Any]:
-    """Return the settings that are not their defaults, as TOML has them."""
-    found = {}
+    """Return the settings that differ from their defaults, as TOML values."""
+    settings = {}
     for field in fields(thing)[begin:]:
         value = getattr(thing, field.name)
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         if field.init and (default is MISSING or value != default):
-            found[field.name] = _value(value, field)
-    return found
+            settings[field.name] = _value(value, field)
+    return settings
 
 
 def _value(value: Any, field: Any) -> Any:

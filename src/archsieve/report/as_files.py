@@ -58,10 +58,10 @@ def write_study(folder: Path, out: Path) -> list[Path]:
 def _findings(study: Study) -> list[dict[str, Any]]:
     return [
         {"truth": f.truth, "estimator": f.estimator, "tau": f.tau, "mkr": f.mkr, "searcher": searcher}
-        | {"seed": seed, "found": found}
+        | {"seed": seed, "found": value}
         for f in study.findings
         for searcher, values in f.found.items()
-        for seed, found in enumerate(values)
+        for seed, value in enumerate(values)
     ]
 
 
@@ -69,8 +69,8 @@ def _claims(study: Study) -> list[dict[str, Any]]:
     rows = []
     for claim in study.claims:
         for name in ("kendall", "pearson"):
-            told = {**getattr(claim, name), "gain": getattr(claim, f"{name}_gain")}
-            for measure, interval in told.items():
+            intervals = {**getattr(claim, name), "gain": getattr(claim, f"{name}_gain")}
+            for measure, interval in intervals.items():
                 low, value, high = interval or (None, None, None)
                 who = {"truth": claim.truth, "searcher": claim.searcher, "correlation": name, "with": measure}
                 rows.append({**who, "low": low, "value": value, "high": high})

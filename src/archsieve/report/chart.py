@@ -1,4 +1,4 @@
-"""A chart of a page, by plotly: how all of them look. Colours that the colour-blind tell apart (Okabe and Ito)."""
+"""A chart of a page, by plotly, and the common style: colours that the colour-blind can tell apart (Okabe, Ito)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Chart:
 
 
 def plain(text: str) -> str:
-    """Return a label that plotly shows as it is written, where it would read HTML."""
+    """Return a label that plotly shows literally, not as HTML."""
     return escape(text, quote=False)
 
 
@@ -40,8 +40,8 @@ def figure(traces: Iterable[Any], *, x: str = "", y: str = "", height: int = 400
     """Return a figure of these traces, its axes named."""
     import plotly.graph_objects as go
 
-    made = go.Figure(list(traces))
-    made.update_layout(
+    plot = go.Figure(list(traces))
+    plot.update_layout(
         template="plotly_white",
         height=height,
         margin={"l": 56, "r": 16, "t": 24, "b": 48},
@@ -50,19 +50,19 @@ def figure(traces: Iterable[Any], *, x: str = "", y: str = "", height: int = 400
         hoverlabel={"align": "left"},
         **layout,
     )
-    made.update_xaxes(title=x, automargin=True)
-    made.update_yaxes(title=y, automargin=True)
-    return made
+    plot.update_xaxes(title=x, automargin=True)
+    plot.update_yaxes(title=y, automargin=True)
+    return plot
 
 
-def add_buttons(made: Any, x_by_title: Mapping[str, list[Any]]) -> None:
+def add_buttons(plot: Any, x_by_title: Mapping[str, list[Any]]) -> None:
     """Add a button for each reading of the horizontal axis: its title, and the values of every trace."""
     buttons = [
         {"label": _in_two_lines(title), "method": "update", "args": [{"x": x}, {"xaxis.title.text": title}]}
         for title, x in x_by_title.items()
     ]
     place = {"type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
-    made.update_layout(margin={"t": 72}, updatemenus=[{**place, "buttons": buttons, "font": {"size": 11}}])
+    plot.update_layout(margin={"t": 72}, updatemenus=[{**place, "buttons": buttons, "font": {"size": 11}}])
 
 
 def _in_two_lines(title: str) -> str:

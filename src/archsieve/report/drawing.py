@@ -42,7 +42,7 @@ def _together(edges: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
 
 
 def _in_order(edges: Iterable[Sequence[str]]) -> list[str]:
-    """Return the nodes as first named, but behind those they are fed by; what goes round in a circle comes last."""
+    """Return the nodes in order of first mention, but after their inputs; nodes of a cycle come last."""
     feeds: dict[str, set[str]] = {}
     for source, target, _ in edges:
         feeds.setdefault(source, set())

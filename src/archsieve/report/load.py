@@ -1,4 +1,4 @@
-"""What a run folder says: it reads that folder and nothing else."""
+"""The content of a run folder; nothing outside the folder is read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OTHER_PICTURES = "another copy"
 
 @dataclass(frozen=True)
 class EstimatorReport:
-    """What the store holds of one estimator: rows, failures, summed worker seconds, and the best of them.
+    """The stored scores of one estimator: their number, failures, summed worker seconds, and the best.
 
     Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
     learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
@@ -91,7 +91,7 @@ class RunReport:
 
 
 def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
-    """Return what the folder says, of a finished run or one that goes on.
+    """Return the content of a run folder, of a finished or an unfinished run.
 
     Architectures are written as digits, or for files that other programs read, which may take digits for a number,
     dashed: with "-" between.
@@ -132,13 +132,13 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
 
 
 def meaning_of_scores(run: RunReport) -> str:
-    """Return a sentence on what the best scores of the estimators of a run are; empty where it stores none."""
+    """Return a sentence on the meaning of the best scores of a run; empty where none is stored."""
     named = dict.fromkeys(e.estimator for e in run.estimators if e.is_metric and e.best is not None)
-    other = any(e.best is not None and not e.is_metric for e in run.estimators)
-    said = [f"Scores of {', '.join(named)}: {run.metric.title}."] if named else []
-    if other:
-        said.append(f"{'Of the other' if named else 'Of all'} scores, higher is better.")
-    return " ".join(said)
+    has_others = any(e.best is not None and not e.is_metric for e in run.estimators)
+    sentences = [f"Scores of {', '.join(named)}: {run.metric.title}."] if named else []
+    if has_others:
+        sentences.append(f"{'Of the other' if named else 'Of all'} scores, higher is better.")
+    return " ".join(sentences)
 
 
 def notation_of(space: Mapping[str, Any]) -> Notation:
@@ -148,7 +148,7 @@ def notation_of(space: Mapping[str, Any]) -> Notation:
 
 
 def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageView, ...]:
-    """Return the stages of a run with this result; none of one that goes on, or whose file of rounds was deleted.
+    """Return the stages of a run with this result; none if it is unfinished, or its file of rounds was deleted.
 
     Raises:
         RunFolderError: the file of rounds is damaged, or of another version.
@@ -169,43 +169,43 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
     path = folder / RESULT_FILE
     if not path.exists():
         return None
-    found = read_json(path)
-    _complete(found)
-    if not _is_result(found):
+    result = read_json(path)
+    _complete(result)
+    if not _is_result(result):
         raise RunFolderError(
             f"The file {path} is no result of a search by this version: run the search again, which goes on from its "
             f"scores."
         )
-    return found  # type: ignore[no-any-return]
+    return result  # type: ignore[no-any-return]
 
 
-def _complete(found: Any) -> None:
-    """Add what results of earlier versions, which were all of searches that found something, do not say."""
-    if isinstance(found, dict):
-        found.setdefault("pictures", [])
+def _complete(result: Any) -> None:
+    """Add the keys that results of earlier versions lack; those were all of searches with a winner."""
+    if isinstance(result, dict):
+        result.setdefault("pictures", [])
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
-            found.setdefault(key, value)
-        found.setdefault("digits", encode(found["code"]) if isinstance(found.get("code"), list) else None)
-        for stage in found["stages"] if isinstance(found.get("stages"), list) else ():
+            result.setdefault(key, value)
+        result.setdefault("digits", encode(result["code"]) if isinstance(result.get("code"), list) else None)
+        for stage in result["stages"] if isinstance(result.get("stages"), list) else ():
             if isinstance(stage, dict):
                 stage.setdefault("failed_parts", 0)
                 stage.setdefault("estimator", "")
 
 
-def _is_result(found: Any) -> bool:
-    if not _has_all(found, Result) or not isinstance(found["stages"], list):
+def _is_result(result: Any) -> bool:
+    if not _has_all(result, Result) or not isinstance(result["stages"], list):
         return False
-    parts = [(found["cost"], Spending), (found["provenance"], Provenance)]
+    parts = [(result["cost"], Spending), (result["provenance"], Provenance)]
     parts += [
-        (found[key], kind)
+        (result[key], kind)
         for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch))
-        if found[key] is not None
+        if result[key] is not None
     ]
-    return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in found["stages"])])
+    return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in result["stages"])])
 
 
-def _has_all(found: Any, kind: type[Any]) -> bool:
-    return isinstance(found, dict) and {field.name for field in fields(kind)} <= found.keys()
+def _has_all(value: Any, kind: type[Any]) -> bool:
+    return isinstance(value, dict) and {field.name for field in fields(kind)} <= value.keys()
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -235,23 +235,23 @@ def read_study(folder: Path) -> Study:
         RunFolderError: it holds none, or a damaged one.
     """
     path = folder / STUDY_FILE
-    told = read_json(path)
+    content = read_json(path)
     try:
-        return _study_of(told)
+        return _study_of(content)
     except (TypeError, KeyError, AttributeError) as error:
         raise RunFolderError(f"The file {path} is no study of this version: make it again.") from error
 
 
-def _study_of(told: dict[str, Any]) -> Study:
+def _study_of(content: dict[str, Any]) -> Study:
     findings = tuple(
         Finding(**{**f, "found": {searcher: tuple(values) for searcher, values in f["found"].items()}})
-        for f in told["findings"]
+        for f in content["findings"]
     )
     if not findings:
         raise KeyError("findings")
-    claims = tuple(Claim(**{key: _as_tuples(value) for key, value in claim.items()}) for claim in told["claims"])
-    plain = {"provenance": Provenance(**told["provenance"]), "pictures": tuple(told.get("pictures", ()))}
-    return Study(**{**told, "findings": findings, "claims": claims, **plain})
+    claims = tuple(Claim(**{key: _as_tuples(value) for key, value in claim.items()}) for claim in content["claims"])
+    plain = {"provenance": Provenance(**content["provenance"]), "pictures": tuple(content.get("pictures", ()))}
+    return Study(**{**content, "findings": findings, "claims": claims, **plain})
 
 
 def _as_tuples(value: Any) -> Any:

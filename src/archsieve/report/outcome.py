@@ -1,4 +1,4 @@
-"""What a finished search found, in lines for a terminal."""
+"""The outcome of a finished search, as lines for a terminal."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
 
 
 def outcome(result: Mapping[str, Any]) -> list[str]:
-    """Return what is known of the winner and what the search cost, line by line."""
-    known = [*scores_of_winner(result), *_truth(result["truth"]), *_cost(result), *_chance(result)]
-    return [*known, *result.get("pictures", ())]  # older results do not say it
+    """Return lines on the winner and on the cost of the search."""
+    lines = [*scores_of_winner(result), *_truth(result["truth"]), *_cost(result), *_chance(result)]
+    return [*lines, *result.get("pictures", ())]  # older results do not say it
 
 
 def _truth(truth: Mapping[str, Any] | None) -> list[str]:

@@ -41,7 +41,7 @@ class Packed:
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure that stands at the top."""
+    """A number shown at the top."""
 
     name: str
     value: str
@@ -50,7 +50,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class FunnelPart:
-    """A part of the funnel: who is left, the shape (a CSS polygon), what it cost, and who of the best was lost."""
+    """A part of the funnel: candidates left, shape (a CSS polygon), cost, and which of the best were lost."""
 
     label: str
     kept: int
@@ -111,11 +111,11 @@ class Page:
         from jinja2 import Environment, StrictUndefined
         from plotly.offline import get_plotlyjs
 
-        here = files("archsieve.report")
+        folder = files("archsieve.report")
         template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-            (here / "page.html").read_text(encoding="utf-8")
+            (folder / "page.html").read_text(encoding="utf-8")
         )
-        css = (here / "page.css").read_text(encoding="utf-8")
+        css = (folder / "page.css").read_text(encoding="utf-8")
         script = Packed.of(get_plotlyjs()) if self.charts else None
         return template.render(**vars(self), css=css, plotly=script)
 
@@ -132,7 +132,7 @@ class Page:
 
 
 def made_by(provenance: Mapping[str, Any], seed: int) -> list[tuple[str, str]]:
-    """Return what a reader needs to make it again."""
+    """Return what a reader needs to reproduce the result."""
     workers = provenance["workers"]
     return [
         ("command", provenance["command"] or "called from Python"),

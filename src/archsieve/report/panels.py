@@ -1,4 +1,4 @@
-"""What the figures of a study show: what searches find against each measure, over the estimators."""
+"""Panels of a study's figures: what searches find against each measure, over the estimators."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Panel:
     line: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None
 
     def labels(self) -> Iterator[tuple[str, float, float]]:
-        """Yield labels with their places; points that lie almost upon each other share one."""
+        """Yield labels with their places; points that almost coincide share one label."""
         x, y = self.x, self.y
-        left = list(np.lexsort((x, y)))
-        while left:
-            near = [i for i in left if _near(x, i, left[0], 0.15) and _near(y, i, left[0], 0.03)]
+        rest = list(np.lexsort((x, y)))
+        while rest:
+            near = [i for i in rest if _near(x, i, rest[0], 0.15) and _near(y, i, rest[0], 0.03)]
             yield ", ".join(self.names[i] for i in near), float(x[near].min()), float(y[near].max())
-            left = [i for i in left if i not in near]
+            rest = [i for i in rest if i not in near]
 
 
 def panels(study: Study) -> list[list[Panel]]:
     """Return the panels of a study, one of each measure for each truth and searcher that has findings."""
-    found = []
+    pairs = []
     for claim in study.claims:
         findings = comparable(study.findings, claim.truth)
         if not findings:
@@ -63,8 +63,8 @@ def panels(study: Study) -> list[list[Panel]]:
             line = _line(x, mean) if len(x) > 2 and np.ptp(x) > 0 else None
             names = tuple(f.estimator for f in findings)
             pair.append(Panel(claim.truth, claim.searcher, measure, title, names, x, mean, deviation, line))
-        found.append(pair)
-    return found
+        pairs.append(pair)
+    return pairs
 
 
 def _line(
@@ -81,10 +81,12 @@ def _line(
 
 
 def _title(kendall: tuple[float, float, float] | None, pearson: tuple[float, float, float] | None) -> str:
-    told = []
-    for name, found in (("Kendall", kendall), ("Pearson", pearson)):
-        told.append(f"{name} none" if found is None else f"{name} {found[1]:.2f} [{found[0]:.2f}, {found[2]:.2f}]")
-    return ", ".join(told)
+    parts = []
+    for name, interval in (("Kendall", kendall), ("Pearson", pearson)):
+        parts.append(
+            f"{name} none" if interval is None else f"{name} {interval[1]:.2f} [{interval[0]:.2f}, {interval[2]:.2f}]"
+        )
+    return ", ".join(parts)
 
 
 def _near(values: NDArray[np.float64], i: int, j: int, share: float) -> bool:

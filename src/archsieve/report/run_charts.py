@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from archsieve.report.views import Fate, FunnelStep, Notation, Ranking, StageView
 
 MOST_POINTS = 2000
-"""So many points of a stage are drawn; more would only lie upon each other."""
+"""Most points drawn of a stage; more would only overlap."""
 CURRENCIES = {"network_epochs": "network-epochs", "seconds": "seconds of workers", "macs": "multiply-adds"}
 _PLACE = "place, as a share of the candidates"
 
 
 def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
-    """Return the charts of a run; none of one that goes on.
+    """Return the charts of a run; none if it is unfinished.
 
     Raises:
         MissingPackageError: plotly is not installed.
@@ -62,31 +62,31 @@ def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
                 hovertemplate=f"{fate.architecture}, truth {number(fate.truth)}: %{{y:.3%}}",
             )
         )
-    made = figure(traces, y=_PLACE, height=460)
-    made.update_yaxes(type="log", tickformat=".2~%", dtick="D2", autorange="reversed")
-    made.update_xaxes(type="category")
+    plot = figure(traces, y=_PLACE, height=460)
+    plot.update_yaxes(type="log", tickformat=".2~%", dtick="D2", autorange="reversed")
+    plot.update_xaxes(type="category")
     caption = (
         f"Where the {len(fates)} truly best candidates stood in each stage; the first place is on top. A grey bar is "
         "the cut: what lies below it goes, but for ties, which count against a candidate. A cross is where one went."
     )
-    return Chart("fates", "Where the best were cut", caption, made)
+    return Chart("fates", "Where the best were cut", caption, plot)
 
 
 def _scores(view: StageView, i: int, notation: Notation) -> Chart:
     known = view.known()
-    made = _histogram(view) if known is None else _against_truth(known, view.cut, notation)
+    plot = _histogram(view) if known is None else _against_truth(known, view.cut, notation)
     lacking = int((~np.isfinite(view.scores)).sum())
-    told = [f"{len(view.scores):,} candidates."]
+    sentences = [f"{len(view.scores):,} candidates."]
     if known is None:
         has_truth = np.isfinite(view.truth).any()
-        told.append("Their known truths do not differ." if has_truth else "Nobody knows their truth.")
+        sentences.append("Their known truths do not differ." if has_truth else "Nobody knows their truth.")
     else:
-        unknown, drawn = len(view.scores) - len(known.scores), len(shown_points(known, MOST_POINTS))
-        told += [f"{unknown:,} without a known truth are left out."] if unknown else []
-        if drawn < len(known.scores):
-            told.append(f"{drawn:,} are drawn: the best, and of those kept and those cut about as many of each.")
-    told += [f"{lacking:,} have no finite score."] if lacking else []
-    return Chart(f"scores-{i}", f"Stage {i}: {view.label}", " ".join(told), made)
+        unknown, shown = len(view.scores) - len(known.scores), len(shown_points(known, MOST_POINTS))
+        sentences += [f"{unknown:,} without a known truth are left out."] if unknown else []
+        if shown < len(known.scores):
+            sentences.append(f"{shown:,} are drawn: the best, and of those kept and those cut about as many of each.")
+    sentences += [f"{lacking:,} have no finite score."] if lacking else []
+    return Chart(f"scores-{i}", f"Stage {i}: {view.label}", " ".join(sentences), plot)
 
 
 def _histogram(view: StageView) -> Any:
@@ -101,11 +101,11 @@ def _histogram(view: StageView) -> Any:
 
 
 def _against_truth(view: StageView, cut: float | None, notation: Notation) -> Any:
-    """Draw place, or score, against truth, and the cut: that of the whole stage, of which the view may be a part."""
+    """Draw place, or score, against truth, and the cut of the whole stage (the view may be a part of it)."""
     import plotly.graph_objects as go
 
-    drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))
-    drawn[shown_points(view, MOST_POINTS)] = True
+    is_drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))
+    is_drawn[shown_points(view, MOST_POINTS)] = True
     is_best[np.argsort(-view.truth, kind="stable")[:BEST]] = True
     places = view.places / len(view.scores)
     scores = np.where(np.isfinite(view.values), view.values, np.nan)
@@ -115,7 +115,7 @@ def _against_truth(view: StageView, cut: float | None, notation: Notation) -> An
         (view.kept & ~is_best, "kept", {"color": BLUE, "size": 5}),
         (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "size": 10, "symbol": "star"}),
     ):
-        rows = np.flatnonzero(mask & drawn)
+        rows = np.flatnonzero(mask & is_drawn)
         codes = [notation(tuple(code)) for code in view.archs[rows].tolist()]
         hover = "%{text}<br>%{x:.4g}, truth %{y:.4g}"
         points = {"y": view.truth[rows], "mode": "markers", "marker": marker, "text": codes, "hovertemplate": hover}
@@ -128,9 +128,9 @@ def _against_truth(view: StageView, cut: float | None, notation: Notation) -> An
         traces.append(go.Scatter(x=[at] * 2, y=ends, mode="lines", name="the cut", line=dashed, hoverinfo="skip"))
         by_place.append(np.full(2, at))
         by_score.append(np.full(2, view.measure.value(cut)))
-    made = figure(traces, x=_PLACE, y="truth", height=420)
-    add_buttons(made, {_PLACE: by_place, plain(view.measure.title): by_score})
-    return made
+    plot = figure(traces, x=_PLACE, y="truth", height=420)
+    add_buttons(plot, {_PLACE: by_place, plain(view.measure.title): by_score})
+    return plot
 
 
 def _keeping(views: Sequence[StageView]) -> Chart:
@@ -155,14 +155,14 @@ def _keeping(views: Sequence[StageView]) -> Chart:
             traces.append(go.Scatter(x=at, y=lost, name=name, marker=mark, showlegend=False, hovertemplate=hover))
     for i, (size, values) in enumerate(views[0].sizes.items()):
         traces.append(steps(values, views[0].truth, f"{size} (of stage 1)", color=GREY, width=1.4, dash=DASHES[1 + i]))
-    made = figure(traces, x="share kept", y="what the best kept lacks", height=440)
-    made.update_xaxes(type="log", tickformat=".2~%", dtick="D2")
-    made.update_yaxes(rangemode="tozero")
+    plot = figure(traces, x="share kept", y="what the best kept lacks", height=440)
+    plot.update_xaxes(type="log", tickformat=".2~%", dtick="D2")
+    plot.update_yaxes(rangemode="tozero")
     caption = (
         "What the best candidate inside the top share of a ranking lacks to the best of all that stage was given, in "
         "the truth's unit. A diamond is what the stage kept. A curve falls to zero at its minimum keeping ratio (MKR)."
     )
-    return Chart("keeping", "Keeping curves", caption, made)
+    return Chart("keeping", "Keeping curves", caption, plot)
 
 
 def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
@@ -192,30 +192,30 @@ def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
                 hovertemplate="%{hovertext}: tau %{x:.3f}, MKR %{y:.3g}",
             )
         )
-    made = figure(traces, x="Kendall's tau", y="minimum keeping ratio", height=420)
-    made.update_yaxes(type="log", tickformat=".2~%", dtick="D2")
+    plot = figure(traces, x="Kendall's tau", y="minimum keeping ratio", height=420)
+    plot.update_yaxes(type="log", tickformat=".2~%", dtick="D2")
     caption = (
         "How each stage, told by its number, ranked the candidates it was given, and how sizes and chance would have: "
         "low is good. Both figures are rough where candidates are few."
     )
-    return Chart("tau-mkr", "Tau against MKR", caption, made)
+    return Chart("tau-mkr", "Tau against MKR", caption, plot)
 
 
 def _effort(steps: Sequence[FunnelStep]) -> Chart:
     import plotly.graph_objects as go
 
-    told = {title: [getattr(step, unit) for step in steps] for unit, title in CURRENCIES.items()}
-    told = {title: values for title, values in told.items() if None not in values}
-    first = next(iter(told))
+    costs = {title: [getattr(step, unit) for step in steps] for unit, title in CURRENCIES.items()}
+    costs = {title: values for title, values in costs.items() if None not in values}
+    first = next(iter(costs))
     labels = [f"stage {i}" for i in range(1, len(steps) + 1)]
-    bar = go.Bar(y=labels, x=told[first], orientation="h", marker={"color": BLUE}, hovertemplate="%{y}: %{x:,.4g}")
-    made = figure([bar], x=first, height=140 + 34 * len(steps), showlegend=False)
-    made.update_xaxes(rangemode="tozero")
-    made.update_yaxes(autorange="reversed")
-    add_buttons(made, {title: [values] for title, values in told.items()})
+    bar = go.Bar(y=labels, x=costs[first], orientation="h", marker={"color": BLUE}, hovertemplate="%{y}: %{x:,.4g}")
+    plot = figure([bar], x=first, height=140 + 34 * len(steps), showlegend=False)
+    plot.update_xaxes(rangemode="tozero")
+    plot.update_yaxes(autorange="reversed")
+    add_buttons(plot, {title: [values] for title, values in costs.items()})
     caption = (
         "Seconds are those that workers spent, learning included, counted once however often the run was gone on with, "
         "and none where scores were looked up; network-epochs and multiply-adds are as if nothing had been looked up. "
         "The totals on top hold besides what is no stage: the final score, and the evolution behind a pool."
     )
-    return Chart("cost", "What each stage cost", caption, made)
+    return Chart("cost", "What each stage cost", caption, plot)

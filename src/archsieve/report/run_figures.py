@@ -27,7 +27,7 @@ _DASHES = ("-", "--", "-.", ":")
 
 
 def plain(text: str) -> str:
-    """Return a label that matplotlib shows as it is written, where it would read a formula."""
+    """Return a label that matplotlib shows literally, not as a formula."""
     return text.replace("$", r"\$")
 
 
@@ -44,7 +44,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save(figure: Any, folder: Path, name: str) -> list[Path]:
-    """Write the figure as PNG and as SVG, and return where."""
+    """Write the figure as PNG and as SVG, and return the paths."""
     paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
     for path in paths:
         figure.savefig(path, dpi=DPI)
@@ -59,13 +59,13 @@ def run_figures(run: RunReport, views: Sequence[StageView], folder: Path) -> lis
     """
     steps = joined(run.result["stages"]) if run.result is not None else ()
     known = [view for view in (v.known() for v in views) if view is not None]
-    drawn = {"funnel": _funnel(steps), "cost": _effort(steps)} if steps else {}
+    figures = {"funnel": _funnel(steps), "cost": _effort(steps)} if steps else {}
     if run.fates:
-        drawn["fates"] = _fates(run.fates, views)
+        figures["fates"] = _fates(run.fates, views)
     if known:
-        drawn |= {"keeping": _keeping(known), "tau-mkr": _tau_and_mkr(run.rankings)}
-    drawn |= {f"scores-{i}": _scores(view) for i, view in enumerate(views, 1)}
-    return [path for name, figure in drawn.items() for path in save(figure, folder, name)]
+        figures |= {"keeping": _keeping(known), "tau-mkr": _tau_and_mkr(run.rankings)}
+    figures |= {f"scores-{i}": _scores(view) for i, view in enumerate(views, 1)}
+    return [path for name, figure in figures.items() for path in save(figure, folder, name)]
 
 
 def _funnel(steps: Sequence[FunnelStep]) -> Any:
@@ -75,8 +75,8 @@ def _funnel(steps: Sequence[FunnelStep]) -> Any:
         zip(steps, widths([steps[0].candidates, *(s.kept for s in steps)]), strict=True)
     ):
         axes.fill([-before, before, after, -after], [-i, -i, -i - 0.97, -i - 0.97], color="#CFE3F1")
-        told = f"{i + 1}. {plain(step.label)}\n{step.candidates:,} to {step.kept:,}"
-        axes.text(0, -i - 0.5, told, ha="center", va="center", fontsize=10, in_layout=False)
+        text = f"{i + 1}. {plain(step.label)}\n{step.candidates:,} to {step.kept:,}"
+        axes.text(0, -i - 0.5, text, ha="center", va="center", fontsize=10, in_layout=False)
     axes.set_axis_off()
     return figure
 
@@ -111,15 +111,15 @@ def _scores(view: StageView) -> Any:
         axes.hist(groups, bins=_bins(view.values[finite]), stacked=True, color=[PALE, BLUE], label=["cut", "kept"])
         axes.set_ylabel("candidates")
     else:
-        drawn, is_best = (np.zeros(len(known.scores), dtype=bool) for _ in range(2))
-        drawn[shown_points(known, MOST_POINTS)] = True
+        is_drawn, is_best = (np.zeros(len(known.scores), dtype=bool) for _ in range(2))
+        is_drawn[shown_points(known, MOST_POINTS)] = True
         is_best[np.argsort(-known.truth, kind="stable")[:BEST]] = True
         for mask, name, look in (
             (~known.kept & ~is_best, "cut", {"color": PALE, "s": 5}),
             (known.kept & ~is_best, "kept", {"color": BLUE, "s": 8}),
             (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "s": 60, "marker": "*"}),
         ):
-            axes.scatter(known.values[mask & drawn], known.truth[mask & drawn], label=name, **look)
+            axes.scatter(known.values[mask & is_drawn], known.truth[mask & is_drawn], label=name, **look)
         axes.set_ylabel("truth")
     if view.cut is not None:
         axes.axvline(view.measure.value(view.cut), color=GREY, linestyle="--", label="the cut")

@@ -32,11 +32,11 @@ def run_page(folder: Path) -> Page:
         MissingPackageError: plotly is not installed.
     """
     run = read_run(folder)
-    made, plan = settings_of(run), folder / PLAN_FILE
+    settings, plan = settings_of(run), folder / PLAN_FILE
     texts = [Text("Plan", plan.read_text(encoding="utf-8", errors="replace"))] if plan.is_file() else []
     if run.result is None:
         lead = "This search is not finished: here is what is stored so far."
-        return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=made, texts=texts)
+        return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=settings, texts=texts)
     result = run.result
     picture = result["picture"]
     return Page(
@@ -51,18 +51,22 @@ def run_page(folder: Path) -> Page:
         cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()] if picture else (),
         charts=[[chart] for chart in run_charts(run, read_views(folder, result))],
         tables=_tables(run),
-        made=[*made_by(result["provenance"], result["seed"]), *made],
+        made=[*made_by(result["provenance"], result["seed"]), *settings],
         texts=texts,
     )
 
 
 def _lead(result: Mapping[str, Any]) -> str:
     truth, missing = result["truth"], result["truth_note"]
-    said = list(result["pictures"])
-    said += [text for text in (result["failure"], missing and f"The truth could not be looked up: {missing}") if text]
+    sentences = list(result["pictures"])
+    sentences += [
+        text for text in (result["failure"], missing and f"The truth could not be looked up: {missing}") if text
+    ]
     if truth and truth["caution"]:
-        said.append(f"What is called the truth here is {truth['column']} of {truth['benchmark']}. {truth['caution']}")
-    return " ".join(said)
+        sentences.append(
+            f"What is called the truth here is {truth['column']} of {truth['benchmark']}. {truth['caution']}"
+        )
+    return " ".join(sentences)
 
 
 def _name(identity: Mapping[str, Any]) -> str:
@@ -141,14 +145,14 @@ def _tables(run: RunReport) -> list[TextTable]:
     header = ["estimator", "its best", "with", "scored", "failures", "seconds", "seconds of learning"]
     rows = []
     for e in run.estimators:
-        told = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
+        figures = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
         name = f"{e.estimator} ({e.pictures} of the pictures)" if e.pictures else e.estimator
-        rows.append([name, e.best or "-", number(e.best_value), *told])
+        rows.append([name, e.best or "-", number(e.best_value), *figures])
     tables.append(TextTable("All that is stored", header, rows, meaning_of_scores(run), text=2))
     if run.failures:
         rows = [[f.estimator, f.architecture, f.reason] for f in run.failures[:MOST_FAILURES]]
-        left = len(run.failures) - len(rows)
-        note = f"And {left:,} more." if left else ""
+        rest = len(run.failures) - len(rows)
+        note = f"And {rest:,} more." if rest else ""
         tables.append(TextTable("What could not be scored", ["estimator", "architecture", "why"], rows, note, text=3))
     return tables
 

@@ -33,7 +33,7 @@ def study_page(study: Study) -> Page:
         for claim in study.claims
         for gain in (claim.kendall_gain, claim.pearson_gain)
     ]
-    judged = [found for found in verdicts if found != "no verdict"]
+    judged = [answer for answer in verdicts if answer != "no verdict"]
     supported = f"{judged.count('yes')} of {len(judged)}" if judged else "no verdict"
     cards = [
         Tile("Networks", f"{study.count:,}", f"codes of {study.benchmark}"),
@@ -76,13 +76,13 @@ def _chart(panel: Panel, i: int) -> Chart:
         shade = {"x": [*x, *x[::-1]], "y": [*(y + margin), *(y - margin)[::-1]], "fill": "toself", "mode": "lines"}
         traces.insert(0, go.Scatter(**shade, line={"width": 0}, fillcolor=colour, opacity=0.15, hoverinfo="skip"))
         traces.append(go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 1.5}, hoverinfo="skip"))
-    made = figure(traces, x=AXES[panel.measure], y=plain(panel.truth), height=380, showlegend=False)
+    plot = figure(traces, x=AXES[panel.measure], y=plain(panel.truth), height=380, showlegend=False)
     name = slug(f"{panel.truth}-{panel.searcher}-{i}")
-    return Chart(name, f"{panel.truth} by {panel.searcher}", panel.title, made)
+    return Chart(name, f"{panel.truth} by {panel.searcher}", panel.title, plot)
 
 
-def _interval(found: tuple[float, float, float] | None) -> str:
-    return "-" if found is None else f"{found[1]:.2f} [{found[0]:.2f}, {found[2]:.2f}]"
+def _interval(interval: tuple[float, float, float] | None) -> str:
+    return "-" if interval is None else f"{interval[1]:.2f} [{interval[0]:.2f}, {interval[2]:.2f}]"
 
 
 def _claims(study: Study) -> TextTable:
@@ -93,9 +93,9 @@ def _claims(study: Study) -> TextTable:
             ("Kendall", claim.kendall, claim.kendall_gain),
             ("Pearson", claim.pearson, claim.pearson_gain),
         ):
-            told = [*map(_interval, by_measure.values()), _interval(gain)]
-            told.append(verdict(gain, len(comparable(study.findings, claim.truth))))
-            rows.append([claim.truth, claim.searcher, name, *told])
+            cells = [*map(_interval, by_measure.values()), _interval(gain)]
+            cells.append(verdict(gain, len(comparable(study.findings, claim.truth))))
+            rows.append([claim.truth, claim.searcher, name, *cells])
     note = "Intervals of 95 %, by a bootstrap over estimators and seeds. Supported: that of the gain lies above 0."
     return TextTable("Does what is found go with the measure?", header, rows, note, text=3)
 
@@ -106,6 +106,6 @@ def _findings(study: Study) -> TextTable:
     rows = []
     for f in sorted(study.findings, key=lambda f: (f.truth, f.mkr)):
         tau, mkr = f.measures
-        found = map(mean_and_deviation, f.found.values())
-        rows.append([f.truth, f.estimator, number(None if math.isnan(tau) else tau), number(mkr), *found])
+        cells = map(mean_and_deviation, f.found.values())
+        rows.append([f.truth, f.estimator, number(None if math.isnan(tau) else tau), number(mkr), *cells])
     return TextTable("What searches find by each estimator", header, rows, text=2)

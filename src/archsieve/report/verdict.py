@@ -1,4 +1,4 @@
-"""The first sentences of a page: what was found, how good it is, what it cost, and what chance finds for as much."""
+"""The first sentences of a page: the winner, its quality, its cost, and what chance finds for the same cost."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def verdict(result: Mapping[str, Any], task: str) -> str:
         return f"The search chose no network for {task}, since none could be scored."
     stages, truth = result["stages"], result["truth"]
     count = stages[0]["candidates"] if stages else 1
-    said = [f"The search found a network for {task} {_quality(result)}{_beside_chance(result)}."]
+    sentences = [f"The search found a network for {task} {_quality(result)}{_beside_chance(result)}."]
     cost, whole = result["cost"]["network_epochs"], result["exhaustive_network_epochs"]
     if truth is not None:
         among = "candidates" if truth["spread"] is not None else "networks whose truth is recorded"
-        said.append(f"It is {_place(truth)} of {truth['count']:,} {among}; the best has {truth['best']:.2f}.")
+        sentences.append(f"It is {_place(truth)} of {truth['count']:,} {among}; the best has {truth['best']:.2f}.")
     if cost and whole and count > 1:
-        said.append(f"The search cost {share(cost / whole)} of training each of its {count:,} candidates once.")
-    return " ".join(said)
+        sentences.append(f"The search cost {share(cost / whole)} of training each of its {count:,} candidates once.")
+    return " ".join(sentences)
 
 
 def _quality(result: Mapping[str, Any]) -> str:

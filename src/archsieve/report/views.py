@@ -1,4 +1,4 @@
-"""What the tables and figures of a run show, as numbers: page, files and command line draw from here."""
+"""The numbers behind the tables and figures of a run, for page, files and command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Notation: TypeAlias = Callable[[Architecture], str]
 
 BEST = 10
-"""So many of the truly best are followed through a run."""
+"""Number of truly best candidates that are followed through a run."""
 SIZES = ("params", "macs")
 
 
@@ -68,12 +68,12 @@ class StageView:
         return np.rint(shares_to_keep(self.scores) * n).astype(np.int64)
 
     def known(self) -> StageView | None:
-        """Return the view of those with a truth; None where there are not two that differ."""
-        known = np.isfinite(self.truth)
-        if known.sum() < 2 or np.ptp(self.truth[known]) == 0:
+        """Return the view of the candidates with a truth; None unless two truths differ."""
+        has_truth = np.isfinite(self.truth)
+        if has_truth.sum() < 2 or np.ptp(self.truth[has_truth]) == 0:
             return None
-        sizes = {name: values[known] for name, values in self.sizes.items()}
-        arrays = (self.archs[known], self.scores[known], self.kept[known], self.truth[known])
+        sizes = {name: values[has_truth] for name, values in self.sizes.items()}
+        arrays = (self.archs[has_truth], self.scores[has_truth], self.kept[has_truth], self.truth[has_truth])
         return StageView(self.label, *arrays, sizes, self.measure)
 
 
@@ -119,15 +119,15 @@ class FunnelStep:
 
 def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[FunnelStep, ...]:
     """Return the steps of a run's stages, as its result has them."""
-    found: list[FunnelStep] = []
+    steps: list[FunnelStep] = []
     group: list[Mapping[str, Any]] = []
     for stage in stages:
         group.append(stage)
         if stage["kept"] < stage["candidates"] or stage is stages[-1]:
-            costs = {unit: total(one[unit] for one in group) for unit in ("seconds", "network_epochs", "macs")}
-            found.append(FunnelStep(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
+            costs = {unit: total(member[unit] for member in group) for unit in ("seconds", "network_epochs", "macs")}
+            steps.append(FunnelStep(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
             group = []
-    return tuple(found)
+    return tuple(steps)
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def fates(views: Sequence[StageView], notation: Notation = encode) -> tuple[Fate
     if not views:
         return ()
     truth = views[0].truth
-    known = np.flatnonzero(np.isfinite(truth))
-    best = known[np.argsort(-truth[known], kind="stable")][:BEST]
+    places = np.flatnonzero(np.isfinite(truth))
+    best = places[np.argsort(-truth[places], kind="stable")][:BEST]
     ranked = [(view, view.places) for view in views]
     return tuple(_fate(views[0].archs[i], float(truth[i]), ranked, notation) for i in best)
 
@@ -200,7 +200,7 @@ class Ranking:
 
 
 def rankings(views: Sequence[StageView]) -> tuple[Ranking, ...]:
-    """Return how well each stage ranked what it was given, with sizes and chance beside it."""
+    """Return how well each stage ranked its candidates, and how well sizes and chance would have."""
     return tuple(
         row for i, view in enumerate(views, 1) if (known := view.known()) is not None for row in _rankings(i, known)
     )
@@ -238,7 +238,7 @@ def regret_curve(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> tup
 def shown_points(view: StageView, most: int) -> NDArray[np.intp]:
     """Return at most so many positions to draw: the best by truth, and of kept and cut ones, evenly spread, half each.
 
-    Where there are fewer of the one, there are more of the other.
+    If there are fewer of one kind, more of the other are drawn.
     """
     if len(view.scores) <= most:
         return np.arange(len(view.scores))

@@ -1,4 +1,4 @@
-"""What a finished search found, as what `archsieve train` is asked for: space, architecture, task and settings."""
+"""The result of a finished search as the arguments of `archsieve train`: space, architecture, task, settings."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """An architecture of a run and what it is trained as.
+    """An architecture of a run, with the arguments of its training.
 
     Attributes:
         space: name of the space.
         arch: the architecture in its notation.
         task: name of the task; None for the recipe's.
         changes: settings of space and task, as "space.width=16".
-        note: a sentence that says so.
+        note: a sentence that says all this.
     """
 
     space: str
@@ -76,8 +76,8 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
         changes += [f"task.{key}={json.dumps(value)}" for key, value in settings_of_task.items()]
     if lost := [key for key in settings if key not in kept]:
         hint = f" The recipe has its own {', '.join(lost)}: set them by --set space.KEY=VALUE.{hint}"
-    said = f" with {', '.join(changes)}" if changes else ""
-    return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{said}.{hint}")
+    change_note = f" with {', '.join(changes)}" if changes else ""
+    return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{change_note}.{hint}")
 
 
 def _code_of_rank(folder: Path, rank: int) -> Architecture:
@@ -118,7 +118,7 @@ def _kept(
     own: Mapping[str, Any],
     plugins: Collection[str],
 ) -> list[str]:
-    """Return the settings of the run that stand; the others are the recipe's, if the architecture stays the same."""
+    """Return the run's settings that the training takes; the recipe's replace the others if the architecture stays."""
     if own.get("name") != searched.name:
         return list(settings)
     merged = make("space", {**settings, **own}, plugins)

@@ -1,4 +1,4 @@
-"""The figures of a training, epoch by epoch, in a file that is whole after each.
+"""The metrics of a training in a file that is complete after every epoch.
 
 They lie in `metrics.jsonl`: the store of results holds one score of an architecture by an estimator, and an epoch has a
 loss, a rate and a time besides.
@@ -29,7 +29,7 @@ METRICS_FILE = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """What an epoch did, counted from 1.
+    """The metrics of one epoch; epochs count from 1.
 
     Attributes:
         loss: mean of the training losses.
@@ -48,7 +48,7 @@ class EpochMetrics:
 
 
 class TrainingLog:
-    """Scores the network after every epoch, and keeps what it finds."""
+    """Scores the network after every epoch, and records the metrics."""
 
     def __init__(
         self,

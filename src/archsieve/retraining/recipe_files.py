@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TABLES = ("space", "task")
 _TEXTS = ("title", "pretrained")
-_EPOCHS = "epochs"  # what a file calls the horizon: a recipe is trained to its end
+_EPOCHS = "epochs"  # the key of a file for the horizon: a recipe is trained to its end
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def training_of(
 ) -> Training:
     """Return how a recipe trains the networks of a space.
 
-    What a recipe says of its space and its task goes for those: for another space or task its own defaults stand.
+    A recipe's settings of space and task apply to those only: another space or task has its own defaults.
 
     Args:
         space: name of the space.
@@ -133,34 +133,34 @@ def _part(value: Any, kind: str) -> dict[str, Any]:
 
 
 def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
-    """Let a part be of that name; return what must be said of its settings if it was of another."""
+    """Set the name of a part; return a note on the settings that this drops, empty if there are none."""
     if name is None:
         raise PlanError(f"it names no {kind}: name one by --{kind}.")
     own = parts[kind].get("name")
     if own == name:
         return ""
-    left = [key for key in parts[kind] if key != "name"]
+    keys = [key for key in parts[kind] if key != "name"]
     parts[kind] = {"name": name}
-    if not left:
+    if not keys:
         return ""
     return (
-        f"The recipe's settings of the {kind} {own} ({', '.join(left)}) do not go for {name}: "
+        f"The recipe's settings of the {kind} {own} ({', '.join(keys)}) do not go for {name}: "
         f"settings of its own are set by --set {kind}.KEY=VALUE."
     )
 
 
 def _change(table: dict[str, Any], parts: Mapping[str, dict[str, Any]], changes: Sequence[str]) -> None:
-    """Set what the changes say, of the recipe or of a part."""
+    """Apply the changes to the recipe and its parts."""
     own: dict[str, Any] = {}
     apply_changes({**parts, "recipe": own}, changes, own="recipe")
-    known = [SPACES[name] for name in SPACES if name == parts["space"].get("name")]
-    settings = [f"space.{f.name}" for space in known if is_dataclass(space) for f in fields(space)]
+    spaces = [SPACES[name] for name in SPACES if name == parts["space"].get("name")]
+    settings = [f"space.{f.name}" for space in spaces if is_dataclass(space) for f in fields(space)]
     _check_keys(own, "the recipe", settings)
     table |= own
 
 
 def _check_keys(table: Mapping[str, Any], where: str, others: Sequence[str] = ()) -> None:
-    known = [*_TEXTS, *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
+    names = [*_TEXTS, *(_EPOCHS if f.name == "horizon" else f.name for f in fields(Recipe))]
     for key in table:
-        if key not in known:
-            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*known, *_TABLES, *others])}")
+        if key not in names:
+            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, [*names, *_TABLES, *others])}")

@@ -43,7 +43,7 @@ class Start:
     Attributes:
         seed: of initial weights, order, augmentation and drop path.
         init: safetensors file of weights; None for those drawn.
-        is_partial: take of those what fits, and leave the rest as drawn.
+        is_partial: load the tensors that fit, and leave the rest as drawn.
         prefix: what stands before the network's own names in that file; only with `is_partial`.
     """
 
@@ -65,14 +65,14 @@ class Start:
         if not self.is_partial:
             load_weights(self.init, network)
             return f"All weights are taken from {self.init}."
-        taken, missing = load_backbone(network, self.init, prefix=self.prefix)
+        loaded, missing = load_backbone(network, self.init, prefix=self.prefix)
         rest = f", the rest is drawn by the seed: {missing[0]} and {len(missing) - 1} others" if missing else ""
-        return f"{len(taken)} of {len(taken) + len(missing)} tensors are taken from {self.init}{rest}."
+        return f"{len(loaded)} of {len(loaded) + len(missing)} tensors are taken from {self.init}{rest}."
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a final training came to.
+    """The result of a final training.
 
     Attributes:
         higher_is_better: direction of the metric.
@@ -140,12 +140,12 @@ def run_training(
     mark = _mark(training, arch, start, world)
     network = build_network(training.space, arch, task, start.seed)
     sizes = sizes_of(training.space, arch, task)
-    told = start.load(network)
+    weights_note = start.load(network)
     if note is not None and world.is_first and not (folder / CHECKPOINT_FILE).exists():
-        for text in (told, *sizes.notes) if told else sizes.notes:
+        for text in (weights_note, *sizes.notes) if weights_note else sizes.notes:
             note(text)
-    trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses what cannot be
-    next(iter(task.batches("train", batch_size=1)), None)  # without data no folder is claimed
+    trainer_of(network, task, recipe, seed=start.seed, device=device, world=world)  # refuses an impossible training
+    next(iter(task.batches("train", batch_size=1)), None)  # fails without data, before a folder is claimed
     with ExitStack() as stack:
         if world.is_first:
             stack.callback(lock(folder, "training").close)
@@ -164,15 +164,15 @@ def run_training(
             tell=metrics,
             world=world,
         )
-        found = _result(training, arch, start.seed, world, metrics, sizes, provenance(command, device, world.size))
+        result = _result(training, arch, start.seed, world, metrics, sizes, provenance(command, device, world.size))
         if world.is_first:
-            save_weights(folder / WEIGHTS_FILE, network, {**mark, "versions": found.provenance.versions})
-            write_json(folder / RESULT_FILE, asdict(found))
-        return found
+            save_weights(folder / WEIGHTS_FILE, network, {**mark, "versions": result.provenance.versions})
+            write_json(folder / RESULT_FILE, asdict(result))
+        return result
 
 
 def _mark(training: Training, arch: Architecture, start: Start, world: World) -> dict[str, Any]:
-    """Return what a training is, as plain JSON values; what it gives does not depend on who has which part."""
+    """Return the identity of a training as plain JSON values; how processes share its batches is no part of it."""
     left_out = ("type", "version", "micro_batches")
     settings = {key: value for key, value in identity(training.recipe).items() if key not in left_out}
     recipe = {key: "inf" if value == math.inf else value for key, value in settings.items()}
@@ -202,8 +202,8 @@ def _claim(folder: Path, mark: dict[str, Any], former: Sequence[dict[str, Any]],
         if writes:
             write_json(path, mark)
         return
-    found = read_json(path)
-    others = [difference(found, {**mark, "task": task}) for task in (mark["task"], *former)]
+    stored = read_json(path)
+    others = [difference(stored, {**mark, "task": task}) for task in (mark["task"], *former)]
     if all(others):
         raise RunFolderError(
             f"The folder {folder} holds another training: {others[0]}. Choose another folder, or take the settings it "
@@ -220,7 +220,7 @@ def _result(
     sizes: Sizes,
     made_with: Provenance,
 ) -> TrainingResult:
-    """Return the outcome; processes that score nothing have none to tell."""
+    """Return the result; its metrics are NaN in processes that score nothing."""
     task = training.task
     rows = metrics.rows if metrics else [EpochMetrics(0, math.nan, math.nan, math.nan, None, 0.0)]
     measure = measure_of(task)

@@ -1,4 +1,4 @@
-"""What is said before many networks are scored: how many, why no table has the scores, and about how long it takes."""
+"""Sentences shown before many networks are scored: how many, why no table has the scores, and the expected time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from archsieve.tasks.contract import Task
 
 MANY = 200
-"""Networks; fewer are scored without a word."""
+"""Number of networks from which a pass is announced."""
 TRIAL_SECONDS = 5.0
-"""Of a round of the trial, at most, as far as the round before tells."""
+"""Longest expected time of a round of the trial, estimated from the round before."""
 _ROUNDS = (1, 4, 16, 64)  # networks timed at once; the first one also loads what all need
 _SLOW = 4 * TRIAL_SECONDS  # of the second round: where it takes longer, the first one counts
 
 
 def is_announced(members: Sequence[Any], count: int) -> bool:
-    """Whether a pass over so many networks is one that a score table could have saved, and long enough to speak of."""
+    """Whether a pass scores so many networks that it is announced, and a score table could have saved it."""
     return count >= MANY and any(hasattr(e, "needs") and not isinstance(e, Fittable) for e in members)
 
 
@@ -42,11 +42,11 @@ def _reason(members: Sequence[Any], tables: Sequence[ScoreTable], space: SearchS
     about = [table for table in tables if table.is_about(space, table.card.seed)]
     if not about:
         return f"No score table is about the space {space.name} with these settings"
-    held = [e for e in members if any(table.column_of(e) for table in about)]
-    names = ", ".join(e.name for e in held or members)
-    if not held:
+    recorded = [e for e in members if any(table.column_of(e) for table in about)]
+    names = ", ".join(e.name for e in recorded or members)
+    if not recorded:
         return f"No score table holds {names} with these settings"
-    holders = [table for table in about if any(table.column_of(e) for e in held)]
+    holders = [table for table in about if any(table.column_of(e) for e in recorded)]
     if not any(table.card.seed == seed for table in holders):
         return f"No score table of {names} knows seed {seed} (they know {_seeds(holders)})"
     own = [table for table in holders if table.knows(space, task, seed)]
@@ -56,7 +56,7 @@ def _reason(members: Sequence[Any], tables: Sequence[ScoreTable], space: SearchS
 
 
 def _seeds(tables: Iterable[ScoreTable]) -> str:
-    """Return in words which seeds tables know, and of which only a sample of the networks."""
+    """Return in words which seeds the tables hold, and for which of them they hold only a sample of the networks."""
     whole = {table.card.seed for table in tables if table.card.population == "all"}
     sample = {table.card.seed for table in tables} - whole
     parts = [_listed(whole), _listed(sample) and f"a sample for {_listed(sample)}"]
@@ -74,11 +74,11 @@ def _listed(numbers: Iterable[int]) -> str:
 
 
 class Trial:
-    """The first networks of many, in rounds that grow; the last of them tells about how long the others take.
+    """Times the first of many networks, in growing rounds; the last round predicts how long the rest takes.
 
     Args:
-        codes: what is to be scored.
-        are_neighbours: whether to take codes that stand together, since they share their work.
+        codes: the codes to score.
+        are_neighbours: take adjacent codes, because these share work.
     """
 
     def __init__(self, codes: Sequence[Architecture], *, are_neighbours: bool = False) -> None:
@@ -87,7 +87,7 @@ class Trial:
         self._timed, self._seconds = 0, 0.0
 
     def rounds(self) -> Iterator[list[Architecture]]:
-        """Yield codes to be scored; tell their seconds by `add`."""
+        """Yield the codes of each round; the caller scores them and reports the seconds by `add`."""
         for place, count in enumerate(_ROUNDS):
             most = _SLOW if place == 1 else TRIAL_SECONDS
             if self._timed and self._seconds / self._timed * count > most:
@@ -101,7 +101,7 @@ class Trial:
             yield chosen
 
     def add(self, seconds: float) -> None:
-        """Count the seconds of a worker."""
+        """Add the seconds that a worker spent on the current round."""
         self._seconds += seconds
 
     def sentence(self, workers: int) -> str:
@@ -109,12 +109,12 @@ class Trial:
         each = self._seconds / max(1, self._timed)
         processes = "one process" if workers == 1 else f"{workers} processes"
         about = duration(each * len(self.rest) / workers)
-        bound = "at most " if self._are_neighbours else ""  # more of them at a time share more
+        bound = "at most " if self._are_neighbours else ""  # larger chunks share more work
         return f"This takes {bound}about {about} of {processes}, as {self._timed} of them took here."
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, rounded as an estimate is.
+    """Return a time in words, rounded to the precision of an estimate.
 
     >>> [duration(s) for s in (0.2, 42, 700, 9000)]
     ['1 s', '42 s', '12 min', '2.5 h']

@@ -1,4 +1,4 @@
-"""How an accelerator multiplies: stated while scores are computed, and given back as the caller had it."""
+"""Arithmetic settings of an accelerator: applied while scores are computed, then restored to the caller's."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def kind_of(device: str) -> str:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Precision and choice of kernels of an accelerator; the defaults are exact and repeat themselves.
+    """Precision and choice of kernels of an accelerator; the defaults are exact and reproducible.
 
-    A CPU has neither TF32 nor cuDNN: there, only the precision of products is stated.
+    A CPU has neither TF32 nor cuDNN: there, only the precision of products is set.
 
     Args:
         tf32: multiply float32 with 10 bits of mantissa on the tensor cores: faster, and scores change in the fourth
@@ -44,13 +44,13 @@ class Arithmetic:
     benchmark: bool = False
 
     def changes(self) -> dict[str, bool]:
-        """Return the settings that differ from the defaults: what scores of an accelerator depend on besides."""
+        """Return the settings that differ from the defaults: scores of an accelerator depend on them."""
         default = Arithmetic()
         return {name: value for name, value in vars(self).items() if value != getattr(default, name)}
 
     @contextmanager
     def applied(self, device: str = CPU) -> Iterator[None]:
-        """Let torch compute so meanwhile; on a CPU only if torch is loaded, for loading it takes a second."""
+        """Apply these settings inside the context; on a CPU only if torch is loaded, since loading it is slow."""
         torch = sys.modules.get("torch")
         if torch is None and kind_of(device) != CPU:
             import torch
@@ -101,8 +101,8 @@ def _cudnn_switch(torch: Any, name: str, wanted: bool) -> _Switch:
 def _tf32_switches(torch: Any, tf32: bool) -> list[_Switch]:
     """Return the switches of products and of convolutions, by the names with which the caller set them.
 
-    torch has old names and, from 2.9, new ones, and refuses to answer by the old ones where the new ones say something
-    that the old ones cannot.
+    torch has old names and, from 2.9, new ones. Reading an old name is an error if the new ones have a value that the
+    old ones cannot express.
     """
     cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
     try:

@@ -44,9 +44,9 @@ _LONGEST = 200  # characters of a reason
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one worker gets: estimators of one pass with their contexts, codes, and modules to import first.
+    """The input of one worker: estimators of one pass with their contexts, codes, and modules to import first.
 
-    `arithmetic` is how the device computes meanwhile, in whatever process that is.
+    `arithmetic` holds the settings of the device while it computes, in the driver or in a worker.
     """
 
     estimators: tuple[Any, ...]
@@ -58,11 +58,11 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class ChunkScores:
-    """What it gives back: scores (n, k), why some are NaN by (row, column), who computed them in how long.
+    """The output of one worker: scores (n, k), reasons of NaN by (row, column), seconds, and the worker's process.
 
     Attributes:
-        failure: set where the chunk could not be scored at all; one nobody foresaw is an `EstimatorError`.
-        tracebacks: of the unforeseen errors behind some reasons, the first of each kind.
+        failure: set where the whole chunk could not be scored; an unforeseen error becomes an `EstimatorError`.
+        tracebacks: those of unforeseen errors among the reasons, the first of each kind.
     """
 
     chunk: Chunk
@@ -75,17 +75,17 @@ class ChunkScores:
 
 
 class _UnusableError(Exception):
-    """An estimator returned something that is no scores: no network is to blame."""
+    """An estimator returned something other than scores: the fault is the estimator's, not a network's."""
 
 
 def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
     """Return how many codes an estimator wants at a time, 32 where it does not say."""
-    wanted = getattr(estimator, "chunk_size", _CHUNK)
-    return int(wanted(space, task) if callable(wanted) else wanted)
+    size = getattr(estimator, "chunk_size", _CHUNK)
+    return int(size(space, task) if callable(size) else size)
 
 
 def shares_work(members: Sequence[Any], space: SearchSpace, task: Task) -> bool:
-    """Whether members of a pass want more codes at a time than others: those share parts of their networks."""
+    """Whether the members of a pass take larger chunks than usual, because networks of a chunk share parts."""
     return min(chunk_size(e, space, task) for e in members) > _CHUNK
 
 
@@ -97,11 +97,11 @@ def chunks_of(
     plugins: Sequence[str] = (),
     arithmetic: Arithmetic = EXACT,
 ) -> Iterator[Chunk]:
-    """Yield codes in chunks as the members of a pass want them, smaller where there is too little for all workers."""
+    """Yield codes in chunks of the size that the members of a pass want, smaller if that would leave workers idle."""
     space, task = contexts[0].space, contexts[0].task
-    wanted = min(chunk_size(e, space, task) for e in members)
+    size = min(chunk_size(e, space, task) for e in members)
     fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * workers))
-    length = max(1, min(wanted, fair) if workers > 1 else wanted)
+    length = max(1, min(size, fair) if workers > 1 else size)
     for begin in range(0, len(codes), length):
         archs = tuple(codes[begin : begin + length])
         yield Chunk(tuple(members), archs, tuple(contexts), tuple(plugins), arithmetic)
@@ -117,7 +117,7 @@ def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
 
 
 def score_chunk(chunk: Chunk) -> ChunkScores:
-    """Score a chunk. What goes wrong is in the result: workers on other machines give back plain values only."""
+    """Score a chunk. Errors are part of the result, because workers on other machines return plain values only."""
     begun = time.perf_counter()
     scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
     errors: dict[tuple[int, int], str] = {}
@@ -129,7 +129,7 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
         with collected_tracebacks() as tracebacks, chunk.arithmetic.applied(chunk.contexts[0].device):
             _fill(chunk, scores, errors)
     except ArchsieveError as error:
-        # An error class of a plug-in may not survive the way back: its sentence does.
+        # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
         failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
     except _UnusableError as error:
         failure = EstimatorError(f"The estimator {_names(chunk)}: {error}", traceback.format_exc())
@@ -186,7 +186,7 @@ def _fill_at_once(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[
 
 
 def _fill_one_by_one(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:
-    """Score every architecture by every estimator alone: what fails costs that score."""
+    """Score every architecture by every estimator alone: a failure costs only that score."""
     for i, arch in enumerate(chunk.archs):
         for k, (estimator, context) in enumerate(zip(chunk.estimators, chunk.contexts, strict=True)):
             try:
@@ -213,7 +213,7 @@ def _is_of_the_run(error: Exception) -> bool:
 
 
 def _located(error: Exception, estimator: Any, arch: str) -> Exception:
-    """Return an error of the run as one that says where it came up; ours say it themselves."""
+    """Return an error of the run as one that names estimator and architecture; errors of ours already do."""
     if isinstance(error, ArchsieveError | _UnusableError):
         return error
     message = f"The estimator {estimator.name!r} failed on {arch}: {describe_error(error)}"
@@ -221,7 +221,7 @@ def _located(error: Exception, estimator: Any, arch: str) -> Exception:
 
 
 def _free_memory() -> None:
-    """Give back what an allocator keeps, so that one network that was too large leaves room for the next."""
+    """Release cached device memory, so that a network that was too large does not leave the next without room."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         gc.collect()
@@ -238,9 +238,9 @@ def _ask(estimators: Sequence[Any], archs: Sequence[Architecture], contexts: Seq
     shape = (len(archs), len(estimators)) if is_group else (len(archs),)
     returned = first.score_group(estimators, archs, contexts[0]) if is_group else first.score(archs, contexts[0])
     try:
-        found = as_floats(returned)
+        scores = as_floats(returned)
     except (TypeError, ValueError) as error:
         raise _UnusableError(describe_error(error)) from error
-    if found.shape != shape:
-        raise _UnusableError(f"TypeError: it must return scores of shape {shape}, but returned {found.shape}")
-    return found.reshape(len(archs), len(estimators))
+    if scores.shape != shape:
+        raise _UnusableError(f"TypeError: it must return scores of shape {shape}, but returned {scores.shape}")
+    return scores.reshape(len(archs), len(estimators))

@@ -1,4 +1,4 @@
-"""What composites are made of: which scores their columns need, and the columns themselves."""
+"""Columns of composite estimators: which scores they need, and how they are computed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Combining(NamedTuple):
-    """How columns are made.
+    """Computes columns of scores, of composites too.
 
     Attributes:
-        pool: the codes that are scored; what is relative to a pool is relative to these.
-        sample: returns the codes of a calibration.
-        scores: returns the scores (n,) of codes by an estimator that computes, and has learnt from the pool if it does.
+        pool: the codes to score; relative scores are relative to these.
+        sample: returns the codes of a calibration sample of a given size.
+        scores: returns the scores (n,) of codes by an estimator that is no composite, fitted to the pool if it learns.
     """
 
     pool: Sequence[Architecture]
@@ -33,7 +33,7 @@ class Combining(NamedTuple):
     def needed(
         self, estimator: Any, archs: Sequence[Architecture] | None = None
     ) -> Iterator[tuple[Any, Sequence[Architecture]]]:
-        """Yield what computes, and the codes whose scores by it are needed: a composite's sample is among them."""
+        """Yield each estimator that is no composite, with the codes it must score, calibration samples included."""
         archs = self.pool if archs is None else archs
         if not isinstance(estimator, Composite):
             yield estimator, archs
@@ -56,9 +56,9 @@ class Combining(NamedTuple):
             reference = self._columns(estimator, self.sample(estimator.calibration))
         else:
             reference = columns if archs is self.pool else self._columns(estimator, self.pool)
-        found = np.array(estimator.combine(columns, reference), dtype=np.float64)
-        found[np.isnan(columns).all(axis=1)] = np.nan
-        return found
+        scores = np.array(estimator.combine(columns, reference), dtype=np.float64)
+        scores[np.isnan(columns).all(axis=1)] = np.nan
+        return scores
 
     def _columns(self, composite: Composite, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         return np.stack([self.column(part, archs) for part in composite.parts], axis=1)

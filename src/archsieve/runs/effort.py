@@ -28,7 +28,7 @@ _WEIGHED = 5  # networks by which two tasks are compared
 
 @dataclass(frozen=True)
 class Entry:
-    """What an estimator is paid for `n` scores, in epochs of the task they are taken on; None: it does not say."""
+    """Cost of `n` scores of an estimator, in epochs of the task that it scores on; None if it does not say."""
 
     estimator: Any
     n: int
@@ -38,16 +38,16 @@ class Entry:
 
     @property
     def epochs(self) -> float | None:
-        """Both."""
+        """Training and scoring together."""
         return total((self.training, self.scoring))
 
 
 class Ledger:
-    """Reckons what scores cost beyond what was paid before, as if nothing were stored.
+    """Counts what scores cost beyond earlier payments, as if no score were stored.
 
-    Candidates are those that earlier stages left, so that what scored all of them once is free afterwards; so is a
-    calibration sample, drawn by the same seed, the second time; and training is paid once a lineage, a supernet for
-    all its paths, a network for all its epochs.
+    The candidates of a stage are survivors of earlier stages. An estimator that scored them all once is therefore free
+    afterwards, and so is a second calibration sample, which the same seed draws. Training is paid once for each
+    lineage: a supernet for all its paths, a network for all its epochs.
     """
 
     def __init__(self, space: SearchSpace, task: Task) -> None:
@@ -60,7 +60,7 @@ class Ledger:
         return total(entry.epochs for entry in self.enter(estimator, n, population))
 
     def enter(self, estimator: Any, n: int, population: str = "candidates") -> list[Entry]:
-        """Return what is paid for `n` scores, an entry an estimator that computes; what was paid before is left out."""
+        """Return the new costs of `n` scores, one entry for each estimator that computes, without earlier payments."""
         if isinstance(estimator, Composite):
             entries = [entry for part in estimator.parts for entry in self.enter(part, n, population)]
             if estimator.calibration:
@@ -70,10 +70,10 @@ class Ledger:
             return self._sample(*lesson)
         if not isinstance(estimator, Priced) or not hasattr(self._task, "count"):
             return [Entry(estimator, n, None, None, population)]
-        seen = fingerprint(estimator), population
-        if seen in self._scored:
+        pair = fingerprint(estimator), population
+        if pair in self._scored:
             return []
-        self._scored.add(seen)
+        self._scored.add(pair)
         price = estimator.price(n, self._space, self._task)
         lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
         before = self._trained.get(lineage)
@@ -121,22 +121,22 @@ def unit_of(space: SearchSpace, task: Task, stands_for: Task | None = None, *, t
         trains: whether networks are trained on `task`.
     """
     if stands_for is None:
-        known = (trains or not getattr(task, "is_made_up", False)) and hasattr(task, "count")
-        return Unit(task, 1.0) if known else Unit(None, None)
+        is_known = (trains or not getattr(task, "is_made_up", False)) and hasattr(task, "count")
+        return Unit(task, 1.0) if is_known else Unit(None, None)
     if not hasattr(task, "count") or not hasattr(stands_for, "count"):
         return Unit(stands_for, None)
     items = count_items(task, "train") / count_items(stands_for, "train")
     return Unit(stands_for, items * _weight(space, task, stands_for))
 
 
-def _weight(space: SearchSpace, task: Task, other: Task) -> float:
-    """Return how much networks for a task weigh, as a share of what they weigh for another one."""
-    if form_of(task) == form_of(other):
+def _weight(space: SearchSpace, task: Task, reference: Task) -> float:
+    """Return the multiply-adds of networks for a task, divided by those of the same networks for another task."""
+    if form_of(task) == form_of(reference):
         return 1.0
     rng = generator(0, "sample", "unit")
     archs = [space.whole.sample(rng) for _ in range(_WEIGHED)]
-    one, of_other = (sum(size_of(space.whole, arch, t, "macs") for arch in archs) for t in (task, other))
-    return one / of_other
+    own_macs, other_macs = (sum(size_of(space.whole, arch, t, "macs") for arch in archs) for t in (task, reference))
+    return own_macs / other_macs
 
 
 def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, task: Task) -> float | None:
@@ -154,5 +154,5 @@ def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, ta
 
 def total(costs: Iterable[float | None]) -> float | None:
     """Return the sum; None where a part is unknown."""
-    known = list(costs)
-    return None if None in known else sum(cost for cost in known if cost)
+    parts = list(costs)
+    return None if None in parts else sum(cost for cost in parts if cost)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_GRACE = 5.0  # seconds that a worker without a driver has to save what it trains
+_GRACE = 5.0  # seconds in which a worker whose driver ended must save its training
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -100,7 +100,7 @@ class Processes:
                 "command again, with fewer --workers if it dies again. (A script must start workers below "
                 "`if __name__ == '__main__':`, and cannot be read from standard input.)"
             ) from error
-        except BaseException:  # an error of `fn`, Ctrl-C, or a caller who has had enough: what runs is of no use
+        except BaseException:  # an error of `fn`, Ctrl-C, or a caller that stops early: drop running items
             self._stop(at_once=True)
             raise
         if not self._is_kept:
@@ -218,7 +218,7 @@ def _on_one_thread(fn: Callable[[T], R], item: T) -> R:
 
 @contextmanager
 def _single_thread_children() -> Iterator[None]:
-    """Have processes started meanwhile begin with one thread of arithmetic."""
+    """Make processes started inside the context begin with one thread of arithmetic."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     try:
@@ -233,7 +233,7 @@ def _single_thread_children() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Have processes started meanwhile be deaf to Ctrl-C from the beginning: it is the driver's to act on."""
+    """Make processes started inside the context ignore Ctrl-C from the beginning: only the driver handles it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -252,7 +252,7 @@ def _start_worker() -> None:
     def follow() -> None:
         if parent is not None:
             parent.join()
-            os.kill(os.getpid(), signal.SIGTERM)  # whoever trains saves first
+            os.kill(os.getpid(), signal.SIGTERM)  # a training worker saves first
             time.sleep(_GRACE)
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""The folder of a run: one driver at a time, one space and task for good, and what else lies in it."""
+"""The folder of a run: it has one driver at a time, one space and one task; and the files in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ERROR_FILE = "error.log"
 def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
     """Make the folder and hold it until the connection is closed or the process ends, however it ends.
 
-    `use` is what a message says it is in use by.
+    `use` names the kind of driver in error messages.
 
     Raises:
         RunFolderError: another driver holds it, or it cannot be written.
@@ -64,7 +64,7 @@ def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
 def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
     """Mark the folder as made for this space and task, and return their fingerprints in this folder.
 
-    A folder that an earlier version made for the same data, which it told by another identity, keeps its fingerprint.
+    A folder that an earlier version made for the same data under another identity keeps its fingerprint.
 
     Raises:
         RunFolderError: it was made for another, or its mark is damaged.
@@ -74,15 +74,15 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
     if not mark.exists():
         write_json(mark, {"fingerprints": prints, "space": identity(space), "task": identity(task)})
         return prints["space"], prints["task"]
-    found = read_mark(folder)
-    own = found["fingerprints"].get("task")
+    stored = read_mark(folder)
+    own = stored["fingerprints"].get("task")
     if own in map(fingerprint, former_identities(task)):
         prints["task"] = own
     for kind, now in (("space", space), ("task", task)):
-        if found["fingerprints"].get(kind) != prints[kind]:
-            other = difference(found[kind], identity(now)) or "its fingerprint is another"
+        if stored["fingerprints"].get(kind) != prints[kind]:
+            reason = difference(stored[kind], identity(now)) or "its fingerprint is another"
             raise RunFolderError(
-                f"The run folder {folder} was made for another {kind}: {other}. Choose another folder."
+                f"The run folder {folder} was made for another {kind}: {reason}. Choose another folder."
             )
     return prints["space"], prints["task"]
 
@@ -92,8 +92,8 @@ def former_identities(task: Task) -> list[dict[str, Any]]:
     return list(getattr(task, "former_identities", list)())
 
 
-def difference(found: Any, wanted: Any) -> str:
-    """Return the first setting, of nested tables, that is not as wanted, and both its values, in words; empty if none.
+def difference(theirs: Any, ours: Any) -> str:
+    """Return in words the first setting that differs between two nested tables, and both values; empty if none does.
 
     Settings go before versions, which say that networks or scores changed and not what changed.
 
@@ -102,14 +102,14 @@ def difference(found: Any, wanted: Any) -> str:
     >>> difference({"version": 1}, {"version": 2, "pool_norm": True})
     'it has no pool_norm, and here pool_norm is True'
     """
-    there, here = _flat(found), _flat(json.loads(json.dumps(wanted)))
-    for key in sorted({**here, **there}, key=_is_version):
-        if key not in there:
-            return f"it has no {key}, and here {key} is {here[key]!r}"
-        if key not in here:
-            return f"its {key} is {there[key]!r}, and here there is no {key}"
-        if there[key] != here[key]:
-            return f"its {key} is {there[key]!r}, and here it is {here[key]!r}"
+    stored, current = _flat(theirs), _flat(json.loads(json.dumps(ours)))
+    for key in sorted({**current, **stored}, key=_is_version):
+        if key not in stored:
+            return f"it has no {key}, and here {key} is {current[key]!r}"
+        if key not in current:
+            return f"its {key} is {stored[key]!r}, and here there is no {key}"
+        if stored[key] != current[key]:
+            return f"its {key} is {stored[key]!r}, and here it is {current[key]!r}"
     return ""
 
 
@@ -132,14 +132,14 @@ def read_mark(folder: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: it is not there, or damaged.
     """
-    found = read_json(folder / RUN_FILE)
-    whole = isinstance(found, dict) and {"space", "task"} <= found.keys()
-    if not whole or not isinstance(found.get("fingerprints"), dict):
+    mark = read_json(folder / RUN_FILE)
+    whole = isinstance(mark, dict) and {"space", "task"} <= mark.keys()
+    if not whole or not isinstance(mark.get("fingerprints"), dict):
         raise RunFolderError(
             f"The file {folder / RUN_FILE} does not say what the run folder is for: put back a whole copy, or choose "
             f"another folder."
         )
-    return found  # type: ignore[no-any-return]
+    return mark  # type: ignore[no-any-return]
 
 
 def write_measure(folder: Path, measure: Measure, estimators: Collection[str]) -> None:
@@ -166,7 +166,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_rounds(folder: Path, rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> None:
-    """Write who was scored how and kept in each round, and what is known of the whole pool (columns by name)."""
+    """Write the architectures, scores and survivors of each round, and columns (by name) of the whole pool."""
     arrays: dict[str, Any] = {
         f"{name}_{i}": getattr(r, name) for i, r in enumerate(rounds) for name in ("archs", "scores", "kept")
     }

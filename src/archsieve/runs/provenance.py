@@ -1,4 +1,4 @@
-"""What a result was made with, so that a reader can tell, and make it again."""
+"""What a result was made with, so that a reader can reproduce it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session looks up instead of computing it, and what pictures that was computed on."""
+"""Scores that a session looks up instead of computing them, and the pictures they were computed on."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class RecordedScores:
 
     Attributes:
         own: those about its space, task and seed.
-        others: those about its space and seed, and about its task on another copy of the pictures. They know all
-            networks of the space: with a sample, one stage would compare scores made on two sets of pictures.
+        others: those about its space and seed, and about its task on another copy of the pictures. They hold all
+            networks of the space, so that no stage compares scores made on two sets of pictures.
     """
 
     own: tuple[ScoreTable, ...] = ()
@@ -42,7 +42,7 @@ class RecordedScores:
 
     @property
     def hashes(self) -> Iterator[str]:
-        """What tells the tables from others."""
+        """The hashes that identify the tables."""
         return (table.card.sha256 for table in (*self.own, *self.others))
 
     def other(self, estimator: Any) -> ScoreTable | None:
@@ -60,7 +60,7 @@ class RecordedScores:
             return {}
         if table := self.other(estimator):
             return {estimator.name: (estimator, table)}
-        return {name: found for part in _within(estimator) for name, found in self.others_behind(part).items()}
+        return {name: pair for part in _within(estimator) for name, pair in self.others_behind(part).items()}
 
     def prints_behind(self, estimator: Any) -> list[str]:
         """Return the fingerprints of the tasks of those tables, for an estimator that only learns from them."""
@@ -74,27 +74,27 @@ class RecordedScores:
         Raises:
             DataError: a table that should know all networks of its space lacks one.
         """
-        found: dict[Architecture, tuple[float, str | None]] = {}
+        scores: dict[Architecture, tuple[float, str | None]] = {}
         if not codes:
-            return found
-        if other := self.other(estimator):
-            found = other.get(str(other.column_of(estimator)), codes)
-            if len(found) < len(codes):
+            return scores
+        if whole_table := self.other(estimator):
+            scores = whole_table.get(str(whole_table.column_of(estimator)), codes)
+            if len(scores) < len(codes):
                 raise DataError(
-                    f"The score table {other.path} should know all networks of its space, but lacks "
-                    f"{min(set(codes) - found.keys())}. To compute the scores: --recompute (in Python: tables=())."
+                    f"The score table {whole_table.path} should know all networks of its space, but lacks "
+                    f"{min(set(codes) - scores.keys())}. To compute the scores: --recompute (in Python: tables=())."
                 )
-            return found
+            return scores
         for table in self.own:
             if column := table.column_of(estimator):
-                found = {**table.get(column, codes), **found}
-        return found
+                scores = {**table.get(column, codes), **scores}
+        return scores
 
 
-def sentences(found: Iterable[tuple[Any, ScoreTable]]) -> tuple[str, ...]:
-    """Return a sentence a table on estimators whose scores were made on other pictures than the session's."""
+def sentences(sources: Iterable[tuple[Any, ScoreTable]]) -> tuple[str, ...]:
+    """Return one sentence for each table whose scores were made on other pictures than the session's."""
     groups: dict[tuple[Path, bool], list[tuple[Any, ScoreTable]]] = {}
-    for estimator, table in found:
+    for estimator, table in sources:
         sees = bool({"data", "labels"} & set(getattr(estimator, "needs", ("data",))))
         groups.setdefault((table.path, sees), []).append((estimator, table))
     return tuple(_sentence([e.name for e, _ in group], group[0][1], sees) for (_, sees), group in groups.items())
@@ -123,4 +123,4 @@ def _within(estimator: Any) -> Iterator[Any]:
     elif is_dataclass(estimator):
         for setting in fields(estimator):
             value = getattr(estimator, setting.name)
-            yield from (one for one in (value if isinstance(value, tuple) else (value,)) if is_dataclass(one))
+            yield from (item for item in (value if isinstance(value, tuple) else (value,)) if is_dataclass(item))

@@ -1,4 +1,4 @@
-"""What came of a search: the values that `result.json` holds."""
+"""The outcome of a search: the values that `result.json` holds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spending:
-    """What a part of a run cost, in three currencies.
+    """Cost of a part of a run, in three units.
 
-    `seconds` of workers that the scores took whenever they were computed, learning included: counted once however
-    often the run was gone on with, 0 for what was looked up; a process that was killed takes along what it had not
-    stored, such as the time of a supernet that it trained. `network_epochs` (see `archsieve.plans.contract.unit`) and
-    `macs`, multiply-adds (see `archsieve.runs.effort.in_macs`), as if nothing had been stored; None: unknown.
+    Attributes:
+        seconds: time that workers spent on the scores, learning included, whenever that was. Each score counts once,
+            however often the run was resumed; looked-up scores count 0. Work that a killed process had not stored, such
+            as the training of a supernet, is missing.
+        network_epochs: as if nothing had been stored (see `archsieve.plans.contract.unit`); None: unknown.
+        macs: multiply-adds, as if nothing had been stored (see `archsieve.runs.effort.in_macs`); None: unknown.
     """
 
     seconds: float
@@ -71,21 +73,35 @@ class Truth:
 class Result:
     """The outcome of a search, as `result.json` holds it.
 
-    `best` is the architecture in the space's own notation; `digits` the same as reports write it, which every space
-    parses. They, `code` and `picture` are None where a stage could score none of its candidates; `failure` then says
-    which one and why, as it does where the final estimator failed, and is empty otherwise. `best_score` is None where
-    no stage chose between two, or none could be scored; so is `final_score` where there is no final estimator, or it
-    failed. `truth_note` says which table could not be read. `cost` is that of the pool, the stages and the final
-    estimator, `exhaustive_network_epochs` that of the final estimator for every candidate; None where a part is
-    unknown. `random_search` is what that finds at this cost, None where no table tells. `network_epoch` says in
-    words what one network-epoch is, the unit of every key that ends in `network_epochs`. `seconds` is the time this
-    run took on the wall. `picture` is how the winner is drawn. `pictures` says which scores were not made on the
-    pictures of the task.
+    Where a stage could score none of its candidates there is no winner: `best`, `digits`, `code`, `picture` are None.
+    Of `best_score` and `final_score` higher is better, so that an error has a minus sign.
 
-    Of `best_score` and `final_score` higher is better, so that an error has a minus sign; `higher_is_better` is the
-    direction of the metric itself. `best_score_kind` says what `best_score` is: "metric" is a value of the task's
-    metric, "relative" compares the candidates of the last stage only, "score" is any other score; empty where there is
-    none.
+    Attributes:
+        best: the winner in the space's own notation.
+        digits: the winner as reports write it; every space parses that.
+        code: the winner's code.
+        best_score: the winner's score in the last stage; None where no stage had a choice, or none could be scored.
+        best_score_kind: "metric" is a value of the task's metric, "relative" compares the candidates of the last stage
+            only, "score" is any other score; empty where there is none.
+        chosen_by: the label of the last stage that ran; empty where none did, or there is no winner.
+        final_estimator: its name; None where the plan has none.
+        final_score: None where there is no final estimator, or it failed.
+        metric: the name of the task's metric.
+        higher_is_better: the direction of the metric itself.
+        truth: what a benchmark says of the winner; None where none does.
+        truth_note: which table could not be read; else empty.
+        stages: the report of each stage.
+        cost: of the pool, the stages and the final estimator.
+        exhaustive_network_epochs: cost of the final estimator for every candidate; None where a part is unknown.
+        random_search: what random search finds at this cost; None where no table has the truth.
+        network_epoch: in words, one network-epoch: the unit of every key that ends in `network_epochs`.
+        seconds: wall-clock time of this run.
+        seed: of the search.
+        title: of the plan.
+        picture: how to draw the winner.
+        provenance: what the result was made with.
+        failure: which stage could score no candidate and why, or why the final estimator failed; else empty.
+        pictures: which scores were not made on the pictures of the task.
     """
 
     best: str | None

@@ -93,22 +93,22 @@ class ScoreTable:
 
     def column_of(self, estimator: Any) -> str | None:
         """Return the column of an estimator; None if there is none of the same settings and version."""
-        found = identity(estimator)
-        return next((name for name, known in self.card.estimators.items() if known == found), None)
+        target = identity(estimator)
+        return next((name for name, recorded in self.card.estimators.items() if recorded == target), None)
 
     def get(self, column: str, archs: Collection[Architecture]) -> dict[Architecture, tuple[float, str | None]]:
         """Return score and, where it is NaN, the reason, for those of the codes that it knows."""
         reasons = self.card.failures.get(column, {})
         values = self._columns[column]
-        found = {arch: values[row] for arch in archs if (row := self._rows.get(arch)) is not None}
-        return {a: (float(v), reasons.get(encode(a)) if np.isnan(v) else None) for a, v in found.items()}
+        scores = {arch: values[row] for arch in archs if (row := self._rows.get(arch)) is not None}
+        return {a: (float(v), reasons.get(encode(a)) if np.isnan(v) else None) for a, v in scores.items()}
 
     def knows_another_copy(self, space: SearchSpace, task: Task, seed: int) -> bool:
         """Whether it knows all of this space for the seed, and for the same task on another copy of its pictures."""
         if self.card.population != "all" or not self.is_about(space, seed):
             return False
-        known, content = identity(task), {"content": self.card.task.get("content")}
-        return "content" in known and known != self.card.task and {**known, **content} == self.card.task
+        own_task, content = identity(task), {"content": self.card.task.get("content")}
+        return "content" in own_task and own_task != self.card.task and {**own_task, **content} == self.card.task
 
     @property
     def archs(self) -> list[Architecture]:

@@ -1,6 +1,6 @@
 """A session binds space, task, seed and executor to one folder: the only state, and the only door to scores.
 
-Longer than most modules, since what is known, asked for and failed is state of one thing.
+This module is long because known scores, requests and failures are the state of one object.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, Setti
 from archsieve.estimators.contract import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.announcements import Trial, announcement, is_announced
-from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of, place_of
+from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
 from archsieve.runs.chunks import ChunkScores, chunks_of, passes, score_chunk, shares_work, shortened
 from archsieve.runs.composites import Combining
 from archsieve.runs.executors import Serial, single_thread
 from archsieve.runs.folder import ERROR_FILE, RESULTS_FILE, claim, lock
+from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.store import Key, Row, Store
@@ -50,19 +51,19 @@ class Session:
     Use it as a context manager; while it is open no other driver can open the folder.
 
     Args:
-        folder: made if it is not there. Holds `results.sqlite`, `run.json` and `artifacts/`, which may be deleted.
+        folder: created if missing. Holds `results.sqlite`, `run.json` and `artifacts/`; the last may be deleted.
         space: the space searched.
         task: what networks are for.
-        seed: of everything drawn.
+        seed: of all random numbers.
         executor: where scores are computed; this process unless given.
         device: "cpu", "cuda", "mps". Scores of another kind of device than the CPU have keys of their own.
         plugins: modules that workers import first, for what they register.
         progress: called with (label, done, total) as work goes on.
-        notify: called with a sentence before many networks are scored by proxies, on how many and why they are not
-            looked up, and with another when it is known about how long that takes.
-        tables: what is looked up rather than computed. Unless given, on the CPU the score tables of the package, and
-            on another device none: they were computed on a CPU. Those made on another copy of the task's pictures are
-            kept in the folder as what they are; see `pictures`.
+        notify: called with sentences when proxies are to score many networks: first the number, and why the scores are
+            not looked up; then the expected time.
+        tables: score tables to look scores up in. The default is the package's tables on the CPU, and none on another
+            device, because they were computed on a CPU. Scores made on another copy of the task's pictures are stored
+            as such; see `pictures`.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
@@ -110,15 +111,16 @@ class Session:
         offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
         self._offered = tuple(offered)
         self._recorded = RecordedScores.of(offered, space, task, seed)
-        self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # asked for, and made on other pictures
+        self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # used, and made on other pictures
         self._asked: dict[Key, set[Architecture]] = {}
-        self._known: dict[Key, dict[Architecture, float]] | None = None  # while `scores` runs
-        self._keys: dict[str, dict[Key, None]] = {}  # by estimator, those that it was asked by
+        self._known: dict[Key, dict[Architecture, float]] | None = None  # set only while `scores` runs
+        self._keys_used: dict[str, dict[Key, None]] = {}  # by estimator
         self._samples: dict[int, list[Architecture]] = {}
         self._tracebacks: dict[str, str] = {}
         self._lock = lock(self.folder)
         try:
             self._prints = claim(self.folder, space, task)
+            self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
             self._store = Store(self.folder / RESULTS_FILE)
             if retry_failed:
                 self._store.forget_failures()
@@ -152,8 +154,8 @@ class Session:
     def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
 
-        What the store or a table knows is not computed. The rest is grouped into passes, fitted where needed, spread
-        over the executor and stored chunk by chunk. `failures` says why a score is NaN.
+        Scores in the store or in a table are not computed again. The others are grouped into passes, computed on the
+        executor (after learning where needed) and stored chunk by chunk. `failures` says why a score is NaN.
 
         Raises:
             ArchitectureError: a code is no architecture of the space.
@@ -170,10 +172,10 @@ class Session:
         return self._scores(estimators, archs)
 
     def _scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the scores, shape (n, k); what is known meanwhile is one view, which what is asked for inside shares.
+        """Return the scores, shape (n, k); nested calls share one view of the known scores.
 
-        An estimator that learns asks for scores while those that asked for it wait: were each to remember what was
-        known when it began, both would compute the same.
+        An estimator that learns calls this again while the outer call waits. If each call had its own view, both would
+        compute the same scores.
         """
         is_outermost = self._known is None
         if self._known is None:
@@ -188,20 +190,20 @@ class Session:
 
     def _known_scores(self, pool: Sequence[Architecture], leaf: Any, archs: Sequence[Architecture]) -> Scores:
         """Return scores that are known."""
-        view = self._view(self._key(leaf, pool))
-        return np.array([view[self._code(leaf, arch)] for arch in archs])
+        view = self._view(self._keys.key(leaf, pool))
+        return np.array([view[self._keys.code(leaf, arch)] for arch in archs])
 
     def _make_known(self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]) -> None:
-        """Recall or compute the scores of codes by estimators; what learns from a pool learns from that one."""
+        """Recall or compute the needed scores; estimators that learn from a pool learn from this one."""
         leaves: dict[Key, Any] = {}
         wanted: dict[Key, set[Architecture]] = {}
         for leaf, archs in needed:
-            key = self._key(leaf, pool)
+            key = self._keys.key(leaf, pool)
             leaves[key] = leaf
-            wanted.setdefault(key, set()).update(self._code(leaf, arch) for arch in archs)
+            wanted.setdefault(key, set()).update(self._keys.code(leaf, arch) for arch in archs)
         for key, leaf in leaves.items():
             self._ask({key: wanted[key], **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
-            self._keys.setdefault(fingerprint(leaf), {})[key] = None
+            self._keys_used.setdefault(fingerprint(leaf), {})[key] = None
             self._elsewhere |= self._recorded.others_behind(leaf)
             view = self._view(key)
             view.update(self._store.get(key, wanted[key] - view.keys()))
@@ -216,7 +218,7 @@ class Session:
         return self._samples[count]
 
     def _view(self, key: Key) -> dict[Architecture, float]:
-        """Return what is known of a key, to be added to."""
+        """Return the known scores of a key, as a dictionary that the caller may extend."""
         if self._known is None:
             raise RuntimeError("Nothing is known outside of `scores`.")
         return self._known.setdefault(key, {})
@@ -233,9 +235,8 @@ class Session:
         self._asked.clear()
 
     def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
-        """Return what an estimator works on, with its own folder; `pool` is what it learns from, if it does."""
-        owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
-        name = fingerprint(*self._prints, self._learner(owner, pool), self.seed, *self._where(owner))
+        """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
+        name = self._keys.folder_name(estimator, pool)
         workdir = self.folder.resolve() / "artifacts" / name
         log = self.folder.resolve() / "tensorboard" / name if self._tensorboard else None
         return Context(self.space, self.task, workdir, self.seed, self.device, log)
@@ -243,9 +244,9 @@ class Session:
     def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
         """Return why codes could not be scored, for those that could not.
 
-        Of a composite, those that a part could not score, with the part's name before its reason: the composite may
-        have a score all the same. Of what learns from a pool, by what it learnt from `archs`, or since the folder was
-        opened.
+        For a composite, these are the codes that a part could not score, with the part's name before its reason; the
+        composite itself may have a score. For an estimator that learns from a pool, these are the failures after it
+        learnt from `archs`, or from any other pool since the folder was opened.
         """
         if isinstance(estimator, Composite):
             by_part = [(part.name, self.failures(part, archs)) for part in estimator.parts]
@@ -255,12 +256,12 @@ class Session:
                 if any(arch in failed for _, failed in by_part)
             }
         reasons: dict[Architecture, str] = {}
-        for key in {**self._keys.get(fingerprint(estimator), {}), self._key(estimator, archs): None}:
+        for key in {**self._keys_used.get(fingerprint(estimator), {}), self._keys.key(estimator, archs): None}:
             reasons |= self._store.errors(key)
-        return {arch: reasons[code] for arch in archs if (code := self._code(estimator, arch)) in reasons}
+        return {arch: reasons[code] for arch in archs if (code := self._keys.code(estimator, arch)) in reasons}
 
     def require_scores(self, estimator: Any, archs: Sequence[Architecture], column: Scores) -> None:
-        """Refuse a column without a single score: what fails on every architecture is a mistake, and no score.
+        """Refuse a column without a single score: a failure on every architecture is a mistake in the estimator.
 
         Raises:
             EstimatorError: there is none.
@@ -280,8 +281,8 @@ class Session:
         Of one estimator, with its parts and teachers, or of all whose scores were asked for since the folder was
         opened.
         """
-        found = self._elsewhere if estimator is None else self._recorded.others_behind(estimator)
-        return sentences(found.values())
+        sources = self._elsewhere if estimator is None else self._recorded.others_behind(estimator)
+        return sentences(sources.values())
 
     @property
     def tracebacks(self) -> str:
@@ -292,46 +293,27 @@ class Session:
         """Delete what an estimator, or each part of one, keeps to go on with these codes; their scores stay."""
         for leaf in leaves_of(estimator):
             if isinstance(leaf, Resumable):
-                leaf.forget([self._code(leaf, arch) for arch in archs], self.context(leaf))
+                leaf.forget([self._keys.code(leaf, arch) for arch in archs], self.context(leaf))
 
     def _ask(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
-        """Note whose scores of which codes were asked for."""
-        for key, asked in codes.items():
-            self._asked.setdefault(key, set()).update(asked)
-
-    def _key(self, estimator: Any, pool: Sequence[Architecture]) -> Key:
-        space, task = self._prints
-        if table := self._recorded.other(estimator):
-            task = fingerprint(table.card.task)  # what was made on other pictures is never kept as made on these
-        return Key(space, task, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
-
-    def _where(self, estimator: Any) -> list[dict[str, Any]]:
-        place = place_of(estimator, self.device, self._arithmetic, self._recorded.hashes)
-        taught = self._recorded.prints_behind(estimator)
-        return [*place, {"taught_on": taught}] if taught else place
-
-    def _learner(self, estimator: Any, pool: Sequence[Architecture]) -> Any:
-        """Return the estimator, with the pool where what it learns depends on it."""
-        depends = isinstance(estimator, Fittable) and estimator.learns_from_pool
-        return [estimator, sorted({self._code(estimator, arch) for arch in pool})] if depends else estimator
-
-    def _code(self, estimator: Any, arch: Architecture) -> Architecture:
-        return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
+        """Record which codes were requested under which keys."""
+        for key, archs in codes.items():
+            self._asked.setdefault(key, set()).update(archs)
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
-        """Take what a table knows into the store, so that the folder says all there is to say."""
-        found = self._recorded.recall(leaf, codes)
-        self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(found.items()))
-        return {arch: score for arch, (score, _) in found.items()}
+        """Copy the scores that tables hold into the store, so that the folder is complete."""
+        scores = self._recorded.recall(leaf, codes)
+        self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(scores.items()))
+        return {arch: score for arch, (score, _) in scores.items()}
 
     def _compute(
         self, members: dict[Key, Any], wanted: Mapping[Key, set[Architecture]], pool: Sequence[Architecture]
     ) -> None:
-        """Score what is missing of one pass and store it; members that lack different codes are split."""
+        """Compute and store the missing scores of one pass; members that lack different codes are scored apart."""
         for key, member in members.items():
             if isinstance(member, Fittable) and wanted[key] - self._view(key).keys():
                 self._fit(member, key, wanted[key], pool)
-        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # only now: who learns may have asked for some
+        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # after learning, which may have computed some of them
         for code in sorted(set().union(*(wanted[key] for key in members))):
             if absent := tuple(key for key in members if code in wanted[key] and code not in self._view(key)):
                 lacking.setdefault(absent, []).append(code)
@@ -350,7 +332,7 @@ class Session:
     def _scored(
         self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
     ) -> Iterator[ChunkScores]:
-        """Yield the scores of codes; where they are many and somebody listens, say so before, and how long it takes."""
+        """Yield the scores of codes; announce a long pass and its expected time to `notify`."""
         workers = self.executor.workers
 
         def scored(part: Sequence[Architecture]) -> Iterator[ChunkScores]:
@@ -370,17 +352,17 @@ class Session:
         yield from scored(trial.rest)
 
     def _fit(self, estimator: Any, key: Key, codes: Collection[Architecture], pool: Sequence[Architecture]) -> None:
-        """Let an estimator learn; where that fails as a score may, none of the codes that it lacks has one."""
+        """Fit an estimator; if that fails with a `ScoringError`, all its missing scores are recorded as failed."""
         self._progress(f"{estimator.name}: learning", 0, 0)
         begun, elsewhere = time.perf_counter(), 0.0
-        before, self._asked = self._asked, {}  # what is asked for from here on is what it is taught
+        before, self._asked = self._asked, {}  # requests from here on are what the estimator learns from
 
         def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
             nonlocal elsewhere
-            asked = time.perf_counter()
-            found = self._scores(estimators, [check(self.space, arch) for arch in archs])
-            elsewhere += time.perf_counter() - asked  # its rows have seconds of their own
-            return found
+            start = time.perf_counter()
+            values = self._scores(estimators, [check(self.space, arch) for arch in archs])
+            elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
+            return values
 
         try:
             with single_thread(), self._arithmetic.applied(self.device):
@@ -397,13 +379,14 @@ class Session:
                 traceback.format_exc(),
             ) from error
         finally:
-            own = {asked: codes for asked, codes in self._asked.items() if asked.task == key.task}  # the rest is free
+            # Scores of another task are not paid for.
+            own = {teacher: codes for teacher, codes in self._asked.items() if teacher.task == key.task}
             self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
             taught, self._asked = self._asked, before
             self._ask(taught)
 
     def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
-        """Return what is to be stored of a chunk."""
+        """Return the rows to store for a chunk."""
         for kind, text in result.tracebacks.items():
             self._log(kind, text)
         if result.failure is not None:
@@ -424,7 +407,7 @@ class Session:
         ]
 
     def _put(self, rows: Sequence[Row]) -> None:
-        """Store scores and make them known."""
+        """Store scores and add them to the view."""
         self._store.put(rows)
         for row in rows:
             self._view(row.key)[row.arch] = row.score

@@ -30,7 +30,7 @@ _TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
     teacher TEXT NOT NULL, architecture TEXT NOT NULL,
     PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID"""
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
-_FEW = 500  # codes asked for by name rather than picked from all
+_FEW = 500  # up to this many codes, the query names them; above, it reads all and picks
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
 
 
@@ -83,19 +83,19 @@ class Store:
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed."""
-        wanted = set(archs)
-        if len(wanted) > _FEW:
-            return {arch: score for arch, score in self._all(key) if arch in wanted}
-        places = ",".join("?" * len(wanted))
-        return dict(self._all(key, f" AND architecture IN ({places})", map(encode, wanted)))
+        codes = set(archs)
+        if len(codes) > _FEW:
+            return {arch: score for arch, score in self._all(key) if arch in codes}
+        places = ",".join("?" * len(codes))
+        return dict(self._all(key, f" AND architecture IN ({places})", map(encode, codes)))
 
     def errors(self, key: Key) -> dict[Architecture, str]:
         """Return why scores could not be computed, by the code."""
         with self._guarded():
-            found = self._db.execute(
+            rows = self._db.execute(
                 "SELECT architecture, error FROM results WHERE error IS NOT NULL AND " + _KEYED, _columns(key)
             ).fetchall()
-        return {decode(arch): error for arch, error in found}
+        return {decode(arch): error for arch, error in rows}
 
     def forget_failures(self) -> None:
         """Delete the rows of what could not be computed."""
@@ -137,26 +137,26 @@ class Store:
         with self._guarded():
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'learning'").fetchone():
                 return {}  # a file of an older version
-            found = self._db.execute("SELECT name, estimator, seed, seconds FROM learning").fetchall()
-        return {(name, estimator, seed): seconds for name, estimator, seed, seconds in found}
+            rows = self._db.execute("SELECT name, estimator, seed, seconds FROM learning").fetchall()
+        return {(name, estimator, seed): seconds for name, estimator, seed, seconds in rows}
 
     def taught(self, key: Key) -> dict[Key, set[Architecture]]:
-        """Return the scores that an estimator asked for while it learnt: the codes, by whose they are."""
+        """Return the codes whose scores an estimator requested while it learnt, by the key of those scores."""
         with self._guarded():
             rows = self._db.execute(
                 "SELECT teacher, architecture FROM taught WHERE " + _KEYED, _columns(key)
             ).fetchall()
-        found: dict[Key, set[Architecture]] = {}
+        codes_by_key: dict[Key, set[Architecture]] = {}
         for teacher, arch in rows:
-            found.setdefault(replace(key, estimator=teacher), set()).add(decode(arch))
-        return found
+            codes_by_key.setdefault(replace(key, estimator=teacher), set()).add(decode(arch))
+        return codes_by_key
 
     def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
         """Return the seconds spent on those codes by one estimator, and on its learning."""
-        wanted = set(map(encode, archs))
+        codes = set(map(encode, archs))
         with self._guarded():
             rows = self._db.execute("SELECT architecture, seconds FROM results WHERE " + _KEYED, _columns(key))
-            spent = [seconds for arch, seconds in rows if arch in wanted]
+            spent = [seconds for arch, seconds in rows if arch in codes]
             learnt = self._db.execute("SELECT seconds FROM learning WHERE " + _KEYED, _columns(key)).fetchone()
         return math.fsum([*spent, *(learnt or ())])
 
@@ -175,11 +175,11 @@ class Store:
 
     def _all(self, key: Key, where: str = "", values: Iterable[str] = ()) -> list[tuple[Architecture, float]]:
         with self._guarded():
-            found = self._db.execute(
+            rows = self._db.execute(
                 "SELECT architecture, score FROM results WHERE " + _KEYED + where,
                 (*_columns(key), *values),
             ).fetchall()
-        return [(decode(arch), _score(score)) for arch, score in found]
+        return [(decode(arch), _score(score)) for arch, score in rows]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -55,15 +55,15 @@ def _expect(holds: bool, law: str) -> None:
 
 def _noise(task: Task, count: int = 4) -> torch.Tensor:
     if inputs := special_inputs(task):
-        given = Noise(inputs, task.num_outputs, default_loss(task.num_outputs), items=count).given("train")
-        if not isinstance(given, torch.Tensor):
+        batch = Noise(inputs, task.num_outputs, default_loss(task.num_outputs), items=count).given("train")
+        if not isinstance(batch, torch.Tensor):
             raise SettingError(f"The contract tests spaces of one input, but the task {task.name!r} has several.")
-        return given
+        return batch
     return torch.randn(count, *task.input_shape, generator=torch.Generator().manual_seed(0))
 
 
 class _Apart:
-    """A space that offers what another does, and does not let proxies share."""
+    """A wrapper of a space, in which proxies may not share networks."""
 
     is_shareable = False
 
@@ -77,7 +77,7 @@ class _Apart:
 
 
 def _outcomes(members: list[ZeroCost], archs: list[Architecture], ctx: Context) -> list[bytes | str]:
-    """Return every score to the bit, or why there is none, architecture by architecture."""
+    """Return the exact score of every architecture, or the reason why there is none."""
     reasons: dict[tuple[int, int], str] = {}
     try:
         scores = members[0].score_group(members, archs, ctx)
@@ -125,11 +125,11 @@ class SpaceContract:
         """A network maps a batch of the task to its outputs, with the same weights for the same seed."""
         inputs = _noise(self.task, 2)
         for arch in _sample(self.space, 2):
-            one, other = (build_network(self.space, arch, self.task, 0).eval() for _ in range(2))
+            network, twin = (build_network(self.space, arch, self.task, 0).eval() for _ in range(2))
             with drawing(0):
-                outputs = main_output(one(inputs.clone()))
+                outputs = main_output(network(inputs.clone()))
             with drawing(0):
-                again = main_output(other(inputs.clone()))
+                again = main_output(twin(inputs.clone()))
             shapes = [(2, self.task.num_outputs, *positions) for positions in ((), self.task.input_shape[1:])]
             _expect(tuple(outputs.shape) in shapes, f"outputs have shape {tuple(outputs.shape)}")
             _expect(bool(torch.equal(outputs, again)), "two builds by one seed differ")
@@ -140,24 +140,26 @@ class SpaceContract:
             return
         for arch in _sample(self.space, 2):
             network, inputs = build_network(self.space, arch, self.task, 0), _noise(self.task)
-            given, outputs = inputs.clone(), []
+            batch, outputs = inputs.clone(), []
             for _ in range(2):
                 with drawing(0), torch.no_grad():  # the same dropout
-                    outputs.append(outputs_of(network, given))
-                _expect(bool(torch.equal(inputs, given)), f"the network of {arch} writes to its inputs")
+                    outputs.append(outputs_of(network, batch))
+                _expect(bool(torch.equal(inputs, batch)), f"the network of {arch} writes to its inputs")
             _expect(bool(torch.equal(*outputs)), f"the network of {arch} keeps a state that its outputs depend on")
 
     def test_shareable_pieces_leave_what_they_get(self) -> None:
-        """Where paths may share, no piece of a chain writes to what the others get too."""
+        """Where paths may share, no piece of a chain writes to an input that other pieces use."""
         supernet: Any = build_supernet(self.space, self.task, 0) if hasattr(self.space, "supernet") else None
         if not (self.space.is_shareable and is_chain(supernet)):
             return
         before = supernet.stem(_noise(self.task)).detach()
         for position, options in enumerate(self.space.choices):
             for option in range(options):
-                given = before.clone()
-                after = supernet.piece(position, option)(given).detach()
-                _expect(bool(torch.equal(given, before)), f"option {option} of choice {position} writes to its input")
+                features = before.clone()
+                after = supernet.piece(position, option)(features).detach()
+                _expect(
+                    bool(torch.equal(features, before)), f"option {option} of choice {position} writes to its input"
+                )
             before = after
 
     def test_a_chain_walks_as_it_runs(self) -> None:
@@ -176,14 +178,14 @@ class SpaceContract:
                 _expect(bool(torch.equal(walked, run)), f"the walk through the pieces of {arch} gives other outputs")
 
     def test_sharing_changes_no_score(self, tmp_path: Path) -> None:
-        """Where proxies may share, scores in company equal those of networks and batches of their own."""
+        """Where proxies may share, scores equal those computed with separate networks and batches."""
         if not self.space.is_shareable:
             return
         shared = Context(self.space, self.task, tmp_path)
         apart = Context(cast("SearchSpace", _Apart(self.space)), self.task, tmp_path)
         archs, members = _sample(self.space, 2), []
         for member in (ZeroCost(name, batch_size=2) for name in SHARED):
-            with suppress(SettingError):  # the task's loss is not for what these networks put out
+            with suppress(SettingError):  # the task's loss does not fit these networks' outputs
                 _outcomes([member], archs[:1], shared)
                 members.append(member)
         together = _outcomes(members, archs, shared)
@@ -193,7 +195,7 @@ class SpaceContract:
                 _expect(together[i * len(members) + k] == alone, f"{member.name} of {arch} depends on its company")
 
     def test_sizes_equal_counts(self) -> None:
-        """What a space says in closed form is what is counted on the network."""
+        """The sizes of a space in closed form equal those counted on the network."""
         from archsieve.networks.counting import count_flops, count_macs, count_params
 
         for arch in _sample(self.space):
@@ -235,8 +237,8 @@ class SpaceContract:
                     path = supernet(inputs, arch)
                 _expect(bool(torch.equal(own, path)), f"extract({arch}) computes another")
             self.space.build(arch, self.task).load_state_dict(network.state_dict(), strict=True)
-            held = {p.data_ptr() for p in network.parameters()}
-            _expect(held.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
+            pointers = {p.data_ptr() for p in network.parameters()}
+            _expect(pointers.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
 
 
 class EstimatorContract:
@@ -247,7 +249,7 @@ class EstimatorContract:
     task: ClassVar[Task] = Synthetic()
 
     def test_scores_do_not_depend_on_order(self, tmp_path: Path) -> None:
-        """A score depends on the architecture, and on nothing it is scored beside."""
+        """A score depends on the architecture, and not on the others scored with it."""
         archs, ctx = _sample(self.space), Context(self.space, self.task, tmp_path)
         scores = np.asarray(self.estimator.score(archs, ctx))
         _expect(scores.shape == (len(archs),), f"scores have shape {scores.shape}")
@@ -274,5 +276,5 @@ class EstimatorContract:
                 _expect(self._equal(column, member.score(archs, ctx)), "a pass changes scores")
 
     @staticmethod
-    def _equal(one: ArrayLike, other: ArrayLike) -> bool:
-        return np.asarray(one).tobytes() == np.asarray(other).tobytes()
+    def _equal(first: ArrayLike, second: ArrayLike) -> bool:
+        return np.asarray(first).tobytes() == np.asarray(second).tobytes()
