@@ -361,7 +361,7 @@ def test_a_row_without_an_image_is_refused(tmp_path, nothing):
     write_published(tmp_path)
     full = {"bytes": png(pictures(1)[0]), "path": "0.png"}
     path = write_parquet(tmp_path / "cifar10-test.parquet", [full, nothing], [0, 0])
-    assert refused(tmp_path) == f"There is no image in row 1 of {path}."
+    assert refused(tmp_path) == f"The image in row 1 of {path} is empty."
 
 
 def test_a_picture_of_another_size_is_refused(tmp_path):

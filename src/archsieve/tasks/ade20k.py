@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -13,6 +12,7 @@ import numpy as np
 
 from archsieve.errors import DataError, MissingDataError, require
 from archsieve.sources import Source
+from archsieve.tasks.data.decoding import opened, pixels_of
 from archsieve.tasks.data.scenes import Scene, Scenes
 from archsieve.tasks.segmentation import Segmentation
 from archsieve.values import check_whole
@@ -20,7 +20,6 @@ from archsieve.values import check_whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
 
 CLASSES, TOTALS = 150, (20_210, 2_000)
 PICTURE_COLUMNS = ("image", "img")
@@ -182,8 +181,8 @@ class _Decoded:
 
     def __getitem__(self, index: int, /) -> Scene:
         name, (picture, annotation) = self._encoded.name(index), self._encoded.pair(index)
-        pixels = _opened(picture, f"the picture {name}", "RGB").transpose(2, 0, 1)
-        labels = _opened(annotation, f"the annotation of {name}")
+        pixels = pixels_of(opened(picture, f"the picture {name}"))
+        labels = pixels_of(opened(annotation, f"the annotation of {name}", mode=None))  # its numbers are classes
         if labels.dtype != np.uint8 or labels.shape != pixels.shape[1:]:
             raise DataError(
                 f"The annotation of {name} must have 8 bits for each of the picture's {pixels.shape[1:]} pixels, but "
@@ -192,20 +191,6 @@ class _Decoded:
         if int(labels.max()) > CLASSES:
             raise DataError(f"The annotation of {name} must be 0 to {CLASSES}, but holds {labels.max()}.")
         return Scene(pixels, labels - np.uint8(1))  # 0 becomes 255, which is ignored
-
-
-def _opened(encoded: bytes | None, name: str, mode: str | None = None) -> NDArray[Any]:
-    require("PIL", "data")
-    from PIL import Image
-
-    if not encoded:
-        raise DataError(f"There is nothing in {name}.")
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            # Palettes are kept as they are: an annotation's numbers are classes, not colours.
-            return np.asarray(image.convert(mode) if mode else image)
-    except Exception as error:  # Pillow lets through whatever the parser of a format stumbles over
-        raise DataError(f"Cannot read {name}: {str(error).partition(chr(10))[0] or type(error).__name__}.") from error
 
 
 def _layout(folder: Path) -> str | None:

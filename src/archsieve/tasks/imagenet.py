@@ -16,8 +16,8 @@ import numpy as np
 from archsieve.errors import DataError, MissingDataError, SettingError, require
 from archsieve.sources import Source
 from archsieve.tasks.classification import Classification
-from archsieve.tasks.data.decoding import class_names
-from archsieve.tasks.data.photographs import augmented, centred, opened, pixels_of
+from archsieve.tasks.data.decoding import class_names, opened, pixels_of
+from archsieve.tasks.data.photographs import augmented, centred
 from archsieve.tasks.data.picture_index import folder_pictures, table_pictures
 from archsieve.tasks.data.published import Copy
 from archsieve.values import check_whole
@@ -182,7 +182,8 @@ class ImageNet(Classification):
         return inputs, sent(torch.from_numpy(pictures.labels[indices]), device)
 
     def _pixels(self, pictures: Pictures, seed: int | None, index: int, place: int) -> NDArray[np.uint8]:
-        picture = opened(pictures.item(index))
+        item = pictures.item(index)
+        picture = opened(item.encoded, f"the image in {item.where}")
         if seed is None:
             return pixels_of(centred(picture, self.size, self.resize))
         rng = np.random.default_rng([seed, place])

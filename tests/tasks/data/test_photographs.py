@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archsieve.tasks.data.photographs import augmented, centred, coloured, pixels_of, random_box
+from archsieve.tasks.data.decoding import pixels_of
+from archsieve.tasks.data.photographs import augmented, centred, coloured, random_box
 
 COLOUR = (200, 100, 50)
 

@@ -6,7 +6,7 @@ import contextlib
 import glob
 import io
 import tempfile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+Picture: TypeAlias = Any
+"""A picture of Pillow, which has no types here."""
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
@@ -42,7 +45,6 @@ def decode(
         DataError: no picture at all, one that cannot be read or has another size, or a label that is not in
             [0, classes).
     """
-    require("PIL", "data")
     pixels: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for item in items:
@@ -56,24 +58,43 @@ def decode(
     return np.stack(pixels), np.array(labels, dtype=np.int64)
 
 
-def _pixels(item: Item, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def opened(encoded: bytes | None, what: str, mode: str | None = "RGB", size: tuple[int, int] | None = None) -> Picture:
+    """Return an encoded picture of any format in the colours of `mode`, or in its own where that is None.
+
+    A picture must have `size`, (width, height), where it is given. That is looked at before the picture is decoded, so
+    that one of a gigapixel is refused and not unpacked. `what` is what a message calls the picture.
+
+    Raises:
+        DataError: there is none, it cannot be read, or has another size.
+    """
+    require("PIL", "data")
     from PIL import Image, UnidentifiedImageError
 
-    channels, height, width = shape
-    if not item.encoded:
-        raise DataError(f"There is no image in {item.where}.")
+    if not encoded:
+        raise DataError(f"{what[0].upper()}{what[1:]} is empty.")
     try:
-        with Image.open(io.BytesIO(item.encoded)) as image:
-            size = image.size
-            # Looked at before decoding, so that a picture of a gigapixel is refused and not unpacked.
-            if size == (width, height):
-                array = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+        with Image.open(io.BytesIO(encoded)) as image:
+            if size is None or image.size == size:
+                return image.convert(mode) if mode else image.copy()
+            actual = image.size
     except Exception as error:  # Pillow lets through whatever the parser of a format stumbles over
         reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else first_line(error)
-        raise DataError(f"Cannot read the image in {item.where}: {reason}.") from error
-    if size != (width, height):
-        raise DataError(f"The image in {item.where} must be {width} x {height} pixels, but is {size[0]} x {size[1]}.")
-    return array.transpose(2, 0, 1) if channels == 3 else array[np.newaxis]
+        raise DataError(f"Cannot read {what}: {reason}.") from error
+    raise DataError(
+        f"{what[0].upper()}{what[1:]} must be {size[0]} x {size[1]} pixels, but is {actual[0]} x {actual[1]}."
+    )
+
+
+def pixels_of(picture: Picture) -> NDArray[Any]:
+    """Return the pixels of a picture, shape (channels, height, width), or (height, width) where it has no channels."""
+    array = np.asarray(picture)
+    return np.ascontiguousarray(array.transpose(2, 0, 1) if array.ndim == 3 else array)
+
+
+def _pixels(item: Item, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    channels, height, width = shape
+    mode = "RGB" if channels == 3 else "L"
+    return pixels_of(opened(item.encoded, f"the image in {item.where}", mode, (width, height))).reshape(shape)
 
 
 def folder_items(folder: Path, classes: Sequence[str]) -> Iterator[Item]:

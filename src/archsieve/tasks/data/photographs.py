@@ -5,48 +5,17 @@ Steps and their order are those of the usual ImageNet recipe, on Pillow's pictur
 
 from __future__ import annotations
 
-import io
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
-
-from archsieve.errors import DataError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import numpy as np
 
-    from archsieve.tasks.data.decoding import Item
-
-Picture: TypeAlias = Any
-"""An RGB picture of Pillow, which has no types here."""
+    from archsieve.tasks.data.decoding import Picture
 
 _AREA = (0.08, 1.0)
 _RATIO = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
-
-
-def opened(item: Item) -> Picture:
-    """Return an encoded picture in RGB, whatever its colours: grey, CMYK and palettes too.
-
-    Raises:
-        DataError: it cannot be read; says which.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    if not item.encoded:
-        raise DataError(f"There is no image in {item.where}.")
-    try:
-        with Image.open(io.BytesIO(item.encoded)) as picture:
-            return picture.convert("RGB")
-    except Exception as error:  # Pillow lets through whatever the parser of a format stumbles over
-        reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else str(error).partition("\n")[0]
-        raise DataError(f"Cannot read the image in {item.where}: {reason or type(error).__name__}.") from error
-
-
-def pixels_of(picture: Picture) -> NDArray[np.uint8]:
-    """Return the pixels, shape (3, H, W)."""
-    return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
 
 
 def augmented(picture: Picture, side: int, jitter: tuple[float, ...], rng: np.random.Generator) -> Picture:
