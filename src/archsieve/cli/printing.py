@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archsieve.errors import ArchsieveError, describe_error
-from archsieve.judging.mkr_study import comparable, verdict, without_verdict
+from archsieve.judging.mkr_study import without_verdict
 from archsieve.report.outcome import outcome, winner
-from archsieve.report.words import mean_and_deviation
+from archsieve.report.study_tables import claims, findings
 from archsieve.runs.effort import total
 from archsieve.runs.folder import ERROR_FILE
 
@@ -106,25 +106,9 @@ def judgements(results: Sequence[Judgement], pictures: Sequence[str] = ()) -> No
 
 def study(the_study: Study) -> None:
     """Print what searches find by each estimator, and the correlations with its measures."""
-    searchers = list(the_study.findings[0].found)
-    header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
-    rows = [
-        [f.truth, f.estimator, *map(_shown, f.measures), *map(mean_and_deviation, f.found.values())]
-        for f in sorted(the_study.findings, key=lambda f: (f.truth, -f.measures[1]))
-    ]
-    table(header, rows)
+    table(*findings(the_study, _shown))
     out()
-    header = ["truth", "searcher", "correlation", "with tau", "with 1 - MKR", "gain of MKR", "supported"]
-    rows = []
-    for claim in the_study.claims:
-        for name, by_measure, gain in (
-            ("Kendall", claim.kendall, claim.kendall_gain),
-            ("Pearson", claim.pearson, claim.pearson_gain),
-        ):
-            cells = [_shown(value) for value in (*by_measure.values(), gain)]
-            count = len(comparable(the_study.findings, claim.truth))
-            rows.append([claim.truth, claim.searcher, name, *cells, verdict(gain, count)])
-    table(header, rows)
+    table(*claims(the_study, _shown))
     if few := without_verdict(the_study):
         out(few)
     for sentence in the_study.pictures:

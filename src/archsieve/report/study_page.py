@@ -10,7 +10,8 @@ from archsieve.judging.mkr_study import comparable, verdict, without_verdict
 from archsieve.report.chart import BLUE, GREY, ORANGE, Chart, figure, plain
 from archsieve.report.page import Page, TextTable, Tile, made_by
 from archsieve.report.panels import AXES, panels
-from archsieve.report.words import mean_and_deviation, number, slug
+from archsieve.report.study_tables import claims, findings
+from archsieve.report.words import number, slug
 
 if TYPE_CHECKING:
     from archsieve.judging.mkr_study import Study
@@ -85,27 +86,14 @@ def _interval(interval: tuple[float, float, float] | None) -> str:
     return "-" if interval is None else f"{interval[1]:.2f} [{interval[0]:.2f}, {interval[2]:.2f}]"
 
 
+def _measure(value: float) -> str:
+    return number(None if math.isnan(value) else value)
+
+
 def _claims(study: Study) -> TextTable:
-    header = ["truth", "searcher", "correlation", "with tau", "with 1 - MKR", "gain of MKR", "supported"]
-    rows = []
-    for claim in study.claims:
-        for name, by_measure, gain in (
-            ("Kendall", claim.kendall, claim.kendall_gain),
-            ("Pearson", claim.pearson, claim.pearson_gain),
-        ):
-            cells = [*map(_interval, by_measure.values()), _interval(gain)]
-            cells.append(verdict(gain, len(comparable(study.findings, claim.truth))))
-            rows.append([claim.truth, claim.searcher, name, *cells])
     note = "Intervals of 95 %, by a bootstrap over estimators and seeds. Supported: that of the gain lies above 0."
-    return TextTable("Does what is found go with the measure?", header, rows, note, text=3)
+    return TextTable("Does what is found go with the measure?", *claims(study, _interval), note, text=3)
 
 
 def _findings(study: Study) -> TextTable:
-    searchers = list(study.findings[0].found)
-    header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in searchers)]
-    rows = []
-    for f in sorted(study.findings, key=lambda f: (f.truth, f.mkr)):
-        tau, mkr = f.measures
-        cells = map(mean_and_deviation, f.found.values())
-        rows.append([f.truth, f.estimator, number(None if math.isnan(tau) else tau), number(mkr), *cells])
-    return TextTable("What searches find by each estimator", header, rows, text=2)
+    return TextTable("What searches find by each estimator", *findings(study, _measure), text=2)
