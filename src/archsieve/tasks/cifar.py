@@ -30,26 +30,17 @@ def _published(name: str, classes: int) -> Published:
 
 
 @dataclass(frozen=True)
-class CIFAR10(ImageClassification):
-    """Ten classes of photographs (3, 32, 32), cropped after padding by 4 and mirrored to augment.
+class _CIFAR(ImageClassification):
+    """What both have in common.
 
     Attributes:
         source: where the data are; see `archsieve.tasks.data.published.Published.find`. It is not part of the
             identity, the hash of the pixels and labels it holds is.
-
-    >>> CIFAR10().input_shape, CIFAR10().num_outputs
-    ((3, 32, 32), 10)
     """
 
     source: str = ""
 
-    name: ClassVar[str] = "cifar10"
-    published: ClassVar[Published] = _published("cifar10", 10)
-    sources: ClassVar[tuple[Source, ...]] = published.sources
-    input_shape: ClassVar[tuple[int, ...]] = published.shape
-    num_outputs: ClassVar[int] = published.classes
-    mean: ClassVar[tuple[float, ...]] = (0.49139968, 0.48215827, 0.44653124)
-    std: ClassVar[tuple[float, ...]] = (0.24703233, 0.24348505, 0.26158768)
+    published: ClassVar[Published]
     crop_padding: ClassVar[int] = 4
     flip: ClassVar[bool] = True
 
@@ -78,14 +69,29 @@ class CIFAR10(ImageClassification):
 
 
 @dataclass(frozen=True)
-class CIFAR100(ImageClassification):
+class CIFAR10(_CIFAR):
+    """Ten classes of photographs (3, 32, 32), cropped after padding by 4 and mirrored to augment.
+
+    >>> CIFAR10().input_shape, CIFAR10().num_outputs
+    ((3, 32, 32), 10)
+    """
+
+    name: ClassVar[str] = "cifar10"
+    published: ClassVar[Published] = _published("cifar10", 10)
+    sources: ClassVar[tuple[Source, ...]] = published.sources
+    input_shape: ClassVar[tuple[int, ...]] = published.shape
+    num_outputs: ClassVar[int] = published.classes
+    mean: ClassVar[tuple[float, ...]] = (0.49139968, 0.48215827, 0.44653124)
+    std: ClassVar[tuple[float, ...]] = (0.24703233, 0.24348505, 0.26158768)
+
+
+@dataclass(frozen=True)
+class CIFAR100(_CIFAR):
     """A hundred classes (the fine labels) of photographs; otherwise as `CIFAR10`.
 
     >>> CIFAR100().input_shape, CIFAR100().num_outputs
     ((3, 32, 32), 100)
     """
-
-    source: str = ""
 
     name: ClassVar[str] = "cifar100"
     published: ClassVar[Published] = _published("cifar100", 100)
@@ -94,28 +100,3 @@ class CIFAR100(ImageClassification):
     num_outputs: ClassVar[int] = published.classes
     mean: ClassVar[tuple[float, ...]] = (0.5071, 0.4865, 0.4409)
     std: ClassVar[tuple[float, ...]] = (0.2673, 0.2564, 0.2762)
-    crop_padding: ClassVar[int] = 4
-    flip: ClassVar[bool] = True
-
-    def load(self) -> Images:
-        """Return the pictures; see `Published.load`."""
-        return self.published.load(self.source)
-
-    def totals(self) -> tuple[int, int]:
-        """Return how many pictures there are to train and validate on, and how many to test on."""
-        return TOTALS
-
-    def is_present(self) -> bool:
-        """Whether the data are on this machine; cheap, and asks no network."""
-        return self.published.is_present(self.source)
-
-    def identity(self) -> dict[str, Any]:
-        """Return name, version, settings and content; see `Published.content`."""
-        return {**self._settings(), "content": self.published.content(self.source)}
-
-    def former_identities(self) -> list[dict[str, Any]]:
-        """Return the identities of the same data in earlier versions, which run folders may have."""
-        return [{**self._settings(), "content": former} for former in self.published.former_contents(self.source)]
-
-    def _settings(self) -> dict[str, Any]:
-        return {name: value for name, value in super().identity().items() if name != "source"}

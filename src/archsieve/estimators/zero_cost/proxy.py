@@ -110,7 +110,7 @@ class Probe:
 
         Raises:
             ScoringError: they are no real numbers (indices of words, say), or several tensors, so that nothing else
-                stands for them: see `archsieve.estimators.zero_cost.real_inputs`.
+                stands for them: see `archsieve.estimators.zero_cost.embeddings`.
         """
         inputs = self.batches[0][0]
         if not isinstance(inputs, Tensor):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError
-from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
+from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.watching import SettableGradients
 from archsieve.networks.outputs import first_tensor, main_output, outputs_of
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.computed_weights import copy_network
+from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, check_finite, check_outputs, gradients
-from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
 from archsieve.estimators.zero_cost.watching import SettableGradients
 from archsieve.networks.outputs import first_tensor, outputs_of
 

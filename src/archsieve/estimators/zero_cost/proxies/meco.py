@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from archsieve.errors import SettingError
+from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import check_finite, one_input
-from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
 from archsieve.estimators.zero_cost.watching import ACTIVATIONS, WEIGHTED, is_pooling, run_watched
 
 if TYPE_CHECKING:

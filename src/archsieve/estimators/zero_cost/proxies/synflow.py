@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import gradients, weights
-from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
 from archsieve.networks.outputs import outputs_of
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, batch_norms, check_finite, record_statistics
-from archsieve.estimators.zero_cost.real_inputs import with_real_inputs
 from archsieve.estimators.zero_cost.watching import FeatureTap, run_watched
 from archsieve.networks.generators import remember_draws
 
