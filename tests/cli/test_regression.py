@@ -207,4 +207,4 @@ def test_a_truth_of_a_table_is_named_by_its_column():
         "cost": {"network_epochs": None},
         "exhaustive_network_epochs": None,
     }
-    assert "that reaches -0.25 of negative_error. It is the 2nd best of 9" in verdict(result, "sums")
+    assert "that reaches a negative_error of -0.25. It is the 2nd best of 9" in verdict(result, "sums")

@@ -32,10 +32,10 @@ def _quality(result: Mapping[str, Any]) -> str:
     if truth is None:
         return _measured(result)
     if not measure_of_result(result).higher_is_better:  # a table has scores: higher is better
-        metric = f"of {truth['column']}"
+        metric = str(truth["column"])
     if truth["spread"] is not None:
-        return f"that is predicted to reach {truth['value']:.2f} ± {truth['spread']:.2f} {metric}"
-    return f"that reaches {truth['value']:.2f} {metric}"
+        return f"that is predicted to reach {_of(metric, '{:.2f} ± {:.2f}'.format(truth['value'], truth['spread']))}"
+    return f"that reaches {_of(metric, '{:.2f}'.format(truth['value']))}"
 
 
 def _measured(result: Mapping[str, Any]) -> str:
@@ -46,8 +46,15 @@ def _measured(result: Mapping[str, Any]) -> str:
     if score is None:
         return "whose quality was not measured"
     if measure.higher_is_better:
-        return f"that reaches {measure.text(score)} {measure.name}{stage}"
-    return f"with a {measure.name} of {measure.text(score)}{stage}"
+        return f"that reaches {_of(measure.name, measure.text(score))}{stage}"
+    return f"with {_of(measure.name, measure.text(score))}{stage}"
+
+
+def _of(metric: str, value: str) -> str:
+    """Return a value with what it is a value of: "an accuracy of 91.88 %" for 91.88 of "accuracy in percent"."""
+    name = metric.removesuffix(" in percent")
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    return f"{article} {name} of {value}{'' if name == metric else ' %'}"
 
 
 def _place(truth: Mapping[str, Any]) -> str:
