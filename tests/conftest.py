@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     no_data = pytest.mark.skip(reason="ARCHSIEVE_DATA names no folder: see `archsieve data`")
     no_gpu = pytest.mark.skip(reason="no CUDA device here")
     for item in items:
-        if "data" in item.keywords and not (folder and Path(folder).is_dir()):
+        if item.get_closest_marker("data") and not (folder and Path(folder).is_dir()):
             item.add_marker(no_data)
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(no_gpu)
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
     """Fail a skipped `data` test where the data are required."""
     report = yield
-    if report.skipped and "data" in item.keywords and os.environ.get("ARCHSIEVE_REQUIRE_DATA"):
+    if report.skipped and item.get_closest_marker("data") and os.environ.get("ARCHSIEVE_REQUIRE_DATA"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped although ARCHSIEVE_REQUIRE_DATA is set: {report.longrepr}"
     return report
