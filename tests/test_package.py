@@ -36,6 +36,16 @@ def test_importing_the_package_does_not_import_torch():
     assert python(program).stdout == "[]\n"
 
 
+def test_importing_the_package_imports_none_of_its_modules():
+    program = "import sys, archsieve; print([m for m in sys.modules if m.startswith(('archsieve', 'numpy'))])"
+    assert python(program).stdout == "['archsieve']\n"
+
+
+def test_every_public_name_is_listed_once_and_shown():
+    assert sorted(archsieve._HOMES) == sorted(archsieve.__all__)
+    assert set(archsieve.__all__) <= set(dir(archsieve))
+
+
 def test_listing_does_not_import_torch():
     program = (
         "import sys; from typer.testing import CliRunner; from archsieve.cli import app\n"
