@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Table
+from archsieve.benchmarks.contract import OfOneSource, Table, read_once
 from archsieve.benchmarks.files import fault
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
@@ -104,6 +104,7 @@ class DigitsBenchmark(OfOneSource):
         of_truth = ("test_acc", "test_acc_std", *(f"test_acc_{i}" for i in range(1, TRUTHS + 1)))
         return (*of_truth, *(f"{curve}_{epoch}" for curve in _curves() for epoch in range(1, EPOCHS + 1)))
 
+    @read_once
     def load(self) -> Table:
         """Read the table.
 

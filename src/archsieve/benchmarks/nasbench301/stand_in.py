@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Surrogate
+from archsieve.benchmarks.contract import OfOneSource, Surrogate, read_once
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault
 from archsieve.spaces.darts.cell import (
@@ -93,6 +93,7 @@ class StandIn(OfOneSource):
         except (OSError, ValueError) as error:
             raise fault(path, f"is damaged: install archsieve anew ({error})") from error
 
+    @read_once
     def load(self) -> Surrogate:
         """Read the trees.
 
