@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, read_once
-from archsieve.benchmarks.files import assemble, fault, number
+from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.files import assemble, fault, number, read_once
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source

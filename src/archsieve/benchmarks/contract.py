@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from archsieve.values import as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1000
 """How many codes stand for a space whose values are all predicted."""
+REMEMBERED = 50_000
+"""How many codes a surrogate remembers its predictions of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +107,24 @@ class Surrogate:
         return self
 
     def _members(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the members' predictions, shape (m, n); those of the latest codes are remembered."""
         _check_column(column, self.columns)
-        return self.columns[column](archs) if archs else np.empty((1, 0))
+        if not archs:
+            return np.empty((1, 0))
+        known, codes = self._known.setdefault(column, {}), list(map(tuple, archs))
+        missing = [code for code in dict.fromkeys(codes) if code not in known]
+        if len(known) + len(missing) > REMEMBERED:
+            known.clear()
+            missing = list(dict.fromkeys(codes))
+        if len(missing) > REMEMBERED:
+            return self.columns[column](archs)
+        if missing:
+            known.update(zip(missing, self.columns[column](missing).T, strict=True))
+        return np.stack([known[code] for code in codes], axis=1)
+
+    @cached_property
+    def _known(self) -> dict[str, dict[Architecture, NDArray[np.float64]]]:
+        return {}
 
 
 def _check_column(column: str, columns: Mapping[str, object]) -> None:
@@ -116,8 +133,6 @@ def _check_column(column: str, columns: Mapping[str, object]) -> None:
 
 
 Records: TypeAlias = "Table | Surrogate"
-R = TypeVar("R", Table, Surrogate)
-B = TypeVar("B", bound="OfOneSource")
 
 
 class Benchmark(Protocol):
@@ -171,36 +186,6 @@ class OfOneSource:
     def is_present(self) -> bool:
         """Whether the source can be found."""
         return self.source.find() is not None
-
-
-def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
-    """Decorate the `load` of a hashable benchmark: a process reads the source's file once, and again if it changed.
-
-    A file, or any file below a folder, has changed if its size, time or inode has. The arrays of a table are made
-    read-only, since all callers share them.
-    """
-    kept: dict[tuple[B, Path], tuple[object, R]] = {}
-
-    @wraps(load)
-    def loaded(benchmark: B) -> R:
-        path = benchmark.source.require()
-        key, state = (benchmark, path), _state_of(path)
-        if key not in kept or kept[key][0] != state:
-            records = load(benchmark)
-            if isinstance(records, Table):
-                for values in records.columns.values():
-                    values.setflags(write=False)
-            kept[key] = state, records
-        return kept[key][1]
-
-    return loaded
-
-
-def _state_of(path: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Return name, size, time and inode of a file, or of all files below a folder."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    states = ((file, file.stat()) for file in files)
-    return tuple((str(file), state.st_size, state.st_mtime_ns, state.st_ino) for file, state in states)
 
 
 def caution_of(benchmark: Benchmark) -> str:

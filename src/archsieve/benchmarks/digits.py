@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Table, read_once
-from archsieve.benchmarks.files import fault
+from archsieve.benchmarks.contract import OfOneSource, Table
+from archsieve.benchmarks.files import fault, read_once
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, read_once
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns
+from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns, read_once
 from archsieve.errors import UnknownNameError
 from archsieve.registry import near_miss
 from archsieve.sources import Source

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, read_once
-from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
+from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.files import assemble, code, fault, number, read_json, read_once, record
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 

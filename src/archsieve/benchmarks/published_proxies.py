@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, read_once
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
+from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, read_once, record
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
 from archsieve.spaces.darts.space import DARTS

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Surrogate, read_once
+from archsieve.benchmarks.contract import OfOneSource, Surrogate
 from archsieve.benchmarks.digits import PackageSource
-from archsieve.benchmarks.files import fault
+from archsieve.benchmarks.files import fault, read_once
 from archsieve.spaces.darts.cell import (
     DILATED_3,
     DILATED_5,

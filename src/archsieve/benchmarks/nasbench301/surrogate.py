@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Surrogate, read_once
-from archsieve.benchmarks.files import fault, read_json, shown
+from archsieve.benchmarks.contract import OfOneSource, Surrogate
+from archsieve.benchmarks.files import fault, read_json, read_once, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import require

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archsieve._once import Remembered
 from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimators.contract import Price
 from archsieve.estimators.prefixes import is_chain, walk
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from archsieve.tasks.contract import Task
 
     Forward: TypeAlias = Callable[[Given, np.random.Generator], Iterator[Tensor]]
+
+
+_SUPERNETS: Remembered[nn.Module] = Remembered(most=1)  # loaded for a chunk of codes, and used for the next
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class OneShot:
         return replace(self, scoring_items=None, batch_norm="batch", recalibration_batches=1)
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete nothing: the supernet is all paths'."""
+        """Delete no file: the supernet is all paths'. It leaves the memory, since a stage is over."""
+        _SUPERNETS.forget()
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the paths trained, in epochs, and the forward passes that score `n` paths one by one."""
@@ -171,9 +176,8 @@ class OneShot:
         """
         if not self._file(ctx).exists():
             raise SettingError(f"There is no trained supernet in {ctx.workdir}: call `fit` first.")
-        supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
-        load_checkpoint(self._file(ctx), supernet)
-        supernet = laid_out(supernet, ctx.device).eval()
+        about = self, ctx.space, ctx.task, ctx.seed, ctx.device
+        supernet = _SUPERNETS.get(self._file(ctx), about, partial(self._trained, ctx)).eval()
         if self.batch_norm == "recalibrated":
             scores = np.array([self._recalibrated(supernet, arch, ctx) for arch in archs])
         else:
@@ -184,6 +188,12 @@ class OneShot:
             reasons = {(int(i), 0): no_metric("validation") for i in np.flatnonzero(np.isnan(scores))}
             raise PartialScoringError(scores, reasons)
         return scores
+
+    def _trained(self, ctx: Context) -> nn.Module:
+        """Return the supernet with the weights of its checkpoint."""
+        supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
+        load_checkpoint(self._file(ctx), supernet)
+        return laid_out(supernet, ctx.device)
 
     def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
         """Return the function that draws the paths of a step."""
