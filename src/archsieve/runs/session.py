@@ -255,11 +255,12 @@ class Session:
                 for arch in archs
                 if any(arch in failed for _, failed in by_part)
             }
-        codes = {arch: self._keys.code(estimator, arch) for arch in archs}
         reasons: dict[Architecture, str] = {}
         for key in {**self._keys_used.get(fingerprint(estimator), {}), self._keys.key(estimator, archs): None}:
-            reasons |= self._store.errors(key, codes.values())
-        return {arch: reasons[code] for arch, code in codes.items() if code in reasons}
+            reasons |= self._store.errors(key, (self._keys.code(estimator, arch) for arch in archs))
+        if not reasons:
+            return {}
+        return {arch: reasons[code] for arch in archs if (code := self._keys.code(estimator, arch)) in reasons}
 
     def require_scores(self, estimator: Any, archs: Sequence[Architecture], column: Scores) -> None:
         """Refuse a column without a single score: a failure on every architecture is a mistake in the estimator.

@@ -88,6 +88,10 @@ class Store:
 
     def errors(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, str]:
         """Return why scores could not be computed, for those of the codes."""
+        query = f"SELECT 1 FROM results WHERE error IS NOT NULL AND {_KEYED} LIMIT 1"
+        with self._guarded():
+            if self._db.execute(query, _columns(key)).fetchone() is None:
+                return {}
         codes = {encode(arch): arch for arch in archs}
         rows = self._rows_of("error", key, codes)
         return {codes[text]: reason for text, reason in rows if reason is not None}
