@@ -115,12 +115,10 @@ class Predictor:
         """Let the teacher score the sample, and keep codes and scores.
 
         Raises:
-            MissingPackageError: scikit-learn is not installed.
-            UnknownNameError: it has no such model.
-            SettingError: the model has no such option.
+            ArchsieveError: as `check_model`.
             ScoringError: the teacher could score none of the sample.
         """
-        self._model(0)
+        self.check_model()
         if self._file(ctx).exists():
             return
         part = self.samples // self.rounds
@@ -199,6 +197,16 @@ class Predictor:
         features = getattr(space, "features", None)
         rows = list(map(features, archs)) if features else archs
         return np.asarray(rows, dtype=np.float64).reshape(len(archs), -1 if features else len(space.choices))
+
+    def check_model(self) -> None:
+        """Check that scikit-learn has such a model with such options.
+
+        Raises:
+            MissingPackageError: scikit-learn is not installed.
+            UnknownNameError: it has no such model.
+            SettingError: the model has no such option, or gives no probabilities.
+        """
+        _ = self._model(0)
 
     def _model(self, seed: int) -> Any:
         """Return a new model; its random choices follow the seed."""

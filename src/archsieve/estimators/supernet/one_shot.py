@@ -132,7 +132,7 @@ class OneShot:
             SettingError: the space has no supernet, or cannot be sampled so.
             DivergenceError: the training diverges.
         """
-        self._sampler(ctx.space)
+        self.check_sampling(ctx.space)
         if epochs_trained(self._file(ctx)) >= self.epochs:
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
@@ -195,15 +195,23 @@ class OneShot:
         load_checkpoint(self._file(ctx), supernet)
         return laid_out(supernet, ctx.device)
 
-    def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
-        """Return the function that draws the paths of a step."""
+    def check_sampling(self, space: SearchSpace) -> None:
+        """Check that the paths of a step can be drawn from the space.
+
+        Raises:
+            SettingError: they cannot.
+        """
         if self.sampling == "fair":
             paths.check_fair(space)
-            return paths.fair
         if self.sampling == "sandwich":
-            paths.ends(space)
+            paths.check_sandwich(space)
+
+    def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
+        """Return the function that draws the paths of a step."""
+        self.check_sampling(space)
+        if self.sampling == "sandwich":
             return partial(paths.sandwich, count=self.random_paths)
-        return paths.uniform
+        return paths.fair if self.sampling == "fair" else paths.uniform
 
     def _recalibrated(self, supernet: nn.Module, arch: Architecture, ctx: Context) -> float:
         """Return the metric of one path with running statistics of its own."""

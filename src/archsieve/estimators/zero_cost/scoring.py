@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from archsieve.errors import PartialScoringError, ScoringError, describe_error, ends_the_run
+from archsieve.estimators.contract import Outcome
 from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
 from archsieve.estimators.zero_cost.meter import score_chain
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from archsieve.spaces.layers.chain import Chain
     from archsieve.tasks.contract import Task
 
-_Outcome: TypeAlias = float | str  # a score, or why there is none
 _Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options
 
 
@@ -70,9 +70,9 @@ def _score_paths(
     archs: Sequence[Architecture],
     probe: Probe,
     ctx: Context,
-) -> dict[str, dict[Architecture, _Outcome]]:
+) -> dict[str, dict[Architecture, Outcome]]:
     """Return, by name, the scores of those proxies for which the paths of a chain could share prefixes."""
-    outcomes: dict[str, dict[Architecture, _Outcome]] = {}
+    outcomes: dict[str, dict[Architecture, Outcome]] = {}
     if not proxies or not shares_prefixes(estimator, ctx.space, ctx.task):
         return outcomes
     chain = cast("Chain", laid_out(build_supernet(ctx.space, ctx.task, ctx.seed), ctx.device))
@@ -80,9 +80,9 @@ def _score_paths(
         own = copy.deepcopy(chain) if proxy.spoils else chain
         meter = cast("MeterFactory", proxy.meter)
         with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
-            scores = score_chain(meter(own, probe.limited(proxy.needs), **options), own, archs, ctx.device)
-        if scores is not None:
-            outcomes[name] = scores
+            of_paths = score_chain(meter(own, probe.limited(proxy.needs), **options), own, archs, ctx.device)
+        if of_paths is not None:
+            outcomes[name] = of_paths
     return outcomes
 
 
@@ -121,20 +121,20 @@ class _Networks:
         self._original: nn.Module | None = None  # shared, or copied
         self._spare: list[nn.Module] | None = None
 
-    def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any]) -> _Outcome:
-        """Return a proxy's score, or why there is none."""
+    def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any]) -> Outcome:
+        """Return the outcome of a proxy."""
         try:
             network = self._next(proxy)
             with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
-                return proxy(network, probe, **options)
+                return Outcome(proxy(network, probe, **options))
         except ScoringError as error:
-            return str(error)
+            return Outcome.failed(str(error))
         except Exception as error:
             if ends_the_run(error):  # a setting, or a proxy that says less than it needs: wrong for every network
                 raise
             if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            return describe_error(error)
+            return Outcome.failed(describe_error(error))
 
     def _next(self, proxy: Proxy) -> nn.Module:
         if self._ctx.space.is_shareable:
@@ -152,14 +152,14 @@ class _Networks:
         return self._spare.pop() if self._spare else self._make()
 
 
-def _columns(rows: Sequence[Sequence[_Outcome]]) -> Scores:
-    """Return the scores (n, k); a text says why there is none.
+def _columns(rows: Sequence[Sequence[Outcome]]) -> Scores:
+    """Return the scores (n, k) of outcomes.
 
     Raises:
-        PartialScoringError: there is a text.
+        PartialScoringError: some have no score.
     """
-    scores = np.array([[np.nan if isinstance(value, str) else value for value in row] for row in rows])
-    reasons = {(i, k): value for i, row in enumerate(rows) for k, value in enumerate(row) if isinstance(value, str)}
+    scores = np.array([[outcome.score for outcome in row] for row in rows])
+    reasons = {(i, k): o.reason for i, row in enumerate(rows) for k, o in enumerate(row) if o.reason is not None}
     if reasons:
         raise PartialScoringError(scores, reasons)
     return scores
