@@ -97,6 +97,15 @@ class Registry(Generic[T]):
                 entry = self._entries[name] = getattr(module, attribute)
         return entry
 
+    def not_imported(self, name: str) -> tuple[str, str] | None:
+        """Return module and name of an entry that nobody has asked for yet; None for any other entry."""
+        self._fill()
+        entry = self._entries.get(name)
+        if not isinstance(entry, str):
+            return None
+        module, _, attribute = entry.partition(":")
+        return module, attribute
+
     def __contains__(self, name: object) -> bool:
         self._fill()
         return name in self._entries

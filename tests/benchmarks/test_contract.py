@@ -149,3 +149,42 @@ def test_what_no_benchmark_knows_is_refused(registered):
         find_benchmark(Bits(5), name="two")
     with pytest.raises(UnknownNameError, match="no benchmark 'tvo'"):
         find_benchmark(Bits(), name="tvo")
+
+
+# A surrogate predicts a code once
+
+
+def counting_surrogate():
+    predicted = []
+
+    def column(archs):
+        predicted.extend(archs)
+        return np.array([[sum(arch) + error for arch in archs] for error in (-1.0, 1.0)])
+
+    return Surrogate({"ones": column, "again": column}), predicted
+
+
+def test_a_pool_is_predicted_once_however_often_it_is_looked_up():
+    model, predicted = counting_surrogate()
+    pool = [(i, j) for i in range(5) for j in range(5)]
+    first = model.lookup("ones", [(4, 4), *pool])
+    assert model.lookup("ones", [*pool, (4, 4)]).tolist() == [*first[1:], first[0]]
+    assert model.spread("ones", [(4, 4), (0, 0)]).tolist() == [1.0, 1.0]
+    assert model.lookup("ones", pool).tolist() == [float(sum(arch)) for arch in pool]
+    assert sorted(predicted) == sorted(pool)
+    model.lookup("again", pool[:3])
+    assert len(predicted) == len(pool) + 3
+
+
+def test_a_surrogate_remembers_only_so_many(monkeypatch):
+    monkeypatch.setattr(module, "REMEMBERED", 4)
+    model, predicted = counting_surrogate()
+    many = [(i, 0) for i in range(6)]
+    assert [model.lookup("ones", part).tolist() for part in (many, many[:3], many[:3], many[2:6], many[:3])] == [
+        [0.0, 1, 2, 3, 4, 5],
+        [0.0, 1, 2],
+        [0.0, 1, 2],
+        [2.0, 3, 4, 5],
+        [0.0, 1, 2],
+    ]
+    assert len(predicted) == 6 + 3 + 0 + 4 + 3

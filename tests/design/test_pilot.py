@@ -334,3 +334,28 @@ def test_what_is_wrong_with_a_file_is_said(read, tmp_path, text, truth, error, s
 def test_a_file_that_is_not_there(tmp_path, name):
     with pytest.raises(MissingDataError, match=re.escape(f"There is no file {str(tmp_path / name)!r}.")):
         read_pilot(tmp_path / name, SPACE, None)
+
+
+def test_a_network_is_looked_for_once_and_not_among_all_before(tmp_path):
+    compared = []
+
+    class Code(tuple):
+        __slots__ = ()
+        __hash__ = tuple.__hash__
+
+        def __eq__(self, other):
+            compared.append(other)
+            return tuple.__eq__(self, other)
+
+    class Space(Toy):
+        def parse(self, text):
+            return tuple(map(int, text.split("-")))
+
+        def canonical(self, arch):
+            return Code(arch)
+
+    path = tmp_path / "pilot.csv"
+    path.write_text("architecture,truth\n" + "".join(f"{i}-0-0-0,{i}\n" for i in range(400)))
+    archs, values = read_pilot(path, Space(), None)
+    assert (len(archs), values.tolist()) == (400, [float(i) for i in range(400)])
+    assert len(compared) < 400

@@ -35,6 +35,7 @@ from archsieve.tasks.digits import Digits
 from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
+from archsieve.training import checkpoint
 from archsieve.training.checkpoint import epochs_trained, is_beyond
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(2,), head_width=8)
@@ -329,3 +330,13 @@ def test_paths_that_put_out_nan_fail_alone(tmp_path, monkeypatch, batch_norm):
 def test_settings_that_cannot_be_meant(estimator, given, sentence):
     with pytest.raises(SettingError, match=sentence):
         estimator(**given)
+
+
+def test_going_on_reads_each_checkpoint_once(tmp_path, monkeypatch):
+    reads, load = [], checkpoint._load
+    monkeypatch.setattr(checkpoint, "_load", lambda path: reads.append(path.name) or load(path))
+    first = scores(tmp_path, 1)
+    assert reads == []
+    second = scores(tmp_path, 2)
+    assert sorted(reads) == ["1-0.pt", "2-2.pt"]
+    assert scores(tmp_path / "at once", 2) == second != first

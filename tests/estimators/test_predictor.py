@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -446,3 +446,38 @@ def test_a_space_says_what_its_features_are(tmp_path, space, is_perfect):
         assert known.sum() == 100
         truth = np.array([sum(arch) % 2 for arch in archs])
         assert np.array_equal(scores[~known], truth[~known]) is is_perfect
+
+
+# The model learns a lesson once
+
+
+def test_the_model_is_fitted_once_for_all_chunks_and_calls(tmp_path, monkeypatch):
+    fits, make_model = [], Predictor._model
+
+    def counted(self, seed):
+        model = make_model(self, seed)
+        fit = model.fit
+        model.fit = lambda *data: fits.append(len(data[0])) or fit(*data)
+        return model
+
+    estimator = Predictor(Total(), samples=20)
+    with Session(tmp_path, Cube(), TASK) as session:
+        pool = draw_pool(Cube(), 0)[:60]
+        expected = session.scores([estimator], pool)[:, 0]
+        monkeypatch.setattr(Predictor, "_model", counted)
+        later = [session.scores([estimator], [arch])[0, 0] for arch in draw_pool(Cube(), 0)[60:70]]
+        assert fits == []
+        other = replace(estimator, options={"n_estimators": 3})
+        session.scores([other], pool[:5])
+        session.scores([other], pool[5:9])
+    assert len(fits) == 1 + 10  # the model, and ten that each leave a tenth out
+    with Session(tmp_path / "at-once", Cube(), TASK) as session:
+        assert session.scores([estimator], draw_pool(Cube(), 0)[:70])[:, 0].tolist() == [*expected, *later]
+
+
+def test_the_models_of_scikit_learn_are_listed_once(monkeypatch):
+    from sklearn import utils
+
+    Predictor(Total())._model(0)
+    monkeypatch.setattr(utils, "all_estimators", lambda **kind: pytest.fail("listed again"))
+    Predictor(Total())._model(0)

@@ -102,7 +102,7 @@ def quick(monkeypatch):
         scores = np.array([[float(sum(arch))] * len(chunk.estimators) for arch in chunk.archs])
         return ChunkScores(chunk, scores, {}, 0.1 * len(chunk.archs), 0)
 
-    monkeypatch.setattr("archsieve.runs.session.score_chunk", score)
+    monkeypatch.setattr("archsieve.runs.computing.score_chunk", score)
 
 
 @pytest.mark.usefixtures("quick")

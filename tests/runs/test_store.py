@@ -190,3 +190,35 @@ def test_what_is_learnt_and_from_whom_is_stored_together_or_not_at_all(store):
     store.learn(KEY, "name", 0.5, {teacher: [(2, 3), (12, 0)]})
     assert store.taught(KEY) == {teacher: {(0, 1), (2, 3), (12, 0)}}
     assert store.learning() == {("name", "estimator", 0): 2.0}
+
+
+# The work of a query grows with what is asked for, and not with what is stored
+
+
+def steps_of(store, query):
+    """How many hundreds of steps SQLite takes for a query."""
+    steps = []
+    store._db.set_progress_handler(lambda: steps.append(1), 100)
+    answer = query()
+    store._db.set_progress_handler(None, 0)
+    return len(steps), answer
+
+
+@pytest.mark.parametrize("ask", ["get", "seconds", "errors"])
+def test_no_row_is_read_that_is_not_asked_for(store, ask):
+    asked = [(i, 1) for i in range(600)]
+    store.put([row(arch, 0.5 if arch[0] % 2 else math.nan, None if arch[0] % 2 else "no") for arch in asked])
+    before, answer = steps_of(store, lambda: getattr(store, ask)(KEY, asked))
+    store.put([row((i, 1), math.nan, "no") for i in range(600, 12_000)])
+    after, again = steps_of(store, lambda: getattr(store, ask)(KEY, asked))
+    assert again == answer if ask != "get" else again.keys() == answer.keys()
+    assert before > 10
+    assert after <= 1.5 * before
+
+
+@pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1000, 1203])
+def test_any_number_of_codes_can_be_asked_for(store, count):
+    store.put([row((i, 1), float(i)) for i in range(1203)])
+    asked = [(i, 1) for i in range(count)]
+    assert store.get(KEY, [*asked, (5000, 1)]) == {arch: float(arch[0]) for arch in asked}
+    assert store.seconds(KEY, asked) == 0.25 * count

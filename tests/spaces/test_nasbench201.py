@@ -228,7 +228,8 @@ def test_flops_of_all_published_cells(published, tmp_path):
 def test_the_skeleton():
     network = SPACE.build(code("333123"), CIFAR)
     kinds = [type(part).__name__ for part in network.body]
-    assert kinds == ["NASBench201Cell"] * 5 + ["ResidualBlock"] + ["NASBench201Cell"] * 5 + ["ResidualBlock"] + ["NASBench201Cell"] * 5
+    stage = ["NASBench201Cell"] * 5
+    assert kinds == [*stage, "ResidualBlock", *stage, "ResidualBlock", *stage]
     assert [type(m).__name__ for m in network.stem] == ["Conv2d", "BatchNorm2d"]
     block = network.body[5]
     assert [type(m).__name__ for m in block.shortcut] == ["AvgPool2d", "Conv2d"]

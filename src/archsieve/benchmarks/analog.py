@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmarks.contract import OfOneSource
-from archsieve.benchmarks.files import assemble, fault, number
+from archsieve.benchmarks.files import assemble, fault, number, read_once
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
@@ -85,6 +85,7 @@ class AnalogNASBench(OfOneSource):
         """The space with the benchmark's settings."""
         return NASBench201()
 
+    @read_once
     def load(self) -> Table:
         """Read the table.
 

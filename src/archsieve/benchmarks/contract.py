@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1000
 """How many codes stand for a space whose values are all predicted."""
+REMEMBERED = 50_000
+"""How many codes a surrogate remembers its predictions of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +107,24 @@ class Surrogate:
         return self
 
     def _members(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the members' predictions, shape (m, n); those of the latest codes are remembered."""
         _check_column(column, self.columns)
-        return self.columns[column](archs) if archs else np.empty((1, 0))
+        if not archs:
+            return np.empty((1, 0))
+        known, codes = self._known.setdefault(column, {}), list(map(tuple, archs))
+        missing = [code for code in dict.fromkeys(codes) if code not in known]
+        if len(known) + len(missing) > REMEMBERED:
+            known.clear()
+            missing = list(dict.fromkeys(codes))
+        if len(missing) > REMEMBERED:
+            return self.columns[column](archs)
+        if missing:
+            known.update(zip(missing, self.columns[column](missing).T, strict=True))
+        return np.stack([known[code] for code in codes], axis=1)
+
+    @cached_property
+    def _known(self) -> dict[str, dict[Architecture, NDArray[np.float64]]]:
+        return {}
 
 
 def _check_column(column: str, columns: Mapping[str, object]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.benchmarks.contract import OfOneSource, Table
-from archsieve.benchmarks.files import fault
+from archsieve.benchmarks.files import fault, read_once
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
@@ -104,6 +104,7 @@ class DigitsBenchmark(OfOneSource):
         of_truth = ("test_acc", "test_acc_std", *(f"test_acc_{i}" for i in range(1, TRUTHS + 1)))
         return (*of_truth, *(f"{curve}_{epoch}" for curve in _curves() for epoch in range(1, EPOCHS + 1)))
 
+    @read_once
     def load(self) -> Table:
         """Read the table.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Table
+from archsieve._once import Remembered
+from archsieve.benchmarks.contract import OfOneSource, Surrogate, Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
 
@@ -20,8 +22,32 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import Architecture, SearchSpace
 
+R = TypeVar("R", Table, Surrogate)
+B = TypeVar("B", bound=OfOneSource)
 NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
+
+
+def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
+    """Decorate the `load` of a hashable benchmark: a process reads the source's file once, and again if it changed.
+
+    A file, or any file below a folder, has changed if its size, time or inode has. The arrays of a table are made
+    read-only, since all callers share them.
+    """
+    tables: Remembered[R] = Remembered(most=16)
+
+    @wraps(load)
+    def loaded(benchmark: B) -> R:
+        def read() -> R:
+            records = load(benchmark)
+            if isinstance(records, Table):
+                for values in records.columns.values():
+                    values.setflags(write=False)
+            return records
+
+        return tables.get(benchmark.source.require(), benchmark, read)
+
+    return loaded
 
 
 def fault(path: Path, what: str) -> DataError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmarks.contract import OfOneSource
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns, read_once
 from archsieve.errors import UnknownNameError
 from archsieve.registry import near_miss
 from archsieve.sources import Source
@@ -79,6 +79,7 @@ class NASBench201Table(OfOneSource):
         """The space with the benchmark's settings."""
         return NASBench201()
 
+    @read_once
     def load(self) -> Table:
         """Read the table.
 

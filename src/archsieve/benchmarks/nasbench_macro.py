@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmarks.contract import OfOneSource
-from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
+from archsieve.benchmarks.files import assemble, code, fault, number, read_json, read_once, record
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 
@@ -49,6 +49,7 @@ class NASBenchMacroTable(OfOneSource):
         """The space with the benchmark's settings."""
         return NASBenchMacro()
 
+    @read_once
     def load(self) -> Table:
         """Read the table.
 

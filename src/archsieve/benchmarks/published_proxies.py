@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmarks.contract import OfOneSource
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, read_once, record
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
 from archsieve.spaces.darts.space import DARTS
@@ -70,6 +70,7 @@ class PublishedProxies(OfOneSource):
     columns: tuple[str, ...] = (*PROXIES, "val_accuracy")
     truth: str = "val_accuracy"
 
+    @read_once
     def load(self) -> Table:
         """Read the table; proxies that the file has besides the declared ones become columns too.
 

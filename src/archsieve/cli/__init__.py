@@ -1,42 +1,95 @@
-"""The command line: every command ends in one sentence or a result, never in a traceback."""
+"""The command line: every command ends in one sentence or a result, never in a traceback.
 
-from typing import Annotated
+A command's module is imported when the command is called: `archsieve --help` needs none of them, nor numpy.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from archsieve.cli import printing as console
-from archsieve.cli.catalogue import data, list_names
-from archsieve.cli.designing import design_funnel
-from archsieve.cli.judging import judge_scores, measure, study
-from archsieve.cli.own_network import score_model
-from archsieve.cli.scoring import score
-from archsieve.cli.searching import report, search
-from archsieve.cli.training import train
-from archsieve.runs.provenance import provenance
+COMMANDS = {
+    "list": ("catalogue:list_names", "List what is there by name."),
+    "score": ("scoring:score", "Score architectures by proxies and costs."),
+    "score-model": (
+        "own_network:score_model",
+        "Score a network of your own by proxies and costs, with the weights its own code gives it.",
+    ),
+    "measure": (
+        "judging:measure",
+        "Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio.",
+    ),
+    "judge": (
+        "judging:judge_scores",
+        "Judge scores of your own against a truth of your own, as `measure` does.",
+    ),
+    "study": (
+        "judging:study",
+        "Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise.",
+    ),
+    "design": (
+        "designing:design_funnel",
+        "Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated.",
+    ),
+    "search": ("searching:search", "Search by a plan; started again, it goes on from what its folder holds."),
+    "report": ("searching:report", "Report what the folder of a run, finished or not, or of a study holds."),
+    "train": (
+        "training:train",
+        "Train an architecture, or what a search found, by a recipe; started again, it goes on from its folder.",
+    ),
+    "data": (
+        "catalogue:data",
+        "List the data files archsieve knows, which are there, and where the others come from.",
+    ),
+}
+"""By name: the function of a command as "module:function" in this package, and its line on the help page."""
+
+
+def function_of(name: str) -> Any:
+    """Return the function of a command, whose module is imported now."""
+    module, _, function = COMMANDS[name][0].partition(":")
+    return getattr(import_module(f"{__name__}.{module}"), function)
+
+
+class LazyCommands(TyperGroup):
+    """Commands with their names and lines only; the one that is called is put in the place of its line."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name, the command with its options, and the arguments after the name."""
+        name, line, rest = super().resolve_command(ctx, args)
+        if name not in COMMANDS:
+            return name, line, rest
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(function_of(name))
+        return name, get_command(alone), rest
+
+
+def _line() -> None:
+    """Stand for a command whose module is not imported yet."""
+
 
 app = typer.Typer(
     name="archsieve",
+    cls=LazyCommands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Neural architecture search as a funnel of performance estimators.",
 )
-app.command("list")(list_names)
-app.command()(score)
-app.command("score-model")(score_model)
-app.command()(measure)
-app.command("judge")(judge_scores)
-app.command()(study)
-app.command("design")(design_funnel)
-app.command()(search)
-app.command()(report)
-app.command()(train)
-app.command()(data)
+for _name, (_, _help) in COMMANDS.items():
+    app.command(_name, help=_help)(_line)
 
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        console.out(f"archsieve {provenance().versions.get('archsieve', 'of an unknown version')}")
+        try:
+            own = version("archsieve")
+        except PackageNotFoundError:
+            own = "of an unknown version"
+        typer.echo(f"archsieve {own}")
         raise typer.Exit
 
 

@@ -52,16 +52,15 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
     numbers = read_numbers(path, {name: columns[name]}, table.places).get(name)
     if numbers is None:
         raise fault(path, f"holds no numbers in its column {name!r}")
-    archs, values = [], []
+    values: dict[Architecture, float] = {}
     for text, value in zip(columns[CODES], numbers.tolist(), strict=True):
         if math.isnan(value):
             continue
-        arch = code(path, space.parse, text)
-        if space.canonical(arch) in archs:
+        arch = space.canonical(code(path, space.parse, text))
+        if arch in values:
             raise fault(path, f"holds the network {text} twice")
-        archs.append(space.canonical(arch))
-        values.append(value)
-    return archs, np.array(values)
+        values[arch] = value
+    return list(values), np.array(list(values.values()))
 
 
 class Pilot:

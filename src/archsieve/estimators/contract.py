@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 
 Scores: TypeAlias = NDArray[np.float64]
 """Shape (n,), higher is better. NaN: could not be scored. -inf is a score; +inf is a failure."""
+
+
+class Outcome(NamedTuple):
+    """A score, or NaN and the reason why there is none."""
+
+    score: float
+    reason: str | None = None
+
+    @classmethod
+    def failed(cls, reason: str) -> Outcome:
+        """Return the outcome without a score."""
+        return cls(math.nan, reason)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from archsieve._atomic import replace_file
+from archsieve._once import Remembered
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
 from archsieve.estimators.combined.mean_rank import percentile_rank
 from archsieve.estimators.contract import leaves_of, uses_device
-from archsieve.fingerprints import frozen
+from archsieve.fingerprints import fingerprint, frozen
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import near_miss
 from archsieve.spaces.contract import one_hot
@@ -113,12 +115,10 @@ class Predictor:
         """Let the teacher score the sample, and keep codes and scores.
 
         Raises:
-            MissingPackageError: scikit-learn is not installed.
-            UnknownNameError: it has no such model.
-            SettingError: the model has no such option.
+            ArchsieveError: as `check_model`.
             ScoringError: the teacher could score none of the sample.
         """
-        self._model(0)
+        self.check_model()
         if self._file(ctx).exists():
             return
         part = self.samples // self.rounds
@@ -131,7 +131,7 @@ class Predictor:
             candidates = [
                 candidates[i] for i in generator(ctx.seed, "sample", "predictor", turn).permutation(len(candidates))
             ]
-            order = np.argsort(-self._predict(sample, taught, candidates, ctx), kind="stable")
+            order = np.argsort(-self._teach(sample, taught, ctx).predict(candidates), kind="stable")
             sample = [*sample, *(candidates[i] for i in order[:part])]
             taught = scores([self.teacher], sample)[:, 0]
         if np.isnan(taught).all():
@@ -151,37 +151,36 @@ class Predictor:
         file = self._file(ctx)
         if not file.exists():
             raise SettingError(f"There is no lesson in {ctx.workdir}: call `fit` first.")
+        about = fingerprint(self), ctx.space, ctx.seed
+        return _TAUGHT.get(file, about, partial(self._read, file, ctx)).predict(archs)
+
+    def _read(self, file: Path, ctx: Context) -> _Taught:
+        """Return the model that learnt the lesson of a file."""
         try:
             lesson = json.loads(file.read_text())
             sample = [tuple(map(int, arch)) for arch in lesson["archs"]]
             taught = np.array(lesson["scores"], dtype=np.float64)
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"The file {file} is damaged: delete it to teach the predictor anew.") from error
-        return self._predict(sample, taught, archs, ctx)
+        return self._teach(sample, taught, ctx)
 
-    def _predict(
-        self, sample: Sequence[Architecture], taught: Scores, archs: Sequence[Architecture], ctx: Context
-    ) -> Scores:
-        """Return the model's predictions for `archs`; architectures of the sample get their own values instead."""
-        features, queries = self._features(ctx.space, sample), self._features(ctx.space, archs)
+    def _teach(self, sample: Sequence[Architecture], taught: Scores, ctx: Context) -> _Taught:
+        """Return a model that learnt the scores of a sample."""
+        features = self._features(ctx.space, sample)
         seed = derive_seed(ctx.seed, "init", "predictor") % 2**32
         if self.above is None:
             ranks = percentile_rank(taught, taught)
-            predictions = np.asarray(self._model(seed).fit(features, ranks).predict(queries), dtype=np.float64)
+            predict = self._model(seed).fit(features, ranks).predict
             own = np.where(np.isnan(taught), ranks, self._left_out(features, ranks, seed))
         else:
             passed = taught > self.above
             own = np.where(passed, PASSED, FAILED)
             if passed.all() or not passed.any():
-                predictions = np.full(len(archs), float(passed.all()))
+                predict = partial(_constant, float(passed.all()))
             else:
-                model = self._model(seed).fit(features, passed)
-                predictions = np.asarray(model.predict_proba(queries)[:, 1], dtype=np.float64)
-        predictions = predictions.round(9)  # the rounding of matrix products depends on the number of rows
-        truths = dict(zip(sample, own.round(9), strict=True))
-        return np.array(
-            [truths.get(ctx.space.canonical(a), predictions[i]) for i, a in enumerate(archs)], dtype=np.float64
-        )
+                predict = partial(_probability, self._model(seed).fit(features, passed))
+        truths = dict(zip(sample, own.round(9).tolist(), strict=True))
+        return _Taught(predict, partial(self._features, ctx.space), ctx.space.canonical, truths)
 
     def _left_out(self, features: NDArray[np.float64], ranks: Scores, seed: int) -> Scores:
         """Return a prediction for each of the sample, by a model taught on the nine tenths that do not hold it."""
@@ -198,6 +197,16 @@ class Predictor:
         features = getattr(space, "features", None)
         rows = list(map(features, archs)) if features else archs
         return np.asarray(rows, dtype=np.float64).reshape(len(archs), -1 if features else len(space.choices))
+
+    def check_model(self) -> None:
+        """Check that scikit-learn has such a model with such options.
+
+        Raises:
+            MissingPackageError: scikit-learn is not installed.
+            UnknownNameError: it has no such model.
+            SettingError: the model has no such option, or gives no probabilities.
+        """
+        _ = self._model(0)
 
     def _model(self, seed: int) -> Any:
         """Return a new model; its random choices follow the seed."""
@@ -221,6 +230,38 @@ class Predictor:
         return ctx.workdir / "lesson.json"
 
 
+@dataclass(frozen=True, eq=False)
+class _Taught:
+    """A model that has learnt: what predicts rows of features, what gives these, and the values of its own sample."""
+
+    model: Callable[[NDArray[np.float64]], NDArray[Any]]
+    features: Callable[[Sequence[Architecture]], NDArray[np.float64]]
+    canonical: Callable[[Architecture], Architecture]
+    own: Mapping[Architecture, float]
+
+    def predict(self, archs: Sequence[Architecture]) -> Scores:
+        """Return the predictions, shape (n,); architectures of the sample get their own values instead.
+
+        They are rounded, since the rounding of matrix products depends on the number of rows.
+        """
+        predictions = np.asarray(self.model(self.features(archs)), dtype=np.float64).round(9)
+        own = (self.own.get(self.canonical(arch), value) for arch, value in zip(archs, predictions, strict=True))
+        return np.fromiter(own, dtype=np.float64, count=len(archs))
+
+
+_TAUGHT: Remembered[_Taught] = Remembered(most=4)
+
+
+def _constant(value: float, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.full(len(queries), value)
+
+
+def _probability(model: Any, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability of the class True."""
+    return np.asarray(model.predict_proba(queries)[:, 1])
+
+
+@cache
 def _models(kind: str) -> Mapping[str, Any]:
     from sklearn.utils import all_estimators
 

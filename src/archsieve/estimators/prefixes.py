@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 import torch
 
@@ -32,14 +33,33 @@ def is_chain(network: object) -> TypeGuard[Chain]:
 
 
 def holds_chains(space: SearchSpace, task: Task) -> bool:
-    """Whether paths of the space's supernet may share prefixes: it is a chain, and the space says that it may."""
+    """Whether paths of the space's supernet may share prefixes: it is a chain, and the space says that it may.
+
+    A supernet is built to see it, once for a space and task that can be hashed.
+    """
     if not (space.is_shareable and hasattr(space, "supernet")):
         return False
+    pair: Any = (space, task)
+    try:
+        hash(pair)
+    except TypeError:  # settings of a user's own that are lists, say
+        return _has_chain(space, task)
+    return _has_chain_once(*pair)
+
+
+def _has_chain(space: SearchSpace, task: Task) -> bool:
+    """Whether the space's supernet is a chain."""
     try:
         with torch.device("meta"):  # draws nothing and takes no memory
-            return is_chain(space.supernet(task))
+            return is_chain(cast("Any", space).supernet(task))
     except RuntimeError:  # its code reads values, and the meta device has none
         return is_chain(build_supernet(space, task, 0))
+
+
+@lru_cache(maxsize=32)
+def _has_chain_once(space: SearchSpace, task: Any) -> bool:
+    """Return the same, remembered."""
+    return _has_chain(space, task)
 
 
 def walk(

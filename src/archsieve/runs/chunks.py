@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from archsieve.errors import (
     describe_error,
     ends_the_run,
 )
-from archsieve.estimators.contract import Grouped
+from archsieve.estimators.contract import Grouped, Outcome
 from archsieve.runs.arithmetic import EXACT, Arithmetic
 from archsieve.values import as_floats
 
@@ -119,15 +119,14 @@ def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
 def score_chunk(chunk: Chunk) -> ChunkScores:
     """Score a chunk. Errors are part of the result, because workers on other machines return plain values only."""
     begun = time.perf_counter()
-    scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
-    errors: dict[tuple[int, int], str] = {}
+    scored = _Scored(np.full((len(chunk.archs), len(chunk.estimators)), np.nan), {})
     tracebacks: dict[str, str] = {}
     failure: ArchsieveError | None = None
     try:
         for plugin in chunk.plugins:
             importlib.import_module(plugin)
         with collected_tracebacks() as tracebacks, chunk.arithmetic.applied(chunk.contexts[0].device):
-            _fill(chunk, scores, errors)
+            scored = _score(chunk)
     except ArchsieveError as error:
         # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
         failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
@@ -136,7 +135,7 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     except (Exception, SystemExit) as error:
         message = f"The estimator {_names(chunk)}: {describe_error(error)}"
         failure = EstimatorError(message, traceback.format_exc())
-    return ChunkScores(chunk, scores, errors, time.perf_counter() - begun, os.getpid(), failure, tracebacks)
+    return ChunkScores(chunk, *scored, time.perf_counter() - begun, os.getpid(), failure, tracebacks)
 
 
 def shortened(text: str) -> str:
@@ -156,49 +155,64 @@ def _names(chunk: Chunk) -> str:
     return f"{names!r} failed on {' to '.join(dict.fromkeys(describe(chunk.archs[i]) for i in (0, -1)))}"
 
 
-def _fill(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:
+class _Scored(NamedTuple):
+    """Scores (n, k), and why some are NaN, by (row, column)."""
+
+    scores: NDArray[np.float64]
+    errors: dict[tuple[int, int], str]
+
+
+def _score(chunk: Chunk) -> _Scored:
     """Score all at once; where that fails and the estimator does not say on which, one by one."""
-    if scores.size == 1 or not _fill_at_once(chunk, scores, errors):
-        _fill_one_by_one(chunk, scores, errors)
-    for i, k in np.argwhere(np.isnan(scores) | np.isposinf(scores)):
-        errors.setdefault((int(i), int(k)), f"{chunk.estimators[k].name} returned {scores[i, k]}")
-        scores[i, k] = np.nan
+    is_single = len(chunk.archs) * len(chunk.estimators) == 1
+    scores, errors = (None if is_single else _score_at_once(chunk)) or _score_one_by_one(chunk)
+    unusable = np.isnan(scores) | np.isposinf(scores)
+    names = [estimator.name for estimator in chunk.estimators]
+    returned = {(i, k): f"{names[k]} returned {scores[i, k]}" for i, k in np.argwhere(unusable).tolist()}
+    return _Scored(np.where(unusable, np.nan, scores), returned | errors)
 
 
-def _fill_at_once(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> bool:
-    """Score all in one pass; return False where it failed."""
+def _score_at_once(chunk: Chunk) -> _Scored | None:
+    """Score all in one pass; None where it failed."""
     try:
-        scores[:] = _ask(chunk.estimators, chunk.archs, chunk.contexts)
+        return _Scored(_ask(chunk.estimators, chunk.archs, chunk.contexts), {})
     except PartialScoringError as failed:
-        scores[:] = failed.scores.reshape(scores.shape)
-        errors.update({place: shortened(reason) for place, reason in failed.reasons.items()})
+        scores = np.array(failed.scores, dtype=np.float64).reshape(len(chunk.archs), len(chunk.estimators))
         for place in failed.reasons:
             scores[place] = np.nan
+        if failed.reasons:
+            return _Scored(scores, {place: shortened(reason) for place, reason in failed.reasons.items()})
     except Exception as error:  # whatever the code of a proxy or a network raises
         if _is_of_the_run(error):
             raise
-    else:
-        return True
-    is_partial = bool(errors)
-    if not is_partial:
-        _free_memory()  # here, where no traceback holds tensors any more
-    return is_partial
+    _free_memory()  # here, where no traceback holds tensors any more
+    return None
 
 
-def _fill_one_by_one(chunk: Chunk, scores: NDArray[np.float64], errors: dict[tuple[int, int], str]) -> None:
+def _score_one_by_one(chunk: Chunk) -> _Scored:
     """Score every architecture by every estimator alone: a failure costs only that score."""
+    scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
+    errors: dict[tuple[int, int], str] = {}
     for i, arch in enumerate(chunk.archs):
         for k, (estimator, context) in enumerate(zip(chunk.estimators, chunk.contexts, strict=True)):
-            try:
-                scores[i, k] = _ask((estimator,), (arch,), (context,))[0, 0]
-            except ScoringError as error:
-                errors[i, k] = _reason_of(error)
-            except Exception as error:
-                if _is_of_the_run(error):
-                    raise _located(error, estimator, context.space.describe(arch)) from error
-                errors[i, k] = shortened(describe_error(error))
-            if (i, k) in errors:
+            outcome = _outcome(estimator, arch, context)
+            scores[i, k] = outcome.score
+            if outcome.reason is not None:
+                errors[i, k] = outcome.reason
                 _free_memory()
+    return _Scored(scores, errors)
+
+
+def _outcome(estimator: Any, arch: Architecture, context: Context) -> Outcome:
+    """Score one architecture by one estimator."""
+    try:
+        return Outcome(float(_ask((estimator,), (arch,), (context,))[0, 0]))
+    except ScoringError as error:
+        return Outcome.failed(_reason_of(error))
+    except Exception as error:
+        if _is_of_the_run(error):
+            raise _located(error, estimator, context.space.describe(arch)) from error
+        return Outcome.failed(shortened(describe_error(error)))
 
 
 def _reason_of(error: ScoringError) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from archsieve.estimators.contract import Composite
+from archsieve.estimators.contract import Composite, is_relative
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,11 +24,13 @@ class Combining(NamedTuple):
         pool: the codes to score; relative scores are relative to these.
         sample: returns the codes of a calibration sample of a given size.
         scores: returns the scores (n,) of codes by an estimator that is no composite, fitted to the pool if it learns.
+        references: columns (m, k) of calibration samples that are known already, by composite.
     """
 
     pool: Sequence[Architecture]
     sample: Callable[[int], Sequence[Architecture]]
     scores: Callable[[Any, Sequence[Architecture]], Scores]
+    references: Mapping[Any, NDArray[np.float64]]
 
     def needed(
         self, estimator: Any, archs: Sequence[Architecture] | None = None
@@ -40,7 +42,8 @@ class Combining(NamedTuple):
             return
         for part in estimator.parts:
             yield from self.needed(part, archs)
-            if estimator.calibration is not None:
+        if estimator.calibration is not None and not self._knows(estimator):
+            for part in estimator.parts:
                 yield from self.needed(part, self.sample(estimator.calibration))
 
     def column(self, estimator: Any, archs: Sequence[Architecture] | None = None) -> Scores:
@@ -53,12 +56,41 @@ class Combining(NamedTuple):
             return self.scores(estimator, archs)
         columns = self._columns(estimator, archs)
         if estimator.calibration is not None:
-            reference = self._columns(estimator, self.sample(estimator.calibration))
+            reference = self.reference(estimator)
         else:
             reference = columns if archs is self.pool else self._columns(estimator, self.pool)
         scores = np.array(estimator.combine(columns, reference), dtype=np.float64)
         scores[np.isnan(columns).all(axis=1)] = np.nan
         return scores
 
+    def reference(self, composite: Composite) -> NDArray[np.float64]:
+        """Return the parts' scores of the calibration sample, shape (m, k)."""
+        if self._knows(composite):
+            return self.references[composite]
+        return self._columns(composite, self.sample(composite.calibration or 0))
+
     def _columns(self, composite: Composite, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         return np.stack([self.column(part, archs) for part in composite.parts], axis=1)
+
+    def _knows(self, composite: Composite) -> bool:
+        return is_lasting(composite) and composite in self.references
+
+
+def lasting(estimator: Any) -> Iterator[Composite]:
+    """Yield each composite, a composite's parts included, whose reference is the same in every call of a session."""
+    if isinstance(estimator, Composite):
+        if is_lasting(estimator):
+            yield estimator
+        for part in estimator.parts:
+            yield from lasting(part)
+
+
+def is_lasting(composite: Composite) -> bool:
+    """Whether the reference is calibrated and depends on no pool, so that it can be kept for the next call."""
+    if composite.calibration is None or any(map(is_relative, composite.parts)):
+        return False
+    try:
+        hash(composite)
+    except TypeError:  # it cannot be looked up
+        return False
+    return True

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from archsieve.estimators.contract import Outcome
     from archsieve.runs.score_tables import ScoreTable
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
@@ -68,13 +69,13 @@ class RecordedScores:
             return []
         return sorted({fingerprint(table.card.task) for _, table in self.others_behind(estimator).values()})
 
-    def recall(self, estimator: Any, codes: Collection[Architecture]) -> dict[Architecture, tuple[float, str | None]]:
-        """Return what the tables know of these codes: the score and, where it is NaN, the reason.
+    def recall(self, estimator: Any, codes: Collection[Architecture]) -> dict[Architecture, Outcome]:
+        """Return the outcomes that the tables know of these codes.
 
         Raises:
             DataError: a table that should know all networks of its space lacks one.
         """
-        scores: dict[Architecture, tuple[float, str | None]] = {}
+        scores: dict[Architecture, Outcome] = {}
         if not codes:
             return scores
         if whole_table := self.other(estimator):

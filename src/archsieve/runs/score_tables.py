@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.errors import DataError, MissingDataError
+from archsieve.estimators.contract import Outcome
 from archsieve.fingerprints import identity
 from archsieve.registry import TASKS
 from archsieve.spaces.text import encode
@@ -96,12 +97,12 @@ class ScoreTable:
         target = identity(estimator)
         return next((name for name, recorded in self.card.estimators.items() if recorded == target), None)
 
-    def get(self, column: str, archs: Collection[Architecture]) -> dict[Architecture, tuple[float, str | None]]:
-        """Return score and, where it is NaN, the reason, for those of the codes that it knows."""
+    def get(self, column: str, archs: Collection[Architecture]) -> dict[Architecture, Outcome]:
+        """Return the outcomes of those of the codes that it knows."""
         reasons = self.card.failures.get(column, {})
         values = self._columns[column]
         scores = {arch: values[row] for arch in archs if (row := self._rows.get(arch)) is not None}
-        return {a: (float(v), reasons.get(encode(a)) if np.isnan(v) else None) for a, v in scores.items()}
+        return {a: Outcome(float(v), reasons.get(encode(a)) if np.isnan(v) else None) for a, v in scores.items()}
 
     def knows_another_copy(self, space: SearchSpace, task: Task, seed: int) -> bool:
         """Whether it knows all of this space for the seed, and for the same task on another copy of its pictures."""

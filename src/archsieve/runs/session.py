@@ -1,44 +1,38 @@
 """A session binds space, task, seed and executor to one folder: the only state, and the only door to scores.
 
-This module is long because known scores, requests and failures are the state of one object.
+How scores come about is told in `archsieve.runs.scoring`.
 """
 
 from __future__ import annotations
 
-import math
-import time
-import traceback
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, SettingError, describe_error, require
-from archsieve.estimators.contract import Composite, Context, Fittable, Resumable, leaves_of, refuse_relative
-from archsieve.fingerprints import fingerprint
-from archsieve.runs.announcements import Trial, announcement, is_announced
+from archsieve.errors import EstimatorError, SettingError, require
+from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
-from archsieve.runs.chunks import ChunkScores, chunks_of, passes, score_chunk, shares_work, shortened
-from archsieve.runs.composites import Combining
-from archsieve.runs.executors import Serial, single_thread
-from archsieve.runs.folder import ERROR_FILE, RESULTS_FILE, claim, lock
+from archsieve.runs.computing import Computing
+from archsieve.runs.executors import Serial
+from archsieve.runs.folder import RESULTS_FILE, claim, lock
 from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
-from archsieve.runs.store import Key, Row, Store
+from archsieve.runs.scoring import Scoring
+from archsieve.runs.store import Store
 from archsieve.searchers.contract import compared_by
 from archsieve.spaces.contract import check
-from archsieve.spaces.sampling import draw_pool, draw_up_to
+from archsieve.spaces.sampling import draw_pool
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import Context, Scores
     from archsieve.runs.executors import Executor
     from archsieve.runs.score_tables import ScoreTable
     from archsieve.spaces.contract import Architecture, SearchSpace
@@ -101,22 +95,12 @@ class Session:
 
             check_device(device)
         self.folder = Path(folder)
-        self.space, self.task, self.seed = space, task, int(seed)
+        self.space, self.task, self.seed, self.device = space, task, int(seed), device
         self.executor: Executor = executor or Serial()
-        self.device, self._plugins = device, tuple(plugins)
         self._progress = progress or (lambda label, done, total: None)
-        self._notify = notify
-        self._tensorboard = tensorboard
-        self._arithmetic = arithmetic
-        offered = tables if tables is not None else shipped() if kind_of(device) == CPU else ()
-        self._offered = tuple(offered)
+        offered = tuple(tables if tables is not None else shipped() if kind_of(device) == CPU else ())
         self._recorded = RecordedScores.of(offered, space, task, seed)
-        self._elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # used, and made on other pictures
-        self._asked: dict[Key, set[Architecture]] = {}
-        self._known: dict[Key, dict[Architecture, float]] | None = None  # set only while `scores` runs
-        self._keys_used: dict[str, dict[Key, None]] = {}  # by estimator
-        self._samples: dict[int, list[Architecture]] = {}
-        self._tracebacks: dict[str, str] = {}
+        computing = Computing(self.executor, tuple(plugins), arithmetic, offered, self._progress, notify)
         self._lock = lock(self.folder)
         try:
             self._prints = claim(self.folder, space, task)
@@ -127,6 +111,7 @@ class Session:
         except BaseException:
             self._lock.close()
             raise
+        self._scoring = Scoring(self.folder, task, self._keys, self._store, computing, tensorboard=tensorboard)
 
     def __enter__(self) -> Session:
         return self
@@ -169,77 +154,22 @@ class Session:
         archs = [check(self.space, arch) for arch in archs]
         if not archs or not estimators:
             return np.empty((len(archs), len(estimators)))
-        return self._scores(estimators, archs)
-
-    def _scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the scores, shape (n, k); nested calls share one view of the known scores.
-
-        An estimator that learns calls this again while the outer call waits. If each call had its own view, both would
-        compute the same scores.
-        """
-        is_outermost = self._known is None
-        if self._known is None:
-            self._known = {}
-        try:
-            combining = Combining(archs, self._sample, partial(self._known_scores, archs))
-            self._make_known([pair for e in estimators for pair in combining.needed(e)], archs)
-            return np.stack([combining.column(e) for e in estimators], axis=1)
-        finally:
-            if is_outermost:
-                self._known = None
-
-    def _known_scores(self, pool: Sequence[Architecture], leaf: Any, archs: Sequence[Architecture]) -> Scores:
-        """Return scores that are known."""
-        view = self._view(self._keys.key(leaf, pool))
-        return np.array([view[self._keys.code(leaf, arch)] for arch in archs])
-
-    def _make_known(self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]) -> None:
-        """Recall or compute the needed scores; estimators that learn from a pool learn from this one."""
-        leaves: dict[Key, Any] = {}
-        wanted: dict[Key, set[Architecture]] = {}
-        for leaf, archs in needed:
-            key = self._keys.key(leaf, pool)
-            leaves[key] = leaf
-            wanted.setdefault(key, set()).update(self._keys.code(leaf, arch) for arch in archs)
-        for key, leaf in leaves.items():
-            self._ask({key: wanted[key], **(self._store.taught(key) if isinstance(leaf, Fittable) else {})})
-            self._keys_used.setdefault(fingerprint(leaf), {})[key] = None
-            self._elsewhere |= self._recorded.others_behind(leaf)
-            view = self._view(key)
-            view.update(self._store.get(key, wanted[key] - view.keys()))
-            view.update(self._recall(key, leaf, wanted[key] - view.keys()))
-        for members in passes(leaves):
-            self._compute(members, wanted, pool)
-
-    def _sample(self, count: int) -> list[Architecture]:
-        """Return the codes of a calibration."""
-        if count not in self._samples:
-            self._samples[count] = draw_up_to(self.space, self.seed, count)
-        return self._samples[count]
-
-    def _view(self, key: Key) -> dict[Architecture, float]:
-        """Return the known scores of a key, as a dictionary that the caller may extend."""
-        if self._known is None:
-            raise RuntimeError("Nothing is known outside of `scores`.")
-        return self._known.setdefault(key, {})
+        return self._scoring.scores(estimators, archs)
 
     def work_seconds(self) -> float:
         """Return the seconds of workers behind all scores asked for, whenever computed, learning included.
 
         Asked for since the session was opened, or since `count_anew`.
         """
-        return math.fsum(self._store.seconds(key, codes) for key, codes in self._asked.items())
+        return self._scoring.seconds()
 
     def count_anew(self) -> None:
         """Leave out of `work_seconds` what was asked for so far."""
-        self._asked.clear()
+        self._scoring.count_anew()
 
     def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
         """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
-        name = self._keys.folder_name(estimator, pool)
-        workdir = self.folder.resolve() / "artifacts" / name
-        log = self.folder.resolve() / "tensorboard" / name if self._tensorboard else None
-        return Context(self.space, self.task, workdir, self.seed, self.device, log)
+        return self._scoring.context(estimator, pool)
 
     def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
         """Return why codes could not be scored, for those that could not.
@@ -255,10 +185,7 @@ class Session:
                 for arch in archs
                 if any(arch in failed for _, failed in by_part)
             }
-        reasons: dict[Architecture, str] = {}
-        for key in {**self._keys_used.get(fingerprint(estimator), {}), self._keys.key(estimator, archs): None}:
-            reasons |= self._store.errors(key)
-        return {arch: reasons[code] for arch in archs if (code := self._keys.code(estimator, arch)) in reasons}
+        return self._scoring.failures(estimator, archs)
 
     def require_scores(self, estimator: Any, archs: Sequence[Architecture], column: Scores) -> None:
         """Refuse a column without a single score: a failure on every architecture is a mistake in the estimator.
@@ -281,139 +208,16 @@ class Session:
         Of one estimator, with its parts and teachers, or of all whose scores were asked for since the folder was
         opened.
         """
-        sources = self._elsewhere if estimator is None else self._recorded.others_behind(estimator)
+        sources = self._scoring.elsewhere if estimator is None else self._recorded.others_behind(estimator)
         return sentences(sources.values())
 
     @property
     def tracebacks(self) -> str:
         """The unforeseen errors that cost scores since the folder was opened: the first of each kind."""
-        return "\n".join(self._tracebacks.values())
+        return self._scoring.tracebacks
 
     def forget(self, estimator: Any, archs: Sequence[Architecture]) -> None:
         """Delete what an estimator, or each part of one, keeps to go on with these codes; their scores stay."""
         for leaf in leaves_of(estimator):
             if isinstance(leaf, Resumable):
                 leaf.forget([self._keys.code(leaf, arch) for arch in archs], self.context(leaf))
-
-    def _ask(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
-        """Record which codes were requested under which keys."""
-        for key, archs in codes.items():
-            self._asked.setdefault(key, set()).update(archs)
-
-    def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
-        """Copy the scores that tables hold into the store, so that the folder is complete."""
-        scores = self._recorded.recall(leaf, codes)
-        self._store.put(Row(key, arch, leaf.name, score, 0.0, 0, why) for arch, (score, why) in sorted(scores.items()))
-        return {arch: score for arch, (score, _) in scores.items()}
-
-    def _compute(
-        self, members: dict[Key, Any], wanted: Mapping[Key, set[Architecture]], pool: Sequence[Architecture]
-    ) -> None:
-        """Compute and store the missing scores of one pass; members that lack different codes are scored apart."""
-        for key, member in members.items():
-            if isinstance(member, Fittable) and wanted[key] - self._view(key).keys():
-                self._fit(member, key, wanted[key], pool)
-        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # after learning, which may have computed some of them
-        for code in sorted(set().union(*(wanted[key] for key in members))):
-            if absent := tuple(key for key in members if code in wanted[key] and code not in self._view(key)):
-                lacking.setdefault(absent, []).append(code)
-        total, done = sum(map(len, lacking.values())), 0
-        at_work = {key for absent in lacking for key in absent}
-        label = ", ".join(e.name for key, e in members.items() if key in at_work)
-        if total:
-            self._progress(label, 0, total)
-        for absent, missing in lacking.items():
-            contexts = [self.context(members[key], pool) for key in absent]
-            for result in self._scored([members[key] for key in absent], missing, contexts):
-                self._put(self._rows(result, absent))
-                done += len(result.chunk.archs)
-                self._progress(label, done, total)
-
-    def _scored(
-        self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
-    ) -> Iterator[ChunkScores]:
-        """Yield the scores of codes; announce a long pass and its expected time to `notify`."""
-        workers = self.executor.workers
-
-        def scored(part: Sequence[Architecture]) -> Iterator[ChunkScores]:
-            chunks = chunks_of(members, part, contexts, workers, self._plugins, self._arithmetic)
-            return self.executor.map(score_chunk, chunks)
-
-        if self._notify is None or not is_announced(members, len(codes)):
-            yield from scored(codes)
-            return
-        self._notify(announcement(members, len(codes), self._offered, self.space, self.task, self.seed))
-        trial = Trial(codes, are_neighbours=shares_work(members, self.space, self.task))
-        for part in trial.rounds():
-            for result in scored(part):
-                trial.add(result.seconds)
-                yield result
-        self._notify(trial.sentence(workers))
-        yield from scored(trial.rest)
-
-    def _fit(self, estimator: Any, key: Key, codes: Collection[Architecture], pool: Sequence[Architecture]) -> None:
-        """Fit an estimator; if that fails with a `ScoringError`, all its missing scores are recorded as failed."""
-        self._progress(f"{estimator.name}: learning", 0, 0)
-        begun, elsewhere = time.perf_counter(), 0.0
-        before, self._asked = self._asked, {}  # requests from here on are what the estimator learns from
-
-        def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
-            nonlocal elsewhere
-            start = time.perf_counter()
-            values = self._scores(estimators, [check(self.space, arch) for arch in archs])
-            elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
-            return values
-
-        try:
-            with single_thread(), self._arithmetic.applied(self.device):
-                estimator.fit(pool, self.context(estimator, pool), scores)
-        except ScoringError as error:
-            missing = sorted(code for code in codes if code not in self._view(key))
-            reason = shortened(f"while learning: {describe_error(error)}")
-            self._put([Row(key, code, estimator.name, math.nan, 0.0, 0, reason) for code in missing])
-        except ArchsieveError:
-            raise
-        except Exception as error:
-            raise EstimatorError(
-                f"The estimator {estimator.name!r} failed while learning: {describe_error(error)}",
-                traceback.format_exc(),
-            ) from error
-        finally:
-            # Scores of another task are not paid for.
-            own = {teacher: codes for teacher, codes in self._asked.items() if teacher.task == key.task}
-            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
-            taught, self._asked = self._asked, before
-            self._ask(taught)
-
-    def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
-        """Return the rows to store for a chunk."""
-        for kind, text in result.tracebacks.items():
-            self._log(kind, text)
-        if result.failure is not None:
-            raise result.failure
-        share = result.seconds / result.scores.size
-        return [
-            Row(
-                key,
-                arch,
-                e.name,
-                float(result.scores[i, k]) + 0.0,  # -0.0 is 0.0: the store knows one zero
-                share,
-                result.worker,
-                result.errors.get((i, k)),
-            )
-            for k, (key, e) in enumerate(zip(keys, result.chunk.estimators, strict=True))
-            for i, arch in enumerate(result.chunk.archs)
-        ]
-
-    def _put(self, rows: Sequence[Row]) -> None:
-        """Store scores and add them to the view."""
-        self._store.put(rows)
-        for row in rows:
-            self._view(row.key)[row.arch] = row.score
-
-    def _log(self, kind: str, text: str) -> None:
-        """Keep the first traceback of each kind of failure, in the folder's log too."""
-        if kind not in self._tracebacks:
-            self._tracebacks[kind] = f"{kind}:\n{text}"
-            (self.folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")

@@ -6,14 +6,14 @@ import math
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.spaces.text import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from archsieve.spaces.contract import Architecture
@@ -30,7 +30,7 @@ _TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
     teacher TEXT NOT NULL, architecture TEXT NOT NULL,
     PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID"""
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
-_FEW = 500  # up to this many codes, the query names them; above, it reads all and picks
+_AT_ONCE = 500  # codes that a query names
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
 
 
@@ -83,19 +83,18 @@ class Store:
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed."""
-        codes = set(archs)
-        if len(codes) > _FEW:
-            return {arch: score for arch, score in self._all(key) if arch in codes}
-        places = ",".join("?" * len(codes))
-        return dict(self._all(key, f" AND architecture IN ({places})", map(encode, codes)))
+        codes = {encode(arch): arch for arch in archs}
+        return {codes[text]: _score(score) for text, score in self._rows_of("score", key, codes)}
 
-    def errors(self, key: Key) -> dict[Architecture, str]:
-        """Return why scores could not be computed, by the code."""
+    def errors(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, str]:
+        """Return why scores could not be computed, for those of the codes."""
+        query = f"SELECT 1 FROM results WHERE error IS NOT NULL AND {_KEYED} LIMIT 1"
         with self._guarded():
-            rows = self._db.execute(
-                "SELECT architecture, error FROM results WHERE error IS NOT NULL AND " + _KEYED, _columns(key)
-            ).fetchall()
-        return {decode(arch): error for arch, error in rows}
+            if self._db.execute(query, _columns(key)).fetchone() is None:
+                return {}
+        codes = {encode(arch): arch for arch in archs}
+        rows = self._rows_of("error", key, codes)
+        return {codes[text]: reason for text, reason in rows if reason is not None}
 
     def forget_failures(self) -> None:
         """Delete the rows of what could not be computed."""
@@ -153,10 +152,8 @@ class Store:
 
     def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
         """Return the seconds spent on those codes by one estimator, and on its learning."""
-        codes = set(map(encode, archs))
+        spent = [seconds for _, seconds in self._rows_of("seconds", key, set(map(encode, archs)))]
         with self._guarded():
-            rows = self._db.execute("SELECT architecture, seconds FROM results WHERE " + _KEYED, _columns(key))
-            spent = [seconds for arch, seconds in rows if arch in codes]
             learnt = self._db.execute("SELECT seconds FROM learning WHERE " + _KEYED, _columns(key)).fetchone()
         return math.fsum([*spent, *(learnt or ())])
 
@@ -173,13 +170,17 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    def _all(self, key: Key, where: str = "", values: Iterable[str] = ()) -> list[tuple[Architecture, float]]:
+    def _rows_of(self, column: str, key: Key, codes: Collection[str]) -> list[tuple[str, Any]]:
+        """Return code and value of a column, for those of the codes that are stored; no other row is read."""
+        rows: list[tuple[str, Any]] = []
+        texts = list(codes)
         with self._guarded():
-            rows = self._db.execute(
-                "SELECT architecture, score FROM results WHERE " + _KEYED + where,
-                (*_columns(key), *values),
-            ).fetchall()
-        return [(decode(arch), _score(score)) for arch, score in rows]
+            for begin in range(0, len(texts), _AT_ONCE):
+                part = texts[begin : begin + _AT_ONCE]
+                places = ",".join("?" * len(part))
+                query = f"SELECT architecture, {column} FROM results WHERE {_KEYED} AND architecture IN ({places})"
+                rows += self._db.execute(query, (*_columns(key), *part)).fetchall()
+        return rows
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

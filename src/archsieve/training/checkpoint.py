@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve._atomic import replace_file
+from archsieve._once import Remembered, State, state_of
 from archsieve.errors import RunFolderError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
         RunFolderError: the file is damaged, or holds another network.
     """
     with _reading(path):
-        state = _load(path)
+        state = _taken(path)
         network.load_state_dict(state["network"])
         if optimiser is not None:
             optimiser.load_state_dict(state["optimiser"])
@@ -57,10 +58,7 @@ def epochs_trained(path: Path) -> int:
     Raises:
         RunFolderError: the file is damaged.
     """
-    if not path.exists():
-        return 0
-    with _reading(path):
-        return int(_load(path)["epochs"])
+    return _progress(path)[0] if path.exists() else 0
 
 
 def is_beyond(path: Path, epochs: int) -> bool:
@@ -71,9 +69,32 @@ def is_beyond(path: Path, epochs: int) -> bool:
     """
     if not path.exists():
         return False
-    with _reading(path):
-        state = _load(path)
-        return int(state["epochs"]) > epochs or (int(state["epochs"]) == epochs and bool(state["inside"]))
+    complete, is_inside_another = _progress(path)
+    return complete > epochs or (complete == epochs and is_inside_another)
+
+
+_PROGRESS: Remembered[tuple[int, bool]] = Remembered(most=1024)
+_LATEST: dict[tuple[Path, State], dict[str, Any]] = {}  # read to see how far it is, and not loaded yet; at most one
+
+
+def _progress(path: Path) -> tuple[int, bool]:
+    """Return the complete epochs, and whether there is a part of another; what was read is kept for `_taken`."""
+
+    def read() -> tuple[int, bool]:
+        with _reading(path):
+            before, state = state_of(path), _load(path)
+            progress = int(state["epochs"]), bool(state["inside"])
+            _LATEST.clear()
+            _LATEST[path, before] = state
+            return progress
+
+    return _PROGRESS.get(path, None, read)
+
+
+def _taken(path: Path) -> dict[str, Any]:
+    """Return the contents of a checkpoint; they are the caller's, and a training may go on in the tensors."""
+    known = _LATEST.pop((path, state_of(path)), None)
+    return _load(path) if known is None else known
 
 
 @contextmanager

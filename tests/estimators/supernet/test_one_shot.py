@@ -24,6 +24,7 @@ from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.training import checkpoint
 from archsieve.training.checkpoint import epochs_trained
 
 SPACE = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
@@ -296,3 +297,45 @@ def test_what_it_says_of_itself():
     assert isinstance(estimator, Fittable)
     assert (estimator.name, estimator.learns_from_pool, estimator.needs) == ("one_shot", False, ("data", "labels"))
     assert [estimator._recipe().rate(e) for e in (0, 25, 50)] == pytest.approx([0.025, 0.0125, 0.0])
+
+
+# Checkpoints are read once
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The checkpoints that were read from the disk."""
+    calls, load = [], checkpoint._load
+    monkeypatch.setattr(checkpoint, "_load", lambda path: calls.append(path.name) or load(path))
+    return calls
+
+
+@pytest.mark.parametrize("batch_norm", ["batch", "recalibrated"])
+def test_chunks_share_the_loaded_supernet(tmp_path, reads, batch_norm):
+    estimator = OneShot(**SETTINGS, batch_norm=batch_norm, recalibration_batches=1)
+    ctx = fitted(tmp_path, estimator)
+    chunks = [estimator.score([arch], ctx)[0] for arch in ARCHS]
+    assert reads == ["supernet.pt"]
+    estimator.forget(ARCHS, ctx)
+    assert estimator.score(ARCHS, ctx).tolist() == chunks
+    assert reads == ["supernet.pt"] * 2
+
+
+def test_a_stage_reads_the_checkpoint_once(tmp_path, reads):
+    estimator = OneShot(**SETTINGS)
+    fitted(tmp_path, estimator)
+    one_shot._SUPERNETS.forget()
+    ctx = fitted(tmp_path, estimator)
+    ctx = fitted(tmp_path, estimator)
+    estimator.score(ARCHS[:2], ctx)
+    assert reads == ["supernet.pt"]
+
+
+def test_a_supernet_that_was_trained_on_is_loaded_again(tmp_path):
+    estimator = OneShot(**SETTINGS)
+    ctx = fitted(tmp_path, OneShot(**{**SETTINGS, "epochs": 1}))
+    before = estimator.score(ARCHS, ctx)
+    fitted(tmp_path, estimator)
+    after = estimator.score(ARCHS, ctx)
+    one_shot._SUPERNETS.forget()
+    assert estimator.score(ARCHS, ctx).tolist() == after.tolist() != before.tolist()

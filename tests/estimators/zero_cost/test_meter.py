@@ -86,8 +86,8 @@ def test_what_one_path_lacks_is_said_of_that_path(tmp_path):
     probe = ZeroCost("nwot")._probe(Context(SPACE, task, tmp_path))
     chain = Chain(SPACE, task, Blocks(), [(0, 1)])
     scores = score_chain(PROXIES["nwot"].meter(chain, probe), chain, [(0,), (1,)], "cpu")
-    assert scores[0,] == "nwot counts activations, and this network has none that counts."
-    assert isinstance(scores[1,], float)
+    assert scores[0,].reason == "nwot counts activations, and this network has none that counts."
+    assert (scores[1,].reason, isinstance(scores[1,].score, float)) == (None, True)
 
 
 def test_a_meter_leaves_no_hooks(tmp_path):

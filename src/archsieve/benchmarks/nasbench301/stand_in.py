@@ -17,7 +17,7 @@ import numpy as np
 
 from archsieve.benchmarks.contract import OfOneSource, Surrogate
 from archsieve.benchmarks.digits import PackageSource
-from archsieve.benchmarks.files import fault
+from archsieve.benchmarks.files import fault, read_once
 from archsieve.spaces.darts.cell import (
     DILATED_3,
     DILATED_5,
@@ -93,6 +93,7 @@ class StandIn(OfOneSource):
         except (OSError, ValueError) as error:
             raise fault(path, f"is damaged: install archsieve anew ({error})") from error
 
+    @read_once
     def load(self) -> Surrogate:
         """Read the trees.
 

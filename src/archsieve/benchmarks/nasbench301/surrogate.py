@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.benchmarks.contract import OfOneSource, Surrogate
-from archsieve.benchmarks.files import fault, read_json, shown
+from archsieve.benchmarks.files import fault, read_json, read_once, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import require
@@ -63,6 +63,7 @@ class NASBench301(OfOneSource):
         """The space with the benchmark's settings."""
         return DARTS()
 
+    @read_once
     def load(self) -> Surrogate:
         """Read the models; the folder of the runtime may be missing.
 

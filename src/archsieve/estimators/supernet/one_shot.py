@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archsieve._once import Remembered
 from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimators.contract import Price
 from archsieve.estimators.prefixes import is_chain, walk
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from archsieve.tasks.contract import Task
 
     Forward: TypeAlias = Callable[[Given, np.random.Generator], Iterator[Tensor]]
+
+
+_SUPERNETS: Remembered[nn.Module] = Remembered(most=1)  # loaded for a chunk of codes, and used for the next
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class OneShot:
         return replace(self, scoring_items=None, batch_norm="batch", recalibration_batches=1)
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete nothing: the supernet is all paths'."""
+        """Delete no file: the supernet is all paths'. It leaves the memory, since a stage is over."""
+        _SUPERNETS.forget()
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the paths trained, in epochs, and the forward passes that score `n` paths one by one."""
@@ -127,7 +132,7 @@ class OneShot:
             SettingError: the space has no supernet, or cannot be sampled so.
             DivergenceError: the training diverges.
         """
-        self._sampler(ctx.space)
+        self.check_sampling(ctx.space)
         if epochs_trained(self._file(ctx)) >= self.epochs:
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
@@ -171,9 +176,8 @@ class OneShot:
         """
         if not self._file(ctx).exists():
             raise SettingError(f"There is no trained supernet in {ctx.workdir}: call `fit` first.")
-        supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
-        load_checkpoint(self._file(ctx), supernet)
-        supernet = laid_out(supernet, ctx.device).eval()
+        about = self, ctx.space, ctx.task, ctx.seed, ctx.device
+        supernet = _SUPERNETS.get(self._file(ctx), about, partial(self._trained, ctx)).eval()
         if self.batch_norm == "recalibrated":
             scores = np.array([self._recalibrated(supernet, arch, ctx) for arch in archs])
         else:
@@ -185,15 +189,29 @@ class OneShot:
             raise PartialScoringError(scores, reasons)
         return scores
 
-    def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
-        """Return the function that draws the paths of a step."""
+    def _trained(self, ctx: Context) -> nn.Module:
+        """Return the supernet with the weights of its checkpoint."""
+        supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
+        load_checkpoint(self._file(ctx), supernet)
+        return laid_out(supernet, ctx.device)
+
+    def check_sampling(self, space: SearchSpace) -> None:
+        """Check that the paths of a step can be drawn from the space.
+
+        Raises:
+            SettingError: they cannot.
+        """
         if self.sampling == "fair":
             paths.check_fair(space)
-            return paths.fair
         if self.sampling == "sandwich":
-            paths.ends(space)
+            paths.check_sandwich(space)
+
+    def _sampler(self, space: SearchSpace) -> Callable[[SearchSpace, np.random.Generator], Iterator[Architecture]]:
+        """Return the function that draws the paths of a step."""
+        self.check_sampling(space)
+        if self.sampling == "sandwich":
             return partial(paths.sandwich, count=self.random_paths)
-        return paths.uniform
+        return paths.fair if self.sampling == "fair" else paths.uniform
 
     def _recalibrated(self, supernet: nn.Module, arch: Architecture, ctx: Context) -> float:
         """Return the metric of one path with running statistics of its own."""

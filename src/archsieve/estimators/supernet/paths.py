@@ -50,6 +50,11 @@ def ends(space: SearchSpace) -> tuple[Architecture, Architecture]:
     return space.extremes
 
 
+def check_sandwich(space: SearchSpace) -> None:
+    """Check that the space has a smallest and a largest architecture; raises as `ends`."""
+    _ = ends(space)
+
+
 def check_fair(space: SearchSpace) -> None:
     """Check that every option can be trained once a step.
 

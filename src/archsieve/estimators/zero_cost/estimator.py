@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field, fields
-from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import torch
-
-from archsieve.errors import PartialScoringError, ScoringError, SettingError, describe_error, ends_the_run
+from archsieve.errors import SettingError, require
 from archsieve.estimators.contract import Price
-from archsieve.estimators.prefixes import holds_chains
-from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
-from archsieve.estimators.zero_cost.meter import score_chain
-from archsieve.estimators.zero_cost.proxy import Probe
+from archsieve.estimators.zero_cost.declared import declared
 from archsieve.fingerprints import frozen
-from archsieve.networks.building import as_inputs, build_network, laid_out
-from archsieve.networks.generators import drawing
-from archsieve.networks.inputs import is_real
-from archsieve.networks.supernets import build_supernet
-from archsieve.randomness import derive_seed, generator
-from archsieve.registry import PROXIES
 from archsieve.tasks.contract import count_items
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Sequence
 
     from torch import nn
 
     from archsieve.estimators.contract import Context, Scores
-    from archsieve.estimators.zero_cost.proxy import MeterFactory, Proxy
+    from archsieve.estimators.zero_cost.proxy import Probe
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.spaces.layers.chain import Chain
     from archsieve.tasks.contract import Task
-
-_Outcome: TypeAlias = float | str  # a score, or why there is none
-_Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options
-
 
 _PREPARATION = 1  # raised whenever networks are prepared in another way for all proxies
 
@@ -67,7 +47,7 @@ class ZeroCost:
     def __post_init__(self) -> None:
         """Check the settings, and that the proxy exists and has the options."""
         # An option equal to its default is the same setting; a mapping, as plan files have it, cannot be hashed.
-        object.__setattr__(self, "options", PROXIES[self.proxy].chosen(frozen(dict(self.options))))
+        object.__setattr__(self, "options", declared(self.proxy).chosen(frozen(dict(self.options))))
         if self.batch_size < 1:
             raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
         if self.init not in ("shared", "per_architecture", "as_built"):
@@ -82,11 +62,14 @@ class ZeroCost:
     @property
     def version(self) -> int:
         """The version of the proxy plus the version of the preparation that all proxies share."""
-        return int(PROXIES[self.proxy].version) + _PREPARATION
+        return declared(self.proxy).version + _PREPARATION
 
     def chunk_size(self, space: SearchSpace, task: Task) -> int:
         """Return more codes where they share prefixes."""
-        return 256 if PROXIES[self.proxy].meter is not None and self._shares(space, task) else 32
+        require("torch", "torch")
+        from archsieve.estimators.zero_cost.scoring import has_meter, shares_prefixes
+
+        return 256 if has_meter(self.proxy) and shares_prefixes(self, space, task) else 32
 
     @property
     def group(self) -> Hashable:
@@ -96,12 +79,12 @@ class ZeroCost:
     @property
     def needs(self) -> tuple[str, ...]:
         """What the proxy needs: "data", "labels", "gradients"."""
-        return tuple(PROXIES[self.proxy].needs)
+        return tuple(declared(self.proxy).needs)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return the cost of the proxy's passes in epochs: three forward passes of every item are one epoch."""
         items = count_items(task, "train")
-        passes = PROXIES[self.proxy].forward_passes(self.batch_size, items, **dict(self.options))
+        passes = declared(self.proxy).forward_passes(self.batch_size, items, **dict(self.options))
         return Price(0.0, n * passes / (3 * items))
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -109,112 +92,24 @@ class ZeroCost:
         return self.score_group([self], archs, ctx)[:, 0]
 
     def score_group(self, members: Sequence[Any], archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the scores of all members, shape (n, k).
-
-        Where the space lets proxies share (`SearchSpace.is_shareable`), one network an architecture serves all of them,
-        and if networks are chains, proxies that only look at forward passes walk the tree of common prefixes instead.
-        Elsewhere each proxy gets a network of its own. A proxy that fails on a network costs that score only.
+        """Return the scores of all members, shape (n, k); see `archsieve.estimators.zero_cost.scoring`.
 
         Raises:
             PartialScoringError: some could not be scored; says which, and gives the scores of the rest.
+            MissingPackageError: torch is not installed.
         """
-        proxies = {member.name: (PROXIES[member.proxy], dict(member.options)) for member in members}
-        probe = self._probe(ctx, max(proxy.batches for proxy, _ in proxies.values()))
-        is_simple = is_real(probe.batches[0][0])  # what needs noise in the place of tokens takes whole networks
-        metered = {n: p for n, p in proxies.items() if p[0].meter and (is_simple or "data" in p[0].needs)}
-        outcomes = self._score_paths(metered, archs, probe, ctx)
-        alone = {name: chosen for name, chosen in proxies.items() if name not in outcomes}
-        for name in alone:
-            outcomes[name] = {}
-        for arch in archs if alone else ():
-            network = _Networks(self, arch, ctx)
-            for name, (proxy, options) in alone.items():
-                outcomes[name][arch] = network.score(proxy, probe, options)
-        return _columns([[outcomes[member.name][arch] for member in members] for arch in archs])
+        require("torch", "torch")
+        from archsieve.estimators.zero_cost.scoring import score_group
 
-    def _score_paths(
-        self, proxies: Mapping[str, _Chosen], archs: Sequence[Architecture], probe: Probe, ctx: Context
-    ) -> dict[str, dict[Architecture, _Outcome]]:
-        """Return, by name, the scores of those proxies for which the paths of a chain could share prefixes."""
-        outcomes: dict[str, dict[Architecture, _Outcome]] = {}
-        if not proxies or not self._shares(ctx.space, ctx.task):
-            return outcomes
-        chain = cast("Chain", laid_out(build_supernet(ctx.space, ctx.task, ctx.seed), ctx.device))
-        for name, (proxy, options) in proxies.items():
-            own = copy.deepcopy(chain) if proxy.spoils else chain
-            meter = cast("MeterFactory", proxy.meter)
-            with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
-                scores = score_chain(meter(own, probe.limited(proxy.needs), **options), own, archs, ctx.device)
-            if scores is not None:
-                outcomes[name] = scores
-        return outcomes
+        return score_group(members, archs, ctx)
 
     def network(self, arch: Architecture, ctx: Context) -> nn.Module:
         """Return the network of an architecture as proxies get it."""
-        seed = derive_seed(ctx.seed, "init", *arch) if self.init == "per_architecture" else ctx.seed
-        network = build_network(ctx.space, arch, ctx.task, seed, as_built=self.init == "as_built")
-        return with_plain_weights(laid_out(network, ctx.device))
+        from archsieve.estimators.zero_cost.scoring import network_of
 
-    def _shares(self, space: SearchSpace, task: Task) -> bool:
-        """Whether networks with a common prefix have the same weights in it."""
-        return self.init == "shared" and holds_chains(space, task)
+        return network_of(self, arch, ctx)
 
     def _probe(self, ctx: Context, count: int = 1) -> Probe:
-        batches = ctx.task.batches(
-            "train", batch_size=self.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
-        )
-        probe_batches = tuple((as_inputs(inputs), targets) for inputs, targets in islice(batches, count))
-        return Probe(probe_batches, ctx.task.loss, ctx.task.num_outputs, ctx.seed, ctx.space.is_shareable)
+        from archsieve.estimators.zero_cost.scoring import probe_of
 
-
-class _Networks:
-    """The networks of one architecture for all proxies in turn: one if they may share it, else a new one for each."""
-
-    def __init__(self, estimator: ZeroCost, arch: Architecture, ctx: Context) -> None:
-        self._make = partial(estimator.network, arch, ctx)
-        self._ctx = ctx
-        self._original: nn.Module | None = None  # shared, or copied
-        self._spare: list[nn.Module] | None = None
-
-    def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any]) -> _Outcome:
-        """Return a proxy's score, or why there is none."""
-        try:
-            network = self._next(proxy)
-            with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
-                return proxy(network, probe, **options)
-        except ScoringError as error:
-            return str(error)
-        except Exception as error:
-            if ends_the_run(error):  # a setting, or a proxy that says less than it needs: wrong for every network
-                raise
-            if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            return describe_error(error)
-
-    def _next(self, proxy: Proxy) -> nn.Module:
-        if self._ctx.space.is_shareable:
-            if self._original is None:
-                self._original = self._make()
-            return copy.deepcopy(self._original) if proxy.spoils else self._original
-        if self._original is not None:
-            return copy_network(self._original)
-        if self._spare is None:
-            first, second = self._make(), self._make()
-            if not set(first.modules()).isdisjoint(second.modules()):
-                self._original = first  # a factory that keeps modules: a proxy that got them would spoil all later ones
-                return copy_network(first)
-            self._spare = [second, first]
-        return self._spare.pop() if self._spare else self._make()
-
-
-def _columns(rows: Sequence[Sequence[_Outcome]]) -> Scores:
-    """Return the scores (n, k); a text says why there is none.
-
-    Raises:
-        PartialScoringError: there is a text.
-    """
-    scores = np.array([[np.nan if isinstance(value, str) else value for value in row] for row in rows])
-    reasons = {(i, k): value for i, row in enumerate(rows) for k, value in enumerate(row) if isinstance(value, str)}
-    if reasons:
-        raise PartialScoringError(scores, reasons)
-    return scores
+        return probe_of(self, ctx, count)

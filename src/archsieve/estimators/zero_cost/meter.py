@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from archsieve.errors import ScoringError, ends_the_run
+from archsieve.estimators.contract import Outcome
 from archsieve.estimators.prefixes import walk
 from archsieve.estimators.zero_cost.readings import check_outputs
 from archsieve.networks.generators import draw_state
@@ -57,8 +58,8 @@ def score_whole(meter: Meter[S], network: nn.Module) -> float:
 
 def score_chain(
     meter: Meter[S], chain: Chain, archs: Sequence[Architecture], device: str
-) -> dict[Architecture, float | str] | None:
-    """Return the score of every path of a chain, or why it has none; common prefixes are evaluated once.
+) -> dict[Architecture, Outcome] | None:
+    """Return the outcome of every path of a chain; common prefixes are evaluated once.
 
     Returns None if the paths cannot share prefixes: a piece writes to its input, draws random numbers or fails. Holds
     the tensors of one path at a time.
@@ -77,19 +78,19 @@ def score_chain(
             raise _NotSharedError
         return after
 
-    scores: dict[Architecture, float | str] = {}
+    outcomes: dict[Architecture, Outcome] = {}
     before = draw_state(device)
     try:
         for arch, prefix in walk(chain, archs, meter.start(), run):
             try:
-                scores[arch] = _read_last(meter, chain.head, prefix)
+                outcomes[arch] = Outcome(_read_last(meter, chain.head, prefix))
             except ScoringError as error:
-                scores[arch] = str(error)
+                outcomes[arch] = Outcome.failed(str(error))
     except Exception as error:
         if ends_the_run(error):
             raise
         return None  # alone, each path that fails says why
-    return scores if draw_state(device) == before else None
+    return outcomes if draw_state(device) == before else None
 
 
 class _NotSharedError(Exception):

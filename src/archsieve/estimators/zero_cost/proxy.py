@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from archsieve.errors import EstimatorError, ScoringError, SettingError
+from archsieve.errors import EstimatorError, ScoringError
 from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
+from archsieve.estimators.zero_cost.declared import Declared, Need
 from archsieve.networks.building import torch_generator
 from archsieve.networks.generators import drawing
 from archsieve.networks.inputs import mapped, parts_of
 from archsieve.randomness import derive_seed
-from archsieve.registry import PROXIES, near_miss
+from archsieve.registry import PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from archsieve.randomness import Purpose
 
 T = TypeVar("T")
-Need: TypeAlias = Literal["data", "labels", "gradients"]
 ProxyFunction: TypeAlias = "Callable[..., float]"
 MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
 
@@ -182,31 +182,30 @@ class Proxy:
         with torch.set_grad_enabled("gradients" in self.needs):
             return float(self.function(network, probe.limited(self.needs), **options))
 
-    def forward_passes(self, batch_size: int, available: int, **options: Any) -> float:
-        """Return the cost of one score, in forward passes of one item, if the task has that many items available."""
-        passes = 0.0 if self.mode == "none" else 3.0 if "gradients" in self.needs else 1.0
-        items = {**self.options, **options}[self.items] if isinstance(self.items, str) else self.items
-        whole = min(self.batches * batch_size, available)
-        return (passes if self.passes is None else self.passes) * (whole if items is None else min(items, whole))
+    @property
+    def declared(self) -> Declared:
+        """What it says of itself in plain values."""
+        parameters = inspect.signature(self.function).parameters.values()
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return Declared(
+            self.function.__name__,
+            options,
+            needs=self.needs,
+            version=self.version,
+            batches=self.batches,
+            passes=self.passes,
+            items=self.items,
+            mode=self.mode,
+        )
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Mapping[str, Any]:
         """The options of the function with their defaults."""
-        parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return self.declared.options
 
-    def chosen(self, options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-        """Return the options that differ from the defaults, by name.
-
-        Raises:
-            SettingError: there is no such option.
-        """
-        defaults = self.options
-        for name in options:
-            if name not in defaults:
-                hint = near_miss(name, defaults) if defaults else " It has none."
-                raise SettingError(f"The proxy {self.function.__name__} has no option {name!r}.{hint}")
-        return tuple(sorted((name, value) for name, value in options.items() if value != defaults[name]))
+    def forward_passes(self, batch_size: int, available: int, **options: Any) -> float:
+        """Return the cost of one score, in forward passes of one item; see `Declared.forward_passes`."""
+        return self.declared.forward_passes(batch_size, available, **options)
 
 
 @overload

@@ -1,0 +1,52 @@
+"""What a process made from a file, remembered until the file changes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+V = TypeVar("V")
+State: TypeAlias = "tuple[tuple[str, int, int, int], ...]"
+
+
+def state_of(path: Path) -> State:
+    """Return name, size, time and inode of a file, or of all files below a folder: what changes when it is written."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    states = ((file, file.stat()) for file in files)
+    return tuple((str(file), state.st_size, state.st_mtime_ns, state.st_ino) for file, state in states)
+
+
+class Remembered(Generic[V]):
+    """Values made from files, the latest used ones.
+
+    Args:
+        most: how many are remembered.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Any, tuple[State, V]] = OrderedDict()
+
+    def get(self, path: Path, about: object, make: Callable[[], V]) -> V:
+        """Return what `make` gives for a file; it is called again if the file, or what it is about, is another.
+
+        What cannot be hashed is not remembered.
+        """
+        key, state = (path, about), state_of(path)
+        try:
+            known = self._values.pop(key, None)
+        except TypeError:
+            return make()
+        value = known[1] if known is not None and known[0] == state else make()
+        self._values[key] = state, value
+        if len(self._values) > self._most:
+            self._values.popitem(last=False)
+        return value
+
+    def forget(self) -> None:
+        """Forget all."""
+        self._values.clear()

@@ -1,0 +1,165 @@
+"""Scoring by zero-cost proxies: a fresh network an architecture, one probe for all."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+import torch
+
+from archsieve.errors import PartialScoringError, ScoringError, describe_error, ends_the_run
+from archsieve.estimators.contract import Outcome
+from archsieve.estimators.prefixes import holds_chains
+from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
+from archsieve.estimators.zero_cost.meter import score_chain
+from archsieve.estimators.zero_cost.proxy import Probe
+from archsieve.networks.building import as_inputs, build_network, laid_out
+from archsieve.networks.generators import drawing
+from archsieve.networks.inputs import is_real
+from archsieve.networks.supernets import build_supernet
+from archsieve.randomness import derive_seed, generator
+from archsieve.registry import PROXIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+    from archsieve.estimators.contract import Context, Scores
+    from archsieve.estimators.zero_cost.estimator import ZeroCost
+    from archsieve.estimators.zero_cost.proxy import MeterFactory, Proxy
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.layers.chain import Chain
+    from archsieve.tasks.contract import Task
+
+_Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options
+
+
+def score_group(members: Sequence[ZeroCost], archs: Sequence[Architecture], ctx: Context) -> Scores:
+    """Return the scores of all members, shape (n, k).
+
+    Where the space lets proxies share (`SearchSpace.is_shareable`), one network an architecture serves all of them,
+    and if networks are chains, proxies that only look at forward passes walk the tree of common prefixes instead.
+    Elsewhere each proxy gets a network of its own. A proxy that fails on a network costs that score only.
+
+    Raises:
+        PartialScoringError: some could not be scored; says which, and gives the scores of the rest.
+    """
+    proxies = {member.name: (PROXIES[member.proxy], dict(member.options)) for member in members}
+    settings = members[0]  # but for the proxy and its options, those of all members
+    probe = probe_of(settings, ctx, max(proxy.batches for proxy, _ in proxies.values()))
+    is_simple = is_real(probe.batches[0][0])  # what needs noise in the place of tokens takes whole networks
+    metered = {n: p for n, p in proxies.items() if p[0].meter and (is_simple or "data" in p[0].needs)}
+    outcomes = _score_paths(settings, metered, archs, probe, ctx)
+    alone = {name: chosen for name, chosen in proxies.items() if name not in outcomes}
+    for name in alone:
+        outcomes[name] = {}
+    for arch in archs if alone else ():
+        network = _Networks(settings, arch, ctx)
+        for name, (proxy, options) in alone.items():
+            outcomes[name][arch] = network.score(proxy, probe, options)
+    return _columns([[outcomes[member.name][arch] for member in members] for arch in archs])
+
+
+def _score_paths(
+    estimator: ZeroCost,
+    proxies: Mapping[str, _Chosen],
+    archs: Sequence[Architecture],
+    probe: Probe,
+    ctx: Context,
+) -> dict[str, dict[Architecture, Outcome]]:
+    """Return, by name, the scores of those proxies for which the paths of a chain could share prefixes."""
+    outcomes: dict[str, dict[Architecture, Outcome]] = {}
+    if not proxies or not shares_prefixes(estimator, ctx.space, ctx.task):
+        return outcomes
+    chain = cast("Chain", laid_out(build_supernet(ctx.space, ctx.task, ctx.seed), ctx.device))
+    for name, (proxy, options) in proxies.items():
+        own = copy.deepcopy(chain) if proxy.spoils else chain
+        meter = cast("MeterFactory", proxy.meter)
+        with drawing(derive_seed(ctx.seed, "noise", "forward"), ctx.device):
+            of_paths = score_chain(meter(own, probe.limited(proxy.needs), **options), own, archs, ctx.device)
+        if of_paths is not None:
+            outcomes[name] = of_paths
+    return outcomes
+
+
+def network_of(estimator: ZeroCost, arch: Architecture, ctx: Context) -> nn.Module:
+    """Return the network of an architecture as proxies get it."""
+    seed = derive_seed(ctx.seed, "init", *arch) if estimator.init == "per_architecture" else ctx.seed
+    network = build_network(ctx.space, arch, ctx.task, seed, as_built=estimator.init == "as_built")
+    return with_plain_weights(laid_out(network, ctx.device))
+
+
+def shares_prefixes(estimator: ZeroCost, space: SearchSpace, task: Task) -> bool:
+    """Whether networks with a common prefix have the same weights in it."""
+    return estimator.init == "shared" and holds_chains(space, task)
+
+
+def has_meter(proxy: str) -> bool:
+    """Whether a proxy only looks at forward passes, so that it can score a network piece by piece."""
+    return PROXIES[proxy].meter is not None
+
+
+def probe_of(estimator: ZeroCost, ctx: Context, count: int = 1) -> Probe:
+    """Return what proxies of these settings look at, in that many batches."""
+    batches = ctx.task.batches(
+        "train", batch_size=estimator.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
+    )
+    probe_batches = tuple((as_inputs(inputs), targets) for inputs, targets in islice(batches, count))
+    return Probe(probe_batches, ctx.task.loss, ctx.task.num_outputs, ctx.seed, ctx.space.is_shareable)
+
+
+class _Networks:
+    """The networks of one architecture for all proxies in turn: one if they may share it, else a new one for each."""
+
+    def __init__(self, estimator: ZeroCost, arch: Architecture, ctx: Context) -> None:
+        self._make = partial(estimator.network, arch, ctx)
+        self._ctx = ctx
+        self._original: nn.Module | None = None  # shared, or copied
+        self._spare: list[nn.Module] | None = None
+
+    def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any]) -> Outcome:
+        """Return the outcome of a proxy."""
+        try:
+            network = self._next(proxy)
+            with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
+                return Outcome(proxy(network, probe, **options))
+        except ScoringError as error:
+            return Outcome.failed(str(error))
+        except Exception as error:
+            if ends_the_run(error):  # a setting, or a proxy that says less than it needs: wrong for every network
+                raise
+            if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            return Outcome.failed(describe_error(error))
+
+    def _next(self, proxy: Proxy) -> nn.Module:
+        if self._ctx.space.is_shareable:
+            if self._original is None:
+                self._original = self._make()
+            return copy.deepcopy(self._original) if proxy.spoils else self._original
+        if self._original is not None:
+            return copy_network(self._original)
+        if self._spare is None:
+            first, second = self._make(), self._make()
+            if not set(first.modules()).isdisjoint(second.modules()):
+                self._original = first  # a factory that keeps modules: a proxy that got them would spoil all later ones
+                return copy_network(first)
+            self._spare = [second, first]
+        return self._spare.pop() if self._spare else self._make()
+
+
+def _columns(rows: Sequence[Sequence[Outcome]]) -> Scores:
+    """Return the scores (n, k) of outcomes.
+
+    Raises:
+        PartialScoringError: some have no score.
+    """
+    scores = np.array([[outcome.score for outcome in row] for row in rows])
+    reasons = {(i, k): o.reason for i, row in enumerate(rows) for k, o in enumerate(row) if o.reason is not None}
+    if reasons:
+        raise PartialScoringError(scores, reasons)
+    return scores

@@ -1,0 +1,62 @@
+"""Computing of scores on an executor: chunk by chunk, a long pass after an announcement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archsieve.runs.announcements import Trial, announcement, is_announced
+from archsieve.runs.chunks import ChunkScores, chunks_of, score_chunk, shares_work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from archsieve.estimators.contract import Context
+    from archsieve.runs.arithmetic import Arithmetic
+    from archsieve.runs.executors import Executor
+    from archsieve.runs.score_tables import ScoreTable
+    from archsieve.spaces.contract import Architecture
+
+
+@dataclass(frozen=True, eq=False)
+class Computing:
+    """Where and how scores are computed.
+
+    Attributes:
+        executor: maps chunks to scores.
+        plugins: modules that workers import first.
+        arithmetic: how an accelerator computes.
+        tables: the score tables on offer, named in announcements.
+        progress: called with (label, done, total).
+        notify: called with sentences before and in a long pass; None: nobody listens.
+    """
+
+    executor: Executor
+    plugins: tuple[str, ...]
+    arithmetic: Arithmetic
+    tables: tuple[ScoreTable, ...]
+    progress: Callable[[str, int, int], None]
+    notify: Callable[[str], None] | None
+
+    def scored(
+        self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
+    ) -> Iterator[ChunkScores]:
+        """Yield the scores of codes by the members of a pass."""
+        if self.notify is None or not is_announced(members, len(codes)):
+            yield from self._chunks(members, codes, contexts)
+            return
+        space, task, seed = contexts[0].space, contexts[0].task, contexts[0].seed
+        self.notify(announcement(members, len(codes), self.tables, space, task, seed))
+        trial = Trial(codes, are_neighbours=shares_work(members, space, task))
+        for part in trial.rounds():
+            for result in self._chunks(members, part, contexts):
+                trial.add(result.seconds)
+                yield result
+        self.notify(trial.sentence(self.executor.workers))
+        yield from self._chunks(members, trial.rest, contexts)
+
+    def _chunks(
+        self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
+    ) -> Iterator[ChunkScores]:
+        chunks = chunks_of(members, codes, contexts, self.executor.workers, self.plugins, self.arithmetic)
+        return self.executor.map(score_chunk, chunks)

@@ -1,0 +1,268 @@
+"""The scoring core behind a session: recall, fit, compute and keep.
+
+An estimator that learns asks for scores while the outer call waits. Both have one view of what is known, so that
+neither computes what the other has.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, describe_error
+from archsieve.estimators.contract import Context, Fittable, Outcome
+from archsieve.fingerprints import fingerprint
+from archsieve.runs.chunks import passes, shortened
+from archsieve.runs.composites import Combining, lasting
+from archsieve.runs.executors import single_thread
+from archsieve.runs.folder import ERROR_FILE
+from archsieve.runs.requests import Reference, Requests
+from archsieve.runs.store import Row
+from archsieve.spaces.contract import check
+from archsieve.spaces.sampling import draw_up_to
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.estimators.contract import Composite, Scores
+    from archsieve.runs.chunks import ChunkScores
+    from archsieve.runs.computing import Computing
+    from archsieve.runs.keys import Keys
+    from archsieve.runs.score_tables import ScoreTable
+    from archsieve.runs.store import Key, Store
+    from archsieve.spaces.contract import Architecture
+    from archsieve.tasks.contract import Task
+
+
+class Call(NamedTuple):
+    """One call for scores.
+
+    Attributes:
+        pool: the codes to score.
+        known: the scores that are known, by key and code; calls nested in it share this.
+        requests: what is asked for; that of a nested call is what an estimator learns from.
+    """
+
+    pool: Sequence[Architecture]
+    known: dict[Key, dict[Architecture, float]]
+    requests: Requests
+
+    def view(self, key: Key) -> dict[Architecture, float]:
+        """Return the known scores of a key, as a dictionary that the caller may extend."""
+        return self.known.setdefault(key, {})
+
+
+class Scoring:
+    """Scores architectures, and keeps scores and failures in the folder of a run.
+
+    Args:
+        folder: of the run.
+        task: what networks are for.
+        keys: under which scores are stored; know the space, the seed, the device and the score tables.
+        store: the stored scores.
+        computing: computes what is missing.
+        tensorboard: keep the losses of everything trained in `tensorboard/`.
+    """
+
+    def __init__(
+        self, folder: Path, task: Task, keys: Keys, store: Store, computing: Computing, *, tensorboard: bool = False
+    ) -> None:
+        self._folder, self._space, self._task = folder, keys.space, task
+        self._keys, self._store, self._computing, self._tensorboard = keys, store, computing, tensorboard
+        self._requests = Requests()
+        self._keys_used: dict[str, dict[Key, None]] = {}  # by estimator
+        self._samples: dict[int, list[Architecture]] = {}
+        self._references: dict[Any, Reference] = {}
+        self._tracebacks: dict[str, str] = {}
+        self.elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # tables used that were made on other pictures
+
+    def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the scores of architectures of the space, shape (n, k); see `Session.scores`."""
+        return self._answer(Call(archs, {}, self._requests), estimators)
+
+    def seconds(self) -> float:
+        """Return the seconds of workers behind all scores asked for, whenever computed, learning included."""
+        return math.fsum(self._store.seconds(key, codes) for key, codes in self._requests.codes.items())
+
+    def count_anew(self) -> None:
+        """Leave out of `seconds` what was asked for so far."""
+        self._requests = Requests()
+
+    def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
+        """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
+        name, folder = self._keys.folder_name(estimator, pool), self._folder.resolve()
+        log = folder / "tensorboard" / name if self._tensorboard else None
+        keys = self._keys
+        return Context(self._space, self._task, folder / "artifacts" / name, keys.seed, keys.device, log)
+
+    def failures(self, leaf: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
+        """Return why codes could not be scored by an estimator that is no composite, for those that could not."""
+        reasons: dict[Architecture, str] = {}
+        for key in {**self._keys_used.get(fingerprint(leaf), {}), self._keys.key(leaf, archs): None}:
+            reasons |= self._store.errors(key, (self._keys.code(leaf, arch) for arch in archs))
+        if not reasons:
+            return {}
+        return {arch: reasons[code] for arch in archs if (code := self._keys.code(leaf, arch)) in reasons}
+
+    @property
+    def tracebacks(self) -> str:
+        """The unforeseen errors that cost scores: the first of each kind."""
+        return "\n".join(self._tracebacks.values())
+
+    def _answer(self, call: Call, estimators: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the scores, shape (n, k), of the pool of a call."""
+        composites = [composite for estimator in estimators for composite in lasting(estimator)]
+        known = {c: self._references[c] for c in composites if c in self._references}
+        for composite, reference in known.items():
+            call.requests.add_reference(composite, reference)
+        columns = {composite: reference.columns for composite, reference in known.items()}
+        combining = Combining(call.pool, self._sample, partial(self._of_leaf, call), columns)
+        self._make_known(call, [pair for e in estimators for pair in combining.needed(e)])
+        scores = np.stack([combining.column(e) for e in estimators], axis=1)
+        for composite in composites:
+            if composite not in known:
+                self._references[composite] = self._reference(composite, combining)
+        return scores
+
+    def _reference(self, composite: Composite, combining: Combining) -> Reference:
+        """Return the reference of a composite for later calls, whose scores are known now."""
+        sample = self._sample(composite.calibration or 0)
+        pairs = [pair for part in composite.parts for pair in combining._replace(references={}).needed(part, sample)]
+        return Reference(combining.reference(composite), self._wanted(pairs, combining.pool)[1])
+
+    def _wanted(
+        self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]
+    ) -> tuple[dict[Key, Any], dict[Key, set[Architecture]]]:
+        """Return the estimators that compute needed scores, and the codes under which these are stored, by key."""
+        leaves: dict[Key, Any] = {}
+        codes: dict[Key, set[Architecture]] = {}
+        for leaf, archs in needed:
+            key = self._keys.key(leaf, pool)
+            leaves[key] = leaf
+            codes.setdefault(key, set()).update(self._keys.code(leaf, arch) for arch in archs)
+        return leaves, codes
+
+    def _of_leaf(self, call: Call, leaf: Any, archs: Sequence[Architecture]) -> Scores:
+        """Return scores that are known."""
+        view = call.view(self._keys.key(leaf, call.pool))
+        return np.array([view[self._keys.code(leaf, arch)] for arch in archs])
+
+    def _make_known(self, call: Call, needed: Sequence[tuple[Any, Sequence[Architecture]]]) -> None:
+        """Recall or compute the needed scores; estimators that learn from a pool learn from that of the call."""
+        leaves, wanted = self._wanted(needed, call.pool)
+        for key, leaf in leaves.items():
+            if isinstance(leaf, Fittable) and key not in call.requests.codes:
+                call.requests.add(self._store.taught(key))
+            call.requests.add({key: wanted[key]})
+            self._keys_used.setdefault(fingerprint(leaf), {})[key] = None
+            self.elsewhere |= self._keys.recorded.others_behind(leaf)
+            view = call.view(key)
+            view.update(self._store.get(key, wanted[key] - view.keys()))
+            view.update(self._recall(key, leaf, wanted[key] - view.keys()))
+        for members in passes(leaves):
+            self._compute(call, members, wanted)
+
+    def _sample(self, count: int) -> list[Architecture]:
+        """Return the codes of a calibration."""
+        if count not in self._samples:
+            self._samples[count] = draw_up_to(self._space, self._keys.seed, count)
+        return self._samples[count]
+
+    def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
+        """Copy the scores that tables hold into the store, so that the folder is complete."""
+        outcomes = self._keys.recorded.recall(leaf, codes)
+        self._store.put(_row(key, arch, leaf, outcome) for arch, outcome in sorted(outcomes.items()))
+        return {arch: outcome.score for arch, outcome in outcomes.items()}
+
+    def _compute(self, call: Call, members: Mapping[Key, Any], wanted: Mapping[Key, set[Architecture]]) -> None:
+        """Compute and store the missing scores of one pass; members that lack different codes are scored apart."""
+        for key, member in members.items():
+            if isinstance(member, Fittable) and wanted[key] - call.view(key).keys():
+                self._fit(call, member, key, wanted[key])
+        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # after learning, which may have computed some of them
+        for code in sorted(set().union(*(wanted[key] for key in members))):
+            if absent := tuple(key for key in members if code in wanted[key] and code not in call.view(key)):
+                lacking.setdefault(absent, []).append(code)
+        total, done = sum(map(len, lacking.values())), 0
+        at_work = {key for absent in lacking for key in absent}
+        label = ", ".join(e.name for key, e in members.items() if key in at_work)
+        if total:
+            self._computing.progress(label, 0, total)
+        for absent, missing in lacking.items():
+            contexts = [self.context(members[key], call.pool) for key in absent]
+            for result in self._computing.scored([members[key] for key in absent], missing, contexts):
+                self._keep(call, self._rows(result, absent))
+                done += len(result.chunk.archs)
+                self._computing.progress(label, done, total)
+
+    def _fit(self, call: Call, estimator: Any, key: Key, codes: Collection[Architecture]) -> None:
+        """Fit an estimator; if that fails with a `ScoringError`, all its missing scores are recorded as failed."""
+        self._computing.progress(f"{estimator.name}: learning", 0, 0)
+        begun, elsewhere = time.perf_counter(), 0.0
+        requests = Requests()  # what the estimator learns from
+
+        def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+            nonlocal elsewhere
+            start = time.perf_counter()
+            checked = [check(self._space, arch) for arch in archs]
+            values = self._answer(Call(checked, call.known, requests), estimators)
+            elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
+            return values
+
+        try:
+            with single_thread(), self._computing.arithmetic.applied(self._keys.device):
+                estimator.fit(call.pool, self.context(estimator, call.pool), scores)
+        except ScoringError as error:
+            failed = Outcome.failed(shortened(f"while learning: {describe_error(error)}"))
+            missing = sorted(code for code in codes if code not in call.view(key))
+            self._keep(call, [_row(key, code, estimator, failed) for code in missing])
+        except ArchsieveError:
+            raise
+        except Exception as error:
+            raise EstimatorError(
+                f"The estimator {estimator.name!r} failed while learning: {describe_error(error)}",
+                traceback.format_exc(),
+            ) from error
+        finally:
+            # Scores of another task are not paid for.
+            own = {teacher: archs for teacher, archs in requests.codes.items() if teacher.task == key.task}
+            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
+            call.requests.add(requests.codes)
+
+    def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
+        """Return the rows to store for a chunk."""
+        for kind, text in result.tracebacks.items():
+            self._log(kind, text)
+        if result.failure is not None:
+            raise result.failure
+        share = result.seconds / result.scores.size
+        return [
+            _row(key, arch, e, Outcome(float(result.scores[i, k]), result.errors.get((i, k))), share, result.worker)
+            for k, (key, e) in enumerate(zip(keys, result.chunk.estimators, strict=True))
+            for i, arch in enumerate(result.chunk.archs)
+        ]
+
+    def _keep(self, call: Call, rows: Sequence[Row]) -> None:
+        """Store scores and add them to the view."""
+        self._store.put(rows)
+        for row in rows:
+            call.view(row.key)[row.arch] = row.score
+
+    def _log(self, kind: str, text: str) -> None:
+        """Keep the first traceback of each kind of failure, in the folder's log too."""
+        if kind not in self._tracebacks:
+            self._tracebacks[kind] = f"{kind}:\n{text}"
+            (self._folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
+
+
+def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome, seconds: float = 0.0, worker: int = 0) -> Row:
+    """Return a row to store; -0.0 is 0.0: the store knows one zero."""
+    return Row(key, arch, leaf.name, outcome.score + 0.0, seconds, worker, outcome.reason)
