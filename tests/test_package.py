@@ -42,7 +42,7 @@ def test_importing_the_package_imports_none_of_its_modules():
 
 
 def test_every_public_name_is_listed_once_and_shown():
-    assert sorted(archsieve._HOMES) == sorted(archsieve.__all__)
+    assert sorted([*archsieve._HOMES, "__version__"]) == sorted(archsieve.__all__)
     assert set(archsieve.__all__) <= set(dir(archsieve))
 
 

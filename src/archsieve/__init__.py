@@ -10,11 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archsieve.errors import ArchsieveError, ScoringError
+    from archsieve.estimators.chance import Chance
+    from archsieve.estimators.combined.az_nas import AZNAS
+    from archsieve.estimators.combined.mean_rank import MeanRank
+    from archsieve.estimators.combined.swap_regularised import RegularisedSwap
+    from archsieve.estimators.combined.vote import Vote
     from archsieve.estimators.contract import Context, Scores
+    from archsieve.estimators.lookup import Lookup, Replay
+    from archsieve.estimators.partial_training import PartialTraining
+    from archsieve.estimators.predictor import Predictor
+    from archsieve.estimators.size import Size
+    from archsieve.estimators.supernet.one_shot import OneShot
+    from archsieve.estimators.zero_cost.estimator import ZeroCost
     from archsieve.estimators.zero_cost.proxy import Probe, proxy
+    from archsieve.judging.judge import judge
     from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
     from archsieve.networks.form import Input
-    from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
+    from archsieve.plans.contract import Plan, Pool
+    from archsieve.plans.read import load_plan
+    from archsieve.plans.run import run_plan
+    from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Round, SearchResult, Stage
     from archsieve.searchers.differential_evolution import differential_evolution
@@ -24,73 +39,116 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space
     from archsieve.spaces.limits import Limits, Within
 
+    __version__: str
+
 _HOMES = {
     "BENCHMARKS": "registry",
     "ESTIMATORS": "registry",
     "PROXIES": "registry",
+    "SEARCHERS": "registry",
     "SPACES": "registry",
     "TASKS": "registry",
+    "AZNAS": "estimators.combined.az_nas",
     "Architecture": "spaces.contract",
     "ArchsieveError": "errors",
+    "Chance": "estimators.chance",
     "Context": "estimators.contract",
     "Input": "networks.form",
     "Limits": "spaces.limits",
+    "Lookup": "estimators.lookup",
+    "MeanRank": "estimators.combined.mean_rank",
+    "OneShot": "estimators.supernet.one_shot",
+    "PartialTraining": "estimators.partial_training",
+    "Plan": "plans.contract",
+    "Pool": "plans.contract",
+    "Predictor": "estimators.predictor",
     "Probe": "estimators.zero_cost.proxy",
+    "RegularisedSwap": "estimators.combined.swap_regularised",
+    "Replay": "estimators.lookup",
     "Round": "searchers.contract",
     "Scores": "estimators.contract",
     "ScoringError": "errors",
     "SearchResult": "searchers.contract",
     "SearchSpace": "spaces.contract",
     "Session": "runs.session",
+    "Size": "estimators.size",
     "Stage": "searchers.contract",
+    "Vote": "estimators.combined.vote",
     "Within": "spaces.limits",
+    "ZeroCost": "estimators.zero_cost.estimator",
     "differential_evolution": "searchers.differential_evolution",
     "enumerate_space": "spaces.contract",
+    "judge": "judging.judge",
     "kendall_tau": "judging.metrics",
+    "load_plan": "plans.read",
     "minimum_keeping_ratio": "judging.metrics",
     "proxy": "estimators.zero_cost.proxy",
     "random_search": "searchers.random_search",
     "regularized_evolution": "searchers.regularized_evolution",
     "run_funnel": "searchers.funnel",
+    "run_plan": "plans.run",
 }
 """The module of each public name."""
 
 __all__ = [
+    "AZNAS",
     "BENCHMARKS",
     "ESTIMATORS",
     "PROXIES",
+    "SEARCHERS",
     "SPACES",
     "TASKS",
     "Architecture",
     "ArchsieveError",
+    "Chance",
     "Context",
     "Input",
     "Limits",
+    "Lookup",
+    "MeanRank",
+    "OneShot",
+    "PartialTraining",
+    "Plan",
+    "Pool",
+    "Predictor",
     "Probe",
+    "RegularisedSwap",
+    "Replay",
     "Round",
     "Scores",
     "ScoringError",
     "SearchResult",
     "SearchSpace",
     "Session",
+    "Size",
     "Stage",
+    "Vote",
     "Within",
+    "ZeroCost",
+    "__version__",
     "differential_evolution",
     "enumerate_space",
+    "judge",
     "kendall_tau",
+    "load_plan",
     "minimum_keeping_ratio",
     "proxy",
     "random_search",
     "regularized_evolution",
     "run_funnel",
+    "run_plan",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Return a public name, whose module is imported now."""
-    if name not in _HOMES:
+    if name == "__version__":
+        value: Any = importlib.import_module("importlib.metadata").version("archsieve")
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    else:
         raise AttributeError(f"module 'archsieve' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
     return value
 
 

@@ -61,15 +61,17 @@ def find_plan(name: str) -> Path:
     )
 
 
-def load_plan(path: Path, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
+def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
     """Read a plan, and change settings of it as `archsieve.plans.changes.changed_plan` says.
 
-    `plugins` are the modules the user has named: only those may a plan name as "module:Name".
+    A text is the path of a plan file, or the name of a shipped plan. `plugins` are the modules the user has named: only
+    those may a plan name as "module:Name".
 
     Raises:
         PlanError: it is no TOML, has an unknown or misspelt key, or a setting out of range.
         UnknownNameError: it names a space, task or estimator nobody registered.
     """
+    path = find_plan(path) if isinstance(path, str) else path
     table = read_plan(path)
     try:
         return plan_of(changed_plan(table, changes), plugins)
