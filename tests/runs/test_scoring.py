@@ -14,7 +14,6 @@ from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.contract import Outcome
 from archsieve.estimators.zero_cost import scoring as proxies
 from archsieve.runs.composites import is_lasting, lasting
-from archsieve.runs.keys import Keys
 from archsieve.runs.session import Session
 from archsieve.runs.store import Store
 from plugins.toy import TASK, Counting, Learner, Toy, calls
@@ -76,10 +75,10 @@ def test_the_scores_are_those_of_sessions_that_remember_nothing(session, tmp_pat
 
 def test_the_canonical_codes_of_a_reference_are_found_once(session, monkeypatch):
     session.scores([COMPOSITE], POOL[:1])
-    found, code = [], Keys.code
-    monkeypatch.setattr(Keys, "code", lambda self, estimator, arch: found.append(arch) or code(self, estimator, arch))
-    session.scores([COMPOSITE], POOL[1:2])
-    assert set(found) == {POOL[1]}
+    found, canonical = [], Toy.canonical
+    monkeypatch.setattr(Toy, "canonical", lambda self, arch: found.append(arch) or canonical(self, arch))
+    session.scores([COMPOSITE, Counting(1), Counting(3)], POOL[1:3])
+    assert found == POOL[1:3]
 
 
 def test_a_reference_is_paid_for_in_every_account(tmp_path):

@@ -51,7 +51,7 @@ class Keys:
 
     def code(self, estimator: Any, arch: Architecture) -> Architecture:
         """Return the code by which a score is stored: the canonical one, unless the estimator tells codes apart."""
-        return arch if getattr(estimator, "by_code", False) else self.space.canonical(arch)
+        return arch if tells_codes_apart(estimator) else self.space.canonical(arch)
 
     def _where(self, estimator: Any) -> list[dict[str, Any]]:
         place = place_of(estimator, self.device, self.arithmetic, self.recorded.hashes)
@@ -62,3 +62,8 @@ class Keys:
         """Return the estimator, with the pool if the estimator learns from it."""
         depends = isinstance(estimator, Fittable) and estimator.learns_from_pool
         return [estimator, sorted({self.code(estimator, arch) for arch in pool})] if depends else estimator
+
+
+def tells_codes_apart(estimator: Any) -> bool:
+    """Whether the scores of an estimator are of raw codes rather than of networks."""
+    return bool(getattr(estimator, "by_code", False))

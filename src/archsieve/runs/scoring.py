@@ -21,6 +21,7 @@ from archsieve.runs.chunks import passes, shortened
 from archsieve.runs.composites import Combining, lasting
 from archsieve.runs.executors import single_thread
 from archsieve.runs.folder import ERROR_FILE
+from archsieve.runs.keys import tells_codes_apart
 from archsieve.runs.requests import Reference, Requests
 from archsieve.runs.store import Row
 from archsieve.spaces.contract import check
@@ -38,8 +39,22 @@ if TYPE_CHECKING:
     from archsieve.runs.keys import Keys
     from archsieve.runs.score_tables import ScoreTable
     from archsieve.runs.store import Key, Store
-    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
+
+
+class Canonical:
+    """Canonical codes of the lists of a call, each found once, however many estimators score it."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        self._lists: dict[int, tuple[Sequence[Architecture], list[Architecture]]] = {}
+
+    def __call__(self, archs: Sequence[Architecture]) -> list[Architecture]:
+        """Return the codes of a list, which must not change while the call lasts."""
+        if id(archs) not in self._lists:  # the list is kept with them, so that no other gets its id
+            self._lists[id(archs)] = archs, list(map(self._space.canonical, archs))
+        return self._lists[id(archs)][1]
 
 
 class Call(NamedTuple):
@@ -49,11 +64,13 @@ class Call(NamedTuple):
         pool: the codes to score.
         known: the scores that are known, by key and code; calls nested in it share this.
         requests: what is asked for; that of a nested call is what an estimator learns from.
+        canonical: returns the canonical codes of its pool, or of a calibration sample.
     """
 
     pool: Sequence[Architecture]
     known: dict[Key, dict[Architecture, float]]
     requests: Requests
+    canonical: Canonical
 
     def view(self, key: Key) -> dict[Architecture, float]:
         """Return the known scores of a key, as a dictionary that the caller may extend."""
@@ -86,7 +103,7 @@ class Scoring:
 
     def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores of architectures of the space, shape (n, k); see `Session.scores`."""
-        return self._answer(Call(archs, {}, self._requests), estimators)
+        return self._answer(Call(archs, {}, self._requests, Canonical(self._space)), estimators)
 
     def seconds(self) -> float:
         """Return the seconds of workers behind all scores asked for, whenever computed, learning included."""
@@ -129,35 +146,35 @@ class Scoring:
         scores = np.stack([combining.column(e) for e in estimators], axis=1)
         for composite in composites:
             if composite not in known:
-                self._references[composite] = self._reference(composite, combining)
+                self._references[composite] = self._reference(call, composite, combining)
         return scores
 
-    def _reference(self, composite: Composite, combining: Combining) -> Reference:
+    def _reference(self, call: Call, composite: Composite, combining: Combining) -> Reference:
         """Return the reference of a composite for later calls, whose scores are known now."""
         sample = self._sample(composite.calibration or 0)
         pairs = [pair for part in composite.parts for pair in combining._replace(references={}).needed(part, sample)]
-        return Reference(combining.reference(composite), self._wanted(pairs, combining.pool)[1])
+        return Reference(combining.reference(composite), self._wanted(call, pairs)[1])
 
     def _wanted(
-        self, needed: Iterable[tuple[Any, Sequence[Architecture]]], pool: Sequence[Architecture]
+        self, call: Call, needed: Iterable[tuple[Any, Sequence[Architecture]]]
     ) -> tuple[dict[Key, Any], dict[Key, set[Architecture]]]:
         """Return the estimators that compute needed scores, and the codes under which these are stored, by key."""
         leaves: dict[Key, Any] = {}
         codes: dict[Key, set[Architecture]] = {}
         for leaf, archs in needed:
-            key = self._keys.key(leaf, pool)
+            key = self._keys.key(leaf, call.pool)
             leaves[key] = leaf
-            codes.setdefault(key, set()).update(self._keys.code(leaf, arch) for arch in archs)
+            codes.setdefault(key, set()).update(_codes(call, leaf, archs))
         return leaves, codes
 
     def _of_leaf(self, call: Call, leaf: Any, archs: Sequence[Architecture]) -> Scores:
         """Return scores that are known."""
         view = call.view(self._keys.key(leaf, call.pool))
-        return np.array([view[self._keys.code(leaf, arch)] for arch in archs])
+        return np.array([view[code] for code in _codes(call, leaf, archs)])
 
     def _make_known(self, call: Call, needed: Sequence[tuple[Any, Sequence[Architecture]]]) -> None:
         """Recall or compute the needed scores; estimators that learn from a pool learn from that of the call."""
-        leaves, wanted = self._wanted(needed, call.pool)
+        leaves, wanted = self._wanted(call, needed)
         for key, leaf in leaves.items():
             if isinstance(leaf, Fittable) and key not in call.requests.codes:
                 call.requests.add(self._store.taught(key))
@@ -213,7 +230,7 @@ class Scoring:
             nonlocal elsewhere
             start = time.perf_counter()
             checked = [check(self._space, arch) for arch in archs]
-            values = self._answer(Call(checked, call.known, requests), estimators)
+            values = self._answer(Call(checked, call.known, requests, Canonical(self._space)), estimators)
             elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
             return values
 
@@ -261,6 +278,11 @@ class Scoring:
         if kind not in self._tracebacks:
             self._tracebacks[kind] = f"{kind}:\n{text}"
             (self._folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
+
+
+def _codes(call: Call, leaf: Any, archs: Sequence[Architecture]) -> Sequence[Architecture]:
+    """Return the codes by which scores are stored; see `Keys.code`."""
+    return archs if tells_codes_apart(leaf) else call.canonical(archs)
 
 
 def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome, seconds: float = 0.0, worker: int = 0) -> Row:

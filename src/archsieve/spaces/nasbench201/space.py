@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 
 _NASLIB_EDGES = (0, 1, 3, 2, 4, 5)  # NASLib orders edges by source
 _NASLIB_OPERATIONS = (SKIP, NONE, CONV3, CONV1, POOL)
-_EDGE = re.compile(r"(\w+)~(\d)")
+_DIGITS = re.compile("(?:[0-9]-?){6}|[0-9]+")
+_CELL = re.compile(
+    r"\+".join(
+        r"\|" + r"\|".join(rf"({'|'.join(OPERATIONS)})~{source}" for source, node in EDGES if node == target) + r"\|"
+        for target in (1, 2, 3)
+    )
+)
 _NUMBERS = re.compile(r"\s*(?P<bracket>[(\[])(?P<numbers>\s*[0-9]{1,9}(?:\s*,\s*[0-9]{1,9})*\s*,?\s*)[)\]]\s*")
 
-_Terms: TypeAlias = "tuple[tuple[object, ...], ...]"
+_Terms: TypeAlias = "tuple[int, ...]"
 
 
 @dataclass(frozen=True)
@@ -88,20 +94,18 @@ class NASBench201(SearchSpace):
         >>> NASBench201().parse("(2, 2, 0, 2, 3, 2)")
         (3, 3, 3, 1, 2, 3)
         """
-        if re.fullmatch("[0-9]-?" * len(EDGES), text.strip()) or re.fullmatch("[0-9]+", text.strip()):
+        if _DIGITS.fullmatch(text.strip()):
             return check(self, tuple(map(int, text.strip().replace("-", ""))), text)
         if numbers := _NUMBERS.fullmatch(text):
             return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
-        edges = _EDGE.findall(text)
-        is_readable = len(edges) == len(EDGES) and all(operation in OPERATIONS for operation, _ in edges)
-        arch = tuple(OPERATIONS.index(operation) for operation, _ in edges) if is_readable else ()
-        if not is_readable or self.describe(arch) != text.strip():
+        cell = _CELL.fullmatch(text.strip())
+        if cell is None:
             raise ArchitectureError(
                 f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
                 f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
                 f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
             )
-        return arch
+        return tuple(map(OPERATIONS.index, cell.groups()))
 
     def _of_numbers(self, text: str, bracket: str, numbers: str) -> Architecture:
         """Return the code of numbers in brackets; round ones are NASLib's, square ones could be either's."""
@@ -142,11 +146,11 @@ class NASBench201(SearchSpace):
     def params(self, arch: Architecture, task: Task) -> int:
         """Return the number of parameters, as published with NAS-Bench-Suite-Zero."""
         last = self.widths[-1]
-        return convolutions.params(self._convolutions(arch, task)) + 2 * last + (last + 1) * task.num_outputs
+        return self._sizes(arch, task)[0] + 2 * last + (last + 1) * task.num_outputs
 
     def macs(self, arch: Architecture, task: Task) -> int:
         """Return the multiply-adds of one image."""
-        return convolutions.macs(self._convolutions(arch, task)) + self.widths[-1] * task.num_outputs
+        return self._sizes(arch, task)[1] + self.widths[-1] * task.num_outputs
 
     def flops(self, arch: Architecture, task: Task) -> int:
         """Return NASLib's count for one image: multiply-adds, and normalisations, activations and poolings.
@@ -173,8 +177,14 @@ class NASBench201(SearchSpace):
         """Channels of each stage."""
         return tuple(self.width * 2**stage for stage in range(self.stages))
 
-    def _convolutions(self, arch: Architecture, task: Task) -> Iterator[Convolution]:
-        channels, height, width = task.input_shape
+    def _sizes(self, arch: Architecture, task: Task) -> tuple[int, int]:
+        """Return parameters and multiply-adds of the convolutions, which depend on how many of each kind a cell has."""
+        kinds = tuple(sorted(operation for operation in arch if operation in KERNELS))
+        return _sizes_of(self, kinds, tuple(task.input_shape))
+
+    def convolutions(self, arch: Sequence[int], shape: tuple[int, ...]) -> Iterator[Convolution]:
+        """Yield the convolutions of a network whose cells have these operations, for one input of this shape."""
+        channels, height, width = shape
         yield convolution(channels, self.width, 3, height * width)
         before = self.width
         for stage, outputs in enumerate(self.widths):
@@ -188,6 +198,13 @@ class NASBench201(SearchSpace):
                     edge = convolution(outputs, outputs, KERNELS[operation], height * width)
                     yield from (edge,) * self.cells
             before = outputs
+
+
+@lru_cache(maxsize=1024)
+def _sizes_of(space: NASBench201, operations: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return parameters and multiply-adds of the convolutions of a network."""
+    layers = list(space.convolutions(operations, shape))
+    return convolutions.params(layers), convolutions.macs(layers)
 
 
 def from_naslib(code: Sequence[int]) -> Architecture:
@@ -238,28 +255,32 @@ def unique_string(arch: Architecture) -> str:
 def _representatives() -> dict[Architecture, Architecture]:
     """Return the first code of every code's class."""
     first: dict[object, Architecture] = {}
+    names: dict[object, int] = {}
     codes = product(range(len(OPERATIONS)), repeat=len(EDGES))
-    return {arch: first.setdefault(_class_of(arch), arch) for arch in codes}
+    return {arch: first.setdefault(_class_of(arch, names), arch) for arch in codes}
 
 
-def _class_of(arch: Architecture) -> tuple[_Terms, _Terms]:
+def _class_of(arch: Architecture, names: dict[object, int]) -> tuple[_Terms, _Terms]:
     """Return (what the output is, every convolution with its input), both as sorted sums of terms.
 
-    A sum through skips is flattened. Pooling nothing gives nothing, but a convolution of nothing is not nothing: its
-    batch normalisation has a bias.
+    A term is a number: that of its operation and its input in `names`, which is extended. A sum through skips is
+    flattened. Pooling nothing gives nothing, but a convolution of nothing is not nothing: its batch normalisation has a
+    bias.
     """
-    nodes: list[_Terms] = [(("input",),)]
-    convolved: list[tuple[object, ...]] = []
+    nodes: list[_Terms] = [(-1,)]
+    convolved: list[int] = []
     for target in (1, 2, 3):
-        terms: list[tuple[object, ...]] = []
+        terms: list[int] = []
         for operation, (source, node) in zip(arch, EDGES, strict=True):
             if node != target or operation == NONE:
                 continue
             if operation == SKIP:
                 terms += nodes[source]
-            elif operation != POOL or nodes[source]:
-                terms.append((operation, nodes[source]))
+                continue
+            term = names.setdefault((operation, nodes[source]), len(names))
+            if operation != POOL or nodes[source]:
+                terms.append(term)
             if operation in KERNELS:
-                convolved.append((operation, nodes[source]))
-        nodes.append(tuple(sorted(terms, key=repr)))
-    return nodes[3], tuple(sorted(convolved, key=repr))
+                convolved.append(term)
+        nodes.append(tuple(sorted(terms)))
+    return nodes[3], tuple(sorted(convolved))
