@@ -185,7 +185,9 @@ def _with_failures(
     space: SearchSpace,
 ) -> Judgement:
     """Return the judgement with what failed, failures of a part of the estimator included."""
-    scored = {arch for arch, score in zip(archs, scores, strict=True) if not np.isnan(score)}
+    if not reasons:
+        return judgement
+    scored = {arch for arch, is_missing in zip(archs, np.isnan(scores).tolist(), strict=True) if not is_missing}
     first = next((f"{space.describe(arch)}: {why}" for arch, why in reasons.items()), "")
     return replace(judgement, failed_parts=len(scored & reasons.keys()), first_failure=first)
 

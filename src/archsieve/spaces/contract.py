@@ -195,25 +195,34 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
         ArchitectureError: wrong length, an option that is no whole number or out of range, or excluded by the space;
             says which.
     """
-    shown = repr(text) if text is not None else str(tuple(arch))
-    if len(arch) != len(space.choices):
-        raise ArchitectureError(
-            f"{shown} is no architecture of {space.name}: it has {len(arch)} decisions, the space {len(space.choices)}."
-        )
-    for i, (option, options) in enumerate(zip(arch, space.choices, strict=True)):
-        if not is_whole(option):
-            raise ArchitectureError(
-                f"{shown} is no architecture of {space.name}: decision {i} is {option!r}, but must be a whole number."
-            )
-        if not 0 <= option < options:
-            raise ArchitectureError(
-                f"{shown} is no architecture of {space.name}: decision {i} is {option}, but must lie in "
-                f"0..{options - 1}."
-            )
-    code = tuple(int(option) for option in arch)
+    choices = space.choices
+    if len(arch) != len(choices) or not all(
+        is_whole(option) and 0 <= option < options for option, options in zip(arch, choices, strict=True)
+    ):
+        raise ArchitectureError(_why_not(space, arch, _shown(arch, text)))
+    code = tuple(map(int, arch))
     if not space.is_valid(code):
-        raise ArchitectureError(f"{shown} is excluded by the limits of {space.name}.")
+        raise ArchitectureError(f"{_shown(arch, text)} is excluded by the limits of {space.name}.")
     return code
+
+
+def _shown(arch: Sequence[int], text: str | None) -> str:
+    return repr(text) if text is not None else str(tuple(arch))
+
+
+def _why_not(space: SearchSpace, arch: Sequence[int], shown: str) -> str:
+    """Return why a code has the wrong length, or an option that is no whole number or out of range."""
+    beginning = f"{shown} is no architecture of {space.name}:"
+    if len(arch) != len(space.choices):
+        return f"{beginning} it has {len(arch)} decisions, the space {len(space.choices)}."
+    i, option, options = next(
+        (i, option, options)
+        for i, (option, options) in enumerate(zip(arch, space.choices, strict=True))
+        if not (is_whole(option) and 0 <= option < options)
+    )
+    if not is_whole(option):
+        return f"{beginning} decision {i} is {option!r}, but must be a whole number."
+    return f"{beginning} decision {i} is {option}, but must lie in 0..{options - 1}."
 
 
 def size(space: SearchSpace) -> int:
