@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from archsieve.estimators.contract import Outcome
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool
@@ -116,7 +117,7 @@ class Held:
         return "held" if estimator == Slow() else None
 
     def get(self, column, codes):
-        return {code: (float(sum(code)), None) for code in codes}
+        return {code: Outcome(float(sum(code))) for code in codes}
 
 
 def test_what_is_looked_up_takes_no_time(tmp_path):

@@ -101,7 +101,7 @@ class ZeroCost:
         require("torch", "torch")
         from archsieve.estimators.zero_cost.scoring import score_group
 
-        return score_group(members, archs, ctx)
+        return score_group(self, members, archs, ctx)
 
     def network(self, arch: Architecture, ctx: Context) -> nn.Module:
         """Return the network of an architecture as proxies get it."""

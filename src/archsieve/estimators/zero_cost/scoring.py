@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 _Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options
 
 
-def score_group(members: Sequence[ZeroCost], archs: Sequence[Architecture], ctx: Context) -> Scores:
-    """Return the scores of all members, shape (n, k).
+def score_group(
+    estimator: ZeroCost, members: Sequence[ZeroCost], archs: Sequence[Architecture], ctx: Context
+) -> Scores:
+    """Return the scores of all members, shape (n, k), with the settings of one of them, but for the proxy's.
 
     Where the space lets proxies share (`SearchSpace.is_shareable`), one network an architecture serves all of them,
     and if networks are chains, proxies that only look at forward passes walk the tree of common prefixes instead.
@@ -49,16 +51,15 @@ def score_group(members: Sequence[ZeroCost], archs: Sequence[Architecture], ctx:
         PartialScoringError: some could not be scored; says which, and gives the scores of the rest.
     """
     proxies = {member.name: (PROXIES[member.proxy], dict(member.options)) for member in members}
-    settings = members[0]  # but for the proxy and its options, those of all members
-    probe = probe_of(settings, ctx, max(proxy.batches for proxy, _ in proxies.values()))
+    probe = probe_of(estimator, ctx, max(proxy.batches for proxy, _ in proxies.values()))
     is_simple = is_real(probe.batches[0][0])  # what needs noise in the place of tokens takes whole networks
     metered = {n: p for n, p in proxies.items() if p[0].meter and (is_simple or "data" in p[0].needs)}
-    outcomes = _score_paths(settings, metered, archs, probe, ctx)
+    outcomes = _score_paths(estimator, metered, archs, probe, ctx)
     alone = {name: chosen for name, chosen in proxies.items() if name not in outcomes}
     for name in alone:
         outcomes[name] = {}
     for arch in archs if alone else ():
-        network = _Networks(settings, arch, ctx)
+        network = _Networks(estimator, arch, ctx)
         for name, (proxy, options) in alone.items():
             outcomes[name][arch] = network.score(proxy, probe, options)
     return _columns([[outcomes[member.name][arch] for member in members] for arch in archs])
