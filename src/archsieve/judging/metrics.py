@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.judging.correlations import mean_ranks, spearman_rho, tau_b, weighted_tau_b
 from archsieve.values import as_floats, dense_ranks
 
 if TYPE_CHECKING:
@@ -24,8 +23,10 @@ def kendall_tau(scores: ArrayLike, truth: ArrayLike) -> float:
     >>> round(kendall_tau([1, 2, 3, 4], [1, 3, 2, 4]), 4)
     0.6667
     """
+    from scipy.stats import kendalltau
+
     ranks, values = _checked(scores, truth)
-    return float("nan") if _constant(ranks, values) else tau_b(*_places(ranks, values))
+    return float("nan") if _constant(ranks, values) else float(kendalltau(ranks, values, variant="b").statistic)
 
 
 def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
@@ -34,12 +35,14 @@ def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
     >>> round(spearman([1, 2, 3, 4], [1, 3, 2, 4]), 4)
     0.8
     """
+    from scipy.stats import spearmanr
+
     ranks, values = _checked(scores, truth)
-    return float("nan") if _constant(ranks, values) else spearman_rho(*_places(ranks, values))
+    return float("nan") if _constant(ranks, values) else float(spearmanr(ranks, values).statistic)
 
 
 def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Return the weighted tau as scipy's defaults give it, in [-1, 1], higher is better; NaN where a side is constant.
+    """Return scipy's weighted tau with its defaults, in [-1, 1], higher is better; NaN where a side is constant.
 
     Hyperbolic weights, added, averaged over the ranking by decreasing scores and that by decreasing truth
     (Vigna 2015, arXiv 1404.3325).
@@ -47,8 +50,10 @@ def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
     >>> round(weighted_tau([1, 2, 3, 4], [1, 2, 3, 4]), 4)
     1.0
     """
+    from scipy.stats import weightedtau
+
     ranks, values = _checked(scores, truth)
-    return float("nan") if _constant(ranks, values) else weighted_tau_b(*_places(ranks, values))
+    return float("nan") if _constant(ranks, values) else float(weightedtau(ranks, values).statistic)
 
 
 def precision_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
@@ -109,8 +114,10 @@ def ndcg_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
     >>> round(ndcg_at_k([4, 3, 2, 1], [7, 1, 8, 2], k=2), 4)
     0.5545
     """
+    from scipy.stats import rankdata
+
     ranks, values = _checked(scores, truth)
-    gains = (mean_ranks(dense_ranks(values)) - 0.5) / len(values)
+    gains = (rankdata(values) - 0.5) / len(values)
     discounts = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.sort(gains)[::-1][:k]
     return float(gains[_top(ranks, values, k)] @ discounts / (ideal @ discounts))
@@ -197,12 +204,14 @@ def bootstrap(
     Raises:
         SettingError: k is not in 1..n.
     """
+    from scipy.stats import kendalltau
+
     ranks, values = _checked(scores, truth)
     figures = np.empty((times, 3))
     for row in figures:
         indices = rng.integers(0, len(ranks), len(ranks))
         a, b = ranks[indices], values[indices]
-        tau = float("nan") if _constant(a, b) else tau_b(*_places(a, b))
+        tau = float("nan") if _constant(a, b) else kendalltau(a, b, variant="b").statistic
         row[:] = tau, _keeping_ratio(a, b), _regret(a, b, k)
     return figures
 
@@ -219,11 +228,6 @@ def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], ND
     if np.isnan(values).any():
         raise SettingError(f"The truth holds {int(np.isnan(values).sum())} NaN: leave those items out.")
     return dense_ranks(estimate), values
-
-
-def _places(ranks: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return both sides as places from 0 on."""
-    return ranks - ranks.min(), dense_ranks(values)
 
 
 def _constant(ranks: NDArray[np.int64], values: NDArray[np.float64]) -> bool:
