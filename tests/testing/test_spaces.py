@@ -19,7 +19,8 @@ from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.layers.chain import Chain
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.testing import SHARED, SpaceContract
+from archsieve.testing import SpaceContract
+from archsieve.testing.spaces import SHARED
 
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=3, images=40, test_images=6)
 METERED = ("l2_norm", "meco", "nwot", "swap", "zen")
