@@ -25,6 +25,7 @@ from archsieve.runs.executors import Processes, Ray, Serial
 from archsieve.runs.recorded_scores import pictures_of
 from archsieve.runs.score_tables import Recorded, shipped, whole_tables
 from archsieve.spaces.form import form_of
+from archsieve.tasks.contract import completed_task
 from archsieve.tasks.form_only import FormOnly
 
 if TYPE_CHECKING:
@@ -106,9 +107,7 @@ def task_for(
     if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
         return task_of(BENCHMARKS[benchmark])
     task = make("task", space.default_task if space else "cifar10", plugins)
-    if not hasattr(task, "is_present"):
-        return task
-    if task.is_present():
+    if completed_task(task).is_present():
         return task
     if space is not None and seed is not None:
         proxies = [e for e in estimators if hasattr(e, "needs")]

@@ -11,6 +11,7 @@ from archsieve.randomness import generator
 from archsieve.runs.effort import Ledger, total, unit_of
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.sampling import pool_size
+from archsieve.tasks.contract import says_count
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def unit(plan: Plan) -> Unit:
 
 def _trains(estimator: Any, plan: Plan) -> bool:
     """Whether an estimator trains networks on the plan's task, in a part or in what it learns from."""
-    if not hasattr(plan.task, "count"):
+    if not says_count(plan.task):
         return False
     leaves = leaves_of(estimator)
     lessons = [leaf.lesson[0] for leaf in leaves if getattr(leaf, "lesson", None)]

@@ -17,7 +17,7 @@ from archsieve.randomness import generator
 from archsieve.runs.chunks import chunk_size
 from archsieve.runs.executors import single_thread
 from archsieve.spaces.sampling import draw_pool
-from archsieve.tasks.contract import count_items
+from archsieve.tasks.contract import completed_task, count_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,7 +185,7 @@ class _Timer:
     def _present(self, items: int) -> Any:
         """Return the plan's task, or noise of its form where its data are not here."""
         task: Any = self.plan.task
-        if getattr(task, "is_present", lambda: True)():
+        if completed_task(task).is_present():
             return task
         from archsieve.training.rehearsal import noise_like
 

@@ -15,7 +15,7 @@ from archsieve.randomness import generator
 from archsieve.spaces.form import form_of
 from archsieve.spaces.sampling import up_to
 from archsieve.spaces.sizes import size_of
-from archsieve.tasks.contract import count_items
+from archsieve.tasks.contract import completed_task, count_items, says_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,7 +68,7 @@ class Ledger:
             return entries
         if lesson := getattr(estimator, "lesson", None):
             return self._sample(*lesson)
-        if not isinstance(estimator, Priced) or not hasattr(self._task, "count"):
+        if not isinstance(estimator, Priced) or not says_count(self._task):
             return [Entry(estimator, n, None, None, population)]
         pair = fingerprint(estimator), population
         if pair in self._scored:
@@ -121,9 +121,9 @@ def unit_of(space: SearchSpace, task: Task, stands_for: Task | None = None, *, t
         trains: whether networks are trained on `task`.
     """
     if stands_for is None:
-        is_known = (trains or not getattr(task, "is_made_up", False)) and hasattr(task, "count")
+        is_known = (trains or not completed_task(task).is_made_up) and says_count(task)
         return Unit(task, 1.0) if is_known else Unit(None, None)
-    if not hasattr(task, "count") or not hasattr(stands_for, "count"):
+    if not (says_count(task) and says_count(stands_for)):
         return Unit(stands_for, None)
     items = count_items(task, "train") / count_items(stands_for, "train")
     return Unit(stands_for, items * _weight(space, task, stands_for))
@@ -145,11 +145,11 @@ def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, ta
     An epoch passes every item of the training split through a network, forwards and, for twice as much, backwards; the
     networks are taken to weigh what `archs` do on average.
     """
-    closed_form, count = getattr(space, "macs", None), getattr(task, "count", None)
-    if closed_form is None or count is None:
+    closed_form = getattr(space, "macs", None)
+    if closed_form is None or not says_count(task):
         return None
     mean = sum(closed_form(arch, task) for arch in archs) / len(archs)
-    return float(epochs * 3 * mean * count("train"))
+    return float(epochs * 3 * mean * count_items(task, "train"))
 
 
 def total(costs: Iterable[float | None]) -> float | None:

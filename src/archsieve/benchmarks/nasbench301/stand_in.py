@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Surrogate
+from archsieve.benchmarks.contract import Benchmark, Surrogate
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault, read_once
 from archsieve.spaces.darts.cell import (
@@ -55,7 +55,7 @@ _CHUNK = 256  # codes at a time: some ten megabytes
 
 
 @dataclass(frozen=True)
-class StandIn(OfOneSource):
+class StandIn(Benchmark):
     """`standin_accuracy`: validation accuracy in percent as an ensemble of boosted trees predicts it, for any code.
 
     Made by members that each learnt from a bootstrap sample of the cells. What they differ by is stretched so that, in
