@@ -31,6 +31,7 @@ from archsieve.tasks.form_only import FormOnly
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.contract import SearchSpace
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -86,7 +87,7 @@ def space_and_task(
 
 def task_for(
     name: str | dict[str, Any] | None,
-    estimators: Sequence[Any],
+    estimators: Sequence[AnyEstimator],
     plugins: Sequence[str],
     space: SearchSpace | None = None,
     seed: int | None = None,

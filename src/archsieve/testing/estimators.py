@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from archsieve.estimators.contract import Context, Grouped
+from archsieve.estimators.contract import Context, Estimator, Grouped
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing.laws import expect, samples
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class EstimatorContract:
     """Laws of an estimator that needs no fitting. Set `estimator`, `space`, and `task` as for a space."""
 
-    estimator: ClassVar[Any]
+    estimator: ClassVar[Estimator]
     space: ClassVar[SearchSpace]
     task: ClassVar[Task] = Synthetic()
 
@@ -50,7 +50,7 @@ class EstimatorContract:
         if isinstance(self.estimator, Grouped):
             member: Any = self.estimator
             archs, ctx = samples(self.space, 2), Context(self.space, self.task, tmp_path)
-            together = self.estimator.score_group([self.estimator, self.estimator], archs, ctx)
+            together = member.score_group([member, member], archs, ctx)
             for column in together.T:
                 expect(self._equal(column, member.score(archs, ctx)), "a pass changes scores")
 
