@@ -96,13 +96,12 @@ class Surrogate:
         Raises:
             UnknownNameError: no such column.
         """
-        means: NDArray[np.float64] = np.mean(self._members(column, archs), axis=0)
-        return means
+        return mean_of_rows(self._members(column, archs))
 
     def spread(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the standard deviation of the members' predictions, shape (n,); raises as `lookup`."""
-        deviations: NDArray[np.float64] = np.std(self._members(column, archs), axis=0)
-        return deviations
+        members = self._members(column, archs)
+        return np.sqrt(mean_of_rows((members - mean_of_rows(members)) ** 2))
 
     def within(self, space: SearchSpace) -> Surrogate:
         """Return itself: it lists no codes that could lie outside of the space."""
@@ -127,6 +126,14 @@ class Surrogate:
     @cached_property
     def _known(self) -> dict[str, dict[Architecture, NDArray[np.float64]]]:
         return {}
+
+
+def mean_of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of rows, added in their order: numpy adds a single column in another order than several."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total += row
+    return total / len(rows)
 
 
 def _check_column(column: str, columns: Mapping[str, object]) -> None:

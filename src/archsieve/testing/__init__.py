@@ -12,15 +12,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archsieve.testing.benchmarks import BenchmarkContract
     from archsieve.testing.estimators import EstimatorContract
+    from archsieve.testing.executors import ExecutorContract
     from archsieve.testing.spaces import SpaceContract
+    from archsieve.testing.tasks import TaskContract
 
 _LAZY = {
+    "BenchmarkContract": "benchmarks",
     "EstimatorContract": "estimators",
+    "ExecutorContract": "executors",
     "SpaceContract": "spaces",
+    "TaskContract": "tasks",
 }
 
-__all__ = ["EstimatorContract", "SpaceContract"]
+__all__ = ["BenchmarkContract", "EstimatorContract", "ExecutorContract", "SpaceContract", "TaskContract"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 
 from archsieve.estimators.contract import Context, Estimator, Grouped
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.testing.laws import expect, samples
+from archsieve.testing.laws import expect, random_states, samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +39,9 @@ class EstimatorContract:
 
     def test_scores_leave_random_state_alone(self, tmp_path: Path) -> None:
         """The caller's generators are untouched."""
-        before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index] # noqa: NPY002
+        before = random_states()
         self.estimator.score(samples(self.space, 1), Context(self.space, self.task, tmp_path))
-        expect(bool(torch.equal(before[0], torch.get_rng_state())), "torch's generator moved")
-        expect(np.array_equal(before[1], np.random.get_state()[1]), "numpy's generator moved")  # type: ignore[index] # noqa: NPY002
+        expect(before == random_states(), "the caller's generators moved")
 
     def test_group_equals_members(self, tmp_path: Path) -> None:
         """A member's column in a pass is what the member gives alone."""

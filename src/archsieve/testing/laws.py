@@ -26,3 +26,11 @@ def expect(holds: bool, law: str) -> None:
     """
     if not holds:
         raise AssertionError(law)
+
+
+def random_states() -> tuple[bytes, str]:
+    """Return the states of the generators that torch and numpy share with everybody."""
+    import torch
+
+    with np.printoptions(threshold=10_000):  # the position too: a few draws change nothing else
+        return torch.get_rng_state().numpy().tobytes(), str(np.random.get_state())  # noqa: NPY002

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark, Surrogate
+from archsieve.benchmarks.contract import Benchmark, Surrogate, mean_of_rows
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault, read_once
 from archsieve.spaces.darts.cell import (
@@ -146,7 +146,7 @@ class Trees:
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the members' predictions, shape (m, n)."""
         predictions = self.members(features(archs))
-        mean: NDArray[np.float64] = np.mean(predictions, axis=0)
+        mean = mean_of_rows(predictions)
         return mean + self.stretch * (predictions - mean)
 
     def members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
