@@ -8,7 +8,7 @@ from unittest import SkipTest
 import numpy as np
 
 from archsieve.benchmarks.contract import Surrogate, Table, completed_benchmark
-from archsieve.errors import MissingDataError, UnknownNameError
+from archsieve.errors import ArchitectureError, MissingDataError, UnknownNameError
 from archsieve.registry import TASKS
 from archsieve.spaces.contract import SearchSpace, check
 from archsieve.testing.laws import expect, samples
@@ -83,14 +83,17 @@ class BenchmarkContract:
         records = self._records()
         if not isinstance(records, Table):
             return
+        for arch in records.archs:
+            is_plain = isinstance(arch, tuple) and all(type(option) is int for option in arch)
+            expect(is_plain, f"the code {arch!r} is no tuple of ints")
         expect(len(set(records.archs)) == len(records.archs) >= 1, "a code is there twice, or there is none")
         lengths = {name: len(values) for name, values in records.columns.items()}
         expect(set(lengths.values()) == {len(records.archs)}, f"{len(records.archs)} codes, but columns of {lengths}")
         for arch in self._codes():
-            expect(
-                isinstance(arch, tuple) and all(type(o) is int for o in arch), f"the code {arch!r} is no tuple of ints"
-            )
-            expect(self.benchmark.space.is_valid(arch), f"the code {arch} is no architecture of the space")
+            try:
+                check(self.benchmark.space, arch)
+            except ArchitectureError as error:
+                raise AssertionError(f"the table has a code that is no architecture: {error}") from error
 
     def test_values_follow_the_codes(self) -> None:
         """A value belongs to its code: it does not depend on what else is looked up, or in which order."""
