@@ -75,7 +75,7 @@ class Rows(Sum):
 
 class Infinite(Sum):
     def of(self, arch):
-        return np.inf if arch[0] > 2 else super().of(arch)
+        return np.inf if sum(arch) > 2 else super().of(arch)
 
 
 class VersionOfThePackage(Sum):

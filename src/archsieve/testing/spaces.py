@@ -22,7 +22,7 @@ from archsieve.spaces.contract import check, neighbours
 from archsieve.spaces.sizes import SizeName, size_of
 from archsieve.tasks.noise import Noise, default_loss
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.testing.laws import expect, samples
+from archsieve.testing.laws import expect, random_states, samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,15 +207,67 @@ class SpaceContract:
         if not hasattr(self.space, "supernet"):
             return
         supernet: Any = build_supernet(self.space, self.task, 0)
-        inputs = _noise(self.task)
         for arch in samples(self.space, 2):
             for training in (True, False):
-                network = supernet.train(training).extract(arch)
-                with drawing(0):  # the same dropout
-                    own = network(inputs)
-                with drawing(0):
-                    path = supernet(inputs, arch)
-                expect(bool(torch.equal(own, path)), f"extract({arch}) computes another")
+                self._expect_extraction(supernet.train(training), arch)
+            network = supernet.extract(arch)
             self.space.build(arch, self.task).load_state_dict(network.state_dict(), strict=True)
             pointers = {p.data_ptr() for p in network.parameters()}
             expect(pointers.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
+
+    def test_a_trained_supernet_computes_its_paths(self) -> None:
+        """The law holds after steps of training too, when statistics and weights are no longer those of a new one."""
+        if not hasattr(self.space, "supernet"):
+            return
+        supernet: Any = build_supernet(self.space, self.task, 0)
+        optimiser = torch.optim.SGD(supernet.parameters(), lr=0.1)
+        for arch in samples(self.space, 3):
+            optimiser.zero_grad()
+            loss = main_output(supernet(_noise(self.task, 6), arch)).square().mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        for training in (True, False):
+            for arch in samples(self.space, 3):
+                self._expect_extraction(supernet.train(training), arch)
+
+    def test_extracting_leaves_the_supernet_alone(self) -> None:
+        """Extracting draws nothing and changes nothing, and who writes to what is extracted changes no supernet."""
+        if not hasattr(self.space, "supernet"):
+            return
+        for training in (True, False):
+            supernet: Any = build_supernet(self.space, self.task, 0).train(training)
+            before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+            random = random_states()
+            network = supernet.extract(samples(self.space, 1)[0])
+            expect(random == random_states(), "the caller's generators moved")
+            with torch.no_grad():
+                for tensor in (*network.parameters(), *network.buffers()):
+                    tensor.add_(1)
+            after = supernet.state_dict()
+            is_same = list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
+            expect(is_same, "the supernet changes with what was extracted from it")
+            is_kept = all(module.training is training for module in network.modules())
+            expect(is_kept, f"what is extracted is not in the mode of the supernet, training={training}")
+
+    def test_draws_come_from_the_given_generator(self) -> None:
+        """Samples and mutants follow from the generator; neither they nor what is built by a seed move the caller's."""
+        before = random_states()
+        drawn = []
+        for _ in range(2):
+            rng = np.random.default_rng(5)
+            archs = [self.space.sample(rng) for _ in range(20)]
+            drawn.append([*archs, *(self.space.mutate(arch, rng) for arch in archs)])
+        build_network(self.space, drawn[0][0], self.task, 0)
+        if hasattr(self.space, "supernet"):
+            build_supernet(self.space, self.task, 0)
+        expect(drawn[0] == drawn[1], "equal generators give other samples or mutants")
+        expect(before == random_states(), "the caller's generators moved")
+
+    def _expect_extraction(self, supernet: Any, arch: Architecture) -> None:
+        """Check that the network extracted gives the outputs of the path."""
+        network, inputs = supernet.extract(arch), _noise(self.task)
+        with drawing(0):  # the same dropout
+            own = network(inputs)
+        with drawing(0):
+            path = supernet(inputs, arch)
+        expect(bool(torch.equal(own, path)), f"extract({arch}) computes another")
