@@ -69,11 +69,12 @@ class Pool:
         Raises:
             EstimatorError: an evolution could score nothing that it met.
         """
-        if self.evolve is None:
+        evolve = self.evolve
+        if evolve is None:
             return session.pool(self.sample)
         evolution = regularized_evolution(
             session.space,
-            lambda archs: session.scores([self.evolve], archs)[:, 0],
+            lambda archs: session.scores([evolve], archs)[:, 0],
             budget=self.budget,
             population=min(self.population, self.budget),
             tournament=min(self.tournament, self.population, self.budget),

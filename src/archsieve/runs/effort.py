@@ -20,6 +20,7 @@ from archsieve.tasks.contract import completed_task, count_items, says_count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -30,7 +31,7 @@ _WEIGHED = 5  # networks by which two tasks are compared
 class Entry:
     """Cost of `n` scores of an estimator, in epochs of the task that it scores on; None if it does not say."""
 
-    estimator: Any
+    estimator: AnyEstimator
     n: int
     training: float | None
     scoring: float | None
@@ -55,11 +56,11 @@ class Ledger:
         self._scored: set[tuple[str, str]] = set()
         self._trained: dict[str, Any] = {}
 
-    def pay(self, estimator: Any, n: int, population: str = "candidates") -> float | None:
+    def pay(self, estimator: AnyEstimator, n: int, population: str = "candidates") -> float | None:
         """Return the cost of `n` scores in epochs of the task; None where an estimator, or the task, does not say."""
         return total(entry.epochs for entry in self.enter(estimator, n, population))
 
-    def enter(self, estimator: Any, n: int, population: str = "candidates") -> list[Entry]:
+    def enter(self, estimator: AnyEstimator, n: int, population: str = "candidates") -> list[Entry]:
         """Return the new costs of `n` scores, one entry for each estimator that computes, without earlier payments."""
         if isinstance(estimator, Composite):
             entries = [entry for part in estimator.parts for entry in self.enter(part, n, population)]
@@ -82,7 +83,7 @@ class Ledger:
             self._trained[lineage] = estimator
         return [Entry(estimator, n, max(0.0, price.training - paid), price.scoring, population)]
 
-    def _sample(self, estimator: Any, count: int) -> list[Entry]:
+    def _sample(self, estimator: AnyEstimator, count: int) -> list[Entry]:
         return self.enter(estimator, up_to(self._space, count), f"sample of {count}")
 
 
