@@ -82,7 +82,7 @@ class Pool:
         )
         visited = (tuple(map(int, code)) for code in evolution.rounds[0].archs)
         codes = list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
-        session.require_scores(self.evolve, codes, evolution.rounds[0].scores)
+        session.require_scores(evolve, codes, evolution.rounds[0].scores)
         order = generator(session.seed, "sample", "pool").permutation(len(codes))
         return [codes[i] for i in order]
 
