@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archsieve.benchmarks.contract import Benchmark, Table
     from archsieve.errors import ArchsieveError, ScoringError
     from archsieve.estimators.chance import Chance
     from archsieve.estimators.combined.az_nas import AZNAS
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from archsieve.searchers.regularized_evolution import regularized_evolution
     from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space
     from archsieve.spaces.limits import Limits, Within
+    from archsieve.tasks.classification import Accuracy
+    from archsieve.tasks.contract import Task
 
     __version__: str
 
@@ -49,8 +52,10 @@ _HOMES = {
     "SPACES": "registry",
     "TASKS": "registry",
     "AZNAS": "estimators.combined.az_nas",
+    "Accuracy": "tasks.classification",
     "Architecture": "spaces.contract",
     "ArchsieveError": "errors",
+    "Benchmark": "benchmarks.contract",
     "Chance": "estimators.chance",
     "Context": "estimators.contract",
     "Input": "networks.form",
@@ -73,6 +78,8 @@ _HOMES = {
     "Session": "runs.session",
     "Size": "estimators.size",
     "Stage": "searchers.contract",
+    "Table": "benchmarks.contract",
+    "Task": "tasks.contract",
     "Vote": "estimators.combined.vote",
     "Within": "spaces.limits",
     "ZeroCost": "estimators.zero_cost.estimator",
@@ -98,8 +105,10 @@ __all__ = [
     "SEARCHERS",
     "SPACES",
     "TASKS",
+    "Accuracy",
     "Architecture",
     "ArchsieveError",
+    "Benchmark",
     "Chance",
     "Context",
     "Input",
@@ -122,6 +131,8 @@ __all__ = [
     "Session",
     "Size",
     "Stage",
+    "Table",
+    "Task",
     "Vote",
     "Within",
     "ZeroCost",

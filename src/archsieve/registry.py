@@ -11,6 +11,8 @@ from archsieve.errors import UnknownNameError, require
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from archsieve.estimators.contract import AnyEstimator
+
 T = TypeVar("T")
 
 
@@ -153,6 +155,6 @@ def _origin(entry: object) -> str:
 SPACES: Registry[Any] = Registry("space", "archsieve.spaces", names_classes=True)
 TASKS: Registry[Any] = Registry("task", "archsieve.tasks")
 BENCHMARKS: Registry[Any] = Registry("benchmark", "archsieve.benchmarks")
-ESTIMATORS: Registry[Any] = Registry("estimator", "archsieve.estimators")
+ESTIMATORS: Registry[Callable[..., AnyEstimator]] = Registry("estimator", "archsieve.estimators")
 PROXIES: Registry[Any] = Registry("proxy", "archsieve.estimators.zero_cost.proxies")
 SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers")

@@ -100,6 +100,17 @@ def test_a_surrogate_is_the_mean_of_its_members():
         MODEL.lookup("acuracy", [(0, 1)])
 
 
+def test_a_value_of_a_surrogate_does_not_depend_on_its_company():
+    rng = np.random.default_rng(0)
+    members = {arch: rng.standard_normal(37) * 1e3 for arch in [(0, 1), (1, 1), (1, 0)]}
+    model = Surrogate({"accuracy": lambda archs: np.stack([members[a] for a in archs], axis=1)})
+    for look_up in (model.lookup, model.spread):
+        together = look_up("accuracy", list(members))
+        assert [look_up("accuracy", [arch])[0] for arch in members] == together.tolist()
+    np.testing.assert_allclose(model.lookup("accuracy", list(members)), [m.mean() for m in members.values()])
+    np.testing.assert_allclose(model.spread("accuracy", list(members)), [m.std() for m in members.values()])
+
+
 def test_a_table_lists_its_codes_and_for_a_surrogate_a_sample_stands():
     assert codes_of(TABLE, Bits(), 0) == list(TABLE.archs)
     assert sorted(codes_of(MODEL, Bits(), 0)) == [(0, 0), (0, 1), (1, 0), (1, 1)]

@@ -210,3 +210,12 @@ def test_a_benchmark_of_the_space_brings_its_settings(plugin):
     result = invoke("measure", "my-space", "--proxy", "params", *options)
     assert result.exit_code == 0, result.stderr
     assert {row["count"] for row in json.loads(result.stdout)} == {81}
+
+
+def test_a_benchmark_without_a_file_is_not_among_the_data(plugin):
+    plugin.write_text(FILE + BENCHMARK)
+    assert "mine" in invoke("list", "benchmarks", "--plugin", plugin).stdout
+    result = invoke("data", "--json")  # in the same process
+    assert result.exit_code == 0, result.stderr
+    assert "mine" not in {row["used_by"] for row in json.loads(result.stdout)}
+    assert {"cifar10"} <= {name for row in json.loads(result.stdout) for name in row["used_by"].split(", ")}

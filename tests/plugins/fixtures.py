@@ -29,7 +29,7 @@ def restored(tmp_path):
         for name in set(catalogue) - before:
             del catalogue._entries[name]
     sys.path[:] = path
-    homes = (tmp_path.resolve(), HERE)
+    homes = (tmp_path.resolve(), HERE, HERE.parents[1] / "examples")
     for name in set(sys.modules) - modules:
         origin = getattr(sys.modules[name], "__file__", None)
         if origin and Path(origin).parent in homes and "." not in name:

@@ -1,7 +1,6 @@
 """Executors: the same results everywhere, errors as themselves, nothing left running."""
 
 import inspect
-import itertools
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 from archsieve import errors
 from archsieve.errors import SettingError, WorkerError
 from archsieve.runs.executors import Processes, Ray, Serial, single_thread
+from archsieve.testing import ExecutorContract
 from plugins import toy
 from plugins.commands import is_alive, wait_for
 
@@ -36,18 +36,10 @@ def executor(request):
         yield opened
 
 
-def test_every_item_gives_its_result(executor):
-    assert sorted(executor.map(toy.double, range(50))) == [2 * i for i in range(50)]
-
-
-def test_nothing_to_do_is_nothing(executor):
-    assert list(executor.map(toy.double, [])) == []
-
-
-def test_an_error_arrives_as_itself_and_the_executor_can_be_used_again(executor):
-    with pytest.raises(ZeroDivisionError, match=r"^three$"):
-        list(executor.map(toy.raise_on_three, range(10)))
-    assert sorted(executor.map(toy.double, range(4))) == [0, 2, 4, 6]
+class TestEveryExecutor(ExecutorContract):
+    @pytest.fixture(autouse=True)
+    def _executor(self, executor):
+        self.executor = executor
 
 
 def own_errors():
@@ -72,29 +64,6 @@ def test_our_errors_cross_the_border_whole(executor, error):
     assert vars(caught.value).keys() >= vars(error).keys()
     assert getattr(caught.value, "reasons", None) == getattr(error, "reasons", None)
     assert getattr(caught.value, "details", None) == getattr(error, "details", None)
-
-
-def test_items_are_taken_as_they_are_needed(executor):
-    taken = itertools.count()
-    results = executor.map(toy.double, taken)
-    assert len(list(itertools.islice(results, 20))) == 20
-    assert next(taken) <= 20 + 3 * 2 * executor.workers  # a window, however many there are
-    results.close()
-    assert sorted(executor.map(toy.double, range(3))) == [0, 2, 4]
-
-
-def test_work_has_one_thread_and_the_caller_keeps_his(executor):
-    torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        assert list(executor.map(toy.torch_threads, range(3))) == [1, 1, 1]
-        assert torch.get_num_threads() == 2
-        with pytest.raises(ZeroDivisionError):
-            list(executor.map(toy.raise_on_three, [3]))
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_one_thread_also_where_fitting_is_done():

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import count_flops, count_macs, count_params
-from archsieve.networks.generators import drawing
 from archsieve.networks.supernets import build_supernet
 from archsieve.registry import SPACES
 from archsieve.spaces.attentivenas.space import AttentiveNAS
@@ -110,43 +109,6 @@ def space_with_supernet(request):
     return SPACES_UNDER_TEST[request.param]
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_extracting_leaves_the_supernet_and_the_random_state_as_they_were(space_with_supernet, training):
-    space = space_with_supernet
-    supernet = build_supernet(space, TASK, 0).train(training)
-    before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
-    random = torch.get_rng_state()
-    arch = space.sample(np.random.default_rng(3))
-    network = supernet.extract(arch)
-    assert torch.equal(torch.get_rng_state(), random)
-    with torch.no_grad():
-        for tensor in (*network.parameters(), *network.buffers()):
-            tensor.add_(1)
-    after = supernet.state_dict()
-    assert list(after) == list(before)
-    assert all(torch.equal(after[name], before[name]) for name in before)
-    assert all(module.training is training for module in network.modules())
-
-
-def test_the_supernet_computes_its_paths_after_a_training_step(space_with_supernet):
-    space = space_with_supernet
-    supernet = build_supernet(space, TASK, 0)
-    inputs = torch.randn(6, *TASK.input_shape, generator=torch.Generator().manual_seed(1))
-    archs = [space.sample(np.random.default_rng(seed)) for seed in range(3)]
-    optimiser = torch.optim.SGD(supernet.parameters(), lr=0.1)
-    for arch in archs:  # statistics and affine weights are no longer those of a new network
-        optimiser.zero_grad()
-        supernet(inputs, arch).square().mean().backward()
-        optimiser.step()
-    for training in (True, False):
-        for arch in archs:
-            network = supernet.train(training).extract(arch)
-            with drawing(0):  # the same dropout
-                expected = network(inputs)
-            with drawing(0):
-                assert torch.equal(supernet(inputs, arch), expected)
-
-
 def test_paths_have_the_initial_weights_of_stand_alone_networks(space_with_supernet):
     space = space_with_supernet
     supernet, arch = build_supernet(space, TASK, 5), space.sample(np.random.default_rng(0))
@@ -158,13 +120,6 @@ def test_paths_have_the_initial_weights_of_stand_alone_networks(space_with_super
     whole = [name for name in alone if name.rpartition(".")[0] not in parts]
     assert any(name.endswith("weight") for name in whole)
     assert all(torch.equal(alone[name], path[name]) for name in whole)
-
-
-def test_building_leaves_the_random_state_alone(space_with_supernet):
-    before = torch.get_rng_state()
-    build_supernet(space_with_supernet, TASK, 0)
-    build_network(space_with_supernet, space_with_supernet.sample(np.random.default_rng(0)), TASK, 0)
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.slow

@@ -448,3 +448,10 @@ def test_a_task_is_sent_as_its_settings(tmp_path):
     task.load()
     assert len(pickle.dumps(task)) < 500
     assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("kind", [CIFAR10, CIFAR100])
+def test_a_smaller_copy_has_its_own_count(kind, tmp_path):
+    task = kind(source=str(write_published(tmp_path, kind.name)))
+    assert [task.count(split) for split in ("train", "validation", "test")] == [18, 2, TEST]
+    assert kind(source=str(tmp_path / "nowhere")).totals() == kind().totals() == (50_000, 10_000)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import assemble, fault, number, read_once
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import MissingDataError
@@ -21,7 +21,7 @@ from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
 
 if TYPE_CHECKING:
-    from archsieve.benchmarks.contract import Benchmark, Table
+    from archsieve.benchmarks.contract import Table
     from archsieve.spaces.contract import Architecture
 
 _ACCURACIES = ("baseline_accuracy", "ptq_accuracy", "qat_accuracy", "noisy_accuracy", "analog_accuracy")
@@ -64,7 +64,7 @@ class PackagedSource(Source):
 
 
 @dataclass(frozen=True)
-class AnalogNASBench(OfOneSource):
+class AnalogNASBench(Benchmark):
     """Accuracies in percent on CIFAR-10 of all 15,625 cells.
 
     `baseline_accuracy` in floating point, then after quantisation (`ptq_`, `qat_`), on noisy hardware without

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
+from archsieve.defaults import completed, default, required
 from archsieve.errors import ArchitectureError, SettingError, UnknownNameError
 from archsieve.registry import BENCHMARKS, TASKS, near_miss
 from archsieve.spaces.sampling import draw_up_to
@@ -94,13 +96,12 @@ class Surrogate:
         Raises:
             UnknownNameError: no such column.
         """
-        means: NDArray[np.float64] = np.mean(self._members(column, archs), axis=0)
-        return means
+        return mean_of_rows(self._members(column, archs))
 
     def spread(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the standard deviation of the members' predictions, shape (n,); raises as `lookup`."""
-        deviations: NDArray[np.float64] = np.std(self._members(column, archs), axis=0)
-        return deviations
+        members = self._members(column, archs)
+        return np.sqrt(mean_of_rows((members - mean_of_rows(members)) ** 2))
 
     def within(self, space: SearchSpace) -> Surrogate:
         """Return itself: it lists no codes that could lie outside of the space."""
@@ -127,6 +128,14 @@ class Surrogate:
         return {}
 
 
+def mean_of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of rows, added in their order: numpy adds a single column in another order than several."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total += row
+    return total / len(rows)
+
+
 def _check_column(column: str, columns: Mapping[str, object]) -> None:
     if column not in columns:
         raise UnknownNameError(f"The table has no column {column!r}.{near_miss(column, columns)}")
@@ -135,40 +144,34 @@ def _check_column(column: str, columns: Mapping[str, object]) -> None:
 Records: TypeAlias = "Table | Surrogate"
 
 
-class Benchmark(Protocol):
+class Benchmark(ABC):
     """The source of recorded values, and the space and task they are about; `load` reads them.
 
-    It may also have `caution`, a sentence about its values that a user must see beside them, and `choosers`: for each
-    truth, by name, the columns of single complete trainings with other seeds, by which a search would choose.
+    A subclass must have what is `required` or abstract here; the rest has defaults. A benchmark that is no subclass
+    works as well: what it leaves out gets the same defaults.
     """
 
-    @property
+    @required
+    @abstractmethod
     def name(self) -> str:
         """The registered name."""
 
-    @property
+    @required
+    @abstractmethod
     def space(self) -> SearchSpace:
         """The space, with the settings, the table is about."""
 
-    @property
+    @required
+    @abstractmethod
     def task(self) -> str:
         """Name of the task its accuracies are about."""
 
-    @property
-    def source(self) -> Source:
-        """Provenance of its file."""
-
-    @property
+    @required
+    @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """Names of its columns, known before reading."""
 
-    @property
-    def truth(self) -> str | None:
-        """The column that is the truth unless another is named; None where the table has none."""
-
-    def is_present(self) -> bool:
-        """Whether its file can be found."""
-
+    @abstractmethod
     def load(self) -> Records:
         """Read the table, or what predicts its values.
 
@@ -177,20 +180,54 @@ class Benchmark(Protocol):
             DataError: the file is damaged or of another format.
         """
 
+    @default
+    def truth(self) -> str | None:
+        """The column that is the truth unless another is named; None where the table has none."""
+        return None
 
-class OfOneSource:
-    """Common part of all benchmarks whose records come from one `source`."""
+    @default
+    def source(self) -> Source | None:
+        """Provenance of its file; None where its values are in no file."""
+        return None
 
-    source: Source
+    @default
+    def caution(self) -> str:
+        """A sentence about its values that a user must see beside them; empty if they need none."""
+        return ""
+
+    @default
+    def task_settings(self) -> Mapping[str, float]:
+        """The settings of the task; empty: its accuracies are about the task with any settings."""
+        return {}
+
+    @default
+    def choosers(self) -> Mapping[str, tuple[str, ...]]:
+        """For a truth, the columns of single complete trainings with other seeds, by which a search would choose."""
+        return {}
+
+    @default
+    def repetitions(self) -> Mapping[str, tuple[str, ...]]:
+        """For a truth, the columns of its repetitions."""
+        return {}
+
+    @default
+    def noise(self) -> Mapping[str, float]:
+        """For a truth, the standard deviation of one training."""
+        return {}
 
     def is_present(self) -> bool:
-        """Whether the source can be found."""
-        return self.source.find() is not None
+        """Whether its source can be found."""
+        return self.source is None or self.source.find() is not None
+
+
+def completed_benchmark(benchmark: Any) -> Benchmark:
+    """Return a benchmark that has all that `Benchmark` has: itself, or a view of one that is no subclass."""
+    return completed(benchmark, Benchmark)  # type: ignore[type-abstract]
 
 
 def caution_of(benchmark: Benchmark) -> str:
     """Return the sentence that a user must see beside the benchmark's values; empty if they need none."""
-    return str(getattr(benchmark, "caution", ""))
+    return str(completed_benchmark(benchmark).caution)
 
 
 def codes_of(records: Records, space: SearchSpace, seed: int) -> list[Architecture]:
@@ -240,9 +277,9 @@ def noisy_truths(
     deviation of one training; `draws` repetitions are drawn from it. A surrogate's deviation between members is used
     in the same way.
     """
-    if names := getattr(benchmark, "repetitions", {}).get(column):
+    if names := completed_benchmark(benchmark).repetitions.get(column):
         return np.stack([records.lookup(name, archs) for name in names])
-    deviation = getattr(benchmark, "noise", {}).get(column)
+    deviation: float | NDArray[np.float64] | None = completed_benchmark(benchmark).noise.get(column)
     if deviation is None and isinstance(records, Surrogate):
         deviation = records.spread(column, archs)
     if deviation is None:
@@ -251,7 +288,7 @@ def noisy_truths(
 
 
 def _task_settings(benchmark: Benchmark) -> Mapping[str, float]:
-    return getattr(benchmark, "task_settings", {})
+    return completed_benchmark(benchmark).task_settings
 
 
 def find_benchmark(space: SearchSpace, column: str | None = None, name: str | None = None) -> Benchmark:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Table
+from archsieve.benchmarks.contract import Benchmark, Table
 from archsieve.benchmarks.files import fault, read_once
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
@@ -56,7 +56,7 @@ class PackageSource(Source):
 
 
 @dataclass(frozen=True)
-class DigitsBenchmark(OfOneSource):
+class DigitsBenchmark(Benchmark):
     """All 729 codes, accuracies in percent.
 
     `test_acc` is the mean over three seeds after the last of 20 epochs, `test_acc_std` their deviation (ddof 1),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from archsieve._once import Remembered
-from archsieve.benchmarks.contract import OfOneSource, Surrogate, Table
+from archsieve.benchmarks.contract import Benchmark, Surrogate, Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 R = TypeVar("R", Table, Surrogate)
-B = TypeVar("B", bound=OfOneSource)
+B = TypeVar("B", bound=Benchmark)
 NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
 
@@ -45,7 +45,8 @@ def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
                     values.setflags(write=False)
             return records
 
-        return tables.get(benchmark.source.require(), benchmark, read)
+        source = benchmark.source
+        return read() if source is None else tables.get(source.require(), benchmark, read)
 
     return loaded
 

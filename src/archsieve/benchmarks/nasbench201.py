@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns, read_once
 from archsieve.errors import UnknownNameError
 from archsieve.registry import near_miss
@@ -45,7 +45,7 @@ class TableSource(Source):
 
 
 @dataclass(frozen=True)
-class NASBench201Table(OfOneSource):
+class NASBench201Table(Benchmark):
     """All 15,625 cells, accuracies in percent; further numeric columns of the file become columns too.
 
     `test_acc_200` and `val_acc_200` follow the 200-epoch schedule; `test_acc_12` and `val_acc_12` are other

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import assemble, code, fault, number, read_json, read_once, record
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from archsieve.benchmarks.contract import Benchmark, Table
+    from archsieve.benchmarks.contract import Table
 
 RUNS = 3
 _SCALARS = ("mean_acc", "std", "params", "flops")
@@ -24,7 +24,7 @@ _RUN_COLUMNS = tuple(f"test_acc_{run + 1}" for run in range(RUNS))
 
 
 @dataclass(frozen=True)
-class NASBenchMacroTable(OfOneSource):
+class NASBenchMacroTable(Benchmark):
     """The table in its published JSON: code -> `test_acc` (three runs), `mean_acc`, `std`, `params`, `flops`.
 
     Accuracies are test accuracies in percent; `flops` counts multiply-adds.

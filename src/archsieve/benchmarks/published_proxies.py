@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, read_once, record
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmarks.contract import Benchmark, Table
+    from archsieve.benchmarks.contract import Table
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 PROXIES = (
@@ -41,7 +41,7 @@ _KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
 
 
 @dataclass(frozen=True)
-class PublishedProxies(OfOneSource):
+class PublishedProxies(Benchmark):
     """Scores by cell, larger is better, and the validation accuracy in percent.
 
     A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the space, of the data

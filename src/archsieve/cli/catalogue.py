@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from archsieve.benchmarks.contract import completed_benchmark
 from archsieve.cli import printing as console
 from archsieve.cli.options import Json, Plugins, load
 from archsieve.plans.read import plan_names
@@ -67,6 +68,6 @@ def data(
 
 
 def _sources() -> list[tuple[str, Any]]:
-    benchmarks = [(name, BENCHMARKS[name].source) for name in BENCHMARKS]
-    tasks = [(name, source) for name in TASKS for source in getattr(TASKS[name], "sources", ())]
-    return benchmarks + tasks
+    benchmarks = [(name, completed_benchmark(BENCHMARKS[name]).source) for name in BENCHMARKS]
+    tasks = [(name, source) for name in TASKS for source in getattr(TASKS[name], "sources", ())]  # of the class
+    return [(name, source) for name, source in benchmarks + tasks if source is not None]

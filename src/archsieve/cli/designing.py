@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.design.designer import Design, Offer, Prices
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.plans.contract import Plan, StageForecast
     from archsieve.spaces.contract import Architecture
 
@@ -177,7 +178,7 @@ def design_funnel(
 
 
 def _truth(
-    session: Session, final: Any, archs: Sequence[Architecture], column: str | None, benchmark: str | None
+    session: Session, final: AnyEstimator, archs: Sequence[Architecture], column: str | None, benchmark: str | None
 ) -> Any:
     """Return the truth that a benchmark of the task records; if none is present and none was named, train.
 
@@ -238,13 +239,18 @@ def _network_epochs(hours: float, epoch_seconds: float | None) -> float:
     return hours * 3600 / epoch_seconds
 
 
-def _choice(offer: Offer, estimators: Sequence[Any]) -> Choice:
+def _choice(offer: Offer, estimators: Sequence[AnyEstimator]) -> Choice:
     names, keep = tuple(estimators[e].name for e, _ in offer.chain), tuple(k for _, k in offer.chain)
     return Choice(names, keep, offer.cost, offer.risk, offer.interval)
 
 
 def _report(
-    result: Design, designed: Plan, estimators: Sequence[Any], pilot: int, prices: Prices, epoch_seconds: float | None
+    result: Design,
+    designed: Plan,
+    estimators: Sequence[AnyEstimator],
+    pilot: int,
+    prices: Prices,
+    epoch_seconds: float | None,
 ) -> DesignReport:
     reach = result.chosen.cost + 3600 / epoch_seconds if epoch_seconds else 0.0
     better = [o for o in result.offers if result.chosen.cost < o.cost <= reach and o.risk < result.chosen.risk]

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError
-from archsieve.estimators.contract import leaves_of
+from archsieve.estimators.contract import leaves_of, lesson_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
 from archsieve.retraining.recipe_files import read_recipe, recipe_names
@@ -18,6 +18,7 @@ from archsieve.spaces.sizes import SizeName, notes_on
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -25,7 +26,7 @@ _IN_TRAINING = ("auxiliary",)  # settings that change the training and not the f
 
 
 def cost_notes(
-    estimators: Sequence[Any], space: SearchSpace, archs: Sequence[Architecture], task: Task
+    estimators: Sequence[AnyEstimator], space: SearchSpace, archs: Sequence[Architecture], task: Task
 ) -> tuple[str, ...]:
     """Return sentences on what the sizes used by these estimators and the space's limits leave out, each once."""
     names = dict.fromkeys(name for estimator in estimators for name in _sizes_of(estimator))
@@ -46,7 +47,7 @@ def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpa
     return f"Task: {meant}{own}: {form}{'' if task.name == meant else ', of noise'}."
 
 
-def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[Any]) -> str:
+def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[AnyEstimator]) -> str:
     """Return a sentence on the network that `archsieve train` would build, if the sizes here are of another one.
 
     Settings that the user changed are intended, and are not mentioned.
@@ -77,12 +78,12 @@ def _toml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _sizes_of(estimator: Any) -> Iterator[SizeName]:
+def _sizes_of(estimator: AnyEstimator) -> Iterator[SizeName]:
     """Yield the sizes that an estimator uses, those of its parts and its teachers included."""
     for leaf in leaves_of(estimator):
         if isinstance(leaf, Size):
             yield leaf.name
-        if lesson := getattr(leaf, "lesson", None):
+        if lesson := lesson_of(leaf):
             yield from _sizes_of(lesson[0])
 
 

@@ -25,11 +25,13 @@ from archsieve.runs.executors import Processes, Ray, Serial
 from archsieve.runs.recorded_scores import pictures_of
 from archsieve.runs.score_tables import Recorded, shipped, whole_tables
 from archsieve.spaces.form import form_of
+from archsieve.tasks.contract import completed_task
 from archsieve.tasks.form_only import FormOnly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.contract import SearchSpace
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -85,7 +87,7 @@ def space_and_task(
 
 def task_for(
     name: str | dict[str, Any] | None,
-    estimators: Sequence[Any],
+    estimators: Sequence[AnyEstimator],
     plugins: Sequence[str],
     space: SearchSpace | None = None,
     seed: int | None = None,
@@ -106,9 +108,7 @@ def task_for(
     if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
         return task_of(BENCHMARKS[benchmark])
     task = make("task", space.default_task if space else "cifar10", plugins)
-    if not hasattr(task, "is_present"):
-        return task
-    if task.is_present():
+    if completed_task(task).is_present():
         return task
     if space is not None and seed is not None:
         proxies = [e for e in estimators if hasattr(e, "needs")]

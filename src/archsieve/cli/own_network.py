@@ -28,6 +28,7 @@ from archsieve.tasks.synthetic import Synthetic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.own_model import Fit
 
 _SHAPE = re.compile(
@@ -151,7 +152,7 @@ def _own_task(space: OwnModel, options: _Said) -> Any:
     return replace(task, num_outputs=outputs, loss_name=_LOSS_OPTIONS[loss] if loss else default_loss(outputs))
 
 
-def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
+def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
     """Check the outputs if an estimator uses them: costs never do, and noise only with a loss.
 
     Raises:
@@ -169,13 +170,13 @@ def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[An
     check_outputs(space, task, fit)
 
 
-def _labelled(estimators: Sequence[Any]) -> list[str]:
+def _labelled(estimators: Sequence[AnyEstimator]) -> list[str]:
     """Return the names of the estimators that take a loss."""
     leaves = [leaf for e in estimators for leaf in leaves_of(e)]
     return [leaf.name for leaf in leaves if "labels" in getattr(leaf, "needs", ()) or hasattr(leaf, "epochs")]
 
 
-def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[Any]) -> None:
+def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
     """Print notes on how the network and its targets are used."""
     if fit.precision:
         printing.note(f"{space.factory} has weights in {fit.precision}: it is scored in float32.")

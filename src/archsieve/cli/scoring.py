@@ -38,6 +38,7 @@ from archsieve.tasks.contract import measure_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.contract import Architecture
 
 
@@ -70,13 +71,13 @@ def score(
         score_and_print(stack, session, estimators, codes, as_json)
 
 
-def _score_of(estimator: Any, value: float) -> float:
+def _score_of(estimator: AnyEstimator, value: float) -> float:
     """Return a score; costs are counts, and become whole numbers."""
     return int(value) if isinstance(estimator, Size) and math.isfinite(value) else value
 
 
 def score_and_print(
-    stack: ExitStack, session: Session, estimators: Sequence[Any], codes: Sequence[Architecture], as_json: bool
+    stack: ExitStack, session: Session, estimators: Sequence[AnyEstimator], codes: Sequence[Architecture], as_json: bool
 ) -> None:
     """Score architectures and print one row for each; failures follow below.
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from archsieve.design.pilot import Chain, Pilot
 from archsieve.errors import SettingError
 from archsieve.plans.contract import Plan
 from archsieve.runs.effort import Ledger
-from archsieve.searchers.contract import Stage
+from archsieve.searchers.contract import Stage, count_kept
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.plans.contract import Pool
     from archsieve.runs.session import Session
     from archsieve.spaces.contract import SearchSpace
@@ -59,7 +60,7 @@ class Prices:
         """Return how many networks come to each stage, and last how many to the final training."""
         counts = [self.pool]
         for _, keep in chain:
-            counts.append(Stage(None, keep=keep).count(counts[-1]))
+            counts.append(count_kept(keep, counts[-1]))
         return counts
 
     def of(self, chain: Chain) -> float:
@@ -69,7 +70,9 @@ class Prices:
         return float(spent + self.final * counts[-1])
 
 
-def prices_of(estimators: Sequence[Any], final: Any, space: SearchSpace, task: Task, pool: int) -> Prices:
+def prices_of(
+    estimators: Sequence[AnyEstimator], final: AnyEstimator, space: SearchSpace, task: Task, pool: int
+) -> Prices:
     """Return the prices of estimators and of the final training, as `archsieve.runs.effort` reckons network-epochs.
 
     Raises:
@@ -81,7 +84,7 @@ def prices_of(estimators: Sequence[Any], final: Any, space: SearchSpace, task: T
     return Prices(once, each, sum(_line(final, space, task, "end the plan with one that does")), pool)
 
 
-def _line(estimator: Any, space: SearchSpace, task: Task, advice: str, far: int = 1001) -> tuple[float, float]:
+def _line(estimator: AnyEstimator, space: SearchSpace, task: Task, advice: str, far: int = 1001) -> tuple[float, float]:
     """Return what an estimator costs once, and for each network."""
     single, several = (Ledger(space, task).pay(estimator, n) for n in (1, far))
     if single is None or several is None:
@@ -122,13 +125,15 @@ class Offer:
         return low, float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
 
 
-def plan_of(offer: Offer, estimators: Sequence[Any], final: Any, session: Session, pool: Pool) -> Plan:
+def plan_of(
+    offer: Offer, estimators: Sequence[AnyEstimator], final: AnyEstimator, session: Session, pool: Pool
+) -> Plan:
     """Return the funnel of an offer as a plan.
 
     After its cuts the final training itself chooses; where it says on which split it scores, on the validation split,
     and what it chose is scored once more as it says.
     """
-    chooser = replace(final, split="validation") if hasattr(final, "split") else final
+    chooser: AnyEstimator = replace(cast("Any", final), split="validation") if hasattr(final, "split") else final
     return Plan(
         space=session.space,
         task=session.task,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class Grouped(Protocol):
     def group(self) -> Hashable:
         """What members of one pass have in common."""
 
-    def score_group(self, members: Sequence[Any], archs: Sequence[Architecture], ctx: Context) -> Scores:
+    def score_group(self, members: Sequence[Estimator], archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the scores of all members, shape (n, k)."""
 
 
@@ -101,7 +101,7 @@ class Composite(Protocol):
         """What tables and plans call it."""
 
     @property
-    def parts(self) -> tuple[Any, ...]:
+    def parts(self) -> tuple[AnyEstimator, ...]:
         """The estimators it combines."""
 
     @property
@@ -112,7 +112,11 @@ class Composite(Protocol):
         """Return the scores, shape (n,), from the parts' columns (n, k) and those of the reference (m, k)."""
 
 
-def is_relative(estimator: Any) -> bool:
+AnyEstimator: TypeAlias = "Estimator | Composite"
+"""What a stage, a session and the catalogue hold."""
+
+
+def is_relative(estimator: AnyEstimator) -> bool:
     """Whether an estimator's scores depend on what else is scored, so that scores of two calls cannot be compared.
 
     This holds for a composite without a calibration, for an estimator that learns from the pool, and for a composite
@@ -124,12 +128,12 @@ def is_relative(estimator: Any) -> bool:
     return isinstance(estimator, Fittable) and bool(estimator.learns_from_pool)
 
 
-def kind_of_score(estimator: Any) -> str:
+def kind_of_score(estimator: AnyEstimator) -> str:
     """Return "metric" for values of the task's metric, "relative" for scores that compare candidates, else "score"."""
     return "metric" if scores_metric(estimator) else "relative" if is_relative(estimator) else "score"
 
 
-def refuse_relative(estimator: Any, use: str) -> None:
+def refuse_relative(estimator: AnyEstimator, use: str) -> None:
     """Refuse an estimator with relative scores where scores of different calls are compared.
 
     `use` names, for the message, what compares them.
@@ -145,19 +149,24 @@ def refuse_relative(estimator: Any, use: str) -> None:
         )
 
 
-def leaves_of(estimator: Any) -> list[Any]:
+def leaves_of(estimator: AnyEstimator) -> list[Estimator]:
     """Return the estimators that compute: an estimator itself, or the leaves of a composite's parts."""
     if isinstance(estimator, Composite):
         return [leaf for part in estimator.parts for leaf in leaves_of(part)]
     return [estimator]
 
 
-def scores_metric(estimator: Any) -> bool:
+def lesson_of(estimator: AnyEstimator) -> tuple[AnyEstimator, int] | None:
+    """Return the estimator that an estimator learns from, and on how many codes; None where it learns from none."""
+    return getattr(estimator, "lesson", None)
+
+
+def scores_metric(estimator: AnyEstimator) -> bool:
     """Whether the scores of an estimator are values of the task's metric."""
     return bool(getattr(estimator, "scores_metric", False))
 
 
-def uses_device(estimator: Any) -> bool:
+def uses_device(estimator: AnyEstimator) -> bool:
     """Whether the scores of an estimator are computed on the session's device: True where it says nothing."""
     return bool(getattr(estimator, "uses_device", True))
 

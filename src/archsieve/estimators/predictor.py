@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Context, Scores
+    from archsieve.estimators.contract import AnyEstimator, Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 PASSED, FAILED = 2.0, -1.0
@@ -63,7 +63,7 @@ class Predictor:
             option.
     """
 
-    teacher: Any = field(metadata={"catalogue": "estimator"})
+    teacher: AnyEstimator = field(metadata={"catalogue": "estimator"})
     above: float | None = None
     samples: int = 200
     rounds: int = 1
@@ -107,7 +107,7 @@ class Predictor:
         return any(map(uses_device, leaves_of(self.teacher)))
 
     @property
-    def lesson(self) -> tuple[Any, int]:
+    def lesson(self) -> tuple[AnyEstimator, int]:
         """The teacher, and how many architectures it scores."""
         return self.teacher, self.samples
 

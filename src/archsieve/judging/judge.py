@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.executors import Executor
     from archsieve.runs.session import Session
     from archsieve.spaces.contract import Architecture, SearchSpace
@@ -114,7 +115,7 @@ class _Subject:
 
 def judge(
     session: Session,
-    estimators: Sequence[Any],
+    estimators: Sequence[AnyEstimator],
     *,
     truth: str | None = None,
     benchmark: str | None = None,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import SearchResult
     from archsieve.spaces.contract import SearchSpace
@@ -118,7 +119,7 @@ class Study:
 
 def mkr_study(
     session: Session,
-    estimators: Sequence[Any],
+    estimators: Sequence[AnyEstimator],
     *,
     truths: Sequence[str] = (),
     benchmark: str | None = None,

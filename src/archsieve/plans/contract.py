@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archsieve.errors import SettingError
-from archsieve.estimators.contract import Priced, leaves_of, refuse_relative, scores_metric
+from archsieve.estimators.contract import Priced, leaves_of, lesson_of, refuse_relative, scores_metric
 from archsieve.randomness import generator
 from archsieve.runs.effort import Ledger, total, unit_of
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.sampling import pool_size
+from archsieve.tasks.contract import says_count
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.effort import Entry, Unit
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Stage
@@ -38,7 +40,7 @@ class Pool:
     """
 
     sample: int | None = None
-    evolve: Any = field(default=None, metadata={"catalogue": "estimator"})
+    evolve: AnyEstimator | None = field(default=None, metadata={"catalogue": "estimator"})
     budget: int = 500
     population: int = 50
     tournament: int = 10
@@ -67,11 +69,12 @@ class Pool:
         Raises:
             EstimatorError: an evolution could score nothing that it met.
         """
-        if self.evolve is None:
+        evolve = self.evolve
+        if evolve is None:
             return session.pool(self.sample)
         evolution = regularized_evolution(
             session.space,
-            lambda archs: session.scores([self.evolve], archs)[:, 0],
+            lambda archs: session.scores([evolve], archs)[:, 0],
             budget=self.budget,
             population=min(self.population, self.budget),
             tournament=min(self.tournament, self.population, self.budget),
@@ -79,7 +82,7 @@ class Pool:
         )
         visited = (tuple(map(int, code)) for code in evolution.rounds[0].archs)
         codes = list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
-        session.require_scores(self.evolve, codes, evolution.rounds[0].scores)
+        session.require_scores(evolve, codes, evolution.rounds[0].scores)
         order = generator(session.seed, "sample", "pool").permutation(len(codes))
         return [codes[i] for i in order]
 
@@ -105,7 +108,7 @@ class Plan:
     task: Task
     stages: tuple[Stage, ...]
     pool: Pool = Pool()
-    final: Any = None
+    final: AnyEstimator | None = None
     seed: int = 0
     title: str = ""
     stands_for: Task | None = None
@@ -116,7 +119,7 @@ class Plan:
             raise SettingError("A plan needs at least one stage, but has none.")
 
 
-def estimators_of(plan: Plan) -> list[Any]:
+def estimators_of(plan: Plan) -> list[AnyEstimator]:
     """Return the estimators of a plan: that of the pool, of each stage, and the final one."""
     estimators = [plan.pool.evolve, *(stage.estimator for stage in plan.stages), plan.final]
     return [estimator for estimator in estimators if estimator is not None]
@@ -125,7 +128,7 @@ def estimators_of(plan: Plan) -> list[Any]:
 def names_of_metric(plan: Plan) -> list[str]:
     """Return the names of the estimators of a plan, parts and teachers too, whose scores are values of the metric."""
     leaves = [leaf for estimator in estimators_of(plan) for leaf in leaves_of(estimator)]
-    leaves += [leaf for learner in leaves if getattr(learner, "lesson", None) for leaf in leaves_of(learner.lesson[0])]
+    leaves += [leaf for learner in leaves if (lesson := lesson_of(learner)) for leaf in leaves_of(lesson[0])]
     return [leaf.name for leaf in leaves if scores_metric(leaf)]
 
 
@@ -137,12 +140,12 @@ def unit(plan: Plan) -> Unit:
     return unit_of(plan.space, plan.task, plan.stands_for, trains=any(_trains(e, plan) for e in estimators_of(plan)))
 
 
-def _trains(estimator: Any, plan: Plan) -> bool:
+def _trains(estimator: AnyEstimator, plan: Plan) -> bool:
     """Whether an estimator trains networks on the plan's task, in a part or in what it learns from."""
-    if not hasattr(plan.task, "count"):
+    if not says_count(plan.task):
         return False
     leaves = leaves_of(estimator)
-    lessons = [leaf.lesson[0] for leaf in leaves if getattr(leaf, "lesson", None)]
+    lessons = [lesson[0] for leaf in leaves if (lesson := lesson_of(leaf))]
     priced = (leaf for leaf in leaves if isinstance(leaf, Priced))
     return any(leaf.price(1, plan.space, plan.task).training > 0 for leaf in priced) or any(
         _trains(lesson, plan) for lesson in lessons

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsieve.benchmarks.contract import completed_benchmark
 from archsieve.errors import SettingError
 from archsieve.runs.results import RandomSearch
 from archsieve.values import dense_ranks
@@ -31,7 +32,7 @@ def random_search_at(
         records: what it holds.
         pool: the candidates.
     """
-    choosers = getattr(benchmark, "choosers", {}).get(benchmark.truth, ())
+    choosers = completed_benchmark(benchmark).choosers.get(str(benchmark.truth), ())
     if not choosers or not cost or not exhaustive:
         return None
     truth = records.lookup(str(benchmark.truth), pool)

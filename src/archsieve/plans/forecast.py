@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable
 from archsieve.estimators.lookup import Lookup, Replay
@@ -17,11 +17,12 @@ from archsieve.randomness import generator
 from archsieve.runs.chunks import chunk_size
 from archsieve.runs.executors import single_thread
 from archsieve.spaces.sampling import draw_pool
-from archsieve.tasks.contract import count_items
+from archsieve.tasks.contract import completed_task, count_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.plans.contract import Plan
     from archsieve.runs.effort import Entry
     from archsieve.spaces.contract import Architecture
@@ -131,7 +132,7 @@ class _Timer:
             self.known[name] = None if share <= 0 else self._timed([entry.estimator for entry in members], share)
         return self.known[name]
 
-    def _timed(self, estimators: Sequence[Any], share: float) -> float | None:
+    def _timed(self, estimators: Sequence[AnyEstimator], share: float) -> float | None:
         first = estimators[0]
         try:
             if hasattr(first, "recipe"):
@@ -142,9 +143,9 @@ class _Timer:
         except Exception:  # no data, no memory, a network that cannot be scored: a search reports it
             return None
 
-    def _scored(self, estimators: Sequence[Any], share: float) -> float:
+    def _scored(self, estimators: Sequence[AnyEstimator], share: float) -> float:
         """Return the seconds of one network's scores, by the largest round that there was time for."""
-        plan, first = self.plan, estimators[0]
+        plan, first = self.plan, cast("Any", estimators[0])
         task = self._present(4 * getattr(first, "batch_size", 16)) if hasattr(first, "needs") else plan.task
         ctx = Context(plan.space, task, self.folder, plan.seed, self.device)
         score = first.score if len(estimators) == 1 else partial(first.score_group, list(estimators))
@@ -185,13 +186,13 @@ class _Timer:
     def _present(self, items: int) -> Any:
         """Return the plan's task, or noise of its form where its data are not here."""
         task: Any = self.plan.task
-        if getattr(task, "is_present", lambda: True)():
+        if completed_task(task).is_present():
             return task
         from archsieve.training.rehearsal import noise_like
 
         return noise_like(task, items)
 
-    def _chunk(self, count: int, estimator: Any) -> list[Architecture]:
+    def _chunk(self, count: int, estimator: AnyEstimator) -> list[Architecture]:
         """Return networks as a worker gets them: neighbours, where all are scored and neighbours share their work."""
         plan = self.plan
         largest = chunk_size(estimator, plan.space, plan.task)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmarks.contract import Benchmark, Records
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.plans.contract import Plan
     from archsieve.runs.effort import Unit
     from archsieve.runs.session import Session
@@ -47,7 +48,7 @@ class _Account:
         self._seconds = 0.0
         self.paid: list[Spending] = []
 
-    def pay(self, estimator: Any, archs: Sequence[Architecture], count: int | None = None) -> None:
+    def pay(self, estimator: AnyEstimator, archs: Sequence[Architecture], count: int | None = None) -> None:
         """Add the scores of these candidates; `count` is how many there were, where only some are left."""
         before, self._seconds = self._seconds, self._session.work_seconds()
         epochs = self._ledger.pay(estimator, len(archs) if count is None else count)

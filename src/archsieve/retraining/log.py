@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.networks.building import laid_out
-from archsieve.tasks.contract import count_items
+from archsieve.tasks.contract import count_items, says_count
 from archsieve.tasks.evaluation import evaluate
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TrainingLog:
         self.path, self.rows = folder / METRICS_FILE, read_metrics(folder)
         self._network, self._task, self._device = network, task, device
         self._write, self._show = write, show
-        self._validates = hasattr(task, "count") and count_items(task, "validation") > 0
+        self._validates = says_count(task) and count_items(task, "validation") > 0
 
     def __call__(self, epoch: Epoch) -> None:
         """Score after an epoch, unless that was done before the process ended."""

@@ -13,6 +13,8 @@ from archsieve.estimators.contract import uses_device
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from archsieve.estimators.contract import AnyEstimator
+
 CPU = "cpu"
 
 
@@ -72,7 +74,9 @@ class Arithmetic:
 EXACT = Arithmetic()
 
 
-def place_of(estimator: Any, device: str, arithmetic: Arithmetic, tables: Iterable[str]) -> list[dict[str, Any]]:
+def place_of(
+    estimator: AnyEstimator, device: str, arithmetic: Arithmetic, tables: Iterable[str]
+) -> list[dict[str, Any]]:
     """Return what scores depend on besides the estimator: nothing on a CPU, or where nothing runs on the device.
 
     Elsewhere it is the kind of device, how it computes, and the hashes of the `tables` of a CPU's scores that the

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Context
+    from archsieve.estimators.contract import AnyEstimator, Context
     from archsieve.runs.store import Key
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
@@ -78,7 +78,7 @@ class _UnusableError(Exception):
     """An estimator returned something other than scores: the fault is the estimator's, not a network's."""
 
 
-def chunk_size(estimator: Any, space: SearchSpace, task: Task) -> int:
+def chunk_size(estimator: AnyEstimator, space: SearchSpace, task: Task) -> int:
     """Return how many codes an estimator wants at a time, 32 where it does not say."""
     size = getattr(estimator, "chunk_size", _CHUNK)
     return int(size(space, task) if callable(size) else size)
@@ -203,7 +203,7 @@ def _score_one_by_one(chunk: Chunk) -> _Scored:
     return _Scored(scores, errors)
 
 
-def _outcome(estimator: Any, arch: Architecture, context: Context) -> Outcome:
+def _outcome(estimator: AnyEstimator, arch: Architecture, context: Context) -> Outcome:
     """Score one architecture by one estimator."""
     try:
         return Outcome(float(_ask((estimator,), (arch,), (context,))[0, 0]))
@@ -226,7 +226,7 @@ def _is_of_the_run(error: Exception) -> bool:
     return isinstance(error, _UnusableError) or ends_the_run(error)
 
 
-def _located(error: Exception, estimator: Any, arch: str) -> Exception:
+def _located(error: Exception, estimator: AnyEstimator, arch: str) -> Exception:
     """Return an error of the run as one that names estimator and architecture; errors of ours already do."""
     if isinstance(error, ArchsieveError | _UnusableError):
         return error

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator, Scores
     from archsieve.spaces.contract import Architecture
 
 
@@ -33,7 +33,7 @@ class Combining(NamedTuple):
     references: Mapping[Any, NDArray[np.float64]]
 
     def needed(
-        self, estimator: Any, archs: Sequence[Architecture] | None = None
+        self, estimator: AnyEstimator, archs: Sequence[Architecture] | None = None
     ) -> Iterator[tuple[Any, Sequence[Architecture]]]:
         """Yield each estimator that is no composite, with the codes it must score, calibration samples included."""
         archs = self.pool if archs is None else archs
@@ -46,7 +46,7 @@ class Combining(NamedTuple):
             for part in estimator.parts:
                 yield from self.needed(part, self.sample(estimator.calibration))
 
-    def column(self, estimator: Any, archs: Sequence[Architecture] | None = None) -> Scores:
+    def column(self, estimator: AnyEstimator, archs: Sequence[Architecture] | None = None) -> Scores:
         """Return the scores of the pool or of other codes, shape (n,); NaN for what no part could score.
 
         A calibration sample is scored by the model that scores the pool, and by the same thresholds.
@@ -76,7 +76,7 @@ class Combining(NamedTuple):
         return is_lasting(composite) and composite in self.references
 
 
-def lasting(estimator: Any) -> Iterator[Composite]:
+def lasting(estimator: AnyEstimator) -> Iterator[Composite]:
     """Yield each composite, a composite's parts included, whose reference is the same in every call of a session."""
     if isinstance(estimator, Composite):
         if is_lasting(estimator):

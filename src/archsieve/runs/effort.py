@@ -15,11 +15,12 @@ from archsieve.randomness import generator
 from archsieve.spaces.form import form_of
 from archsieve.spaces.sampling import up_to
 from archsieve.spaces.sizes import size_of
-from archsieve.tasks.contract import count_items
+from archsieve.tasks.contract import completed_task, count_items, says_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -30,7 +31,7 @@ _WEIGHED = 5  # networks by which two tasks are compared
 class Entry:
     """Cost of `n` scores of an estimator, in epochs of the task that it scores on; None if it does not say."""
 
-    estimator: Any
+    estimator: AnyEstimator
     n: int
     training: float | None
     scoring: float | None
@@ -55,11 +56,11 @@ class Ledger:
         self._scored: set[tuple[str, str]] = set()
         self._trained: dict[str, Any] = {}
 
-    def pay(self, estimator: Any, n: int, population: str = "candidates") -> float | None:
+    def pay(self, estimator: AnyEstimator, n: int, population: str = "candidates") -> float | None:
         """Return the cost of `n` scores in epochs of the task; None where an estimator, or the task, does not say."""
         return total(entry.epochs for entry in self.enter(estimator, n, population))
 
-    def enter(self, estimator: Any, n: int, population: str = "candidates") -> list[Entry]:
+    def enter(self, estimator: AnyEstimator, n: int, population: str = "candidates") -> list[Entry]:
         """Return the new costs of `n` scores, one entry for each estimator that computes, without earlier payments."""
         if isinstance(estimator, Composite):
             entries = [entry for part in estimator.parts for entry in self.enter(part, n, population)]
@@ -68,7 +69,7 @@ class Ledger:
             return entries
         if lesson := getattr(estimator, "lesson", None):
             return self._sample(*lesson)
-        if not isinstance(estimator, Priced) or not hasattr(self._task, "count"):
+        if not isinstance(estimator, Priced) or not says_count(self._task):
             return [Entry(estimator, n, None, None, population)]
         pair = fingerprint(estimator), population
         if pair in self._scored:
@@ -82,7 +83,7 @@ class Ledger:
             self._trained[lineage] = estimator
         return [Entry(estimator, n, max(0.0, price.training - paid), price.scoring, population)]
 
-    def _sample(self, estimator: Any, count: int) -> list[Entry]:
+    def _sample(self, estimator: AnyEstimator, count: int) -> list[Entry]:
         return self.enter(estimator, up_to(self._space, count), f"sample of {count}")
 
 
@@ -121,9 +122,9 @@ def unit_of(space: SearchSpace, task: Task, stands_for: Task | None = None, *, t
         trains: whether networks are trained on `task`.
     """
     if stands_for is None:
-        is_known = (trains or not getattr(task, "is_made_up", False)) and hasattr(task, "count")
+        is_known = (trains or not completed_task(task).is_made_up) and says_count(task)
         return Unit(task, 1.0) if is_known else Unit(None, None)
-    if not hasattr(task, "count") or not hasattr(stands_for, "count"):
+    if not (says_count(task) and says_count(stands_for)):
         return Unit(stands_for, None)
     items = count_items(task, "train") / count_items(stands_for, "train")
     return Unit(stands_for, items * _weight(space, task, stands_for))
@@ -145,11 +146,11 @@ def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, ta
     An epoch passes every item of the training split through a network, forwards and, for twice as much, backwards; the
     networks are taken to weigh what `archs` do on average.
     """
-    closed_form, count = getattr(space, "macs", None), getattr(task, "count", None)
-    if closed_form is None or count is None:
+    closed_form = getattr(space, "macs", None)
+    if closed_form is None or not says_count(task):
         return None
     mean = sum(closed_form(arch, task) for arch in archs) / len(archs)
-    return float(epochs * 3 * mean * count("train"))
+    return float(epochs * 3 * mean * count_items(task, "train"))
 
 
 def total(costs: Iterable[float | None]) -> float | None:

@@ -14,7 +14,7 @@ from archsieve._atomic import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round
-from archsieve.tasks.contract import Measure
+from archsieve.tasks.contract import Measure, completed_task
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -89,7 +89,7 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
 
 def former_identities(task: Task) -> list[dict[str, Any]]:
     """Return the identities by which earlier versions knew the same task."""
-    return list(getattr(task, "former_identities", list)())
+    return list(completed_task(task).former_identities())
 
 
 def difference(theirs: Any, ours: Any) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from archsieve.estimators.contract import Outcome
+    from archsieve.estimators.contract import AnyEstimator, Outcome
     from archsieve.runs.score_tables import ScoreTable
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
@@ -46,7 +46,7 @@ class RecordedScores:
         """The hashes that identify the tables."""
         return (table.card.sha256 for table in (*self.own, *self.others))
 
-    def other(self, estimator: Any) -> ScoreTable | None:
+    def other(self, estimator: AnyEstimator) -> ScoreTable | None:
         """Return the table, made on another copy of the pictures, that holds all scores of an estimator.
 
         None where there is none, or where a table made on the session's own pictures knows the estimator.
@@ -55,7 +55,7 @@ class RecordedScores:
             return None
         return next((table for table in self.others if table.column_of(estimator)), None)
 
-    def others_behind(self, estimator: Any) -> dict[str, tuple[Any, ScoreTable]]:
+    def others_behind(self, estimator: AnyEstimator) -> dict[str, tuple[Any, ScoreTable]]:
         """Return what an estimator, its parts or its teachers take from tables made on another copy, by name."""
         if not self.others:
             return {}
@@ -63,13 +63,13 @@ class RecordedScores:
             return {estimator.name: (estimator, table)}
         return {name: pair for part in _within(estimator) for name, pair in self.others_behind(part).items()}
 
-    def prints_behind(self, estimator: Any) -> list[str]:
+    def prints_behind(self, estimator: AnyEstimator) -> list[str]:
         """Return the fingerprints of the tasks of those tables, for an estimator that only learns from them."""
         if self.other(estimator):
             return []
         return sorted({fingerprint(table.card.task) for _, table in self.others_behind(estimator).values()})
 
-    def recall(self, estimator: Any, codes: Collection[Architecture]) -> dict[Architecture, Outcome]:
+    def recall(self, estimator: AnyEstimator, codes: Collection[Architecture]) -> dict[Architecture, Outcome]:
         """Return the outcomes that the tables know of these codes.
 
         Raises:
@@ -117,7 +117,7 @@ def pictures_of(table: ScoreTable, which: str = "a") -> str:
     return f"{which} copy of {task['name']} ({words_of(task['content'])})" if "content" in task else str(task["name"])
 
 
-def _within(estimator: Any) -> Iterator[Any]:
+def _within(estimator: AnyEstimator) -> Iterator[Any]:
     """Yield the parts of a composite, else the estimators among the settings: the teachers of what learns."""
     if isinstance(estimator, Composite):
         yield from estimator.parts

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Metric, Task
 
@@ -92,7 +93,7 @@ class ScoreTable:
             return False
         return bool(identity(space) == self.card.space)
 
-    def column_of(self, estimator: Any) -> str | None:
+    def column_of(self, estimator: AnyEstimator) -> str | None:
         """Return the column of an estimator; None if there is none of the same settings and version."""
         target = identity(estimator)
         return next((name for name, recorded in self.card.estimators.items() if recorded == target), None)
@@ -199,7 +200,7 @@ def read_card(path: Path) -> Card:
     return Card(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def whole_tables(space: SearchSpace, estimators: Sequence[Any], seed: int) -> tuple[ScoreTable, ...]:
+def whole_tables(space: SearchSpace, estimators: Sequence[AnyEstimator], seed: int) -> tuple[ScoreTable, ...]:
     """Return the shipped tables over all of a space that together hold every one of these estimators.
 
     They are all of one task, whichever that is; none if there is an estimator that they do not hold.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Composite, Scores
+    from archsieve.estimators.contract import AnyEstimator, Composite, Scores
     from archsieve.runs.chunks import ChunkScores
     from archsieve.runs.computing import Computing
     from archsieve.runs.keys import Keys
@@ -101,7 +101,7 @@ class Scoring:
         self._tracebacks: dict[str, str] = {}
         self.elsewhere: dict[str, tuple[Any, ScoreTable]] = {}  # tables used that were made on other pictures
 
-    def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+    def scores(self, estimators: Sequence[AnyEstimator], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores of architectures of the space, shape (n, k); see `Session.scores`."""
         return self._answer(Call(archs, {}, self._requests, Canonical(self._space)), estimators)
 
@@ -113,7 +113,7 @@ class Scoring:
         """Leave out of `seconds` what was asked for so far."""
         self._requests = Requests()
 
-    def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
+    def context(self, estimator: AnyEstimator, pool: Sequence[Architecture] = ()) -> Context:
         """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
         name, folder = self._keys.folder_name(estimator, pool), self._folder.resolve()
         log = folder / "tensorboard" / name if self._tensorboard else None
@@ -134,7 +134,7 @@ class Scoring:
         """The unforeseen errors that cost scores: the first of each kind."""
         return "\n".join(self._tracebacks.values())
 
-    def _answer(self, call: Call, estimators: Sequence[Any]) -> NDArray[np.float64]:
+    def _answer(self, call: Call, estimators: Sequence[AnyEstimator]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), of the pool of a call."""
         composites = [composite for estimator in estimators for composite in lasting(estimator)]
         known = {c: self._references[c] for c in composites if c in self._references}
@@ -226,7 +226,7 @@ class Scoring:
         begun, elsewhere = time.perf_counter(), 0.0
         requests = Requests()  # what the estimator learns from
 
-        def scores(estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        def scores(estimators: Sequence[AnyEstimator], archs: Sequence[Architecture]) -> NDArray[np.float64]:
             nonlocal elsewhere
             start = time.perf_counter()
             checked = [check(self._space, arch) for arch in archs]

@@ -6,7 +6,7 @@ How scores come about is told in `archsieve.runs.scoring`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Context, Scores
+    from archsieve.estimators.contract import AnyEstimator, Context, Scores
     from archsieve.runs.executors import Executor
     from archsieve.runs.score_tables import ScoreTable
     from archsieve.spaces.contract import Architecture, SearchSpace
@@ -136,7 +136,7 @@ class Session:
         """
         return draw_pool(self.space, self.seed, sample, self._progress)
 
-    def scores(self, estimators: Sequence[Any], archs: Sequence[Architecture]) -> NDArray[np.float64]:
+    def scores(self, estimators: Sequence[AnyEstimator], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
 
         Scores in the store or in a table are not computed again. The others are grouped into passes, computed on the
@@ -167,11 +167,11 @@ class Session:
         """Leave out of `work_seconds` what was asked for so far."""
         self._scoring.count_anew()
 
-    def context(self, estimator: Any, pool: Sequence[Architecture] = ()) -> Context:
+    def context(self, estimator: AnyEstimator, pool: Sequence[Architecture] = ()) -> Context:
         """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
         return self._scoring.context(estimator, pool)
 
-    def failures(self, estimator: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
+    def failures(self, estimator: AnyEstimator, archs: Sequence[Architecture]) -> dict[Architecture, str]:
         """Return why codes could not be scored, for those that could not.
 
         For a composite, these are the codes that a part could not score, with the part's name before its reason; the
@@ -187,7 +187,7 @@ class Session:
             }
         return self._scoring.failures(estimator, archs)
 
-    def require_scores(self, estimator: Any, archs: Sequence[Architecture], column: Scores) -> None:
+    def require_scores(self, estimator: AnyEstimator, archs: Sequence[Architecture], column: Scores) -> None:
         """Refuse a column without a single score: a failure on every architecture is a mistake in the estimator.
 
         Raises:
@@ -196,13 +196,13 @@ class Session:
         if len(column) and np.isnan(column).all():
             raise EstimatorError(self.explain(estimator, archs), self.tracebacks)
 
-    def explain(self, estimator: Any, archs: Sequence[Architecture]) -> str:
+    def explain(self, estimator: AnyEstimator, archs: Sequence[Architecture]) -> str:
         """Return the sentence that says that an estimator could score none of these codes, and why."""
         reason = next(iter(self.failures(estimator, archs).values()), "").rstrip(".")
         why = f"; the first reason: {reason}" if reason else ""
         return f"The estimator {estimator.name!r} could score none of {len(archs)} architectures{why}."
 
-    def pictures(self, estimator: Any = None) -> tuple[str, ...]:
+    def pictures(self, estimator: AnyEstimator | None = None) -> tuple[str, ...]:
         """Return sentences on scores that were not made on the pictures of the session's task; none if all were.
 
         Of one estimator, with its parts and teachers, or of all whose scores were asked for since the folder was
@@ -216,7 +216,7 @@ class Session:
         """The unforeseen errors that cost scores since the folder was opened: the first of each kind."""
         return self._scoring.tracebacks
 
-    def forget(self, estimator: Any, archs: Sequence[Architecture]) -> None:
+    def forget(self, estimator: AnyEstimator, archs: Sequence[Architecture]) -> None:
         """Delete what an estimator, or each part of one, keeps to go on with these codes; their scores stay."""
         for leaf in leaves_of(estimator):
             if isinstance(leaf, Resumable):

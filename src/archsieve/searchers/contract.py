@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator, Scores
     from archsieve.spaces.contract import Architecture
 
 Evaluate: TypeAlias = "Callable[[Sequence[Architecture]], Scores]"
@@ -77,7 +77,7 @@ class Stage:
     [625, 156, 1]
     """
 
-    estimator: Any
+    estimator: AnyEstimator
     keep: float | None = None
     top: int | None = None
     above: float | None = None

@@ -49,8 +49,11 @@ class _CIFAR(ImageClassification):
         return self.published.load(self.source)
 
     def totals(self) -> tuple[int, int]:
-        """Return how many pictures there are to train and validate on, and how many to test on."""
-        return TOTALS
+        """Return how many pictures there are to train and validate on, and how many to test on.
+
+        The published ones are not read for it; a copy in `source` may have fewer.
+        """
+        return super().totals() if self.source and self.is_present() else TOTALS
 
     def is_present(self) -> bool:
         """Whether the data are on this machine; cheap, and asks no network."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +13,7 @@ from archsieve.errors import SettingError
 from archsieve.randomness import generator
 from archsieve.registry import near_miss
 from archsieve.sources import Source  # noqa: TC001 - `typing.get_type_hints` of a task needs it
-from archsieve.tasks.contract import SPLITS
+from archsieve.tasks.contract import SPLITS, Task
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Classification(ABC):
+class Classification(Task):
     """A task whose targets are class numbers. Its fields are settings and go into its identity.
 
     Attributes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from archsieve.defaults import completed, default, has_own, required
 from archsieve.errors import SettingError
 
 if TYPE_CHECKING:
@@ -13,22 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from archsieve.networks.form import Given
+    from archsieve.networks.form import Given, Input
+    from archsieve.sources import Source
+    from archsieve.tasks.data.batching import Pending
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-def count_items(task: Task, split: Split) -> int:
-    """Return how many items a split of the task has.
-
-    Raises:
-        SettingError: the task does not say.
-    """
-    count = getattr(task, "count", None)
-    if count is None:
-        raise SettingError(f"The task {task.name!r} does not say how many items it has: give it count(split).")
-    return int(count(split))
 
 
 @dataclass(frozen=True)
@@ -75,11 +67,6 @@ class Measure:
         return f"{value:.2f}" if "percent" in self.name else f"{value:.4g}"
 
 
-def measure_of(task: Any) -> Measure:
-    """Return what a task's metric is called and its direction; a task need not have a name for it."""
-    return Measure(str(getattr(task, "metric_name", "score")), bool(getattr(task, "higher_is_better", True)))
-
-
 class Metric(Protocol):
     """Collects batches and says how good the outputs were; every item counts once."""
 
@@ -90,39 +77,33 @@ class Metric(Protocol):
         """Return the metric over all items so far, e.g. accuracy in percent 0-100."""
 
 
-class Task(Protocol):
+class Task(ABC):
     """What a network is trained and scored on. Plain settings: it is sent to workers, which load the data.
 
-    What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once.
+    What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once. A subclass
+    must have what is `required` or abstract here; the rest has defaults. A task that is no subclass works as well:
+    what it leaves out gets the same defaults.
 
-    A task may also have `identity()`, plain values that tell it from others (the content of its data in, their path
-    out), `former_identities()`, those that earlier versions gave the same task, `sources`, the files it reads,
-    `is_present()`, whether they are there, `count(split)`, how many items a split has, `is_made_up`, whether it
-    only stands in for others, `metric_name`, and `pending(split, ...)`, the same as `batches` but of `Pending` ones
-    (in `archsieve.tasks.data.batching`), which are made when asked for: a task whose items are dear to read is then
-    read ahead, and in each process its own part. Its `loss` may take `label_smoothing`, for recipes that have some.
-
-    Where its inputs are tokens, or several, it says so by `inputs`, a tuple of `archsieve.Input`. `batches` then yields
-    one tensor where there is one input without a name, a tuple where there are several, a dictionary where they have
-    names.
+    A task may also have `identity()`, plain values that tell it from others: the content of its data in, their path
+    out. Its `loss` may take `label_smoothing`, for recipes that have some.
     """
 
-    @property
+    @required
+    @abstractmethod
     def name(self) -> str:
         """The registered name."""
 
-    @property
+    @required
+    @abstractmethod
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input, without the batch: (channels, height, width) for images; that of the first of several."""
 
-    @property
+    @required
+    @abstractmethod
     def num_outputs(self) -> int:
         """Number of outputs a network must have."""
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Direction of the metric."""
-
+    @abstractmethod
     def batches(
         self,
         split: Split,
@@ -142,8 +123,99 @@ class Task(Protocol):
             device: where the tensors go.
         """
 
+    @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the scalar training loss, a mean over the batch."""
 
+    @abstractmethod
     def metric(self) -> Metric:
         """Return a new metric."""
+
+    @default
+    def higher_is_better(self) -> bool:
+        """Direction of the metric."""
+        return True
+
+    @default
+    def metric_name(self) -> str:
+        """What the metric is called, with its unit."""
+        return "score"
+
+    @default
+    def inputs(self) -> tuple[Input, ...]:
+        """The inputs where they are tokens or several; empty: one input of real numbers in the `input_shape`.
+
+        `batches` then yields one tensor where there is one input without a name, a tuple where there are several, a
+        dictionary where they have names.
+        """
+        return ()
+
+    @default
+    def sources(self) -> tuple[Source, ...]:
+        """The files it reads, for `archsieve data`; as a class attribute."""
+        return ()
+
+    @default
+    def is_made_up(self) -> bool:
+        """Whether it only stands in for others."""
+        return False
+
+    def is_present(self) -> bool:
+        """Whether its data are on this machine; cheap, and asks no network."""
+        return True
+
+    def count(self, split: Split) -> int | None:
+        """Return how many items a split has; None: it does not say, so that costs are not forecast."""
+        return None
+
+    def former_identities(self) -> list[dict[str, Any]]:
+        """Return the identities that earlier versions gave the same task."""
+        return []
+
+    def pending(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[Pending] | None:
+        """Yield the same as `batches`, but as `Pending` ones, which are made when asked for; None: not offered.
+
+        A task whose items are dear to read is then read ahead, and in each process its own part.
+        """
+        return None
+
+
+def completed_task(task: Any) -> Task:
+    """Return a task that has all that `Task` has: itself, or a view of one that is no subclass, for asking only."""
+    return completed(task, Task)  # type: ignore[type-abstract]
+
+
+def says_count(task: Any) -> bool:
+    """Whether a task says how many items it has; asks no data."""
+    return has_own(task, "count", Task)
+
+
+def reads_ahead(task: Any) -> bool:
+    """Whether a task's batches can be made when asked for."""
+    return has_own(task, "pending", Task)
+
+
+def count_items(task: Any, split: Split) -> int:
+    """Return how many items a split of the task has.
+
+    Raises:
+        SettingError: the task does not say.
+    """
+    count = completed_task(task).count(split)
+    if count is None:
+        raise SettingError(f"The task {task.name!r} does not say how many items it has: give it count(split).")
+    return int(count)
+
+
+def measure_of(task: Any) -> Measure:
+    """Return what a task's metric is called and its direction; a task need not have a name for it."""
+    known = completed_task(task)
+    return Measure(str(known.metric_name), bool(known.higher_is_better))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archsieve.errors import MissingDataError
 from archsieve.networks.form import special_inputs
+from archsieve.tasks.contract import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from archsieve.networks.form import Input
-    from archsieve.tasks.contract import Metric, Split, Task
+    from archsieve.tasks.contract import Metric, Split
 
 
 @dataclass(frozen=True)
-class FormOnly:
+class FormOnly(Task):
     """Name and form of a task without its data: enough to compute the cost of networks.
 
     >>> from archsieve.tasks.imagenet import ImageNet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 from archsieve.errors import SettingError
 from archsieve.randomness import generator
 from archsieve.tasks.classification import Accuracy, check_outputs
+from archsieve.tasks.contract import Task
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class MeanError:
         return self._sum / self._count if self._count else float("nan")
 
 
-class Untaught(ABC):
+class Untaught(Task):
     """A task whose targets are drawn: classes, normal numbers ("mse"), or zeros and ones ("bce")."""
 
     num_outputs: int

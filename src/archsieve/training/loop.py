@@ -17,6 +17,7 @@ from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.generators import drawing, draws_of, restore_draws, seed_draws
 from archsieve.networks.inputs import call
 from archsieve.randomness import derive_seed, generator
+from archsieve.tasks.contract import reads_ahead
 from archsieve.tasks.data.batching import ahead, in_steps, joined, pending_batches
 from archsieve.training.checkpoint import Place, load_checkpoint, save_checkpoint
 from archsieve.training.distributed import Statistics, World
@@ -231,7 +232,7 @@ class Trainer:
         whole = joined(batches, least=min(2, size))  # one item has no statistics
         shares = enumerate(in_steps(whole, self.parts, self.world.rank, self.world.size), 1)
         pending = (partial(_made, number, share) for number, share in shares if number > self.inside.get("steps", 0))
-        return ahead(pending) if hasattr(self.task, "pending") else (make() for make in pending)
+        return ahead(pending) if reads_ahead(self.task) else (make() for make in pending)
 
     def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
         """Take a step, and return whether a signal came."""

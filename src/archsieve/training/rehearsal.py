@@ -15,7 +15,7 @@ from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
 from archsieve.networks.form import special_inputs
 from archsieve.networks.inputs import call
-from archsieve.tasks.contract import count_items
+from archsieve.tasks.contract import completed_task, count_items
 from archsieve.tasks.data.batching import count_steps
 from archsieve.tasks.data.scenes import Scene, Scenes
 from archsieve.tasks.noise import Noise, default_loss
@@ -86,7 +86,7 @@ def rehearse(
     items = count_items(task, "train")
     each = count_steps(items, recipe.micro_batch_size(1), recipe.micro_batches)
     timed_items = items_at_once(recipe, device)
-    here = bool(getattr(task, "is_present", lambda: True)())
+    here = completed_task(task).is_present()
     seconds = _times(training, arch, timed_items, here, seed, device) if is_timed else []
     a_step = sum(seconds) / len(seconds) * recipe.batch_size / timed_items if seconds else None
     return Rehearsal(

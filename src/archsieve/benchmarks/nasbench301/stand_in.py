@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Surrogate
+from archsieve.benchmarks.contract import Benchmark, Surrogate, mean_of_rows
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault, read_once
 from archsieve.spaces.darts.cell import (
@@ -55,7 +55,7 @@ _CHUNK = 256  # codes at a time: some ten megabytes
 
 
 @dataclass(frozen=True)
-class StandIn(OfOneSource):
+class StandIn(Benchmark):
     """`standin_accuracy`: validation accuracy in percent as an ensemble of boosted trees predicts it, for any code.
 
     Made by members that each learnt from a bootstrap sample of the cells. What they differ by is stretched so that, in
@@ -146,7 +146,7 @@ class Trees:
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the members' predictions, shape (m, n)."""
         predictions = self.members(features(archs))
-        mean: NDArray[np.float64] = np.mean(predictions, axis=0)
+        mean = mean_of_rows(predictions)
         return mean + self.stretch * (predictions - mean)
 
     def members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:

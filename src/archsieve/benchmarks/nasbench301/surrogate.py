@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import OfOneSource, Surrogate
+from archsieve.benchmarks.contract import Benchmark, Surrogate
 from archsieve.benchmarks.files import fault, read_json, read_once, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import read_pickle
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmarks.contract import Benchmark
     from archsieve.spaces.contract import Architecture
 
     Member = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -44,7 +43,7 @@ _EDGES = [str(edge) for edge in range(sum(NODES))]
 
 
 @dataclass(frozen=True)
-class NASBench301(OfOneSource):
+class NASBench301(Benchmark):
     """`val_accuracy` in percent after 100 epochs, and `runtime_seconds` of that training, predicted for any code.
 
     >>> MODELS.truth, MODELS.columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator, Scores
 
 _PROXIES = ("az_expressivity", "az_progressivity", "az_trainability")
 
@@ -45,7 +45,7 @@ class AZNAS:
                 raise SettingError(f"`{name} >= 1` must hold, but got {name}={number}.")
 
     @property
-    def parts(self) -> tuple[Any, ...]:
+    def parts(self) -> tuple[AnyEstimator, ...]:
         """The three proxies and the multiply-adds."""
         return (*(ZeroCost(name, self.batch_size) for name in _PROXIES), MACS())
 

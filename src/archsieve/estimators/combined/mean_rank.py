@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from archsieve.estimators.contract import is_relative
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator, Scores
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MeanRank:
         weights: how much each part counts in the mean, one number a part, at least 0 and not all 0; None: all the same.
     """
 
-    parts: tuple[Any, ...] = field(metadata={"catalogue": "estimator"})
+    parts: tuple[AnyEstimator, ...] = field(metadata={"catalogue": "estimator"})
     calibration: int | None = None
     weights: tuple[float, ...] | None = field(default=None, metadata={"added": True})
     name: ClassVar[str] = "mean_rank"

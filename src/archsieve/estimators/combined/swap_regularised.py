@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator, Scores
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class RegularisedSwap:
         return self.calibration is None and (self.mu is None or self.sigma is None)
 
     @property
-    def parts(self) -> tuple[Any, ...]:
+    def parts(self) -> tuple[AnyEstimator, ...]:
         """The patterns and the parameters."""
         return ZeroCost("swap", self.batch_size), PARAMS()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from archsieve.values import exact
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator, Scores
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Vote:
         calibration: codes of the space to take quantiles over; None for the codes being scored.
     """
 
-    parts: tuple[Any, ...] = field(metadata={"catalogue": "estimator"})
+    parts: tuple[AnyEstimator, ...] = field(metadata={"catalogue": "estimator"})
     quantile: float = 0.8
     calibration: int | None = None
     name: ClassVar[str] = "vote"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from archsieve.networks.form import Given
 from archsieve.networks.inputs import items_in, parts_of
+from archsieve.tasks.contract import completed_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -37,10 +38,8 @@ class Pending(NamedTuple):
 
 def pending_batches(task: Task, split: Split, **settings: Any) -> Iterator[Pending]:
     """Return the batches of `task.batches`, made when asked for where the task can do that."""
-    later = getattr(task, "pending", None)
-    if later is not None:
-        return later(split, **settings)  # type: ignore[no-any-return]
-    return map(made, task.batches(split, **settings))
+    later = completed_task(task).pending(split, **settings)
+    return map(made, task.batches(split, **settings)) if later is None else later
 
 
 def made(batch: Batch) -> Pending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import ClassVar
 
 import numpy as np
@@ -18,8 +19,13 @@ from archsieve.networks.building import build_network
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.layers.chain import Chain
+from archsieve.spaces.sizes import size_of
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.testing import SHARED, SpaceContract
+from archsieve.testing import SpaceContract
+from archsieve.testing.spaces import SHARED
+
+from .broken import broken_laws as laws_broken_by
+from .broken import laws_of
 
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=3, images=40, test_images=6)
 METERED = ("l2_norm", "meco", "nwot", "swap", "zen")
@@ -141,26 +147,8 @@ class LookalikePaths(Shareable):
     network = Lookalike
 
 
-LAWS = (
-    "test_shareable_networks_leave_inputs_and_keep_no_state",
-    "test_shareable_pieces_leave_what_they_get",
-    "test_a_chain_walks_as_it_runs",
-    "test_sharing_changes_no_score",
-    "test_networks_fit_the_task",
-    "test_law_of_the_supernet",
-)
-
-
-def broken_laws(space, folder):
-    contract = SpaceContract()
-    contract.space, contract.task = space, TASK
-    found = []
-    for law in LAWS:
-        try:
-            getattr(contract, law)(*([folder] if law == "test_sharing_changes_no_score" else []))
-        except AssertionError:
-            found.append(law)
-    return found
+def broken_laws(space, folder, laws=None):
+    return laws_broken_by(SpaceContract, folder, laws, space=space, task=TASK)
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
@@ -229,6 +217,119 @@ def test_the_contract_looks_at_more_than_biases(tmp_path):
             return network
 
     assert "test_networks_fit_the_task" in broken_laws(Unseeded("pure"), tmp_path)
+
+
+class Reversed(Shareable):
+    """Reads a code back to front."""
+
+    def parse(self, text):
+        return super().parse(text)[::-1]
+
+
+class Restless(Shareable):
+    """Its canonical code has another canonical code."""
+
+    def canonical(self, arch):
+        return (*arch[1:], arch[0])
+
+
+class Leaping(Shareable):
+    """Mutates two decisions at once."""
+
+    def mutate(self, arch, rng):
+        return (*((option + 1) % 3 for option in arch[:2]), *arch[2:])
+
+
+class SmallByMistake(Shareable):
+    """Forgets the head in its closed form."""
+
+    def params(self, arch, task):
+        return size_of(Shareable(self.kind), arch, task, "params") - 15
+
+
+class NotTheLargest(Shareable):
+    """Says that pooling everywhere is the largest."""
+
+    extremes = ((0, 0, 0), (2, 2, 2))
+
+
+class TwoOutputs(Shareable):
+    """Builds for other classes than the task's."""
+
+    def build(self, arch, task):
+        return self.network(self, task, Blocks(self.kind, task.num_outputs - 1), [(option,) for option in arch])
+
+
+class Settings(Shareable):
+    """Draws a setting that is in no field."""
+
+    def identity(self):
+        return {"drawn": next(self.drawn)}
+
+    drawn = count()
+
+
+class SharedStorage(Chain):
+    def extract(self, arch):
+        network = super().extract(arch)
+        network.head = self.head
+        return network
+
+
+class TrainedOtherwise(Chain):
+    """Extracts the running statistics of a new network."""
+
+    def extract(self, arch):
+        network = super().extract(arch)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+        return network
+
+
+class AlwaysTraining(Chain):
+    def extract(self, arch):
+        return super().extract(arch).train()
+
+
+class DrawsByItself(Shareable):
+    """Mutates by numpy's own generator."""
+
+    def mutate(self, arch, rng):
+        place = np.random.randint(3)  # noqa: NPY002
+        return (*arch[:place], (arch[place] + 1) % 3, *arch[place + 1 :])
+
+
+def with_network(kind, of="pure"):
+    return type(f"Of{kind.__name__}", (Shareable,), {"network": kind})(of)
+
+
+WRONG = [
+    (Reversed(), "test_parse_inverts_describe"),
+    (Restless(), "test_canonical_is_a_fixed_point"),
+    (Leaping(), "test_mutation_changes_one_decision"),
+    (Settings(), "test_settings_are_plain"),
+    (TwoOutputs(), "test_networks_fit_the_task"),
+    (Shareable("counting"), "test_shareable_networks_leave_inputs_and_keep_no_state"),
+    (Shareable("by data"), "test_shareable_pieces_leave_what_they_get"),
+    (Shareable("counting"), "test_a_chain_walks_as_it_runs"),
+    (Shareable("counting"), "test_sharing_changes_no_score"),
+    (SmallByMistake(), "test_sizes_equal_counts"),
+    (NotTheLargest(), "test_extremes_bound_the_sizes"),
+    (with_network(SharedStorage), "test_law_of_the_supernet"),
+    (with_network(TrainedOtherwise), "test_a_trained_supernet_computes_its_paths"),
+    (with_network(AlwaysTraining), "test_extracting_leaves_the_supernet_alone"),
+    (DrawsByItself(), "test_draws_come_from_the_given_generator"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "law"), WRONG, ids=[law for _, law in WRONG])
+def test_a_wrong_space_is_caught(wrong, law, tmp_path):
+    assert broken_laws(wrong, tmp_path, [law]) == [law]
+
+
+def test_every_law_catches_something():
+    assert {law for _, law in WRONG} == set(laws_of(SpaceContract))
 
 
 # The scores themselves

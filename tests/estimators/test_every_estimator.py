@@ -1,0 +1,41 @@
+"""The laws of an estimator for every registered one; proxies have a module of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from archsieve.benchmarks.digits import DIGITS
+from archsieve.registry import ESTIMATORS, PROXIES
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.tasks.synthetic import Synthetic
+from archsieve.testing import EstimatorContract
+
+SMALL = {
+    "chance": {},
+    "lookup": {"column": "test_acc"},
+    "replay": {"epochs": 3},
+    "predictor": {"teacher": ESTIMATORS["params"](), "samples": 8, "model": "KNeighborsRegressor"},
+    "mean_rank": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm"))},
+    "vote": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm")), "calibration": 8},
+    "zero_cost": {"proxy": "nwot", "batch_size": 4},
+    "one_shot": {"epochs": 1, "batch_size": 8},
+    "partial_training": {"epochs": 1, "horizon": 2, "batch_size": 8},
+    "az_nas": {"batch_size": 4},
+    "swap_regularised": {"batch_size": 4},
+}
+"""Settings under which each is quick; without a row here, those that it has unless told."""
+SHIPPED = [
+    name
+    for name in ESTIMATORS
+    if name not in PROXIES and getattr(ESTIMATORS[name], "__module__", "archsieve.").startswith("archsieve.")
+]
+
+
+class TestEveryEstimator(EstimatorContract):
+    task = Synthetic(shape=(3, 8, 8), num_outputs=3, images=24, test_images=8)
+
+    @pytest.fixture(autouse=True, params=SHIPPED)
+    def _estimator(self, request):
+        is_recorded = request.param in ("lookup", "replay")
+        self.space = DIGITS.space if is_recorded else NASBench201(width=2, cells=1, stages=1)
+        self.estimator = ESTIMATORS[request.param](**SMALL.get(request.param, {}))
