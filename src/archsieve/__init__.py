@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from archsieve.estimators.zero_cost.proxy import Probe, proxy
     from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
     from archsieve.networks.form import Input
-    from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SPACES, TASKS
+    from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
     from archsieve.runs.session import Session
-    from archsieve.searchers.contract import Round, SearchResult, Stage
+    from archsieve.searchers.contract import Candidates, Round, SearchResult, Stage
     from archsieve.searchers.differential_evolution import differential_evolution
     from archsieve.searchers.funnel import run_funnel
     from archsieve.searchers.random_search import random_search
@@ -28,10 +28,12 @@ _HOMES = {
     "BENCHMARKS": "registry",
     "ESTIMATORS": "registry",
     "PROXIES": "registry",
+    "SEARCHERS": "registry",
     "SPACES": "registry",
     "TASKS": "registry",
     "Architecture": "spaces.contract",
     "ArchsieveError": "errors",
+    "Candidates": "searchers.contract",
     "Context": "estimators.contract",
     "Input": "networks.form",
     "Limits": "spaces.limits",
@@ -59,10 +61,12 @@ __all__ = [
     "BENCHMARKS",
     "ESTIMATORS",
     "PROXIES",
+    "SEARCHERS",
     "SPACES",
     "TASKS",
     "Architecture",
     "ArchsieveError",
+    "Candidates",
     "Context",
     "Input",
     "Limits",
