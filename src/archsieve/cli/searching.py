@@ -123,7 +123,8 @@ def _keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
     """Print what each stage of a plan will do, and about how long it will take here."""
     with progress() as shown:
-        plan.pool.count(plan.space, shown)  # may take long where networks are built for it, and is remembered
+        if not plan.is_open:
+            plan.pool.count(plan.space, shown)  # may take long where networks are built for it, and is remembered
     rows = forecast(plan)
     if is_timed:
         if device != "cpu":

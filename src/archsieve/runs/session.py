@@ -16,12 +16,14 @@ from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
 from archsieve.runs.computing import Computing
 from archsieve.runs.executors import Serial
 from archsieve.runs.folder import RESULTS_FILE, claim, lock
+from archsieve.runs.journal import Journal
 from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
 from archsieve.runs.store import Store
 from archsieve.searchers.contract import compared_by
+from archsieve.searchers.guided import Guide
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool
 from archsieve.values import check_whole
@@ -125,6 +127,10 @@ class Session:
         """Close the folder for this driver."""
         self._store.close()
         self._lock.close()
+
+    def guide(self) -> Guide:
+        """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
+        return Guide(self.space, self.seed, partial(Journal, self._store))
 
     def pool(self, sample: int | None = None) -> list[Architecture]:
         """Return all distinct networks of the space by canonical code, or `sample` of them, shuffled by the seed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
@@ -148,6 +148,8 @@ def count_kept(keep: float, n: int) -> int:
 class Stage:
     """One stage of a funnel: an estimator and exactly one rule for how many candidates to keep.
 
+    Every candidate is scored, or, given a searcher and a budget, only those that the searcher asks for.
+
     Args:
         estimator: scores the candidates.
         keep: fraction in [0, 1]: n of n if it is 1, else max(1, ceil(keep * (n - 1))), in exact arithmetic. With
@@ -155,6 +157,8 @@ class Stage:
         top: the number to keep, at least 1.
         above: keep what scores strictly above; the best one if none does.
         label: what tables and figures call it; the estimator's name unless given.
+        search: asks for the candidates to score; only those scored can be kept, and `keep` is a fraction of them.
+        budget: of the search: how many distinct networks, by canonical code, it may have scored.
 
     Ties are resolved by the order of the candidates, which the session has shuffled by seed; NaN ranks last.
     A stage never keeps none.
@@ -168,9 +172,12 @@ class Stage:
     top: int | None = None
     above: float | None = None
     label: str = ""
+    search: Searcher | None = field(default=None, metadata={"catalogue": "searcher"})
+    budget: int | None = None
 
     def __post_init__(self) -> None:
-        """Check that one rule is given and in range."""
+        """Check that one rule is given and in range, and that a search has a budget."""
+        self._check_search()
         rules = {k: v for k in ("keep", "top", "above") if (v := getattr(self, k)) is not None}
         if len(rules) != 1:
             raise SettingError(f"A stage needs exactly one of keep, top and above, but got {rules or 'none'}.")
@@ -184,6 +191,25 @@ class Stage:
             raise SettingError(f"`top >= 1` must hold, but got top={self.top}.")
         if not self.label:
             object.__setattr__(self, "label", getattr(self.estimator, "name", "stage"))
+
+    def _check_search(self) -> None:
+        if self.search is None and self.budget is None:
+            return
+        if self.search is None or self.budget is None:
+            raise SettingError(
+                f"A stage's `search` and `budget` go together, but got search={self.search}, budget={self.budget}."
+            )
+        if not isinstance(self.search, Searcher):
+            raise SettingError(f"A stage's search must be a searcher with a method `begin`, but got {self.search!r}.")
+        check_whole("budget", self.budget, 1)
+        population = getattr(self.search, "population", 1)
+        if self.budget < population:
+            settings = f"budget={self.budget}, population={population}"
+            raise SettingError(f"`budget >= population` must hold for a search, but got {settings}.")
+
+    def asked(self, n: int) -> int:
+        """Return how many of `n` candidates are scored at most."""
+        return n if self.budget is None else min(n, self.budget)
 
     def count(self, n: int) -> int:
         """Return how many of `n` candidates the rules `keep` and `top` keep."""
