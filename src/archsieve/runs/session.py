@@ -162,6 +162,24 @@ class Session:
             return np.empty((len(archs), len(estimators)))
         return self._scoring.scores(estimators, archs)
 
+    def tell(self, estimator: Any, arch: Architecture, score: float, error: str | None = None) -> None:
+        """Store a score that was computed elsewhere, or NaN and why there is none; told again it must be the same.
+
+        Raises:
+            ArchitectureError: the code is no architecture of the space.
+            SettingError: another score is stored.
+        """
+        key, code = self._keys.key(estimator, ()), self._keys.code(estimator, check(self.space, arch))
+        stored = self._store.get(key, [code])
+        if code not in stored:
+            self._store.put([Row(key, code, estimator.name, score, 0.0, 0, error)])
+        elif stored[code] != score and not (math.isnan(stored[code]) and math.isnan(score)):
+            told = self._store.errors(key).get(code, stored[code])
+            raise SettingError(
+                f"The architecture {self.space.describe(code)} has been told already: {told}. A stored score is not "
+                f"changed."
+            )
+
     def work_seconds(self) -> float:
         """Return the seconds of workers behind all scores asked for, whenever computed, learning included.
 
