@@ -35,7 +35,10 @@ COMMANDS = {
         "Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated.",
     ),
     "search": ("searching:search", "Search by a plan; started again, it goes on from what its folder holds."),
-    "ask": ("asking:ask", "Print the architectures whose scores a search waits for, one a line; nothing once it is over."),
+    "ask": (
+        "asking:ask",
+        "Print the architectures whose scores a search waits for, one a line; nothing once it is over.",
+    ),
     "tell": ("asking:tell", "Store the score of an architecture that was asked for, or why it has none."),
     "report": ("searching:report", "Report what the folder of a run, finished or not, or of a study holds."),
     "train": (
@@ -73,6 +76,7 @@ class LazyCommands(TyperGroup):
 
 def _line() -> None:
     """Stand for a command whose module is not imported yet."""
+
 
 app = typer.Typer(
     name="archsieve",

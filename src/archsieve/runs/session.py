@@ -5,6 +5,8 @@ How scores come about is told in `archsieve.runs.scoring`.
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
-from archsieve.runs.store import Store
+from archsieve.runs.store import Row, Store
 from archsieve.searchers.contract import compared_by
 from archsieve.searchers.guided import Guide
 from archsieve.spaces.contract import check
@@ -174,7 +176,7 @@ class Session:
         if code not in stored:
             self._store.put([Row(key, code, estimator.name, score, 0.0, 0, error)])
         elif stored[code] != score and not (math.isnan(stored[code]) and math.isnan(score)):
-            told = self._store.errors(key).get(code, stored[code])
+            told = self._store.errors(key, [code]).get(code, stored[code])
             raise SettingError(
                 f"The architecture {self.space.describe(code)} has been told already: {told}. A stored score is not "
                 f"changed."
