@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -81,31 +82,20 @@ def test_wrong_searches_are_refused(read, stage, error, message):
 
 
 def test_a_searcher_of_a_plugin(tmp_path, read, monkeypatch):
-    (tmp_path / "zigzag.py").write_text(
-        "from dataclasses import dataclass\n"
-        "from archsieve import SEARCHERS\n"
-        "from archsieve.searchers.batches import Batches\n"
-        '@SEARCHERS.register("zigzag")\n'
-        "@dataclass(frozen=True)\n"
-        "class Zigzag:\n"
-        "    step: int = 1\n"
-        "    def begin(self, candidates, rng):\n"
-        "        def steps():\n"
-        "            while True:\n"
-        "                yield [candidates.sample(rng) for _ in range(self.step)]\n"
-        "        return Batches(steps())\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
+    examples = Path(__file__).parents[2] / "examples"
+    monkeypatch.syspath_prepend(examples)
     plan = tmp_path / "own.toml"
-    plan.write_text(TINY.replace("[space]", '[[stage]]\nestimator = "params"\ntop = 1\nbudget = 3\n'
-        'search = { name = "zigzag", step = 2 }\n[space]'))  # fmt: skip
-    result = invoke("search", plan, "--out", tmp_path / "run", "--plugin", tmp_path / "zigzag.py", "--json")
+    stage = '[[stage]]\nestimator = "params"\ntop = 1\nbudget = 5\nsearch = { name = "climber", batch = 2 }\n'
+    plan.write_text(TINY.replace("[space]", f"{stage}[space]"))
+    result = invoke("search", plan, "--out", tmp_path / "run", "--plugin", examples / "my_searcher.py", "--json")
     assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout)["stages"][0]["candidates"] == 3
-    module = read(HEAD + STAGE + 'search = { name = "zigzag:Zigzag", step = 4 }\nbudget = 3\n', plugins=["zigzag"])
-    assert module.stages[0].search.step == 4
-    with pytest.raises(PlanError, match=r"add --plugin zigzag\.py"):
-        read(HEAD + STAGE + 'search = "zigzag:Zigzag"\nbudget = 3\n')
+    assert json.loads(result.stdout)["stages"][0]["candidates"] == 5
+    own = STAGE + 'search = { name = "my_searcher:Climber", batch = 3 }\nbudget = 3\n'
+    plan_of_module = read(HEAD + own, plugins=["my_searcher"])
+    assert plan_of_module.stages[0].search.batch == 3
+    assert read(plan_text(plan_of_module)) == plan_of_module
+    with pytest.raises(PlanError, match=r"add --plugin my_searcher\.py"):
+        read(HEAD + own)
 
 
 def test_the_forecast_counts_the_budget():
