@@ -118,6 +118,14 @@ def plan_of(*stages, **settings):
     return Plan(SPACE, TASK, stages, **settings)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_evolved_pools_are_those_of_before_searchers_could_be_asked(tmp_path, seed):
+    recorded = json.loads(Path(__file__).with_name("evolved_pools.json").read_text(encoding="utf-8"))[str(seed)]
+    with Session(tmp_path, SPACE, TASK, seed=seed) as session:
+        drawn = Pool(evolve=Counting(), budget=40, population=8, tournament=3).draw(session)
+    assert [tuple(map(int, code)) for code in recorded.split()] == drawn
+
+
 def compact(result):
     kept = asdict(result)
     for part in (kept, kept["cost"], *kept["stages"]):

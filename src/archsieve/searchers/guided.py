@@ -18,6 +18,8 @@ from archsieve.values import is_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from archsieve.estimators.contract import Scores
     from archsieve.searchers.contract import Searcher, Stage
     from archsieve.spaces.contract import Architecture, SearchSpace
@@ -114,39 +116,52 @@ def search(
         ArchitectureError: the search asked for something that is no architecture.
         RunFolderError: the journal is not that of this search.
     """
-    canonical = candidates.space.canonical
     most = budget if candidates.archs is None else min(budget, len(candidates.archs))
     running = searcher.begin(candidates, rng)
-    known: dict[Architecture, float] = {}
-    archs, repeats, is_replay = _until_spent(journal.read(), candidates, most), 0, True
-    while True:
-        new: dict[Architecture, None] = {}
-        for arch in archs:
-            is_new = _is_candidate(candidates, arch) and (code := canonical(arch)) not in known and code not in new
-            repeats = 0 if is_new else repeats + 1
-            if is_new:
-                new[code] = None
-        if new:
-            known |= zip(new, map(float, scores(list(new))), strict=True)
-        told = [known[canonical(arch)] if _is_candidate(candidates, arch) else math.nan for arch in archs]
-        try:
-            running.tell(archs, np.array(told))
-        except SettingError as error:
-            if not is_replay:
-                raise
-            raise RunFolderError(
-                f"The journal of asks in this run folder is not that of this search: {error} Scores or versions have "
-                f"changed since. Choose another folder."
-            ) from error
-        is_replay = False
-        if len(known) >= most or repeats >= REPEATS:
-            return known
-        archs = [tuple(map(int, arch)) for arch in running.ask(most - len(known))]
+    told = _Told(candidates)
+    archs = _until_spent(journal.read(), candidates, most)
+    earlier = told.scored(archs, scores)
+    try:
+        running.tell(archs, earlier)
+    except SettingError as error:
+        raise RunFolderError(
+            f"The journal of asks in this run folder is not that of this search: {error} Scores or versions have "
+            f"changed since. Choose another folder."
+        ) from error
+    while len(told.known) < most and told.repeats < REPEATS:
+        archs = [tuple(map(int, arch)) for arch in running.ask(most - len(told.known))]
         if not archs:
-            return known
+            break
         for arch in archs:
             _is_candidate(candidates, arch)  # raises before anything wrong is journalled
         journal.add(archs)
+        running.tell(archs, told.scored(archs, scores))
+    return told.known
+
+
+@dataclass
+class _Told:
+    """What a search was told: scores by canonical code, and how many proposals in a row brought nothing new."""
+
+    candidates: Candidates
+    known: dict[Architecture, float] = field(default_factory=dict)
+    repeats: int = 0
+
+    def scored(
+        self, archs: Sequence[Architecture], scores: Callable[[Sequence[Architecture]], Scores]
+    ) -> NDArray[np.float64]:
+        """Return the scores of proposals, NaN for those that are no candidates; networks that are new are scored."""
+        canonical = self.candidates.space.canonical
+        codes = [canonical(arch) if _is_candidate(self.candidates, arch) else None for arch in archs]
+        new: dict[Architecture, None] = {}
+        for code in codes:
+            is_new = code is not None and code not in self.known and code not in new
+            self.repeats = 0 if is_new else self.repeats + 1
+            if is_new and code is not None:
+                new[code] = None
+        if new:
+            self.known |= zip(new, map(float, scores(list(new))), strict=True)
+        return np.array([math.nan if code is None else self.known[code] for code in codes], dtype=np.float64)
 
 
 def _until_spent(archs: Iterable[Architecture], candidates: Candidates, most: int) -> list[Architecture]:
