@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from archsieve.plans.run import run_plan
     from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
     from archsieve.runs.session import Session
-    from archsieve.searchers.contract import Round, SearchResult, Stage
+    from archsieve.searchers.contract import Candidates, Round, SearchResult, Stage
     from archsieve.searchers.differential_evolution import differential_evolution
     from archsieve.searchers.funnel import run_funnel
     from archsieve.searchers.random_search import random_search
@@ -57,6 +57,7 @@ _HOMES = {
     "ArchsieveError": "errors",
     "Benchmark": "benchmarks.contract",
     "Chance": "estimators.chance",
+    "Candidates": "searchers.contract",
     "Context": "estimators.contract",
     "Input": "networks.form",
     "Limits": "spaces.limits",
@@ -109,6 +110,7 @@ __all__ = [
     "Architecture",
     "ArchsieveError",
     "Benchmark",
+    "Candidates",
     "Chance",
     "Context",
     "Input",

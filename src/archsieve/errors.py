@@ -71,6 +71,21 @@ class EstimatorError(ArchsieveError, RuntimeError):
         return str(self.args[0])
 
 
+class UntoldError(ArchsieveError, LookupError):
+    """Scores that a person tells, and has not told yet: of which estimator, by name, and of which architectures."""
+
+    def __init__(self, name: str, archs: tuple[tuple[int, ...], ...]) -> None:
+        super().__init__(name, archs)
+        self.name, self.archs = name, archs
+
+    def __str__(self) -> str:
+        """Return what is missing, and the commands that bring it."""
+        return (
+            f"The scores of {self.name!r} are told by hand, and {len(self.archs)} are missing: `archsieve ask RUN` "
+            f"says which, and `archsieve tell RUN ARCHITECTURE SCORE` stores one."
+        )
+
+
 class WorkerError(ArchsieveError, RuntimeError):
     """A worker process that died."""
 

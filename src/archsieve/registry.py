@@ -42,16 +42,19 @@ class Registry(Generic[T]):
     (1, ['red'])
     """
 
-    def __init__(self, kind: str, home: str | None = None, *, names_classes: bool = False) -> None:
+    def __init__(
+        self, kind: str, home: str | None = None, *, names_classes: bool = False, reads_hyphens: bool = False
+    ) -> None:
         """Create an empty catalogue.
 
         Args:
             kind: the word for an entry in messages.
             home: the package that fills it when first asked.
             names_classes: a class gets the name it is registered by as its attribute `name`, if several the first.
+            reads_hyphens: a name with hyphens, an earlier spelling, stands for the one with underscores.
         """
         self.kind = kind
-        self._home, self._names_classes = home, names_classes
+        self._home, self._names_classes, self._reads_hyphens = home, names_classes, reads_hyphens
         self._entries: dict[str, T | str] = {}
 
     def add(self, name: str, entry: T) -> None:
@@ -88,6 +91,7 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         """Return the entry of that name; an unknown one raises `UnknownNameError` with the near miss."""
         self._fill()
+        name = self._spelt(name)
         if name not in self._entries:
             raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(name, self._entries)}")
         entry = self._entries[name]
@@ -110,7 +114,7 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         self._fill()
-        return name in self._entries
+        return isinstance(name, str) and self._spelt(name) in self._entries
 
     def __iter__(self) -> Any:
         self._fill()
@@ -119,6 +123,10 @@ class Registry(Generic[T]):
     def __len__(self) -> int:
         self._fill()
         return len(self._entries)
+
+    def _spelt(self, name: str) -> str:
+        """Return the name as this catalogue spells it."""
+        return name.replace("-", "_") if self._reads_hyphens and name not in self._entries else name
 
     def _fill(self) -> None:
         if self._home is not None:
@@ -157,4 +165,4 @@ TASKS: Registry[Any] = Registry("task", "archsieve.tasks")
 BENCHMARKS: Registry[Any] = Registry("benchmark", "archsieve.benchmarks")
 ESTIMATORS: Registry[Callable[..., AnyEstimator]] = Registry("estimator", "archsieve.estimators")
 PROXIES: Registry[Any] = Registry("proxy", "archsieve.estimators.zero_cost.proxies")
-SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers")
+SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers", reads_hyphens=True)

@@ -12,7 +12,7 @@ import pytest
 
 from archsieve.errors import SettingError
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
-from archsieve.judging.mkr_study import MEASURES, SEARCHERS, mkr_study
+from archsieve.judging.mkr_study import MEASURES, STUDIED, mkr_study
 from archsieve.report.study_figures import study_figures
 from archsieve.runs.executors import Processes
 from archsieve.runs.session import Session
@@ -73,7 +73,7 @@ def test_what_is_found_is_the_estimators_own_best(study):
         assert finding.measures == (finding.tau, 1 - finding.mkr)
         own_best = float(TRUTH[np.argmax(scores)])
         assert own_best == (80 - estimator.lost) % 81
-        assert list(finding.found) == list(SEARCHERS)
+        assert list(finding.found) == [name.replace("_", " ") for name in STUDIED]
         assert finding.found["random search"] != ()
         for reached in finding.found.values():
             assert len(reached) == 3
@@ -139,7 +139,7 @@ def test_an_estimator_that_tells_nothing_is_left_out(study, tmp_path):
     found = study([*ESTIMATORS, Flat(0)])
     assert (found.findings[-1].estimator, found.findings[-1].tau) == ("flat", None)
     assert [c.kendall for c in found.claims] == [c.kendall for c in study().claims]
-    assert len(study_figures(found, tmp_path)) == 2 * len(SEARCHERS)
+    assert len(study_figures(found, tmp_path)) == 2 * len(STUDIED)
 
 
 def test_the_same_twice_is_refused(study):
@@ -173,7 +173,7 @@ def test_too_little_to_study_is_refused(study, given, options):
 
 def test_figures_are_written(study, tmp_path):
     paths = study_figures(study(), tmp_path)
-    assert len(paths) == 2 * len(SEARCHERS)
+    assert len(paths) == 2 * len(STUDIED)
     for path in paths:
         assert path.stat().st_size > 5000
     assert paths[0].read_bytes().startswith(b"\x89PNG")
@@ -186,10 +186,10 @@ def test_the_command_writes_and_prints_the_study(tmp_path, monkeypatch):
     result = invoke(*EVERY, *PROXIES, *options)
     assert result.exit_code == 0, result.stderr
     assert "729 codes of nasbench-macro-digits; 2 seeds of 60 evaluations" in result.stdout
-    assert result.stdout.count("test_acc") >= 4 + 2 * len(SEARCHERS)
+    assert result.stdout.count("test_acc") >= 4 + 2 * len(STUDIED)
     saved = json.loads((tmp_path / "one" / "study.json").read_text())
     assert [f["estimator"] for f in saved["findings"]] == ["nwot", "params", "macs", "zen"]
-    assert len(list((tmp_path / "one").glob("*.png"))) == len(SEARCHERS)
+    assert len(list((tmp_path / "one").glob("*.png"))) == len(STUDIED)
 
 
 def test_the_workers_change_nothing(tmp_path, publish):

@@ -35,6 +35,11 @@ COMMANDS = {
         "Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated.",
     ),
     "search": ("searching:search", "Search by a plan; started again, it goes on from what its folder holds."),
+    "ask": (
+        "asking:ask",
+        "Print the architectures whose scores a search waits for, one a line; nothing once it is over.",
+    ),
+    "tell": ("asking:tell", "Store the score of an architecture that was asked for, or why it has none."),
     "report": ("searching:report", "Report what the folder of a run, finished or not, or of a study holds."),
     "train": (
         "training:train",
@@ -63,7 +68,9 @@ class LazyCommands(TyperGroup):
         if name not in COMMANDS:
             return name, line, rest
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(name)(function_of(name))
+        # A score may begin with a minus sign, which is then no option.
+        settings = {"ignore_unknown_options": name == "tell"}
+        alone.command(name, context_settings=settings)(function_of(name))
         return name, get_command(alone), rest
 
 

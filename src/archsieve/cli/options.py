@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
+import tomli_w
 import typer
 
+from archsieve._atomic import replace_file
 from archsieve.benchmarks.contract import task_of
 from archsieve.cli import printing as console
 from archsieve.cli.progress import progress
@@ -17,11 +20,12 @@ from archsieve.errors import require
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
-from archsieve.plans.changes import apply_changes
+from archsieve.plans.changes import apply_changes, changed_plan, read_plan
 from archsieve.plans.read import load_plugin, make
 from archsieve.registry import BENCHMARKS
 from archsieve.runs.arithmetic import CPU, kind_of
 from archsieve.runs.executors import Processes, Ray, Serial
+from archsieve.runs.folder import PLAN_FILE
 from archsieve.runs.recorded_scores import pictures_of
 from archsieve.runs.score_tables import Recorded, shipped, whole_tables
 from archsieve.spaces.form import form_of
@@ -168,3 +172,15 @@ def shared_by_all(stack: ExitStack, workers: int, ray: bool, recompute: bool = F
     shared: dict[str, Any] = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
     shared["notify"] = console.note
     return shared | ({"tables": ()} if recompute else {})
+
+
+def keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
+    """Keep the plan in the run folder, as it was changed."""
+    if not changes and path.resolve() == (folder / PLAN_FILE).resolve():
+        return
+    text = tomli_w.dumps(changed_plan(read_plan(path), changes)) if changes else ""
+    with replace_file(folder / PLAN_FILE) as copy:
+        if changes:
+            copy.write_text(f"# {path.name}, changed: {'; '.join(changes)}\n{text}", encoding="utf-8")
+        else:
+            shutil.copyfile(path, copy)

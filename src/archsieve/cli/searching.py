@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import tomli_w
 import typer
 
-from archsieve._atomic import replace_file
 from archsieve.cli import printing as console
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
@@ -23,6 +20,7 @@ from archsieve.cli.options import (
     Recompute,
     RunFolder,
     Workers,
+    keep_plan,
     load,
     offers_tables,
     shared_by_all,
@@ -30,7 +28,6 @@ from archsieve.cli.options import (
 from archsieve.cli.progress import progress
 from archsieve.errors import EstimatorError, require
 from archsieve.judging.mkr_study import STUDY_FILE
-from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, estimators_of, forecast, unit
 from archsieve.plans.forecast import hours_of
 from archsieve.plans.read import find_plan, load_plan
@@ -40,11 +37,8 @@ from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_s
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
-from archsieve.runs.folder import PLAN_FILE, read_mark
+from archsieve.runs.folder import read_mark
 from archsieve.runs.session import Session
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def search(
@@ -94,7 +88,7 @@ def search(
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
         shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
-        _keep_plan(path, folder, change or ())
+        keep_plan(path, folder, change or ())
         result = run_plan(chosen, session, on_round=console.round_notes(), command=shlex.join(again))
         stack.close()
         for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
@@ -108,22 +102,11 @@ def search(
             raise EstimatorError(result.failure, session.tracebacks)
 
 
-def _keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
-    """Keep the plan in the run folder, as it was changed."""
-    if not changes and path.resolve() == (folder / PLAN_FILE).resolve():
-        return
-    text = tomli_w.dumps(changed_plan(read_plan(path), changes)) if changes else ""
-    with replace_file(folder / PLAN_FILE) as copy:
-        if changes:
-            copy.write_text(f"# {path.name}, changed: {'; '.join(changes)}\n{text}", encoding="utf-8")
-        else:
-            shutil.copyfile(path, copy)
-
-
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
     """Print what each stage of a plan will do, and about how long it will take here."""
     with progress() as shown:
-        plan.pool.count(plan.space, shown)  # may take long where networks are built for it, and is remembered
+        if not plan.is_open:
+            plan.pool.count(plan.space, shown)  # may take long where networks are built for it, and is remembered
     rows = forecast(plan)
     if is_timed:
         if device != "cpu":

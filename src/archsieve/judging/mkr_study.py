@@ -17,20 +17,18 @@ from archsieve.benchmarks.contract import find_benchmark, table_of
 from archsieve.errors import SettingError
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.randomness import generator
+from archsieve.registry import SEARCHERS
 from archsieve.runs.provenance import Provenance, provenance
-from archsieve.searchers.differential_evolution import differential_evolution
-from archsieve.searchers.random_search import random_search
-from archsieve.searchers.regularized_evolution import regularized_evolution
+from archsieve.searchers.history import maximise
 from archsieve.spaces.sampling import check_listable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.session import Session
-    from archsieve.searchers.contract import SearchResult
     from archsieve.spaces.contract import SearchSpace
 
 PROXIES = (
@@ -49,11 +47,8 @@ PROXIES = (
     "zen",
 )
 """The paper's thirteen; flops by NASLib's count, since multiply-adds rank exactly like params in NAS-Bench-201."""
-SEARCHERS: dict[str, Callable[..., SearchResult]] = {
-    "differential evolution": differential_evolution,
-    "regularized evolution": regularized_evolution,
-    "random search": random_search,
-}
+STUDIED = ("differential_evolution", "regularized_evolution", "random_search")
+"""Names of the searchers that a study compares unless told."""
 MEASURES = ("tau", "1 - MKR")
 FEWEST_FOR_A_VERDICT = 8
 """Least number of estimators for a verdict: with fewer, a correlation and its bootstrap mean nothing."""
@@ -123,6 +118,7 @@ def mkr_study(
     *,
     truths: Sequence[str] = (),
     benchmark: str | None = None,
+    searchers: Sequence[str] = STUDIED,
     seeds: int = 20,
     budget: int = 1000,
     command: str = "",
@@ -134,13 +130,14 @@ def mkr_study(
         estimators: at least three.
         truths: columns of the benchmark; its own truth unless given.
         benchmark: the table; the first one present unless given.
+        searchers: names in the catalogue of searchers.
         seeds: searches for each estimator and searcher; each has random numbers of its own.
-        budget: evaluations of a search; differential evolution and regularized evolution keep 50 members.
+        budget: evaluations of a search, duplicates included; both evolutions keep 50 members.
         command: what the user called, for the record.
 
     Raises:
         SettingError: fewer than three estimators, one of them twice, no search, or a space too large to list.
-        UnknownNameError: no such benchmark or column.
+        UnknownNameError: no such benchmark, column or searcher.
         MissingDataError: the table's file is not there.
         EstimatorError: an estimator could score nothing.
     """
@@ -149,6 +146,7 @@ def mkr_study(
     names = [estimator.name for estimator in estimators]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
+    labels = [_label(name) for name in searchers]
     check_listable(session.space)
     recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
     table = table_of(recipe).within(session.space)
@@ -161,7 +159,7 @@ def mkr_study(
     runs = (
         _Run(name, searcher, seed, cube)
         for name, cube in zip(names, (_cube(session.space, archs, column) for column in scores.T), strict=True)
-        for searcher in SEARCHERS
+        for searcher in labels
         for seed in range(seeds)
     )
     winners = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
@@ -171,14 +169,12 @@ def mkr_study(
         for k, name in enumerate(names):
             reached = {
                 searcher: tuple(table.lookup(truth, [winners[name, searcher, seed] for seed in range(seeds)]).tolist())
-                for searcher in SEARCHERS
+                for searcher in labels
             }
             tau, mkr = kendall_tau(scores[:, k], values), minimum_keeping_ratio(scores[:, k], values)
             findings.append(Finding(name, truth, None if np.isnan(tau) else tau, mkr, reached))
     claims = tuple(
-        _claim(comparable(findings, truth), truth, searcher, session.seed)
-        for truth in columns
-        for searcher in SEARCHERS
+        _claim(comparable(findings, truth), truth, searcher, session.seed) for truth in columns for searcher in labels
     )
     return Study(
         benchmark=recipe.name,
@@ -222,6 +218,12 @@ def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:
     return [f for f in findings if f.truth == truth and f.tau is not None]
 
 
+def _label(searcher: str) -> str:
+    """Return what a study calls a searcher, after a check that there is one: its name with spaces."""
+    SEARCHERS[searcher]
+    return searcher.replace("-", "_").replace("_", " ")
+
+
 def _cube(space: SearchSpace, archs: Sequence[tuple[int, ...]], scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the scores by code, NaN where there is none."""
     cube = np.full(space.choices, np.nan)
@@ -242,7 +244,8 @@ class _Run:
 def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[tuple[str, str, int], tuple[int, ...]]:
     """Return the code that one search finds, with the key of the search."""
     key = run.estimator, run.searcher, run.seed
-    result = SEARCHERS[run.searcher](
+    result = maximise(
+        SEARCHERS[run.searcher.replace(" ", "_")](),
         space,
         lambda archs: run.cube[tuple(np.array(archs).T)],
         budget=budget,

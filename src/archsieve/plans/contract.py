@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from archsieve.errors import SettingError
 from archsieve.estimators.contract import Priced, leaves_of, lesson_of, refuse_relative, scores_metric
 from archsieve.randomness import generator
+from archsieve.registry import SEARCHERS
 from archsieve.runs.effort import Ledger, total, unit_of
-from archsieve.searchers.regularized_evolution import regularized_evolution
+from archsieve.searchers.history import maximise
+from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import pool_size
 from archsieve.tasks.contract import says_count
 from archsieve.values import check_whole
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Pool:
     """Where a funnel's candidates come from: all networks, a sample, or what an evolution visits.
+
+    `evolve` is another spelling of a first stage with a search; its budget counts duplicates, that of a stage does not.
 
     Args:
         sample: so many networks drawn at random; None for all.
@@ -72,12 +76,12 @@ class Pool:
         evolve = self.evolve
         if evolve is None:
             return session.pool(self.sample)
-        evolution = regularized_evolution(
+        population = min(self.population, self.budget)
+        evolution = maximise(
+            SEARCHERS["regularized_evolution"](population, min(self.tournament, population)),
             session.space,
             lambda archs: session.scores([evolve], archs)[:, 0],
             budget=self.budget,
-            population=min(self.population, self.budget),
-            tournament=min(self.tournament, self.population, self.budget),
             rng=generator(session.seed, "sample", "evolution"),
         )
         visited = (tuple(map(int, code)) for code in evolution.rounds[0].archs)
@@ -114,9 +118,17 @@ class Plan:
     stands_for: Task | None = None
 
     def __post_init__(self) -> None:
-        """Check that there is a stage."""
+        """Check that there is a stage, and that scores that a search is told can be compared."""
         if not self.stages:
             raise SettingError("A plan needs at least one stage, but has none.")
+        for stage in self.stages:
+            if stage.search is not None:
+                refuse_relative(stage.estimator, f"The search of the stage {stage.label!r}")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the first stage searches the whole space, which is then not listed and may be of any size."""
+        return self.stages[0].search is not None and self.pool == Pool()
 
 
 def estimators_of(plan: Plan) -> list[AnyEstimator]:
@@ -154,7 +166,7 @@ def _trains(estimator: AnyEstimator, plan: Plan) -> bool:
 
 @dataclass(frozen=True)
 class StageForecast:
-    """What a stage gets, keeps and costs in network-epochs (see `archsieve.runs.effort`) and hours; None: unknown.
+    """What a stage scores, keeps and costs in network-epochs (see `archsieve.runs.effort`) and hours; None: unknown.
 
     `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds. An evolution, a
     stage of its own, keeps the distinct networks it met. `hours` are of this machine, where they were measured.
@@ -179,13 +191,14 @@ def forecast(plan: Plan) -> Sequence[StageForecast]:
 def steps(plan: Plan) -> Iterator[tuple[str, int, int | None, list[Entry]]]:
     """Yield label, candidates, how many are kept and what is paid, of each step of a plan."""
     ledger = Ledger(plan.space, plan.task)
-    n = plan.pool.count(plan.space)
+    n = size(plan.space) if plan.is_open else plan.pool.count(plan.space)
     if plan.pool.evolve is not None:
         entries = ledger.enter(plan.pool.evolve, plan.pool.budget)
         yield f"evolution by {plan.pool.evolve.name}", plan.pool.budget, None, entries
     for stage in plan.stages:
         if n == 1:
             break
+        n = stage.asked(n)
         kept = None if stage.above is not None else stage.count(n)
         yield stage.label, n, kept, ledger.enter(stage.estimator, n)
         n = n if kept is None else kept

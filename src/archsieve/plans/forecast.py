@@ -196,7 +196,7 @@ class _Timer:
         """Return networks as a worker gets them: neighbours, where all are scored and neighbours share their work."""
         plan = self.plan
         largest = chunk_size(estimator, plan.space, plan.task)
-        if largest <= _SHARING or plan.pool != Pool():
+        if largest <= _SHARING or plan.pool != Pool() or plan.is_open:
             return self._archs(min(count, largest))
         codes = sorted(draw_pool(plan.space, plan.seed))
         return codes[len(codes) // 2 :][:count]

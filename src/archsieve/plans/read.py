@@ -15,7 +15,7 @@ from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNam
 from archsieve.fingerprints import frozen
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
-from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS, near_miss
+from archsieve.registry import ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
 from archsieve.values import exact
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import SearchSpace
 
 _PLAN_KEYS = ("title", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
-_STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop")
+_STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop", "search", "budget")
 _TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("tuple[int", "list of whole numbers", (int,)),
     ("tuple[float", "list of numbers", (int, float)),
@@ -37,7 +37,7 @@ _PLAIN: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
     "bool": ("truth value", (bool,)),
 }
-_CATALOGUES = {"space": SPACES, "task": TASKS, "estimator": ESTIMATORS}
+_CATALOGUES = {"space": SPACES, "task": TASKS, "estimator": ESTIMATORS, "searcher": SEARCHERS}
 
 
 def plan_names() -> list[str]:
@@ -102,7 +102,7 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
 
 
 def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
-    """Return the space, task or estimator that a name, or a table of a name and settings, stands for.
+    """Return the space, task, estimator or searcher that a name, or a table of a name and settings, stands for.
 
     A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`.
 
@@ -221,8 +221,10 @@ def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
         except SettingError as error:
             raise PlanError(f"{where}: {error}") from error
     drop = _typed(f"{where}: drop", "list of fractions", table.pop("drop"), list)
-    if table.keys() & {"keep", "top", "above"} or not hasattr(estimator, "epochs"):
-        raise PlanError(f"{where}: `drop` goes with an estimator that has epochs, and without keep, top or above.")
+    if table.keys() & {"keep", "top", "above", "search", "budget"} or not hasattr(estimator, "epochs"):
+        raise PlanError(
+            f"{where}: `drop` goes with an estimator that has epochs, and without keep, top, above or search."
+        )
     if not drop or not all(isinstance(d, int | float) and not isinstance(d, bool) and 0 <= d <= 1 for d in drop):
         raise PlanError(f"{where}: `drop` needs one fraction in 0..1 an epoch, but got {drop}.")
     if isinstance(setting, dict) and setting.get("epochs", len(drop)) != len(drop):

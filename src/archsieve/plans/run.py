@@ -18,7 +18,8 @@ from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
 from archsieve.runs.results import Result, Spending, StageReport, Truth
-from archsieve.searchers.funnel import run_funnel
+from archsieve.searchers.funnel import funnel_rounds, result_of
+from archsieve.spaces.contract import size
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import measure_of
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
+_MOST_LISTED = 100_000  # codes of a space that a report lists although the search did not
 _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
 
 
@@ -80,28 +82,27 @@ def run_plan(
     begun = time.perf_counter()
     (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
     epoch_unit = unit(plan)
-    stages, account, pool = iter(plan.stages), _Account(session, epoch_unit), plan.pool.draw(session)
+    account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session)
     if plan.pool.evolve is not None:
-        account.pay(plan.pool.evolve, pool, plan.pool.budget)
+        account.pay(plan.pool.evolve, pool or (), plan.pool.budget)
     before = len(account.paid)
     measure = measure_of(session.task)
     write_measure(session.folder, measure, names_of_metric(plan))
-
     rounds: list[Round] = []
-
-    def over(latest: Round) -> None:
-        estimator = next(stages).estimator
+    for stage, latest in funnel_rounds(plan.stages, pool, session.scores, guide=session.guide()):
         codes = [tuple(code) for code in latest.archs.tolist()]
-        account.pay(estimator, codes)
+        account.pay(stage.estimator, codes)
         dropped = set(range(len(codes))) - set(latest.kept.tolist())
-        session.forget(estimator, [codes[i] for i in sorted(dropped)])
+        session.forget(stage.estimator, [codes[i] for i in sorted(dropped)])
         scored = {code for code, score in zip(codes, latest.scores, strict=True) if not np.isnan(score)}
-        rounds.append(replace(latest, failed_parts=len(scored & session.failures(estimator, codes).keys())))
+        failed_parts = len(scored & session.failures(stage.estimator, codes).keys())
+        rounds.append(replace(latest, failed_parts=failed_parts))
         if on_round is not None:
             on_round(rounds[-1])
-
-    outcome = run_funnel(plan.stages, pool, session.scores, on_round=over)
+    outcome = result_of(rounds, pool)
     best = outcome.best
+    if pool is None:
+        pool = session.pool() if _is_listable(session.space) else [tuple(code) for code in rounds[0].archs.tolist()]
     reports = tuple(
         StageReport(
             **asdict(cost),
@@ -156,14 +157,18 @@ def run_plan(
     return result
 
 
+def _is_listable(space: SearchSpace) -> bool:
+    return size(space) <= _MOST_LISTED and not space.is_costly_to_list
+
+
 def _known_of(session: Session, pool: Sequence[Architecture], truth: _Known | None) -> dict[str, NDArray[Any]]:
     """Return what a report says about a pool: codes, the truth where a benchmark has it, sizes in closed form."""
     columns: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
     if truth is not None:
         columns["truth"] = truth[1].lookup(str(truth[0].truth), pool)
-    for size in ("params", "macs"):
-        if closed_form := getattr(session.space, size, None):
-            columns[size] = np.array([closed_form(arch, session.task) for arch in pool], dtype=np.float64)
+    for cost in ("params", "macs"):
+        if closed_form := getattr(session.space, cost, None):
+            columns[cost] = np.array([closed_form(arch, session.task) for arch in pool], dtype=np.float64)
     return columns
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import MissingPackageError, SettingError
 from archsieve.plans.contract import Pool
-from archsieve.registry import ESTIMATORS, SPACES, TASKS
+from archsieve.registry import ESTIMATORS, SEARCHERS, SPACES, TASKS
 from archsieve.spaces.form import form_of
 from archsieve.spaces.limits import Within
 
@@ -38,6 +38,7 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
         table["pool"] = _settings(plan.pool)
     table["stage"] = [
         {"label": s.label, "estimator": _table(ESTIMATORS, s.estimator)}
+        | ({} if s.search is None else {"search": _table(SEARCHERS, s.search), "budget": s.budget})
         | {rule: value for rule in ("keep", "top", "above") if (value := getattr(s, rule)) is not None}
         for s in plan.stages
     ]
@@ -57,7 +58,7 @@ def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
-    """Return the table that `archsieve.plans.read.make` turns into this space, task or estimator."""
+    """Return the table that `archsieve.plans.read.make` turns into this space, task, estimator or searcher."""
     for name in catalogue:
         try:
             entry = catalogue[name]
@@ -84,7 +85,7 @@ def _settings(thing: Any, begin: int = 0) -> dict[str, Any]:
 
 
 def _value(value: Any, field: Any) -> Any:
-    if field.metadata.get("catalogue"):
+    if field.metadata.get("catalogue"):  # of estimators: no setting of a part of a plan is of another
         return [_table(ESTIMATORS, v) for v in value] if isinstance(value, tuple) else _table(ESTIMATORS, value)
     if field.metadata.get("pairs"):
         return {name: _plain(part, field.name) for name, part in value}

@@ -134,6 +134,8 @@ def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[FunnelStep, ...]:
 class Fate:
     """Where one of the truly best networks was cut: its place (1 is best) in every stage that cut, ties against it.
 
+    A network that the search of a stage did not ask for is one place behind the last.
+
     `cut_by` is the label of the stage that dropped it; None: no stage did.
     """
 
@@ -164,9 +166,9 @@ def _fate(
 ) -> Fate:
     places, cut_by = [], None
     for view, all_places in ranked:
-        (at,) = np.flatnonzero((view.archs == code).all(axis=1))
-        places.append(int(all_places[at]))
-        if not view.kept[at]:
+        matches = np.flatnonzero((view.archs == code).all(axis=1))
+        places.append(int(all_places[matches[0]]) if len(matches) else len(all_places) + 1)
+        if not view.kept[matches].any():
             cut_by = view.label
             break
     return Fate(notation(tuple(code.tolist())), truth, tuple(places), cut_by)

@@ -5,6 +5,8 @@ How scores come about is told in `archsieve.runs.scoring`.
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +18,14 @@ from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
 from archsieve.runs.computing import Computing
 from archsieve.runs.executors import Serial
 from archsieve.runs.folder import RESULTS_FILE, claim, lock
+from archsieve.runs.journal import Journal
 from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
-from archsieve.runs.store import Store
+from archsieve.runs.store import Row, Store
 from archsieve.searchers.contract import compared_by
+from archsieve.searchers.guided import Guide
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool
 from archsieve.values import check_whole
@@ -126,6 +130,10 @@ class Session:
         self._store.close()
         self._lock.close()
 
+    def guide(self) -> Guide:
+        """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
+        return Guide(self.space, self.seed, partial(Journal, self._store))
+
     def pool(self, sample: int | None = None) -> list[Architecture]:
         """Return all distinct networks of the space by canonical code, or `sample` of them, shuffled by the seed.
 
@@ -155,6 +163,24 @@ class Session:
         if not archs or not estimators:
             return np.empty((len(archs), len(estimators)))
         return self._scoring.scores(estimators, archs)
+
+    def tell(self, estimator: Any, arch: Architecture, score: float, error: str | None = None) -> None:
+        """Store a score that was computed elsewhere, or NaN and why there is none; told again it must be the same.
+
+        Raises:
+            ArchitectureError: the code is no architecture of the space.
+            SettingError: another score is stored.
+        """
+        key, code = self._keys.key(estimator, ()), self._keys.code(estimator, check(self.space, arch))
+        stored = self._store.get(key, [code])
+        if code not in stored:
+            self._store.put([Row(key, code, estimator.name, score, 0.0, 0, error)])
+        elif stored[code] != score and not (math.isnan(stored[code]) and math.isnan(score)):
+            told = self._store.errors(key, [code]).get(code, stored[code])
+            raise SettingError(
+                f"The architecture {self.space.describe(code)} has been told already: {told}. A stored score is not "
+                f"changed."
+            )
 
     def work_seconds(self) -> float:
         """Return the seconds of workers behind all scores asked for, whenever computed, learning included.

@@ -29,6 +29,9 @@ _TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
     space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
     teacher TEXT NOT NULL, architecture TEXT NOT NULL,
     PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID"""
+_ASKS = """CREATE TABLE IF NOT EXISTS asks (
+    search TEXT NOT NULL, place INTEGER NOT NULL, architecture TEXT NOT NULL,
+    PRIMARY KEY (search, place)) WITHOUT ROWID"""
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
@@ -97,9 +100,24 @@ class Store:
         return {codes[text]: reason for text, reason in rows if reason is not None}
 
     def forget_failures(self) -> None:
-        """Delete the rows of what could not be computed."""
+        """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
         with self._guarded(), self._transaction():
-            self._db.execute("DELETE FROM results WHERE error IS NOT NULL")
+            deleted = self._db.execute("DELETE FROM results WHERE error IS NOT NULL").rowcount
+            if deleted:
+                self._db.execute("DELETE FROM asks")
+
+    def asked(self, search: str) -> list[Architecture]:
+        """Return the codes that a search asked for, in order, duplicates included."""
+        with self._guarded():
+            rows = self._db.execute("SELECT architecture FROM asks WHERE search=? ORDER BY place", (search,)).fetchall()
+        return [decode(arch) for (arch,) in rows]
+
+    def ask(self, search: str, archs: Iterable[Architecture]) -> None:
+        """Append to what a search asked for, in one transaction."""
+        with self._guarded(), self._transaction():
+            (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()
+            rows = ((search, place, encode(arch)) for place, arch in enumerate(archs, count))
+            self._db.executemany("INSERT INTO asks VALUES (?,?,?)", rows)
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
@@ -243,6 +261,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute(_SCHEMA)
     db.execute(_LEARNT)
     db.execute(_TAUGHT)
+    db.execute(_ASKS)
     _check(db)
 
 

@@ -1,16 +1,18 @@
-"""Stages, rounds and results: the types that all searchers share."""
+"""What a searcher is, and stages, rounds and results: the types that all searchers share."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.spaces.contract import one_hot
 from archsieve.values import as_floats, check_whole, exact
 
 if TYPE_CHECKING:
@@ -19,9 +21,93 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimators.contract import AnyEstimator, Scores
-    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 Evaluate: TypeAlias = "Callable[[Sequence[Architecture]], Scores]"
+
+
+_ATTEMPTS = 100  # proposals outside the candidates before one of their list is drawn instead
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What a search may ask for: a space, or the networks of it that are left.
+
+    Args:
+        space: gives codes their meaning.
+        archs: canonical codes of what is left; None: every network of the space.
+        answers: returns the features (n, f) of architectures; the space's own, else one-hot codes, unless given.
+    """
+
+    space: SearchSpace
+    archs: Sequence[Architecture] | None = None
+    answers: Callable[[Sequence[Architecture]], NDArray[np.float64]] | None = None
+
+    @cached_property
+    def _listed(self) -> frozenset[Architecture]:
+        return frozenset(self.archs or ())
+
+    def __contains__(self, arch: Architecture) -> bool:
+        """Whether the network of a valid code is one of them."""
+        return self.archs is None or self.space.canonical(arch) in self._listed
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Return a code drawn from the space, drawn again while it is outside; in the end one of the list."""
+        for _ in range(_ATTEMPTS):
+            if (arch := self.space.sample(rng)) in self:
+                return arch
+        return self._one_listed(rng)
+
+    def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return a neighbour of a code, drawn again while it is outside; in the end one of the list."""
+        for _ in range(_ATTEMPTS):
+            if (mutant := self.space.mutate(arch, rng)) in self:
+                return mutant
+        return self._one_listed(rng)
+
+    def features(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return what a model may learn from, shape (n, f)."""
+        if self.answers is not None:
+            return self.answers(archs)
+        of_one = getattr(self.space, "features", None)
+        return one_hot(self.space, archs) if of_one is None else as_floats([of_one(arch) for arch in archs])
+
+    def _one_listed(self, rng: np.random.Generator) -> Architecture:
+        if not self.archs:
+            raise SettingError("A search needs at least one candidate, but got none.")
+        return self.archs[int(rng.integers(len(self.archs)))]
+
+
+class Search(Protocol):
+    """A search that has begun. It owns no loop, no clock and no files.
+
+    `archsieve.searchers.batches.Batches` makes one from a function that yields lists of architectures.
+    """
+
+    def ask(self, n: int) -> list[Architecture]:
+        """Return up to `n` architectures that may be scored at the same time; none: the search is over.
+
+        Asked again before the tells, it returns the same ones. `n` never changes which architectures follow: how many
+        belong together is a setting of the searcher.
+        """
+
+    def tell(self, archs: Sequence[Architecture], scores: Scores) -> None:
+        """Take the scores of architectures, higher is better, in any order; NaN: could not be scored.
+
+        A search that goes on after a kill is told first, in the order asked, what it asked for before.
+        """
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """A frozen dataclass of settings, by name in `SEARCHERS`, that begins searches.
+
+    Optional attributes: `name`; `version`, an integer raised whenever it asks for others; `population`, how many it
+    asks for before it learns anything, which is the least budget; `batch`, how many it asks for at a time afterwards.
+    """
+
+    def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:
+        """Return a new search among the candidates; all its random numbers come from `rng`."""
 
 
 _COMPARING: ContextVar[str] = ContextVar("comparing", default="")
@@ -62,6 +148,8 @@ def count_kept(keep: float, n: int) -> int:
 class Stage:
     """One stage of a funnel: an estimator and exactly one rule for how many candidates to keep.
 
+    Every candidate is scored, or, given a searcher and a budget, only those that the searcher asks for.
+
     Args:
         estimator: scores the candidates.
         keep: fraction in [0, 1]: n of n if it is 1, else max(1, ceil(keep * (n - 1))), in exact arithmetic. With
@@ -69,6 +157,8 @@ class Stage:
         top: the number to keep, at least 1.
         above: keep what scores strictly above; the best one if none does.
         label: what tables and figures call it; the estimator's name unless given.
+        search: asks for the candidates to score; only those scored can be kept, and `keep` is a fraction of them.
+        budget: of the search: how many distinct networks, by canonical code, it may have scored.
 
     Ties are resolved by the order of the candidates, which the session has shuffled by seed; NaN ranks last.
     A stage never keeps none.
@@ -82,9 +172,12 @@ class Stage:
     top: int | None = None
     above: float | None = None
     label: str = ""
+    search: Searcher | None = field(default=None, metadata={"catalogue": "searcher"})
+    budget: int | None = None
 
     def __post_init__(self) -> None:
-        """Check that one rule is given and in range."""
+        """Check that one rule is given and in range, and that a search has a budget."""
+        self._check_search()
         rules = {k: v for k in ("keep", "top", "above") if (v := getattr(self, k)) is not None}
         if len(rules) != 1:
             raise SettingError(f"A stage needs exactly one of keep, top and above, but got {rules or 'none'}.")
@@ -98,6 +191,25 @@ class Stage:
             raise SettingError(f"`top >= 1` must hold, but got top={self.top}.")
         if not self.label:
             object.__setattr__(self, "label", getattr(self.estimator, "name", "stage"))
+
+    def _check_search(self) -> None:
+        if self.search is None and self.budget is None:
+            return
+        if self.search is None or self.budget is None:
+            raise SettingError(
+                f"A stage's `search` and `budget` go together, but got search={self.search}, budget={self.budget}."
+            )
+        if not isinstance(self.search, Searcher):
+            raise SettingError(f"A stage's search must be a searcher with a method `begin`, but got {self.search!r}.")
+        check_whole("budget", self.budget, 1)
+        population = getattr(self.search, "population", 1)
+        if self.budget < population:
+            settings = f"budget={self.budget}, population={population}"
+            raise SettingError(f"`budget >= population` must hold for a search, but got {settings}.")
+
+    def asked(self, n: int) -> int:
+        """Return how many of `n` candidates are scored at most."""
+        return n if self.budget is None else min(n, self.budget)
 
     def count(self, n: int) -> int:
         """Return how many of `n` candidates the rules `keep` and `top` keep."""

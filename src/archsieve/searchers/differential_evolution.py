@@ -5,27 +5,81 @@ Performance Estimation strategies are All You Need in Neural Architecture Search
 cyclically, one trial a step; the three members differ from each other, but one may be the target; a
 dimension is forced only if none was crossed; coordinates not strictly inside (0, 1) are drawn again
 uniformly; a trial that is not worse replaces the target. NaN is the worst score. A trial that a constrained
-space excludes costs no evaluation: it is drawn again, up to 100 times, then replaced by a fresh point of
-the space.
+space excludes, or that is no candidate any more, costs no evaluation: it is drawn again, up to 100 times,
+then replaced by a fresh candidate.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.searchers.history import History, check_budget, rank
+from archsieve.searchers.batches import Batches
+from archsieve.searchers.history import maximise, rank
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsieve.searchers.contract import Evaluate, SearchResult
+    from archsieve.searchers.batches import Steps
+    from archsieve.searchers.contract import Candidates, Evaluate, SearchResult
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 _ATTEMPTS = 100  # trials outside a constrained space before a fresh point is drawn instead
+
+
+@dataclass(frozen=True)
+class DifferentialEvolution:
+    """Asks for the first population at once, then for `batch` trials at a time.
+
+    Args:
+        population: members, at least 3.
+        f: weight of the difference of two members, in (0, 2].
+        cr: probability that a dimension is crossed, in [0, 1].
+        batch: trials, each against a member of its own, that may be scored at the same time; at most the population.
+    """
+
+    population: int = 50
+    f: float = 0.5
+    cr: float = 0.5
+    batch: int = 1
+    name: ClassVar[str] = "differential_evolution"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        check_whole("population", self.population)
+        check_whole("batch", self.batch, 1)
+        if self.population < 3:
+            raise SettingError(f"`population >= 3` must hold, but got population={self.population}.")
+        if not 0 < self.f <= 2:
+            raise SettingError(f"`0 < f <= 2` must hold, but got f={self.f}.")
+        if not 0 <= self.cr <= 1:
+            raise SettingError(f"`0 <= cr <= 1` must hold, but got cr={self.cr}.")
+        if self.batch > self.population:
+            settings = f"batch={self.batch}, population={self.population}"
+            raise SettingError(f"`batch <= population` must hold, but got {settings}.")
+
+    def begin(self, candidates: Candidates, rng: np.random.Generator) -> Batches:
+        """Return a new search."""
+        return Batches(self._steps(candidates, rng))
+
+    def _steps(self, candidates: Candidates, rng: np.random.Generator) -> Steps:
+        archs = [candidates.sample(rng) for _ in range(self.population)]
+        points = np.array([_point(candidates.space, arch, rng) for arch in archs])
+        scores = yield archs
+        step = 0
+        while True:
+            targets = [(step + i) % self.population for i in range(self.batch)]
+            trials = [_trial(candidates, points, target, rng, self.f, self.cr) for target in targets]
+            told = yield [arch for arch, _ in trials]
+            for target, (_, trial), score in zip(targets, trials, told, strict=True):
+                if rank(score) >= rank(scores[target]):
+                    points[target], scores[target] = trial, score
+            step += self.batch
 
 
 def differential_evolution(
@@ -55,33 +109,12 @@ def differential_evolution(
             that are relative to what else is scored.
         ArchitectureError: the space has nothing to draw.
     """
-    _check(population, budget, f, cr)
-    history = History(evaluate, "Differential evolution")
-    archs = [space.sample(rng) for _ in range(population)]
-    points = np.array([_point(space, arch, rng) for arch in archs])
-    scores = history.ask(archs)
-    for step in range(budget - population):
-        target = step % population
-        arch, trial = _trial(space, points, target, rng, f, cr)
-        score = history.ask([arch])[0]
-        if rank(score) >= rank(scores[target]):
-            points[target], scores[target] = trial, score
-    return history.result("differential evolution")
-
-
-def _check(population: int, budget: int, f: float, cr: float) -> None:
-    check_whole("population", population)
-    if population < 3:
-        raise SettingError(f"`population >= 3` must hold, but got population={population}.")
-    if not 0 < f <= 2:
-        raise SettingError(f"`0 < f <= 2` must hold, but got f={f}.")
-    if not 0 <= cr <= 1:
-        raise SettingError(f"`0 <= cr <= 1` must hold, but got cr={cr}.")
-    check_budget(budget, population)
+    searcher = DifferentialEvolution(population, f, cr)
+    return maximise(searcher, space, evaluate, budget=budget, rng=rng)
 
 
 def _trial(
-    space: SearchSpace,
+    candidates: Candidates,
     points: NDArray[np.float64],
     target: int,
     rng: np.random.Generator,
@@ -89,6 +122,7 @@ def _trial(
     cr: float,
 ) -> tuple[Architecture, NDArray[np.float64]]:
     """Return a valid trial against the target: its code and its point."""
+    space = candidates.space
     movable = [i for i, options in enumerate(space.choices) if options > 1] or range(len(space.choices))
     for _ in range(_ATTEMPTS):
         base, plus, minus = points[rng.choice(len(points), size=3, replace=False)]
@@ -99,9 +133,9 @@ def _trial(
         outside = (trial <= 0) | (trial >= 1)
         trial[outside] = rng.random(int(outside.sum()))
         arch = _decode(space, trial)
-        if space.is_valid(arch):
+        if space.is_valid(arch) and arch in candidates:
             return arch, trial
-    arch = space.sample(rng)
+    arch = candidates.sample(rng)
     return arch, _point(space, arch, rng)
 
 

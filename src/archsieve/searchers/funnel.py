@@ -12,63 +12,116 @@ from archsieve.searchers.contract import SearchResult, record
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from archsieve.estimators.contract import Scores
     from archsieve.searchers.contract import Round, Stage
+    from archsieve.searchers.guided import Guide
     from archsieve.spaces.contract import Architecture
 
 
 def run_funnel(
     stages: Sequence[Stage],
-    pool: Sequence[Architecture],
+    pool: Sequence[Architecture] | None,
     scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
     *,
     on_round: Callable[[Round], None] | None = None,
+    guide: Guide | None = None,
 ) -> SearchResult:
-    """Return the best of the last stage that ran, with one round a stage.
+    """Return the best of the last stage that ran, with one round a stage; see `funnel_rounds`.
+
+    `on_round` is called with every round once it is over.
+
+    Raises:
+        SettingError: see `funnel_rounds`.
+    """
+    rounds = []
+    for _, latest in funnel_rounds(stages, pool, scores, guide=guide):
+        rounds.append(latest)
+        if on_round is not None:
+            on_round(latest)
+    return result_of(rounds, pool)
+
+
+def funnel_rounds(
+    stages: Sequence[Stage],
+    pool: Sequence[Architecture] | None,
+    scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
+    *,
+    guide: Guide | None = None,
+) -> Iterator[tuple[Stage, Round]]:
+    """Yield each stage that ran, with its round.
 
     Survivors stay in the order of the pool from stage to stage. That order resolves all ties; the scores of earlier
     stages do not. The funnel stops as soon as one architecture is left; a pool of one is not scored at all. If a stage
-    can score none of its candidates, the funnel stops and has no best architecture.
+    can score none of its candidates, the funnel stops.
 
     Args:
         stages: what to score with and what to keep, in order.
-        pool: the candidates, in the order that resolves ties.
+        pool: the candidates, in the order that resolves ties; None: every network of the space, which only a first
+            stage with a search can take. Survivors are then in the order in which it asked for them.
         scores: returns the scores (n, k) of n architectures by k estimators.
-        on_round: called with every round once it is over.
+        guide: what stages with a search need.
 
     Raises:
-        SettingError: no stages, an empty pool, or `scores` returned another shape.
+        SettingError: no stages, an empty pool, none where it is needed, a search without a guide, or `scores` returned
+            another shape.
     """
     if not stages:
         raise SettingError("A funnel needs at least one stage, but got none.")
-    if not len(pool):
+    if pool is not None and not len(pool):
         raise SettingError("A funnel needs at least one architecture, but the pool is empty.")
-    survivors, best, best_score, rounds = list(pool), pool[0], float("nan"), []
-    for stage in stages:
-        if len(survivors) == 1:
-            break
+    survivors = None if pool is None else list(pool)
+    for place, stage in enumerate(stages):
+        if survivors is not None and len(survivors) == 1:
+            return
         started = perf_counter()
-        column = _column(scores, stage, survivors)
+        archs, column = _scored(stage, place, survivors, scores, guide)
         has_failed = bool(np.isnan(column).all())
         kept = stage.select(column)[: 0 if has_failed else None]
-        rounds.append(record(stage.label, survivors, column, kept, perf_counter() - started))
-        if on_round is not None:
-            on_round(rounds[-1])
+        yield stage, record(stage.label, archs, column, kept, perf_counter() - started)
         if has_failed:
-            return SearchResult(None, float("nan"), tuple(rounds))
-        best, best_score = survivors[kept[0]], float(column[kept[0]])
-        survivors = [survivors[i] for i in np.sort(kept)]
-    return SearchResult(best, best_score, tuple(rounds))
+            return
+        survivors = [archs[i] for i in np.sort(kept)]
+
+
+def result_of(rounds: Sequence[Round], pool: Sequence[Architecture] | None) -> SearchResult:
+    """Return the result of a funnel: its best is None where the last stage could score none of its candidates."""
+    if not rounds:
+        return SearchResult(pool[0] if pool else None, float("nan"), ())
+    last = rounds[-1]
+    if not len(last.kept):
+        return SearchResult(None, float("nan"), tuple(rounds))
+    best = tuple(last.archs[last.kept[0]].tolist())
+    return SearchResult(best, float(last.scores[last.kept[0]]), tuple(rounds))
+
+
+def _scored(
+    stage: Stage,
+    place: int,
+    left: list[Architecture] | None,
+    scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
+    guide: Guide | None,
+) -> tuple[list[Architecture], Scores]:
+    """Return the architectures that a stage scores, with their scores."""
+    if stage.search is None:
+        if left is None:
+            raise SettingError(f"The stage {stage.label!r} scores all candidates, but got no pool of them.")
+        return left, _column(scores, stage, left)
+    if guide is None:
+        raise SettingError(f"The stage {stage.label!r} searches, so that the funnel needs a `guide` with the space.")
+    archs, column = guide.scored(stage, place, left, lambda asked: _column(scores, stage, asked))
+    if not archs:
+        raise SettingError(f"The search of the stage {stage.label!r} asked for no candidate at all.")
+    return archs, column
 
 
 def _column(
     scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
     stage: Stage,
-    archs: list[Architecture],
+    archs: Sequence[Architecture],
 ) -> Scores:
     """Return one stage's scores, shape (n,)."""
     table = as_floats(scores([stage.estimator], archs))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.searchers.contract import SearchResult, comparing, order_best_first, record
+from archsieve.searchers.contract import Candidates, SearchResult, comparing, order_best_first, record
 from archsieve.values import as_floats, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.searchers.contract import Evaluate
-    from archsieve.spaces.contract import Architecture
+    from archsieve.searchers.contract import Evaluate, Searcher
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 
 @dataclass
@@ -59,6 +59,42 @@ class History:
         best = order_best_first(scores)[:1]
         history = record(label, self.archs, scores, best, perf_counter() - self.started)
         return SearchResult(self.archs[best[0]], float(scores[best[0]]), (history,))
+
+
+def maximise(
+    searcher: Searcher,
+    space: SearchSpace,
+    evaluate: Evaluate,
+    *,
+    budget: int,
+    rng: np.random.Generator,
+    label: str = "",
+    compares: bool = True,
+) -> SearchResult:
+    """Return the best architecture that a searcher met, the first reached of equals.
+
+    Args:
+        searcher: asks for architectures.
+        space: where it searches.
+        evaluate: returns the scores (n,) of n architectures, which are those that the searcher asks for together.
+        budget: evaluations in all; duplicates are evaluated, and counted, again.
+        rng: the source of all randomness.
+        label: of the round and in messages; the searcher's name unless given.
+        compares: whether scores of several calls are compared, which relative scores do not allow.
+
+    Raises:
+        SettingError: the budget is below the searcher's population, it asks for nothing at all, or `evaluate` asks a
+            session for scores that are relative to what else is scored.
+    """
+    label = label or str(getattr(searcher, "name", type(searcher).__name__)).replace("_", " ")
+    check_budget(budget, getattr(searcher, "population", 1))
+    history = History(evaluate, label.capitalize() if compares else "")
+    search = searcher.begin(Candidates(space), rng)
+    while (left := budget - len(history.archs)) > 0 and (archs := search.ask(left)):
+        search.tell(archs, np.array(history.ask(archs)))
+    if not history.archs:
+        raise SettingError(f"The searcher {label!r} asked for no architecture at all.")
+    return history.result(label)
 
 
 def rank(score: float) -> tuple[bool, float]:

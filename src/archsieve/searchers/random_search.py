@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.searchers.history import History, check_budget
+from archsieve.searchers.batches import Batches
+from archsieve.searchers.history import check_budget, maximise
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from archsieve.searchers.contract import Evaluate, SearchResult
+    from archsieve.searchers.batches import Steps
+    from archsieve.searchers.contract import Candidates, Evaluate, SearchResult
     from archsieve.spaces.contract import SearchSpace
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """Asks for codes drawn independently; duplicates may occur.
+
+    Args:
+        batch: how many may be scored at the same time; it does not change which are drawn.
+    """
+
+    batch: int = 100
+    name: ClassVar[str] = "random_search"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check the setting."""
+        check_whole("batch", self.batch, 1)
+
+    def begin(self, candidates: Candidates, rng: np.random.Generator) -> Batches:
+        """Return a new search."""
+        return Batches(self._steps(candidates, rng))
+
+    def _steps(self, candidates: Candidates, rng: np.random.Generator) -> Steps:
+        while True:
+            yield [candidates.sample(rng) for _ in range(self.batch)]
 
 
 def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: np.random.Generator) -> SearchResult:
@@ -31,6 +60,5 @@ def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: n
     (9, True)
     """
     check_budget(budget)
-    history = History(evaluate)
-    history.ask([space.sample(rng) for _ in range(budget)])
-    return history.result("random search")
+    searcher = RandomSearch(batch=int(budget))
+    return maximise(searcher, space, evaluate, budget=budget, rng=rng, compares=False)

@@ -9,17 +9,63 @@ first wins. NaN loses every tournament.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import SettingError
-from archsieve.searchers.history import History, check_budget, rank
+from archsieve.searchers.batches import Batches
+from archsieve.searchers.history import maximise, rank
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from archsieve.searchers.contract import Evaluate, SearchResult
+    from archsieve.searchers.batches import Steps
+    from archsieve.searchers.contract import Candidates, Evaluate, SearchResult
     from archsieve.spaces.contract import SearchSpace
+
+
+@dataclass(frozen=True)
+class RegularizedEvolution:
+    """Asks for the first population at once, then for `batch` children at a time.
+
+    Args:
+        population: members alive.
+        tournament: members that compete to be the parent.
+        batch: children that may be scored at the same time; each is born before the scores of the others are known.
+    """
+
+    population: int = 50
+    tournament: int = 10
+    batch: int = 1
+    name: ClassVar[str] = "regularized_evolution"
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        check_whole("population", self.population)
+        check_whole("tournament", self.tournament)
+        check_whole("batch", self.batch, 1)
+        if not 1 <= self.tournament <= self.population:
+            settings = f"tournament={self.tournament}, population={self.population}"
+            raise SettingError(f"`1 <= tournament <= population` must hold, but got {settings}.")
+
+    def begin(self, candidates: Candidates, rng: np.random.Generator) -> Batches:
+        """Return a new search."""
+        return Batches(self._steps(candidates, rng))
+
+    def _steps(self, candidates: Candidates, rng: np.random.Generator) -> Steps:
+        archs = [candidates.sample(rng) for _ in range(self.population)]
+        alive = deque(zip(archs, (yield archs), strict=True))
+        while True:
+            children = []
+            for _ in range(self.batch):
+                competitors = [alive[i] for i in rng.choice(self.population, size=self.tournament, replace=False)]
+                parent, _ = max(competitors, key=lambda member: rank(member[1]))
+                children.append(candidates.mutate(parent, rng))
+            alive.extend(zip(children, (yield children), strict=True))
+            for _ in children:
+                alive.popleft()
 
 
 def regularized_evolution(
@@ -47,19 +93,5 @@ def regularized_evolution(
             that are relative to what else is scored.
         ArchitectureError: the space has nothing to draw, or nothing to mutate to.
     """
-    check_whole("population", population)
-    check_whole("tournament", tournament)
-    if not 1 <= tournament <= population:
-        settings = f"tournament={tournament}, population={population}"
-        raise SettingError(f"`1 <= tournament <= population` must hold, but got {settings}.")
-    check_budget(budget, population)
-    history = History(evaluate, "Regularized evolution")
-    archs = [space.sample(rng) for _ in range(population)]
-    alive = deque(zip(archs, history.ask(archs), strict=True))
-    for _ in range(budget - population):
-        competitors = [alive[i] for i in rng.choice(population, size=tournament, replace=False)]
-        parent, _ = max(competitors, key=lambda member: rank(member[1]))
-        child = space.mutate(parent, rng)
-        alive.append((child, history.ask([child])[0]))
-        alive.popleft()
-    return history.result("regularized evolution")
+    searcher = RegularizedEvolution(population, tournament)
+    return maximise(searcher, space, evaluate, budget=budget, rng=rng)

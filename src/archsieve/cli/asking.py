@@ -1,0 +1,105 @@
+"""Commands for a search whose networks are trained elsewhere: it asks, and is told."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archsieve.cli import printing as console
+from archsieve.cli.options import Json, Plugins, RunFolder, keep_plan, load, shared_by_all
+from archsieve.errors import EstimatorError, RunFolderError
+from archsieve.plans.conversation import Asked, go_on
+from archsieve.plans.conversation import tell as tell_score
+from archsieve.plans.read import find_plan, load_plan
+from archsieve.runs.folder import PLAN_FILE
+from archsieve.runs.session import Session
+from archsieve.spaces.text import as_digits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.plans.contract import Plan
+    from archsieve.spaces.contract import SearchSpace
+
+_PATIENCE = 30.0  # seconds that `tell` waits for another command on the folder
+
+
+def ask(
+    source: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or to begin a plan with --out RUN.")],
+    at_most: Annotated[int, typer.Option("-n", min=1, help="Architectures to ask for.")] = 1,
+    out: RunFolder = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Print the architectures whose scores a search waits for, one a line; nothing once it is over."""
+    folder = Path(source) if Path(source).is_dir() else out or Path("runs") / Path(source).stem
+    again = ["archsieve", "ask", str(folder)] + [word for name in plugin or [] for word in ("--plugin", name)]
+    with console.guarded(folder, shlex.join(again)), ExitStack() as stack:
+        plugins = load(plugin)
+        path = _plan_of(folder) if Path(source).is_dir() else find_plan(source)
+        plan = load_plan(path, plugins)
+        shared = shared_by_all(stack, 1, ray=False)
+        session = stack.enter_context(_opened(folder, plan, plugins, **shared))
+        keep_plan(path, folder, ())
+        answer = go_on(plan, session, command=shlex.join(again))
+        stack.close()
+        if isinstance(answer, Asked):
+            _print_asked(answer, plan.space, folder, at_most, as_json)
+            return
+        if as_json:
+            console.out_json({"asked": [], "waiting": 0, "finished": True})
+        if answer.failure:
+            raise EstimatorError(answer.failure, session.tracebacks)
+        console.note(f"The search is over. Best: {answer.digits}. Read more with: archsieve report {folder}")
+
+
+def tell(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    arch: Annotated[str, typer.Argument(help="An architecture that `archsieve ask` printed.")],
+    score: Annotated[float | None, typer.Argument(help="Its score; higher is better.")] = None,
+    failed: Annotated[str | None, typer.Option("--failed", help="Why it has no score.")] = None,
+    plugin: Plugins = None,
+) -> None:
+    """Store the score of an architecture that was asked for, or why it has none."""
+    with console.guarded():
+        plugins = load(plugin)
+        plan = load_plan(_plan_of(run), plugins)
+        with _opened(run, plan, plugins) as session:
+            tell_score(plan, session, arch, score, failed)
+
+
+def _plan_of(folder: Path) -> Path:
+    if not (folder / PLAN_FILE).is_file():
+        raise RunFolderError(
+            f"There is no {PLAN_FILE} in {folder}: begin a search with `archsieve ask PLAN --out {folder}`."
+        )
+    return folder / PLAN_FILE
+
+
+def _opened(folder: Path, plan: Plan, plugins: Sequence[str], **shared: object) -> Session:
+    """Return the session of a folder; another command that has it open is waited for."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return Session(folder, plan.space, plan.task, seed=plan.seed, plugins=plugins, **shared)  # type: ignore[arg-type]
+        except RunFolderError as error:
+            if "in use" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
+
+
+def _print_asked(asked: Asked, space: SearchSpace, folder: Path, at_most: int, as_json: bool) -> None:
+    digits = [as_digits(arch, space.choices) for arch in asked.archs]
+    if as_json:
+        console.out_json({"asked": digits[:at_most], "waiting": len(digits), "finished": False})
+    else:
+        for line in digits[:at_most]:
+            console.out(line)
+    if len(digits) < at_most:
+        console.note(f"Only {len(digits)} can be scored at the same time now. {asked.pace}".rstrip())
+    console.note(f"Waiting for {len(digits)} scores of {asked.estimator!r}: archsieve tell {folder} ARCHITECTURE SCORE")

@@ -1,0 +1,104 @@
+"""A search as a conversation with its folder: it asks for architectures, and is told their scores by hand.
+
+The folder holds everything between two commands: the journal of what was asked for, the scores told, and in
+`asked.json` what is waited for now.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import SettingError, UntoldError
+from archsieve.estimators.contract import leaves_of
+from archsieve.estimators.told import Told
+from archsieve.plans.contract import estimators_of
+from archsieve.plans.run import run_plan
+from archsieve.runs.folder import read_json, write_json
+from archsieve.spaces.text import as_digits
+
+if TYPE_CHECKING:
+    from archsieve.plans.contract import Plan
+    from archsieve.runs.results import Result
+    from archsieve.runs.session import Session
+    from archsieve.spaces.contract import Architecture
+
+ASKED_FILE = "asked.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search waits for: the scores of these architectures, of the estimator of that name.
+
+    `pace` is a sentence on how many it asks for at a time; empty where nothing is known of that.
+    """
+
+    estimator: str
+    archs: tuple[Architecture, ...]
+    pace: str = ""
+
+
+def go_on(plan: Plan, session: Session, command: str = "") -> Result | Asked:
+    """Run a plan until it needs a score that must be told, and return what it asks for; at its end, the result.
+
+    Raises:
+        SettingError: the plan has no estimator `told`.
+    """
+    if not _told_by_hand(plan):
+        raise SettingError(
+            "Nothing of this plan is told by hand: give a stage the estimator `told`, or run `archsieve search`."
+        )
+    path = session.folder / ASKED_FILE
+    try:
+        result = run_plan(plan, session, command=command)
+    except UntoldError as error:
+        digits = [as_digits(arch, session.space.choices) for arch in error.archs]
+        write_json(path, {"estimator": error.name, "asked": digits})
+        return Asked(error.name, error.archs, _pace(plan, error.name))
+    path.unlink(missing_ok=True)
+    return result
+
+
+def tell(plan: Plan, session: Session, text: str, score: float | None, reason: str | None = None) -> None:
+    """Store the score of an architecture that was asked for, or the reason why it has none.
+
+    Raises:
+        ArchitectureError: `text` is no architecture of the space.
+        RunFolderError: the folder waits for nothing.
+        SettingError: not exactly one of score and reason, a score that is not finite, an architecture that was not
+            asked for, or one that was told another score.
+    """
+    if (score is None) == (reason is None):
+        raise SettingError("Tell either a score, or with --failed why there is none.")
+    if score is not None and not math.isfinite(score):
+        raise SettingError(f"A score must be a finite number, but got {score}: tell a failure with --failed REASON.")
+    waiting = read_json(session.folder / ASKED_FILE) if (session.folder / ASKED_FILE).exists() else {"asked": []}
+    arch = session.space.canonical(session.space.parse(text))
+    if as_digits(arch, session.space.choices) not in waiting["asked"]:
+        shown = ", ".join(waiting["asked"][:8]) + (", ..." if len(waiting["asked"]) > 8 else "")
+        raise SettingError(
+            f"The architecture {text!r} was not asked for. "
+            + (f"Asked for: {shown}." if shown else "Nothing is asked for now: run `archsieve ask` on the folder.")
+        )
+    (estimator,) = (leaf for leaf in _told_by_hand(plan) if leaf.name == waiting["estimator"])
+    session.tell(estimator, arch, math.nan if score is None else score, reason)
+
+
+def _told_by_hand(plan: Plan) -> list[Told]:
+    leaves = (leaf for estimator in estimators_of(plan) for leaf in leaves_of(estimator))
+    return list(dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, Told)))
+
+
+def _pace(plan: Plan, name: str) -> str:
+    """Return how many the search of the stage with that estimator asks for at a time."""
+    searches: list[Any] = [
+        stage.search
+        for stage in plan.stages
+        if stage.search is not None and any(leaf.name == name for leaf in leaves_of(stage.estimator))
+    ]
+    if not searches or not hasattr(searches[0], "batch"):
+        return ""
+    searcher = searches[0]
+    first = f" after its first {searcher.population}" if hasattr(searcher, "population") else ""
+    return f"{getattr(searcher, 'name', 'The search')} asks for {searcher.batch} at a time{first} (setting `batch`)."

@@ -1,0 +1,192 @@
+"""A stage with a search: ask, score, tell, until the budget is spent. Asks are journalled before they are scored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from archsieve.errors import RunFolderError, SettingError
+from archsieve.fingerprints import fingerprint
+from archsieve.randomness import generator
+from archsieve.searchers.contract import Candidates, comparing
+from archsieve.spaces.contract import check
+from archsieve.values import is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from archsieve.estimators.contract import Scores
+    from archsieve.searchers.contract import Searcher, Stage
+    from archsieve.spaces.contract import Architecture, SearchSpace
+
+REPEATS = 1000
+"""Proposals in a row that bring no new network, after which a search is over."""
+
+
+class Journal(Protocol):
+    """What a search asked for, in order, kept where a kill does not reach it."""
+
+    def read(self) -> list[Architecture]:
+        """Return everything asked for so far."""
+
+    def add(self, archs: Sequence[Architecture]) -> None:
+        """Append what is asked for now."""
+
+
+@dataclass
+class InMemory:
+    """A journal that ends with the process."""
+
+    archs: list[Architecture] = field(default_factory=list)
+
+    def read(self) -> list[Architecture]:
+        """Return everything asked for so far."""
+        return list(self.archs)
+
+    def add(self, archs: Sequence[Architecture]) -> None:
+        """Append what is asked for now."""
+        self.archs.extend(archs)
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """What the stages of a funnel need to search.
+
+    Args:
+        space: where they search.
+        seed: of their random numbers.
+        journal: returns the journal of a name, which is another one for another search; None: kills are not survived.
+    """
+
+    space: SearchSpace
+    seed: int = 0
+    journal: Callable[[str], Journal] | None = None
+
+    def scored(
+        self,
+        stage: Stage,
+        place: int,
+        left: Sequence[Architecture] | None,
+        scores: Callable[[Sequence[Architecture]], Scores],
+    ) -> tuple[list[Architecture], Scores]:
+        """Return what the search of a stage had scored, by canonical code, and the scores.
+
+        In the order of the candidates that are left, or where that is None, any network of the space, as asked.
+
+        Args:
+            stage: has a search.
+            place: of the stage in the funnel.
+            left: the candidates.
+            scores: returns the scores (n,) of architectures.
+        """
+        if stage.search is None or stage.budget is None:
+            raise SettingError(f"The stage {stage.label!r} has no search.")
+        journal: Journal = InMemory()
+        if self.journal is not None:
+            pool = None if left is None else list(left)
+            journal = self.journal(fingerprint(stage.search, stage.estimator, self.seed, place, pool))
+        rng = generator(self.seed, "sample", "search", place)
+        with comparing(f"The stage {stage.label!r}"):
+            known = search(stage.search, Candidates(self.space, left), scores, stage.budget, rng, journal=journal)
+        codes = list(known) if left is None else [arch for arch in left if arch in known]
+        return codes, np.array([known[code] for code in codes], dtype=np.float64)
+
+
+def search(
+    searcher: Searcher,
+    candidates: Candidates,
+    scores: Callable[[Sequence[Architecture]], Scores],
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    journal: Journal,
+) -> dict[Architecture, float]:
+    """Return the scores of the distinct networks that a search asked for, by canonical code, in the order asked.
+
+    What is known is told without being scored again. A proposal that is no candidate is told as one that could not be
+    scored. The search is over when the budget is spent, every candidate is scored, the search has nothing left, or
+    `REPEATS` proposals in a row bring nothing new.
+
+    Raises:
+        ArchitectureError: the search asked for something that is no architecture.
+        RunFolderError: the journal is not that of this search.
+    """
+    most = budget if candidates.archs is None else min(budget, len(candidates.archs))
+    running = searcher.begin(candidates, rng)
+    told = _Told(candidates)
+    archs = _until_spent(journal.read(), candidates, most)
+    earlier = told.scored(archs, scores)
+    try:
+        running.tell(archs, earlier)
+    except SettingError as error:
+        raise RunFolderError(
+            f"The journal of asks in this run folder is not that of this search: {error} Scores or versions have "
+            f"changed since. Choose another folder."
+        ) from error
+    while len(told.known) < most and told.repeats < REPEATS:
+        archs = [tuple(map(int, arch)) for arch in running.ask(most - len(told.known))]
+        if not archs:
+            break
+        for arch in archs:
+            _is_candidate(candidates, arch)  # raises before anything wrong is journalled
+        journal.add(archs)
+        running.tell(archs, told.scored(archs, scores))
+    return told.known
+
+
+@dataclass
+class _Told:
+    """What a search was told: scores by canonical code, and how many proposals in a row brought nothing new."""
+
+    candidates: Candidates
+    known: dict[Architecture, float] = field(default_factory=dict)
+    repeats: int = 0
+
+    def scored(
+        self, archs: Sequence[Architecture], scores: Callable[[Sequence[Architecture]], Scores]
+    ) -> NDArray[np.float64]:
+        """Return the scores of proposals, NaN for those that are no candidates; networks that are new are scored."""
+        canonical = self.candidates.space.canonical
+        codes = [canonical(arch) if _is_candidate(self.candidates, arch) else None for arch in archs]
+        new: dict[Architecture, None] = {}
+        for code in codes:
+            is_new = code is not None and code not in self.known and code not in new
+            self.repeats = 0 if is_new else self.repeats + 1
+            if is_new and code is not None:
+                new[code] = None
+        if new:
+            self.known |= zip(new, map(float, scores(list(new))), strict=True)
+        return np.array([math.nan if code is None else self.known[code] for code in codes], dtype=np.float64)
+
+
+def _until_spent(archs: Iterable[Architecture], candidates: Candidates, most: int) -> list[Architecture]:
+    """Return the beginning of a journal that a budget pays for; an earlier budget may have been larger."""
+    kept: list[Architecture] = []
+    networks: set[Architecture] = set()
+    for arch in archs:
+        if len(networks) >= most:
+            break
+        kept.append(arch)
+        if _is_candidate(candidates, arch):
+            networks.add(candidates.space.canonical(arch))
+    return kept
+
+
+def _is_candidate(candidates: Candidates, arch: Architecture) -> bool:
+    """Whether a code is among the candidates; one that the space excludes is not.
+
+    Raises:
+        ArchitectureError: it is no code of the space at all.
+    """
+    space = candidates.space
+    has_form = len(arch) == len(space.choices) and all(
+        is_whole(option) and 0 <= option < n for option, n in zip(arch, space.choices, strict=True)
+    )
+    if has_form and not space.is_valid(arch):
+        return False
+    return check(space, arch) in candidates

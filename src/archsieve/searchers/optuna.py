@@ -1,0 +1,215 @@
+"""Optuna's samplers as searchers: every decision is a categorical parameter of an ask-and-tell study.
+
+TPE and GP learn a model, whose next proposal may differ on another processor. What they asked for before a kill is
+therefore never asked again: it is added to the study as it was. Their random numbers depend on the seed and on the
+place of a proposal, and not on how often the process was started. NSGA-II, here with one objective, only draws.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from archsieve.errors import SettingError, require
+from archsieve.searchers.batches import Batches
+from archsieve.values import check_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archsieve.estimators.contract import Scores
+    from archsieve.searchers.batches import Steps
+    from archsieve.searchers.contract import Candidates, Search
+    from archsieve.spaces.contract import Architecture
+
+_ATTEMPTS = 20  # proposals that are no candidates, before one is drawn at random instead
+_SAMPLERS = {"tpe": "TPESampler", "gp": "GPSampler", "nsga2": "NSGAIISampler"}
+
+
+@dataclass(frozen=True)
+class OptunaSearcher:
+    """Asks for a first population drawn at random, then for what one of Optuna's samplers proposes.
+
+    Args:
+        sampler: "tpe" (tree-structured Parzen estimators), "gp" (a Gaussian process; needs torch), or "nsga2".
+        population: for "tpe" and "gp" how many are drawn at random first; for "nsga2" its population.
+        batch: how many are proposed at a time afterwards, each without the scores of the others.
+    """
+
+    sampler: Literal["tpe", "gp", "nsga2"] = "tpe"
+    population: int = 10
+    batch: int = 1
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check the settings, and that the packages are there."""
+        if self.sampler not in _SAMPLERS:
+            raise SettingError(f"`sampler` must be one of {', '.join(_SAMPLERS)}, but got {self.sampler!r}.")
+        check_whole("population", self.population, 2)
+        check_whole("batch", self.batch, 1)
+        require("optuna", "optuna")
+        if self.sampler == "gp":
+            require("torch", "torch")
+
+    @property
+    def name(self) -> str:
+        """The catalogue's name with the sampler."""
+        return f"optuna[{self.sampler}]"
+
+    def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:
+        """Return a new search."""
+        seed = int(rng.integers(2**31))
+        if self.sampler == "nsga2":
+            return Batches(_evolve(self, candidates, seed))
+        return _Modelled(self, candidates, seed)
+
+
+class _Study:
+    """An Optuna study of the decisions that have a choice."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        import optuna
+
+        choices = candidates.space.choices
+        self._length = len(choices)
+        self._decisions = {
+            str(i): optuna.distributions.CategoricalDistribution(tuple(range(n)))
+            for i, n in enumerate(choices)
+            if n > 1
+        }
+        before = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
+        try:
+            self.study = optuna.create_study(direction="maximize")
+        finally:
+            optuna.logging.set_verbosity(before)
+
+    def use(self, kind: str, seed: int, **settings: Any) -> None:
+        """Propose by a new sampler from here on."""
+        import optuna
+
+        sampler = getattr(optuna.samplers, _SAMPLERS[kind], None)
+        if sampler is None:
+            raise SettingError(f"Optuna {optuna.__version__} has no {_SAMPLERS[kind]}: install a later version.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.sampler = sampler(seed=seed, **settings)
+
+    def ask(self) -> tuple[Any, Architecture]:
+        """Return a trial and its architecture."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on settings that are not the user's
+            trial = self.study.ask(self._decisions)
+        return trial, tuple(int(trial.params.get(str(i), 0)) for i in range(self._length))
+
+    def enqueue(self, arch: Architecture) -> None:
+        """Make the next proposal this architecture."""
+        self.study.enqueue_trial(self._params(arch))
+
+    def tell(self, trial: Any, score: float) -> None:
+        """Take the score of a trial; NaN: it failed."""
+        import optuna
+
+        if math.isnan(score):
+            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            self.study.tell(trial, score)
+
+    def add(self, arch: Architecture, score: float) -> None:
+        """Add an architecture with its score, unless that is NaN."""
+        import optuna
+
+        if not math.isnan(score):
+            parts = {"params": self._params(arch), "distributions": self._decisions, "value": score}
+            self.study.add_trial(optuna.trial.create_trial(**parts))
+
+    def _params(self, arch: Architecture) -> dict[str, int]:
+        return {name: arch[int(name)] for name in self._decisions}
+
+
+def _evolve(settings: OptunaSearcher, candidates: Candidates, seed: int) -> Steps:
+    """Yield the batches of NSGA-II."""
+    study, rng = _Study(candidates), np.random.default_rng(seed)
+    study.use("nsga2", seed, population_size=settings.population)
+    count = settings.population
+    while True:
+        trials = [_candidate(study, candidates, rng) for _ in range(count)]
+        scores = yield [arch for _, arch in trials]
+        for (trial, _), score in zip(trials, scores, strict=True):
+            study.tell(trial, score)
+        count = settings.batch
+
+
+def _candidate(study: _Study, candidates: Candidates, rng: np.random.Generator) -> tuple[Any, Architecture]:
+    """Return a trial whose architecture is a candidate: others are drawn again."""
+    for _ in range(_ATTEMPTS):
+        trial, arch = study.ask()
+        if candidates.space.is_valid(arch) and arch in candidates:
+            return trial, arch
+        study.tell(trial, math.nan)
+    study.enqueue(candidates.sample(rng))
+    return study.ask()
+
+
+class _Modelled:
+    """A search by a model. A proposal depends on the seed, its place, and the scores of the batches before its own."""
+
+    def __init__(self, settings: OptunaSearcher, candidates: Candidates, seed: int) -> None:
+        self._settings, self._candidates, self._seed = settings, candidates, seed
+        self._study = _Study(candidates)
+        self._archs: list[Architecture] = []
+        self._scores: list[float | None] = []
+        self._learnt = 0
+
+    def ask(self, n: int) -> list[Architecture]:
+        """Return up to `n` of the batch that have no score yet."""
+        if not self._waiting():
+            self._propose()
+        return [self._archs[place] for place in self._waiting()[: max(0, n)]]
+
+    def tell(self, archs: Sequence[Architecture], scores: Scores | Sequence[float]) -> None:
+        """Take scores of what was asked for, or while nothing is, of what an earlier life of the search asked for.
+
+        Raises:
+            SettingError: an architecture is not asked for.
+        """
+        for arch, score in zip(archs, scores, strict=True):
+            code, waiting = tuple(map(int, arch)), self._waiting()
+            if not waiting:
+                self._archs.append(code)
+                self._scores.append(float(score))
+                continue
+            place = next((place for place in waiting if self._archs[place] == code), None)
+            if place is None:
+                raise SettingError(f"The search was told a score of {code}, which it does not ask for.")
+            self._scores[place] = float(score)
+
+    def _waiting(self) -> list[int]:
+        return [place for place in range(self._learnt, len(self._archs)) if self._scores[place] is None]
+
+    def _propose(self) -> None:
+        """Learn from the batches that are complete, and propose what is missing of the next."""
+        first, batch, place = self._settings.population, self._settings.batch, len(self._archs)
+        start = 0 if place < first else place - (place - first) % batch
+        end = first if place < first else start + batch
+        for told in range(self._learnt, start):
+            score = self._scores[told]
+            self._study.add(self._archs[told], math.nan if score is None else score)
+        self._learnt = start
+        for at in range(place, end):
+            self._archs.append(self._proposal(at))
+            self._scores.append(None)
+
+    def _proposal(self, place: int) -> Architecture:
+        rng = np.random.default_rng([self._seed, place])
+        own = {"constant_liar": False} if self._settings.sampler == "tpe" else {}
+        self._study.use(
+            self._settings.sampler, int(rng.integers(2**31)), n_startup_trials=self._settings.population, **own
+        )
+        trial, arch = _candidate(self._study, self._candidates, rng)
+        self._study.tell(trial, math.nan)  # its score comes later, as a trial of its own
+        return arch
