@@ -164,7 +164,7 @@ class Session:
             return np.empty((len(archs), len(estimators)))
         return self._scoring.scores(estimators, archs)
 
-    def tell(self, estimator: Any, arch: Architecture, score: float, error: str | None = None) -> None:
+    def tell(self, estimator: AnyEstimator, arch: Architecture, score: float, error: str | None = None) -> None:
         """Store a score that was computed elsewhere, or NaN and why there is none; told again it must be the same.
 
         Raises:
