@@ -136,6 +136,16 @@ def test_scores_of_the_shipped_tables_need_no_torch():
     assert json.loads(done.stdout)[0]["nwot"] > 0
 
 
+def test_measuring_what_the_shipped_tables_hold_does_not_import_torch():
+    program = (
+        "import sys; from typer.testing import CliRunner; from archsieve.cli import app\n"
+        "arguments = ['measure', 'nasbench-macro', '--benchmark', 'nasbench-macro-digits', '--proxy', 'nwot']\n"
+        "done = CliRunner().invoke(app, arguments)\n"
+        "print(done.exit_code, [name for name in ('torch', 'sklearn') if name in sys.modules])"
+    )
+    assert python(program).stdout == "0 []\n"
+
+
 def test_every_module_can_be_imported_alone():
     names = [
         ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
