@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archsieve.testing.benchmarks import BenchmarkContract
     from archsieve.testing.estimators import EstimatorContract
     from archsieve.testing.executors import ExecutorContract
+    from archsieve.testing.searchers import SearcherContract
     from archsieve.testing.spaces import SpaceContract
     from archsieve.testing.tasks import TaskContract
 
@@ -22,11 +23,19 @@ _LAZY = {
     "BenchmarkContract": "benchmarks",
     "EstimatorContract": "estimators",
     "ExecutorContract": "executors",
+    "SearcherContract": "searchers",
     "SpaceContract": "spaces",
     "TaskContract": "tasks",
 }
 
-__all__ = ["BenchmarkContract", "EstimatorContract", "ExecutorContract", "SpaceContract", "TaskContract"]
+__all__ = [
+    "BenchmarkContract",
+    "EstimatorContract",
+    "ExecutorContract",
+    "SearcherContract",
+    "SpaceContract",
+    "TaskContract",
+]
 
 
 def __getattr__(name: str) -> Any:
