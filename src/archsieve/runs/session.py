@@ -6,7 +6,6 @@ How scores come about is told in `archsieve.runs.scoring`.
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from archsieve.errors import EstimatorError, SettingError, require
 from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
+from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
 from archsieve.runs.computing import Computing
 from archsieve.runs.executors import Serial
@@ -132,7 +132,12 @@ class Session:
 
     def guide(self) -> Guide:
         """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
-        return Guide(self.space, self.seed, partial(Journal, self._store))
+        return Guide(self.space, self.seed, self._journal)
+
+    def _journal(self, name: str, estimator: AnyEstimator) -> Journal:
+        """Return the journal of a search; it is another one where scores have other keys, as on another device."""
+        keys = [self._keys.key(leaf, ()) for leaf in leaves_of(estimator)]
+        return Journal(self._store, fingerprint(name, [[key.task, key.estimator] for key in keys]))
 
     def pool(self, sample: int | None = None) -> list[Architecture]:
         """Return all distinct networks of the space by canonical code, or `sample` of them, shuffled by the seed.

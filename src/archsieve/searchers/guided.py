@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -60,12 +60,13 @@ class Guide:
     Args:
         space: where they search.
         seed: of their random numbers.
-        journal: returns the journal of a name, which is another one for another search; None: kills are not survived.
+        journal: returns the journal of a search, given a name of the search and the estimator whose scores it is told;
+            None: kills are not survived.
     """
 
     space: SearchSpace
     seed: int = 0
-    journal: Callable[[str], Journal] | None = None
+    journal: Callable[[str, Any], Journal] | None = None
 
     def scored(
         self,
@@ -89,7 +90,8 @@ class Guide:
         journal: Journal = InMemory()
         if self.journal is not None:
             pool = None if left is None else list(left)
-            journal = self.journal(fingerprint(stage.search, stage.estimator, self.seed, place, pool))
+            name = fingerprint(stage.search, stage.estimator, self.seed, place, pool)
+            journal = self.journal(name, stage.estimator)
         rng = generator(self.seed, "sample", "search", place)
         with comparing(f"The stage {stage.label!r}"):
             known = search(stage.search, Candidates(self.space, left), scores, stage.budget, rng, journal=journal)
