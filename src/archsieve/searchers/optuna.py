@@ -76,7 +76,7 @@ class _Study:
 
         choices = candidates.space.choices
         self._length = len(choices)
-        self._decisions = {
+        self._decisions: dict[str, Any] = {
             str(i): optuna.distributions.CategoricalDistribution(tuple(range(n)))
             for i, n in enumerate(choices)
             if n > 1
@@ -124,8 +124,8 @@ class _Study:
         import optuna
 
         if not math.isnan(score):
-            parts = {"params": self._params(arch), "distributions": self._decisions, "value": score}
-            self.study.add_trial(optuna.trial.create_trial(**parts))
+            trial = optuna.trial.create_trial(params=self._params(arch), distributions=self._decisions, value=score)
+            self.study.add_trial(trial)
 
     def _params(self, arch: Architecture) -> dict[str, int]:
         return {name: arch[int(name)] for name in self._decisions}
