@@ -19,7 +19,7 @@ from marks import DOCS, lines_of, write_between
 from torch import nn
 
 from archsieve import SPACES, TASKS, Session
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.counting import count_macs, count_params
 from archsieve.networks.supernets import build_supernet

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.stats import beta
 
 from archsieve import BENCHMARKS, ESTIMATORS
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.benchmarks.contract import task_of
 from archsieve.design.designer import choose, offers, prices_of
 from archsieve.errors import require

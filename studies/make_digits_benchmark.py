@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from archsieve import TASKS
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.benchmarks.digits import CURVES, EPOCHS, FILE, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
 from archsieve.networks.building import build_network
 from archsieve.runs.executors import Processes

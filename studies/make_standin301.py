@@ -24,7 +24,7 @@ from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, Ran
 from sklearn.model_selection import KFold
 
 from archsieve import BENCHMARKS, TASKS
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.benchmarks.nasbench301.stand_in import COLUMN, FILE, Trees, features
 from archsieve.judging.metrics import kendall_tau, spearman
 from archsieve.runs.executors import Processes

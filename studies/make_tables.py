@@ -24,7 +24,7 @@ import numpy as np
 
 import archsieve
 from archsieve import SPACES, TASKS, Session
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import identity
 from archsieve.plans.read import find_plan, load_plan

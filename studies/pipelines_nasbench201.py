@@ -22,7 +22,7 @@ import numpy as np
 from ways import Truth, funnel
 
 from archsieve import ESTIMATORS, SPACES, TASKS, Session, Stage, random_search, regularized_evolution
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.supernet.one_shot import OneShot

@@ -19,7 +19,7 @@ import torch
 from marks import DOCS, lines_of, write_between
 
 from archsieve import Session
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.judging.metrics import kendall_tau
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.searchers.funnel import run_funnel

@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.networks.building import build_network
 from archsieve.networks.counting import sizes_of
 from archsieve.networks.weights import load_weights

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from archsieve import BENCHMARKS, ESTIMATORS, SPACES, TASKS, Session
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, spearman
 from archsieve.runs.executors import Processes
 

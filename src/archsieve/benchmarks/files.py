@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from archsieve._once import Remembered
+from archsieve._files import Remembered
 from archsieve.benchmarks.contract import Benchmark, Surrogate, Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from archsieve._atomic import replace_file, writing
+from archsieve._files import replace_file, writing
 from archsieve.benchmarks.contract import caution_of, find_benchmark
 from archsieve.cli import printing as console
 from archsieve.cli.options import (

@@ -12,7 +12,7 @@ import numpy as np
 import tomli_w
 import typer
 
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.benchmarks.contract import task_of
 from archsieve.cli import printing as console
 from archsieve.cli.progress import progress

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from archsieve._atomic import replace_file
-from archsieve._once import Remembered
+from archsieve._files import Remembered, replace_file
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
 from archsieve.estimators.combined.mean_rank import percentile_rank
 from archsieve.estimators.contract import leaves_of, uses_device

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.errors import DataError, MissingDataError, SettingError, require
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import csv
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from archsieve._atomic import replace_file, writing
+from archsieve._files import replace_file, writing
 from archsieve.report.load import read_run, read_study, read_views
 from archsieve.report.run_figures import run_figures
 from archsieve.report.study_figures import study_figures

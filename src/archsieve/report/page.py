@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from archsieve._atomic import replace_file, writing
+from archsieve._files import replace_file, writing
 from archsieve.errors import require
 
 if TYPE_CHECKING:

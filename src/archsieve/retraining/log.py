@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.networks.building import laid_out
 from archsieve.tasks.contract import count_items, says_count

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round

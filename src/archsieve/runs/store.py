@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.errors import RunFolderError
 from archsieve.spaces.text import decode, encode
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archsieve._atomic import replace_file
-from archsieve._once import Remembered, State, state_of
+from archsieve._files import Remembered, State, replace_file, state_of
 from archsieve.errors import RunFolderError
 
 if TYPE_CHECKING:

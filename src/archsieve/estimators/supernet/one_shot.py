@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archsieve._once import Remembered
+from archsieve._files import Remembered
 from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimators.contract import Price
 from archsieve.estimators.prefixes import is_chain, walk

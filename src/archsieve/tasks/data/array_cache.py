@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve._atomic import replace_file
+from archsieve._files import replace_file
 from archsieve.errors import DataError
 from archsieve.tasks.data.images import Images
 

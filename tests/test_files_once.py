@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from archsieve._once import Remembered
+from archsieve._files import Remembered
 
 
 @pytest.fixture

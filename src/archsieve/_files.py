@@ -1,12 +1,16 @@
-"""What a process made from a file, remembered until the file changes."""
+"""Files: written whole or not at all, and what was made from one remembered until it changes."""
 
 from __future__ import annotations
 
+import uuid
 from collections import OrderedDict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from archsieve.errors import RunFolderError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 V = TypeVar("V")
@@ -50,3 +54,27 @@ class Remembered(Generic[V]):
     def forget(self) -> None:
         """Forget all."""
         self._values.clear()
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that takes the place of `path` at the end, in one step; folders are made.
+
+    A crash leaves the old file, or none. Two processes may write the same file: the last one wins.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of writing a file or folder of results into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"Cannot write to {path}: {error.strerror or error}. Choose another place.") from error

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from archsieve._atomic import replace_file, writing
+from archsieve._files import replace_file, writing
 from archsieve.errors import RunFolderError
 
 
