@@ -51,6 +51,8 @@ def own_errors():
             yield kind(np.array([[1.0], [2.0]]), {(1, 0): "why"})
         elif kind is errors.EstimatorError:
             yield kind("sentence", "details")
+        elif kind is errors.UntoldError:
+            yield kind("accuracy", ((0, 1), (1, 1)))
         else:
             yield kind("sentence")
 
@@ -64,6 +66,7 @@ def test_our_errors_cross_the_border_whole(executor, error):
     assert vars(caught.value).keys() >= vars(error).keys()
     assert getattr(caught.value, "reasons", None) == getattr(error, "reasons", None)
     assert getattr(caught.value, "details", None) == getattr(error, "details", None)
+    assert getattr(caught.value, "archs", None) == getattr(error, "archs", None)
 
 
 def test_one_thread_also_where_fitting_is_done():
