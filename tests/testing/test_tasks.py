@@ -207,6 +207,8 @@ NUMBERS = Noise((Input((4,)),), 3, "mse", items=12)
 LOGITS = Noise((Input((4,), name="x"), Input((3,), name="y")), 2, "bce", items=12)
 
 
-@pytest.mark.parametrize("task", [Points(), Duck(), TOKENS, NUMBERS, LOGITS], ids=str)
+@pytest.mark.parametrize(
+    "task", [Points(), Duck(), TOKENS, NUMBERS, LOGITS], ids=["points", "duck", "tokens", "numbers", "logits"]
+)
 def test_a_right_task_passes(task, tmp_path):
     assert broken_laws(TaskContract, tmp_path, task=task) == []
