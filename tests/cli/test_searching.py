@@ -284,6 +284,10 @@ TRAIN += ["--set", "space.widths=[4]", "--set", "space.stages=[2]", "--set", "sp
 def json_cases(folder):
     """Every command with --json."""
     plan = plan_file(folder, 'estimator = "params"\nkeep = 0.5')
+    (folder / "told.toml").write_text(
+        'space = "nasbench201"\ntask = "synthetic"\n[[stage]]\nestimator = { name = "told", what = "accuracy" }\n'
+        'search = "random_search"\nbudget = 3\ntop = 1\n'
+    )
     return {
         "list": ["list"],
         "score": ["score", "nasbench-macro", "0" * 8, "--proxy", "params"],
@@ -293,7 +297,7 @@ def json_cases(folder):
         "study": [*STUDY, "--seeds", "1", "--budget", "50", "--out", folder / "study"],
         "design": ["design", "nasbench-macro", "--estimators", funnel(folder), "--pilot-size", "20"],
         "search": ["search", plan, "--out", folder / "run"],
-        "ask": ["ask", folder / "run"],
+        "ask": ["ask", folder / "told.toml", "--out", folder / "told"],
         "report": ["report", folder / "run"],
         "train": ["train", "nasbench-macro", "00", *TRAIN, "--out", folder / "training"],
         "data": ["data"],
