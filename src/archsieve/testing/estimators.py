@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +10,7 @@ from archsieve.estimators.contract import Composite, Context, Fittable, Grouped,
 from archsieve.fingerprints import fingerprint
 from archsieve.tasks.contract import says_count
 from archsieve.tasks.synthetic import Synthetic
-from archsieve.testing.laws import SAMPLES, expect, random_states, samples
+from archsieve.testing.laws import SAMPLES, copy_of, expect, expect_plain_settings, random_states, samples
 from archsieve.values import is_whole
 
 if TYPE_CHECKING:
@@ -44,13 +43,7 @@ class EstimatorContract:
         expect(isinstance(mine.name, str) and bool(mine.name), f"the name is {mine.name!r}")
         if not isinstance(mine, Composite):
             expect(is_whole(mine.version) and mine.version >= 1, f"the version is {mine.version!r}")
-        copy = pickle.loads(pickle.dumps(mine))  # noqa: S301 - made here
-        expect(fingerprint(copy) == fingerprint(mine), "a copy has another fingerprint")
-        try:
-            is_equal = copy == mine and hash(copy) == hash(mine)
-        except TypeError as error:
-            raise AssertionError(f"its settings cannot be hashed: {error}") from error
-        expect(is_equal, "a copy is not equal to it: make it a frozen dataclass")
+        expect_plain_settings(mine)
 
     def test_scores_are_numbers(self, tmp_path: Path) -> None:
         """One score an architecture: a float, NaN or -inf, but never +inf."""
@@ -76,7 +69,7 @@ class EstimatorContract:
     def test_a_copy_scores_the_same(self, tmp_path: Path) -> None:
         """A worker's copy, in an empty folder, gives the same scores: they follow from settings, codes and seed."""
         archs = samples(self.space, 1)
-        copy = pickle.loads(pickle.dumps(self.estimator))  # noqa: S301 - made here
+        copy = copy_of(self.estimator)
         first, again = (self._scores(archs, tmp_path / name, e) for name, e in (("a", self.estimator), ("b", copy)))
         expect(_equal(first, again), f"scores are {first}, and those of a copy {again}")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pickle
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from archsieve.fingerprints import fingerprint
 
 if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
 
+T = TypeVar("T")
 SAMPLES = 5
 
 
@@ -26,6 +30,27 @@ def expect(holds: bool, law: str) -> None:
     """
     if not holds:
         raise AssertionError(law)
+
+
+def copy_of(thing: T) -> T:
+    """Return what a worker process gets of a thing of this process, and expect its fingerprint to be the same."""
+    copy: T = pickle.loads(pickle.dumps(thing))  # noqa: S301 - made in this line, no file
+    expect(fingerprint(copy) == fingerprint(thing), "a copy has another fingerprint")
+    return copy
+
+
+def expect_plain_settings(thing: object) -> None:
+    """Expect that the settings can be hashed, and that a copy is equal.
+
+    Raises:
+        AssertionError: one of both does not hold.
+    """
+    copy = copy_of(thing)
+    try:
+        is_equal = copy == thing and hash(copy) == hash(thing)
+    except TypeError as error:
+        raise AssertionError(f"its settings cannot be hashed: {error}") from error
+    expect(is_equal, "a copy is not equal to it: make it a frozen dataclass")
 
 
 def random_states() -> tuple[bytes, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve.errors import ArchitectureError
-from archsieve.fingerprints import fingerprint
 from archsieve.searchers.contract import Candidates
 from archsieve.spaces.contract import SearchSpace, check
-from archsieve.testing.laws import expect, random_states
+from archsieve.testing.laws import copy_of, expect, expect_plain_settings, random_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,14 +67,8 @@ class SearcherContract:
 
     def test_its_settings_are_plain(self) -> None:
         """It has a fingerprint, its settings can be hashed, and a copy is equal to it and asks for the same."""
-        copy = pickle.loads(pickle.dumps(self.searcher))  # noqa: S301 - made here
-        expect(fingerprint(copy) == fingerprint(self.searcher), "a copy has another fingerprint")
-        try:
-            is_equal = copy == self.searcher and hash(copy) == hash(self.searcher)
-        except TypeError as error:
-            raise AssertionError(f"its settings cannot be hashed: {error}") from error
-        expect(is_equal, "a copy is not equal to it: make it a frozen dataclass")
-        expect(self._asked() == self._asked(searcher=copy), "a copy asks for others")
+        expect_plain_settings(self.searcher)
+        expect(self._asked() == self._asked(searcher=copy_of(self.searcher)), "a copy asks for others")
 
     def test_it_asks_for_architectures(self) -> None:
         """What it asks for are architectures of the space, as tuples of ints, and no more than it may."""
