@@ -1,4 +1,4 @@
-"""Prove the package on the accelerator that is here, in at most eight minutes on a card of the H100's class.
+"""Prove the package on the accelerator that is here, in at most ten minutes on a card of the H100's class.
 
     python perf/device.py                                    # everything, on synthetic pictures
     python perf/device.py --cifar FOLDER                     # on CIFAR-10, and the table beside it

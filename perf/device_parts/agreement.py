@@ -61,7 +61,8 @@ def run(part: Part) -> None:
     executor: Any = Processes(min(setting.workers, cores)) if setting.workers else Serial()
     members = [ZeroCost(proxy, batch_size=setting.proxy_batch) for proxy in proxies(setting)]
     work = {name: (*pair, drawn(name, pair[0], setting)) for name, pair in spaces(setting).items()}
-    items = [(name, i) for name, (_, _, archs) in work.items() for i in range(len(archs))]
+    longest = max(len(archs) for _, _, archs in work.values())
+    items = [(name, i) for i in range(longest) for name, (_, _, archs) in work.items() if i < len(archs)]
     here: dict[tuple[str, int], NDArray[np.float64]] = {}
 
     def score_here() -> None:
@@ -81,14 +82,15 @@ def run(part: Part) -> None:
         thread.shutdown(wait=False)
     for name, (_, _, archs) in work.items():
         ready = {mode: there[name, mode] for mode in MODES if there[name, mode] is not None}
-        if not ready or any((name, i) not in here for i in range(len(archs))):
-            part.tell(name, why="there was no time to score it", on_the_device=list(ready))
+        scored_here = [i for i in range(len(archs)) if (name, i) in here]
+        if not ready or not scored_here:
+            part.tell(name, why="there was no time to score it", device=list(ready), cpu=len(scored_here))
             continue
-        column = np.stack([here[name, i] for i in range(len(archs))])
+        columns = np.stack([here[name, i] for i in scored_here])
         for k, member in enumerate(members):
-            found = {mode: compared(scored[:, k], column[:, k]) for mode, scored in ready.items()}
+            found = {mode: compared(scored[scored_here, k], columns[:, k]) for mode, scored in ready.items()}
             worst.setdefault(member.name, []).append(found)
-            part.tell(f"{name} {member.name}", networks=len(archs), **_flat(found))
+            part.tell(f"{name} {member.name}", networks=len(scored_here), **_flat(found))
     for name, found in worst.items():
         most = {}
         for mode in MODES:

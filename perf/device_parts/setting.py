@@ -9,8 +9,8 @@ from pathlib import Path
 
 PARTS = "abcdefg"
 # Of a card of the H100's class, in seconds; (c) has its minutes of training besides.
-BUDGETS = {"a": 45.0, "b": 70.0, "c": 65.0, "d": 35.0, "e": 35.0, "f": 14.0, "g": 20.0}
-WHOLE = 465.0
+BUDGETS = {"a": 100.0, "b": 95.0, "c": 60.0, "d": 60.0, "e": 40.0, "f": 65.0, "g": 60.0}
+WHOLE = 575.0
 PATIENCE = 10  # times as long may the tiny form take, which says nothing of speed: the CPU may be busy
 
 
@@ -22,12 +22,12 @@ class Setting:
     tiny: bool = False
     parts: str = PARTS
     cifar: str = ""
-    supernet_minutes: float = 3.0
+    supernet_minutes: float = 1.5
     supernet_epochs: int = 50
     sampling: str = "uniform"
     checkpoint: str = ""  # empty for a name that says what is trained
     seconds: float = WHOLE
-    networks: int = 10  # of each of four spaces
+    networks: int = 4  # of each of four spaces
     proxy_batch: int = 16
     items: int = 1000  # images a cell of the supernet is scored on
     cells: int = 0  # scored; 0 for all distinct ones
@@ -75,11 +75,11 @@ def arguments(about: str | None) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small sizes, on the CPU unless --device says otherwise")
     parser.add_argument("--device", help="cuda, mps or cpu [the accelerator that is here]")
     parser.add_argument("--cifar", default="", help="folder with the parquet files of CIFAR-10, or train/ and test/")
-    parser.add_argument("--supernet-minutes", type=float, help="minutes of part (c)'s training [3]")
+    parser.add_argument("--supernet-minutes", type=float, help="minutes of part (c)'s training [1.5]")
     parser.add_argument("--supernet-epochs", type=int, help="epochs of its schedule [50, the paper's]")
     parser.add_argument("--sampling", choices=["uniform", "fair"], help="paths of one of its steps [uniform]")
     parser.add_argument("--checkpoint", help="file from which its training goes on, and to which")
-    parser.add_argument("--seconds", type=float, help="of the whole run [465]")
+    parser.add_argument("--seconds", type=float, help="of the whole run [575]")
     parser.add_argument("--parts", help=f"some of {PARTS} [all]")
     parser.add_argument("--out", type=Path, default=Path("device.jsonl"), help="file of results, kept if it is there")
     parser.add_argument("--table", type=Path, metavar="FILE", help="run nothing: print the table of this file")

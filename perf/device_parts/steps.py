@@ -18,7 +18,7 @@ from torch import nn
 from archsieve import SPACES
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.supernet.one_shot import OneShot
-from archsieve.networks.building import as_inputs, build_network
+from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.supernets import build_supernet
 from archsieve.retraining.recipe_files import training_of
@@ -152,7 +152,7 @@ class Bare:
 
     def __init__(self, case: Case, setting: Setting) -> None:
         self._device, self._warm_up = setting.device, setting.warm_up
-        self._network = network_of(case).to(setting.device).to(memory_format=torch.channels_last).train()
+        self._network = laid_out(network_of(case), setting.device).train()
         set_drop_path(self._network, case.recipe.drop_path_at(0))
         self._paths, self._clip = sampler_of(case), case.recipe.clip
         self._optimiser, self._loss = optimiser_of(self._network, case.recipe), loss_of(case.task, case.recipe)

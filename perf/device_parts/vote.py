@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archsieve import PROXIES, SPACES, Context
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.networks.building import build_network, laid_out
+from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.runs.arithmetic import Arithmetic
 from archsieve.spaces.contract import draw_distinct
@@ -136,8 +136,7 @@ def gains(part: Part, space: Any, task: Any, arch: Any) -> None:
         part.tell("torch.compile", why=f"not tried on {setting.device}")
         return
     network = laid_out(build_network(space, arch, task, SEED), setting.device).eval()
-    inputs = torch.randn(setting.vote_batch, *task.input_shape, device=setting.device)
-    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    inputs = as_inputs(torch.randn(setting.vote_batch, *task.input_shape, device=setting.device))
     with torch.no_grad():
         eager = _mean(lambda: network(inputs), setting.device)
         graph = torch.cuda.CUDAGraph()
@@ -164,7 +163,7 @@ def several_paths(part: Part, space: Any, task: Any) -> None:
     setting = part.setting
     supernet = laid_out(build_supernet(space, task, SEED), setting.device)
     inputs, targets = next(iter(task.batches("train", batch_size=setting.vote_batch, device=setting.device)))
-    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    inputs = as_inputs(inputs)
     found = {}
     for sampling in ("uniform", "fair"):
         sample, rng = OneShot(sampling=sampling)._sampler(space), np.random.default_rng(SEED)  # type: ignore[arg-type]
@@ -178,7 +177,8 @@ def several_paths(part: Part, space: Any, task: Any) -> None:
                 count += 1
             optimiser.step()
 
-        step()
+        for _ in range(setting.warm_up):  # the first of each path loads its kernels
+            step()
         count = 0
         seconds = seconds_of(lambda: [step() for _ in range(setting.steps)], setting.device)
         found[f"{sampling}_seconds_a_path"] = seconds / count

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from archsieve.networks.building import laid_out
+from archsieve.networks.building import as_inputs, laid_out
 from archsieve.tasks.data import moving
 from archsieve.tasks.data.scenes import IGNORED
 from archsieve.tasks.evaluation import evaluate
@@ -56,3 +58,30 @@ def test_mean_iou_is_that_of_the_cpu(device):
             metric.update(outputs.to(place), targets.to(place))
         found[place] = metric.compute(), metric.pixel_accuracy()
     assert found[device] == found["cpu"]
+
+
+POOLINGS = {
+    "average": nn.AvgPool2d(3, 1, 1),
+    "average without its border": nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+    "average, stride 2": nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+    "average, whole windows": nn.AvgPool2d(2, 2, ceil_mode=True),
+    "adaptive": nn.AdaptiveAvgPool2d(3),
+    "max": nn.MaxPool2d(3, 2, 1),
+    "convolution": nn.Conv2d(4, 4, 3, 2, 1, groups=2, bias=False),
+    "normalisation": nn.BatchNorm2d(4),
+}
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_gradients_of_layers_are_those_of_the_cpu(name, device):
+    """In the layout in which networks are computed there."""
+    gradients = []
+    for place in (device, "cpu"):
+        layer = laid_out(copy.deepcopy(POOLINGS[name]), place)
+        inputs = torch.randn(2, 4, 9, 9, generator=torch.Generator().manual_seed(0))
+        inputs = as_inputs(inputs.to(place)).requires_grad_()
+        outputs = layer(inputs)
+        outputs.backward(torch.randn(outputs.shape, generator=torch.Generator().manual_seed(1)).to(place))
+        gradients.append([inputs.grad, *(weight.grad for weight in layer.parameters())])
+    for there, here in zip(*gradients, strict=True):
+        torch.testing.assert_close(there.cpu(), here, rtol=1e-4, atol=1e-5)

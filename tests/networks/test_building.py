@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from archsieve.errors import SettingError
-from archsieve.networks.building import build_network, check_device, initialise, torch_generator
+from archsieve.networks.building import build_network, check_device, initialise, laid_out, layout_on, torch_generator
 from archsieve.networks.counting import count_flops, count_macs, count_params
 from archsieve.networks.supernets import build_supernet
 from archsieve.spaces.contract import SearchSpace
@@ -197,3 +197,16 @@ def test_devices_that_are_not_here():
     for device in ("cuda:99", "nonsense"):
         with pytest.raises(SettingError, match=f"The device '{device}' cannot be used here: "):
             check_device(device)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
+def test_channels_come_first_on_an_accelerator(device):
+    """There, torch's gradient of a padded average pooling is wrong where they come last."""
+    assert layout_on(device) == layout_on(torch.device(device)) == torch.contiguous_format
+
+
+def test_channels_come_last_on_a_cpu():
+    network = laid_out(build_network(MACRO, (1, 2, 0, 1), TASK, 0), "cpu")
+    kernels = [weight for weight in network.parameters() if weight.dim() == 4]
+    assert kernels
+    assert all(weight.is_contiguous(memory_format=layout_on("cpu")) for weight in kernels)

@@ -13,10 +13,12 @@ from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import MACS
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.runs.arithmetic import Arithmetic, kind_of, place_of
+from archsieve.runs.arithmetic import LAYOUT, Arithmetic, kind_of, place_of
 
 FAST = Arithmetic(tf32=True, deterministic=False, benchmark=True)
 NEW_NAMES = hasattr(torch.backends.cudnn, "conv")
+
+LAID_OUT = {"layout": LAYOUT}
 
 
 def settings():
@@ -112,9 +114,11 @@ def test_on_a_cpu_nothing_is_added(estimator):
 
 @pytest.mark.parametrize("estimator", COMPUTED)
 def test_what_is_computed_there_says_where(estimator):
-    assert place_of(estimator, "cuda:1", Arithmetic(), []) == [{"device": "cuda", "tables": []}]
-    assert place_of(estimator, "mps", Arithmetic(tf32=True), []) == [{"device": "mps", "tf32": True, "tables": []}]
-    assert place_of(estimator, "cuda", Arithmetic(), ["x"]) == [{"device": "cuda", "tables": ["x"]}]
+    assert place_of(estimator, "cuda:1", Arithmetic(), []) == [{"device": "cuda", **LAID_OUT, "tables": []}]
+    assert place_of(estimator, "mps", Arithmetic(tf32=True), []) == [
+        {"device": "mps", **LAID_OUT, "tf32": True, "tables": []}
+    ]
+    assert place_of(estimator, "cuda", Arithmetic(), ["x"]) == [{"device": "cuda", **LAID_OUT, "tables": ["x"]}]
 
 
 @pytest.mark.parametrize("estimator", THE_SAME)
@@ -132,4 +136,4 @@ def test_an_estimator_that_says_nothing_computes_there():
     class Theirs:
         name, version = "theirs", 1
 
-    assert place_of(Theirs(), "mps", Arithmetic(), []) == [{"device": "mps", "tables": []}]
+    assert place_of(Theirs(), "mps", Arithmetic(), []) == [{"device": "mps", **LAID_OUT, "tables": []}]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.contract import AnyEstimator
 
 CPU = "cpu"
+LAYOUT = "channels first"  # on accelerators; scores of before, with the channels last, could be wrong
 
 
 def kind_of(device: str) -> str:
@@ -85,7 +86,7 @@ def place_of(
     kind = kind_of(device)
     if kind == CPU or not uses_device(estimator):
         return []
-    return [{"device": kind, **arithmetic.changes(), "tables": list(tables)}]
+    return [{"device": kind, "layout": LAYOUT, **arithmetic.changes(), "tables": list(tables)}]
 
 
 @dataclass(frozen=True)
