@@ -27,7 +27,7 @@ COMMANDS = {
         "Judge scores of your own against a truth of your own, as `measure` does.",
     ),
     "study": (
-        "judging:study",
+        "studying:study",
         "Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise.",
     ),
     "design": (
