@@ -6,7 +6,7 @@ All take dense ranks x and y, shape (n,): whole numbers, equal where items tie. 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
