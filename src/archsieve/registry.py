@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from archsieve.errors import UnknownNameError, require
@@ -166,3 +167,16 @@ BENCHMARKS: Registry[Any] = Registry("benchmark", "archsieve.benchmarks")
 ESTIMATORS: Registry[Callable[..., AnyEstimator]] = Registry("estimator", "archsieve.estimators")
 PROXIES: Registry[Any] = Registry("proxy", "archsieve.estimators.zero_cost.proxies")
 SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers", reads_hyphens=True)
+
+
+def estimator_named(name: str) -> Callable[..., AnyEstimator]:
+    """Return what makes an estimator from settings, given its name; a proxy's name is an estimator's.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name in ESTIMATORS:
+        return ESTIMATORS[name]
+    if name in PROXIES:
+        return partial(ESTIMATORS["zero_cost"], name)
+    raise UnknownNameError(f"There is no estimator or proxy {name!r}.{near_miss(name, [*ESTIMATORS, *PROXIES])}")

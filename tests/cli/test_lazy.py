@@ -34,7 +34,7 @@ def test_a_command_imports_its_own_module_only():
     code, _, modules = imported_by("list", "plans")
     assert code == 0
     assert "archsieve.cli.catalogue" in modules
-    assert {"archsieve.cli.judging", "archsieve.cli.searching", "torch", "scipy.stats"}.isdisjoint(modules)
+    assert {"rich", "archsieve.cli.judging", "archsieve.cli.searching", "torch", "scipy.stats"}.isdisjoint(modules)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

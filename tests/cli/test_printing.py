@@ -99,8 +99,9 @@ def test_progress_on_a_terminal_is_bars_that_go_away(monkeypatch):
     from rich.console import Console
 
     text = StringIO()
+    monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr(
-        "archsieve.cli.progress.Console",
+        "archsieve.cli.bars.Console",
         lambda **_: Console(file=text, force_terminal=True, width=100, color_system=None),
     )
     with progress() as show:
@@ -121,8 +122,9 @@ def terminal(monkeypatch, width=100):
 
     text = StringIO()
     monkeypatch.setattr("sys.stderr", text)
+    monkeypatch.setenv("FORCE_COLOR", "1")
     on_terminal = {"stderr": True, "force_terminal": True, "width": width, "color_system": None}
-    monkeypatch.setattr("archsieve.cli.progress.Console", lambda **_: Console(**on_terminal))
+    monkeypatch.setattr("archsieve.cli.bars.Console", lambda **_: Console(**on_terminal))
     return text
 
 

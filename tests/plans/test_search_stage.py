@@ -237,15 +237,16 @@ def test_failures_may_be_tried_again_and_the_search_then_takes_another_way(tmp_p
 def test_the_journal_is_another_one_where_scores_have_other_keys(tmp_path):
     with Session(tmp_path, SPACE, TASK) as session:
         journal = session.guide().journal
-        here = journal("search", Counting())
-        assert journal("search", Counting()) == here
-        assert len({here.name, journal("search", Counting(1)).name, journal("other", Counting()).name}) == 3
+        here = journal("search", [Counting()])
+        assert journal("search", [Counting()]) == here
+        assert len({here.name, journal("search", [Counting(1)]).name, journal("other", [Counting()]).name}) == 3
         vote = Vote((Counting(), Size("params")), calibration=9)
-        of_both, of_sizes = journal("search", vote), journal("search", Size("params"))
+        of_both, of_sizes = journal("search", [vote]), journal("search", [Size("params")])
         session._keys = replace(session._keys, device="cuda")
-        assert journal("search", Counting()) != here  # scores of another device may lead elsewhere
-        assert journal("search", vote) != of_both
-        assert journal("search", Size("params")) == of_sizes
+        assert journal("search", [Counting()]) != here  # scores of another device may lead elsewhere
+        assert journal("search", [vote]) != of_both
+        assert journal("search", [Size("params")]) == of_sizes
+        assert journal("search", [Size("params"), Counting()]) != of_sizes  # a feature leads elsewhere too
 
 
 @pytest.mark.slow

@@ -245,7 +245,7 @@ def test_a_study_may_leave_the_tables_aside(tmp_path, monkeypatch):
         session.scores([ZeroCost("nwot")], [(0,) * 6])
         raise SettingError(f"{len(estimators)} are enough")
 
-    monkeypatch.setattr("archsieve.cli.judging.mkr_study", stop)
+    monkeypatch.setattr("archsieve.cli.studying.mkr_study", stop)
     ask = ("study", "mkr", "nasbench-macro", "--benchmark", "nasbench-macro-digits", "--out")
     spent = []
     for name, more in (("tables", ()), ("aside", ("--recompute",))):

@@ -3,6 +3,8 @@
 A command's module is imported when the command is called: `archsieve --help` needs none of them, nor numpy.
 """
 
+import gc
+import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -27,7 +29,7 @@ COMMANDS = {
         "Judge scores of your own against a truth of your own, as `measure` does.",
     ),
     "study": (
-        "judging:study",
+        "studying:study",
         "Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise.",
     ),
     "design": (
@@ -56,7 +58,15 @@ COMMANDS = {
 def function_of(name: str) -> Any:
     """Return the function of a command, whose module is imported now."""
     module, _, function = COMMANDS[name][0].partition(":")
-    return getattr(import_module(f"{__name__}.{module}"), function)
+    path = f"{__name__}.{module}"
+    if path not in sys.modules:
+        gc.disable()  # nothing of what is imported will ever be garbage, so that nobody need look for it
+        try:
+            import_module(path)
+        finally:
+            gc.freeze()
+            gc.enable()
+    return getattr(sys.modules[path], function)
 
 
 class LazyCommands(TyperGroup):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads annotations
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -36,15 +33,10 @@ from archsieve.cli.options import (
     space_and_task,
     task_for,
 )
-from archsieve.errors import EstimatorError, require
+from archsieve.errors import EstimatorError
 from archsieve.judging.judge import judge, judge_file
-from archsieve.judging.mkr_study import PROXIES as STUDIED
-from archsieve.judging.mkr_study import STUDY_FILE, mkr_study
 from archsieve.plans.read import make
 from archsieve.registry import BENCHMARKS
-from archsieve.report.study_figures import study_figures
-from archsieve.runs.folder import write_json
-from archsieve.runs.score_tables import whole_tables
 from archsieve.runs.session import Session
 from archsieve.spaces.limits import Limits
 
@@ -142,52 +134,3 @@ def judge_scores(
             note=console.note,
         )
         (console.out_json if as_json else console.judgements)(judgements)
-
-
-def study(
-    kind: Annotated[Literal["mkr"], typer.Argument(help="mkr: does it, or tau, tell what a search will find?")],
-    space: Annotated[str, typer.Argument(help="Name of the space.")],
-    out: Annotated[Path, typer.Option(help="Folder for figures, numbers and scores.")],
-    proxy: Proxies = None,
-    truth: Annotated[list[str] | None, typer.Option(help="A true column; may be repeated.")] = None,
-    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Searches by proxy and searcher.")] = 20,
-    budget: Annotated[int, typer.Option(min=50, help="Evaluations of a search.")] = 1000,
-    seed: Seed = 0,
-    workers: Workers = 1,
-    recompute: Recompute = False,
-    plugin: Plugins = None,
-    as_json: Json = False,
-) -> None:
-    """Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise."""
-    with console.guarded(out, "the same command"), ExitStack() as stack:
-        require("matplotlib", "report")  # before what takes long
-        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute)
-        the_space, _ = space_and_task(space, None, None, plugins, benchmark)
-        estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
-        if not proxy and not recompute:  # what no shipped table holds would take hours
-            kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
-            if absent := [e.name for e in estimators if e not in kept]:
-                console.note(f"Left out, since no shipped table holds it (ask by --proxy): {', '.join(absent)}.")
-            estimators = kept
-        the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, benchmark)
-        session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
-        result = mkr_study(
-            session,
-            estimators,
-            truths=truth or (),
-            benchmark=benchmark,
-            seeds=seeds,
-            budget=budget,
-            command=shlex.join(["archsieve", *sys.argv[1:]]),
-        )
-        stack.close()
-        write_json(out / STUDY_FILE, asdict(result))
-        figures = study_figures(result, out)
-        if as_json:
-            console.out_json(result)
-            return
-        console.study(result)
-        console.out(
-            f"Figures and numbers: {', '.join(str(p) for p in figures if p.suffix == '.png')}, {out}/study.json"
-        )

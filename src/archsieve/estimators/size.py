@@ -31,7 +31,6 @@ class Size:
     """
 
     name: SizeName
-    chunk_size: ClassVar[int] = 256
     uses_device: ClassVar[bool] = False
 
     @property
@@ -42,6 +41,10 @@ class Size:
     def identity(self) -> dict[str, Any]:
         """Return the settings of its scores; `type` is the class's first name, so that stored scores stay valid."""
         return {"type": "Cost", "version": self.version, "name": self.name}
+
+    def chunk_size(self, space: SearchSpace, task: Task) -> int:
+        """Return how many codes to score at a time: many where the size is a formula."""
+        return 4096 if hasattr(space, self.name) else 256
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the sizes, shape (n,).

@@ -17,6 +17,7 @@ from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
 from archsieve.runs.executors import Serial
 from archsieve.searchers.contract import count_kept
+from archsieve.values import dense_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -104,6 +105,7 @@ class _Subject:
     """The truth that estimators are judged against, and the settings; sent to workers."""
 
     values: NDArray[np.float64]
+    order: NDArray[np.int64]
     benchmark: str
     column: str
     noisy: NDArray[np.float64] | None = None
@@ -160,6 +162,7 @@ def judge(
     values = table.lookup(column, archs)
     subject = _Subject(
         values=values,
+        order=dense_ranks(values),
         benchmark=recipe.name,
         column=column,
         noisy=noisy_truths(recipe, table, column, archs, NOISY_TRUTHS, generator(session.seed, "noise", "truth")),
@@ -246,7 +249,7 @@ def judge_file(
     numbers.setdefault("chance", generator(seed, "noise", "chance").random(len(has_truth)))
     scores = np.stack([column[has_truth] for column in numbers.values()], axis=1)
     params = numbers["params"][has_truth] if "params" in numbers else None
-    subject = _Subject(values, path.name, truth, None, params, epsilon, bootstraps, seed)
+    subject = _Subject(values, dense_ranks(values), path.name, truth, None, params, epsilon, bootstraps, seed)
     return _judgements(list(numbers), scores, subject, Serial())
 
 
@@ -260,24 +263,25 @@ def _judgements(
 def _judgement(subject: _Subject, item: tuple[int, tuple[str, NDArray[np.float64]]]) -> tuple[int, Judgement]:
     """Return one estimator's judgement with its place among the others."""
     place, (name, scores) = item
-    values, shares = subject.values, metrics.shares_to_keep(scores)
+    values, ranks = subject.values, dense_ranks(scores)  # once for all figures, which are of the order alone
+    order, shares = subject.order, metrics.shares_to_keep(ranks)
     near = values >= values.max() - subject.epsilon
-    curve = metrics.keeping_curve(scores, values)
+    curve = metrics.keeping_curve(ranks, values)
     counts = [count_kept(share, len(values)) for share in KEPT]
-    intervals = _intervals(scores, subject)
+    intervals = _intervals(ranks, subject)
     return place, Judgement(
         estimator=name,
-        tau=_number(metrics.kendall_tau(scores, values)),
-        spearman=_number(metrics.spearman(scores, values)),
-        weighted_tau=_number(metrics.weighted_tau(scores, values)),
-        partial_spearman=_partial(scores, subject),
-        ndcg=metrics.ndcg_at_k(scores, values, max(1, len(values) // 100)),
-        precision_at_10=metrics.precision_at_k(scores, values, TOP),
-        best_rank_at_10=metrics.best_rank_at_k(scores, values, TOP),
-        regret_at_10=metrics.regret_at_k(scores, values, TOP),
-        mkr=metrics.minimum_keeping_ratio(scores, values),
-        mkr_ties_for=float(metrics.shares_to_keep(scores, ties="for")[values == values.max()].min()),
-        mkr_band=_spread(metrics.keeping_ratios(scores, values, min(BAND, len(values)))),
+        tau=_number(metrics.kendall_tau(ranks, order)),
+        spearman=_number(metrics.spearman(ranks, order)),
+        weighted_tau=_number(metrics.weighted_tau(ranks, order)),
+        partial_spearman=_partial(ranks, order, subject.params),
+        ndcg=metrics.ndcg_at_k(ranks, order, max(1, len(values) // 100)),
+        precision_at_10=metrics.precision_at_k(ranks, values, TOP),
+        best_rank_at_10=metrics.best_rank_at_k(ranks, values, TOP),
+        regret_at_10=metrics.regret_at_k(ranks, values, TOP),
+        mkr=metrics.minimum_keeping_ratio(ranks, values),
+        mkr_ties_for=float(metrics.shares_to_keep(ranks, ties="for")[values == values.max()].min()),
+        mkr_band=_spread(metrics.keeping_ratios(ranks, values, min(BAND, len(values)))),
         mkr_near_band=_spread(shares[near]),
         near=int(near.sum()),
         mkr_noise_band=None if subject.noisy is None else _spread(_optimal_shares(shares, subject.noisy)),
@@ -297,14 +301,14 @@ def _optimal_shares(shares: NDArray[np.float64], noisy: NDArray[np.float64]) -> 
     return np.array([shares[row == np.nanmax(row)].min() for row in noisy])
 
 
-def _partial(scores: NDArray[np.float64], subject: _Subject) -> float | None:
+def _partial(scores: NDArray[np.int64], truth: NDArray[np.int64], params: NDArray[np.float64] | None) -> float | None:
     """Return the partial correlation given the sizes, over the items whose size is known."""
-    if subject.params is None or (has_size := np.isfinite(subject.params)).sum() < 2:
+    if params is None or (has_size := np.isfinite(params)).sum() < 2:
         return None
-    return _number(metrics.partial_spearman(scores[has_size], subject.values[has_size], subject.params[has_size]))
+    return _number(metrics.partial_spearman(scores[has_size], truth[has_size], params[has_size]))
 
 
-def _intervals(scores: NDArray[np.float64], subject: _Subject) -> Sequence[Spread | None]:
+def _intervals(scores: NDArray[np.int64], subject: _Subject) -> Sequence[Spread | None]:
     """Return the intervals of tau, MKR and regret; every estimator sees the same draws of codes."""
     if not subject.bootstraps:
         return [None, None, None]

@@ -9,7 +9,8 @@ from archsieve.errors import SettingError
 from archsieve.estimators.contract import Priced, leaves_of, lesson_of, refuse_relative, scores_metric
 from archsieve.randomness import generator
 from archsieve.registry import SEARCHERS
-from archsieve.runs.effort import Ledger, total, unit_of
+from archsieve.runs.effort import Entry, Ledger, total, unit_of
+from archsieve.searchers.features import features_of
 from archsieve.searchers.history import maximise
 from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import pool_size
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from archsieve.estimators.contract import AnyEstimator
-    from archsieve.runs.effort import Entry, Unit
+    from archsieve.runs.effort import Unit
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Stage
     from archsieve.spaces.contract import Architecture, SearchSpace
@@ -123,7 +124,8 @@ class Plan:
             raise SettingError("A plan needs at least one stage, but has none.")
         for stage in self.stages:
             if stage.search is not None:
-                refuse_relative(stage.estimator, f"The search of the stage {stage.label!r}")
+                for estimator in (stage.estimator, *features_of(stage.search)):
+                    refuse_relative(estimator, f"The search of the stage {stage.label!r}")
 
     @property
     def is_open(self) -> bool:
@@ -132,8 +134,9 @@ class Plan:
 
 
 def estimators_of(plan: Plan) -> list[AnyEstimator]:
-    """Return the estimators of a plan: that of the pool, of each stage, and the final one."""
-    estimators = [plan.pool.evolve, *(stage.estimator for stage in plan.stages), plan.final]
+    """Return the estimators of a plan: that of the pool, of each stage with its searcher's features, the final one."""
+    of_stages = [one for stage in plan.stages for one in (*features_of(stage.search), stage.estimator)]
+    estimators = [plan.pool.evolve, *of_stages, plan.final]
     return [estimator for estimator in estimators if estimator is not None]
 
 
@@ -198,9 +201,18 @@ def steps(plan: Plan) -> Iterator[tuple[str, int, int | None, list[Entry]]]:
     for stage in plan.stages:
         if n == 1:
             break
+        described = [entry for one in features_of(stage.search) for entry in _described(one, stage, n, ledger)]
         n = stage.asked(n)
         kept = None if stage.above is not None else stage.count(n)
-        yield stage.label, n, kept, ledger.enter(stage.estimator, n)
+        yield stage.label, n, kept, described + ledger.enter(stage.estimator, n)
         n = n if kept is None else kept
     if plan.final is not None:
         yield "final", 1, 1, ledger.enter(plan.final, 1)
+
+
+def _described(feature: AnyEstimator, stage: Stage, n: int, ledger: Ledger) -> list[Entry]:
+    """Return what is paid for a feature of the search of a stage with `n` candidates; unknown if it says no number."""
+    describes = getattr(stage.search, "describes", None)
+    if describes is None:
+        return [Entry(feature, None, None, None)]
+    return ledger.enter(feature, min(n, describes(stage.budget)))

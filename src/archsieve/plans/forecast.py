@@ -113,6 +113,8 @@ class _Timer:
         first = members[0]
         if _is_looked_up(members):
             return 0.0
+        if first.n is None:
+            return None
         each = self._each(members)
         at_once = max(1, min(workers, first.n))
         if each is None or not hasattr(first.estimator, "recipe"):

@@ -15,7 +15,7 @@ from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNam
 from archsieve.fingerprints import frozen
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
-from archsieve.registry import ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS, near_miss
+from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
 from archsieve.values import exact
@@ -37,7 +37,7 @@ _PLAIN: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
     "bool": ("truth value", (bool,)),
 }
-_CATALOGUES = {"space": SPACES, "task": TASKS, "estimator": ESTIMATORS, "searcher": SEARCHERS}
+_CATALOGUES = {"space": SPACES, "task": TASKS, "searcher": SEARCHERS}
 
 
 def plan_names() -> list[str]:
@@ -198,12 +198,7 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
                 f"The module {module!r} has no {attribute!r}.{near_miss(attribute, vars(sys.modules[module]))}"
             )
         return namespace[attribute]
-    if kind == "estimator" and name not in ESTIMATORS:
-        if name in PROXIES:
-            return partial(ESTIMATORS["zero_cost"], name)
-        both = [*ESTIMATORS, *PROXIES]
-        raise UnknownNameError(f"There is no estimator or proxy {name!r}.{near_miss(name, both)}")
-    return _CATALOGUES[kind][name]
+    return estimator_named(name) if kind == "estimator" else _CATALOGUES[kind][name]
 
 
 def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:

@@ -18,6 +18,7 @@ from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
 from archsieve.runs.results import Result, Spending, StageReport, Truth
+from archsieve.searchers.features import features_of
 from archsieve.searchers.funnel import funnel_rounds, result_of
 from archsieve.spaces.contract import size
 from archsieve.spaces.text import as_digits
@@ -50,10 +51,10 @@ class _Account:
         self._seconds = 0.0
         self.paid: list[Spending] = []
 
-    def pay(self, estimator: AnyEstimator, archs: Sequence[Architecture], count: int | None = None) -> None:
-        """Add the scores of these candidates; `count` is how many there were, where only some are left."""
+    def pay(self, archs: Sequence[Architecture], *scored: tuple[AnyEstimator, int]) -> None:
+        """Add what estimators scored, each with the number of networks; `archs` are networks of their weight."""
         before, self._seconds = self._seconds, self._session.work_seconds()
-        epochs = self._ledger.pay(estimator, len(archs) if count is None else count)
+        epochs = total(self._ledger.pay(estimator, count) for estimator, count in scored)
         macs = None if epochs is None else in_macs(epochs, archs, self._session.space, self._session.task)
         self.paid.append(Spending(round(self._seconds - before, 3), self._unit.epochs(epochs), macs))
 
@@ -84,14 +85,15 @@ def run_plan(
     epoch_unit = unit(plan)
     account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session)
     if plan.pool.evolve is not None:
-        account.pay(plan.pool.evolve, pool or (), plan.pool.budget)
+        account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
     before = len(account.paid)
     measure = measure_of(session.task)
     write_measure(session.folder, measure, names_of_metric(plan))
     rounds: list[Round] = []
     for stage, latest in funnel_rounds(plan.stages, pool, session.scores, guide=session.guide()):
         codes = [tuple(code) for code in latest.archs.tolist()]
-        account.pay(stage.estimator, codes)
+        features = [(feature, latest.described) for feature in features_of(stage.search)]
+        account.pay(codes, *features, (stage.estimator, len(codes)))
         dropped = set(range(len(codes))) - set(latest.kept.tolist())
         session.forget(stage.estimator, [codes[i] for i in sorted(dropped)])
         scored = {code for code, score in zip(codes, latest.scores, strict=True) if not np.isnan(score)}
@@ -120,7 +122,7 @@ def run_plan(
         failure = _failure_of(plan.stages[len(rounds) - 1], rounds[-1], session)
     elif plan.final:
         final = session.scores([plan.final], [best])[0, 0]
-        account.pay(plan.final, [best])
+        account.pay([best], (plan.final, 1))
         failure = session.explain(plan.final, [best]) if math.isnan(final) else ""
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
     notes: list[str] = []  # unreadable tables become notes, because a search does not need the truth

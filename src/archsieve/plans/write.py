@@ -86,10 +86,15 @@ def _settings(thing: Any, begin: int = 0) -> dict[str, Any]:
 
 def _value(value: Any, field: Any) -> Any:
     if field.metadata.get("catalogue"):  # of estimators: no setting of a part of a plan is of another
-        return [_table(ESTIMATORS, v) for v in value] if isinstance(value, tuple) else _table(ESTIMATORS, value)
+        return [_estimator(v) for v in value] if isinstance(value, tuple) else _estimator(value)
     if field.metadata.get("pairs"):
         return {name: _plain(part, field.name) for name, part in value}
     return _plain(value, field.name)
+
+
+def _estimator(value: Any) -> Any:
+    """Return the table of an estimator; a searcher may hold a name instead of one."""
+    return value if isinstance(value, str) else _table(ESTIMATORS, value)
 
 
 def _plain(value: Any, name: str) -> Any:

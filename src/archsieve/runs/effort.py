@@ -29,10 +29,13 @@ _WEIGHED = 5  # networks by which two tasks are compared
 
 @dataclass(frozen=True)
 class Entry:
-    """Cost of `n` scores of an estimator, in epochs of the task that it scores on; None if it does not say."""
+    """Cost of `n` scores of an estimator, in epochs of the task that it scores on; None if it does not say.
+
+    `n` is None where nobody says how many scores there are.
+    """
 
     estimator: AnyEstimator
-    n: int
+    n: int | None
     training: float | None
     scoring: float | None
     population: str = "candidates"

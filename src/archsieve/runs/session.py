@@ -134,9 +134,9 @@ class Session:
         """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
         return Guide(self.space, self.seed, self._journal)
 
-    def _journal(self, name: str, estimator: AnyEstimator) -> Journal:
+    def _journal(self, name: str, estimators: Sequence[AnyEstimator]) -> Journal:
         """Return the journal of a search; it is another one where scores have other keys, as on another device."""
-        keys = [self._keys.key(leaf, ()) for leaf in leaves_of(estimator)]
+        keys = [self._keys.key(leaf, ()) for estimator in estimators for leaf in leaves_of(estimator)]
         return Journal(self._store, fingerprint(name, [[key.task, key.estimator] for key in keys]))
 
     def pool(self, sample: int | None = None) -> list[Architecture]:

@@ -86,6 +86,9 @@ class Store:
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed."""
+        with self._guarded():
+            if self._db.execute(f"SELECT 1 FROM results WHERE {_KEYED} LIMIT 1", _columns(key)).fetchone() is None:
+                return {}
         codes = {encode(arch): arch for arch in archs}
         return {codes[text]: _score(score) for text, score in self._rows_of("score", key, codes)}
 

@@ -36,7 +36,7 @@ class Candidates:
     Args:
         space: gives codes their meaning.
         archs: canonical codes of what is left; None: every network of the space.
-        answers: returns the features (n, f) of architectures; the space's own, else one-hot codes, unless given.
+        answers: returns the features (n, f) of architectures; those of `encoding` unless given.
     """
 
     space: SearchSpace
@@ -66,9 +66,15 @@ class Candidates:
         return self._one_listed(rng)
 
     def features(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return what a model may learn from, shape (n, f)."""
-        if self.answers is not None:
-            return self.answers(archs)
+        """Return what a model may learn from, shape (n, f).
+
+        Where the searcher declares `features`, these are their scores, in that order: computed and stored like all
+        scores, and paid for. NaN: the architecture could not be scored; -inf is a score. Else those of `encoding`.
+        """
+        return self.encoding(archs) if self.answers is None else self.answers(archs)
+
+    def encoding(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the space's own features of architectures, else their one-hot codes, shape (n, f)."""
         of_one = getattr(self.space, "features", None)
         return one_hot(self.space, archs) if of_one is None else as_floats([of_one(arch) for arch in archs])
 
@@ -103,7 +109,10 @@ class Searcher(Protocol):
     """A frozen dataclass of settings, by name in `SEARCHERS`, that begins searches.
 
     Optional attributes: `name`; `version`, an integer raised whenever it asks for others; `population`, how many it
-    asks for before it learns anything, which is the least budget; `batch`, how many it asks for at a time afterwards.
+    asks for before it learns anything, which is the least budget; `batch`, how many it asks for at a time afterwards;
+    `features`, estimators or names of them whose scores `candidates.features` returns, none relative; with features,
+    `describes(budget)`, the number of networks whose features it asks for at most, without which its cost is unknown
+    before the search.
     """
 
     def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:
@@ -232,7 +241,8 @@ class Stage:
 class Round:
     """The record of one stage: codes (n, d), scores (n,), positions kept, seconds spent.
 
-    `failed_parts` is how many have a score although a part of the estimator could not score them.
+    `failed_parts` is how many have a score although a part of the estimator could not score them; `described` of how
+    many networks the search of the stage was told features that are scores of estimators.
     """
 
     label: str
@@ -241,6 +251,7 @@ class Round:
     kept: NDArray[np.intp]
     seconds: float = 0.0
     failed_parts: int = 0
+    described: int = 0
 
     @property
     def failures(self) -> int:
@@ -261,10 +272,15 @@ class SearchResult:
 
 
 def record(
-    label: str, archs: Sequence[Architecture], scores: Scores, kept: NDArray[np.intp], seconds: float = 0.0
+    label: str,
+    archs: Sequence[Architecture],
+    scores: Scores,
+    kept: NDArray[np.intp],
+    seconds: float = 0.0,
+    described: int = 0,
 ) -> Round:
     """Return a round of plain tuples."""
     codes = np.asarray(archs)
     if codes.max(initial=0) <= np.iinfo(np.int8).max:
         codes = codes.astype(np.int8)
-    return Round(label, codes, as_floats(scores), kept, seconds)
+    return Round(label, codes, as_floats(scores), kept, seconds, described=described)

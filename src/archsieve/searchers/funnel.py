@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.searchers.contract import SearchResult, record
+from archsieve.searchers.guided import Searched
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.searchers.contract import Round, Stage
     from archsieve.searchers.guided import Guide
     from archsieve.spaces.contract import Architecture
@@ -78,10 +80,10 @@ def funnel_rounds(
         if survivors is not None and len(survivors) == 1:
             return
         started = perf_counter()
-        archs, column = _scored(stage, place, survivors, scores, guide)
+        archs, column, described = _scored(stage, place, survivors, scores, guide)
         has_failed = bool(np.isnan(column).all())
         kept = stage.select(column)[: 0 if has_failed else None]
-        yield stage, record(stage.label, archs, column, kept, perf_counter() - started)
+        yield stage, record(stage.label, archs, column, kept, perf_counter() - started, described)
         if has_failed:
             return
         survivors = [archs[i] for i in np.sort(kept)]
@@ -104,30 +106,33 @@ def _scored(
     left: list[Architecture] | None,
     scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
     guide: Guide | None,
-) -> tuple[list[Architecture], Scores]:
+) -> Searched:
     """Return the architectures that a stage scores, with their scores."""
+    columns = partial(_columns, scores, stage.label)
     if stage.search is None:
         if left is None:
             raise SettingError(f"The stage {stage.label!r} scores all candidates, but got no pool of them.")
-        return left, _column(scores, stage, left)
+        return Searched(left, columns([stage.estimator], left)[:, 0], 0)
     if guide is None:
         raise SettingError(f"The stage {stage.label!r} searches, so that the funnel needs a `guide` with the space.")
-    archs, column = guide.scored(stage, place, left, lambda asked: _column(scores, stage, asked))
-    if not archs:
+    searched = guide.scored(stage, place, left, columns)
+    if not searched.archs:
         raise SettingError(f"The search of the stage {stage.label!r} asked for no candidate at all.")
-    return archs, column
+    return searched
 
 
-def _column(
+def _columns(
     scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
-    stage: Stage,
+    label: str,
+    estimators: Sequence[AnyEstimator],
     archs: Sequence[Architecture],
-) -> Scores:
-    """Return one stage's scores, shape (n,)."""
-    table = as_floats(scores([stage.estimator], archs))
-    if table.shape != (len(archs), 1):
+) -> NDArray[np.float64]:
+    """Return the scores that a stage asks for, shape (n, k)."""
+    table = as_floats(scores(estimators, archs))
+    shape = len(archs), len(estimators)
+    if table.shape != shape:
+        wanted = "one column" if len(estimators) == 1 else f"{len(estimators)} columns"
         raise SettingError(
-            f"`scores` must return one column for the stage {stage.label!r}, shape ({len(archs)}, 1), "
-            f"but returned shape {table.shape}."
+            f"`scores` must return {wanted} for the stage {label!r}, shape {shape}, but returned shape {table.shape}."
         )
-    return table[:, 0]
+    return table

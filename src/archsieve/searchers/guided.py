@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from archsieve.errors import RunFolderError, SettingError
 from archsieve.fingerprints import fingerprint
 from archsieve.randomness import generator
 from archsieve.searchers.contract import Candidates, comparing
+from archsieve.searchers.features import Described, features_of
 from archsieve.spaces.contract import check
 from archsieve.values import is_whole
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.estimators.contract import Scores
+    from archsieve.estimators.contract import AnyEstimator, Scores
     from archsieve.searchers.contract import Searcher, Stage
     from archsieve.spaces.contract import Architecture, SearchSpace
 
@@ -53,6 +54,14 @@ class InMemory:
         self.archs.extend(archs)
 
 
+class Searched(NamedTuple):
+    """What the search of a stage had scored: codes, their scores (n,), of how many networks it was told features."""
+
+    archs: list[Architecture]
+    scores: Scores
+    described: int
+
+
 @dataclass(frozen=True, eq=False)
 class Guide:
     """What the stages of a funnel need to search.
@@ -60,22 +69,22 @@ class Guide:
     Args:
         space: where they search.
         seed: of their random numbers.
-        journal: returns the journal of a search, given a name of the search and the estimator whose scores it is told;
-            None: kills are not survived.
+        journal: returns the journal of a search, given a name of the search and the estimators whose scores it is
+            told; None: kills are not survived.
     """
 
     space: SearchSpace
     seed: int = 0
-    journal: Callable[[str, Any], Journal] | None = None
+    journal: Callable[[str, Sequence[AnyEstimator]], Journal] | None = None
 
     def scored(
         self,
         stage: Stage,
         place: int,
         left: Sequence[Architecture] | None,
-        scores: Callable[[Sequence[Architecture]], Scores],
-    ) -> tuple[list[Architecture], Scores]:
-        """Return what the search of a stage had scored, by canonical code, and the scores.
+        columns: Callable[[Sequence[AnyEstimator], Sequence[Architecture]], NDArray[np.float64]],
+    ) -> Searched:
+        """Return what the search of a stage had scored, by canonical code.
 
         In the order of the candidates that are left, or where that is None, any network of the space, as asked.
 
@@ -83,20 +92,29 @@ class Guide:
             stage: has a search.
             place: of the stage in the funnel.
             left: the candidates.
-            scores: returns the scores (n,) of architectures.
+            columns: returns the scores (n, k) of architectures by estimators.
         """
         if stage.search is None or stage.budget is None:
             raise SettingError(f"The stage {stage.label!r} has no search.")
+        features = Described(self.space, features_of(stage.search), columns)
         journal: Journal = InMemory()
         if self.journal is not None:
             pool = None if left is None else list(left)
             name = fingerprint(stage.search, stage.estimator, self.seed, place, pool)
-            journal = self.journal(name, stage.estimator)
+            journal = self.journal(name, [stage.estimator, *features.estimators])
         rng = generator(self.seed, "sample", "search", place)
         with comparing(f"The stage {stage.label!r}"):
-            known = search(stage.search, Candidates(self.space, left), scores, stage.budget, rng, journal=journal)
+            known = search(
+                stage.search,
+                Candidates(self.space, left, features if features.estimators else None),
+                lambda archs: columns([stage.estimator], archs)[:, 0],
+                stage.budget,
+                rng,
+                journal=journal,
+            )
         codes = list(known) if left is None else [arch for arch in left if arch in known]
-        return codes, np.array([known[code] for code in codes], dtype=np.float64)
+        scores = np.array([known[code] for code in codes], dtype=np.float64)
+        return Searched(codes, scores, len(features.networks))
 
 
 def search(

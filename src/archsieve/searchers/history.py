@@ -11,6 +11,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.searchers.contract import Candidates, SearchResult, comparing, order_best_first, record
+from archsieve.searchers.features import refuse_features
 from archsieve.values import as_floats, check_whole
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ def maximise(
         compares: whether scores of several calls are compared, which relative scores do not allow.
 
     Raises:
-        SettingError: the budget is below the searcher's population, it asks for nothing at all, or `evaluate` asks a
-            session for scores that are relative to what else is scored.
+        SettingError: the budget is below the searcher's population, it asks for nothing at all or learns from scores
+            of estimators, or `evaluate` asks a session for scores that are relative to what else is scored.
     """
+    refuse_features(searcher)
     label = label or str(getattr(searcher, "name", type(searcher).__name__)).replace("_", " ")
     check_budget(budget, getattr(searcher, "population", 1))
     history = History(evaluate, label.capitalize() if compares else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
@@ -196,11 +197,15 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
             says which.
     """
     choices = space.choices
-    if len(arch) != len(choices) or not all(
-        is_whole(option) and 0 <= option < options for option, options in zip(arch, choices, strict=True)
+    is_plain = set(map(type, arch)) <= {int}  # most are; the words of `is_whole` cost more than all the rest
+    if (
+        len(arch) != len(choices)
+        or not (is_plain or all(map(is_whole, arch)))
+        or min(arch, default=0) < 0
+        or not all(map(operator.lt, arch, choices))
     ):
         raise ArchitectureError(_why_not(space, arch, _shown(arch, text)))
-    code = tuple(map(int, arch))
+    code = tuple(arch) if is_plain else tuple(map(int, arch))
     if not space.is_valid(code):
         raise ArchitectureError(f"{_shown(arch, text)} is excluded by the limits of {space.name}.")
     return code

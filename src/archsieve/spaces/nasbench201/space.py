@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import product
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.contract import Picture, SearchSpace, check
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
+from archsieve.spaces.nasbench201.classes import representatives
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +32,6 @@ _CELL = re.compile(
     )
 )
 _NUMBERS = re.compile(r"\s*(?P<bracket>[(\[])(?P<numbers>\s*[0-9]{1,9}(?:\s*,\s*[0-9]{1,9})*\s*,?\s*)[)\]]\s*")
-
-_Terms: TypeAlias = "tuple[int, ...]"
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class NASBench201(SearchSpace):
         Two cells are one if they compute the same function and hold the same multiset of (convolution, its input),
         edges that do not reach the output included, since their parameters count.
         """
-        return _representatives()[arch]
+        return representatives()[arch]
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the stand-alone network."""
@@ -249,38 +247,3 @@ def unique_string(arch: Architecture) -> str:
                 parts.append(f"({nodes[source]})@{OPERATIONS[operation]}")
         nodes.append("+".join(sorted(parts)))
     return nodes[3]
-
-
-@cache
-def _representatives() -> dict[Architecture, Architecture]:
-    """Return the first code of every code's class."""
-    first: dict[object, Architecture] = {}
-    names: dict[object, int] = {}
-    codes = product(range(len(OPERATIONS)), repeat=len(EDGES))
-    return {arch: first.setdefault(_class_of(arch, names), arch) for arch in codes}
-
-
-def _class_of(arch: Architecture, names: dict[object, int]) -> tuple[_Terms, _Terms]:
-    """Return (what the output is, every convolution with its input), both as sorted sums of terms.
-
-    A term is a number: that of its operation and its input in `names`, which is extended. A sum through skips is
-    flattened. Pooling nothing gives nothing, but a convolution of nothing is not nothing: its batch normalisation has a
-    bias.
-    """
-    nodes: list[_Terms] = [(-1,)]
-    convolved: list[int] = []
-    for target in (1, 2, 3):
-        terms: list[int] = []
-        for operation, (source, node) in zip(arch, EDGES, strict=True):
-            if node != target or operation == NONE:
-                continue
-            if operation == SKIP:
-                terms += nodes[source]
-                continue
-            term = names.setdefault((operation, nodes[source]), len(names))
-            if operation != POOL or nodes[source]:
-                terms.append(term)
-            if operation in KERNELS:
-                convolved.append(term)
-        nodes.append(tuple(sorted(terms)))
-    return nodes[3], tuple(sorted(convolved))
