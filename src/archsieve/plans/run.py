@@ -14,6 +14,7 @@ from archsieve.errors import ArchsieveError, SettingError
 from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
+from archsieve.plans.worth import price_of_recipe, worth_of
 from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
@@ -143,6 +144,9 @@ def run_plan(
         cost=cost,
         exhaustive_network_epochs=exhaustive,
         random_search=random_search_at(cost.network_epochs, exhaustive, *recorded, pool) if recorded else None,
+        worth=None
+        if best is None
+        else worth_of(plan, cost.network_epochs, epoch_unit.epochs(price_of_recipe(plan)), recorded, pool, best),
         network_epoch=str(epoch_unit),
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,

@@ -22,7 +22,7 @@ from archsieve.runs.folder import (
     read_rounds,
 )
 from archsieve.runs.provenance import Provenance
-from archsieve.runs.results import RandomSearch, Result, Spending, StageReport, Truth
+from archsieve.runs.results import RandomSearch, Result, Spending, StageReport, Truth, Worth
 from archsieve.runs.store import Row, Store
 from archsieve.spaces.contract import Picture
 from archsieve.spaces.text import as_digits, encode
@@ -183,6 +183,7 @@ def _complete(result: Any) -> None:
     """Add the keys that results of earlier versions lack; those were all of searches with a winner."""
     if isinstance(result, dict):
         result.setdefault("pictures", [])
+        result.setdefault("worth", None)
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             result.setdefault(key, value)
         result.setdefault("digits", encode(result["code"]) if isinstance(result.get("code"), list) else None)
@@ -198,7 +199,7 @@ def _is_result(result: Any) -> bool:
     parts = [(result["cost"], Spending), (result["provenance"], Provenance)]
     parts += [
         (result[key], kind)
-        for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch))
+        for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch), ("worth", Worth))
         if result[key] is not None
     ]
     return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in result["stages"])])

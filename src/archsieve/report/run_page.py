@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.report.drawing import band, cell_svg, widths
 from archsieve.report.load import meaning_of_scores, read_run, read_views
-from archsieve.report.outcome import measure_of_result
+from archsieve.report.outcome import measure_of_result, worth_lines
 from archsieve.report.page import FunnelPart, Page, Text, TextTable, Tile, made_by, settings_of
 from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import verdict
@@ -93,6 +93,11 @@ def _cards(result: Mapping[str, Any]) -> list[Tile]:
     cards.append(
         Tile("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
     )
+    if worth := result["worth"]:
+        headline, *notes = [line.strip() for line in worth_lines(result)]
+        least = "" if worth["networks"] is not None else "at least "
+        value = f"{least}{number(worth['networks'] or worth['low'])}"
+        cards.append(Tile("Worth in random trainings", value, ". ".join([headline.removeprefix("Worth: "), *notes])))
     if cost["macs"] is not None:
         cards.append(Tile("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
     return cards
