@@ -1,4 +1,4 @@
-"""What a search was worth in trainings of random search: by hand, by listing every order, and at the end of a search."""
+"""What a search was worth in trainings of random search: by hand, by listing every order, and after a search."""
 
 from itertools import permutations
 

@@ -94,10 +94,10 @@ def _cards(result: Mapping[str, Any]) -> list[Tile]:
         Tile("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
     )
     if worth := result["worth"]:
-        headline, *notes = [line.strip() for line in worth_lines(result)]
+        sentences = ". ".join(line.strip() for line in worth_lines(result))
         least = "" if worth["networks"] is not None else "at least "
         value = f"{least}{number(worth['networks'] or worth['low'])}"
-        cards.append(Tile("Worth in random trainings", value, ". ".join([headline.removeprefix("Worth: "), *notes])))
+        cards.append(Tile("Worth in random trainings", value, sentences.removeprefix("Worth: ")))
     if cost["macs"] is not None:
         cards.append(Tile("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
     return cards
