@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,16 +27,18 @@ from archsieve.cli.options import (
 )
 from archsieve.cli.progress import progress
 from archsieve.errors import EstimatorError, require
+from archsieve.judging.agreement import sentences
 from archsieve.judging.mkr_study import STUDY_FILE
 from archsieve.plans.contract import Plan, estimators_of, forecast, unit
 from archsieve.plans.forecast import hours_of
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, to_csv
+from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, read_views, to_csv
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
+from archsieve.report.views import agreements_of
 from archsieve.runs.folder import read_mark
 from archsieve.runs.session import Session
 
@@ -97,6 +99,8 @@ def search(
             console.out_json(result)
         else:
             console.result(result, folder)
+            for sentence in sentences(agreements_of(read_views(folder, asdict(result)))):
+                console.out(sentence.replace("RUN", str(folder)))
         console.note_failures(result, folder, shlex.join(again))
         if result.failure:
             raise EstimatorError(result.failure, session.tracebacks)
@@ -156,6 +160,11 @@ def report(
                 console.out(line)
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")
+            console.out()
+        for sentence in sentences(run_report.agreements):
+            console.out(sentence.replace("RUN", str(run)))
+        if run_report.audit is not None:
+            console.audit(run_report.audit)
             console.out()
         if run_report.fates:
             console.out("Where the truly best were cut:")

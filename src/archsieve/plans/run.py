@@ -103,7 +103,7 @@ def run_plan(
     outcome = result_of(rounds, pool)
     best = outcome.best
     if pool is None:
-        pool = session.pool() if _is_listable(session.space) else [tuple(code) for code in rounds[0].archs.tolist()]
+        pool = session.pool() if is_listable(session.space) else [tuple(code) for code in rounds[0].archs.tolist()]
     reports = tuple(
         StageReport(
             **asdict(cost),
@@ -161,7 +161,8 @@ def run_plan(
     return result
 
 
-def _is_listable(space: SearchSpace) -> bool:
+def is_listable(space: SearchSpace) -> bool:
+    """Whether a report may list all networks of a space although the search did not."""
     return size(space) <= _MOST_LISTED and not space.is_costly_to_list
 
 

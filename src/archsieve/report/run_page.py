@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archsieve.judging.agreement import sentences
+from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.drawing import band, cell_svg, widths
 from archsieve.report.load import meaning_of_scores, read_run, read_views
 from archsieve.report.outcome import measure_of_result, worth_lines
@@ -140,6 +142,15 @@ def _tables(run: RunReport) -> list[TextTable]:
         )
         rows = [_ranking(row) for row in run.rankings]
         tables.append(TextTable("How well each stage ranked", header, rows, note, text=2, own="its estimator"))
+    if run.audit is not None:
+        header, cells = audit_table(run.audit)
+        note = " ".join(line.strip().rstrip(".") + "." for line in audit_lines(run.audit))
+        rows = [[str(cell) for cell in row] for row in cells]
+        tables.append(TextTable("Audit of what was cut", header, rows, note))
+    if blind := sentences(run.agreements):
+        rows = [[a.stage, a.judged_by or "-", f"{a.count}", number(a.tau)] for a in run.agreements]
+        header = ["stage", "beside", "networks that both saw", "tau"]
+        tables.append(TextTable("How stages agree", header, rows, " ".join(blind), text=2))
     if run.fates:
         header = ["place", "architecture", "truth", "cut by", "place in each stage that cut"]
         rows = [
