@@ -11,7 +11,7 @@ from archsieve.errors import RunFolderError, SettingError
 from archsieve.estimators.contract import Composite, Fittable, Priced, is_relative, leaves_of
 from archsieve.estimators.told import Told
 from archsieve.judging.audit_sample import Sample, is_scored_by, strata_of
-from archsieve.judging.cuts import allocate, greatest_count
+from archsieve.judging.cuts import allocate, greatest_count, likely_share
 from archsieve.judging.stage_audit import StageAudit, stages_of
 from archsieve.plans.contract import estimators_of
 from archsieve.plans.worth import expected_draws
@@ -57,7 +57,9 @@ class Audit:
         audited: networks, all stages together; scores that the search itself paid for are not among them.
         as_good: of all compared, those at least as good as the winner, the winner apart.
         better: these networks.
-        share: how probably a network drawn at random from those cut is as good: bounds with 95 % confidence.
+        likely: the probability that a network drawn at random from those cut is as good: the mean of Jeffreys' posterior,
+            (hits + 1/2) / (draws + 1) of each stage, or its share where all its networks are known.
+        share: bounds of it: what the hits themselves make sure of, and the upper bound with 95 % confidence.
         worth: the lower bound that follows.
         stages: what is said of each stage.
     """
@@ -69,6 +71,7 @@ class Audit:
     audited: int
     as_good: int
     better: tuple[Better, ...]
+    likely: float
     share: tuple[float, float]
     worth: Worth
     stages: tuple[StageAudit, ...]
@@ -213,6 +216,7 @@ def _summary(
         audited,
         sum(hits),
         better,
+        likely_share(sizes, sample.counts, hits),
         (sum(hits) / (count - 1), most / (count - 1)),
         worth,
         stages_of(sample),

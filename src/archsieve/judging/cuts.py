@@ -73,6 +73,17 @@ def greatest_count(sizes: Sequence[int], draws: Sequence[int], hits: Sequence[in
     return total
 
 
+def likely_share(sizes: Sequence[int], draws: Sequence[int], hits: Sequence[int]) -> float:
+    """Return the estimated share of hits among all networks: the mean of Jeffreys' posterior in each stratum.
+
+    >>> round(likely_share([1000], [12], [0]), 4), likely_share([4], [4], [1])
+    (0.038, 0.25)
+    """
+    rows = zip(sizes, draws, hits, strict=True)
+    found = [h if d == n else d * h / d + (n - d) * (h + 0.5) / (d + 1) if d else n / 2 for n, d, h in rows]
+    return float(sum(found) / sum(sizes))
+
+
 def interval_of_share(hits: int, draws: int, level: float = CONFIDENCE) -> tuple[float, float]:
     """Return the two-sided interval of Clopper and Pearson; (0, 1) without draws.
 
