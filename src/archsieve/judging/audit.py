@@ -57,8 +57,8 @@ class Audit:
         audited: networks, all stages together; scores that the search itself paid for are not among them.
         as_good: of all compared, those at least as good as the winner, the winner apart.
         better: these networks.
-        likely: the probability that a network drawn at random from those cut is as good: the mean of Jeffreys' posterior,
-            (hits + 1/2) / (draws + 1) of each stage, or its share where all its networks are known.
+        likely: the probability that a network drawn at random from those cut is as good: of each stage the mean of
+            Jeffreys' posterior, (hits + 1/2) / (draws + 1), or its share where all its networks are known.
         share: bounds of it: what the hits themselves make sure of, and the upper bound with 95 % confidence.
         worth: the lower bound that follows.
         stages: what is said of each stage.
