@@ -2,12 +2,12 @@
 
     python studies/audit.py --out runs/audit
 
-A simulated search takes a random half of a space, ranks it by a first stage (the mean rank of one to four shipped proxies),
-trains the best 20 to 100, and returns the one with the best recorded training. An audit then draws 12, 30 or 60 networks
-from those cut. The code that samples, weighs and tests is that of `archsieve audit`; scores are recorded ones. On the digits
-and on NAS-Bench-Macro the search sees one recorded training, the winner is compared by another one, and the truth is a mean;
-NAS-Bench-201 has one validation accuracy only, so that its winner cannot be trained again. It can be stopped and started
-again. Writes docs/audit.png and the numbers of docs/audit.md.
+A simulated search takes a random half of a space, ranks it by a first stage (the mean rank of one to four shipped
+proxies), trains the best 20 to 100, and returns the one with the best recorded training. An audit then draws 12, 30 or
+60 networks from those cut. The code that samples, weighs and tests is that of `archsieve audit`; scores are recorded
+ones. On the digits and on NAS-Bench-Macro the search sees one recorded training, the winner is compared by another one,
+and the truth is a mean; NAS-Bench-201 has one validation accuracy only, so that its winner cannot be trained again. It
+can be stopped and started again. Writes docs/audit.png and the numbers of docs/audit.md.
 """
 
 from __future__ import annotations
@@ -119,15 +119,14 @@ def one(name, data, kind, seed):
     seen, fresh, truth = seen[half], fresh[half], truth[half]
     rounds, cut, beaten, winner = search(first, seen, keep)
     others = np.append(cut, beaten)
+    seen_by = [Seen("first", rounds[0].archs, first), Seen("trained", rounds[1].archs, rounds[1].scores)]
     as_good = int(np.sum(truth[others] >= truth[winner]))
     row = {
         "exact": expected_draws(len(half), 1 + as_good),
         "share": as_good / len(others),
         "any_better": bool(np.any(truth[others] > truth[winner])),
         "tau": kendall_tau(first, truth),
-        "blind": agreements(
-            [Seen("first", rounds[0].archs, first), Seen("trained", rounds[1].archs, rounds[1].scores)]
-        )[0].is_blind,
+        "blind": agreements(seen_by)[0].is_blind,
     }
     for networks in AUDITED:
         said = audit(rounds, cut, beaten, winner, (first, seen, fresh), networks, np.random.default_rng(seed), seed)
@@ -175,13 +174,13 @@ def figure(results):
 def page(results) -> list[str]:
     """Return the measured part of the page."""
     lines = lines_of(
-        f"Made by `studies/audit.py`: {SEARCHES} simulated searches on each table, each in a random half of the space, by a",
-        "mean rank of one to four proxies and one training of the best 20 to 100.",
+        f"Made by `studies/audit.py`: {SEARCHES} simulated searches on each table, each in a random half of the space,",
+        "by a mean rank of one to four proxies and one training of the best 20 to 100.",
     )
     lines += [
         "",
-        "| table | audited | bound of the worth holds | bound, exact (medians) | bound of the share holds | stated, true share "
-        "(means) | tau's interval holds | error of tau |",
+        "| table | audited | bound of the worth holds | bound, exact (medians) | bound of the share holds | "
+        "stated, true share (means) | tau's interval holds | error of tau |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in TABLES:

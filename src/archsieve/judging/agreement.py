@@ -116,8 +116,8 @@ def sentences(found: Sequence[Agreement]) -> list[str]:
             )
         elif a.is_blind:
             lines.append(
-                f"The stage {a.stage!r} ranks the {a.count} networks that {a.judged_by!r} saw no better than chance: "
-                f"tau {a.tau:.2f}, at most {a.at_most:.2f}. Whether its cut was right, `archsieve audit RUN` tells; "
-                f"until then keep more by it, or leave it out."
+                f"Among the {a.count} networks that {a.judged_by!r} saw too, {a.stage!r} ranks no better than chance: "
+                f"tau {a.tau:.2f}, at most {a.at_most:.2f}. To do: let more of them reach {a.judged_by!r}; whether what "
+                f"it cut was worse, `archsieve audit RUN` tells."
             )
     return lines

@@ -65,7 +65,11 @@ class _Account:
 
 
 def run_plan(
-    plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None, command: str = ""
+    plan: Plan,
+    session: Session,
+    on_round: Callable[[Round], None] | None = None,
+    command: str = "",
+    benchmark: Benchmark | None = None,
 ) -> Result:
     """Run the plan in an open session, write `result.json`, and return what it holds.
 
@@ -76,6 +80,7 @@ def run_plan(
         session: of the plan's space, task and seed.
         on_round: called with every round once it is over.
         command: what the user called, for the record.
+        benchmark: that alone tells the truth; unless given, a registered one of the space and the task.
     """
     for kind in ("space", "task", "seed"):
         if getattr(plan, kind) != getattr(session, kind):
@@ -126,7 +131,8 @@ def run_plan(
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
     notes: list[str] = []  # unreadable tables become notes, because a search does not need the truth
     cost, exhaustive = account.total(), epoch_unit.epochs(whole)
-    recorded = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
+    known = tables_about(session.space, session.task, notes) if benchmark is None else truth_of(benchmark, plan.space)
+    recorded = knowing_most(known, [*([best] if best else []), *pool])
     result = Result(
         best=None if best is None else session.space.describe(best),
         digits=None if best is None else as_digits(best, session.space.choices),
@@ -186,6 +192,11 @@ def _failure_of(stage: Stage, last_round: Round, session: Session) -> str:
 
 def _finite(score: float) -> float | None:
     return float(score) if math.isfinite(score) else None
+
+
+def truth_of(benchmark: Benchmark, space: SearchSpace) -> list[_Known]:
+    """Return what a benchmark holds of the space; nothing where it has no truth."""
+    return [] if benchmark.truth is None else [(benchmark, benchmark.load().within(space))]
 
 
 def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) -> _Known | None:

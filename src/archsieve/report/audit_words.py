@@ -26,9 +26,8 @@ def audit_lines(audit: Mapping[str, Any]) -> list[str]:
     if as_good > MOST_BETTER:
         lines.append(f"    and {as_good - MOST_BETTER} more")
     likely, most = share(audit["likely"]), share(audit["share"][1])
-    lines.append(
-        f"As good as the winner: {as_good}; of all networks cut about {likely}, at most {most} (95 % confidence)"
-    )
+    shares = f"of all networks cut about {likely}, at most {most} (95 % confidence)"
+    lines.append(f"As good as the winner: {as_good}; {shares}")
     lines += worth_lines({"worth": audit["worth"]})
     return [*lines, *(stage["accusation"] for stage in audit["stages"] if stage["accusation"])]
 
