@@ -117,7 +117,7 @@ def sentences(found: Sequence[Agreement]) -> list[str]:
         elif a.is_blind:
             lines.append(
                 f"Among the {a.count} networks that {a.judged_by!r} saw too, {a.stage!r} ranks no better than chance: "
-                f"tau {a.tau:.2f}, at most {a.at_most:.2f}. To do: let more of them reach {a.judged_by!r}; whether what "
-                f"it cut was worse, `archsieve audit RUN` tells."
+                f"tau {a.tau:.2f}, at most {a.at_most:.2f}. To do: let more of them reach {a.judged_by!r}; whether "
+                f"what it cut was worse, `archsieve audit RUN` tells."
             )
     return lines
