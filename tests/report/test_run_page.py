@@ -76,7 +76,7 @@ def test_a_run_by_hand(known, tmp_path):
     assert [row[0] for row in rows] == ["1. cuts", "2. cuts"]
     assert [row[2] for row in rows] == ["7", "4"]
     assert [row[-1] for row in rows] == ["3", "0"]
-    assert [card.name for card in page.cards] == ["True rank", "Seconds of workers"]
+    assert [card.name for card in page.cards] == ["True rank", "Seconds of workers", "Worth in random trainings"]
     assert page.cards[0].value == "4 of 7"
     assert list(charts(page)) == ["fates", "scores-1", "scores-2", "keeping", "tau-mkr", "cost"]
     by_estimator, chance = charts(page)["tau-mkr"].figure.data

@@ -110,7 +110,7 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
 
 def _read_csv(path: Path) -> dict[str, list[Any]]:
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.reader(stream, strict=True))
     except (OSError, ValueError, csv.Error) as error:
         raise fault(path, f"is damaged, or no CSV: {error}") from error

@@ -37,6 +37,10 @@ COMMANDS = {
         "Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated.",
     ),
     "search": ("searching:search", "Search by a plan; started again, it goes on from what its folder holds."),
+    "audit": (
+        "auditing:audit_run",
+        "Audit a search: score networks drawn from those it cut like the winner, and say what it lost and where.",
+    ),
     "ask": (
         "asking:ask",
         "Print the architectures whose scores a search waits for, one a line; nothing once it is over.",

@@ -17,6 +17,7 @@ import typer
 
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.judging.mkr_study import without_verdict
+from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.study_tables import claims, findings
 from archsieve.runs.effort import total
@@ -47,7 +48,7 @@ def note(text: str) -> None:
 
 def out_json(value: Any) -> None:
     """Print JSON; what is not a number in JSON (NaN, infinities) becomes null or text."""
-    out(json.dumps(_plain(value), indent=2))
+    out(json.dumps(plain(value), indent=2))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -205,6 +206,14 @@ def result(the_result: Result, folder: Path) -> None:
     out(f"{the_result.seconds:.1f} seconds. Run folder: {folder}")
 
 
+def audit(found: Mapping[str, Any]) -> None:
+    """Print what an audit found, and what it says of each stage."""
+    for line in audit_lines(found):
+        out(line)
+    out()
+    table(*audit_table(found))
+
+
 def note_failures(the_result: Result, folder: Path, again: str) -> None:
     """Print how many scores of a search are missing, where the reasons are, and how to try again."""
     count = sum(stage.failures + stage.failed_parts for stage in the_result.stages)
@@ -268,13 +277,14 @@ def _is_large_count(value: object) -> bool:
     return isinstance(value, float) and value.is_integer() and _LARGE <= abs(value) < _EXACT
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from archsieve.cli import printing as console
+from archsieve.cli.foreign import Benchmark, Columns, Notation, answered, keep_served
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
     Device,
@@ -27,16 +28,18 @@ from archsieve.cli.options import (
 )
 from archsieve.cli.progress import progress
 from archsieve.errors import EstimatorError, require
+from archsieve.judging.agreement import sentences
 from archsieve.judging.mkr_study import STUDY_FILE
 from archsieve.plans.contract import Plan, estimators_of, forecast, unit
 from archsieve.plans.forecast import hours_of
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, to_csv
+from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, read_views, to_csv
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
+from archsieve.report.views import agreements_of
 from archsieve.runs.folder import read_mark
 from archsieve.runs.session import Session
 
@@ -56,6 +59,11 @@ def search(
         bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs, and stop.")
     ] = False,
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Time no networks in a dry run.")] = False,
+    benchmark: Benchmark = None,
+    column: Columns = None,
+    truth: Annotated[str | None, typer.Option(help="Of --benchmark, the column that is the truth.")] = None,
+    codes: Annotated[str, typer.Option(help="Of a file, its column of architectures.")] = "",
+    notation: Notation = "",
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
@@ -75,10 +83,16 @@ def search(
     again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard
     again += [word for text in change or [] for word in ("--set", text)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
+    again += [] if benchmark is None else ["--benchmark", benchmark]
+    again += [word for text in column or [] for word in ("--column", text)]
+    for option, value in (("--truth", truth), ("--codes", codes), ("--notation", notation)):
+        again += [option, value] if value else []
     with console.guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
         path = find_plan(plan)
         chosen = load_plan(path, plugins, change or ())
+        served = answered(chosen, benchmark, column, truth=truth, codes=codes, notation=notation)
+        chosen = chosen if served is None else served.plan
         if dry_run:
             _say_forecast(chosen, device, workers, not no_timing, as_json)
             return
@@ -88,8 +102,13 @@ def search(
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
         shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
-        keep_plan(path, folder, change or ())
-        result = run_plan(chosen, session, on_round=console.round_notes(), command=shlex.join(again))
+        if served is None:
+            keep_plan(path, folder, change or ())
+        else:
+            keep_served(served, path, folder)
+        told_by = None if served is None else served.benchmark
+        notes = console.round_notes()
+        result = run_plan(chosen, session, on_round=notes, command=shlex.join(again), benchmark=told_by)
         stack.close()
         for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
             console.note(note)
@@ -97,6 +116,8 @@ def search(
             console.out_json(result)
         else:
             console.result(result, folder)
+            for sentence in sentences(agreements_of(read_views(folder, asdict(result)))):
+                console.out(sentence.replace("RUN", str(folder)))
         console.note_failures(result, folder, shlex.join(again))
         if result.failure:
             raise EstimatorError(result.failure, session.tracebacks)
@@ -156,6 +177,11 @@ def report(
                 console.out(line)
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")
+            console.out()
+        for sentence in sentences(run_report.agreements):
+            console.out(sentence.replace("RUN", str(run)))
+        if run_report.audit is not None:
+            console.audit(run_report.audit)
             console.out()
         if run_report.fates:
             console.out("Where the truly best were cut:")

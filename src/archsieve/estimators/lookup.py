@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.benchmarks.contract import find_benchmark
+from archsieve.benchmarks.foreign import ForeignTable, column_of, content_of
 from archsieve.errors import SettingError
 from archsieve.estimators.contract import Price
 
@@ -28,11 +29,17 @@ class Lookup:
         column: name of the column.
         benchmark: name of the benchmark; empty for the first one present that has the column.
         epochs_behind: the cost of recording one value, in network-epochs; used to compute costs.
+        file: a CSV or parquet file that is looked up instead of a benchmark; see `ForeignTable`.
+        codes: title of its column of architectures; empty: the usual ones.
+        notation: of its codes.
     """
 
     column: str
     benchmark: str = ""
     epochs_behind: float = 0.0
+    file: str = ""
+    codes: str = ""
+    notation: str = ""
     version: ClassVar[int] = 1
     by_code: ClassVar[bool] = True
     uses_device: ClassVar[bool] = False
@@ -48,8 +55,9 @@ class Lookup:
         return Price(n * self.epochs_behind, 0.0)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that scores depend on: all but `epochs_behind`."""
-        return {"type": "Lookup", "version": self.version, "column": self.column, "benchmark": self.benchmark}
+        """Return what scores depend on: all settings but `epochs_behind`; the content of a file, and not its path."""
+        settings = {"type": "Lookup", "version": self.version, "column": self.column, "benchmark": self.benchmark}
+        return {**settings, **_content(self.file, self.codes, self.notation)}
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the recorded values, shape (n,).
@@ -58,6 +66,9 @@ class Lookup:
             UnknownNameError: no benchmark of the space has the column.
             MissingDataError: the table's file is not there.
         """
+        if self.file:
+            foreign = ForeignTable(self.file, ctx.space.whole, self.codes, self.notation).load()
+            return foreign.lookup(column_of(foreign, self.file, self.column), archs)
         table = find_benchmark(ctx.space, self.column, self.benchmark or None).load()
         return table.lookup(self.column, archs)
 
@@ -72,11 +83,15 @@ class Replay:
         epochs: at least 1.
         curve: the columns' common name.
         benchmark: name of the benchmark; empty for the first one present that has the column.
+        file: a file instead of a benchmark, with its `codes` and `notation`; see `Lookup`.
     """
 
     epochs: int = 1
     curve: str = "curve"
     benchmark: str = ""
+    file: str = field(default="", metadata={"added": True})
+    codes: str = field(default="", metadata={"added": True})
+    notation: str = field(default="", metadata={"added": True})
     version: ClassVar[int] = 1
     by_code: ClassVar[bool] = True
     uses_device: ClassVar[bool] = False
@@ -106,4 +121,20 @@ class Replay:
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the recorded values, shape (n,); see `Lookup`."""
-        return Lookup(f"{self.curve}_{self.epochs}", self.benchmark).score(archs, ctx)
+        where = self.file, self.codes, self.notation
+        return Lookup(f"{self.curve}_{self.epochs}", self.benchmark, 0.0, *where).score(archs, ctx)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that scores depend on; the content of a file, and not its path."""
+        settings = {"epochs": self.epochs, "curve": self.curve, "benchmark": self.benchmark}
+        return {
+            "type": "Replay",
+            "version": self.version,
+            **settings,
+            **_content(self.file, self.codes, self.notation),
+        }
+
+
+def _content(file: str, codes: str, notation: str) -> dict[str, str]:
+    """Return what the values of a file depend on; nothing without a file."""
+    return {"content": content_of(file), "codes": codes, "notation": notation} if file else {}

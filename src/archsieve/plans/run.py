@@ -14,6 +14,7 @@ from archsieve.errors import ArchsieveError, SettingError
 from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
+from archsieve.plans.worth import price_of_recipe, worth_of
 from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
@@ -65,7 +66,11 @@ class _Account:
 
 
 def run_plan(
-    plan: Plan, session: Session, on_round: Callable[[Round], None] | None = None, command: str = ""
+    plan: Plan,
+    session: Session,
+    on_round: Callable[[Round], None] | None = None,
+    command: str = "",
+    benchmark: Benchmark | None = None,
 ) -> Result:
     """Run the plan in an open session, write `result.json`, and return what it holds.
 
@@ -76,6 +81,7 @@ def run_plan(
         session: of the plan's space, task and seed.
         on_round: called with every round once it is over.
         command: what the user called, for the record.
+        benchmark: that alone tells the truth; unless given, a registered one of the space and the task.
     """
     for kind in ("space", "task", "seed"):
         if getattr(plan, kind) != getattr(session, kind):
@@ -104,7 +110,7 @@ def run_plan(
     outcome = result_of(rounds, pool)
     best = outcome.best
     if pool is None:
-        pool = session.pool() if _is_listable(session.space) else [tuple(code) for code in rounds[0].archs.tolist()]
+        pool = session.pool() if is_listable(session.space) else [tuple(code) for code in rounds[0].archs.tolist()]
     reports = tuple(
         StageReport(
             **asdict(cost),
@@ -127,7 +133,8 @@ def run_plan(
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
     notes: list[str] = []  # unreadable tables become notes, because a search does not need the truth
     cost, exhaustive = account.total(), epoch_unit.epochs(whole)
-    recorded = knowing_most(tables_about(session.space, session.task, notes), [*([best] if best else []), *pool])
+    known = tables_about(session.space, session.task, notes) if benchmark is None else truth_of(benchmark, plan.space)
+    recorded = knowing_most(known, [*([best] if best else []), *pool])
     result = Result(
         best=None if best is None else session.space.describe(best),
         digits=None if best is None else as_digits(best, session.space.choices),
@@ -145,6 +152,9 @@ def run_plan(
         cost=cost,
         exhaustive_network_epochs=exhaustive,
         random_search=random_search_at(cost.network_epochs, exhaustive, *recorded, pool) if recorded else None,
+        worth=None
+        if best is None
+        else worth_of(plan, cost.network_epochs, epoch_unit.epochs(price_of_recipe(plan)), recorded, pool, best),
         network_epoch=str(epoch_unit),
         seconds=round(time.perf_counter() - begun, 3),
         seed=session.seed,
@@ -159,7 +169,8 @@ def run_plan(
     return result
 
 
-def _is_listable(space: SearchSpace) -> bool:
+def is_listable(space: SearchSpace) -> bool:
+    """Whether a report may list all networks of a space although the search did not."""
     return size(space) <= _MOST_LISTED and not space.is_costly_to_list
 
 
@@ -183,6 +194,11 @@ def _failure_of(stage: Stage, last_round: Round, session: Session) -> str:
 
 def _finite(score: float) -> float | None:
     return float(score) if math.isfinite(score) else None
+
+
+def truth_of(benchmark: Benchmark, space: SearchSpace) -> list[_Known]:
+    """Return what a benchmark holds of the space; nothing where it has no truth."""
+    return [] if benchmark.truth is None else [(benchmark, benchmark.load().within(space))]
 
 
 def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) -> _Known | None:

@@ -10,8 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import RunFolderError
+from archsieve.judging.agreement import Agreement  # noqa: TC001
+from archsieve.judging.audit import read_audit
 from archsieve.judging.mkr_study import STUDY_FILE, Claim, Finding, Study
-from archsieve.report.views import Fate, Ranking, StageView, fates, rankings, stage_views
+from archsieve.report.views import Fate, Ranking, StageView, agreements_of, fates, rankings, stage_views
 from archsieve.runs.folder import (
     RESULT_FILE,
     RESULTS_FILE,
@@ -22,7 +24,7 @@ from archsieve.runs.folder import (
     read_rounds,
 )
 from archsieve.runs.provenance import Provenance
-from archsieve.runs.results import RandomSearch, Result, Spending, StageReport, Truth
+from archsieve.runs.results import RandomSearch, Result, Spending, StageReport, Truth, Worth
 from archsieve.runs.store import Row, Store
 from archsieve.spaces.contract import Picture
 from archsieve.spaces.text import as_digits, encode
@@ -76,7 +78,8 @@ class RunReport:
     """A run folder: its space and task, the result if it is finished, and all that is stored.
 
     `metric` is the task's. `fates` are those of the ten truly best candidates, `rankings` say how well each stage
-    ranked; both are empty where no table knows the truth.
+    ranked; both are empty where no table knows the truth. `agreements` say how well each stage ranked what a later one
+    saw, `audit` is what `archsieve audit` found; None where none was made of this winner.
     """
 
     folder: str
@@ -88,6 +91,8 @@ class RunReport:
     fates: tuple[Fate, ...]
     rankings: tuple[Ranking, ...]
     metric: Measure
+    agreements: tuple[Agreement, ...] = ()
+    audit: dict[str, Any] | None = None
 
 
 def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
@@ -128,6 +133,8 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
         fates=fates(views, notation),
         rankings=rankings(views),
         metric=measure,
+        agreements=agreements_of(views),
+        audit=None if result is None else read_audit(folder, result["code"]),
     )
 
 
@@ -183,6 +190,7 @@ def _complete(result: Any) -> None:
     """Add the keys that results of earlier versions lack; those were all of searches with a winner."""
     if isinstance(result, dict):
         result.setdefault("pictures", [])
+        result.setdefault("worth", None)
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             result.setdefault(key, value)
         result.setdefault("digits", encode(result["code"]) if isinstance(result.get("code"), list) else None)
@@ -198,7 +206,7 @@ def _is_result(result: Any) -> bool:
     parts = [(result["cost"], Spending), (result["provenance"], Provenance)]
     parts += [
         (result[key], kind)
-        for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch))
+        for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch), ("worth", Worth))
         if result[key] is not None
     ]
     return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in result["stages"])])

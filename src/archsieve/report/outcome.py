@@ -46,7 +46,13 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
 
 def outcome(result: Mapping[str, Any]) -> list[str]:
     """Return lines on the winner and on the cost of the search."""
-    lines = [*scores_of_winner(result), *_truth(result["truth"]), *_cost(result), *_chance(result)]
+    lines = [
+        *scores_of_winner(result),
+        *_truth(result["truth"]),
+        *_cost(result),
+        *_chance(result),
+        *worth_lines(result),
+    ]
     return [*lines, *result.get("pictures", ())]  # older results do not say it
 
 
@@ -77,6 +83,41 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
         return []
     networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
     return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
+
+
+def worth_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return lines on what a search was worth in trainings of random search; none of an older run."""
+    worth = result.get("worth")
+    if worth is None:
+        return []
+    paid = "" if worth["paid"] is None else f"; the search paid for {_trainings(worth['paid'])}"
+    if worth["networks"] is not None:
+        among = f"{worth['as_good']:,} of {worth['count']:,} networks {_are(worth['as_good'])} at least as good"
+        return [
+            f"Worth: {_trainings(worth['networks'])} of random search, on average, to meet as good a network{paid}",
+            f"    95 % of random searches need {worth['low']:,.0f} to {worth['high']:,.0f}: {among}",
+        ]
+    if worth["source"] == "audit" and not worth["audited"]:
+        return [
+            f"Worth: unknown, since no benchmark tells the truth{paid}",
+            "    `archsieve audit RUN --networks 12` gives a lower bound: 12 networks, none as good, say "
+            f"{worth['next_low'] or 1:.2g} trainings",
+        ]
+    asked = f"{worth['audited']} audited" if worth["source"] == "audit" else f"{worth['count']:,} predicted"
+    as_good = worth["as_good"] or "none"
+    lines = [f"Worth: at least {_trainings(worth['low'])} of random search, 95 % confidence{paid}"]
+    more = "" if worth["next_low"] is None else f"; 30 more would say up to {worth['next_low']:.2g}"
+    return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _trainings(count: float) -> str:
+    """Return a number of trainings: two digits of a small one, a whole number of a larger."""
+    text = f"{count:.2g}" if count < 9.95 else f"{count:,.0f}"
+    return f"{text} training{'' if text == '1' else 's'}"
 
 
 def _plain(score: float) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archsieve.judging.agreement import sentences
+from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.drawing import band, cell_svg, widths
 from archsieve.report.load import meaning_of_scores, read_run, read_views
-from archsieve.report.outcome import measure_of_result
+from archsieve.report.outcome import measure_of_result, worth_lines
 from archsieve.report.page import FunnelPart, Page, Text, TextTable, Tile, made_by, settings_of
 from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import verdict
@@ -93,6 +95,11 @@ def _cards(result: Mapping[str, Any]) -> list[Tile]:
     cards.append(
         Tile("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
     )
+    if worth := result["worth"]:
+        sentences = ". ".join(line.strip() for line in worth_lines(result))
+        least = "" if worth["networks"] is not None else "at least "
+        value = f"{least}{number(worth['networks'] or worth['low'])}"
+        cards.append(Tile("Worth in random trainings", value, sentences.removeprefix("Worth: ")))
     if cost["macs"] is not None:
         cards.append(Tile("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
     return cards
@@ -135,6 +142,15 @@ def _tables(run: RunReport) -> list[TextTable]:
         )
         rows = [_ranking(row) for row in run.rankings]
         tables.append(TextTable("How well each stage ranked", header, rows, note, text=2, own="its estimator"))
+    if run.audit is not None:
+        header, cells = audit_table(run.audit)
+        note = " ".join(line.strip().rstrip(".") + "." for line in audit_lines(run.audit))
+        rows = [[str(cell) for cell in row] for row in cells]
+        tables.append(TextTable("Audit of what was cut", header, rows, note))
+    if blind := sentences(run.agreements):
+        rows = [[a.stage, a.judged_by or "-", f"{a.count}", number(a.tau)] for a in run.agreements]
+        header = ["stage", "beside", "networks that both saw", "tau"]
+        tables.append(TextTable("How stages agree", header, rows, " ".join(blind), text=2))
     if run.fates:
         header = ["place", "architecture", "truth", "cut by", "place in each stage that cut"]
         rows = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from archsieve.judging.agreement import Agreement, Seen, agreements
 from archsieve.judging.metrics import (
     keeping_curve,
     kendall_tau,
@@ -99,6 +100,11 @@ def stage_views(
         sizes = {name: pool[name][at] for name in SIZES if name in pool}
         views.append(StageView(stage.label, stage.archs, stage.scores, kept, truth[at], sizes, measure))
     return tuple(views)
+
+
+def agreements_of(views: Sequence[StageView]) -> tuple[Agreement, ...]:
+    """Return how well each stage that cut ranks what a later one saw."""
+    return agreements([Seen(v.label, v.archs, v.scores, v.sizes.get("params")) for v in views])
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ class Result:
         cost: of the pool, the stages and the final estimator.
         exhaustive_network_epochs: cost of the final estimator for every candidate; None where a part is unknown.
         random_search: what random search finds at this cost; None where no table has the truth.
+        worth: how many networks random search would have to train for as good a winner; None without a winner.
         network_epoch: in words, one network-epoch: the unit of every key that ends in `network_epochs`.
         seconds: wall-clock time of this run.
         seed: of the search.
@@ -120,6 +121,7 @@ class Result:
     cost: Spending
     exhaustive_network_epochs: float | None
     random_search: RandomSearch | None
+    worth: Worth | None
     network_epoch: str
     seconds: float
     seed: int
@@ -143,3 +145,34 @@ class RandomSearch:
     networks: int
     value: float
     chosen_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """How many networks random search would have to train by the same recipe to expect as good a winner.
+
+    Random search draws from `count` networks without replacement, until one is at least as good as the winner.
+
+    Attributes:
+        source: what tells it: "truth" of a benchmark, exactly; "predictions" of one, for a sample of the space; or
+            "audit" of the search's own cuts.
+        count: networks that random search would draw from; of a sample, those looked at.
+        as_good: how many of them are at least as good, the winner included; of a sample the others; None: unknown.
+        audited: networks of an audit.
+        networks: the expected number of draws; None where only a lower bound is known.
+        low: where `networks` is known 95 % of random searches need between `low` and `high` draws; else a lower bound
+            of the expectation, with 95 % confidence.
+        high: None where only a lower bound is known.
+        paid: what the search cost, in trainings of one network by the recipe; None: unknown.
+        next_low: what the bound would be with 30 more networks audited, none of them as good.
+    """
+
+    source: str
+    count: int
+    as_good: int | None
+    audited: int
+    networks: float | None
+    low: float
+    high: float | None
+    paid: float | None
+    next_low: float | None = None

@@ -1,0 +1,50 @@
+"""The command that audits the cuts of a search."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import ExitStack
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated, Any
+
+import typer
+
+from archsieve.cli import printing as console
+from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, Workers, load, offers_tables, shared_by_all
+from archsieve.errors import RunFolderError
+from archsieve.judging.audit import audit
+from archsieve.plans.read import load_plan
+from archsieve.runs.folder import PLAN_FILE, RESULTS_FILE
+from archsieve.runs.session import Session
+
+
+def audit_run(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished search.")],
+    networks: Annotated[int, typer.Option(min=1, help="Networks to draw from those that the stages cut.")] = 12,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    ray: OnRay = False,
+    recompute: Recompute = False,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Audit a search: score networks drawn from those it cut like the winner, and say what it lost and where."""
+    again = ["archsieve", "audit", str(run), "--networks", str(networks)]
+    again += [word for name in plugin or [] for word in ("--plugin", name)]
+    with console.guarded(run, shlex.join(again)), ExitStack() as stack:
+        plugins = load(plugin)
+        for name in (PLAN_FILE, RESULTS_FILE):
+            if not (run / name).is_file():
+                raise RunFolderError(f"There is no {name} in {run}: give the folder of a finished `archsieve search`.")
+        plan = load_plan(run / PLAN_FILE, plugins)
+        if not recompute:
+            offers_tables(device, plan.space, plan.seed)
+        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute)
+        shared |= {"seed": plan.seed, "device": device, "plugins": plugins}
+        session = stack.enter_context(Session(run, plan.space, plan.task, **shared))
+        found = audit(plan, session, networks)
+        stack.close()
+        if as_json:
+            console.out_json(found)
+            return
+        console.audit(console.plain(found))

@@ -1,0 +1,78 @@
+"""Options of a search in recorded values: of a registered benchmark, or of a file of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archsieve._files import replace_file
+from archsieve.cli import printing as console
+from archsieve.errors import SettingError
+from archsieve.plans.foreign import Served, served_by
+from archsieve.plans.write import plan_text
+from archsieve.runs.folder import PLAN_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from archsieve.plans.contract import Plan
+
+Benchmark = Annotated[
+    str | None,
+    typer.Option(
+        help="A benchmark, or a CSV or parquet file, that answers the plan's look-ups and what --column names."
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        help="KEY=COLUMN[:EPOCHS]: which column answers a stage (by label), an estimator or a looked-up column (by "
+        "name), or the final training (final), and the epochs behind it; may be repeated.",
+    ),
+]
+Notation = Annotated[
+    str,
+    typer.Option(help="Of a file, whose order of edges and operations numbers in brackets have: own or naslib."),
+]
+
+
+def answered(
+    plan: Plan,
+    benchmark: str | None,
+    columns: Sequence[str] | None,
+    *,
+    truth: str | None,
+    codes: str,
+    notation: str,
+) -> Served | None:
+    """Return the plan answered by recorded values; None where no benchmark is named. Says what still trains.
+
+    Raises:
+        SettingError: columns are named without a benchmark.
+    """
+    if benchmark is None:
+        if columns or truth or codes or notation:
+            raise SettingError(
+                "--column, --truth, --codes and --notation go with --benchmark: name the table or the file."
+            )
+        return None
+    served = served_by(plan, benchmark, columns or (), truth=truth, codes=codes, notation=notation)
+    if served.training:
+        names = ", ".join(map(repr, served.training))
+        console.note(
+            f"These train on the items of {plan.task.name}, since no column answers them: {names}. To answer one: "
+            f"--column KEY=COLUMN:EPOCHS."
+        )
+    if served.truth is None:
+        console.note("No column is named as the truth, so that the winner has no rank: --truth COLUMN.")
+    return served
+
+
+def keep_served(served: Served, path: Path, folder: Path) -> None:
+    """Keep the plan in the run folder as it was answered, so that an audit finds it."""
+    text = plan_text(served.plan, [f"{path.name}, answered by {served.benchmark.name}"])
+    with replace_file(folder / PLAN_FILE) as copy:
+        copy.write_text(text, encoding="utf-8")

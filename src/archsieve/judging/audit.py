@@ -1,0 +1,223 @@
+"""The audit of a finished search: networks drawn from those that its stages cut are scored as the winner was."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.errors import RunFolderError, SettingError
+from archsieve.estimators.contract import Composite, Fittable, Priced, is_relative, leaves_of
+from archsieve.estimators.told import Told
+from archsieve.judging.audit_sample import Sample, is_scored_by, strata_of
+from archsieve.judging.cuts import allocate, greatest_count, likely_share
+from archsieve.judging.stage_audit import StageAudit, stages_of
+from archsieve.plans.contract import estimators_of
+from archsieve.plans.worth import expected_draws
+from archsieve.runs.folder import RESULT_FILE, read_json, read_rounds, write_json
+from archsieve.runs.results import Worth
+from archsieve.spaces.text import as_digits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.estimators.contract import AnyEstimator
+    from archsieve.plans.contract import Plan
+    from archsieve.runs.session import Session
+    from archsieve.searchers.contract import Round
+    from archsieve.spaces.contract import Architecture
+
+AUDIT_FILE = "audit.json"
+MORE = 30
+"""Further networks whose bound a report tells."""
+
+
+@dataclass(frozen=True)
+class Better:
+    """An audited network that is at least as good as the winner: its digits, score, and the stage that lost it."""
+
+    architecture: str
+    score: float
+    lost_by: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What `audit.json` holds.
+
+    Attributes:
+        code: of the winner.
+        recipe: name of the estimator by which networks are compared.
+        winner_score: of the winner, by another training than the one that the search saw where that is possible.
+        is_fresh: whether it is by another training.
+        audited: networks, all stages together; scores that the search itself paid for are not among them.
+        as_good: of all compared, those at least as good as the winner, the winner apart.
+        better: these networks.
+        likely: the probability that a network drawn at random from those cut is as good: of each stage the mean of
+            Jeffreys' posterior, (hits + 1/2) / (draws + 1), or its share where all its networks are known.
+        share: bounds of it: what the hits themselves make sure of, and the upper bound with 95 % confidence.
+        worth: the lower bound that follows.
+        stages: what is said of each stage.
+    """
+
+    code: tuple[int, ...]
+    recipe: str
+    winner_score: float
+    is_fresh: bool
+    audited: int
+    as_good: int
+    better: tuple[Better, ...]
+    likely: float
+    share: tuple[float, float]
+    worth: Worth
+    stages: tuple[StageAudit, ...]
+
+
+def audit(plan: Plan, session: Session, networks: int) -> Audit:
+    """Score networks drawn from those that a finished search cut, and return what follows; `audit.json` holds it too.
+
+    Asked for more networks later, it goes on: the earlier ones are among the later ones, and scores are stored.
+
+    Args:
+        plan: of the run.
+        session: open in its folder.
+        networks: how many to draw; fewer where fewer were cut.
+
+    Raises:
+        RunFolderError: the folder holds no finished run.
+        SettingError: the search found none, cut none, or its scores are told by hand.
+    """
+    result, rounds, pool = _finished(plan, session)
+    winner = tuple(map(int, result["code"]))
+    recipe = recipe_of(plan)
+    strata = strata_of(plan, session, rounds, pool, winner)
+    if not strata:
+        raise SettingError("The search cut no network, so that there is nothing to audit.")
+    free = [is_scored_by(recipe, plan, stratum, rounds) for stratum in strata]
+    sizes = [0 if is_free else s.count for s, is_free in zip(strata, free, strict=True)]
+    counts = [s.count if is_free else n for s, is_free, n in zip(strata, free, allocate(sizes, networks), strict=True)]
+    drawn = [stratum.archs[:n] for stratum, n in zip(strata, counts, strict=True)]
+    fresh = again(recipe, plan)
+    archs = [arch for members in drawn for arch in members]
+    columns = _columns(plan, session, rounds, [*archs, winner])
+    values = session.scores([recipe], [*archs, winner])[:, 0]
+    if fresh is not None:
+        values[-1] = session.scores([fresh], [winner])[0, 0]
+        session.forget(fresh, [winner])
+    session.forget(recipe, archs)
+    sample = Sample(plan, session, rounds, strata, counts, archs, values, columns, recipe)
+    found = _summary(sample, winner, free, result, is_fresh=fresh is not None)
+    write_json(session.folder / AUDIT_FILE, asdict(found))
+    if result.get("worth") is None or result["worth"]["source"] == "audit":
+        write_json(session.folder / RESULT_FILE, {**result, "worth": asdict(found.worth)})
+    return found
+
+
+def read_audit(folder: Path, code: Sequence[int] | None) -> dict[str, Any] | None:
+    """Return what `audit.json` holds; None where there is none, or it is about another winner than this code.
+
+    Raises:
+        RunFolderError: it is damaged, or of another version.
+    """
+    path = folder / AUDIT_FILE
+    if code is None or not path.is_file():
+        return None
+    content = read_json(path)
+    if not isinstance(content, dict) or not {f.name for f in fields(Audit)} <= content.keys():
+        raise RunFolderError(f"The file {path} is no audit of this version: run `archsieve audit` again.")
+    return content if content["code"] == list(code) else None
+
+
+def recipe_of(plan: Plan) -> AnyEstimator:
+    """Return the estimator by which an audit compares networks.
+
+    The final training; without one the estimator of the last stage, of a composite its dearest part.
+    """
+    if plan.final is not None:
+        return plan.final
+    last = plan.stages[-1].estimator
+    leaves: list[Any] = leaves_of(last)
+    if not isinstance(last, Composite):
+        return last
+    dearest: AnyEstimator = max(
+        leaves, key=lambda e: sum(e.price(1, plan.space, plan.task)) if isinstance(e, Priced) else 0.0
+    )
+    return dearest
+
+
+def again(recipe: AnyEstimator, plan: Plan) -> AnyEstimator | None:
+    """Return the recipe with a seed that no part of the plan trained with; None where it cannot be trained again."""
+    if not is_dataclass(recipe) or "repeat" not in {f.name for f in fields(recipe)}:
+        return None
+    repeats = [getattr(leaf, "repeat", 0) for e in estimators_of(plan) for leaf in leaves_of(e)]
+    changed: Any = recipe
+    trained_anew: AnyEstimator = replace(changed, repeat=max(repeats) + 1)
+    return trained_anew
+
+
+def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round], list[Architecture]]:
+    """Return result, rounds and pool of a finished search."""
+    result = read_json(session.folder / RESULT_FILE)
+    if not isinstance(result, dict) or "code" not in result or "stages" not in result:
+        raise RunFolderError(f"The folder {session.folder} holds no finished search: run `archsieve search` first.")
+    if result["code"] is None:
+        raise SettingError("The search found no network, so that there is nothing to compare those it cut with.")
+    if any(isinstance(leaf, Told) for e in estimators_of(plan) for leaf in leaves_of(e)):
+        raise SettingError("The scores of this search are told by hand, so that an audit cannot ask for more of them.")
+    rounds, columns = read_rounds(session.folder, [stage["label"] for stage in result["stages"]])
+    return result, rounds, [tuple(code) for code in columns["archs"].tolist()]
+
+
+def _columns(
+    plan: Plan, session: Session, rounds: Sequence[Round], archs: list[Architecture]
+) -> list[NDArray[np.float64] | None]:
+    """Return the scores of networks by the estimator of each stage; None where they depend on the candidates alone."""
+    columns: list[NDArray[np.float64] | None] = []
+    for stage, latest in zip(plan.stages, rounds, strict=False):
+        e = stage.estimator
+        if any(isinstance(leaf, Fittable) and leaf.learns_from_pool for leaf in leaves_of(e)):
+            columns.append(None)
+            continue
+        own = [tuple(code) for code in latest.archs.tolist()] if is_relative(e) else []
+        others = [arch for arch in own if arch not in set(archs)]
+        columns.append(session.scores([e], [*archs, *others])[: len(archs), 0])
+    return columns
+
+
+def _summary(
+    sample: Sample, winner: Architecture, free: Sequence[bool], result: dict[str, Any], *, is_fresh: bool
+) -> Audit:
+    if np.isnan(sample.values[-1]):
+        raise SettingError("The winner could not be scored again, so that there is nothing to compare with.")
+    sizes = [s.count for s in sample.strata]
+    hits, count = sample.hits(), sum(sizes) + 1
+    most = greatest_count(sizes, sample.counts, hits)
+    audited = sum(n for n, is_free in zip(sample.counts, free, strict=True) if not is_free)
+    later = [0 if is_free else n for n, is_free in zip(sizes, free, strict=True)]
+    more = [s if f else n for s, f, n in zip(sizes, free, allocate(later, audited + MORE), strict=True)]
+    next_low = expected_draws(count, 1 + greatest_count(sizes, more, hits))
+    paid = (result.get("worth") or {}).get("paid")
+    worth = Worth("audit", count, sum(hits), audited, None, expected_draws(count, 1 + most), None, paid, next_low)
+    choices = sample.session.space.choices
+    better = tuple(
+        Better(as_digits(arch, choices), float(value), sample.strata[place].label)
+        for arch, value, place, hit in zip(sample.archs, sample.values[:-1], sample.members, sample.is_hit, strict=True)
+        if hit
+    )
+    return Audit(
+        winner,
+        sample.recipe.name,
+        float(sample.values[-1]),
+        is_fresh,
+        audited,
+        sum(hits),
+        better,
+        likely_share(sizes, sample.counts, hits),
+        (sum(hits) / (count - 1), most / (count - 1)),
+        worth,
+        stages_of(sample),
+    )

@@ -1,0 +1,318 @@
+"""A plan whose trainings and look-ups are answered by recorded values: of a registered benchmark, or of a file.
+
+`--column KEY=COLUMN[:EPOCHS]` says which column answers what. KEY is the label of a stage, "final", the name of an
+estimator ("partial_training", "nwot", "lookup"), or the column that a plan looks up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.errors import SettingError, UnknownNameError
+from archsieve.estimators.contract import Fittable, leaves_of
+from archsieve.estimators.lookup import Lookup, Replay
+from archsieve.plans.joins import check_join
+from archsieve.registry import BENCHMARKS, near_miss
+from archsieve.values import exact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.estimators.contract import AnyEstimator
+    from archsieve.plans.contract import Plan
+    from archsieve.searchers.contract import Stage
+
+FINAL = "final"
+_CURVE = "_{epoch}"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A plan whose values come from a benchmark, that benchmark with its truth, and the names of what still trains."""
+
+    plan: Plan
+    benchmark: Benchmark
+    truth: str | None
+    training: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A column that answers an estimator, and the epochs behind it; None: those of the estimator itself."""
+
+    column: str
+    epochs: float | None
+
+
+def served_by(
+    plan: Plan,
+    source: str,
+    columns: Sequence[str] = (),
+    *,
+    truth: str | None = None,
+    codes: str = "",
+    notation: str = "",
+) -> Served:
+    """Return the plan with recorded values in the place of what is named, and of all that it looks up.
+
+    Args:
+        plan: as it was read.
+        source: name of a registered benchmark, or a CSV or parquet file.
+        columns: "KEY=COLUMN", "KEY=COLUMN:EPOCHS", or "KEY=CURVE_{epoch}" where each epoch has its own column. Several
+            for stages of more and more epochs: "KEY=SHORT:12,LONG:200".
+        truth: title of the column that is the truth.
+        codes: title of the column of architectures.
+        notation: of its codes.
+
+    Raises:
+        SettingError: a text is written otherwise, or stages cannot be answered by one column.
+        UnknownNameError: nothing of the plan has that key, or there is no such column or benchmark.
+    """
+    answers = _parsed(columns)
+    table = _table(plan, source, codes, notation)
+    server = _Server(plan, table, source, codes, notation, answers)
+    changed = server.plan_served()
+    server.check_all_used()
+    truth = truth or (table.truth if source in BENCHMARKS else server.final_column(changed))
+    if truth is not None:
+        _check_column(table, source, truth)
+    last = changed.stages[-1].estimator
+    chooser = last.column if isinstance(last, Lookup) else ""
+    if isinstance(table, ForeignTable):
+        table = replace(table, truth=truth, chooser=chooser)
+        check_join(table)
+    elif truth != table.truth:
+        changed_table: Any = table
+        table = replace(changed_table, truth=truth)
+    return Served(changed, table, truth, tuple(_still_training(changed)))
+
+
+def _still_training(plan: Plan) -> list[str]:
+    """Return the labels of what trains networks, or a supernet, on pictures."""
+    parts = [(stage.label, stage.estimator) for stage in plan.stages]
+    parts += [(FINAL, plan.final)] if plan.final is not None else []
+    return [label for label, e in parts if any(hasattr(leaf, "recipe") for leaf in leaves_of(e))]
+
+
+def _parsed(columns: Sequence[str]) -> dict[str, list[_Answer]]:
+    answers: dict[str, list[_Answer]] = {}
+    for text in columns:
+        key, equals, value = (part.strip() for part in text.rpartition("="))
+        if not (key and equals and value):
+            raise SettingError(
+                f"A column is written as KEY=COLUMN or KEY=COLUMN:EPOCHS, e.g. 'partial training=val_acc_12:12', but "
+                f"got {text!r}."
+            )
+        answers[key] = [_answer(part, text) for part in value.split(",")]
+    return answers
+
+
+def _answer(part: str, text: str) -> _Answer:
+    column, colon, epochs = part.strip().rpartition(":")
+    if not colon:
+        return _Answer(part.strip(), None)
+    try:
+        number = float(epochs)
+    except ValueError:
+        number = -1.0
+    if not (number >= 0 and column):
+        raise SettingError(f"The epochs behind a column are a number, e.g. val_acc_12:12, but got {text!r}.")
+    return _Answer(column, number)
+
+
+def _table(plan: Plan, source: str, codes: str, notation: str) -> Any:
+    """Return the benchmark of that name, or of that file."""
+    if source in BENCHMARKS:
+        if BENCHMARKS[source].space != plan.space.whole:
+            raise UnknownNameError(f"The benchmark {source!r} is not about the space of the plan, {plan.space.name}.")
+        return BENCHMARKS[source]
+    if not Path(source).is_file():
+        raise UnknownNameError(f"There is no benchmark and no file {source!r}.{near_miss(source, list(BENCHMARKS))}")
+    return ForeignTable(str(Path(source).resolve()), plan.space.whole, codes, notation)
+
+
+def _check_column(table: Any, source: str, column: str) -> None:
+    records = table.load()
+    if column not in records.columns:
+        raise UnknownNameError(
+            f"{source} has no column of numbers {column!r}: it has {', '.join(records.columns)}."
+            f"{near_miss(column, records.columns)}"
+        )
+
+
+class _Server:
+    """Puts look-ups of one source into a plan, and remembers which keys were used."""
+
+    def __init__(
+        self, plan: Plan, table: Any, source: str, codes: str, notation: str, answers: Mapping[str, list[_Answer]]
+    ) -> None:
+        self._plan, self._table, self._source, self._answers = plan, table, source, answers
+        is_file = isinstance(table, ForeignTable)
+        of_file = {"file": table.path, "codes": codes, "notation": notation} if is_file else {}
+        self._where: dict[str, Any] = of_file or {"benchmark": source}
+        self._used: set[str] = set()
+        self._looked_up: set[str] = set()
+        self._keys: dict[str, None] = {}
+
+    def plan_served(self) -> Plan:
+        """Return the plan with its look-ups."""
+        pool, final = self._plan.pool, self._plan.final
+        if pool.evolve is not None:
+            pool = replace(pool, evolve=self._within(pool.evolve))
+        if final is not None:
+            self._keys[FINAL] = None
+            final = self._one(final, self._named(FINAL, final)) if FINAL in self._answers else self._within(final)
+        return replace(self._plan, stages=self._stages(), pool=pool, final=final)
+
+    def final_column(self, plan: Plan) -> str | None:
+        """Return the column by which the final estimator scores; None where it is no look-up."""
+        return plan.final.column if isinstance(plan.final, Lookup) else None
+
+    def check_all_used(self) -> None:
+        """Check that each key named something of the plan."""
+        for key in self._answers:
+            if key not in self._used:
+                raise UnknownNameError(
+                    f"The plan has no stage, estimator or look-up {key!r}: it has {', '.join(self._keys)}."
+                    f"{near_miss(key, list(self._keys))}"
+                )
+
+    def _stages(self) -> tuple[Stage, ...]:
+        stages: list[tuple[Stage, _Answer | None]] = []
+        for stage in self._plan.stages:
+            key = self._key_of(stage)
+            if key is None:
+                estimator = self._within(stage.estimator)
+                searcher = None if stage.search is None else self._within(stage.search)
+                stages.append((replace(stage, estimator=estimator, search=searcher), None))
+                continue
+            answer = self._choose(stage, key)
+            estimator = self._one(stage.estimator, answer)
+            previous = stages[-1] if stages else None
+            is_joined = previous is not None and _group(previous[0]) == _group(stage) != "" and previous[1] == answer
+            if previous is not None and is_joined and answer.epochs is not None:
+                stages[-1] = (_joined(previous[0], stage), answer)
+            else:
+                stages.append((replace(stage, estimator=estimator), answer))
+        return tuple(_labelled(stage, answer) for stage, answer in stages)
+
+    def _key_of(self, stage: Stage) -> str | None:
+        """Return the key that names a stage or its whole estimator; None where no answer is about it."""
+        group = _group(stage)
+        names = [stage.label, *([group] if group else []), *_names(stage.estimator)]
+        self._keys |= dict.fromkeys(names)
+        key = next((name for name in names if name in self._answers), None)
+        if key is not None:
+            self._used.add(key)
+        return key
+
+    def _choose(self, stage: Stage, key: str) -> _Answer:
+        """Return the column that answers a stage: the first of enough epochs."""
+        is_supernet = isinstance(stage.estimator, Fittable)  # whose epochs are not those of a network
+        epochs = None if is_supernet else getattr(stage.estimator, "epochs", None)
+        answers = self._answers[key]
+        for answer in answers:
+            if epochs is None or answer.epochs is None or epochs <= answer.epochs:
+                return answer
+        raise SettingError(
+            f"The stage {stage.label!r} trains {epochs} epochs, more than the {answers[-1].epochs:g} behind "
+            f"{answers[-1].column!r}: name a column for it too, e.g. --column '{key}={answers[-1].column}:"
+            f"{answers[-1].epochs:g},LONGER:200'."
+        )
+
+    def _named(self, key: str, estimator: AnyEstimator) -> _Answer:
+        self._used.add(key)
+        answers = self._answers[key]
+        epochs = getattr(estimator, "epochs", 0)
+        return next((a for a in answers if a.epochs is None or epochs <= a.epochs), answers[-1])
+
+    def _within(self, thing: Any) -> Any:
+        """Return an estimator or searcher with look-ups in the place of the parts that are named."""
+        for name in _names(thing):
+            self._keys[name] = None
+            if name in self._answers:
+                return self._one(thing, self._named(name, thing))
+        if isinstance(thing, Lookup):
+            return self._one(thing, _Answer(thing.column, None))
+        if isinstance(thing, Replay):
+            return self._one(thing, _Answer(f"{thing.curve}{_CURVE}", None))
+        if not is_dataclass(thing) or isinstance(thing, type):
+            return thing
+        changes = {}
+        for f in fields(thing):
+            value = getattr(thing, f.name)
+            parts = value if isinstance(value, tuple) else (value,)
+            if f.metadata.get("catalogue") and any(is_dataclass(part) for part in parts):
+                served = tuple(self._within(part) for part in parts)
+                changes[f.name] = served if isinstance(value, tuple) else served[0]
+        changed: Any = thing
+        return replace(changed, **changes) if changes else thing
+
+    def _one(self, estimator: Any, answer: _Answer) -> AnyEstimator:
+        """Return the look-up that answers an estimator."""
+        own = getattr(estimator, "epochs", None)
+        self._check_one_column(estimator)
+        if answer.column.endswith(_CURVE):
+            curve = answer.column.removesuffix(_CURVE)
+            _check_column(self._table, self._source, f"{curve}_{own}")
+            return Replay(int(own or 1), curve, **self._where)
+        _check_column_of_plan(self._table, self._source, answer.column, estimator)
+        behind = getattr(estimator, "epochs_behind", own if hasattr(estimator, "recipe") else 0)
+        epochs = float(behind or 0) if answer.epochs is None else answer.epochs
+        return Lookup(answer.column, epochs_behind=epochs, **self._where)
+
+    def _check_one_column(self, estimator: Any) -> None:
+        """Check that the key "lookup" stands for a single column of the plan."""
+        if isinstance(estimator, Lookup) and "lookup" in self._answers and estimator.column not in self._answers:
+            self._looked_up.add(estimator.column)
+        if len(self._looked_up) > 1:
+            columns = " and ".join(sorted(self._looked_up))
+            raise SettingError(f"The plan looks up {columns}: say by --column which column answers each of them.")
+
+
+def _check_column_of_plan(table: Any, source: str, column: str, estimator: Any) -> None:
+    try:
+        _check_column(table, source, column)
+    except UnknownNameError as error:
+        if getattr(estimator, "column", None) != column:
+            raise
+        raise UnknownNameError(f"{str(error).rstrip('.')}. Say which it is: --column {column}=NAME.") from error
+
+
+def _names(thing: Any) -> list[str]:
+    """Return the names by which an estimator can be answered: its own, without what stands in brackets, its kind."""
+    if not hasattr(thing, "score") and not hasattr(thing, "combine"):
+        return []
+    names = [thing.name, thing.name.partition("[")[0]]
+    if isinstance(thing, Lookup):
+        names.append("lookup")
+    return list(dict.fromkeys(names))
+
+
+def _group(stage: Stage) -> str:
+    """Return the label that the stages of one training share, each of them one epoch; empty for any other stage."""
+    return stage.label.rpartition(", epoch ")[0]
+
+
+def _joined(first: Stage, then: Stage) -> Stage:
+    """Return one stage that keeps what two keep one after the other by the same scores."""
+    if then.top is not None:
+        return replace(first, keep=None, above=None, top=then.top)
+    if first.keep is None or then.keep is None:
+        raise SettingError(
+            f"The stages {first.label!r} and {then.label!r} are answered by one column, but keep by rules that "
+            f"cannot be joined."
+        )
+    return replace(first, keep=float(exact(first.keep) * exact(then.keep)))
+
+
+def _labelled(stage: Stage, answer: _Answer | None) -> Stage:
+    """Return a stage of several epochs under the name of what it stands for."""
+    group = _group(stage)
+    if answer is None or not group or answer.epochs is None:
+        return stage
+    return replace(stage, label=f"{group}, {answer.column}")

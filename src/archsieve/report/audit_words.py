@@ -1,0 +1,51 @@
+"""What an audit found, as lines and as a table, in plain values as `audit.json` has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archsieve.report.outcome import worth_lines
+from archsieve.report.words import share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_BETTER = 10
+
+
+def audit_lines(audit: Mapping[str, Any]) -> list[str]:
+    """Return what an audit found: as good a network, how probably another one is, the worth, and accusations."""
+    count, as_good = audit["audited"], audit["as_good"]
+    score = f"{audit['winner_score']:.6g}"
+    seed = "trained once more with another seed" if audit["is_fresh"] else "which cannot be trained with another seed"
+    lines = [f"Audited: {count} networks drawn from those cut, by {audit['recipe']}. The winner, {seed}, has {score}."]
+    lines += [
+        f"    {better['architecture']} has {better['score']:.6g}; lost by {better['lost_by']!r}"
+        for better in audit["better"][:MOST_BETTER]
+    ]
+    if as_good > MOST_BETTER:
+        lines.append(f"    and {as_good - MOST_BETTER} more")
+    likely, most = share(audit["likely"]), share(audit["share"][1])
+    shares = f"of all networks cut about {likely}, at most {most} (95 % confidence)"
+    lines.append(f"As good as the winner: {as_good}; {shares}")
+    lines += worth_lines({"worth": audit["worth"]})
+    return [*lines, *(stage["accusation"] for stage in audit["stages"] if stage["accusation"])]
+
+
+def audit_table(audit: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Return header and rows of what an audit says of each stage."""
+    header = ["stage", "cut", "audited", "as good", "share as good", "tau", "MKR", "passed on beats cut"]
+    rows: list[list[Any]] = []
+    for stage in audit["stages"]:
+        low, high = stage["share"]
+        win = "-" if stage["win"] is None else f"{stage['win']:.2f} (at most {stage['win_at_most']:.2f})"
+        figures = [_with_interval(stage[name], stage[f"{name}_interval"]) for name in ("tau", "mkr")]
+        row = [stage["label"], stage["cut"], stage["audited"], stage["as_good"], f"{share(low)} to {share(high)}"]
+        rows.append([*row, *figures, win])
+    return header, rows
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if interval is None else f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

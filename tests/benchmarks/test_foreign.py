@@ -1,0 +1,134 @@
+"""Files of one's own: codes in several notations, twins, and every fault as a sentence."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
+from archsieve.spaces.nasbench201.space import NASBench201, to_naslib
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.tasks.form_only import FormOnly
+
+CELLS = NASBench201()
+MACRO = NASBenchMacro(stages=(1, 1, 1), widths=(8, 8, 8))
+RNG = np.random.default_rng(0)
+CODES = list(dict.fromkeys(tuple(map(int, RNG.integers(0, 5, 6))) for _ in range(60)))
+
+
+def write(path, codes, title="arch", **columns):
+    columns = columns or {"accuracy": range(len(codes))}
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([title, *columns])
+        writer.writerows(zip(codes, *columns.values(), strict=True))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("notation", "text"),
+    [
+        ("", CELLS.describe),
+        ("", lambda a: "".join(map(str, a))),
+        ("", lambda a: "-".join(map(str, a))),
+        ("own", str),
+        ("own", lambda a: str(list(a))),
+        ("naslib", lambda a: str(to_naslib(a))),
+        ("naslib", lambda a: "".join(map(str, to_naslib(a)))),
+    ],
+    ids=["string", "digits", "dashes", "tuple", "list", "naslib", "naslib digits"],
+)
+def test_codes_are_read_in_every_notation(tmp_path, notation, text):
+    path = write(tmp_path / "t.csv", [text(a) for a in CODES])
+    table = ForeignTable(path, CELLS, notation=notation).load()
+    assert table.archs[: len(CODES)] == tuple(CODES)
+    assert table.lookup("accuracy", CODES[::-1]).tolist() == list(range(len(CODES)))[::-1]
+
+
+def test_numbers_get_their_leading_zeros_back(tmp_path):
+    path = write(tmp_path / "t.csv", ["0", "12", "210"])
+    assert ForeignTable(path, MACRO).load().archs[:3] == ((0, 0, 0), (0, 1, 2), (2, 1, 0))
+    path = write(tmp_path / "short.csv", ["0", "12"])  # of another space, or cut
+    with pytest.raises(DataError, match="'0' in row 1"):
+        ForeignTable(path, MACRO).load()
+
+
+def test_parquet_with_lists(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "t.parquet"
+    parquet.write_table(
+        pyarrow.table({"code": [list(a) for a in CODES], "acc": list(map(float, range(len(CODES))))}), path
+    )
+    assert ForeignTable(str(path), CELLS, notation="own").load().lookup("acc", CODES[3:4]).tolist() == [3.0]
+    with pytest.raises(DataError, match="--notation naslib or --notation own"):
+        ForeignTable(str(path), CELLS).load()
+
+
+def test_a_network_known_by_a_twin_has_its_values(tmp_path):
+    twin = (3, 0, 0, 1, 0, 0)
+    canonical = CELLS.canonical(twin)
+    assert canonical != twin
+    path = write(tmp_path / "t.csv", [CELLS.describe(twin)], accuracy=[71.5])
+    assert ForeignTable(path, CELLS).load().lookup("accuracy", [canonical, twin]).tolist() == [71.5, 71.5]
+
+
+def test_brackets_need_a_notation_and_sizes_hint_at_it(tmp_path):
+    path = write(tmp_path / "t.csv", [str(to_naslib(a)) for a in CODES])
+    with pytest.raises(DataError, match="nothing in it tells"):
+        ForeignTable(path, CELLS).load()
+    task = FormOnly("cifar100", (3, 32, 32), 100)
+    sizes = [CELLS.params(a, task) for a in CODES]
+    path = write(tmp_path / "sized.csv", [str(to_naslib(a)) for a in CODES], accuracy=range(len(CODES)), params=sizes)
+    with pytest.raises(DataError, match="'params' speaks for naslib"):
+        ForeignTable(path, CELLS).load()
+    with pytest.raises(DataError, match=r"sizes in its column 'params' that are not those of its codes"):
+        ForeignTable(path, CELLS, notation="own").load()
+    assert ForeignTable(path, CELLS, notation="naslib").load().archs[0] == CODES[0]
+
+
+@pytest.mark.parametrize(
+    ("codes", "settings", "error", "words"),
+    [
+        (["333123", "|nor_conv_3x3~0|"], {}, DataError, "row 2"),
+        (["333123", "333125"], {}, DataError, r"'333125' in row 2"),
+        (["333123", "333123"], {}, DataError, "twice"),
+        ([], {"columns": {"accuracy": []}}, DataError, "no column of numbers"),
+        (["333123"], {"columns": {"accuracy": ["good"]}}, DataError, "no column of numbers"),
+        (["333123"], {"title": "cell"}, UnknownNameError, "--codes"),
+        (["333123"], {"codes": "cells"}, UnknownNameError, "'cells'"),
+    ],
+    ids=["cut string", "alphabet", "twice", "empty", "text", "no codes", "wrong codes"],
+)
+def test_faults_are_sentences(tmp_path, codes, settings, error, words):
+    path = write(tmp_path / "t.csv", codes, settings.get("title", "arch"), **settings.get("columns", {}))
+    with pytest.raises(error, match=words):
+        ForeignTable(path, CELLS, settings.get("codes", "")).load()
+
+
+def test_other_faults(tmp_path):
+    with pytest.raises(MissingDataError, match="no file"):
+        ForeignTable(str(tmp_path / "none.csv"), CELLS).load()
+    with pytest.raises(SettingError, match="naslib"):
+        ForeignTable("x", CELLS, notation="nasbench")
+    path = write(tmp_path / "t.csv", ["(0, 1, 2)"])
+    with pytest.raises(DataError, match="has none"):
+        ForeignTable(path, MACRO, notation="naslib").load()
+    assert ForeignTable(path, MACRO).load().archs == ((0, 1, 2),)  # one notation only: nothing to say
+
+
+def test_a_changed_file_is_read_again_and_has_other_keys(tmp_path):
+    from archsieve.estimators.lookup import Lookup
+    from archsieve.fingerprints import fingerprint
+
+    path = write(tmp_path / "t.csv", ["012"], accuracy=[1.0])
+    prints = [fingerprint(Lookup("accuracy", file=path))]
+    assert ForeignTable(path, MACRO).load().lookup("accuracy", [(0, 1, 2)]) == [1.0]
+    write(tmp_path / "t.csv", ["012"], accuracy=[22.0])
+    assert ForeignTable(path, MACRO).load().lookup("accuracy", [(0, 1, 2)]) == [22.0]
+    prints += [fingerprint(Lookup("accuracy", file=path)), fingerprint(Lookup("accuracy"))]
+    (tmp_path / "t.csv").rename(tmp_path / "moved.csv")
+    assert fingerprint(Lookup("accuracy", file=str(tmp_path / "moved.csv"))) == prints[1]
+    assert len(set(prints)) == 3
