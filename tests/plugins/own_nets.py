@@ -221,9 +221,9 @@ def no_network():
 
 def head_only():
     """A backbone whose weights are given, and a head that is drawn."""
-    network = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, choice("out", [3, 5])))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, choice("out", [3, 5])))
     with torch.no_grad():
-        network[0].weight.copy_(torch.arange(24.0).reshape(4, 6) / 24)
+        network[1].weight.copy_(torch.arange(24.0).reshape(4, 6) / 24)
     return network
 
 

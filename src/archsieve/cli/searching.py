@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from archsieve.cli import printing as console
-from archsieve.cli.notes import cost_notes
+from archsieve.cli.notes import cost_notes, weights_notes
 from archsieve.cli.options import (
     Device,
     Json,
@@ -34,7 +34,7 @@ from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, to_csv
-from archsieve.report.outcome import outcome, winner
+from archsieve.report.outcome import outcome, weights_of, winner
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
 from archsieve.runs.folder import read_mark
@@ -89,6 +89,8 @@ def search(
         shared |= {"retry_failed": retry_failed}
         session = stack.enter_context(Session(folder, chosen.space, chosen.task, **shared))
         keep_plan(path, folder, change or ())
+        for note in weights_notes(estimators_of(chosen), chosen.space):
+            console.note(note)
         result = run_plan(chosen, session, on_round=console.round_notes(), command=shlex.join(again))
         stack.close()
         for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
@@ -152,7 +154,7 @@ def report(
         else:
             console.stages(run_report.result["stages"])
             console.out()
-            for line in [*winner(run_report.result), *outcome(run_report.result)]:
+            for line in [*winner(run_report.result), *outcome(run_report.result), *weights_of(run_report.space)]:
                 console.out(line)
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")

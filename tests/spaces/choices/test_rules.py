@@ -247,7 +247,7 @@ def test_a_decision_met_later_is_an_error_that_says_what_to_do():
     own = space_of(own_nets.Rare, explore=5)
     assert "rare" not in names(own)
     with pytest.raises(
-        SettingError, match=r"'rare' of .*Rare is not met .*: raise `explore` .*here 5.*ask for it always"
+        SettingError, match=r"'rare' of .*Rare was not met .*: raise `explore` .*here 5.*ask for it always"
     ):
         own.is_valid((3,) * 6)
     with pytest.raises(SettingError, match=r"'rare'"):

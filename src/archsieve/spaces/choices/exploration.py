@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.choices.player import Played, Player
-    from archsieve.spaces.choices.replay import Ask
+    from archsieve.spaces.choices.replay import Ask, Pick
 
 _FORMS = (Form((3, 32, 32), 10), Form((3, 128), 10), Form((16,), 10), Form((32,), 10, (Input((32,), tokens=100),)))
 """What a factory gets that asks for its inputs' shape before a task is known: pictures, series, numbers, tokens."""
@@ -84,7 +84,7 @@ class _Explorer:
         def pick(ask: Ask) -> str:
             if fixed.get(ask.name) in ask.labels:
                 return fixed[ask.name]
-            return ask.labels[int(self._rng.integers(len(ask.labels)))] if at_random else ask.default
+            return ask.drawn(self._rng) if at_random else ask.default
 
         played = self._player.play(pick, self._form, seed)
         self.runs += 1
@@ -118,7 +118,7 @@ class _Explorer:
         while waiting:
             base = waiting.pop(0)
             known = {name for fixed in tried for name, _ in fixed}
-            asks = self._player.trail(lambda ask, base=base: _fixed_or_default(base, ask), self._form).asks  # type: ignore[misc]
+            asks = self._player.trail(_by(base), self._form).asks
             for ask, label in asks:
                 if self.runs > _THOROUGH and ask.name in known:
                     continue
@@ -158,8 +158,9 @@ class _Explorer:
                     )
 
 
-def _fixed_or_default(fixed: Mapping[str, str], ask: Ask) -> str:
-    return fixed[ask.name] if fixed.get(ask.name) in ask.labels else ask.default
+def _by(fixed: Mapping[str, str]) -> Pick:
+    """Return what answers by fixed labels where they are offered, else by the default."""
+    return lambda ask: fixed[ask.name] if fixed.get(ask.name) in ask.labels else ask.default
 
 
 def explore(player: Player, patience: int, form: Form | None = None) -> Explored:
@@ -196,6 +197,24 @@ def explore(player: Player, patience: int, form: Form | None = None) -> Explored
         explorer.least[:2],
         explorer.most[:2],
     )
+
+
+def climb(player: Player, explored: Explored, *, to_most: bool) -> tuple[tuple[str, str], ...]:
+    """Return the answers of the largest (smallest) network that single moves reach from the largest (smallest) met."""
+    sign = 1 if to_most else -1
+    params, answers = explored.most if to_most else explored.least
+    is_better = True
+    while is_better:
+        is_better = False
+        trail = player.trail(_by(dict(answers)), explored.form)
+        for ask, label in trail.asks:
+            for other in ask.labels:
+                played = player.play(_by({**dict(answers), ask.name: other}), explored.form)
+                if label == other or played.network is None or sign * (_params_of(played.network) - params) <= 0:
+                    continue
+                params, is_better = _params_of(played.network), True
+                answers = tuple((ask.name, label) for ask, label in played.trail.asks)
+    return answers
 
 
 def _form_for(player: Player) -> Form:

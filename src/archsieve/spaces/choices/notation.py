@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.spaces.choices.exploration import Decision
+    from archsieve.spaces.choices.replay import Ask
 
 
 def write(decisions: Sequence[Decision], arch: Sequence[int], asked: Sequence[int]) -> str:
@@ -39,3 +40,20 @@ def read(decisions: Sequence[Decision], text: str) -> dict[int, str]:
         if labels.setdefault(place, label) != label:
             raise ArchitectureError(f"The decision {name!r} is written twice, as {labels[place]} and as {label}.")
     return labels
+
+
+def not_met(ask: Ask, factory: str, runs: int, patience: int, *, is_new: bool) -> str:
+    """Return the sentence on a decision, or options of it, that exploring did not find."""
+    what = "was" if is_new else f"offers {', '.join(ask.labels)}, of which some were"
+    return (
+        f"The decision {ask.name!r} of {factory} {what} not met while its decisions were looked for, in {runs} runs: "
+        f"raise `explore` (here {patience}), or ask for it always."
+    )
+
+
+def not_offered(decision: Decision, option: int, ask: Ask) -> str:
+    """Return the sentence on an option that is chosen where it is not offered."""
+    return (
+        f"{decision.name}={decision.options[option]} is not offered together with what is chosen before it: there it "
+        f"is one of {', '.join(ask.labels)}."
+    )

@@ -31,6 +31,11 @@ class Trail(NamedTuple):
     failure: str = ""
 
     @property
+    def asked(self) -> list[Ask]:
+        """What was asked, the decision that had no answer included."""
+        return [ask for ask, _ in self.asks] + ([] if self.refused is None else [self.refused])
+
+    @property
     def is_whole(self) -> bool:
         """Whether a network came of it."""
         return self.refused is None and not self.failure

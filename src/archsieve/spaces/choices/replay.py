@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
+    import numpy as np
+
     from archsieve.spaces.choices.options import Options
 
 Pick: TypeAlias = "Callable[[Ask], str | None]"
@@ -28,6 +30,10 @@ class Ask:
     labels: tuple[str, ...]
     default: str
     is_module: bool
+
+    def drawn(self, rng: np.random.Generator) -> str:
+        """Return one of the labels offered, drawn uniformly."""
+        return self.labels[int(rng.integers(len(self.labels)))]
 
 
 @dataclass

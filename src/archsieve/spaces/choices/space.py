@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import FrozenDict, frozen
 from archsieve.spaces.choices import notation
-from archsieve.spaces.choices.exploration import Decision, Explored, explore
+from archsieve.spaces.choices.exploration import Decision, Explored, climb, explore
 from archsieve.spaces.choices.factory import check_arguments, found_by
 from archsieve.spaces.choices.forward_check import check_forward
 from archsieve.spaces.choices.options import options_of
@@ -38,8 +38,8 @@ _LOCAL = ("_player", "_checked")  # caches that stay in this process
 class OwnSpace(SearchSpace):
     """The networks that a user's own class or function makes; `space_of` returns one.
 
-    A code has a digit for every decision that was ever met, the place of a label among all that were offered there.
-    What a network does not ask for is 0 in a canonical code. The networks are the user's own, and plain PyTorch.
+    A code has a digit for every decision that was ever met: the place of a label among all that were offered there. It
+    is 0 in a canonical code where the network does not ask. The networks are the user's own, and plain PyTorch.
 
     Args:
         factory: "module:name" of a class or function that returns a network. The module is imported: name only code
@@ -47,8 +47,8 @@ class OwnSpace(SearchSpace):
         vary: options of the factory's arguments, by the argument: a list, or a mapping of labels to values.
         version: raise it when a change of the code changes networks and no decision, as a change of `forward` does.
         explore: random runs in a row that bring nothing new before the search for decisions ends.
-        weights: "fresh" draws all initial weights by the seed; "given" keeps those that the factory gives, such as
-            those of a checkpoint that it reads: every training starts from them.
+        weights: "fresh" draws all initial weights by the seed; "given" starts each training from those that the factory
+            gives, such as those of a checkpoint that it reads.
         shape: of an input, told to a factory that names `input_shape` while decisions are looked for; empty tries
             3x32x32, 3x128 and 16.
     """
@@ -137,6 +137,20 @@ class OwnSpace(SearchSpace):
         """The forms of tasks for which a network was seen to ask for nothing while it computes."""
         return set()
 
+    @property
+    def default(self) -> Architecture:
+        """The code of the network outside a search."""
+        trail = self._player.trail(lambda ask: ask.default, self.explored.form)
+        return self._code({self._place(ask): label for ask, label in trail.asks})
+
+    def climbed(self, *, to_most: bool) -> Architecture:
+        """Return the largest (smallest) network by parameters that single moves reach from the largest (smallest) met.
+
+        It is no bound: where decisions compensate each other there may be larger (smaller) ones.
+        """
+        answers = climb(self._player, self.explored, to_most=to_most)
+        return self._code({self._places[name]: label for name, label in answers})
+
     def build(self, arch: Architecture, task: Task) -> nn.Module:
         """Return the network, as the user's constructor makes it.
 
@@ -145,8 +159,7 @@ class OwnSpace(SearchSpace):
             SettingError: the constructor asks for a decision that was not met before, or the network asks for one.
             Exception: whatever the constructor raises.
         """
-        form = form_of(task)
-        if form not in self._checked:
+        if (form := form_of(task)) not in self._checked:
             check_forward(lambda: self._built(arch, task), task)
             self._checked.add(form)
         return self._built(arch, task)
@@ -159,9 +172,7 @@ class OwnSpace(SearchSpace):
 
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the code with 0 for what the network does not ask for."""
-        trail = self._trail(arch)
-        asked = {self._place(ask) for ask, _ in trail.asks}
-        asked |= {self._place(trail.refused)} if trail.refused is not None else set()
+        asked = {self._place(ask) for ask in self._trail(arch).asked}
         return tuple(option if i in asked else 0 for i, option in enumerate(arch))
 
     def is_valid(self, arch: Architecture) -> bool:
@@ -172,10 +183,7 @@ class OwnSpace(SearchSpace):
         """Return the decisions asked for, as "width=16, Block0.kernel=3", and idle ones that are not 0."""
         if not self.decisions:
             return self.factory
-        trail = self._trail(arch)
-        asked = [self._place(ask) for ask, _ in trail.asks]
-        asked += [self._place(trail.refused)] if trail.refused is not None else []
-        return notation.write(self.decisions, arch, asked)
+        return notation.write(self.decisions, arch, [self._place(ask) for ask in self._trail(arch).asked])
 
     def picture(self, arch: Architecture) -> Picture:
         """Return a block for each decision asked for."""
@@ -212,7 +220,7 @@ class OwnSpace(SearchSpace):
         Raises:
             ArchitectureError: the constructor made no network in 1,000 draws.
         """
-        return self._drawn(lambda ask: random_label(ask, rng))
+        return self._drawn(lambda ask: ask.drawn(rng))
 
     def _drawn(self, pick: Callable[[Ask], str]) -> Architecture:
         failure = ""
@@ -251,7 +259,7 @@ class OwnSpace(SearchSpace):
     def _repaired(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return a valid code in which what is not offered is drawn anew."""
         by_code = self._by(arch)
-        return self._drawn(lambda ask: by_code(ask) or random_label(ask, rng))
+        return self._drawn(lambda ask: by_code(ask) or ask.drawn(rng))
 
     def _trail(self, arch: Architecture) -> Trail:
         return self._player.trail(self._by(arch), self.explored.form)
@@ -276,10 +284,8 @@ class OwnSpace(SearchSpace):
         """
         place = self._places.get(ask.name)
         if place is None or not set(ask.labels) <= set(self.decisions[place].options):
-            what = "is" if place is None else f"offers {', '.join(ask.labels)}, which were"
             raise SettingError(
-                f"The decision {ask.name!r} of {self.factory} {what} not met while its decisions were looked for, in "
-                f"{self.explored.runs} runs: raise `explore` (here {self.explore}), or ask for it always."
+                notation.not_met(ask, self.factory, self.explored.runs, self.explore, is_new=place is None)
             )
         return place
 
@@ -290,13 +296,4 @@ class OwnSpace(SearchSpace):
         if trail.refused is None:
             return f"{self.factory} makes no network of {self.describe(tuple(arch))!r}: {trail.failure}."
         place = self._place(trail.refused)
-        label = self.decisions[place].options[arch[place]]
-        return (
-            f"{self.decisions[place].name}={label} is not offered together with what is chosen before it: there it is "
-            f"one of {', '.join(trail.refused.labels)}."
-        )
-
-
-def random_label(ask: Ask, rng: np.random.Generator) -> str:
-    """Return one of the labels offered, drawn uniformly."""
-    return ask.labels[int(rng.integers(len(ask.labels)))]
+        return notation.not_offered(self.decisions[place], arch[place], trail.refused)
