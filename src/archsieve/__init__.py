@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from archsieve.searchers.funnel import run_funnel
     from archsieve.searchers.random_search import random_search
     from archsieve.searchers.regularized_evolution import regularized_evolution
+    from archsieve.spaces.choices.declaration import space_of
+    from archsieve.spaces.choices.verbs import choice, one_of
     from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space
     from archsieve.spaces.limits import Limits, Within
     from archsieve.tasks.classification import Accuracy
@@ -84,17 +86,20 @@ _HOMES = {
     "Vote": "estimators.combined.vote",
     "Within": "spaces.limits",
     "ZeroCost": "estimators.zero_cost.estimator",
+    "choice": "spaces.choices.verbs",
     "differential_evolution": "searchers.differential_evolution",
     "enumerate_space": "spaces.contract",
     "judge": "judging.judge",
     "kendall_tau": "judging.metrics",
     "load_plan": "plans.read",
     "minimum_keeping_ratio": "judging.metrics",
+    "one_of": "spaces.choices.verbs",
     "proxy": "estimators.zero_cost.proxy",
     "random_search": "searchers.random_search",
     "regularized_evolution": "searchers.regularized_evolution",
     "run_funnel": "searchers.funnel",
     "run_plan": "plans.run",
+    "space_of": "spaces.choices.declaration",
 }
 """The module of each public name."""
 
@@ -139,17 +144,20 @@ __all__ = [
     "Within",
     "ZeroCost",
     "__version__",
+    "choice",
     "differential_evolution",
     "enumerate_space",
     "judge",
     "kendall_tau",
     "load_plan",
     "minimum_keeping_ratio",
+    "one_of",
     "proxy",
     "random_search",
     "regularized_evolution",
     "run_funnel",
     "run_plan",
+    "space_of",
 ]
 
 

@@ -57,6 +57,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._home, self._names_classes, self._reads_hyphens = home, names_classes, reads_hyphens
         self._entries: dict[str, T | str] = {}
+        self._unlisted: set[str] = set()
 
     def add(self, name: str, entry: T) -> None:
         """Publish an entry.
@@ -76,9 +77,20 @@ class Registry(Generic[T]):
         ):
             entry.name = name  # type: ignore[attr-defined]
 
-    def add_lazy(self, name: str, target: str) -> None:
-        """Publish "module:Name", imported when first asked for."""
+    def add_lazy(self, name: str, target: str, *, is_listed: bool = True) -> None:
+        """Publish "module:Name", imported when first asked for.
+
+        An entry that means nothing without settings of the user's, such as where their model is, is found by its name
+        and not listed.
+        """
         self._entries[name] = target
+        self._unlisted |= set() if is_listed else {name}
+
+    @property
+    def all_names(self) -> list[str]:
+        """The names of all entries, those that are not listed too."""
+        self._fill()
+        return list(self._entries)
 
     def register(self, name: str) -> Callable[[T], T]:
         """Return a decorator that publishes what it decorates under `name`."""
@@ -94,7 +106,7 @@ class Registry(Generic[T]):
         self._fill()
         name = self._spelt(name)
         if name not in self._entries:
-            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(name, self._entries)}")
+            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(name, self)}")
         entry = self._entries[name]
         if isinstance(entry, str):
             target, _, attribute = entry.partition(":")
@@ -119,11 +131,10 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Any:
         self._fill()
-        return iter(list(self._entries))
+        return iter([name for name in self._entries if name not in self._unlisted])
 
     def __len__(self) -> int:
-        self._fill()
-        return len(self._entries)
+        return sum(1 for _ in self)
 
     def _spelt(self, name: str) -> str:
         """Return the name as this catalogue spells it."""

@@ -563,3 +563,19 @@ def test_many_samples_take_no_memory(most, count):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak - before < 16e6
+
+
+def test_memory_of_activations_is_a_limit():
+    from archsieve.fingerprints import identity
+    from archsieve.spaces.sizes import size_of
+
+    limits = Limits(max_activation_bytes=20_000)
+    assert str(limits) == "activation_bytes <= 20,000"
+    assert "max_activation_bytes" not in identity(Limits(max_macs=1e6))  # earlier folders of limits stay valid
+    space = NASBenchMacro(stem_width=4, widths=(4, 8), stages=(1, 1), head_width=8)
+    task = Synthetic(shape=(3, 16, 16))
+    within = Within(space, task, limits)
+    sizes = {arch: size_of(space, arch, task, "activation_bytes") for arch in enumerate_space(space)}
+    assert 0 < sum(size <= 20_000 for size in sizes.values()) < len(sizes)
+    assert {arch for arch in sizes if within.is_valid(arch)} == {a for a, size in sizes.items() if size <= 20_000}
+    assert within.is_costly_to_list

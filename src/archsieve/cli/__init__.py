@@ -20,6 +20,10 @@ COMMANDS = {
         "own_network:score_model",
         "Score a network of your own by proxies and costs, with the weights its own code gives it.",
     ),
+    "space": (
+        "own_space:show_space",
+        "Show what a model of your own offers to be searched: its decisions, how large it gets, and a sample.",
+    ),
     "measure": (
         "judging:measure",
         "Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio.",

@@ -39,6 +39,21 @@ def cost_notes(
     return tuple(notes)
 
 
+def weights_notes(estimators: Sequence[AnyEstimator], space: Any) -> tuple[str, ...]:
+    """Return sentences on the initial weights, where the space keeps those that its own code gives."""
+    if not getattr(space, "keeps_weights", False):
+        return ()
+    leaves = [leaf for estimator in estimators for leaf in leaves_of(estimator)]
+    fresh = [leaf.name for leaf in leaves if getattr(leaf, "init", "as_built") != "as_built"]
+    notes = [f"Weights: every training starts from those that {space.factory} gives."]
+    if fresh:
+        notes.append(
+            f"{', '.join(dict.fromkeys(fresh))} score freshly drawn weights, as zero-cost proxies are defined, and not "
+            f'the given ones; init = "as_built" scores those.'
+        )
+    return tuple(notes)
+
+
 def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpace) -> str:
     """Return a sentence that says which task scores are of."""
     meant = space.default_task if named is None else named if isinstance(named, str) else str(named["name"])

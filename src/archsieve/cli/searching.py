@@ -12,7 +12,7 @@ import typer
 
 from archsieve.cli import printing as console
 from archsieve.cli.foreign import Benchmark, Columns, Notation, answered, keep_served
-from archsieve.cli.notes import cost_notes
+from archsieve.cli.notes import cost_notes, weights_notes
 from archsieve.cli.options import (
     Device,
     Json,
@@ -36,7 +36,7 @@ from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, read_views, to_csv
-from archsieve.report.outcome import outcome, winner
+from archsieve.report.outcome import outcome, weights_of, winner
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
 from archsieve.report.views import agreements_of
@@ -106,6 +106,8 @@ def search(
             keep_plan(path, folder, change or ())
         else:
             keep_served(served, path, folder)
+        for note in weights_notes(estimators_of(chosen), chosen.space):
+            console.note(note)
         told_by = None if served is None else served.benchmark
         notes = console.round_notes()
         result = run_plan(chosen, session, on_round=notes, command=shlex.join(again), benchmark=told_by)
@@ -173,7 +175,7 @@ def report(
         else:
             console.stages(run_report.result["stages"])
             console.out()
-            for line in [*winner(run_report.result), *outcome(run_report.result)]:
+            for line in [*winner(run_report.result), *outcome(run_report.result), *weights_of(run_report.space)]:
                 console.out(line)
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")

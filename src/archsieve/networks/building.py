@@ -80,11 +80,12 @@ def check_device(device: str) -> None:
 
 
 def build_network(
-    space: SearchSpace, arch: Architecture, task: Task, run_seed: int, *, as_built: bool = False
+    space: SearchSpace, arch: Architecture, task: Task, run_seed: int, *, as_built: bool = False, is_fresh: bool = False
 ) -> nn.Module:
     """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option.
 
-    With `as_built` the weights are those the space's own code gave it. Lazily initialised modules get their weights by
+    With `as_built` the weights are those the space's own code gave it, as they are in a space that keeps them
+    (`keeps_weights`) unless `is_fresh`. Lazily initialised modules get their weights by
     a pass of zeros in the form of the task's inputs. A network in half precision or bfloat16 is made one in float32.
     """
     with drawing(derive_seed(run_seed, "init")):
@@ -92,7 +93,8 @@ def build_network(
         if any(p.dtype in (torch.float16, torch.bfloat16) for p in network.parameters()):
             network = network.float()
         network = with_all_weights(network, task)
-    return (network if as_built else initialise(network, run_seed)).train()
+    is_kept = as_built or (bool(getattr(space, "keeps_weights", False)) and not is_fresh)
+    return (network if is_kept else initialise(network, run_seed)).train()
 
 
 def with_all_weights(network: nn.Module, task: Task) -> nn.Module:

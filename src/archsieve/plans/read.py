@@ -15,6 +15,7 @@ from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNam
 from archsieve.fingerprints import frozen
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.named_code import check_named
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
@@ -187,11 +188,7 @@ def load_model(name: str) -> str:
 def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
     module, colon, attribute = name.partition(":")
     if colon:
-        if module not in plugins:
-            raise PlanError(
-                f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust "
-                f"it, add --plugin {module}.py (or --plugin {module})."
-            )
+        check_named(name, plugins)
         namespace = vars(importlib.import_module(module))
         if attribute not in namespace:
             raise UnknownNameError(
@@ -263,6 +260,8 @@ def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
         if not str(field.type).startswith("tuple"):
             return make(kind, value, plugins)
         return tuple(make(kind, part, plugins) for part in _typed(field.name, "list", value, list))
+    if field.metadata.get("code"):
+        check_named(_typed(field.name, "text", value, str), plugins)
     declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     base = declared.removesuffix(" | None")
     for start, wanted, kinds in _TUPLES:

@@ -59,7 +59,7 @@ def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
     """Return the table that `archsieve.plans.read.make` turns into this space, task, estimator or searcher."""
-    for name in catalogue:
+    for name in catalogue.all_names:
         try:
             entry = catalogue[name]
         except MissingPackageError:  # then it is not of that kind

@@ -30,6 +30,13 @@ def winner(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def weights_of(space: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on the initial weights, by the identity of a space, where they are not drawn by the seed."""
+    if space.get("weights") != "given":
+        return []
+    return [f"Every training started from the weights that {space['factory']} gives; zero-cost proxies drew their own."]
+
+
 def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
     """Return the score by which the winner was chosen, with what it means, and its final score."""
     measure, lines = measure_of_result(result), []

@@ -8,7 +8,7 @@ from archsieve.judging.agreement import sentences
 from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.drawing import band, cell_svg, widths
 from archsieve.report.load import meaning_of_scores, read_run, read_views
-from archsieve.report.outcome import measure_of_result, worth_lines
+from archsieve.report.outcome import measure_of_result, weights_of, worth_lines
 from archsieve.report.page import FunnelPart, Page, Text, TextTable, Tile, made_by, settings_of
 from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import verdict
@@ -43,7 +43,7 @@ def run_page(folder: Path) -> Page:
     picture = result["picture"]
     return Page(
         title=result["title"] or f"Search in {_name(run.space)}",
-        lead=_lead(result),
+        lead=" ".join(filter(None, [_lead(result), *weights_of(run.space)])),
         verdict=verdict(result, _name(run.task)),
         cards=_cards(result),
         funnel=_funnel(result, run.fates),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,6 +40,7 @@ class Limits:
         min_params: parameters.
         max_published_flops: the count of the space's paper, in spaces that have one of their own.
         min_published_flops: the same.
+        max_activation_bytes: the most memory of live tensors in a pass of one input, in 32 bits, without the weights.
 
     >>> Limits(max_macs=600e6).admits({"macs": 203_389_568})
     True
@@ -51,6 +52,7 @@ class Limits:
     min_params: float | None = None
     max_published_flops: float | None = None
     min_published_flops: float | None = None
+    max_activation_bytes: float | None = field(default=None, metadata={"added": True})
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -63,8 +65,8 @@ class Limits:
     @cached_property
     def bounds(self) -> dict[SizeName, tuple[float, float]]:
         """Least and most of each size that is limited."""
-        names: tuple[SizeName, ...] = ("macs", "params", "published_flops")
-        pairs = {name: (getattr(self, f"min_{name}"), getattr(self, f"max_{name}")) for name in names}
+        names: tuple[SizeName, ...] = ("macs", "params", "published_flops", "activation_bytes")
+        pairs = {name: (getattr(self, f"min_{name}", None), getattr(self, f"max_{name}")) for name in names}
         return {
             name: (0.0 if least is None else least, float("inf") if most is None else most)
             for name, (least, most) in pairs.items()

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
-SizeName: TypeAlias = Literal["params", "macs", "flops", "published_flops"]
+SizeName: TypeAlias = Literal["params", "macs", "flops", "published_flops", "activation_bytes"]
 
 
 def size_of(space: SearchSpace, arch: Architecture, task: Task, name: SizeName) -> int:
-    """Return a size: "params", "macs" of one input, "flops" as NASLib counts them, or "published_flops".
+    """Return a size: "params", "macs" of one input, "flops" as NASLib counts them, and two more.
 
-    The last is the count by which the networks of a space are published, where that is another one: only the space
-    knows it. Needs torch only where the space has no method of that name.
+    "activation_bytes" is the most memory of live tensors in a pass of one input. "published_flops" is the count by
+    which the networks of a space are published, where that is another one: only the space knows it. Needs torch only
+    where the space has no method of that name.
 
     Raises:
         SettingError: published FLOPs are asked for, and the space has none of its own.
@@ -37,7 +38,12 @@ def count_size(space: SearchSpace, arch: Architecture, task: Task, name: SizeNam
     from archsieve.networks import counting
     from archsieve.networks.inputs import example_of
 
-    counts = {"params": counting.count_params, "macs": counting.count_macs, "flops": counting.count_flops}
+    counts = {
+        "params": counting.count_params,
+        "macs": counting.count_macs,
+        "flops": counting.count_flops,
+        "activation_bytes": counting.count_activation_bytes,
+    }
     return counting.examined(lambda: space.build(arch, task), lambda network: counts[name](network, example_of(task)))
 
 

@@ -90,7 +90,8 @@ def _score_paths(
 def network_of(estimator: ZeroCost, arch: Architecture, ctx: Context) -> nn.Module:
     """Return the network of an architecture as proxies get it."""
     seed = derive_seed(ctx.seed, "init", *arch) if estimator.init == "per_architecture" else ctx.seed
-    network = build_network(ctx.space, arch, ctx.task, seed, as_built=estimator.init == "as_built")
+    as_built = estimator.init == "as_built"
+    network = build_network(ctx.space, arch, ctx.task, seed, as_built=as_built, is_fresh=not as_built)
     return with_plain_weights(laid_out(network, ctx.device))
 
 

@@ -1,5 +1,6 @@
 """Counting parameters and multiply-adds of any network, and naming what could not be counted."""
 
+from archsieve.networks.counting.activations import count_activation_bytes
 from archsieve.networks.counting.counter import Count, count, examined
 from archsieve.networks.counting.sizes import (
     Sizes,
@@ -14,6 +15,7 @@ __all__ = [
     "Count",
     "Sizes",
     "count",
+    "count_activation_bytes",
     "count_auxiliary_params",
     "count_flops",
     "count_macs",

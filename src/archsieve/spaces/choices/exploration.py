@@ -1,0 +1,276 @@
+"""Finding the decisions of a factory by running it: the defaults, every option alone, and random runs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from archsieve.errors import ArchsieveError, SettingError
+from archsieve.networks.form import Input
+from archsieve.randomness import generator
+from archsieve.spaces.choices.player import flags_of, layers_of
+from archsieve.spaces.form import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.random import Generator
+    from torch import nn
+
+    from archsieve.spaces.choices.player import Played, Player
+    from archsieve.spaces.choices.replay import Ask, Pick
+
+_FORMS = (Form((3, 32, 32), 10), Form((3, 128), 10), Form((16,), 10), Form((32,), 10, (Input((32,), tokens=100),)))
+"""What a factory gets that asks for its inputs' shape before a task is known: pictures, series, numbers, tokens."""
+_SEEDS = 6  # random states under which the default must stay the same: two missed a coin half the time
+_THOROUGH = 1000  # runs after which only new decisions of a network are varied, and no longer all
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision of a space: its name, the labels of all options ever offered there, whether they are modules."""
+
+    name: str
+    options: tuple[str, ...]
+    is_module: bool
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What exploring a factory brought.
+
+    Attributes:
+        decisions: in the order in which they were met.
+        form: the stand-in for a task with which the factory was run.
+        prefix: the part that the names of all decisions inside the network begin with, which is left out of them.
+        layers: a digest of the default and the largest network met.
+        runs: how often the factory was run.
+        least: parameters of the smallest network met, and its answers.
+        most: of the largest.
+    """
+
+    decisions: tuple[Decision, ...]
+    form: Form
+    prefix: str
+    layers: str
+    runs: int
+    least: tuple[int, tuple[tuple[str, str], ...]]
+    most: tuple[int, tuple[tuple[str, str], ...]]
+
+
+class _Size(NamedTuple):
+    """Parameters of a network that was met, its answers, and a digest of its layers."""
+
+    params: int
+    answers: tuple[tuple[str, str], ...]
+    layers: str
+
+
+class _Explorer:
+    def __init__(self, player: Player, form: Form, rng: Generator) -> None:
+        self._player, self._form, self._rng = player, form, rng
+        self.decisions: dict[str, dict[str, None]] = {}
+        self.modules: set[str] = set()
+        self.failures: dict[tuple[str, str], str] = {}  # of options that no network was built with yet
+        self.built: set[tuple[str, str]] = set()
+        self.least: _Size | None = None
+        self.most: _Size | None = None
+        self.runs = 0
+
+    def play(self, fixed: Mapping[str, str], *, at_random: bool = False, seed: int = 0) -> tuple[Played, bool]:
+        """Run with fixed answers where they are offered, else defaults or random ones; return whether it is new."""
+
+        def pick(ask: Ask) -> str:
+            if fixed.get(ask.name) in ask.labels:
+                return fixed[ask.name]
+            return ask.drawn(self._rng) if at_random else ask.default
+
+        played = self._player.play(pick, self._form, seed)
+        self.runs += 1
+        return played, self._take(played)
+
+    def _take(self, played: Played) -> bool:
+        """Record what a run asked, and return whether something of it is new."""
+        before = self.runs, sum(map(len, self.decisions.values())), len(self.built)
+        for ask, label in played.trail.asks:
+            self.decisions.setdefault(ask.name, {}).update(dict.fromkeys(ask.labels))
+            self.modules |= {ask.name} if ask.is_module else set()
+            if played.trail.failure:
+                self.failures.setdefault((ask.name, label), played.trail.failure)
+            else:
+                self.built.add((ask.name, label))
+        if played.network is not None:
+            self._measure(played.network, played.trail.asks)
+        return before[1:] != (sum(map(len, self.decisions.values())), len(self.built))
+
+    def _measure(self, network: nn.Module, asks: Sequence[tuple[Ask, str]]) -> None:
+        params = _params_of(network)
+        if self.least is None or params < self.least.params or self.most is None or params > self.most.params:
+            size = _Size(params, tuple((ask.name, label) for ask, label in asks), _digest(layers_of(network)))
+            self.least = size if self.least is None or params < self.least.params else self.least
+            self.most = size if self.most is None or params > self.most.params else self.most
+
+    def vary_each(self) -> None:
+        """Run with every option of every decision alone, around the defaults and each network that asked anew."""
+        waiting: list[dict[str, str]] = [{}]
+        tried: set[frozenset[tuple[str, str]]] = {frozenset()}
+        while waiting:
+            base = waiting.pop(0)
+            known = {name for fixed in tried for name, _ in fixed}
+            asks = self._player.trail(_by(base), self._form).asks
+            for ask, label in asks:
+                if self.runs > _THOROUGH and ask.name in known:
+                    continue
+                for other in ask.labels:
+                    fixed = {**base, ask.name: other}
+                    if other == label or frozenset(fixed.items()) in tried:
+                        continue
+                    tried.add(frozenset(fixed.items()))
+                    before = len(self.decisions)
+                    _, is_new = self.play(fixed)
+                    if is_new and (len(self.decisions) > before or base):
+                        waiting.append(fixed)
+
+    def at_random(self, patience: int) -> None:
+        """Run at random until so many runs in a row bring nothing."""
+        stale = 0
+        while stale < patience:
+            stale = 0 if self.play({}, at_random=True)[1] else stale + 1
+
+    def check_built(self, patience: int) -> None:
+        """Check that every option was part of a network.
+
+        Raises:
+            SettingError: one never was; says why.
+        """
+        for name, labels in self.decisions.items():
+            for label in labels:
+                for _ in range(patience):
+                    if (name, label) in self.built:
+                        break
+                    self.play({name: label}, at_random=True)
+                else:
+                    why = self.failures.get((name, label), "it was never offered where the rest allowed it")
+                    raise SettingError(
+                        f"{self._player.name} made no network with {name}={label} in {patience} tries: {why}. Take the "
+                        f"option out, or make it possible."
+                    )
+
+
+def _by(fixed: Mapping[str, str]) -> Pick:
+    """Return what answers by fixed labels where they are offered, else by the default."""
+    return lambda ask: fixed[ask.name] if fixed.get(ask.name) in ask.labels else ask.default
+
+
+def explore(player: Player, patience: int, form: Form | None = None) -> Explored:
+    """Return the decisions of a factory.
+
+    Args:
+        player: runs the factory.
+        patience: random runs in a row that bring nothing new before the search for decisions ends.
+        form: what the factory is told of a task; None tries pictures, series, numbers and tokens.
+
+    Raises:
+        SettingError: the factory fails with its defaults, or with an option whatever else is chosen, or its network
+            depends on random draws.
+    """
+    form = form or _form_for(player)
+    explorer = _Explorer(player, form, generator(0, "sample", "explore"))
+    first, _ = explorer.play({})
+    if first.trail.failure or first.network is None:
+        raise SettingError(f"{player.name} makes no network with its defaults: {first.trail.failure}.")
+    _check_repeatable(explorer, player.name, first)
+    explorer.vary_each()
+    if explorer.decisions:
+        explorer.at_random(patience)
+        explorer.check_built(patience)
+    if explorer.least is None or explorer.most is None:
+        raise SettingError(f"{player.name} made no network.")
+    prefix = _common_prefix([name for name in explorer.decisions if name not in player.vary], player)
+    return Explored(
+        tuple(Decision(n.removeprefix(prefix), tuple(o), n in explorer.modules) for n, o in explorer.decisions.items()),
+        form,
+        prefix,
+        _digest([_digest(layers_of(first.network)), explorer.most.layers]),
+        explorer.runs,
+        explorer.least[:2],
+        explorer.most[:2],
+    )
+
+
+def climb(player: Player, explored: Explored, *, to_most: bool) -> tuple[tuple[str, str], ...]:
+    """Return the answers of the largest (smallest) network that single moves reach from the largest (smallest) met."""
+    sign = 1 if to_most else -1
+    params, answers = explored.most if to_most else explored.least
+    is_better = True
+    while is_better:
+        is_better = False
+        trail = player.trail(_by(dict(answers)), explored.form)
+        for ask, label in trail.asks:
+            for other in ask.labels:
+                played = player.play(_by({**dict(answers), ask.name: other}), explored.form)
+                if label == other or played.network is None or sign * (_params_of(played.network) - params) <= 0:
+                    continue
+                params, is_better = _params_of(played.network), True
+                answers = tuple((ask.name, label) for ask, label in played.trail.asks)
+    return answers
+
+
+def _form_for(player: Player) -> Form:
+    """Return the first stand-in for a task with which the factory makes a network, else the first of all."""
+    for form in _FORMS:
+        try:
+            if not player.play(lambda ask: ask.default, form).trail.failure:
+                return form
+        except ArchsieveError:
+            break
+    return _FORMS[0]
+
+
+def _check_repeatable(explorer: _Explorer, name: str, first: Played) -> None:
+    """Check that the default network is the same under several random states.
+
+    Raises:
+        SettingError: it is not.
+    """
+    shown = _shown(first)
+    for seed in range(1, _SEEDS):
+        again, _ = explorer.play({}, seed=seed)
+        if (other := _shown(again)) != shown:
+            this, that = next(((a, b) for a, b in zip(shown, other, strict=False) if a != b), (shown[-1], other[-1]))
+            raise SettingError(
+                f"{name} draws at random: with the same choices it made two different networks ({_short(this, that)} "
+                f"and {_short(that, this)}). Make what it draws a choice, or an argument with a fixed value."
+            )
+
+
+def _shown(played: Played) -> list[str]:
+    asks = [f"{ask.name} of {', '.join(ask.labels)}" for ask, _ in played.trail.asks]
+    return asks + ([] if played.network is None else layers_of(played.network) + flags_of(played.network))
+
+
+def _short(text: str, other: str) -> str:
+    """Return the first line of a text that another does not have, shortened."""
+    lines = text.splitlines()
+    line = next((line for line in lines if line not in other.splitlines()), lines[0] if lines else "nothing")
+    return line.strip()[:80]
+
+
+def _common_prefix(names: Sequence[str], player: Player) -> str:
+    """Return "Net0." where a function makes one network, so that all decisions are inside it."""
+    first = names[0].partition(".")[0] if names and "." in names[0] else ""
+    prefix = f"{first}."
+    is_one = bool(first) and "=" not in first and all(name.startswith(prefix) for name in names)
+    inner = {name.removeprefix(prefix) for name in names}
+    return prefix if is_one and inner.isdisjoint(player.vary) else ""
+
+
+def _params_of(network: nn.Module) -> int:
+    from torch.nn.parameter import is_lazy
+
+    return sum(p.numel() for p in network.parameters() if not is_lazy(p))
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

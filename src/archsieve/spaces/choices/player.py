@@ -1,0 +1,197 @@
+"""Runs of a factory for one space: what is asked along each way is remembered, so that most questions need no run."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archsieve.errors import ArchsieveError, SettingError
+from archsieve.spaces.choices.factory import arguments_for
+from archsieve.spaces.choices.replay import Ask, Pick, Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import nn
+
+    from archsieve.spaces.choices.options import Options
+    from archsieve.spaces.form import Form
+    from archsieve.tasks.contract import Task
+
+_MOST_NODES = 300_000  # remembered before all is forgotten: some 100 MB
+
+
+class Trail(NamedTuple):
+    """What a network asked on its way, with the answers; `refused` is what had no such answer, `failure` an error."""
+
+    asks: tuple[tuple[Ask, str], ...]
+    refused: Ask | None = None
+    failure: str = ""
+
+    @property
+    def asked(self) -> list[Ask]:
+        """What was asked, the decision that had no answer included."""
+        return [ask for ask, _ in self.asks] + ([] if self.refused is None else [self.refused])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a network came of it."""
+        return self.refused is None and not self.failure
+
+
+class Played(NamedTuple):
+    """A trail, and the network where one came of it."""
+
+    trail: Trail
+    network: nn.Module | None
+
+
+@dataclass
+class _Node:
+    """A point of the tree of all ways: what is asked next; without `ask`, whether it is an end, and its failure."""
+
+    ask: Ask | None = None
+    is_end: bool = False
+    failure: str = ""
+    after: dict[str, _Node] = field(default_factory=dict)
+
+
+class Player:
+    """Runs one factory.
+
+    Args:
+        name: of the factory, for messages.
+        factory: returns a network.
+        vary: the arguments that vary, with their options.
+    """
+
+    def __init__(self, name: str, factory: Callable[..., Any], vary: Mapping[str, Options]) -> None:
+        self.name, self.vary = name, vary
+        self._factory = factory
+        self._root = _Node()
+        self._nodes = 0
+        self._needs_values = False  # a constructor that reads tensors cannot run on the meta device
+
+    def trail(self, pick: Pick, form: Form) -> Trail:
+        """Return what a network asks where `pick` answers; each is picked once, in order."""
+        node = self._root
+        asks: list[tuple[Ask, str]] = []
+        picked: dict[str, str] = {}
+        while node.ask is not None:
+            label = pick(node.ask)
+            if label is None:
+                return Trail(tuple(asks), node.ask)
+            picked[node.ask.name] = label
+            asks.append((node.ask, label))
+            if label not in node.after:
+                break
+            node = node.after[label]
+        else:
+            if node.is_end:
+                return Trail(tuple(asks), None, node.failure)
+        return self.play(lambda ask: picked.get(ask.name) or pick(ask), form).trail
+
+    def play(self, pick: Pick, form: Form, seed: int = 0) -> Played:
+        """Run the factory without computing weights, where it can do without; random states are left as they were.
+
+        Raises:
+            SettingError: a choice is not written as it must be, or the factory returns no network.
+            ImportError: of the user's code, as any OSError: no architecture is to blame for it.
+        """
+        chosen: dict[str, str | None] = {}
+
+        def once(ask: Ask) -> str | None:
+            if ask.name not in chosen:
+                chosen[ask.name] = pick(ask)
+            return chosen[ask.name]
+
+        if not self._needs_values:
+            played = self._played(Replay(once, _class_of(self._factory)), form, seed, "meta")
+            if not played.trail.failure:
+                return self._remembered(played)
+        played = self._played(Replay(once, _class_of(self._factory)), form, seed, "cpu")
+        self._needs_values |= not played.trail.failure
+        return self._remembered(played)
+
+    def _played(self, replay: Replay, form: Form, seed: int, device: str) -> Played:
+        import torch
+
+        from archsieve.networks.generators import drawing
+
+        network, failure = None, ""
+        with drawing(seed), warnings.catch_warnings(action="ignore"), torch.device(device):
+            try:
+                network = self._made(replay, form)
+            except (ArchsieveError, ImportError, OSError, MemoryError):
+                raise
+            except Exception as error:  # of any kind: a constructor of the user
+                failure = described(error)
+        return Played(Trail(tuple(replay.asks), replay.refused, failure), None if replay.refused else network)
+
+    def build(self, pick: Pick, task: Task | Form) -> tuple[Trail, nn.Module]:
+        """Return the network for a task, on the device that is the default now, and what it asked.
+
+        Raises:
+            Exception: whatever the factory raises.
+        """
+        replay = Replay(pick, _class_of(self._factory))
+        network = self._made(replay, task)
+        return Trail(tuple(replay.asks), replay.refused), network
+
+    def _made(self, replay: Replay, task: Task | Form) -> nn.Module:
+        from torch import nn
+
+        made = replay.run(self._factory, arguments_for(self._factory, task, self.vary), self.vary)
+        if not isinstance(made, nn.Module):
+            raise SettingError(f"{self.name} must return a torch.nn.Module, but returned {type(made).__name__}.")
+        return made
+
+    def _remembered(self, played: Played) -> Played:
+        """Add a trail to the tree of ways."""
+        if self._nodes > _MOST_NODES:
+            self._root, self._nodes = _Node(), 0
+        node, trail = self._root, played.trail
+        for ask, label in trail.asks:
+            node.ask = ask
+            if label not in node.after:
+                node.after[label] = _Node()
+                self._nodes += 1
+            node = node.after[label]
+        if trail.refused is not None:
+            node.ask = trail.refused
+        else:
+            node.is_end, node.failure = True, trail.failure
+        return played
+
+
+def _class_of(factory: object) -> type | None:
+    return factory if isinstance(factory, type) else None
+
+
+def described(error: Exception) -> str:
+    """Return an error of the user's code as one line."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+
+
+def layers_of(network: nn.Module) -> list[str]:
+    """Return what tells one network from another, whatever its weights: its `repr`, and the shapes of its tensors."""
+    from torch.nn.parameter import is_lazy
+
+    lines = [re.sub(r" at 0x[0-9a-fA-F]+", "", repr(network))]
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        lines.append(f"{name} {'lazy' if is_lazy(tensor) else tuple(tensor.shape)} {tensor.dtype}")
+    return lines
+
+
+def flags_of(network: nn.Module) -> list[str]:
+    """Return the plain attributes of all modules, in which networks of one `repr` may still differ."""
+    plain = (bool, int, str)
+    return [
+        f"{name}.{key}={value!r}"
+        for name, module in network.named_modules()
+        for key, value in vars(module).items()
+        if isinstance(value, plain) and key != "training"
+    ]

@@ -1,0 +1,150 @@
+"""One run of a factory inside a search: what it asks, where, and what it is answered."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from archsieve.errors import SettingError
+from archsieve.spaces.choices.verbs import ASKED, module_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
+
+    import numpy as np
+
+    from archsieve.spaces.choices.options import Options
+
+Pick: TypeAlias = "Callable[[Ask], str | None]"
+"""Gets what is asked, and returns the label of the answer; None where what it has is not offered."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A decision that was asked for: its name and place, the labels offered there, and that of the default."""
+
+    name: str
+    labels: tuple[str, ...]
+    default: str
+    is_module: bool
+
+    def drawn(self, rng: np.random.Generator) -> str:
+        """Return one of the labels offered, drawn uniformly."""
+        return self.labels[int(rng.integers(len(self.labels)))]
+
+
+@dataclass
+class _Scope:
+    """A call of the factory, or of an option that is being made: names of decisions begin anew in it."""
+
+    frame: FrameType
+    prefix: str
+    siblings: dict[tuple[str, str], list[object]] = field(default_factory=dict)
+
+
+class Replay:
+    """Answers what one run of a factory asks, by `pick`, and records it.
+
+    Attributes:
+        asks: what was asked and answered, in order, up to the first answer that was not offered.
+        refused: what was asked where the answer was not offered; the rest of the run got defaults.
+    """
+
+    def __init__(self, pick: Pick, root: type | None) -> None:
+        """Answer by `pick`; `root` is the factory where it is a class, whose own decisions have no word before them."""
+        self.asks: list[tuple[Ask, str]] = []
+        self.refused: Ask | None = None
+        self._pick, self._root = pick, root
+        self._scopes: list[_Scope] = []
+        self._asked_before: dict[str, int] = {}
+
+    def run(self, factory: Callable[..., Any], arguments: Mapping[str, Any], vary: Mapping[str, Options]) -> Any:
+        """Return what the factory returns, with arguments and with those of `vary` that are picked."""
+        token = ASKED.set(self)
+        self._scopes = [_Scope(sys._getframe(), "")]
+        try:
+            varied = {name: options.values[self._place(name, options, False)] for name, options in vary.items()}
+            return factory(**arguments, **varied)
+        finally:
+            self._scopes.clear()
+            ASKED.reset(token)
+
+    def answer(self, options: Options, *, is_module: bool) -> Any:
+        """Return the option picked for a decision of the place from which one of the verbs was called."""
+        place = self._place(self._name(options.name, sys._getframe(2)), options, is_module)
+        if not is_module:
+            return options.values[place]
+        name = self.asks[-1][0].name if self.refused is None else options.name
+        self._scopes.append(_Scope(sys._getframe(), f"{name}={options.labels[place]}/"))
+        try:
+            return module_of(options, place)
+        finally:
+            self._scopes.pop()
+
+    def _place(self, name: str, options: Options, is_module: bool) -> int:
+        """Return the place of the option picked; the default once something was not offered."""
+        ask = Ask(self._numbered(name), options.labels, options.labels[options.default], is_module)
+        if self.refused is not None:
+            return options.default
+        label = self._pick(ask)
+        if label is None:
+            self.refused = ask
+            return options.default
+        self.asks.append((ask, label))
+        return options.labels.index(label)
+
+    def _numbered(self, name: str) -> str:
+        """Return the name, with a number where it was asked for before: `name#1` the second time."""
+        count = self._asked_before[name] = self._asked_before.get(name, -1) + 1
+        return f"{name}#{count}" if count else name
+
+    def _name(self, own: str, frame: FrameType | None) -> str:
+        """Return the name of a decision: the constructors under way, outermost first, and its own."""
+        scope = self._scopes[-1]
+        under_way: list[object] = []
+        while frame is not None and frame is not scope.frame:
+            if frame.f_code.co_name == "__init__" and frame.f_code.co_argcount:
+                builder = frame.f_locals.get(frame.f_code.co_varnames[0])
+                if not under_way or under_way[-1] is not builder:  # a constructor calls that of its base class
+                    under_way.append(builder)
+            frame = frame.f_back
+        under_way.reverse()
+        if self._root is not None and not scope.prefix and under_way and type(under_way[0]) is self._root:
+            del under_way[0]
+        path = scope.prefix
+        for builder in under_way:
+            kind = type(builder).__name__
+            siblings = scope.siblings.setdefault((path, kind), [])
+            ordinal = next((i for i, other in enumerate(siblings) if other is builder), len(siblings))
+            if ordinal == len(siblings):
+                siblings.append(builder)  # kept, so that no other gets its identity
+            path += f"{kind}{ordinal}."
+        return path + own
+
+
+class _Forward:
+    """Refuses: a network that computes must not ask."""
+
+    def answer(self, options: Options, *, is_module: bool) -> Any:
+        """Refuse.
+
+        Raises:
+            SettingError: always.
+        """
+        raise SettingError(
+            f"The choice {options.name!r} is asked for while the network computes: decisions belong to the "
+            f"constructor. Ask there, and keep the answer, e.g. self.{options.name} = choice(...)."
+        )
+
+
+@contextmanager
+def refusing_choices() -> Iterator[None]:
+    """Make both verbs an error inside the context, in which a network computes."""
+    token = ASKED.set(_Forward())
+    try:
+        yield
+    finally:
+        ASKED.reset(token)

@@ -1,0 +1,299 @@
+"""A user's own model as a space: its decisions are found by running its constructor, and its networks are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from archsieve.errors import ArchitectureError, SettingError
+from archsieve.fingerprints import FrozenDict, frozen
+from archsieve.spaces.choices import notation
+from archsieve.spaces.choices.exploration import Decision, Explored, climb, explore
+from archsieve.spaces.choices.factory import check_arguments, found_by
+from archsieve.spaces.choices.forward_check import check_forward
+from archsieve.spaces.choices.options import options_of
+from archsieve.spaces.choices.player import Player
+from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.form import Form, form_of
+from archsieve.values import check_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from torch import nn
+
+    from archsieve.spaces.choices.player import Trail
+    from archsieve.spaces.choices.replay import Ask
+    from archsieve.spaces.contract import Architecture
+    from archsieve.tasks.contract import Task
+
+_ATTEMPTS = 1000  # draws before a space is declared too tight: each may run the constructor
+_LOCAL = ("_player", "_checked")  # caches that stay in this process
+
+
+@dataclass(frozen=True)
+class OwnSpace(SearchSpace):
+    """The networks that a user's own class or function makes; `space_of` returns one.
+
+    A code has a digit for every decision that was ever met: the place of a label among all that were offered there. It
+    is 0 in a canonical code where the network does not ask. The networks are the user's own, and plain PyTorch.
+
+    Args:
+        factory: "module:name" of a class or function that returns a network. The module is imported: name only code
+            you trust.
+        vary: options of the factory's arguments, by the argument: a list, or a mapping of labels to values.
+        version: raise it when a change of the code changes networks and no decision, as a change of `forward` does.
+        explore: random runs in a row that bring nothing new before the search for decisions ends.
+        weights: "fresh" draws all initial weights by the seed; "given" starts each training from those that the factory
+            gives, such as those of a checkpoint that it reads.
+        shape: of an input, told to a factory that names `input_shape` while decisions are looked for; empty tries
+            3x32x32, 3x128 and 16.
+    """
+
+    name: ClassVar[str] = "own"  # type: ignore[misc]
+
+    factory: str = field(metadata={"code": True})
+    vary: Mapping[str, Any] = field(default_factory=FrozenDict)
+    version: int = 1
+    explore: int = 30
+    weights: Literal["fresh", "given"] = "fresh"
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the settings, but for what running the factory tells."""
+        object.__setattr__(self, "vary", frozen(self.vary))
+        object.__setattr__(self, "shape", tuple(self.shape))
+        check_whole("version", self.version, 1)
+        check_whole("explore", self.explore, 1)
+        if self.weights not in ("fresh", "given"):
+            raise SettingError(f"`weights` must be 'fresh' or 'given', but got {self.weights!r}.")
+        if not isinstance(self.vary, Mapping):
+            raise SettingError(
+                f"`vary` must give the options of each argument by its name, but got {self.vary!r:.200}."
+            )
+        for name, options in self.vary.items():
+            options_of(name, options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the settings and what was explored: a worker need not explore again."""
+        return {name: value for name, value in vars(self).items() if name not in _LOCAL}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what distinguishes the space: factory, version, decisions, and the layers of two of its networks."""
+        explored = self.explored
+        return {
+            "type": type(self).__name__,
+            "version": self.version,
+            "factory": self.factory,
+            "decisions": [{"name": d.name, "options": list(d.options)} for d in explored.decisions],
+            **({"weights": self.weights} if self.weights != "fresh" else {}),
+            "choices": self.choices,
+            "digest_of_layers": explored.layers,
+        }
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decisions, in the order of a code's digits; none where the factory asks nothing."""
+        return self.explored.decisions
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """Number of labels ever offered for each decision; (1,) where there is none."""
+        return tuple(len(decision.options) for decision in self.decisions) or (1,)
+
+    @property
+    def is_costly_to_list(self) -> bool:
+        """Whether a code is valid is known when its constructor has run."""
+        return True
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether training starts from the weights that the factory gives."""
+        return self.weights == "given"
+
+    @cached_property
+    def explored(self) -> Explored:
+        """What exploring the factory brought; it is done once."""
+        return explore(self._player, self.explore, Form(self.shape, 10) if self.shape else None)
+
+    @cached_property
+    def _player(self) -> Player:
+        factory = found_by(self.factory)
+        check_arguments(self.factory, factory, self.vary)
+        vary = {name: options_of(name, options) for name, options in self.vary.items()}
+        return Player(self.factory, factory, vary)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The digit of each decision, by its name in a run."""
+        named = ((d.name, i) for i, d in enumerate(self.decisions))
+        return {name if name in self.vary else self.explored.prefix + name: i for name, i in named}
+
+    @cached_property
+    def _checked(self) -> set[Form]:
+        """The forms of tasks for which a network was seen to ask for nothing while it computes."""
+        return set()
+
+    @property
+    def default(self) -> Architecture:
+        """The code of the network outside a search."""
+        trail = self._player.trail(lambda ask: ask.default, self.explored.form)
+        return self._code({self._place(ask): label for ask, label in trail.asks})
+
+    def climbed(self, *, to_most: bool) -> Architecture:
+        """Return the largest (smallest) network by parameters that single moves reach from the largest (smallest) met.
+
+        It is no bound: where decisions compensate each other there may be larger (smaller) ones.
+        """
+        answers = climb(self._player, self.explored, to_most=to_most)
+        return self._code({self._places[name]: label for name, label in answers})
+
+    def build(self, arch: Architecture, task: Task) -> nn.Module:
+        """Return the network, as the user's constructor makes it.
+
+        Raises:
+            ArchitectureError: an option of the code is not offered where it is chosen.
+            SettingError: the constructor asks for a decision that was not met before, or the network asks for one.
+            Exception: whatever the constructor raises.
+        """
+        if (form := form_of(task)) not in self._checked:
+            check_forward(lambda: self._built(arch, task), task)
+            self._checked.add(form)
+        return self._built(arch, task)
+
+    def _built(self, arch: Architecture, task: Task) -> nn.Module:
+        trail, network = self._player.build(self._by(arch), task)
+        if trail.refused is not None:
+            raise ArchitectureError(self._why_not(arch, trail))
+        return network
+
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Return the code with 0 for what the network does not ask for."""
+        asked = {self._place(ask) for ask in self._trail(arch).asked}
+        return tuple(option if i in asked else 0 for i, option in enumerate(arch))
+
+    def is_valid(self, arch: Architecture) -> bool:
+        """Whether all options are offered where they are chosen, and the constructor makes a network of them."""
+        return self._trail(arch).is_whole
+
+    def describe(self, arch: Architecture) -> str:
+        """Return the decisions asked for, as "width=16, Block0.kernel=3", and idle ones that are not 0."""
+        if not self.decisions:
+            return self.factory
+        return notation.write(self.decisions, arch, [self._place(ask) for ask in self._trail(arch).asked])
+
+    def picture(self, arch: Architecture) -> Picture:
+        """Return a block for each decision asked for."""
+        return Picture(blocks=tuple(self.describe(arch).split(", ")))
+
+    def parse(self, text: str) -> Architecture:
+        """Return the code of what `describe` writes, or of digits; a decision asked for and left out has its default.
+
+        Raises:
+            ArchitectureError: there is no such decision or option, it is written twice, or not offered here.
+        """
+        if text.strip() == self.factory and not self.decisions:
+            return (0,)
+        if "=" not in text:
+            return super().parse(text)
+        stated = notation.read(self.decisions, text)
+
+        def pick(ask: Ask) -> str | None:
+            label = stated.get(self._place(ask), ask.default)
+            return label if label in ask.labels else None
+
+        trail = self._player.trail(pick, self.explored.form)
+        labels = {**stated, **{self._place(ask): label for ask, label in trail.asks}}
+        arch = tuple(d.options.index(labels[i]) if i in labels else 0 for i, d in enumerate(self.decisions))
+        if not trail.is_whole:
+            raise ArchitectureError(self._why_not(arch, trail))
+        return arch
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Return a canonical code; every decision that comes up is drawn uniformly among what is offered.
+
+        Networks are therefore not equally likely: of one to three blocks with options of their own, a third has one.
+
+        Raises:
+            ArchitectureError: the constructor made no network in 1,000 draws.
+        """
+        return self._drawn(lambda ask: ask.drawn(rng))
+
+    def _drawn(self, pick: Callable[[Ask], str]) -> Architecture:
+        failure = ""
+        for _ in range(_ATTEMPTS):
+            trail = self._player.trail(pick, self.explored.form)
+            if trail.is_whole:
+                return self._code({self._place(ask): label for ask, label in trail.asks})
+            failure = trail.failure
+        raise ArchitectureError(f"{self.factory} made no network in {_ATTEMPTS} draws; the last: {failure}.")
+
+    def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return a valid code that differs in exactly one decision that is asked for, drawn uniformly.
+
+        Where there is none, one decision is changed, and others that no longer fit are drawn anew.
+
+        Raises:
+            ArchitectureError: nothing to mutate to.
+        """
+        by_asked = [
+            (self._place(ask), self.decisions[self._place(ask)].options.index(other))
+            for ask, label in self._trail(arch).asks
+            for other in ask.labels
+            if other != label
+        ]
+        moves = [by_asked[i] for i in rng.permutation(len(by_asked))]
+        for place, option in moves:
+            mutant = (*arch[:place], option, *arch[place + 1 :])
+            if self.is_valid(mutant):
+                return mutant
+        for place, option in moves:
+            mutant = self._repaired((*arch[:place], option, *arch[place + 1 :]), rng)
+            if mutant != self.canonical(arch):
+                return mutant
+        raise ArchitectureError(f"{self.describe(arch)!r} has no valid neighbour in {self.name}: nothing to mutate to.")
+
+    def _repaired(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return a valid code in which what is not offered is drawn anew."""
+        by_code = self._by(arch)
+        return self._drawn(lambda ask: by_code(ask) or ask.drawn(rng))
+
+    def _trail(self, arch: Architecture) -> Trail:
+        return self._player.trail(self._by(arch), self.explored.form)
+
+    def _by(self, arch: Architecture) -> Callable[[Ask], str | None]:
+        """Return what answers by a code."""
+
+        def pick(ask: Ask) -> str | None:
+            place = self._place(ask)
+            if place >= len(arch):
+                return None
+            label = self.decisions[place].options[arch[place]]
+            return label if label in ask.labels else None
+
+        return pick
+
+    def _place(self, ask: Ask) -> int:
+        """Return the digit of a decision.
+
+        Raises:
+            SettingError: it, or an option of it, was not met while the space was explored.
+        """
+        place = self._places.get(ask.name)
+        if place is None or not set(ask.labels) <= set(self.decisions[place].options):
+            raise SettingError(
+                notation.not_met(ask, self.factory, self.explored.runs, self.explore, is_new=place is None)
+            )
+        return place
+
+    def _code(self, labels: Mapping[int, str]) -> Architecture:
+        return tuple(d.options.index(labels[i]) if i in labels else 0 for i, d in enumerate(self.decisions)) or (0,)
+
+    def _why_not(self, arch: Sequence[int], trail: Trail) -> str:
+        if trail.refused is None:
+            return f"{self.factory} makes no network of {self.describe(tuple(arch))!r}: {trail.failure}."
+        place = self._place(trail.refused)
+        return notation.not_offered(self.decisions[place], arch[place], trail.refused)
