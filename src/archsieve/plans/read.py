@@ -187,11 +187,7 @@ def load_model(name: str) -> str:
 def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
     module, colon, attribute = name.partition(":")
     if colon:
-        if module not in plugins:
-            raise PlanError(
-                f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust "
-                f"it, add --plugin {module}.py (or --plugin {module})."
-            )
+        _check_named(name, plugins)
         namespace = vars(importlib.import_module(module))
         if attribute not in namespace:
             raise UnknownNameError(
@@ -204,6 +200,16 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
         both = [*ESTIMATORS, *PROXIES]
         raise UnknownNameError(f"There is no estimator or proxy {name!r}.{near_miss(name, both)}")
     return _CATALOGUES[kind][name]
+
+
+def _check_named(name: str, plugins: Collection[str]) -> None:
+    """Refuse "module:name" of a module that is not among `plugins`, those the user has named."""
+    module, colon, _ = name.partition(":")
+    if colon and module not in plugins:
+        raise PlanError(
+            f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust it, "
+            f"add --plugin {module}.py (or --plugin {module})."
+        )
 
 
 def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
@@ -263,7 +269,9 @@ def _limits(value: Any) -> Limits:
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
-    """Return a setting in the type of its field, hashable; names of estimators become estimators."""
+    """Return a setting in the type of its field, hashable; names of estimators become estimators, code is checked."""
+    if field.metadata.get("code") and isinstance(value, str):
+        _check_named(value, plugins)
     if kind := field.metadata.get("catalogue"):
         if not str(field.type).startswith("tuple"):
             return make(kind, value, plugins)
