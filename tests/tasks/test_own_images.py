@@ -297,3 +297,16 @@ def test_settings_that_are_not_right(settings, said):
     with pytest.raises(SettingError) as caught:
         ImageFolder(**{"folder": "pictures", **settings})
     assert said in str(caught.value)
+
+
+def test_pictures_are_read_no_further_ahead_than_two_batches(tmp_path, cache, monkeypatch):
+    task = Folder(folder=draw(tmp_path / "pictures", count=20), keep=False, threads=1)
+    read = []
+    plain = picture_cache.pixels_in
+    monkeypatch.setattr(
+        "archsieve.tasks.image_folder.pixels_in", lambda path, size: read.append(path) or plain(path, size)
+    )
+    batches = task.batches("train", batch_size=4, rng=np.random.default_rng(0))
+    next(batches)
+    batches.close()  # waits for what is being read
+    assert 4 <= len(read) <= 12

@@ -60,7 +60,7 @@ class ImageFolder(OwnData):
     """
 
     folder: str = field(metadata=PLACE)
-    size: tuple[int, ...] | int = 224
+    size: int | tuple[int, ...] = 224
     channels: int = 3
     fit: str = "crop"
     shift: int = 0

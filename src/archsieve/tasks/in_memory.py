@@ -218,4 +218,4 @@ def _scale_of(items: Items, parts: Parts) -> tuple[NDArray[np.float32], NDArray[
 
 def absolute(file: str) -> str:
     """Return a path as one that means the same from any folder; empty stays empty."""
-    return str(Path(file).expanduser().absolute()) if file else ""
+    return str(Path(file).expanduser().resolve()) if file else ""
