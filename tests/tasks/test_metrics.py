@@ -30,7 +30,7 @@ def value(name, kind, outputs, targets, scale=None):
         ("accuracy", 75.0),  # three of four
         ("balanced_accuracy", 100 * (1 + 1 / 2 + 1) / 3),
         ("f1", (2 / 3 + 2 / 3 + 1) / 3),
-        # Shares are .67, .24 and .09. Class 0: .67 above .09 twice, and one tie; class 1: .67 and .09 against .24 twice.
+        # Shares are .67, .24, .09. Class 0: .67 above .09 twice, and a tie; class 1: .67 and .09 against .24 twice.
         ("auc", (2.5 / 3 + 2 / 4 + 1) / 3),
     ],
 )
