@@ -15,6 +15,7 @@ from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNam
 from archsieve.fingerprints import frozen
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.named_code import check_named
 from archsieve.registry import ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
@@ -187,7 +188,7 @@ def load_model(name: str) -> str:
 def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
     module, colon, attribute = name.partition(":")
     if colon:
-        _check_named(name, plugins)
+        check_named(name, plugins)
         namespace = vars(importlib.import_module(module))
         if attribute not in namespace:
             raise UnknownNameError(
@@ -200,16 +201,6 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
         both = [*ESTIMATORS, *PROXIES]
         raise UnknownNameError(f"There is no estimator or proxy {name!r}.{near_miss(name, both)}")
     return _CATALOGUES[kind][name]
-
-
-def _check_named(name: str, plugins: Collection[str]) -> None:
-    """Refuse "module:name" of a module that is not among `plugins`, those the user has named."""
-    module, colon, _ = name.partition(":")
-    if colon and module not in plugins:
-        raise PlanError(
-            f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust it, "
-            f"add --plugin {module}.py (or --plugin {module})."
-        )
 
 
 def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
@@ -269,13 +260,13 @@ def _limits(value: Any) -> Limits:
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
-    """Return a setting in the type of its field, hashable; names of estimators become estimators, code is checked."""
-    if field.metadata.get("code") and isinstance(value, str):
-        _check_named(value, plugins)
+    """Return a setting in the type of its field, hashable; names of estimators become estimators."""
     if kind := field.metadata.get("catalogue"):
         if not str(field.type).startswith("tuple"):
             return make(kind, value, plugins)
         return tuple(make(kind, part, plugins) for part in _typed(field.name, "list", value, list))
+    if field.metadata.get("code"):
+        check_named(_typed(field.name, "text", value, str), plugins)
     declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     base = declared.removesuffix(" | None")
     for start, wanted, kinds in _TUPLES:
