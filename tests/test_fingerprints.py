@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.read import find_plan, load_plan, plan_names
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.spaces.limits import Limits, Within
 
+OWN_DATA = ("arrays", "function", "images", "table")
 GOLDEN = Path(__file__).with_name("fingerprints.json")
 SETTINGS: dict[str, dict[str, Any]] = {
     "lookup": {"column": "test_acc_200"},
+    "own_training": {"function": "math:fsum"},  # which has no source that could change
     "zero_cost": {"proxy": "nwot"},
 }
 
@@ -52,6 +57,31 @@ def _estimators() -> dict[str, Any]:
     return {name: ESTIMATORS[name](**SETTINGS.get(name, {})) for name in ESTIMATORS if name not in whole}
 
 
+def _tasks_of_own_data() -> dict[str, Any]:
+    """Tasks of the same tiny data wherever the files lie: their content is in the fingerprint, their place is not."""
+    folder = Path(tempfile.mkdtemp())
+    numbers = np.arange(60.0).reshape(20, 3)
+    np.savez(folder / "arrays.npz", x=numbers, y=np.arange(20) % 2)
+    rows = (f"{a},{b},{c},{'ab'[i % 2]}" for i, (a, b, c) in enumerate(numbers.tolist()))
+    (folder / "table.csv").write_text("\n".join(("a,b,c,label", *rows)), encoding="utf-8")
+    for label in ("cat", "dog"):
+        (folder / "pictures" / label).mkdir(parents=True)
+        for i in range(10):
+            pixels = np.full((4, 5, 3), 10 * i + (label == "dog"), np.uint8)
+            Image.fromarray(pixels).save(folder / "pictures" / label / f"{i}.png")
+    return {
+        "arrays": TASKS["arrays"](file=str(folder / "arrays.npz")),
+        "table": TASKS["table"](file=str(folder / "table.csv"), target="label"),
+        "images": TASKS["images"](folder=str(folder / "pictures"), size=4),
+        "function": TASKS["function"](function=f"{__name__}:own_arrays"),
+    }
+
+
+def own_arrays() -> tuple[Any, Any]:
+    """Inputs and targets, as a user's function returns them."""
+    return np.arange(60, dtype=np.float32).reshape(20, 3), np.arange(20) % 2
+
+
 def _own(registry: Any) -> list[str]:
     """Names of the package's own entries: other tests may add theirs."""
     owners = {name: getattr(registry[name], "function", registry[name]) for name in registry}
@@ -65,7 +95,8 @@ def _module(owner: Any) -> str:
 
 def _things() -> dict[str, Any]:
     things: dict[str, Any] = {f"space {name}": SPACES[name]() for name in _own(SPACES)}
-    things |= {f"task {name}": TASKS[name]() for name in _own(TASKS)}
+    things |= {f"task {name}": TASKS[name]() for name in _own(TASKS) if name not in OWN_DATA}
+    things |= {f"task {name}": task for name, task in _tasks_of_own_data().items()}
     things |= {f"estimator {name}": each for name, each in _estimators().items() if name in _own(ESTIMATORS)}
     things |= {f"proxy {name}": _zero_cost(name) for name in _own(PROXIES)}
     things |= {f"composite {name}": each for name, each in _composites().items()}
@@ -80,14 +111,17 @@ def _things() -> dict[str, Any]:
 
 def _write() -> None:
     os.environ.pop("ARCHSIEVE_DATA", None)
+    os.environ["ARCHSIEVE_CACHE"] = tempfile.mkdtemp()
     text = json.dumps({name: fingerprint(thing) for name, thing in _things().items()}, indent=0, sort_keys=True)
     GOLDEN.write_text(text + "\n", encoding="utf-8")
 
 
 @pytest.fixture
-def _no_data(monkeypatch):
+def _no_data(monkeypatch, tmp_path):
     """Some tasks have their pictures in the fingerprint: here they have none."""
     monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
+    monkeypatch.setenv("ARCHSIEVE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.mark.usefixtures("_no_data")

@@ -19,6 +19,7 @@ SMALL = {
     "vote": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm")), "calibration": 8},
     "zero_cost": {"proxy": "nwot", "batch_size": 4},
     "one_shot": {"epochs": 1, "batch_size": 8},
+    "own_training": {"function": "plugins.trainings:fitted", "budget": 1},
     "partial_training": {"epochs": 1, "horizon": 2, "batch_size": 8},
     "az_nas": {"batch_size": 4},
     "swap_regularised": {"batch_size": 4},

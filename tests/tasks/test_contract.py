@@ -19,8 +19,9 @@ from archsieve.testing import TaskContract
 
 from .tiny import write_ade20k, write_photographs, write_published
 
+OWN_DATA = ("arrays", "function", "images", "table")  # whose files are settings: see test_own_data.py
 # Other tests register tasks of their own, which promise less.
-SHIPPED = [name for name in TASKS if TASKS[name].__module__.startswith("archsieve.")]
+SHIPPED = [name for name in TASKS if name not in OWN_DATA and TASKS[name].__module__.startswith("archsieve.")]
 
 
 @pytest.fixture(params=SHIPPED)
@@ -94,7 +95,11 @@ def test_looking_at_tasks_imports_nothing_heavy():
 import sys
 from archsieve.registry import TASKS
 for name in TASKS:
-    task = TASKS[name]()
+    kind = TASKS[name]
+    if name in ("arrays", "function", "images", "table"):  # which need settings
+        kind.name
+        continue
+    task = kind()
     (task.name, task.input_shape, task.num_outputs, task.higher_is_better, task.sources, task.is_present())
 heavy = {"torch", "datasets", "sklearn", "PIL", "pyarrow", "huggingface_hub", "scipy"} & set(sys.modules)
 sys.exit(", ".join(sorted(heavy)) or 0)

@@ -16,7 +16,7 @@ from archsieve._files import replace_file
 from archsieve.benchmarks.contract import task_of
 from archsieve.cli import printing as console
 from archsieve.cli.progress import progress
-from archsieve.errors import require
+from archsieve.errors import SettingError, require
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
@@ -87,6 +87,22 @@ def space_and_task(
         return the_space, task
     default = the_space.default_task if benchmark is None else BENCHMARKS[benchmark].task
     return the_space, {"name": task or default, **parts["task"]}
+
+
+def with_settings(task: str | None, changes: Sequence[str] | None) -> str | dict[str, Any] | None:
+    """Return the name of a task with the settings that `--set NAME=VALUE` or `--set task.NAME=VALUE` gives it.
+
+    Raises:
+        SettingError: there are settings, but no task is named.
+        PlanError: a setting is not written so.
+    """
+    if not changes:
+        return task
+    if task is None:
+        raise SettingError(f"--set {changes[0]} is a setting of the task, which no --task names.")
+    parts: dict[str, dict[str, Any]] = {"task": {}}
+    apply_changes(parts, changes, own="task")
+    return {"name": task, **parts["task"]}
 
 
 def task_for(

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from archsieve.cli import printing
-from archsieve.cli.options import Device, Json, Plugins, Proxies, Seed, TaskName, load, shared_by_all, task_for
+from archsieve.cli.options import (
+    Changes,
+    Device,
+    Json,
+    Plugins,
+    Proxies,
+    Seed,
+    TaskName,
+    load,
+    shared_by_all,
+    task_for,
+    with_settings,
+)
 from archsieve.cli.scoring import score_and_print
 from archsieve.errors import PlanError, SettingError
 from archsieve.estimators.contract import leaves_of
@@ -53,6 +65,7 @@ def score_model(
     model: Annotated[str, typer.Argument(help="module:function that returns a torch.nn.Module; it is run.")],
     proxy: Proxies = None,
     task: TaskName = None,
+    change: Changes = None,
     shape: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,7 +103,8 @@ def score_model(
             {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
         ]
         estimators = [make("estimator", setting, plugins) for setting in settings]
-        the_task = task_for(task, estimators, plugins) if task or not any(options) else _own_task(space, options)
+        named = with_settings(task, change)
+        the_task = task_for(named, estimators, plugins) if named or not any(options) else _own_task(space, options)
         fit = fit_of(space, the_task)
         _check_outputs(space, the_task, fit, estimators)
         _tell(space, the_task, fit, estimators)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.generators import drawing, draws_of, restore_draws, seed_draws
-from archsieve.networks.inputs import call
+from archsieve.networks.inputs import call, items_in
 from archsieve.randomness import derive_seed, generator
 from archsieve.tasks.contract import reads_ahead
 from archsieve.tasks.data.batching import ahead, in_steps, joined, pending_batches
@@ -257,7 +257,7 @@ class Trainer:
             # A part draws by its number and takes the step's choices, whichever process has it.
             seed_draws(derive_seed(self.seed, "train", self.epochs, step.number, part), self.device)
             choices.bit_generator.state = state
-            items = len(batch[0])
+            items = items_in(batch[0])
             sums[0] += items
             for loss in self._losses(batch, choices):
                 (loss * items).backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,252 @@
+"""Own pictures in a folder: a folder a class; of any size, read as they are needed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from archsieve.errors import DataError, SettingError
+from archsieve.tasks.data.picture_cache import Learnt, Size, learn, pixels_in
+from archsieve.tasks.data.picture_folder import Found, find_pictures
+from archsieve.tasks.data.targets import Place, targets_of
+from archsieve.tasks.in_memory import absolute
+from archsieve.tasks.own_data import PLACE, Known, OwnData, check_batch
+from archsieve.values import check_whole, is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from archsieve.networks.form import Given
+    from archsieve.tasks.contract import Split
+    from archsieve.tasks.data.batching import Pending
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, white is 1
+_FITS = ("crop", "stretch", "pad")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFolder(OwnData):
+    """Pictures of a folder: `<class>/*.jpg`, or `train/<class>/*.jpg` and the same in `validation/` and `test/`.
+
+    The classes are the names of the folders, sorted. Each picture is decoded once when the folder is first used, which
+    names all that are broken; hashes and small sets of pixels are kept in the cache folder. What is trained on is
+    augmented by `shift` and `flip`, and by nothing else.
+
+    Attributes:
+        folder: of the pictures.
+        size: side of an input in pixels, or (height, width).
+        channels: 3 for colours, 1 for grey.
+        fit: "crop" takes the middle, "stretch" takes all, "pad" takes all and fills up with black.
+        shift: of a picture to train on, in pixels, in both directions.
+        flip: whether pictures to train on are mirrored at random.
+        mean: of the pixels by channel, white is 1; empty: those of ImageNet.
+        std: deviation of the pixels by channel.
+        duplicates: "refuse" or "keep" a picture that is in two splits, or in two classes.
+        threads: that decode.
+        keep: whether pixels in this size are kept on the disk, up to 1 GiB of them; files are read each time if not.
+
+    >>> ImageFolder(folder="pictures", size=32).input_shape
+    (3, 32, 32)
+    """
+
+    folder: str = field(metadata=PLACE)
+    size: int | tuple[int, ...] = 224
+    channels: int = 3
+    fit: str = "crop"
+    shift: int = 0
+    flip: bool = False
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    duplicates: str = "refuse"
+    threads: int = field(default=4, metadata=PLACE)
+    keep: bool = field(default=True, metadata=PLACE)
+
+    name: ClassVar[str] = "images"
+    kinds: ClassVar[tuple[str, ...]] = ("classification", "binary")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "folder", absolute(self.folder))
+        sides: Any = (self.size,) * 2 if is_whole(self.size) else self.size
+        if not isinstance(sides, tuple | list) or len(sides) != 2 or not all(is_whole(s) and s >= 1 for s in sides):
+            raise SettingError(f"`size` must be a whole number from 1 on, or (height, width), but got {self.size!r}.")
+        object.__setattr__(self, "size", tuple(sides))
+        if self.channels not in (1, 3):
+            raise SettingError(f"`channels` must be 3 for colours or 1 for grey, but got {self.channels!r}.")
+        for name, allowed in (("fit", _FITS), ("duplicates", ("refuse", "keep"))):
+            if getattr(self, name) not in allowed:
+                raise SettingError(f"`{name}` must be one of {', '.join(allowed)}, but got {getattr(self, name)!r}.")
+        check_whole("shift", self.shift, least=0)
+        check_whole("threads", self.threads, least=1)
+        grey = self.channels == 1
+        for name, usual in (("mean", _MEAN), ("std", _STD)):
+            values = tuple(map(float, getattr(self, name))) or ((float(np.mean(usual)),) if grey else usual)
+            if len(values) != self.channels or (name == "std" and min(values) <= 0):
+                raise SettingError(
+                    f"`{name}` must be {self.channels} numbers{' above 0' * (name == 'std')}, but got {values}."
+                )
+            object.__setattr__(self, name, values)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width)."""
+        return self._size.shape
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of classes; 1 where the answer is yes or no."""
+        return 1 if self.kind == "binary" else len(_found(self.folder).classes)
+
+    def is_present(self) -> bool:
+        """Whether the folder is there; looks at no picture."""
+        return Path(self.folder).is_dir()
+
+    def known(self) -> Known:
+        """Return what is known of all pictures; each is decoded when its folder is first used.
+
+        Raises:
+            MissingDataError: there is no such folder.
+            DataError: it has no classes, or pictures that cannot be read or are in two splits.
+        """
+        found, learnt = self._learnt()
+        return _known(found, learnt, self.kind, self.positive, self.duplicates == "refuse")
+
+    def pending(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[Pending]:
+        """Yield batches that are read when they are asked for; see `archsieve.tasks.contract.Task.batches`.
+
+        Order and augmentation are drawn from `rng` in this call, for the whole split.
+
+        Raises:
+            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
+        """
+        from archsieve.tasks.data.augmentation import draw_moves
+
+        check_batch(batch_size, rng, augment)
+        order, moves = self.members(split), None
+        if rng is not None:
+            order = rng.permutation(order)
+            if augment and (self.shift or self.flip):
+                moves = draw_moves(len(order), self.shift, self.flip, rng)
+        return self._pending(order, moves, batch_size, device)
+
+    def batches(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        augment: bool = False,
+        device: str = "cpu",
+    ) -> Iterator[tuple[Given, Tensor]]:
+        """Yield (inputs, targets) once through `split`, read while the ones before are used; see `pending`."""
+        from archsieve.tasks.data.batching import ahead
+
+        batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
+        return ahead(batch.make for batch in batches)
+
+    @property
+    def _size(self) -> Size:
+        sides: Any = self.size  # two of them, as __post_init__ left it
+        height, width = sides
+        return Size(self.channels, height, width, self.fit)
+
+    def _learnt(self) -> tuple[Found, Learnt]:
+        found = _found(self.folder)
+        return found, _learnt(found, self._size, self.threads, self.keep)
+
+    def _pending(
+        self, order: NDArray[np.int64], moves: NDArray[np.int64] | None, batch_size: int, device: str
+    ) -> Iterator[Pending]:
+        from archsieve.tasks.data.batching import Pending
+
+        for start in range(0, len(order), batch_size):
+            part = slice(start, start + batch_size)
+            own = None if moves is None else moves[part]
+            yield Pending(len(order[part]), partial(self._batch, order[part], own, device))
+
+    def _batch(self, places: NDArray[np.int64], moves: NDArray[np.int64] | None, device: str) -> tuple[Tensor, Tensor]:
+        import torch
+
+        from archsieve.tasks.data.augmentation import moved
+        from archsieve.tasks.data.moving import constant, sent
+
+        pixels = sent(torch.from_numpy(self._pixels(places)), device)
+        if moves is not None:
+            pixels = moved(pixels, sent(torch.from_numpy(moves), device), self.shift)
+        mean, std = (constant(values, device).view(-1, 1, 1) for values in (self.mean, self.std))
+        inputs = pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
+        return inputs, sent(torch.from_numpy(self.known().targets[places]), device)
+
+    def _pixels(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        found, learnt = self._learnt()
+        if learnt.pixels is not None:
+            return learnt.pixels[places]
+        paths = [found.folder / found.names[place] for place in places.tolist()]
+        with ThreadPoolExecutor(self.threads) as threads:
+            return np.stack(list(threads.map(partial(pixels_in, size=self._size), paths)))
+
+
+@functools.lru_cache(maxsize=4)
+def _found(folder: str) -> Found:
+    return find_pictures(Path(folder))
+
+
+@functools.lru_cache(maxsize=4)
+def _learnt(found: Found, size: Size, threads: int, keep: bool) -> Learnt:
+    """Return what is known of a folder; data are taken not to change while a process lives."""
+    return learn(found, size, threads, keep)
+
+
+@functools.lru_cache(maxsize=4)
+def _known(found: Found, learnt: Learnt, kind: str, positive: str, refuse: bool) -> Known:
+    groups = np.unique(np.array(learnt.hashes), return_inverse=True)[1].reshape(-1)
+    if refuse:
+        _refuse_duplicates(found, groups)
+    names = np.array(found.classes)[found.labels] if kind == "binary" else found.labels
+    place = Place(f"The folder {found.folder}", lambda index: found.names[index])
+    targets = targets_of(names, kind, place, classes=0 if kind == "binary" else len(found.classes), positive=positive)
+    digest = hashlib.sha256("\n".join(found.classes).encode())
+    digest.update("".join(learnt.hashes).encode() + found.labels.astype("<i8").tobytes())
+    digest.update(b"" if found.given is None else found.given.tobytes())
+    labels = targets.names if kind == "binary" else found.classes
+    what = str(found.folder)
+    return Known(digest.hexdigest(), targets.values, labels, found.given, what, groups, len(found.names))
+
+
+def _refuse_duplicates(found: Found, groups: NDArray[np.int64]) -> None:
+    """Refuse a picture that is in two splits or in two classes.
+
+    Raises:
+        DataError: there is one; names it and says how many there are.
+    """
+    order = np.argsort(groups, kind="stable")
+    same = np.flatnonzero(groups[order][1:] == groups[order][:-1])
+    pairs = list(zip(order[same].tolist(), order[same + 1].tolist(), strict=True))
+    given = np.zeros(len(groups), np.int8) if found.given is None else found.given
+    for values, what in ((found.labels, "classes"), (given, "splits")):
+        odd = [(first, second) for first, second in pairs if values[first] != values[second]]
+        if odd:
+            first, second = (found.names[place] for place in odd[0])
+            more = f", and {len(odd) - 1} more" if len(odd) > 1 else ""
+            raise DataError(
+                f"A picture of {found.folder} is in two {what}: {first} and {second}{more}. Remove one of each, or "
+                f"say duplicates = 'keep'."
+            )
