@@ -50,7 +50,7 @@ class Greedy:
 
 @dataclass(frozen=True)
 class Describing(Greedy):
-    def describes(self, budget):
+    def describes(self, budget, count):
         return 3 * budget
 
 

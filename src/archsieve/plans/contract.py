@@ -215,4 +215,4 @@ def _described(feature: AnyEstimator, stage: Stage, n: int, ledger: Ledger) -> l
     describes = getattr(stage.search, "describes", None)
     if describes is None:
         return [Entry(feature, None, None, None)]
-    return ledger.enter(feature, min(n, describes(stage.budget)))
+    return ledger.enter(feature, min(n, describes(stage.budget, n)))

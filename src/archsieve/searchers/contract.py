@@ -111,8 +111,8 @@ class Searcher(Protocol):
     Optional attributes: `name`; `version`, an integer raised whenever it asks for others; `population`, how many it
     asks for before it learns anything, which is the least budget; `batch`, how many it asks for at a time afterwards;
     `features`, estimators or names of them whose scores `candidates.features` returns, none relative; with features,
-    `describes(budget)`, the number of networks whose features it asks for at most, without which its cost is unknown
-    before the search.
+    `describes(budget, count)`, of how many of the candidates it asks for features at most, without which its cost is
+    unknown before the search.
     """
 
     def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:

@@ -16,12 +16,10 @@ import numpy as np
 
 from archsieve.errors import SettingError, require
 from archsieve.searchers.batches import Batches
+from archsieve.searchers.modelled import Modelled
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from archsieve.estimators.contract import Scores
     from archsieve.searchers.batches import Steps
     from archsieve.searchers.contract import Candidates, Search
     from archsieve.spaces.contract import Architecture
@@ -65,7 +63,7 @@ class OptunaSearcher:
         seed = int(rng.integers(2**31))
         if self.sampler == "nsga2":
             return Batches(_evolve(self, candidates, seed))
-        return _Modelled(self, candidates, seed)
+        return Modelled(self.population, self.batch, _Proposals(self, candidates, seed))
 
 
 class _Study:
@@ -155,54 +153,20 @@ def _candidate(study: _Study, candidates: Candidates, rng: np.random.Generator) 
     return study.ask()
 
 
-class _Modelled:
-    """A search by a model. A proposal depends on the seed, its place, and the scores of the batches before its own."""
+class _Proposals:
+    """Proposals by a model. Each depends on the seed, its place, and the scores of the batches before its own."""
 
     def __init__(self, settings: OptunaSearcher, candidates: Candidates, seed: int) -> None:
         self._settings, self._candidates, self._seed = settings, candidates, seed
         self._study = _Study(candidates)
-        self._archs: list[Architecture] = []
-        self._scores: list[float | None] = []
         self._learnt = 0
 
-    def ask(self, n: int) -> list[Architecture]:
-        """Return up to `n` of the batch that have no score yet."""
-        if not self._waiting():
-            self._propose()
-        return [self._archs[place] for place in self._waiting()[: max(0, n)]]
-
-    def tell(self, archs: Sequence[Architecture], scores: Scores | Sequence[float]) -> None:
-        """Take scores of what was asked for, or while nothing is, of what an earlier life of the search asked for.
-
-        Raises:
-            SettingError: an architecture is not asked for.
-        """
-        for arch, score in zip(archs, scores, strict=True):
-            code, waiting = tuple(map(int, arch)), self._waiting()
-            if not waiting:
-                self._archs.append(code)
-                self._scores.append(float(score))
-                continue
-            place = next((place for place in waiting if self._archs[place] == code), None)
-            if place is None:
-                raise SettingError(f"The search was told a score of {code}, which it does not ask for.")
-            self._scores[place] = float(score)
-
-    def _waiting(self) -> list[int]:
-        return [place for place in range(self._learnt, len(self._archs)) if self._scores[place] is None]
-
-    def _propose(self) -> None:
+    def __call__(self, archs: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
         """Learn from the batches that are complete, and propose what is missing of the next."""
-        first, batch, place = self._settings.population, self._settings.batch, len(self._archs)
-        start = 0 if place < first else place - (place - first) % batch
-        end = first if place < first else start + batch
-        for told in range(self._learnt, start):
-            score = self._scores[told]
-            self._study.add(self._archs[told], math.nan if score is None else score)
-        self._learnt = start
-        for at in range(place, end):
-            self._archs.append(self._proposal(at))
-            self._scores.append(None)
+        for told in range(self._learnt, len(scores)):
+            self._study.add(archs[told], scores[told])
+        self._learnt = len(scores)
+        return [self._proposal(place) for place in range(len(archs), len(archs) + count)]
 
     def _proposal(self, place: int) -> Architecture:
         rng = np.random.default_rng([self._seed, place])

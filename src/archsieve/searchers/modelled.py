@@ -1,0 +1,77 @@
+"""A search by a model, batch after batch: it goes on from what it is told, without being asked for it again.
+
+A model's next proposal may differ on another processor. What was asked for before a kill is therefore never asked
+again: it is taken as it was, and the model learns from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from archsieve.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from archsieve.estimators.contract import Scores
+    from archsieve.spaces.contract import Architecture
+
+Propose: TypeAlias = "Callable[[list[Architecture], list[float], int], list[Architecture]]"
+"""Given all that was asked for, the scores of the batches that are complete, and a number, returns so many more.
+
+What was asked for is longer than the scores where a kill fell into a batch: the rest of that batch is wanted then. An
+empty list ends the search.
+"""
+
+
+class Modelled:
+    """A search whose proposals depend on their place, and on the scores of the batches before their own.
+
+    Args:
+        population: how many belong to the first batch.
+        batch: how many to each later one.
+        propose: makes proposals.
+    """
+
+    def __init__(self, population: int, batch: int, propose: Propose) -> None:
+        self._population, self._batch, self._propose = population, batch, propose
+        self._archs: list[Architecture] = []
+        self._scores: list[float | None] = []
+        self._learnt = 0  # scores of batches that were complete when the last proposals were made
+
+    def ask(self, n: int) -> list[Architecture]:
+        """Return up to `n` of the batch that have no score yet."""
+        if not self._waiting():
+            self._extend()
+        return [self._archs[place] for place in self._waiting()[: max(0, n)]]
+
+    def tell(self, archs: Sequence[Architecture], scores: Scores | Sequence[float]) -> None:
+        """Take scores of what was asked for, or while nothing is, of what an earlier life of the search asked for.
+
+        Raises:
+            SettingError: an architecture is not asked for.
+        """
+        for arch, score in zip(archs, scores, strict=True):
+            code, waiting = tuple(map(int, arch)), self._waiting()
+            if not waiting:
+                self._archs.append(code)
+                self._scores.append(float(score))
+                continue
+            place = next((place for place in waiting if self._archs[place] == code), None)
+            if place is None:
+                raise SettingError(f"The search was told a score of {code}, which it does not ask for.")
+            self._scores[place] = float(score)
+
+    def _waiting(self) -> list[int]:
+        return [place for place in range(self._learnt, len(self._archs)) if self._scores[place] is None]
+
+    def _extend(self) -> None:
+        """Propose what is missing of the next batch."""
+        first, batch, place = self._population, self._batch, len(self._archs)
+        start = 0 if place < first else place - (place - first) % batch
+        end = first if place < first else start + batch
+        self._learnt = start
+        told = [score for score in self._scores[:start] if score is not None]  # all are
+        proposals = self._propose(self._archs, told, end - place)
+        self._archs += proposals
+        self._scores += [None] * len(proposals)
