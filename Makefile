@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --doctest-modules --doctest-glob=README.md src tests README.md
 
-.PHONY: demo test test-slow coverage lint clean
+.PHONY: demo test test-slow coverage docs lint clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/archsieve search demo --out runs/demo --workers 2
@@ -19,6 +19,9 @@ coverage: $(VENV)/.ready-dev # takes twice as long as the tests alone
 test-slow: $(VENV)/.ready-dev
 	$(PYTEST) -m slow
 
+docs: $(VENV)/.ready-dev # the tests build it too
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,7 +30,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/deptry .
 
 clean:
-	rm -rf $(VENV) runs .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) runs site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "archsieve needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -38,5 +41,5 @@ $(VENV)/.ready-demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.ready-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[all,dev]'
+	$(INSTALL) --editable '.[all,dev,docs]'
 	touch $@ $(VENV)/.ready-demo
