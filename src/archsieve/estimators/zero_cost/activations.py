@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
 
 import torch
 
-from archsieve.estimators.zero_cost.readings import check_finite
+from archsieve.estimators.zero_cost.meter import score_whole
+from archsieve.estimators.zero_cost.readings import FORWARD, check_finite, check_outputs, shared_forward
 from archsieve.estimators.zero_cost.watching import Watch, counted, units_on
 from archsieve.networks.inputs import call, items_in
 
@@ -33,6 +34,14 @@ class ActivationMeter(Generic[S]):
         """Return the meter of any network."""
         return cls(probe.inputs, counted(activations))
 
+    def start(self) -> tuple[Tensors, S]:
+        """Return the batch, and what is read of nothing."""
+        raise NotImplementedError
+
+    def finish(self, state: S) -> float:
+        """Return the score."""
+        raise NotImplementedError
+
     def add(self, state: S, on: Tensor) -> S:
         """Return what has been read with the units of one more activation, (n, units) of 0.0 and 1.0."""
         raise NotImplementedError
@@ -40,12 +49,33 @@ class ActivationMeter(Generic[S]):
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
         """Return the outputs of a piece, and the state after reading its activations."""
         states = [state]
+        with torch.no_grad(), self._watch(states):
+            outputs = tuple(call(piece, batch) for batch in tensors)
+        return outputs, states[0]
 
+    def _watch(self, states: list[S]) -> Watch:
+        """Return what keeps the only state in a list up to date."""
+
+        @torch.no_grad()
         def read(operation: str, inputs: Tensor) -> None:
             if operation in self.operations:
                 check_finite("activations", inputs)
                 states.append(self.add(states.pop(), units_on(inputs, items_in(self.inputs))))
 
-        with torch.no_grad(), Watch(before=read):
-            outputs = tuple(call(piece, batch) for batch in tensors)
-        return outputs, states[0]
+        return Watch(before=read)
+
+
+def score_activations(meter: ActivationMeter[S], network: nn.Module, probe: Probe) -> float:
+    """Return the score of a whole network, by the forward pass of the proxies of gradients where it is still to come.
+
+    Raises:
+        ScoringError: the network cannot be scored.
+    """
+    if not probe.shares_forward or probe.knows(network, FORWARD):
+        return score_whole(meter, network)
+    states = [meter.start()[1]]
+    with meter._watch(states):
+        outputs = shared_forward(network, probe).outputs
+    score = meter.finish(states[0])
+    check_outputs(outputs)
+    return score

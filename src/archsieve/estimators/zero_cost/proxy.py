@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
 import torch
@@ -46,6 +46,8 @@ class Probe:
         seed: the run's seed.
         is_shareable: whether the network is known to leave what it gets as it is (see
             `archsieve.spaces.contract.SearchSpace`): then what hooks see is not copied.
+        shares_forward: whether the proxies that read the same forward pass share it; its graph is then kept until
+            `release`.
     """
 
     batches: tuple[tuple[Given, Tensor | None], ...]
@@ -53,6 +55,7 @@ class Probe:
     num_outputs: int
     seed: int = 0
     is_shareable: bool = False
+    shares_forward: bool = False
     _needs: tuple[Need, ...] = field(default=("data", "labels", "gradients"), repr=False)
     _known: WeakKeyDictionary[nn.Module, dict[str, Any]] = field(default_factory=WeakKeyDictionary, repr=False)
 
@@ -63,6 +66,14 @@ class Probe:
             with drawing(derive_seed(self.seed, "noise", "forward"), self.device):
                 values[what] = compute()
         return cast("T", values[what])
+
+    def knows(self, network: nn.Module, what: str) -> bool:
+        """Whether a proxy has computed this for the network."""
+        return what in self._known.get(network, {})
+
+    def release(self, network: nn.Module, what: str) -> None:
+        """Forget what was computed for the network."""
+        self._known.get(network, {}).pop(what, None)
 
     @property
     def inputs(self) -> Given:
@@ -156,6 +167,8 @@ class Proxy:
         items: how many items it looks at, or the option that says how many; None: all of its batches.
         init: the weights it looks at: "given", or what it redraws or changes them to.
         mode: "training", where batch normalisation goes by the batch it sees, or what the proxy makes of it.
+        reads: what it reads of a forward pass of the first batch: "activations", "losses", "jacobian". Proxies that
+            read different things share the pass, where networks may be shared.
         source: the paper.
     """
 
@@ -169,6 +182,7 @@ class Proxy:
     items: int | str | None = None
     init: str = "given"
     mode: str = "training"
+    reads: Literal["activations", "losses", "jacobian"] | None = None
     source: str = ""
 
     def __call__(self, network: nn.Module, probe: Probe, **options: Any) -> float:
@@ -222,6 +236,7 @@ def proxy(
     items: int | str | None = ...,
     init: str = ...,
     mode: str = ...,
+    reads: Literal["activations", "losses", "jacobian"] = ...,
     source: str = ...,
 ) -> Callable[[ProxyFunction], ProxyFunction]: ...
 

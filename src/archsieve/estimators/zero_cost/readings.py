@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
 """The layers whose weights and outputs proxies count."""
+FORWARD = "forward"
+"""What a probe calls the shared forward pass of a network."""
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -106,8 +108,12 @@ def check_outputs(outputs: object) -> None:
         raise ScoringError("The outputs of the network hold NaN: a score of it would mean nothing.")
 
 
-def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False) -> list[Tensor]:
+def gradients(
+    output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False, keep_graph: bool = False
+) -> list[Tensor]:
     """Return the gradients of a scalar by each input; zeros for inputs without influence and for frozen ones.
+
+    `create_graph` lets them be differentiated again, `keep_graph` the scalar's graph be used again.
 
     Raises:
         ScoringError: it depends on none of the inputs, or a gradient is not finite.
@@ -117,7 +123,9 @@ def gradients(output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = 
     differentiable = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
     if not output.requires_grad or not differentiable:
         raise ScoringError("The network's output depends on none of its weights or inputs.")
-    slopes = torch.autograd.grad(output, differentiable, create_graph=create_graph, allow_unused=True)
+    slopes = torch.autograd.grad(
+        output, differentiable, create_graph=create_graph, retain_graph=create_graph or keep_graph, allow_unused=True
+    )
     check_finite("gradients", *(g for g in slopes if g is not None))
     remaining = iter(slopes)
     by_input = [next(remaining) if x.requires_grad else None for x in inputs]
@@ -134,6 +142,45 @@ def loss_of(network: nn.Module, probe: Probe, batch: int = 0) -> Tensor:
     loss = probe.loss(outputs_of(network, inputs), targets)
     check_finite("losses", loss)
     return loss
+
+
+class ForwardPass(NamedTuple):
+    """One forward pass of the first batch with its graph: the inputs, the main output, and each call of a layer."""
+
+    inputs: Tensor
+    outputs: Tensor
+    calls: list[tuple[nn.Module, Tensor]]
+
+
+def shared_forward(network: nn.Module, probe: Probe) -> ForwardPass:
+    """Return the forward pass of a network from which proxies take the losses and the Jacobian.
+
+    Only where `probe.shares_forward`: the inputs are one tensor of real numbers, and the network leaves them alone.
+    """
+    return probe.once(network, FORWARD, lambda: _forward(network, probe))
+
+
+def _forward(network: nn.Module, probe: Probe) -> ForwardPass:
+    inputs = cast("Tensor", probe.inputs).requires_grad_(True)
+    with torch.enable_grad(), SettableGradients(), _kept_calls(network, probe) as calls:
+        return ForwardPass(inputs, outputs_of(network, inputs), calls)
+
+
+@contextmanager
+def _kept_calls(network: nn.Module, probe: Probe) -> Iterator[list[tuple[nn.Module, Tensor]]]:
+    """Yield a list that gets each call of a convolution or linear layer, with its output."""
+    calls: list[tuple[nn.Module, Tensor]] = []
+
+    def keep(module: nn.Module, inputs: object, output: object) -> object:
+        calls.append((module, first_tensor(output)))
+        return probe.apart(output) if isinstance(output, Tensor) else output
+
+    handles = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, LAYERS)]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 class BackwardPass(NamedTuple):
@@ -153,20 +200,16 @@ def backward_pass(network: nn.Module, probe: Probe) -> BackwardPass:
 
 
 def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
-    calls: list[tuple[nn.Module, Tensor]] = []
-
-    def keep(module: nn.Module, inputs: object, output: object) -> object:
-        calls.append((module, first_tensor(output)))
-        return probe.apart(output) if isinstance(output, Tensor) else output
-
-    handles = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, LAYERS)]
-    try:
-        loss = loss_of(network, probe)
-    finally:
-        for handle in handles:
-            handle.remove()
+    if probe.shares_forward:
+        forward = shared_forward(network, probe)
+        loss, calls = probe.loss(forward.outputs, probe.targets), forward.calls
+        check_finite("losses", loss)
+    else:
+        with _kept_calls(network, probe) as calls:
+            loss = loss_of(network, probe)
     tensors = list(weights(network).values())
-    slopes = gradients(loss, [*tensors, *(output for _, output in calls)])
+    outputs = [output for _, output in calls]
+    slopes = gradients(loss, [*tensors, *outputs], keep_graph=probe.shares_forward)
     by_weight, by_output = slopes[: len(tensors)], slopes[len(tensors) :]
     return BackwardPass(
         [(w.detach(), g) for w, g in zip(tensors, by_weight, strict=True)],
@@ -184,12 +227,15 @@ def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
     """
 
     def jacobian() -> Tensor:
-        wrapped, real = with_real_inputs(network, probe)
-        inputs = cast("Tensor", real.inputs).requires_grad_(True)
-        with SettableGradients():
-            outputs = outputs_of(wrapped, real.apart(inputs))
+        if probe.shares_forward:
+            inputs, outputs, _ = shared_forward(network, probe)
+        else:
+            wrapped, real = with_real_inputs(network, probe)
+            inputs = cast("Tensor", real.inputs).requires_grad_(True)
+            with SettableGradients():
+                outputs = outputs_of(wrapped, real.apart(inputs))
         check_finite("outputs", outputs)
-        (gradient,) = gradients(outputs.sum(), [inputs])
+        (gradient,) = gradients(outputs.sum(), [inputs], keep_graph=probe.shares_forward)
         return gradient.flatten(1).cpu().double()
 
     return probe.once(network, "jacobian", jacobian)

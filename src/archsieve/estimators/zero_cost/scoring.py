@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -16,6 +17,7 @@ from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
 from archsieve.estimators.zero_cost.meter import score_chain
 from archsieve.estimators.zero_cost.proxy import Probe
+from archsieve.estimators.zero_cost.readings import FORWARD
 from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.generators import drawing
 from archsieve.networks.inputs import is_real
@@ -56,13 +58,22 @@ def score_group(
     metered = {n: p for n, p in proxies.items() if p[0].meter and (is_simple or "data" in p[0].needs)}
     outcomes = _score_paths(estimator, metered, archs, probe, ctx)
     alone = {name: chosen for name, chosen in proxies.items() if name not in outcomes}
+    if ctx.space.is_shareable:
+        alone = dict(sorted(alone.items(), key=lambda item: _turn(item[1][0])))
+        readings = {proxy.reads for proxy, _ in alone.values()} - {None}
+        probe = replace(probe, shares_forward=is_simple and len(readings) > 1)
     for name in alone:
         outcomes[name] = {}
     for arch in archs if alone else ():
         network = _Networks(estimator, arch, ctx)
-        for name, (proxy, options) in alone.items():
-            outcomes[name][arch] = network.score(proxy, probe, options)
+        for left, (name, (proxy, options)) in enumerate(alone.items(), 1 - len(alone)):
+            outcomes[name][arch] = network.score(proxy, probe, options, is_last=left == 0)
     return _columns([[outcomes[member.name][arch] for member in members] for arch in archs])
+
+
+def _turn(proxy: Proxy) -> tuple[bool, bool]:
+    """Return the place of a proxy of a shared network: those that spoil it come last, readers of activations first."""
+    return proxy.spoils, proxy.reads != "activations"
 
 
 def _score_paths(
@@ -123,10 +134,12 @@ class _Networks:
         self._original: nn.Module | None = None  # shared, or copied
         self._spare: list[nn.Module] | None = None
 
-    def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any]) -> Outcome:
-        """Return the outcome of a proxy."""
+    def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any], *, is_last: bool = False) -> Outcome:
+        """Return the outcome of a proxy; nobody uses the network after the last one."""
         try:
-            network = self._next(proxy)
+            if proxy.spoils and self._original is not None:
+                probe.release(self._original, FORWARD)  # nobody will read it
+            network = self._next(proxy, is_last=is_last)
             with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
                 return Outcome(proxy(network, probe, **options))
         except ScoringError as error:
@@ -138,11 +151,11 @@ class _Networks:
                 torch.cuda.empty_cache()
             return Outcome.failed(describe_error(error))
 
-    def _next(self, proxy: Proxy) -> nn.Module:
+    def _next(self, proxy: Proxy, *, is_last: bool) -> nn.Module:
         if self._ctx.space.is_shareable:
             if self._original is None:
                 self._original = self._make()
-            return copy.deepcopy(self._original) if proxy.spoils else self._original
+            return copy.deepcopy(self._original) if proxy.spoils and not is_last else self._original
         if self._original is not None:
             return copy_network(self._original)
         if self._spare is None:

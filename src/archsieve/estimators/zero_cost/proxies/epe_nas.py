@@ -20,7 +20,7 @@ STABILISER = 1e-5
 MANY_CLASSES = 100
 
 
-@proxy(needs=("data", "labels", "gradients"), spoils=False, passes=2, source="arXiv 2102.08099")
+@proxy(needs=("data", "labels", "gradients"), spoils=False, passes=2, reads="jacobian", source="arXiv 2102.08099")
 def epe_nas(network: nn.Module, probe: Probe) -> float:
     """Return the sum over classes of |sum of log(|corr| + 1e-5)|, corr the Jacobian correlation inside a class.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.zero_cost.proxy import Probe
 
 
-@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 1906.04113")
+@proxy(needs=("data", "labels", "gradients"), spoils=False, reads="losses", source="arXiv 1906.04113")
 def fisher(network: nn.Module, probe: Probe) -> float:
     """Return the Fisher saliency of all channels, each weighed by the weights it has; in [0, inf).
 

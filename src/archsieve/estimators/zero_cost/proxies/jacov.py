@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STABILISER = 1e-5
 
 
-@proxy(needs=("data", "gradients"), spoils=False, passes=2, source="arXiv 2006.04647v1")
+@proxy(needs=("data", "gradients"), spoils=False, passes=2, reads="jacobian", source="arXiv 2006.04647v1")
 def jacov(network: nn.Module, probe: Probe) -> float:
     """Return -sum(log(v + k) + 1 / (v + k)), v the eigenvalues of the inputs' Jacobian correlation, k = 1e-5.
 

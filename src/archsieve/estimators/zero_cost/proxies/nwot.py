@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from archsieve.errors import ScoringError
-from archsieve.estimators.zero_cost.activations import ActivationMeter
-from archsieve.estimators.zero_cost.meter import Tensors, score_whole
+from archsieve.estimators.zero_cost.activations import ActivationMeter, score_activations
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.networks.inputs import items_in
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from archsieve.estimators.zero_cost.meter import Tensors
     from archsieve.estimators.zero_cost.proxy import Probe
 
 
@@ -50,7 +50,7 @@ class NWOTMeter(ActivationMeter[Agreement]):
         return float(torch.linalg.slogdet(state.kernel).logabsdet)
 
 
-@proxy(needs=("data",), meter=NWOTMeter.of, spoils=False, source="arXiv 2006.04647")
+@proxy(needs=("data",), meter=NWOTMeter.of, spoils=False, reads="activations", source="arXiv 2006.04647")
 def nwot(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"] = "all") -> float:
     """Return log|det K|, K[i, j] the number of units on which inputs i and j are both on or both off.
 
@@ -66,7 +66,7 @@ def nwot(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"
     Raises:
         ScoringError: the network has no activation that counts.
     """
-    return score_whole(NWOTMeter.of(network, probe, activations), network)
+    return score_activations(NWOTMeter.of(network, probe, activations), network, probe)
 
 
 def _agreement(on: Tensor) -> tuple[Tensor, int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.zero_cost.proxy import Probe
 
 
-@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 2101.08134")
+@proxy(needs=("data", "labels", "gradients"), spoils=False, reads="losses", source="arXiv 2101.08134")
 def plain(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of W * dL/dW on one batch; any real number.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.zero_cost.proxy import Probe
 
 
-@proxy(needs=("data", "labels", "gradients"), spoils=False, source="arXiv 1810.02340")
+@proxy(needs=("data", "labels", "gradients"), spoils=False, reads="losses", source="arXiv 1810.02340")
 def snip(network: nn.Module, probe: Probe) -> float:
     """Return the sum over weights of |W * dL/dW| on one batch; in [0, inf).
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from archsieve.errors import ScoringError
-from archsieve.estimators.zero_cost.activations import ActivationMeter
-from archsieve.estimators.zero_cost.meter import Tensors, score_whole
+from archsieve.estimators.zero_cost.activations import ActivationMeter, score_activations
 from archsieve.estimators.zero_cost.proxy import proxy
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from archsieve.estimators.zero_cost.meter import Tensors
     from archsieve.estimators.zero_cost.proxy import Probe
 
 Patterns: TypeAlias = tuple[Tensor, ...]
@@ -44,7 +44,7 @@ class SwapMeter(ActivationMeter[Patterns]):
         return float(torch.unique(words, dim=1).shape[1] if len(words) > 1 else torch.unique(words[0]).numel())
 
 
-@proxy(needs=("data",), meter=SwapMeter.of, spoils=False, source="arXiv 2403.04161")
+@proxy(needs=("data",), meter=SwapMeter.of, spoils=False, reads="activations", source="arXiv 2403.04161")
 def swap(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"] = "all") -> float:
     """Return the number of different patterns of its units over the batch; a whole number in [1, units].
 
@@ -59,7 +59,7 @@ def swap(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"
     Raises:
         ScoringError: the network has no activation that counts.
     """
-    return score_whole(SwapMeter.of(network, probe, activations), network)
+    return score_activations(SwapMeter.of(network, probe, activations), network, probe)
 
 
 def _packed(on: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.zero_cost.proxy import Probe
 
 
-@proxy(needs=("data", "labels", "gradients"), spoils=False, batches=2, source="arXiv 2301.11300")
+@proxy(needs=("data", "labels", "gradients"), spoils=False, batches=2, reads="losses", source="arXiv 2301.11300")
 def zico(network: nn.Module, probe: Probe) -> float:
     """Return the sum over layers of log(sum over weights of mean|g| / std(g)) over two batches; any real number.
 
