@@ -113,15 +113,15 @@ def test_the_winner_is_trained_once_more_before_it_is_compared(tmp_path):
     lucky = Trained(tuple(TRUE), luck=10.0)
     plan, result = searched(tmp_path, Given(tuple(TRUE)), full=lucky)
     found = audited(tmp_path, plan, 48)
-    assert found.is_fresh
-    assert found.winner_score == result.best_score - 10
-    assert found.as_good == 10  # all but the winner that have at least 49
-    assert again(lucky, plan).repeat == 1
+    assert found.winner_trainings == 3
+    assert found.winner_score == result.best_score - 30  # the worst of them
+    assert found.as_good == 30  # all but the winner that have at least 29
+    assert [e.repeat for e in again(lucky, plan, 2)] == [1, 2]
 
 
 def test_what_cannot_be_trained_again_is_said(tmp_path):
     plan, _ = searched(tmp_path, Given(tuple(NOISE)), full=Given(tuple(TRUE)))
-    assert not audited(tmp_path, plan, 5).is_fresh
+    assert audited(tmp_path, plan, 5).winner_trainings == 0
 
 
 def test_the_recipe_is_the_final_training(tmp_path):

@@ -35,6 +35,7 @@ def test_the_bound_of_several_stages_by_hand():
     assert greatest_count([10, 90], [2, 2], [0, 0]) == pytest.approx(90 + 10 * (4 * (1 - 0.05**0.25) - 2) / 2)
     assert greatest_count([3, 5], [3, 5], [1, 2]) == 3  # all known
     assert greatest_count([3, 5], [3, 0], [1, 0]) == 6  # nothing is known of the second
+    assert greatest_count([9, 9], [1, 1], [1, 0]) == 18  # almost all that was drawn
 
 
 def test_bounds_hold_in_nineteen_of_twenty_draws_of_uneven_stages():

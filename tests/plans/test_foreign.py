@@ -9,11 +9,13 @@ import pytest
 from archsieve.benchmarks.digits import DIGITS
 from archsieve.errors import DataError, SettingError, UnknownNameError
 from archsieve.estimators.lookup import Lookup, Replay
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan
 from archsieve.plans.foreign import served_by
 from archsieve.plans.read import load_plan
 from archsieve.runs.score_tables import shipped
 from archsieve.searchers.contract import Stage
+from archsieve.searchers.guided_searcher import Guided
 from archsieve.spaces.nasbench201.space import NASBench201, to_naslib
 from archsieve.tasks.digits import Digits
 from plugins.commands import invoke
@@ -113,6 +115,17 @@ def test_what_no_column_answers_still_trains_and_is_named(plan, table):
 def test_parts_of_composites_are_answered(plan, table):
     served = served_by(plan, table, ["nwot=e_1"])
     assert [p.name for p in served.plan.stages[0].estimator.parts] == ["e_1", "swap"]
+
+
+@pytest.mark.parametrize(
+    "features", [("nwot", "swap"), (ZeroCost("nwot"), ZeroCost("swap"))], ids=["names", "estimators"]
+)
+def test_features_of_a_searcher_are_answered(table, features):
+    search = Guided(features=features)
+    plan = Plan(DIGITS.space, Digits(), (Stage(Lookup("full"), top=1, search=search, budget=9),))
+    first, second = served_by(plan, table, ["nwot=e_1"]).plan.stages[0].search.features
+    assert first.name == "e_1"
+    assert second == features[1]
 
 
 def test_look_ups_go_to_the_table_by_their_own_names(table):

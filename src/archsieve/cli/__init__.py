@@ -36,6 +36,10 @@ COMMANDS = {
         "studying:study",
         "Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise.",
     ),
+    "plan": (
+        "planning:make_plan",
+        "Make a plan for a budget of time, without a pilot, from what a few networks take on this device.",
+    ),
     "design": (
         "designing:design_funnel",
         "Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated.",

@@ -6,6 +6,7 @@ import shlex
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,9 +28,18 @@ from archsieve.cli.options import (
     offers_tables,
     shared_by_all,
 )
+from archsieve.design.choices import (
+    NOT_FOR,
+    WithoutPromise,
+    prices_apart_from_pilot,
+    taught_by_pilot,
+    with_mean_rank,
+    without_promise,
+)
 from archsieve.design.designer import check_size, check_wishes, design, plan_of, prices_of
 from archsieve.design.pilot import CODES, read_pilot
 from archsieve.errors import SettingError
+from archsieve.estimators.lookup import Lookup
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import forecast, unit
 from archsieve.plans.read import find_plan, is_called, load_plan, make
@@ -63,7 +73,7 @@ class DesignReport:
 
     `another_hour` is the safest funnel that an hour more buys; None where it buys none of less risk, or nobody knows
     `epoch_seconds`, what a network-epoch takes one worker. `pictures` says which scores of the pilot were not made on
-    the pictures of the plan's task.
+    the pictures of the plan's task. `without_promise` are the costs of searches that promise no risk.
     """
 
     chosen: Choice
@@ -77,6 +87,7 @@ class DesignReport:
     epoch_seconds: float | None
     another_hour: Choice | None
     pictures: tuple[str, ...] = ()
+    without_promise: tuple[WithoutPromise, ...] = ()
 
 
 def design_funnel(
@@ -131,6 +142,7 @@ def design_funnel(
             offers_tables(device, plan.space, plan.seed)
         named = [make("estimator", name, plugins) for name in proxy or []]
         candidates = list({fingerprint(e): e for e in [*(stage.estimator for stage in plan.stages), *named]}.values())
+        candidates = with_mean_rank(candidates)
         session = stack.enter_context(
             Session(
                 run or stack.enter_context(tempfile.TemporaryDirectory()),
@@ -142,17 +154,19 @@ def design_funnel(
                 **shared,
             )
         )
-        prices = prices_of(
-            candidates, plan.final, plan.space, plan.task, plan.pool.count(plan.space, shared["progress"])
-        )
+        count = plan.pool.count(plan.space, shared["progress"])
         if pilot is not None:
             archs, values = read_pilot(pilot, plan.space, truth)
         else:
             archs = session.pool(pilot_size)
             values = _truth(session, plan.final, archs, truth, benchmark)
-            if epoch_seconds is None and prices.final:  # 0 where nothing was trained
-                epoch_seconds = session.work_seconds() / (prices.final * len(archs)) or None
+            final_price = prices_of(candidates, plan.final, plan.space, plan.task, count).final
+            if epoch_seconds is None and final_price:  # 0 where nothing was trained
+                epoch_seconds = session.work_seconds() / (final_price * len(archs)) or None
             archs, values = _with_truth(archs, values)
+            if truth is None and benchmark is None and _is_scored(session, plan.final, archs):
+                candidates.append(taught_by_pilot(plan.final, pilot_size or len(archs)))
+        prices = prices_apart_from_pilot(candidates, plan.final, plan.space, plan.task, count)
         most = _network_epochs(amount, epoch_seconds) if amount is not None and is_hours else amount
         scores = session.scores(candidates, archs)
         for candidate, column in zip(candidates, scores.T, strict=True):
@@ -200,6 +214,13 @@ def _truth(
     trained = session.scores([final], archs)[:, 0]
     session.require_scores(final, archs, trained)
     return trained
+
+
+def _is_scored(session: Session, final: AnyEstimator, archs: Sequence[Architecture]) -> bool:
+    """Whether a model can learn the final estimator's scores of a pilot for nothing: recorded, or trained just now."""
+    if find_spec("sklearn") is None:
+        return False
+    return isinstance(final, Lookup) or knowing_most(tables_about(session.space, session.task), archs) is None
 
 
 def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architecture], Any]:
@@ -265,6 +286,7 @@ def _report(
         choices=[_choice(offer, estimators) for offer in result.offers],
         epoch_seconds=epoch_seconds,
         another_hour=_choice(better[-1], estimators) if better else None,
+        without_promise=without_promise(estimators, prices),
     )
 
 
@@ -305,6 +327,15 @@ def _print(report: DesignReport, network_epoch: str, as_json: bool) -> None:
         console.out(f"\nAnother hour buys a risk of {more.risk:.3f}: {_told(more)}, {_hours(more, report):.3g} hours.")
     elif report.epoch_seconds is not None:
         console.out("\nAnother hour buys nothing of less risk.")
+    if "predictor" in report.chosen.estimators:
+        console.out(
+            "\nThe predictor learns from the trainings of the pilot: run the plan in the folder of --run, or they are "
+            "made again."
+        )
+    console.out("\nWithout a promise of what is kept:")
+    for other in report.without_promise:
+        console.out(f"  {other.network_epochs:.0f} network-epochs: {other.search}. {other.record}")
+    console.out(NOT_FOR)
 
 
 def _hours(choice: Choice, report: DesignReport) -> float | None:

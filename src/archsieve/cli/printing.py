@@ -200,7 +200,7 @@ def result(the_result: Result, folder: Path) -> None:
     out()
     content = asdict(the_result)
     for line in [*winner(content), *outcome(content)]:
-        out(line)
+        out(line.replace("audit RUN", f"audit {folder}"))
     if the_result.truth_note:
         note(f"The truth could not be looked up: {the_result.truth_note}")
     out(f"{the_result.seconds:.1f} seconds. Run folder: {folder}")

@@ -176,7 +176,7 @@ def report(
             console.stages(run_report.result["stages"])
             console.out()
             for line in [*winner(run_report.result), *outcome(run_report.result), *weights_of(run_report.space)]:
-                console.out(line)
+                console.out(line.replace("audit RUN", f"audit {run}"))
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")
             console.out()

@@ -48,7 +48,8 @@ class Agreement:
         tau: Kendall's tau-b of both; None where a side is constant.
         at_most: upper confidence bound of tau, corrected for the number of stages.
         params: rank correlation of its scores with parameters, over all that it saw; None: unknown.
-        is_blind: whether `at_most` is below `GUIDE`.
+        is_blind: whether `at_most` is below `GUIDE`: among networks that it passed on itself, unless `is_telling`.
+        is_telling: whether at least half of what it saw was scored by the later stage too.
         is_params: whether it ranks as parameters do.
     """
 
@@ -60,6 +61,7 @@ class Agreement:
     params: float | None
     is_blind: bool
     is_params: bool
+    is_telling: bool = False
 
 
 def agreements(stages: Sequence[Seen]) -> tuple[Agreement, ...]:
@@ -92,7 +94,8 @@ def _agreement(stage: Seen, judge: Seen | None, quantile: float) -> Agreement:
         return Agreement(stage.label, judge.label, n, None, None, params, False, is_params)
     error = np.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1)))  # of independent rankings (Kendall 1938)
     most = float(min(1.0, tau + quantile * error))
-    return Agreement(stage.label, judge.label, n, float(tau), most, params, most < GUIDE, is_params)
+    is_telling = 2 * n >= len(stage.scores)
+    return Agreement(stage.label, judge.label, n, float(tau), most, params, most < GUIDE, is_params, is_telling)
 
 
 def rank_agreement(scores: NDArray[np.float64], others: NDArray[np.float64]) -> float:
@@ -115,9 +118,13 @@ def sentences(found: Sequence[Agreement]) -> list[str]:
                 f"{a.params:.2f}. To do: rank by `params`, which costs nothing, or choose another estimator."
             )
         elif a.is_blind:
+            hint = (
+                f"To do: leave {a.stage!r} out, or put another estimator in its place."
+                if a.is_telling
+                else "That is usual after a strong cut, and says nothing of what it cut: `archsieve audit RUN` does."
+            )
             lines.append(
                 f"Among the {a.count} networks that {a.judged_by!r} saw too, {a.stage!r} ranks no better than chance: "
-                f"tau {a.tau:.2f}, at most {a.at_most:.2f}. To do: let more of them reach {a.judged_by!r}; whether "
-                f"what it cut was worse, `archsieve audit RUN` tells."
+                f"tau {a.tau:.2f}, at most {a.at_most:.2f}. {hint}"
             )
     return lines

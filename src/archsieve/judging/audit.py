@@ -52,8 +52,9 @@ class Audit:
     Attributes:
         code: of the winner.
         recipe: name of the estimator by which networks are compared.
-        winner_score: of the winner, by another training than the one that the search saw where that is possible.
-        is_fresh: whether it is by another training.
+        winner_score: of the winner, by other trainings than the one that the search saw where that is possible; the
+            lowest of several.
+        winner_trainings: how many those were; 0: it cannot be trained again.
         audited: networks, all stages together; scores that the search itself paid for are not among them.
         as_good: of all compared, those at least as good as the winner, the winner apart.
         better: these networks.
@@ -67,7 +68,7 @@ class Audit:
     code: tuple[int, ...]
     recipe: str
     winner_score: float
-    is_fresh: bool
+    winner_trainings: int
     audited: int
     as_good: int
     better: tuple[Better, ...]
@@ -101,16 +102,17 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
     sizes = [0 if is_free else s.count for s, is_free in zip(strata, free, strict=True)]
     counts = [s.count if is_free else n for s, is_free, n in zip(strata, free, allocate(sizes, networks), strict=True)]
     drawn = [stratum.archs[:n] for stratum, n in zip(strata, counts, strict=True)]
-    fresh = again(recipe, plan)
+    fresh = again(recipe, plan, trainings_of_winner(networks))
     archs = [arch for members in drawn for arch in members]
     columns = _columns(plan, session, rounds, [*archs, winner])
     values = session.scores([recipe], [*archs, winner])[:, 0]
-    if fresh is not None:
-        values[-1] = session.scores([fresh], [winner])[0, 0]
-        session.forget(fresh, [winner])
+    if fresh:
+        values[-1] = session.scores(fresh, [winner]).min()
+    for training in fresh:
+        session.forget(training, [winner])
     session.forget(recipe, archs)
     sample = Sample(plan, session, rounds, strata, counts, archs, values, columns, recipe)
-    found = _summary(sample, winner, free, result, is_fresh=fresh is not None)
+    found = _summary(sample, winner, free, result, trainings=len(fresh))
     write_json(session.folder / AUDIT_FILE, asdict(found))
     if result.get("worth") is None or result["worth"]["source"] == "audit":
         write_json(session.folder / RESULT_FILE, {**result, "worth": asdict(found.worth)})
@@ -149,14 +151,21 @@ def recipe_of(plan: Plan) -> AnyEstimator:
     return dearest
 
 
-def again(recipe: AnyEstimator, plan: Plan) -> AnyEstimator | None:
-    """Return the recipe with a seed that no part of the plan trained with; None where it cannot be trained again."""
+def trainings_of_winner(networks: int) -> int:
+    """Return how often the winner is trained again: once, and once more for every 20 networks.
+
+    The luck of one training would be in every comparison, and more networks do not average it out.
+    """
+    return 1 + networks // 20
+
+
+def again(recipe: AnyEstimator, plan: Plan, times: int) -> list[AnyEstimator]:
+    """Return the recipe with seeds that no part of the plan trained with; none where it cannot be trained again."""
     if not is_dataclass(recipe) or "repeat" not in {f.name for f in fields(recipe)}:
-        return None
+        return []
     repeats = [getattr(leaf, "repeat", 0) for e in estimators_of(plan) for leaf in leaves_of(e)]
     changed: Any = recipe
-    trained_anew: AnyEstimator = replace(changed, repeat=max(repeats) + 1)
-    return trained_anew
+    return [replace(changed, repeat=max(repeats) + i) for i in range(1, times + 1)]
 
 
 def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round], list[Architecture]]:
@@ -189,7 +198,7 @@ def _columns(
 
 
 def _summary(
-    sample: Sample, winner: Architecture, free: Sequence[bool], result: dict[str, Any], *, is_fresh: bool
+    sample: Sample, winner: Architecture, free: Sequence[bool], result: dict[str, Any], *, trainings: int
 ) -> Audit:
     if np.isnan(sample.values[-1]):
         raise SettingError("The winner could not be scored again, so that there is nothing to compare with.")
@@ -212,7 +221,7 @@ def _summary(
         winner,
         sample.recipe.name,
         float(sample.values[-1]),
-        is_fresh,
+        trainings,
         audited,
         sum(hits),
         better,

@@ -65,6 +65,8 @@ def greatest_count(sizes: Sequence[int], draws: Sequence[int], hits: Sequence[in
     rest = [(n, d, h) for n, d, h in zip(sizes, draws, hits, strict=True) if d < n]
     drawn, found = sum(d for _, d, _ in rest), sum(h for _, _, h in rest)
     mean_hits = drawn * greatest_share(found, drawn, level)
+    if found and len(rest) > 1 and found > mean_hits - 1:  # where Hoeffding's inequality does not hold
+        mean_hits = float(drawn)
     total = float(known)
     for n, d, _ in sorted(rest, key=lambda row: row[1] / row[0]):
         share = 1.0 if d == 0 else min(1.0, mean_hits / d)

@@ -31,6 +31,7 @@ SECONDS = 20.0
 """Approximate time of all measurements; a network that has begun is finished."""
 _ROUNDS = (1, 2, 8, 32)  # networks scored at once, each round if there is time; the first also warms up
 _ITEMS_ON_CPU = 4  # of a step, where time grows with them
+_QUICK = 0.1  # seconds of such a step, below which a whole batch is timed
 _SHARING = 32  # codes a chunk, above which they share prefixes
 _WEIGHED = 32  # networks of the space by whose mean weight the timed ones are extrapolated
 
@@ -182,7 +183,12 @@ class _Timer:
             network, paths, weight = build_network(plan.space, arch, task, plan.seed), 1, self._weight([arch])
             outputs = lambda inputs, _: iter((call(network, inputs),))  # noqa: E731
         recipe = replace(estimator.recipe, batch_size=items)
-        times = step_seconds(network, task, recipe, outputs, seed=plan.seed, device=self.device, clock=self.clock)
+        measured = partial(step_seconds, network, outputs=outputs, seed=plan.seed, device=self.device, clock=self.clock)
+        times = measured(task, recipe)
+        whole = estimator.recipe.micro_batch_size(1)
+        if self.device == "cpu" and whole > items and sum(times) / len(times) < _QUICK:  # its time is that of calls
+            items = whole
+            times = measured(self._present(8 * items), replace(recipe, batch_size=items))
         return sum(times) / len(times) / items / paths * weight
 
     def _present(self, items: int) -> Any:

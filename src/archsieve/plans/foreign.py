@@ -15,6 +15,7 @@ from archsieve.errors import SettingError, UnknownNameError
 from archsieve.estimators.contract import Fittable, leaves_of
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.plans.joins import check_join
+from archsieve.plans.read import make
 from archsieve.registry import BENCHMARKS, near_miss
 from archsieve.values import exact
 
@@ -183,12 +184,11 @@ class _Server:
 
     def _stages(self) -> tuple[Stage, ...]:
         stages: list[tuple[Stage, _Answer | None]] = []
-        for stage in self._plan.stages:
+        for planned in self._plan.stages:
+            stage = planned if planned.search is None else replace(planned, search=self._within(planned.search))
             key = self._key_of(stage)
             if key is None:
-                estimator = self._within(stage.estimator)
-                searcher = None if stage.search is None else self._within(stage.search)
-                stages.append((replace(stage, estimator=estimator, search=searcher), None))
+                stages.append((replace(stage, estimator=self._within(stage.estimator)), None))
                 continue
             answer = self._choose(stage, key)
             estimator = self._one(stage.estimator, answer)
@@ -246,11 +246,19 @@ class _Server:
         for f in fields(thing):
             value = getattr(thing, f.name)
             parts = value if isinstance(value, tuple) else (value,)
-            if f.metadata.get("catalogue") and any(is_dataclass(part) for part in parts):
-                served = tuple(self._within(part) for part in parts)
+            if f.metadata.get("catalogue") and any(is_dataclass(part) or isinstance(part, str) for part in parts):
+                served = tuple(self._part(part) for part in parts)
                 changes[f.name] = served if isinstance(value, tuple) else served[0]
         changed: Any = thing
         return replace(changed, **changes) if changes else thing
+
+    def _part(self, part: Any) -> Any:
+        """Return a part of an estimator or searcher; one that is only named stays so, unless it is answered."""
+        if not isinstance(part, str):
+            return self._within(part)
+        named = make("estimator", part)
+        served = self._within(named)
+        return part if served == named else served
 
     def _one(self, estimator: Any, answer: _Answer) -> AnyEstimator:
         """Return the look-up that answers an estimator."""

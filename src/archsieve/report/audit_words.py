@@ -17,8 +17,14 @@ def audit_lines(audit: Mapping[str, Any]) -> list[str]:
     """Return what an audit found: as good a network, how probably another one is, the worth, and accusations."""
     count, as_good = audit["audited"], audit["as_good"]
     score = f"{audit['winner_score']:.6g}"
-    seed = "trained once more with another seed" if audit["is_fresh"] else "which cannot be trained with another seed"
-    lines = [f"Audited: {count} networks drawn from those cut, by {audit['recipe']}. The winner, {seed}, has {score}."]
+    least = "at least " if audit["winner_trainings"] > 1 else ""
+    times = audit["winner_trainings"]
+    seed = "which cannot be trained with another seed"
+    if times:
+        seed = "trained with another seed" if times == 1 else f"trained with {times} other seeds"
+    lines = [
+        f"Audited: {count} networks drawn from those cut, by {audit['recipe']}. The winner, {seed}, has {least}{score}."
+    ]
     lines += [
         f"    {better['architecture']} has {better['score']:.6g}; lost by {better['lost_by']!r}"
         for better in audit["better"][:MOST_BETTER]

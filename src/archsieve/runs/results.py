@@ -164,7 +164,7 @@ class Worth:
             of the expectation, with 95 % confidence.
         high: None where only a lower bound is known.
         paid: what the search cost, in trainings of one network by the recipe; None: unknown.
-        next_low: what the bound would be with 30 more networks audited, none of them as good.
+        next_low: what the bound would be with 30 more networks audited, none of them as good; without an audit with 12.
     """
 
     source: str

@@ -1,0 +1,139 @@
+"""Plans for a budget: what a budget pays for, by hand, and the file that the command writes."""
+
+import json
+import tomllib
+
+import pytest
+
+from archsieve.design.budget import LEAST_SHORT, SHARES, Timing, annotated, choose, plan_for, seconds_of
+from archsieve.errors import SettingError
+from archsieve.estimators.partial_training import PartialTraining
+from archsieve.plans.read import load_plan
+from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.tasks.synthetic import Synthetic
+from plugins.commands import invoke
+
+RECIPE = PartialTraining(horizon=60, epochs=60)
+SMALL = NASBenchMacro(stem_width=4, widths=(4, 4), stages=(2, 2), head_width=8)
+TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=60)
+
+
+class Clock:
+    """Goes on by a fixed time at each look."""
+
+    def __init__(self, tick):
+        self.now, self.tick = 0.0, tick
+
+    def __call__(self):
+        self.now += self.tick
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("8h", 28800), ("90m", 5400), ("1.5d", 129600), ("30s", 30), (" 2 min ", 120)]
+)
+def test_budgets_have_units(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["8", "h", "-3h", "0h", "8 weeks", ""])
+def test_other_budgets_are_refused(text):
+    with pytest.raises(SettingError, match="8h"):
+        seconds_of(text)
+
+
+def costs(sizes, timing):
+    """Return the seconds of each part of a plan of one worker."""
+    proxies = (sizes.pool or 10**5) * sum(timing.features[name] for name in sizes.features)
+    short = sizes.short * sizes.short_epochs * sizes.data * timing.epoch
+    return proxies, short, (sizes.full + 1) * sizes.epochs * sizes.data * timing.epoch
+
+
+@pytest.mark.parametrize("seconds", [200, 2_000, 20_000, 200_000])
+def test_shares_of_a_budget(seconds):
+    timing = Timing({"nwot": 0.01, "swap": 0.01, "jacov": 0.02}, 1.0)
+    sizes = choose(timing, RECIPE, seconds, 1, 10**5)
+    proxies, short, full = costs(sizes, timing)
+    assert proxies <= SHARES["proxies"] * seconds * 1.001
+    assert proxies + short + full <= seconds
+    assert full <= SHARES["full"] * seconds * 1.001
+    assert short >= 0.4 * seconds  # the rest is not wasted
+    assert sizes.short_epochs == max(1, round(sizes.epochs / 12))
+
+
+def test_by_hand():
+    timing = Timing({"nwot": 0.1, "jacov": 5.0}, 2.0)
+    sizes = choose(timing, RECIPE, 4000, 1, 10**5)
+    assert (sizes.epochs, sizes.data, sizes.full) == (60, 1.0, 9)  # 0.3 * 4000 / 120 = 10, one for the winner
+    assert (sizes.short_epochs, sizes.short) == (5, 200)  # 0.5 * 4000 / 10
+    assert (sizes.features, sizes.pool) == (("nwot",), 6000)  # jacov would leave 600 / 5.1 candidates
+
+
+def test_a_small_budget_has_shorter_trainings_then_fewer_items_then_none():
+    timing = Timing({"nwot": 0.001}, 10.0)
+    short = choose(timing, RECIPE, 4000, 1, 10**5)
+    assert (short.epochs, short.full, short.data) == (30, 3, 1.0)
+    partial = choose(timing, RECIPE, 60, 1, 10**5)
+    assert (partial.epochs, partial.full) == (1, 3)
+    assert partial.data == pytest.approx(0.3 * 60 / 40)
+    with pytest.raises(SettingError, match="seconds or more"):
+        choose(timing, RECIPE, 5, 1, 10**5)
+
+
+def test_workers_pay_for_more():
+    timing = Timing({"nwot": 0.1}, 2.0)
+    one, four = (choose(timing, RECIPE, 4000, workers, 10**6) for workers in (1, 4))
+    assert four.short > 3 * one.short
+    assert four.pool > 3 * one.pool
+
+
+def test_a_small_space_is_trained_whole():
+    sizes = choose(Timing({"nwot": 0.1}, 2.0), RECIPE, 4000, 1, 40)
+    assert (sizes.features, sizes.pool, sizes.short) == ((), None, 40)
+    assert sizes.full <= 40
+
+
+def test_the_plan_keeps_its_limits_and_says_why():
+    space = Within(SMALL, TASK, Limits(max_params=3000))
+    found = plan_for(space, TASK, 20.0, clock=Clock(0.01), tables=False)
+    assert found.plan.space == space
+    assert [s.label for s in found.plan.stages][-1] == "full training"
+    assert found.plan.final.split == "test"
+    assert len(found.hours) == len(found.plan.stages) + 1
+    assert sum(found.hours) * 3600 < 20
+    assert found.plan.stages[-1].estimator.horizon == found.plan.final.horizon
+
+
+def test_a_training_that_fails_is_a_sentence():
+    class Broken(Synthetic):
+        def loss(self, outputs, targets):
+            raise ValueError("no loss")
+
+    settings = {name: getattr(TASK, name) for name in ("shape", "num_outputs", "images")}
+    with pytest.raises(SettingError, match="cannot be timed"):
+        plan_for(SMALL, Broken(**settings), 20.0, clock=Clock(0.01), tables=False)
+
+
+def test_comments_go_to_the_lines_in_order():
+    text = annotated("top = 3\nepochs = 2\ntop = 1", [("top = ", "first"), ("epochs = ", "two"), ("top = ", "second")])
+    assert text.split("\n") == ["top = 3  # first", "epochs = 2  # two", "top = 1  # second"]
+    assert LEAST_SHORT > 1
+
+
+def test_the_command_writes_a_plan_that_is_run(tmp_path):
+    out = tmp_path / "my.toml"
+    sizes = ["stem_width=4", "widths=[4,4]", "stages=[1,1]", "head_width=8", "task.train_fraction=0.1"]
+    settings = [word for text in sizes for word in ("--set", text)]
+    found = invoke("plan", "nasbench-macro", "--task", "digits", "--budget", "10s", *settings, "--out", out, "--json")
+    assert found.exit_code == 0, found.stderr
+    report = json.loads(found.stdout)
+    assert 0 < report["hours"] <= 1.2 * report["budget_hours"]
+    lines = out.read_text().splitlines()
+    numbers = [line for line in lines if line.startswith(("top = ", "epochs = ", "horizon = ", "sample = ", "seed = "))]
+    assert numbers
+    assert all("#" in line for line in numbers), numbers
+    assert load_plan(out).task.train_fraction == 0.1
+    assert tomllib.loads(out.read_text())["title"].startswith("Plan for a budget")
+    wrong = invoke("plan", "nasbench-macro", "--budget", "soon", "--out", out)
+    assert (wrong.exit_code, "8h" in wrong.stderr) == (1, True)
