@@ -224,7 +224,7 @@ MISTAKES = {
     "no limit": (
         HEAD + STAGE + "[limits]",
         "A limit needs at least one of max_macs, max_params, min_macs, min_params, max_published_flops, "
-        "min_published_flops.",
+        "min_published_flops, max_activation_bytes.",
     ),
     "limits crossed": (
         HEAD + STAGE + "[limits]\nmax_macs = 5\nmin_macs = 6",

@@ -11,7 +11,7 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import FrozenDict, frozen
 from archsieve.spaces.choices import notation
 from archsieve.spaces.choices.exploration import Decision, Explored, climb, explore
-from archsieve.spaces.choices.factory import check_arguments, found_by
+from archsieve.spaces.choices.factory import arguments_for, check_arguments, found_by
 from archsieve.spaces.choices.forward_check import check_forward
 from archsieve.spaces.choices.options import options_of
 from archsieve.spaces.choices.player import Player
@@ -169,6 +169,14 @@ class OwnSpace(SearchSpace):
         if trail.refused is not None:
             raise ArchitectureError(self._why_not(arch, trail))
         return network
+
+    def told(self, arch: Architecture, task: Task) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+        """Return what a network's constructor is answered, as name and place of the option, and its arguments."""
+        trail, _ = self._player.build(self._by(arch), task)
+        asked = [(ask, ask.labels.index(label)) for ask, label in trail.asks]
+        arguments = arguments_for(found_by(self.factory), task, self.vary)
+        arguments |= {ask.name: self._player.vary[ask.name].values[i] for ask, i in asked if ask.name in self.vary}
+        return [(ask.own, place) for ask, place in asked if ask.name not in self.vary], arguments
 
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the code with 0 for what the network does not ask for."""
