@@ -180,7 +180,7 @@ def _written(argument: str, value: Any, imports: dict[str, str]) -> str:
     Raises:
         SettingError: it cannot be written.
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or type(value) in (bool, int, float, str):
         return repr(value)
     if isinstance(value, tuple | list):
         inner = ", ".join(_written(argument, part, imports) for part in value)

@@ -17,7 +17,6 @@ from archsieve.runs.folder import (
     RUN_FILE,
     claim,
     read_json,
-    read_mark,
     read_rounds,
 )
 from archsieve.runs.store import Store
@@ -86,7 +85,6 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
     if not (folder / RUN_FILE).exists():
         raise RunFolderError(f"There is no {RUN_FILE} in {folder}: put back a whole copy of the run folder.")
     claim(folder, plan.space, plan.task)
-    _check_scores(folder)
     _check_result(folder, plan, result)
     try:
         code = check(plan.space, code)
@@ -95,21 +93,20 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
     return Finished(folder, plan, result, code, rank)
 
 
-def _check_scores(folder: Path) -> None:
-    """Check that all stored scores are whole."""
+def _stored_scores(folder: Path, plan: Plan, name: str) -> dict[Architecture, float]:
+    """Return what is stored of an estimator of a name, by architecture; reads all scores, which must be whole."""
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"There is no {RESULTS_FILE} in {folder}: put back a whole copy of the run folder.")
     store = Store(path, read_only=True)
     try:
-        for _ in store.rows():
-            pass
+        return {row.arch: row.score for row in store.rows() if row.name == name and row.key.seed == plan.seed}
     finally:
         store.close()
 
 
 def _check_result(folder: Path, plan: Plan, result: dict[str, Any]) -> None:
-    """Check that what the result says of the winner is one architecture, and that the last stage kept it.
+    """Check that what the result says of the winner is one architecture, kept by the last stage with the score stored.
 
     Raises:
         RunFolderError: it is not.
@@ -118,14 +115,18 @@ def _check_result(folder: Path, plan: Plan, result: dict[str, Any]) -> None:
     if code is None:
         raise RunFolderError(f"The search in {folder} found no network: {result.get('failure') or 'see its report'}")
     space, best = plan.space, tuple(code)
-    kept = {best}
-    if labels:
-        rounds, _ = read_rounds(folder, labels)
-        kept = {tuple(rounds[-1].archs[place].tolist()) for place in rounds[-1].kept}
     agrees = len(best) == len(space.choices) and all(0 <= o < n for o, n in zip(best, space.choices, strict=True))
-    agrees = agrees and space.describe(best) == result.get("best") and best in kept
-    if not (agrees and result.get("digits") == as_digits(best, space.choices)):
+    agrees = agrees and space.describe(best) == result.get("best")
+    agrees = agrees and result.get("digits") == as_digits(best, space.choices)
+    stored = _stored_scores(folder, plan, plan.stages[len(labels) - 1].estimator.name if labels else "")
+    if labels and agrees:
+        rounds, _ = read_rounds(folder, labels)
+        archs = [tuple(arch) for arch in rounds[-1].archs.tolist()]
+        kept, score = {archs[place] for place in rounds[-1].kept}, result.get("best_score")
+        own = rounds[-1].scores[archs.index(best)] if best in kept else np.nan
+        agrees = best in kept and (score is None or (own == score and stored.get(best, score) == score))
+    if not agrees:
         raise RunFolderError(
-            f"The files of {folder} do not agree on the winner {result.get('best')!r}: one of {RESULT_FILE} and the "
-            f"rounds was changed. Run the search again, which goes on from its scores."
+            f"The files of {folder} do not agree on the winner {result.get('best')!r}: one of {RESULT_FILE}, "
+            f"{RESULTS_FILE} and the rounds was changed. Run the search again, which goes on from its scores."
         )

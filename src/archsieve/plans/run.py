@@ -29,7 +29,6 @@ from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from pathlib import Path
 
     from numpy.typing import NDArray
