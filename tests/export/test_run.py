@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import re
+import shutil
 import sqlite3
 from dataclasses import replace
 from importlib.util import find_spec
@@ -97,9 +97,14 @@ def test_a_trained_network_comes_as_source_with_its_weights(run, tmp_path):
 
 
 def test_an_untrained_one_says_so_and_has_no_file_of_weights(runs, tmp_path):
-    done = export_run(runs["untrained"], tmp_path / "home", plugins=["own_nets"])
+    done = export_run(runs["untrained"], tmp_path / "home", form="torch-export", plugins=["own_nets"])
     assert done.weights.startswith("It is not trained: the search left no weights of it")
     assert "weights.safetensors" not in done.files
+
+
+@pytest.mark.slow
+def test_an_untrained_one_runs_and_has_nothing_to_be_compared_with(runs, tmp_path):
+    done = export_run(runs["untrained"], tmp_path / "home", plugins=["own_nets"])
     assert any("newly drawn weights" in note for note in done.notes)
 
 
@@ -153,6 +158,7 @@ def test_the_result_of_a_search_gives_its_model(tmp_path):
         replace(result).model()
 
 
+@pytest.mark.slow
 def test_weights_of_a_training_elsewhere_are_taken(run, tmp_path):
     from archsieve.networks.weights import save_weights
 
