@@ -148,7 +148,9 @@ def check_source(folder: Path, batches: dict[int, Given], expected: dict[int, Te
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise SettingError(
                 f"network.py does not run without archsieve: {reason[:300]}. The model must be in a file that imports "
-                f"only choice and one_of of archsieve, and what is installed or lies beside it; or export another form."
+                f"only choice and one_of of archsieve, and what is installed or lies beside it; a factory that reads a "
+                f"file of weights needs an argument `pretrained`, which network.py sets to False. Or export another "
+                f"form."
             )
         found = dict(zip(batches, torch.load(outputs, weights_only=True), strict=True))
     return Check("network.py", _differences(found, expected), time.perf_counter() - begun)

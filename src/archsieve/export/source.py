@@ -10,6 +10,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsieve.errors import SettingError
+from archsieve.spaces.choices.factory import found_by, names_argument
 from archsieve.spaces.form import form_of
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_tr
     module, _, name = space.factory.partition(":")
     files = _files_of(module)
     answers, arguments = space.told(arch, task)
+    if is_trained and names_argument(found_by(space.factory), "pretrained"):
+        arguments.setdefault("pretrained", False)  # all weights come from the file beside
     imports: dict[str, str] = {}
     call = ", ".join(f"{key}={_written(key, value, imports)}" for key, value in arguments.items())
     lines = [f"from {home} import {what}" for what, home in imports.items()]
