@@ -55,6 +55,10 @@ COMMANDS = {
     ),
     "tell": ("asking:tell", "Store the score of an architecture that was asked for, or why it has none."),
     "report": ("searching:report", "Report what the folder of a run, finished or not, or of a study holds."),
+    "export": (
+        "exporting:export",
+        "Take a network of a finished search home: source, a program of torch.export, ONNX, and its weights.",
+    ),
     "train": (
         "training:train",
         "Train an architecture, or what a search found, by a recipe; started again, it goes on from its folder.",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
-from archsieve.errors import ArchsieveError, SettingError
+from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
+from archsieve.plans.trained import Finished, trained_network
 from archsieve.plans.worth import price_of_recipe, worth_of
 from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
@@ -27,8 +29,10 @@ from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import nn
 
     from archsieve.benchmarks.contract import Benchmark, Records
     from archsieve.estimators.contract import AnyEstimator
@@ -166,7 +170,15 @@ def run_plan(
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
+    object.__setattr__(result, "_source", partial(_network, session.folder, plan, result))
     return result
+
+
+def _network(folder: Path, plan: Plan, result: Result) -> nn.Module:
+    """Return the winner's network with its weights."""
+    if result.code is None:
+        raise RunFolderError(f"The search found no network: {result.failure}")
+    return trained_network(Finished(folder, plan, asdict(result), result.code, 1)).network.eval()
 
 
 def is_listable(space: SearchSpace) -> bool:

@@ -6,14 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from archsieve.errors import ArchsieveError, RunFolderError
-from archsieve.plans.changes import read_plan
+from archsieve.errors import ArchsieveError
+from archsieve.plans.finished import code_of_rank, plan_table
 from archsieve.plans.read import make
 from archsieve.retraining.recipe_files import read_recipe, recipe_for
-from archsieve.runs.folder import PLAN_FILE, RESULT_FILE, read_json, read_rounds
-from archsieve.searchers.contract import order_best_first
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -58,8 +54,8 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
     Raises:
         RunFolderError: the folder holds no finished run, or no architecture of this rank.
     """
-    code = _code_of_rank(folder, rank)
-    table = _plan(folder)
+    code = code_of_rank(folder, rank)
+    table = plan_table(folder)
     settings = _named(table["space"])
     searched = make("space", settings, plugins)
     name = str(settings.pop("name"))
@@ -78,37 +74,6 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
         hint = f" The recipe has its own {', '.join(lost)}: set them by --set space.KEY=VALUE.{hint}"
     change_note = f" with {', '.join(changes)}" if changes else ""
     return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{change_note}.{hint}")
-
-
-def _code_of_rank(folder: Path, rank: int) -> Architecture:
-    """Return the architecture of a rank in the last round."""
-    result = read_json(folder / RESULT_FILE)
-    if not isinstance(result, dict) or not {"code", "stages"} <= result.keys():
-        raise RunFolderError(f"The folder {folder} holds no search: give the folder of a finished `archsieve search`.")
-    if rank == 1 and result["code"] is not None:
-        return tuple(result["code"])
-    labels = [stage["label"] for stage in result["stages"]]
-    rounds, _ = read_rounds(folder, labels) if labels else ([], {})
-    archs, scores = (rounds[-1].archs, rounds[-1].scores) if rounds else (np.empty((0, 0), dtype=int), np.empty(0))
-    count = max(int(np.isfinite(scores).sum()), int(result["code"] is not None))
-    if rank > count:
-        last = f"the last stage, {labels[-1]!r}," if labels else "the search"
-        raise RunFolderError(f"There is no rank {rank} in {folder}: {last} has scores of {count} architectures.")
-    return tuple(archs[order_best_first(scores)[rank - 1]].tolist())
-
-
-def _plan(folder: Path) -> dict[str, Any]:
-    """Return the table of the plan that a search left in its folder."""
-    path = folder / PLAN_FILE
-    if not path.is_file():
-        raise RunFolderError(
-            f"There is no {path.name} in {folder}, so the settings of its space are unknown: give the space and the "
-            f"architecture by name."
-        )
-    table = read_plan(path)
-    if not {"space", "task"} <= table.keys():
-        raise RunFolderError(f"The file {path} names no space and task: put back the plan of the search.")
-    return table
 
 
 def _kept(

@@ -187,7 +187,7 @@ def read_rounds(folder: Path, labels: Sequence[str]) -> tuple[list[Round], dict[
             f"There is no {path.name} in {folder}: run the search again, which goes on from its scores."
         )
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             rounds = [Round(label, *(arrays[f"{name}_{i}"] for name in _OF_A_ROUND)) for i, label in enumerate(labels)]
             pool = {name.removeprefix("pool_"): arrays[name] for name in arrays.files if name.startswith("pool_")}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from archsieve.errors import SettingError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from archsieve.runs.provenance import Provenance
     from archsieve.spaces.contract import Picture
 
@@ -130,6 +134,21 @@ class Result:
     provenance: Provenance
     failure: str
     pictures: tuple[str, ...]
+
+    def model(self) -> nn.Module:
+        """Return the winner as a network on the CPU in evaluation mode, with the weights that its last training left.
+
+        Raises:
+            SettingError: this is no result that `run_plan` returned in this process.
+            RunFolderError: there is no winner, or the files of the run were changed since.
+        """
+        source: Any = vars(self).get("_source")
+        if source is None:
+            raise SettingError(
+                "Only a result that `run_plan` returned knows its network: archsieve.export.run.model_of."
+            )
+        network: nn.Module = source()
+        return network
 
 
 @dataclass(frozen=True)

@@ -344,6 +344,11 @@ def test_arguments_vary_by_their_labels_and_may_be_anything():
     assert isinstance(own.build(own.parse("act=t"), NUMBERS)[1], nn.Tanh)
 
 
+def test_the_default_of_an_argument_is_the_factorys_own_where_it_is_an_option():
+    own = space_of(own_nets.plain, {"width": [8, 4], "depth": [2, 4]})
+    assert own.describe(own.default) == "width=4, depth=2"
+
+
 # Identity
 
 

@@ -239,6 +239,7 @@ def examined(build: Callable[[], nn.Module], look: Callable[[nn.Module], T]) -> 
     without a shape rule fails there. It is then run on the CPU, where a broken network fails again, with its error.
     """
     with undisturbed():
-        with suppress(Exception), torch.device("meta"):  # of any kind, by what code does with tensors without values
+        # Of any kind, by what code does with tensors without values; reading weights into them warns, and is no matter.
+        with suppress(Exception), warnings.catch_warnings(action="ignore"), torch.device("meta"):
             return look(build())
         return look(build())

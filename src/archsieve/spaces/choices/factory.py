@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.registry import near_miss
+from archsieve.spaces.choices.options import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from archsieve.spaces.choices.options import Options
     from archsieve.spaces.form import Form
     from archsieve.tasks.contract import Task
 
@@ -114,6 +116,24 @@ def check_arguments(name: str, factory: Callable[..., Any], vary: Collection[str
                 f"{name} needs the argument {argument!r}, which nobody gives: vary it, give it a default, or name a "
                 f"function that calls it. A factory gets {', '.join(OF_THE_TASK)} if it names them."
             )
+
+
+def names_argument(factory: Callable[..., Any], argument: str) -> bool:
+    """Whether a factory has an argument of a name."""
+    try:
+        return argument in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def varied_options(factory: Callable[..., Any], vary: Mapping[str, Any]) -> dict[str, Options]:
+    """Return the options of the arguments that vary; the default of one is the factory's own where it is an option."""
+    options = {name: options_of(name, offered) for name, offered in vary.items()}
+    for name, offered in vary.items():
+        own = inspect.signature(factory).parameters[name].default if names_argument(factory, name) else None
+        if any(own is value or (type(own) is type(value) and own == value) for value in options[name].values):
+            options[name] = options_of(name, offered, own)
+    return options
 
 
 def arguments_for(factory: Callable[..., Any], task: Task | Form, vary: Collection[str]) -> dict[str, Any]:

@@ -24,12 +24,16 @@ Pick: TypeAlias = "Callable[[Ask], str | None]"
 
 @dataclass(frozen=True)
 class Ask:
-    """A decision that was asked for: its name and place, the labels offered there, and that of the default."""
+    """A decision that was asked for: its place and name, the labels offered there, and that of the default.
+
+    `own` is the name that the verb was given.
+    """
 
     name: str
     labels: tuple[str, ...]
     default: str
     is_module: bool
+    own: str
 
     def drawn(self, rng: np.random.Generator) -> str:
         """Return one of the labels offered, drawn uniformly."""
@@ -86,7 +90,7 @@ class Replay:
 
     def _place(self, name: str, options: Options, is_module: bool) -> int:
         """Return the place of the option picked; the default once something was not offered."""
-        ask = Ask(self._numbered(name), options.labels, options.labels[options.default], is_module)
+        ask = Ask(self._numbered(name), options.labels, options.labels[options.default], is_module, options.name)
         if self.refused is not None:
             return options.default
         label = self._pick(ask)

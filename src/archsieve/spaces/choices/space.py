@@ -11,7 +11,7 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import FrozenDict, frozen
 from archsieve.spaces.choices import notation
 from archsieve.spaces.choices.exploration import Decision, Explored, climb, explore
-from archsieve.spaces.choices.factory import check_arguments, found_by
+from archsieve.spaces.choices.factory import arguments_for, check_arguments, found_by, varied_options
 from archsieve.spaces.choices.forward_check import check_forward
 from archsieve.spaces.choices.options import options_of
 from archsieve.spaces.choices.player import Player
@@ -123,8 +123,7 @@ class OwnSpace(SearchSpace):
     def _player(self) -> Player:
         factory = found_by(self.factory)
         check_arguments(self.factory, factory, self.vary)
-        vary = {name: options_of(name, options) for name, options in self.vary.items()}
-        return Player(self.factory, factory, vary)
+        return Player(self.factory, factory, varied_options(factory, self.vary))
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -140,14 +139,10 @@ class OwnSpace(SearchSpace):
     @property
     def default(self) -> Architecture:
         """The code of the network outside a search."""
-        trail = self._player.trail(lambda ask: ask.default, self.explored.form)
-        return self._code({self._place(ask): label for ask, label in trail.asks})
+        return self._drawn(lambda ask: ask.default)
 
     def climbed(self, *, to_most: bool) -> Architecture:
-        """Return the largest (smallest) network by parameters that single moves reach from the largest (smallest) met.
-
-        It is no bound: where decisions compensate each other there may be larger (smaller) ones.
-        """
+        """Return the largest (smallest) network by parameters that single moves reach; others may lie beyond."""
         answers = climb(self._player, self.explored, to_most=to_most)
         return self._code({self._places[name]: label for name, label in answers})
 
@@ -169,6 +164,14 @@ class OwnSpace(SearchSpace):
         if trail.refused is not None:
             raise ArchitectureError(self._why_not(arch, trail))
         return network
+
+    def told(self, arch: Architecture, task: Task) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+        """Return what a network's constructor is answered, as name and place of the option, and its arguments."""
+        trail, _ = self._player.build(self._by(arch), task)
+        asked = [(ask, ask.labels.index(label)) for ask, label in trail.asks]
+        arguments = arguments_for(found_by(self.factory), task, self.vary)
+        arguments |= {ask.name: self._player.vary[ask.name].values[i] for ask, i in asked if ask.name in self.vary}
+        return [(ask.own, place) for ask, place in asked if ask.name not in self.vary], arguments
 
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the code with 0 for what the network does not ask for."""

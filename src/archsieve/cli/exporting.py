@@ -1,0 +1,47 @@
+"""The command that takes a network home."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated
+
+import typer
+
+from archsieve.cli import printing as console
+from archsieve.cli.options import Json, Plugins, load
+from archsieve.errors import SettingError
+from archsieve.export.run import FORMATS, export_run
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished search.")],
+    to: Annotated[Path, typer.Option("--to", help="The folder to write; it must be new or empty.")],
+    rank: Annotated[int, typer.Option(min=1, help="1 is the winner, k the k-th of the last stage.")] = 1,
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "plain",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of this network, as `archsieve train` writes. [default: the run's]")
+    ] = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Take a network of a finished search home: source, a program of torch.export, ONNX, and its weights."""
+    words = ["archsieve", "export", str(run), "--to", str(to), "--rank", str(rank), "--format", form]
+    words += [word for name in plugin or [] for word in ("--plugin", name)]
+    words += [] if weights is None else ["--weights", str(weights)]
+    with console.guarded():
+        plugins = load(plugin)
+        name = next((known for known in FORMATS if known == form), None)
+        if name is None:
+            raise SettingError(f"--format must be one of {', '.join(FORMATS)}, but is {form!r}.")
+        done = export_run(run, to, rank=rank, form=name, weights=weights, plugins=plugins, command=shlex.join(words))
+        for text in done.notes:
+            console.note(text)
+        if as_json:
+            console.out_json(done)
+            return
+        console.out(f"{done.folder}: {', '.join(done.files)}")
+        console.out(done.weights)
+        for file, differences in done.differences.items():
+            greatest = max(differences.values())
+            console.out(f"{file}: greatest difference to the network of the search {greatest:.3g}")
