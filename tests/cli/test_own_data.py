@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -151,9 +154,61 @@ def test_a_network_on_which_the_training_fails_is_counted(folder):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("name", ["my_sensors.py", "sensors.toml", "my_training.py"])
+def test_the_page_shows_the_file(name):
+    assert f"\n{(ROOT / 'examples' / name).read_text()}```\n" in PAGE
+
+
+SEARCHES = re.findall(r"\| `(archsieve search [^`]*)` \|", PAGE)
+QUICK = {  # limits under which few networks are left, and what is trained less
+    "pictures": ("max_macs=200_000", {"sample = 40": "sample = 6", "top = 6": "top = 2", " = 15": " = 1"}),
+    "sensors": ("max_macs=20_000", {"top = 8": "top = 2", "budget = 5": "budget = 2"}),
+    "words": ("max_macs=25_000", {"top = 4": "top = 2", "budget = 4": "budget = 1", "budget = 16": "budget = 2"}),
+}
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    """A folder with the examples, and the data that one of them writes."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    command = [sys.executable, "examples/make_data.py", "DATA"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("command", SEARCHES, ids=QUICK)
+def test_its_searches_run(command, examples, monkeypatch, tmp_path):
+    monkeypatch.chdir(examples)
+    monkeypatch.setenv("ARCHSIEVE_CACHE", str(tmp_path))
+    plan = re.search(r"examples/(\w+)\.toml", command)[1]
+    limit, changes = QUICK[plan]
+    text = (examples / "examples" / f"{plan}.toml").read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "quick.toml").write_text(text)
+    quick = command.replace(f"examples/{plan}.toml", str(tmp_path / "quick.toml")).replace("RUN", str(tmp_path / "run"))
+    result = invoke(*shlex.split(quick)[1:], "--set", f"limits.{limit}", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert [stage["failures"] for stage in found["stages"]] == [0, 0]
+    assert found["best_score_kind"] == "metric"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "least"), list(zip(SEARCHES, (45, -150, 0.9), strict=True)), ids=QUICK)
+def test_its_searches_find_networks_that_learn(command, least, examples, monkeypatch, tmp_path):
+    monkeypatch.chdir(examples)
+    monkeypatch.setenv("ARCHSIEVE_CACHE", str(tmp_path))
+    result = invoke(*shlex.split(command.replace("RUN", str(tmp_path / "run")))[1:], "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["best_score"] > least
+
+
 def test_the_page_names_settings_and_metrics_that_there_are():
     known = {field.name for name in ("images", "table", "arrays", "function") for field in fields(TASKS[name])}
-    known |= {field.name for field in fields(OwnTraining)} | {"target_scale", "own_training", "collate_fn"}
+    known |= {field.name for field in fields(OwnTraining)} | {"target_scale", "own_training", "collate_fn", "one_of"}
     known |= {*METRICS, "x_train", "x_validation", "x_test"}
     words = set(re.findall(r"`([a-z]\w*_\w+)`", PAGE))
     assert words <= known, words - known
