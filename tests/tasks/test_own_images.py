@@ -221,8 +221,10 @@ def test_pictures_that_are_none_are_all_named(tmp_path, cache):
     (folder / "katze" / "cut.png").write_bytes((folder / "katze" / "00.png").read_bytes()[:100])
     (folder / "katze" / "empty.png").touch()
     shutil.copytree(folder, tmp_path / "copy")  # a process takes a folder not to change
+    (tmp_path / "copy" / "鳥" / "link.png").symlink_to("nowhere")
     said = refusal(tmp_path / "copy")
-    assert "3 of 33 pictures cannot be used" in said
+    assert "and 1 more" in said
+    assert "4 of 34 pictures cannot be used" in said
     assert "hund/bad.png: it is no picture" in said
     assert "katze/empty.png: it is empty" in said
     assert "katze/cut.png: " in said
@@ -310,3 +312,24 @@ def test_pictures_are_read_no_further_ahead_than_two_batches(tmp_path, cache, mo
     next(batches)
     batches.close()  # waits for what is being read
     assert 4 <= len(read) <= 12
+
+
+def test_each_picture_is_decoded_once_even_if_others_are_broken(tmp_path, cache, monkeypatch):
+    folder = tmp_path / draw(tmp_path / "pictures", count=4)
+    (folder / "hund" / "bad.png").write_text("no picture")
+    decoded = []
+    plain = picture_cache.seen
+    monkeypatch.setattr(
+        picture_cache, "seen", lambda path, channels: decoded.append(path.name) or plain(path, channels)
+    )
+    size = picture_cache.Size(3, 8, 8, "crop")
+    with pytest.raises(DataError, match=r"bad.png: it is no picture. Remove or repair it"):
+        picture_cache.learn(find_pictures(folder), size, 1, True)
+    assert len(decoded) == 13
+    (folder / "hund" / "bad.png").unlink()
+    found = find_pictures(folder)
+    known = picture_cache.learn(found, size, 1, False)
+    assert (len(decoded), len(known.hashes)) == (13, 12)
+    again = picture_cache.learn(found, size, 1, True)
+    assert again.hashes == known.hashes
+    assert again.pixels.shape == (12, 3, 8, 8)

@@ -262,6 +262,8 @@ def _advice(network: nn.Module, task: Task, error: Exception) -> str:
         names = ", ".join(needed)
         how = "return a tuple of them" if is_own else "give --shape once for each, e.g. --shape 3x32x32 --shape 10"
         return f"It takes {len(needed)} inputs ({names}) and got {len(inputs)}: {how}."
+    if hasattr(task, "scored_by"):  # a task of the user's own data, whose form its settings say
+        return f"These are the inputs of the task {task.name!r}: change what the network takes, or the task's settings."
     if most is not None and len(inputs) > most:
         return f"It takes at most {most} input{'s' * (most != 1)} and got {len(inputs)}."
     tables = [m.num_embeddings for m in network.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]

@@ -120,7 +120,9 @@ class Arrays(_FromFiles):
         given = np.concatenate(
             [np.full(len(some), code, np.int8) for (_, code, *_), some in zip(plan, inputs, strict=True)]
         )
-        place = Place(f"The array {self.targets_array!r} of {self.file}", lambda index: f"item {index}, from 0,")
+        place = Place(
+            f"The array {self.targets_array!r} of {self.file}", lambda index: f"item {index} (counted from 0)"
+        )
         raw = _joined(targets, self.targets_array, self.file)
         chosen = targets_of(raw, self.kind, place, classes=self.classes, positive=self.positive)
         everything = _joined(inputs, self.inputs_array, self.file)

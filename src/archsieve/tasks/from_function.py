@@ -166,7 +166,7 @@ def _scan(function: str, revision: str) -> Scan:
 @functools.lru_cache(maxsize=4)
 def _known(function: str, revision: str, kind: str, classes: int, positive: str) -> Known:
     scan = _scan(function, revision)
-    place = Place(f"The targets of {function}", lambda index: f"item {index}, from 0,")
+    place = Place(f"The targets of {function}", lambda index: f"item {index} (counted from 0)")
     if kind != "segmentation":
         targets = targets_of(scan.targets, kind, place, classes=classes, positive=positive)
     else:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -81,47 +82,105 @@ def learn(found: Found, size: Size, threads: int, keep: bool) -> Learnt:
     Raises:
         DataError: some cannot be read, which are named; or the cache folder cannot be written.
     """
-    index = _folder(found) / f"hashes-{size.channels}.jsonl"
-    states = [(found.folder / name).stat() for name in found.names]
-    known = _read_index(index)
-    hashes = {
-        name: known[name][2]
-        for name, state in zip(found.names, states, strict=True)
-        if name in known and known[name][:2] == [state.st_size, state.st_mtime_ns]
-    }
+    states = {name: _state(found.folder / name) for name in found.names}
+    index = _Index(_folder(found) / f"hashes-{size.channels}.jsonl", states, is_needed=keep)
+    hashes = index.read()
     is_kept = keep and len(found.names) * int(np.prod(size.shape)) <= MOST_KEPT
-    if len(hashes) < len(found.names):
-        missing = [name for name in found.names if name not in hashes]
-        hashes |= _hashed(found, missing, size, threads)
-        rows = [
-            (name, [state.st_size, state.st_mtime_ns, hashes[name]])
-            for name, state in zip(found.names, states, strict=True)
-        ]
-        with contextlib.nullcontext() if keep else contextlib.suppress(DataError):
-            _write(index, "".join(f"{json.dumps(row)}\n" for row in rows).encode())
-    ordered = tuple(hashes[name] for name in found.names)
+    missing = [name for name in found.names if name not in hashes]
+    if missing and is_kept and not hashes:  # then one pass is enough for both
+        draft = _folder(found) / f"pixels-{os.getpid()}.npy"
+        with index.kept(hashes), _writing(draft, (len(missing), *size.shape)) as stream:
+            _decode(found, missing, hashes, size, threads, stream)
+        draft.replace(_path(found, _ordered(found, hashes), size))
+    elif missing:
+        with index.kept(hashes):
+            _decode(found, missing, hashes, size, threads)
+    ordered = _ordered(found, hashes)
     return Learnt(ordered, _kept(found, ordered, size, threads) if is_kept else None)
 
 
-def _hashed(found: Found, names: Sequence[str], size: Size, threads: int) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Index:
+    """The file that holds size, time and hash of each picture; `states` are the sizes and times of now."""
+
+    path: Path
+    states: dict[str, list[int]]
+    is_needed: bool
+
+    def read(self) -> dict[str, str]:
+        """Return the hashes of the pictures that are as they were; none where there is no whole index."""
+        rows: dict[str, list[Any]] = {}
+        with contextlib.suppress(OSError, ValueError):
+            rows = dict(json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines())
+        return {name: rows[name][2] for name, state in self.states.items() if name in rows and rows[name][:2] == state}
+
+    @contextlib.contextmanager
+    def kept(self, hashes: dict[str, str]) -> Iterator[None]:
+        """Write at the end what is known by then, also where some pictures were broken or the user ended it."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(DataError):
+                self._write(hashes)
+            raise
+        with contextlib.nullcontext() if self.is_needed else contextlib.suppress(DataError):
+            self._write(hashes)
+
+    def _write(self, hashes: dict[str, str]) -> None:
+        rows = ((name, [*self.states[name], hashed]) for name, hashed in hashes.items())
+        try:
+            with replace_file(self.path) as temporary:
+                temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(error) from error
+
+
+def _state(path: Path) -> list[int]:
+    try:
+        state = path.stat()
+    except OSError:  # a link to nowhere, which decoding reports
+        return [-1, 0]
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _ordered(found: Found, hashes: dict[str, str]) -> tuple[str, ...]:
+    return tuple(hashes[name] for name in found.names)
+
+
+def _decode(
+    found: Found,
+    names: Sequence[str],
+    hashes: dict[str, str],
+    size: Size,
+    threads: int,
+    stream: BinaryIO | None = None,
+) -> None:
+    """Add the hashes of pictures, and write their pixels where there is a stream.
+
+    Raises:
+        DataError: some cannot be read; names them.
+    """
     errors: list[tuple[str, DataError]] = []
-    hashes: dict[str, str] = {}
-    for name, result in _mapped(partial(_hash, found.folder, size.channels), names, threads):
+    for name, result in _mapped(partial(_learn_one, found.folder, size, stream is not None), names, threads):
         if isinstance(result, DataError):
             errors.append((name, result))
         else:
-            hashes[name] = result
+            hashes[name], pixels = result
+            if stream is not None:
+                stream.write(pixels.tobytes())
     if errors:
         raise broken(errors, len(found.names))
-    return hashes
 
 
-def _hash(folder: Path, channels: int, name: str) -> str | DataError:
+def _learn_one(
+    folder: Path, size: Size, wants_pixels: bool, name: str
+) -> tuple[str, NDArray[np.uint8] | None] | DataError:
     try:
-        picture = seen(folder / name, channels)
+        picture = seen(folder / name, size.channels)
     except DataError as error:
         return error
-    return hashlib.sha256(f"{picture.mode} {picture.size} ".encode() + picture.tobytes()).hexdigest()
+    hashed = hashlib.sha256(f"{picture.mode} {picture.size} ".encode() + picture.tobytes()).hexdigest()
+    return hashed, _shaped(fitted(picture, (size.height, size.width), size.fit)) if wants_pixels else None
 
 
 def _mapped(function: Any, names: Sequence[str], threads: int) -> Iterator[tuple[str, Any]]:
@@ -134,28 +193,33 @@ def _mapped(function: Any, names: Sequence[str], threads: int) -> Iterator[tuple
 
 def _kept(found: Found, hashes: Sequence[str], size: Size, threads: int) -> NDArray[np.uint8]:
     """Return all pixels, opened from the cache without reading them; made and kept if missing or damaged."""
-    content = hashlib.sha256(json.dumps([hashes, *size]).encode()).hexdigest()[:16]
-    path, shape = _folder(found) / f"pixels-{content}.npy", (len(hashes), *size.shape)
+    path, shape = _path(found, hashes, size), (len(hashes), *size.shape)
     pixels = _opened(path, shape)
     if pixels is not None:
         return pixels
-    try:
-        # Written row by row, not through a memory map: a full disk would end the process without a word.
-        with replace_file(path) as temporary, temporary.open("xb") as stream:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(stream, header)
-            for _, made in _mapped(partial(_pixels, found.folder, size), found.names, threads):
-                stream.write(made.tobytes())
-    except OSError as error:
-        raise _unwritable(error) from error
+    with _writing(path, shape) as stream:
+        for _, made in _mapped(lambda name: pixels_in(found.folder / name, size), found.names, threads):
+            stream.write(made.tobytes())
     pixels = _opened(path, shape)
     if pixels is None:
         raise DataError(f"The cache file {path} is damaged: delete it.")
     return pixels
 
 
-def _pixels(folder: Path, size: Size, name: str) -> NDArray[np.uint8]:
-    return pixels_in(folder / name, size)
+@contextlib.contextmanager
+def _writing(path: Path, shape: tuple[int, ...]) -> Iterator[BinaryIO]:
+    """Yield a stream for the bytes of an array; row by row, since a full disk ends a process that maps the file."""
+    try:
+        with replace_file(path) as temporary, temporary.open("xb") as stream:
+            np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            yield stream
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _path(found: Found, hashes: Sequence[str], size: Size) -> Path:
+    content = hashlib.sha256(json.dumps([hashes, *size]).encode()).hexdigest()[:16]
+    return _folder(found) / f"pixels-{content}.npy"
 
 
 def _shaped(picture: Any) -> NDArray[np.uint8]:
@@ -174,21 +238,6 @@ def _opened(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
 def _folder(found: Found) -> Path:
     key = hashlib.sha256(f"{LAYOUT} {found.folder}".encode()).hexdigest()[:16]
     return cache_folder() / "tasks" / f"images-{key}"
-
-
-def _read_index(path: Path) -> dict[str, list[Any]]:
-    """Return [size, time, hash] of each picture by name; nothing where there is no whole index."""
-    with contextlib.suppress(OSError, ValueError):
-        return dict(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {}
-
-
-def _write(path: Path, text: bytes) -> None:
-    try:
-        with replace_file(path) as temporary:
-            temporary.write_bytes(text)
-    except OSError as error:
-        raise _unwritable(error) from error
 
 
 def _unwritable(error: OSError) -> DataError:
