@@ -5,9 +5,9 @@
     python studies/searchers_page.py runs/searchers.jsonl runs/searcher-settings.jsonl
 
 A search sees validation accuracies where there are some, and is judged by the test accuracy of the network that it
-would return: of those fully trained so far, the best by what it sees. All ways pay for distinct networks, and for proxies
-and short trainings. Every seed draws half of the networks of a space. It can be stopped and started again; each line of
-the files is one search.
+would return: of those fully trained so far, the best by what it sees. All ways pay for distinct networks, for proxies
+and for short trainings. Every seed draws half of the networks of a space. It can be stopped and started again; each
+line of the files is one search.
 """
 
 from __future__ import annotations
