@@ -16,6 +16,7 @@ import argparse
 import json
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,10 @@ from archsieve.searchers.guided_searcher import Guided
 
 FOUR = ("nwot", "swap", "synflow_log", "jacov")
 SIZES = ("params", "macs")
-CHEAPLY, MOST_FULLY = 80, 16  # short trainings of the chain; full ones
+CHEAPLY, MOST_FULLY = 80, 42  # short trainings of the shipped plan, and full ones after them
 TRUST = 0.3  # weight of proxies beside a short training, in the funnels
 KEPT_OF_SHORT = 0.0056  # what pipeline A's first twelve epochs of partial training keep
-MOST_SEEDS = {"darts": 30, "Optuna TPE": 20}  # Optuna takes ten seconds a search
+MOST_SEEDS = {"darts": 30, "Optuna TPE": 10}  # Optuna takes ten seconds a search
 
 
 class Log:
@@ -97,7 +98,7 @@ def in_order(names, short=0):
             order = order[:short]
             own = np.stack([log.shortly(order), dict_of(draw.archs, ranks)(order)], axis=1)
             order = best_of(order, percentiles(own, own) @ [1.0, TRUST])
-        log.fully(order[: case.budget])
+        log.fully(order[: MOST_FULLY if short else case.budget])
         return log
 
     return way
@@ -135,7 +136,7 @@ def chain(names=FOUR, short=CHEAPLY):
             return np.column_stack([draw.features(names, asked), [first[arch] for arch in asked]])
 
         second = Guided((*names, "short"), population=4, batch=2, earlier=1)
-        ask(second, log, seed, min(short, case.budget), left, log.fully, features)
+        ask(second, log, seed, MOST_FULLY, left, log.fully, features)
         return log
 
     return way
@@ -245,8 +246,7 @@ def tasks_of(chosen):
     cases = [CASES[name] for name in chosen.cases or CASES]
     if chosen.what == "settings":
         cases = [replace(case, short_epochs=0) for case in cases if not case.blur and case.name != "darts"]
-    rounds = [range(0, 4), range(4, chosen.seeds)]
-    for seeds in rounds:
+    for seeds in pairwise((0, 4, 10, 20, 30, 40, 50)):
         for case in cases:
             if chosen.what == "settings":
                 ways = {name: guided(**settings) for name, settings in SETTINGS.items()}
@@ -254,7 +254,9 @@ def tasks_of(chosen):
                 ways = ways_of(case)
             for name, way in ways.items():
                 most = min(chosen.seeds, MOST_SEEDS.get(case.name, 50), MOST_SEEDS.get(name, 50))
-                yield from ((case, name, seed, way) for seed in seeds if seed < most)
+                if chosen.ways and name not in chosen.ways:
+                    continue
+                yield from ((case, name, seed, way) for seed in range(*seeds) if seed < most)
 
 
 def main() -> None:
@@ -263,6 +265,7 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "settings"))
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--cases", nargs="+", choices=CASES)
+    parser.add_argument("--ways", nargs="+", help="default: all")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
