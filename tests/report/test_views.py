@@ -164,6 +164,12 @@ def test_stages_that_cut_nothing_are_joined_with_the_next():
     assert joined([]) == ()
 
 
+def test_a_stage_whose_survivors_are_searched_stands_alone():
+    scored, searched = told("a", 80, 80, 1.0, 960.0, None), told("b", 42, 1, 0.5, 8400.0, None)
+    assert [step.stages for step in joined([scored, searched])] == [1, 1]
+    assert [step.candidates for step in joined([scored, searched])] == [80, 42]
+
+
 # Where the best were cut
 
 

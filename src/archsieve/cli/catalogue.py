@@ -9,7 +9,7 @@ import typer
 from archsieve.benchmarks.contract import completed_benchmark
 from archsieve.cli import printing as console
 from archsieve.cli.options import Json, Plugins, load
-from archsieve.plans.read import plan_names
+from archsieve.plans.read import about_plans, plan_names
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.retraining.recipe_files import recipe_names
 from archsieve.runs.score_tables import shipped
@@ -40,6 +40,10 @@ def list_names(
         chosen = names if kind is None else {kind: names[kind]}
         if as_json:
             console.out_json(chosen)
+            return
+        if kind == "plans":
+            for name, about in about_plans().items():
+                console.out(f"{name}: {about}.")
             return
         for title, entries in chosen.items():
             console.out(f"{title}: {', '.join(entries)}")

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +73,16 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the stages; one that cut nothing and had no failure is joined with the next, and their costs are added."""
+    """Return the stages; one that cut nothing and had no failure is joined with the next, and their costs are added.
+
+    It stays alone where the search of the next looked at fewer.
+    """
     joined_rows: list[dict[str, Any]] = []
     waiting: list[Mapping[str, Any]] = []
-    for row in rows:
+    for row, following in zip_longest(rows, rows[1:]):
         waiting.append(row)
         is_quiet = row["kept"] == row["candidates"] and not row["failures"] and not row["failed_parts"]
-        if is_quiet and row is not rows[-1]:
+        if is_quiet and following is not None and following["candidates"] >= row["kept"]:
             continue
         costs = {unit: total(part[unit] for part in waiting) for unit in ("seconds", "network_epochs")}
         joined_rows.append({**row, **costs, "label": _of_several(row["label"], len(waiting))})
@@ -172,13 +176,20 @@ def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> 
 
 
 def round_notes() -> Callable[[Round], None]:
-    """Return a function that prints the end of a stage; one that cuts nothing shares the line of the next."""
+    """Return a function that prints the end of a stage.
+
+    One that cuts nothing shares the line of the next, unless the search of that one looks at fewer.
+    """
     waiting: list[Round] = []
 
     def over(latest: Round) -> None:
+        if waiting and len(latest.archs) < len(waiting[-1].kept):
+            say(waiting[-1])
         waiting.append(latest)
-        if len(latest.kept) == len(latest.archs) and not latest.failures and not latest.failed_parts:
-            return
+        if len(latest.kept) < len(latest.archs) or latest.failures or latest.failed_parts:
+            say(latest)
+
+    def say(latest: Round) -> None:
         seconds, count = sum(r.seconds for r in waiting), len(waiting)
         waiting.clear()
         failed = f", {latest.failures} could not be scored" if latest.failures else ""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _PARTS = ("space", "task", "limits", "stands_for")  # of a plan, those whose settings can be changed
-_PLAIN = ("seed", "title")
+_PLAIN = ("seed", "title", "finds")
 
 
 def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], own: str) -> None:

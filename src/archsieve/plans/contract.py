@@ -106,7 +106,7 @@ class Plan:
 
     `final` scores the winner alone, on data that no stage has seen: a longer training, on the test split. `stands_for`
     is the task of the training that the user is after, if the plan's own task replaces it; costs are then counted in
-    epochs of that task.
+    epochs of that task. `finds` is a sentence on what it is known to find.
     """
 
     space: SearchSpace
@@ -117,6 +117,7 @@ class Plan:
     seed: int = 0
     title: str = ""
     stands_for: Task | None = None
+    finds: str = ""
 
     def __post_init__(self) -> None:
         """Check that there is a stage, and that scores that a search is told can be compared."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import SearchSpace
 
-_PLAN_KEYS = ("title", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
+_PLAN_KEYS = ("title", "finds", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop", "search", "budget")
 _TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("tuple[int", "list of whole numbers", (int,)),
@@ -44,6 +44,13 @@ _CATALOGUES = {"space": SPACES, "task": TASKS, "searcher": SEARCHERS}
 def plan_names() -> list[str]:
     """Return the names of the plans shipped with the package."""
     return sorted(p.name.removesuffix(".toml") for p in files("archsieve.plans").iterdir() if p.name.endswith(".toml"))
+
+
+def about_plans() -> dict[str, str]:
+    """Return title and `finds` of the plans shipped with the package, by name."""
+    tables = {name: read_plan(find_plan(name)) for name in plan_names()}
+    told = {name: (table.get("title", ""), table.get("finds", "")) for name, table in tables.items()}
+    return {name: ". ".join(part.rstrip(".") for part in parts if part) for name, parts in told.items()}
 
 
 def find_plan(name: str) -> Path:
@@ -99,6 +106,7 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
         seed=_typed("seed", "whole number", table.get("seed", 0), int),
         title=_typed("title", "text", table.get("title", ""), str),
         stands_for=make("task", table["stands_for"], plugins) if "stands_for" in table else None,
+        finds=_typed("finds", "text", table.get("finds", ""), str),
     )
 
 

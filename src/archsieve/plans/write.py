@@ -29,7 +29,7 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
     """
     import tomli_w
 
-    table: dict[str, Any] = {"title": plan.title} if plan.title else {}
+    table: dict[str, Any] = {key: text for key in ("title", "finds") if (text := getattr(plan, key))}
     space, limits = _space(plan)
     table |= {"seed": plan.seed, "space": _table(SPACES, space), **limits, "task": _table(TASKS, plan.task)}
     if plan.stands_for is not None:

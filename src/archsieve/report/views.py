@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -124,12 +125,15 @@ class FunnelStep:
 
 
 def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[FunnelStep, ...]:
-    """Return the steps of a run's stages, as its result has them."""
+    """Return the steps of a run's stages, as its result has them.
+
+    A stage that cuts nothing is joined with the next, unless the search of that one looks at fewer.
+    """
     steps: list[FunnelStep] = []
     group: list[Mapping[str, Any]] = []
-    for stage in stages:
+    for stage, following in zip_longest(stages, stages[1:]):
         group.append(stage)
-        if stage["kept"] < stage["candidates"] or stage is stages[-1]:
+        if stage["kept"] < stage["candidates"] or following is None or following["candidates"] < stage["kept"]:
             costs = {unit: total(member[unit] for member in group) for unit in ("seconds", "network_epochs", "macs")}
             steps.append(FunnelStep(stage["label"], len(group), stage["candidates"], stage["kept"], **costs))  # type: ignore[arg-type]
             group = []

@@ -93,7 +93,7 @@ class Guided:
         seed = int(rng.integers(2**31))
         listed = _listed(candidates, self.listed)
         propose = _Drawn(self, candidates, seed) if listed is None else _Listed(self, candidates, seed, listed)
-        return Modelled(self.population, self.batch, propose)
+        return Modelled(self.population, self.batch, propose, replays=listed is None)
 
     def describes(self, budget: int, count: int) -> int:
         """Return of how many of `count` candidates it asks for features at most."""
@@ -151,30 +151,22 @@ class _Listed(_Proposals):
         super().__init__(settings, candidates, seed)
         self._archs = archs
         self._places = {arch: place for place, arch in enumerate(archs)}
-        self._all: Described | None = None
-        self._prior: NDArray[np.float64] | None = None
+        features = self._features(archs)
+        self._all = Described(self._decisions(archs), percentiles(features, features))
+        earlier = settings.earlier
+        self._prior = _order_by_earlier(self._all, features, earlier) if earlier and archs else None
 
     def __call__(self, archs: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
         """Return `count` more, fewer where there are no more."""
-        if self._all is None:
-            self._describe()
         canonical = self._candidates.space.canonical
         known = [self._places[canonical(arch)] for arch in archs]
         positions = self._batch(known[: len(scores)], np.array(scores), len(archs) - len(scores) + count)
         asked = set(known)
         return [self._archs[i] for i in positions if i not in asked][:count]
 
-    def _describe(self) -> None:
-        features = self._features(self._archs)
-        self._all = Described(self._decisions(self._archs), percentiles(features, features))
-        if self._settings.earlier:
-            self._prior = _order_by_earlier(self._all, features, self._settings.earlier)
-
     def _batch(self, known: list[int], scores: NDArray[np.float64], count: int) -> list[int]:
         """Return positions of a batch, and of what would be next."""
         described, prior, settings = self._all, self._prior, self._settings
-        if described is None:
-            raise RuntimeError("The candidates are not described.")
         if not known:
             if prior is not None:
                 return list(np.argsort(-prior, kind="stable")[:count])

@@ -31,10 +31,12 @@ class Modelled:
         population: how many belong to the first batch.
         batch: how many to each later one.
         propose: makes proposals.
+        replays: whether it is called for batches of an earlier life too, because it asks for features, which are
+            counted.
     """
 
-    def __init__(self, population: int, batch: int, propose: Propose) -> None:
-        self._population, self._batch, self._propose = population, batch, propose
+    def __init__(self, population: int, batch: int, propose: Propose, *, replays: bool = False) -> None:
+        self._population, self._batch, self._propose, self._replays = population, batch, propose, replays
         self._archs: list[Architecture] = []
         self._scores: list[float | None] = []
         self._learnt = 0  # scores of batches that were complete when the last proposals were made
@@ -54,6 +56,8 @@ class Modelled:
         for arch, score in zip(archs, scores, strict=True):
             code, waiting = tuple(map(int, arch)), self._waiting()
             if not waiting:
+                if self._replays and self._start() == len(self._archs):
+                    self._propose(self._archs, self._told(len(self._archs)), self._end() - len(self._archs))
                 self._archs.append(code)
                 self._scores.append(float(score))
                 continue
@@ -67,11 +71,20 @@ class Modelled:
 
     def _extend(self) -> None:
         """Propose what is missing of the next batch."""
-        first, batch, place = self._population, self._batch, len(self._archs)
-        start = 0 if place < first else place - (place - first) % batch
-        end = first if place < first else start + batch
-        self._learnt = start
-        told = [score for score in self._scores[:start] if score is not None]  # all are
-        proposals = self._propose(self._archs, told, end - place)
+        self._learnt = self._start()
+        proposals = self._propose(self._archs, self._told(self._learnt), self._end() - len(self._archs))
         self._archs += proposals
         self._scores += [None] * len(proposals)
+
+    def _start(self) -> int:
+        """Return the place at which the batch starts that the next proposal belongs to."""
+        later = len(self._archs) - self._population
+        return 0 if later < 0 else len(self._archs) - later % self._batch
+
+    def _end(self) -> int:
+        """Return the place behind that batch."""
+        return self._population if len(self._archs) < self._population else self._start() + self._batch
+
+    def _told(self, count: int) -> list[float]:
+        """Return the first scores, all of which were told."""
+        return [score for score in self._scores[:count] if score is not None]
