@@ -15,7 +15,7 @@ from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
 from archsieve.runs.effort import Ledger, in_macs, total
-from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
+from archsieve.runs.folder import RESULT_FILE, digest_of_rounds, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
 from archsieve.runs.results import Result, Spending, StageReport, Truth
 from archsieve.searchers.funnel import funnel_rounds, result_of
@@ -151,6 +151,7 @@ def run_plan(
         provenance=provenance(command, session.device, session.executor.workers),
         failure=failure,
         pictures=session.pictures(),
+        rounds_sha256=digest_of_rounds(rounds),
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
