@@ -28,6 +28,7 @@ from archsieve._files import replace_file
 from archsieve.benchmarks.nasbench301.stand_in import COLUMN, FILE, Trees, features
 from archsieve.judging.metrics import kendall_tau, spearman
 from archsieve.runs.executors import Processes
+from archsieve.runs.provenance import processor
 
 FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "benchmarks"
 MEMBERS, TREES, DEPTH = 10, 400, 2
@@ -177,6 +178,7 @@ def main() -> None:
         np.savez_compressed(file, **parts, stretch=np.float64(stretch))
     libraries = ("numpy", "scikit-learn", "archsieve")
     card = {
+        "kind": "surrogate",
         "title": "Stand-in surrogate for NAS-Bench-301: no network was trained for it",
         "column": COLUMN,
         "space": benchmark.space.identity(),
@@ -206,6 +208,8 @@ def main() -> None:
         },
         "baseline_tau": baselines(benchmark, table, truth),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "seed": 0,
+        "processor": processor(),
     }
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     print(f"{path}: {path.stat().st_size} bytes, sha256 {card['sha256']}")

@@ -31,6 +31,7 @@ from archsieve.plans.read import find_plan, load_plan
 from archsieve.randomness import generator
 from archsieve.runs.executors import Processes
 from archsieve.runs.folder import RESULTS_FILE
+from archsieve.runs.provenance import processor
 from archsieve.runs.score_tables import CODES, Card
 from archsieve.runs.store import Store
 from archsieve.spaces.contract import enumerate_space
@@ -76,14 +77,6 @@ def progress(label: str, done: int, total: int) -> None:
         print(f"{time.strftime('%H:%M:%S')} {done}/{total} {label}", flush=True)
 
 
-def processor() -> str:
-    """Return the processor's name as Linux has it, else what Python knows."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def main() -> None:
     """Score, then write table and card."""
     import torch
@@ -121,7 +114,7 @@ def main() -> None:
             "numpy": np.__version__,
             "archsieve": version("archsieve"),
         },
-        processor=f"{processor()}, {torch.backends.cpu.get_cpu_capability()}",
+        processor=processor(),
         sha256=hashlib.sha256(table.read_bytes()).hexdigest(),
         failures={name: reasons for name, reasons in failures.items() if reasons},
     )

@@ -94,7 +94,7 @@ def test_a_network_is_scored_on_arrays_and_on_what_a_function_returns(folder):
         (("--set", "folder=pictures"), "--set folder=pictures is a setting of the task, which no --task names"),
         (
             ("--task", "images", "--set", "folder=pictures", "--set", "size=8", "--set", "channels=1"),
-            "does not take inputs of shape (1, 8, 8) * These are the inputs of the task 'images': change what the network",
+            "does not take inputs of shape (1, 8, 8) * These are the inputs of the task 'images': change",
         ),
         (("--task", "function", "--set", "function=my_sets:splits"), "add --plugin my_sets.py"),
         (

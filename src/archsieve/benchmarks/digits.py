@@ -6,15 +6,12 @@ validation and of the test split were classified rightly. The seeds of the truth
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from archsieve._reading import read_arrays
 from archsieve.benchmarks.contract import Benchmark, Table
 from archsieve.benchmarks.files import fault, read_once
 from archsieve.errors import MissingDataError
@@ -24,6 +21,7 @@ from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
 FILE = "digits.npz"
@@ -113,9 +111,8 @@ class DigitsBenchmark(Benchmark):
         """
         path = self.source.require()
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                codes, validation, test = (arrays[name] for name in ("codes", "validation", "test"))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            codes, validation, test = read_arrays(path, ("codes", "validation", "test")).values()
+        except (OSError, ValueError) as error:
             raise fault(path, f"is damaged: install archsieve anew ({error})") from error
         shape = TRUTHS + CURVES, len(codes), EPOCHS
         if validation.shape != shape or test.shape != shape:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from archsieve._files import Remembered
+from archsieve._reading import LARGEST_DATA, parse_json, quoted, read_text
 from archsieve.benchmarks.contract import Benchmark, Surrogate, Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
@@ -71,13 +71,13 @@ def read_json(path: Path) -> dict[str, Any]:
         return entries
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+        content = parse_json(read_text(path, LARGEST_DATA), once)
     except OSError as error:
         raise fault(path, f"cannot be read: {error.strerror}") from error
     except DataError:
         raise
-    except (ValueError, RecursionError) as error:
-        raise fault(path, f"is damaged, or no JSON: {error}") from error
+    except ValueError as error:
+        raise fault(path, f"is damaged, or no JSON: {quoted(error)}") from error
     if not isinstance(content, dict):
         raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
     return content

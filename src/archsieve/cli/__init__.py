@@ -63,6 +63,10 @@ COMMANDS = {
         "training:train",
         "Train an architecture, or what a search found, by a recipe; started again, it goes on from its folder.",
     ),
+    "verify": (
+        "verifying:verify",
+        "Compute figures again from their card, whole or in part, and say whether they are within the tolerance.",
+    ),
     "data": (
         "catalogue:data",
         "List the data files archsieve knows, which are there, and where the others come from.",

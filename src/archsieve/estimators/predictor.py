@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from archsieve._files import Remembered, replace_file
+from archsieve._reading import LARGEST_DATA, parse_json, read_text
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
 from archsieve.estimators.combined.mean_rank import percentile_rank
 from archsieve.estimators.contract import leaves_of, uses_device
@@ -156,10 +157,14 @@ class Predictor:
     def _read(self, file: Path, ctx: Context) -> _Taught:
         """Return the model that learnt the lesson of a file."""
         try:
-            lesson = json.loads(file.read_text())
+            lesson = parse_json(read_text(file, LARGEST_DATA))
             sample = [tuple(map(int, arch)) for arch in lesson["archs"]]
             taught = np.array(lesson["scores"], dtype=np.float64)
-        except (ValueError, KeyError, TypeError) as error:
+            if taught.shape != (len(sample),) or not all(map(ctx.space.is_valid, sample)) or np.isnan(taught).all():
+                raise ValueError("it is of another space, or has no scores")  # noqa: TRY301 - one sentence for all
+            if any(score != score for score in lesson["scores"]):  # what could not be scored is null
+                raise ValueError("a score is no number")  # noqa: TRY301 - as above
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise RunFolderError(f"The file {file} is damaged: delete it to teach the predictor anew.") from error
         return self._teach(sample, taught, ctx)
 

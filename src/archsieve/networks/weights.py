@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from archsieve._files import replace_file
+from archsieve._reading import parse_json, quoted
 from archsieve.errors import DataError, MissingDataError, SettingError, require
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = (file.metadata() or {}).get(_ABOUT, "{}")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(about)  # noqa: SIM118 - no mapping
+            return {name: file.get_tensor(name) for name in file.keys()}, parse_json(about)  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"The file {path} is no whole safetensors file: {error}.") from error
+        raise DataError(f"The file {path} is no whole safetensors file: {quoted(error)}.") from error
 
 
 def load_weights(path: Path, network: nn.Module) -> None:

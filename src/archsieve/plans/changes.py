@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Any
 
+from archsieve._reading import LARGEST_TOML, parse_toml, quoted, read_text
 from archsieve.errors import PlanError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], o
         key, equals, text = (part.strip() for part in change.partition("="))
         if not (key and equals and text):
             example = "epochs=10 or task.cutout=8" if own == "recipe" else "width=16 or task.images=100"
-            raise PlanError(f"a change is written as key=value, e.g. {example}, but got {change!r}.")
+            raise PlanError(f"a change is written as key=value, e.g. {example}, but got {quoted(change)!r}.")
         part, dot, name = key.partition(".")
         if not (dot and part in parts):
             part, name = own, key
@@ -52,8 +52,8 @@ def read_plan(path: Path) -> dict[str, Any]:
         PlanError: it is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parse_toml(read_text(path, LARGEST_TOML))
+    except (OSError, ValueError) as error:
         raise PlanError(f"The plan {path} cannot be read: {error}.") from error
 
 
@@ -79,6 +79,6 @@ def _table(value: Any) -> Any:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text

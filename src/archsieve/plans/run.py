@@ -18,7 +18,7 @@ from archsieve.plans.equal_cost import random_search_at
 from archsieve.plans.trained import Finished, trained_network
 from archsieve.plans.worth import price_of_recipe, worth_of
 from archsieve.runs.effort import Ledger, in_macs, total
-from archsieve.runs.folder import RESULT_FILE, write_json, write_measure, write_rounds
+from archsieve.runs.folder import RESULT_FILE, digest_of_rounds, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
 from archsieve.runs.results import Result, Spending, StageReport, Truth
 from archsieve.searchers.features import features_of
@@ -167,6 +167,7 @@ def run_plan(
         provenance=provenance(command, session.device, session.executor.workers),
         failure=failure,
         pictures=session.pictures(),
+        rounds_sha256=digest_of_rounds(rounds),
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))

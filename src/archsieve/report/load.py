@@ -18,6 +18,7 @@ from archsieve.runs.folder import (
     RESULT_FILE,
     RESULTS_FILE,
     ROUNDS_FILE,
+    digest_of_rounds,
     measure_of_mark,
     read_json,
     read_mark,
@@ -164,6 +165,11 @@ def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageVie
     if result is None or not path.exists():
         return ()
     rounds, pool = read_rounds(folder, [stage["label"] for stage in result["stages"]])
+    if result["rounds_sha256"] not in ("", digest_of_rounds(rounds)):
+        raise RunFolderError(
+            f"The rounds in {path} are not those that {RESULT_FILE} was written with: run the search again, which goes "
+            f"on from its scores."
+        )
     of_metric, measure = measure_of_mark(read_mark(folder))
     measures = [measure if stage.get("estimator") in of_metric else Measure() for stage in result["stages"]]
     try:
@@ -191,6 +197,9 @@ def _complete(result: Any) -> None:
     if isinstance(result, dict):
         result.setdefault("pictures", [])
         result.setdefault("worth", None)
+        result.setdefault("rounds_sha256", "")
+        if isinstance(result.get("provenance"), dict):
+            result["provenance"].setdefault("processor", "")
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             result.setdefault(key, value)
         result.setdefault("digits", encode(result["code"]) if isinstance(result.get("code"), list) else None)

@@ -137,6 +137,7 @@ def made_by(provenance: Mapping[str, Any], seed: int) -> list[tuple[str, str]]:
     return [
         ("command", provenance["command"] or "called from Python"),
         ("seed", str(seed)),
+        *([("processor", provenance["processor"])] if provenance.get("processor") else []),
         ("device", f"{provenance['device']}, {workers} worker{'' if workers == 1 else 's'}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())),
     ]

@@ -53,9 +53,15 @@ def run_page(folder: Path) -> Page:
         cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()] if picture else (),
         charts=[[chart] for chart in run_charts(run, read_views(folder, result))],
         tables=_tables(run),
-        made=[*made_by(result["provenance"], result["seed"]), *settings],
+        made=[*made_by(result["provenance"], result["seed"]), *_digest(result), *settings],
         texts=texts,
     )
+
+
+def _digest(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the hash of what the stages scored and kept, and how to compute the scores again."""
+    digest = result["rounds_sha256"]
+    return [("SHA-256 of its scores", f"{digest} (archsieve verify RUN computes them again)")] if digest else []
 
 
 def _lead(result: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from archsieve._files import replace_file
+from archsieve._reading import parse_json, read_text
 from archsieve.errors import RunFolderError
 from archsieve.networks.building import laid_out
 from archsieve.tasks.contract import count_items, says_count
@@ -104,6 +105,6 @@ def read_metrics(folder: Path) -> list[EpochMetrics]:
     if not path.exists():
         return []
     try:
-        return [EpochMetrics(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [EpochMetrics(**parse_json(line)) for line in read_text(path).splitlines()]
     except (OSError, ValueError, TypeError) as error:
         raise RunFolderError(f"The file {path} cannot be read: {error}. Choose another folder.") from error

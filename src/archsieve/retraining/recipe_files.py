@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archsieve._reading import LARGEST_TOML, parse_toml, read_text
 from archsieve.errors import ArchsieveError, PlanError, UnknownNameError
 from archsieve.plans.changes import apply_changes
 from archsieve.plans.read import make, settings_of
@@ -63,8 +63,8 @@ def read_recipe(name: str) -> dict[str, Any]:
             )
         path = Path(str(files("archsieve.training.recipes") / f"{name}.toml"))
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parse_toml(read_text(path, LARGEST_TOML))
+    except (OSError, ValueError) as error:
         raise PlanError(f"The recipe {path} cannot be read: {error}.") from error
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-import zipfile
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve._files import replace_file
+from archsieve._reading import parse_json, read_arrays, read_text
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round
@@ -165,6 +166,16 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
+def digest_of_rounds(rounds: Sequence[Round]) -> str:
+    """Return the SHA-256 of all that the rounds scored and kept: two runs that agree on it agree on every score."""
+    digest = hashlib.sha256()
+    for latest in rounds:
+        parts = (latest.archs.astype(np.int64), latest.scores.astype(np.float64), latest.kept.astype(np.int64))
+        for part in parts:
+            digest.update(repr(part.shape).encode() + np.where(part == part, part, np.nan).tobytes())
+    return digest.hexdigest()
+
+
 def write_rounds(folder: Path, rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> None:
     """Write the architectures, scores and survivors of each round, and columns (by name) of the whole pool."""
     arrays: dict[str, Any] = {
@@ -187,12 +198,31 @@ def read_rounds(folder: Path, labels: Sequence[str]) -> tuple[list[Round], dict[
             f"There is no {path.name} in {folder}: run the search again, which goes on from its scores."
         )
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            rounds = [Round(label, *(arrays[f"{name}_{i}"] for name in _OF_A_ROUND)) for i, label in enumerate(labels)]
-            pool = {name.removeprefix("pool_"): arrays[name] for name in arrays.files if name.startswith("pool_")}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunFolderError(f"The file {path} cannot be read: {error}. Delete it and run the search again.") from error
+        arrays = read_arrays(path)
+        rounds = [_round(label, *(arrays[f"{name}_{i}"] for name in _OF_A_ROUND)) for i, label in enumerate(labels)]
+        pool = {name.removeprefix("pool_"): column for name, column in arrays.items() if name.startswith("pool_")}
+        if len({len(column) if column.ndim else -1 for column in pool.values()}) > 1:
+            raise ValueError("its columns of the pool differ in length")  # noqa: TRY301 - one sentence for all
+    except (OSError, ValueError, KeyError) as error:
+        reason = f"it holds no {error}" if isinstance(error, KeyError) else error
+        raise RunFolderError(
+            f"The file {path} cannot be read: {reason}. Delete it and run the search again."
+        ) from error
     return rounds, pool
+
+
+def _round(label: str, archs: NDArray[Any], scores: NDArray[Any], kept: NDArray[Any]) -> Round:
+    """Return the round of these arrays.
+
+    Raises:
+        ValueError: they are of other kinds or shapes than a round has.
+    """
+    of_kinds = archs.dtype.kind in "iu" and scores.dtype.kind == "f" and kept.dtype.kind in "iu"
+    if not of_kinds or (archs.ndim, scores.shape, kept.ndim) != (2, archs.shape[:1], 1):
+        raise ValueError("its arrays are not those of a round")
+    if kept.size and not 0 <= int(kept.min()) <= int(kept.max()) < len(archs):
+        raise ValueError("it keeps candidates that it does not have")
+    return Round(label, archs, scores, kept)
 
 
 def read_json(path: Path) -> Any:
@@ -202,10 +232,10 @@ def read_json(path: Path) -> Any:
         RunFolderError: it is not there, or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(read_text(path))
     except FileNotFoundError as error:
         raise RunFolderError(
             f"There is no {path.name} in {path.parent}: is it the folder of a finished run?"
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RunFolderError(f"The file {path} cannot be read: {error}. Delete it and run the search again.") from error

@@ -107,6 +107,7 @@ class Result:
         provenance: what the result was made with.
         failure: which stage could score no candidate and why, or why the final estimator failed; else empty.
         pictures: which scores were not made on the pictures of the task.
+        rounds_sha256: of what all stages scored and kept (see `archsieve.runs.folder.digest_of_rounds`).
     """
 
     best: str | None
@@ -134,6 +135,7 @@ class Result:
     provenance: Provenance
     failure: str
     pictures: tuple[str, ...]
+    rounds_sha256: str = ""
 
     def model(self) -> nn.Module:
         """Return the winner as a network on the CPU in evaluation mode, with the weights that its last training left.

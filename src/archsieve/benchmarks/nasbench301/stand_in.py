@@ -6,15 +6,13 @@ predicts cells it has not seen. It holds splits and leaves, and none of the publ
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve._reading import parse_json, read_arrays, read_text
 from archsieve.benchmarks.contract import Benchmark, Surrogate, mean_of_rows
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault, read_once
@@ -89,7 +87,7 @@ class StandIn(Benchmark):
         """Return the data that the model was fitted to, and how well it predicts."""
         path = self.source.require().with_suffix(".json")
         try:
-            return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+            return parse_json(read_text(path))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             raise fault(path, f"is damaged: install archsieve anew ({error})") from error
 
@@ -131,17 +129,15 @@ class Trees:
             DataError: it is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                parts = [arrays[name] for name in ("feature", "threshold", "leaf", "base")]
-                stretch = float(arrays["stretch"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            *parts, stretch = read_arrays(path, ("feature", "threshold", "leaf", "base", "stretch")).values()
+        except (OSError, ValueError) as error:
             raise fault(path, f"is damaged: install archsieve anew ({error})") from error
         feature, threshold, leaf, base = parts
         members, trees, splits = feature.shape if feature.ndim == 3 else (0, 0, 0)
         shapes = [(members, trees, splits), (members, trees, splits + 1), (members,)]
         if [p.shape for p in parts[1:]] != shapes or (splits & (splits + 1)) or feature.max() >= features([]).shape[1]:
             raise fault(path, "holds no complete trees over these features: install archsieve anew")
-        return cls(feature, threshold, leaf, base, stretch)
+        return cls(feature, threshold, leaf, base, float(stretch))
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the members' predictions, shape (m, n)."""

@@ -1,0 +1,221 @@
+"""Reading of files that anyone may have written: bounds are checked before a parser or an allocation.
+
+What is refused is a `ValueError` whose text completes "The file X cannot be read: ...".
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import stat
+import tomllib
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+    from typing import IO
+
+    from numpy.typing import NDArray
+
+LARGEST_DATA = 64 << 20
+"""Bytes of a text file of data: as Python objects they take about twenty times as much memory."""
+LARGEST_TEXT = 16 << 20
+"""Bytes of any other text file."""
+LARGEST_TOML = 1 << 20
+"""Bytes of a plan, a recipe or the like."""
+LARGEST_ARRAYS = 1 << 30
+"""Bytes of the unpacked arrays of a file."""
+DEEPEST = 64
+"""Levels of nesting."""
+SHOWN = 200
+"""Characters of an input that a message quotes at most."""
+_DIGITS = 1000  # of a whole number
+_LARGEST_TOML_NUMBER = 2**63
+_PART = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEEPEST}}}")
+_KINDS = "biufU"  # of arrays: truth values, numbers and text
+_MOST_ARRAYS = 10_000
+_LONGEST_HEADER = 10_000  # bytes
+
+
+def quoted(text: object) -> str:
+    r"""Return a text that came from outside as a message shows it: at most 200 characters, control ones as escapes.
+
+    >>> quoted("a\x1b[2Jb"), len(quoted("x" * 1000))
+    ('a\\x1b[2Jb', 204)
+    """
+    cut = str(text)
+    return visible(cut if len(cut) <= SHOWN else f"{cut[:SHOWN]} ...")
+
+
+def visible(text: str) -> str:
+    r"""Return a text whose control characters, and those that turn the direction of writing, are written as escapes.
+
+    Line breaks and tabulators stay.
+
+    >>> visible("name\x1b]0;title\x07 and \u202e")
+    'name\\x1b]0;title\\x07 and \\u202e'
+    """
+    return _HIDDEN.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def check_file(path: Path, most: int) -> None:
+    """Check that a path leads to a regular file of at most so many bytes: a pipe may never begin, or never end.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it has more bytes.
+    """
+    state = path.stat()
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
+    if state.st_size > most:
+        raise ValueError(f"it has {state.st_size:,} bytes, and at most {most:,} are read")
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file; raises as `check_file`."""
+    check_file(path, most)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it grows while it is read, beyond {most:,} bytes")
+    return content
+
+
+def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
+    """Return the text of a regular file in UTF-8; raises as `check_file`, or a ValueError where it is no such text."""
+    return read_bytes(path, most).decode("utf-8")
+
+
+def parse_json(text: str, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Return the content of a JSON text; `hook` makes what stands for an object from its pairs.
+
+    Raises:
+        ValueError: it is no JSON, holds a number of more than 1,000 digits, or is nested deeper than 64 levels.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=hook, parse_int=_whole)
+    except RecursionError:
+        raise _too_deep() from None
+    _check_depth(content)
+    return content
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text.
+
+    Raises:
+        ValueError: it is no TOML, is longer than 1 MiB, holds a whole number beyond 64 bits, or is nested deeper than
+            64 levels.
+    """
+    if len(text) > LARGEST_TOML:
+        raise ValueError(f"it has {len(text):,} characters, and at most {LARGEST_TOML:,} are read")
+    if match := _LONG_KEY.search(text):
+        raise ValueError(f"it has a key of more than {DEEPEST} parts: {quoted(match[0][:40])} ...")
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(quoted(error)) from error
+    except ValueError as error:  # of Python, on a number of thousands of digits
+        raise ValueError("it holds a whole number beyond 64 bits") from error
+    _check_depth(content, largest=_LARGEST_TOML_NUMBER)
+    return content
+
+
+def read_arrays(
+    path: Path, names: Collection[str] | None = None, most: int = LARGEST_ARRAYS
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an `.npz` file of numbers and text by name: those of `names`, or all.
+
+    What each array says of its size must be what the file holds, and all that are read fit into `most` bytes.
+
+    Raises:
+        ValueError: the file is damaged, lies about its sizes, is too large, or lacks one of the names.
+        OSError: it cannot be read.
+    """
+    check_file(path, most)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if len(members) < len(archive.infolist()) or len(members) > _MOST_ARRAYS:
+                raise ValueError("it names an array twice, or more than 10,000 of them")
+            chosen = list(members) if names is None else list(names)
+            if missing := [name for name in chosen if name not in members]:
+                raise ValueError(f"it holds no array {quoted(missing[0])!r}")
+            if (total := sum(members[name].file_size for name in chosen)) > most:
+                raise ValueError(f"its arrays take {total:,} bytes, and at most {most:,} are read")
+            return {name: _array(archive, members[name]) for name in chosen}
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(quoted(error) or type(error).__name__) from error
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(info) as stream:
+        shape, is_fortran, kind = _header(stream, quoted(info.filename))
+        count = math.prod(shape)
+        content = stream.read(info.file_size)
+    if count * kind.itemsize != len(content):
+        raise ValueError(f"the array {quoted(info.filename)!r} says that it has {count:,} values, and it has others")
+    flat = np.frombuffer(bytearray(content), dtype=kind, count=count)
+    return flat.reshape(shape[::-1]).T if is_fortran else flat.reshape(shape)
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    formats = np.lib.format
+    try:
+        version = formats.read_magic(stream)
+        read = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}[version]
+        shape, is_fortran, kind = read(stream, max_header_size=_LONGEST_HEADER)
+    except (KeyError, ValueError, SyntaxError, RecursionError, MemoryError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name!r} is no array that can be read") from error
+    if kind.kind not in _KINDS or kind.itemsize == 0 or any(side < 0 for side in shape) or len(shape) > 32:
+        raise ValueError(f"the array {name!r} holds no numbers")
+    return shape, is_fortran, kind
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"it holds a whole number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested deeper than {DEEPEST} levels")
+
+
+def _check_depth(content: Any, largest: int | None = None) -> None:
+    """Check the levels of nesting, and that whole numbers are below `largest`."""
+    level = [content]
+    for _ in range(DEEPEST + 1):
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner.extend(value.values())
+            elif isinstance(value, list):
+                inner.extend(value)
+            elif largest is not None and isinstance(value, int) and not -largest <= value < largest:
+                raise ValueError("it holds a whole number beyond 64 bits")
+        if not inner:
+            return
+        level = inner
+    raise _too_deep()

@@ -1,0 +1,101 @@
+"""Recorded figures against those computed again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archsieve._reading import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+RELATIVE = 1e-6
+"""How far a figure may be from the recorded one on another processor, or by other versions of the libraries."""
+_SHOWN = 5  # deviations that are listed
+_TIMES = ("seconds", "hours")  # parts of names whose values no two runs share
+_NOT_COMPARED = ("versions", "processor", "path")
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A figure that is not the recorded one; `relative` is by how much, infinite where one of them is no number."""
+
+    what: str
+    recorded: Any
+    computed: Any
+    relative: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of a comparison.
+
+    Attributes:
+        compared: how many figures.
+        equal: how many are equal to the last bit.
+        outside: how many are outside of the tolerance.
+        worst: the greatest relative deviation.
+        deviations: the first five outside.
+    """
+
+    compared: int
+    equal: int
+    outside: int
+    worst: float
+    deviations: tuple[Deviation, ...] = field(default=())
+
+
+def relative(recorded: Any, computed: Any) -> float:
+    """Return the relative deviation: 0 where both are the same, NaN included.
+
+    >>> relative(2.0, 2.0), relative(2.0, 1.5), relative(float("nan"), 1.0), relative("a", "b")
+    (0.0, 0.25, inf, inf)
+    """
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (recorded, computed))
+    if recorded == computed or (numbers and recorded != recorded and computed != computed):
+        return 0.0
+    if not numbers or not (math.isfinite(recorded) and math.isfinite(computed)):
+        return math.inf
+    return float(abs(recorded - computed) / max(abs(recorded), abs(computed)))
+
+
+def compare(pairs: Iterable[tuple[str, Any, Any]], tolerance: float) -> Comparison:
+    """Compare figures, each with what it is called, the recorded value and the one computed again."""
+    compared = equal = outside = 0
+    worst = 0.0
+    deviations: list[Deviation] = []
+    for what, recorded, computed in pairs:
+        distance = relative(recorded, computed)
+        compared, equal, worst = compared + 1, equal + (distance == 0), max(worst, distance)
+        if distance > tolerance:
+            outside += 1
+            if len(deviations) < _SHOWN:
+                deviations.append(Deviation(quoted(what), _short(recorded), _short(computed), distance))
+    return Comparison(compared, equal, outside, worst, tuple(deviations))
+
+
+def leaves(recorded: Any, computed: Any, name: str = "") -> Iterable[tuple[str, Any, Any]]:
+    """Yield the figures of two nested results by dotted names, without times and what they were made with."""
+    if isinstance(recorded, dict) and isinstance(computed, dict):
+        for key in sorted(recorded.keys() | computed.keys()):
+            if not any(part in key for part in _TIMES) and key not in _NOT_COMPARED:
+                yield from leaves(recorded.get(key), computed.get(key), f"{name}.{key}" if name else key)
+    elif isinstance(recorded, list) and isinstance(computed, list) and len(recorded) == len(computed):
+        for place, (before, now) in enumerate(zip(recorded, computed, strict=True)):
+            yield from leaves(before, now, f"{name}.{place}" if name else str(place))
+    else:
+        yield name, recorded, computed
+
+
+def tolerance_of(recorded: Mapping[str, str], processor: str, here: Mapping[str, str], own: str) -> float:
+    """Return 0 where processor and versions of the libraries are those recorded, else 1e-6."""
+    libraries = ("numpy", "torch", "scikit-learn")
+    is_same = bool(processor) and processor == own
+    is_same = is_same and all(recorded[name] == here.get(name) for name in libraries if name in recorded)
+    return 0.0 if is_same else RELATIVE
+
+
+def _short(value: Any) -> Any:
+    return value if isinstance(value, int | float) or value is None else quoted(value)

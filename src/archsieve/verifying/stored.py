@@ -1,0 +1,98 @@
+"""The scores of a run computed again: its folder is their card."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsieve.errors import RunFolderError
+from archsieve.estimators.contract import Fittable, leaves_of
+from archsieve.estimators.told import Told
+from archsieve.plans.read import load_plan
+from archsieve.runs.arithmetic import CPU, EXACT
+from archsieve.runs.folder import PLAN_FILE, RESULT_FILE, RESULTS_FILE, read_json, read_mark
+from archsieve.runs.keys import Keys
+from archsieve.runs.recorded_scores import RecordedScores
+from archsieve.runs.store import Store
+from archsieve.spaces.text import encode
+from archsieve.verifying.cards import Card
+from archsieve.verifying.scores import computed, part_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from archsieve.estimators.contract import AnyEstimator
+    from archsieve.plans.contract import Plan
+    from archsieve.runs.store import Row
+    from archsieve.verifying.scores import Figures
+
+
+def card_of_run(folder: Path) -> Card:
+    """Return what made the scores of a finished run, as its `result.json` says.
+
+    Raises:
+        RunFolderError: it is no folder of a finished run.
+    """
+    result = read_json(folder / RESULT_FILE)
+    made = result.get("provenance") if isinstance(result, dict) else None
+    if not isinstance(made, dict) or not isinstance(made.get("versions"), dict):
+        raise RunFolderError(f"The file {folder / RESULT_FILE} is no result of a search: it does not say what made it.")
+    texts = [str(made.get(key, "")) for key in ("command", "processor")]
+    return Card(folder, "run", texts[0], result.get("seed", 0), made["versions"], texts[1], "", {**result, **made})
+
+
+def stored_again(
+    card: Card, fraction: float, progress: Callable[[str, int, int], None], plugins: Collection[str] = ()
+) -> Figures:
+    """Return scores that a run stored, for a fraction of those of each estimator of its plan.
+
+    Estimators that learn, and scores that a person told, are left out.
+
+    Raises:
+        RunFolderError: the folder holds no run on a CPU with its plan.
+    """
+    folder = card.path
+    if not (folder / PLAN_FILE).is_file() or not str(card.content.get("device", CPU)).startswith(CPU):
+        raise RunFolderError(f"The folder {folder} holds no run on a CPU with its plan: its scores cannot be computed.")
+    plan = load_plan(folder / PLAN_FILE, plugins)
+    chosen, left_out = _estimators(plan)
+    prints = read_mark(folder)["fingerprints"]
+    keys = Keys(plan.space, (prints["space"], prints["task"]), plan.seed, CPU, EXACT, RecordedScores())
+    rows_of = _rows(folder, {keys.key(e, ()).estimator for e in chosen})
+    figures = []
+    for estimator in chosen:
+        rows = rows_of.get(keys.key(estimator, ()).estimator, [])
+        if not rows:
+            continue
+        part = part_of(rows, fraction, estimator.name)
+        scores = computed(plan.space, plan.task, plan.seed, [estimator], [row.arch for row in part], progress)
+        figures += [
+            (f"{estimator.name} of {encode(row.arch)}", row.score, float(score))
+            for row, score in zip(part, np.ravel(scores), strict=True)
+        ]
+    notes = [f"Not computed, since they learn or were told: {', '.join(left_out)}."] if left_out else []
+    return figures, notes
+
+
+def _estimators(plan: Plan) -> tuple[list[AnyEstimator], list[str]]:
+    """Return what computes scores in a plan, each once, and the names of what cannot be computed for a few."""
+    wholes = [stage.estimator for stage in plan.stages]
+    wholes += [e for e in (plan.final, plan.pool.evolve) if e is not None]
+    leaves = list(dict.fromkeys(leaf for whole in wholes for leaf in leaves_of(whole)))
+    others = [leaf for leaf in leaves if isinstance(leaf, Fittable | Told)]
+    return [leaf for leaf in leaves if leaf not in others], [leaf.name for leaf in others]
+
+
+def _rows(folder: Path, prints: Collection[str]) -> dict[str, list[Row]]:
+    store = Store(folder / RESULTS_FILE, read_only=True)
+    try:
+        rows: dict[str, list[Row]] = {}
+        for row in store.rows():
+            if row.key.estimator in prints and not math.isnan(row.score):
+                rows.setdefault(row.key.estimator, []).append(row)
+        return rows
+    finally:
+        store.close()
