@@ -27,11 +27,11 @@ SPACES = {
         "digits",
         *(w for s in ("stem_width=8", "widths=[8,16,32]", "stages=[2,2,2]", "head_width=64") for w in ("--set", s)),
     ],
-    "NAS-Bench-Macro, 900 pictures of CIFAR-10": [
+    "NAS-Bench-Macro at half width, digits": [
         "nasbench-macro",
         "--task",
-        "cifar10",
-        *("--set", "task.train_fraction=0.02", "--set", "stem_width=8", "--set", "widths=[16,32,64]"),
+        "digits",
+        *("--set", "stem_width=16", "--set", "widths=[32,64,128]"),
     ],
     "NAS-Bench-201, one cell a stage, digits": [
         "nasbench201",

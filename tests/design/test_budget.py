@@ -5,7 +5,8 @@ import tomllib
 
 import pytest
 
-from archsieve.design.budget import LEAST_SHORT, SHARES, Timing, annotated, choose, plan_for, seconds_of
+from archsieve.design.annotated import annotated
+from archsieve.design.budget import SHARES, Timing, choose, plan_for, seconds_of
 from archsieve.errors import SettingError
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.plans.read import load_plan
@@ -66,7 +67,7 @@ def test_by_hand():
     timing = Timing({"nwot": 0.1, "jacov": 5.0}, 2.0)
     sizes = choose(timing, RECIPE, 4000, 1, 10**5)
     assert (sizes.epochs, sizes.data, sizes.full) == (60, 1.0, 9)  # 0.3 * 4000 / 120 = 10, one for the winner
-    assert (sizes.short_epochs, sizes.short) == (5, 200)  # 0.5 * 4000 / 10
+    assert (sizes.short_epochs, sizes.short) == (5, 200)  # 0.8 * 4000 without ten full ones, each of 10
     assert (sizes.features, sizes.pool) == (("nwot",), 6000)  # jacov would leave 600 / 5.1 candidates
 
 
@@ -79,6 +80,15 @@ def test_a_small_budget_has_shorter_trainings_then_fewer_items_then_none():
     assert partial.data == pytest.approx(0.3 * 60 / 40)
     with pytest.raises(SettingError, match="seconds or more"):
         choose(timing, RECIPE, 5, 1, 10**5)
+
+
+def test_scoring_is_paid_too():
+    timing = Timing({"nwot": 0.1}, 2.0, scoring=10.0, final_scoring=30.0)
+    sizes = choose(timing, RECIPE, 4000, 1, 10**5)
+    assert sizes.full == (1200 - 150) // 130
+    assert sizes.short == int((3200 - 8 * 130 - 150) / 20)
+    with pytest.raises(SettingError, match="scoring 10"):
+        choose(timing, RECIPE, 150, 1, 10**5)  # a third of it pays for the scoring of three, and not of the winner
 
 
 def test_workers_pay_for_more():
@@ -118,7 +128,6 @@ def test_a_training_that_fails_is_a_sentence():
 def test_comments_go_to_the_lines_in_order():
     text = annotated("top = 3\nepochs = 2\ntop = 1", [("top = ", "first"), ("epochs = ", "two"), ("top = ", "second")])
     assert text.split("\n") == ["top = 3  # first", "epochs = 2  # two", "top = 1  # second"]
-    assert LEAST_SHORT > 1
 
 
 def test_the_command_writes_a_plan_that_is_run(tmp_path):

@@ -23,7 +23,8 @@ from archsieve.cli.options import (
     load,
     space_and_task,
 )
-from archsieve.design.budget import FEATURES, annotated, plan_for, seconds_of, total_seconds
+from archsieve.design.annotated import annotated
+from archsieve.design.budget import FEATURES, plan_for, seconds_of, total_seconds
 from archsieve.errors import require
 from archsieve.plans.contract import forecast, unit
 from archsieve.plans.read import load_plan, make

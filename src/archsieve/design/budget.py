@@ -38,7 +38,6 @@ SHORT = 12
 """Full trainings are so many times as long as short ones."""
 FULL, MOST_FULL = 3, 30
 """The least full trainings to choose from, the winner's own apart, and the most."""
-LEAST_SHORT = 6
 LEAST_DATA = 0.05
 """Share of the training items below which an epoch is no training."""
 _PROBED = 16
@@ -47,10 +46,15 @@ _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured: seconds of one network by each feature, and of one epoch of one network's training."""
+    """What was measured, in seconds of one network: by each feature, of an epoch of its training, and of its scoring.
+
+    `final_scoring` is that on the test split.
+    """
 
     features: dict[str, float]
     epoch: float
+    scoring: float = 0.0
+    final_scoring: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ def measure(space: SearchSpace, task: Task, recipe: Any, seed: int, known: set[s
     proxies = [ESTIMATORS["zero_cost"](name) for name in FEATURES if name not in known]
     stages = [Stage(proxy, keep=1.0) for proxy in proxies]
     epoch = replace(recipe, epochs=1)
-    probe = Plan(space, task, (*stages, Stage(epoch, top=1)), pool=Pool(sample=min(_PROBED, _count(space))), seed=seed)
+    pool = Pool(sample=min(_PROBED, _count(space)))
+    probe = Plan(space, task, (*stages, Stage(epoch, top=1)), pool=pool, seed=seed)
     hours = hours_of(probe, **settings)
     if hours[-1] is None:
         raise SettingError(
@@ -150,7 +155,10 @@ def measure(space: SearchSpace, task: Task, recipe: Any, seed: int, known: set[s
         )
     n = probe.pool.sample or 1
     timed = {proxy.name: hour * 3600 / n for proxy, hour in zip(proxies, hours, strict=False) if hour is not None}
-    return Timing(dict.fromkeys((f for f in FEATURES if f in known), 0.0) | timed, hours[-1] * 3600 / n)
+    features = dict.fromkeys((f for f in FEATURES if f in known), 0.0) | timed
+    price, tested = (replace(epoch, split=split).price(1, space, task) for split in ("validation", "test"))
+    an_epoch = hours[-1] * 3600 / n * price.training / (price.training + price.scoring)
+    return Timing(features, an_epoch, an_epoch * price.scoring, an_epoch * tested.scoring)
 
 
 @dataclass(frozen=True)
@@ -175,22 +183,27 @@ def choose(timing: Timing, recipe: Any, seconds: float, workers: int, count: int
     Raises:
         SettingError: not even the least plan fits.
     """
-    least = LEAST_SHORT * LEAST_DATA + (FULL + 1) * LEAST_DATA
     epochs, data = int(recipe.horizon), 1.0
-    longest = SHARES["full"] * seconds / ((FULL + 1) * timing.epoch)  # epochs of each of the least full trainings
+    for_full = SHARES["full"] * seconds
+    # Epochs of each of the least full trainings, once their scoring is paid.
+    longest = (for_full - FULL * timing.scoring - timing.final_scoring) / ((FULL + 1) * timing.epoch)
     if longest < epochs:
         epochs, data = max(1, int(longest)), min(1.0, longest)
     if data < LEAST_DATA:
+        least = (FULL + 1) * LEAST_DATA * timing.epoch + FULL * timing.scoring + timing.final_scoring
         raise SettingError(
-            f"One epoch of one network takes {timing.epoch:.3g} seconds here, so that {seconds:.0f} seconds pay for no "
-            f"search: give a budget of {least * timing.epoch / SHARES['full']:.0f} seconds or more, a smaller space or "
-            f"a faster device."
+            f"One epoch of one network takes {timing.epoch:.3g} seconds here and its scoring {timing.scoring:.3g}, so "
+            f"that {seconds:.0f} seconds pay for no search: give a budget of {1.1 * least / SHARES['full']:.0f} seconds or "
+            f"more, a smaller space or task, or a faster device."
         )
     short_epochs = max(1, round(epochs / SHORT))
-    full = int(SHARES["full"] * seconds * workers / (timing.epoch * epochs * data)) - 1
-    full = min(MOST_FULL, max(FULL, full), count)
-    rest = seconds * (SHARES["short"] + SHARES["full"]) - (full + 1) * timing.epoch * epochs * data / workers
-    short = min(count, max(full, int(rest * workers / (timing.epoch * short_epochs * data))))
+    a_full = timing.epoch * epochs * data + timing.scoring
+    a_final = timing.epoch * epochs * data + timing.final_scoring
+    full = min(MOST_FULL, max(FULL, int((for_full - a_final) * workers / a_full)), count)
+    rest = seconds * (SHARES["short"] + SHARES["full"]) - full * a_full / workers - a_final
+    if short_epochs == epochs:  # then there are no short trainings, and what is trained is all trained completely
+        rest += full * a_full / workers
+    short = min(count, max(full, int(rest * workers / (timing.epoch * short_epochs * data + timing.scoring))))
     features: list[str] = []
     spent, paid = 0.0, SHARES["proxies"] * seconds * workers
     for name, each in sorted(timing.features.items(), key=lambda pair: pair[1]):
@@ -251,29 +264,6 @@ def _why_epochs(recipe: Any, sizes: Sizes) -> str:
     if recipe.epochs == sizes.epochs:
         return f"so that the budget pays for {sizes.full} full trainings and the winner's own"
     return f"a {round(sizes.epochs / recipe.epochs)}th of the full training"
-
-
-def annotated(text: str, reasons: Sequence[tuple[str, str]]) -> str:
-    r"""Return the text of a plan with comments at the ends of lines.
-
-    Of each table the comments go to the lines that begin so; what a table does not have is left out.
-
-    >>> print(annotated("seed = 0\n[a]\ntop = 3\n[b]\ntop = 1", [("top = ", "best"), ("top = ", "winner")]))
-    seed = 0
-    [a]
-    top = 3  # best
-    [b]
-    top = 1  # winner
-    """
-    lines = text.split("\n")
-    waiting = list(reasons)
-    for i, line in enumerate(lines):
-        for j, (beginning, comment) in enumerate(waiting):
-            if line.startswith(beginning):
-                lines[i] = f"{line}  # {comment}"
-                del waiting[j]
-                break
-    return "\n".join(lines)
 
 
 def _in_tables(space: SearchSpace, task: Task, seed: int) -> set[str]:
