@@ -105,14 +105,24 @@ def audit(rounds, cut, beaten, winner, columns, networks, rng, seed):
     archs = [arch for stratum, n in zip(strata, counts, strict=True) for arch in stratum.archs[:n]]
     at = np.array([i for (i,) in archs] + [winner])
     fresh = [training[winner] for training in again[: trainings_of_winner(networks)]]
-    values = np.append(seen[at[:-1]], min(fresh) if fresh else seen[winner])
+    values = np.append(seen[at[:-1]], np.mean(fresh) if fresh else seen[winner])
+    lowest = min(fresh) if fresh else np.nan
     plan = SimpleNamespace(stages=(Stage(ESTIMATORS["chance"](), top=1), Stage(Lookup("trained"), top=1)))
     session = SimpleNamespace(seed=seed, space=SimpleNamespace(), task=None)
     sample = Sample(
-        plan, session, rounds, strata, counts, archs, values, [first[at], seen[at]], SimpleNamespace(name="trained")
+        plan,
+        session,
+        rounds,
+        strata,
+        counts,
+        archs,
+        values,
+        [first[at], seen[at]],
+        SimpleNamespace(name="trained"),
+        lowest,
     )
     sizes, hits = [len(cut), len(beaten)], sample.hits()
-    most = greatest_count(sizes, counts, hits)
+    most = greatest_count(sizes, counts, sample.hits_at_most())
     return {
         "low": expected_draws(sum(sizes) + 1, 1 + most),
         "likely": likely_share(sizes, counts, hits),
@@ -220,7 +230,7 @@ def page(results) -> list[str]:
         f"A useless first stage (chance) and a good one (mean rank of {', '.join(GOOD)}), each keeping 50, in {NAMED} "
         "searches:",
         "",
-        "| table | stage | tau (mean) | blind on what it kept | named without an audit where it keeps half | accused "
+        "| table | stage | tau (mean) | blind on what it kept | blind on a half that it kept | accused "
         "by 12 | by 30 | by 60 audited |",
         "|---|---|---|---|---|---|---|---|",
     ]

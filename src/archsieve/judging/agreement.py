@@ -23,6 +23,7 @@ ALPHA = 0.05
 GUIDE = 0.2
 LEAST = 10
 """Networks that the later stage must have seen."""
+_WHOLE = 0.9
 SAME = 0.95
 """Rank correlation from which an estimator says what parameters say."""
 
@@ -49,7 +50,7 @@ class Agreement:
         at_most: upper confidence bound of tau, corrected for the number of stages.
         params: rank correlation of its scores with parameters, over all that it saw; None: unknown.
         is_blind: whether `at_most` is below `GUIDE`: among networks that it passed on itself, unless `is_telling`.
-        is_telling: whether at least half of what it saw was scored by the later stage too.
+        is_telling: whether the later stage scored nine tenths of what it saw, or more, so that its cut hides nothing.
         is_params: whether it ranks as parameters do.
     """
 
@@ -94,7 +95,7 @@ def _agreement(stage: Seen, judge: Seen | None, quantile: float) -> Agreement:
         return Agreement(stage.label, judge.label, n, None, None, params, False, is_params)
     error = np.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1)))  # of independent rankings (Kendall 1938)
     most = float(min(1.0, tau + quantile * error))
-    is_telling = 2 * n >= len(stage.scores)
+    is_telling = n >= _WHOLE * len(stage.scores)
     return Agreement(stage.label, judge.label, n, float(tau), most, params, most < GUIDE, is_params, is_telling)
 
 

@@ -53,7 +53,7 @@ class Audit:
         code: of the winner.
         recipe: name of the estimator by which networks are compared.
         winner_score: of the winner, by other trainings than the one that the search saw where that is possible; the
-            lowest of several.
+            mean of several. Bounds are reckoned by the lowest of them.
         winner_trainings: how many those were; 0: it cannot be trained again.
         audited: networks, all stages together; scores that the search itself paid for are not among them.
         as_good: of all compared, those at least as good as the winner, the winner apart.
@@ -106,12 +106,14 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
     archs = [arch for members in drawn for arch in members]
     columns = _columns(plan, session, rounds, [*archs, winner])
     values = session.scores([recipe], [*archs, winner])[:, 0]
+    lowest = np.nan
     if fresh:
-        values[-1] = session.scores(fresh, [winner]).min()
+        trained_again = session.scores(fresh, [winner])
+        values[-1], lowest = trained_again.mean(), float(trained_again.min())
     for training in fresh:
         session.forget(training, [winner])
     session.forget(recipe, archs)
-    sample = Sample(plan, session, rounds, strata, counts, archs, values, columns, recipe)
+    sample = Sample(plan, session, rounds, strata, counts, archs, values, columns, recipe, lowest)
     found = _summary(sample, winner, free, result, trainings=len(fresh))
     write_json(session.folder / AUDIT_FILE, asdict(found))
     if result.get("worth") is None or result["worth"]["source"] == "audit":
@@ -204,13 +206,14 @@ def _summary(
         raise SettingError("The winner could not be scored again, so that there is nothing to compare with.")
     sizes = [s.count for s in sample.strata]
     hits, count = sample.hits(), sum(sizes) + 1
-    most = greatest_count(sizes, sample.counts, hits)
+    at_most = sample.hits_at_most()
+    most = greatest_count(sizes, sample.counts, at_most)
     audited = sum(n for n, is_free in zip(sample.counts, free, strict=True) if not is_free)
     later = [0 if is_free else n for n, is_free in zip(sizes, free, strict=True)]
     more = [s if f else n for s, f, n in zip(sizes, free, allocate(later, audited + MORE), strict=True)]
-    next_low = expected_draws(count, 1 + greatest_count(sizes, more, hits))
+    next_low = expected_draws(count, 1 + greatest_count(sizes, more, at_most))
     paid = (result.get("worth") or {}).get("paid")
-    worth = Worth("audit", count, sum(hits), audited, None, expected_draws(count, 1 + most), None, paid, next_low)
+    worth = Worth("audit", count, sum(at_most), audited, None, expected_draws(count, 1 + most), None, paid, next_low)
     choices = sample.session.space.choices
     better = tuple(
         Better(as_digits(arch, choices), float(value), sample.strata[place].label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,10 @@ class Stratum:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The networks drawn, the winner last, with all that is known of them."""
+    """The networks drawn, the winner last, with all that is known of them.
+
+    `lowest` is the lowest score of the winner, by which bounds are reckoned; NaN where it is the one in `values`.
+    """
 
     plan: Plan
     session: Session
@@ -48,6 +52,7 @@ class Sample:
     values: NDArray[np.float64]
     columns: Sequence[NDArray[np.float64] | None]
     recipe: AnyEstimator
+    lowest: float = math.nan
 
     @property
     def members(self) -> NDArray[np.intp]:
@@ -62,6 +67,12 @@ class Sample:
     def hits(self) -> list[int]:
         """Return how many of each stratum are as good as the winner."""
         return [int(self.is_hit[self.members == i].sum()) for i in range(len(self.counts))]
+
+    def hits_at_most(self) -> list[int]:
+        """Return how many of each stratum are as good as the lowest score of the winner."""
+        lowest = self.values[-1] if math.isnan(self.lowest) else self.lowest
+        is_hit = self.values[:-1] >= lowest
+        return [int(is_hit[self.members == i].sum()) for i in range(len(self.counts))]
 
     def weights(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return the weight of each network, the winner's too, and its stratum; -1 where it is no chance."""

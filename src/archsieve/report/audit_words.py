@@ -17,7 +17,7 @@ def audit_lines(audit: Mapping[str, Any]) -> list[str]:
     """Return what an audit found: as good a network, how probably another one is, the worth, and accusations."""
     count, as_good = audit["audited"], audit["as_good"]
     score = f"{audit['winner_score']:.6g}"
-    least = "at least " if audit["winner_trainings"] > 1 else ""
+    least = "on average " if audit["winner_trainings"] > 1 else ""
     times = audit["winner_trainings"]
     seed = "which cannot be trained with another seed"
     if times:
