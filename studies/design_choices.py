@@ -28,7 +28,7 @@ from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.predictor import Predictor
 from archsieve.randomness import generator
 
-PILOT, REPETITIONS, DELTA = 100, 60, 0.1
+PILOT, REPETITIONS, DELTA = 100, 20, 0.1
 RANKED = ("jacov", "nwot", "swap", "synflow_log")
 WAYS = ("single proxies", "and their mean rank", "and a model of the pilot")
 
