@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from archsieve.errors import RunFolderError
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.changes import apply_changes
+from archsieve.plans.read import find_plan, load_plan, make
 from archsieve.retraining.from_run import found_by
 from archsieve.retraining.recipe_files import training_of
 from archsieve.runs.folder import write_json, write_rounds
 from archsieve.searchers.contract import record
+from archsieve.spaces.choices.space import OwnSpace
 from archsieve.spaces.darts.space import DARTS
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.topformer.space import TopFormer
@@ -84,6 +86,26 @@ def test_every_rank_is_that_of_the_last_stage(searched):
         sizes.append(json.loads(result.stdout)["macs"])
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 4
+
+
+def test_a_model_of_ones_own_is_trained_with_the_arguments_that_vary(tmp_path):
+    head = """
+[space]
+name = "own"
+factory = "plugins.own_nets:plain"
+[space.vary]
+width = [4, 8]
+act = { plain = "relu", words = "tanh" }
+[task]
+name = "digits"
+"""
+    space = OwnSpace("plugins.own_nets:plain", vary={"width": [4, 8], "act": {"plain": "relu", "words": "tanh"}})
+    run = run_of(tmp_path / "run", head, space, [(1, 1)])
+    found = found_by(run, 1, "nasbench-macro", "digits", ["plugins.own_nets"])
+    assert found.changes[1] == 'space.vary={"width" = [4, 8], "act" = {"plain" = "relu", "words" = "tanh"}}'
+    parts = {"space": {"name": "own"}}
+    apply_changes(parts, found.changes, own="space")
+    assert make("space", parts["space"], ["plugins.own_nets"]).vary["act"]["words"] == "tanh"
 
 
 def test_ranks_by_hand(tmp_path):

@@ -15,7 +15,7 @@ from archsieve.fingerprints import fingerprint
 from archsieve.networks.form import inputs_of
 from archsieve.plans.read import make
 from archsieve.tasks.arrays import Arrays, Table
-from archsieve.tasks.contract import measure_of
+from archsieve.tasks.contract import SPLITS, measure_of
 from archsieve.tasks.data import array_files, columns
 from archsieve.testing import TaskContract
 
@@ -139,6 +139,19 @@ def test_splits_may_be_given_by_arrays_columns_or_files(tmp_path):
     test = csv(tmp_path, *rows(8), name="test.csv")
     task = Table(file=csv(tmp_path, *rows()), target="label", test_file=test)
     assert [task.count(s) for s in ("train", "validation", "test")] == [34, 6, 8]
+
+
+def test_rows_of_one_group_come_into_one_split(tmp_path):
+    lines = [f"{row},{'who' if i == 0 else i // 4}" for i, row in enumerate(rows(80))]
+    task = Table(file=csv(tmp_path, *lines), target="label", group_column="who", standardise=False)
+    assert task.input_shape == (2,)
+    found = [{int(x) // 4 for x in next(task.batches(s, batch_size=80))[0][:, 0] + 1} for s in SPLITS]
+    assert sum(map(len, found)) == len(set.union(*found)) == 21
+    other = Table(file=task.file, target="label", ignore=("who",))
+    assert fingerprint(task) != fingerprint(other)
+    lines = [f"{line},{'part' if i == 0 else 'test' if i == 3 else 'train'}" for i, line in enumerate(lines)]
+    task = Table(file=csv(tmp_path, *lines), target="label", group_column="who", split_column="part")
+    assert "Rows of who = 0 of " in refusal(task)
 
 
 def test_parquet_gives_what_csv_gives(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import unicodedata
 from functools import partial
@@ -222,9 +223,10 @@ def test_pictures_that_are_none_are_all_named(tmp_path, cache):
     (folder / "katze" / "empty.png").touch()
     shutil.copytree(folder, tmp_path / "copy")  # a process takes a folder not to change
     (tmp_path / "copy" / "鳥" / "link.png").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "copy" / "鳥" / "pipe.png")
     said = refusal(tmp_path / "copy")
-    assert "and 1 more" in said
-    assert "4 of 34 pictures cannot be used" in said
+    assert "and 2 more" in said
+    assert "5 of 35 pictures cannot be used" in said
     assert "hund/bad.png: it is no picture" in said
     assert "katze/empty.png: it is empty" in said
     assert "katze/cut.png: " in said

@@ -18,6 +18,7 @@ import typer
 
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.judging.mkr_study import without_verdict
+from archsieve.notices import listening
 from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.study_tables import claims, findings
@@ -242,7 +243,8 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         again: the command that goes on with an interrupted run.
     """
     try:
-        yield
+        with listening(note):
+            yield
     except (typer.Exit, typer.BadParameter, BrokenPipeError):
         raise
     except KeyboardInterrupt:

@@ -61,7 +61,7 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
     name = str(settings.pop("name"))
     own = read_recipe(recipe or recipe_for(name))
     kept = _kept(searched, code, settings, _named(own.get("space", {})), plugins)
-    changes = [f"space.{key}={json.dumps(settings[key])}" for key in kept]
+    changes = [f"space.{key}={_as_toml(settings[key])}" for key in kept]
     arch, hint = searched.describe(code), ""
     final = table.get("stands_for", table["task"])
     if task is None and _named(final)["name"] != _named(own.get("task", {})).get("name"):
@@ -69,11 +69,24 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
             hint = " The validation part of the task is not trained on: --set task.validation_fraction=0 trains on all."
         settings_of_task = _named(final)
         task = str(settings_of_task.pop("name"))
-        changes += [f"task.{key}={json.dumps(value)}" for key, value in settings_of_task.items()]
+        changes += [f"task.{key}={_as_toml(value)}" for key, value in settings_of_task.items()]
     if lost := [key for key in settings if key not in kept]:
         hint = f" The recipe has its own {', '.join(lost)}: set them by --set space.KEY=VALUE.{hint}"
     change_note = f" with {', '.join(changes)}" if changes else ""
     return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{change_note}.{hint}")
+
+
+def _as_toml(value: Any) -> str:
+    """Return a setting as TOML writes it in one line.
+
+    >>> print(_as_toml({"width": [8, 16], "label": "a b"}))
+    {"width" = [8, 16], "label" = "a b"}
+    """
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(key)} = {_as_toml(part)}' for key, part in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _kept(

@@ -156,12 +156,14 @@ class Table(_FromFiles):
         features: columns that a network gets, in order; empty: all others.
         ignore: columns that it does not get, such as an id.
         split_column: a column that says train, validation or test of each row; empty: there is none.
+        group_column: a column of which rows with one value come into one split, such as a patient; empty: none.
     """
 
     target: tuple[str, ...] | str
     features: tuple[str, ...] = field(default=(), metadata=PLACE)
     ignore: tuple[str, ...] = field(default=(), metadata=PLACE)
     split_column: str = field(default="", metadata=PLACE)
+    group_column: str = field(default="", metadata=PLACE)
 
     name: ClassVar[str] = "table"
 
@@ -186,7 +188,7 @@ class Table(_FromFiles):
     def read(self) -> Items:
         """Read all items."""
         names = self._chosen(column_names(Path(self.file)))
-        wanted = [*names, *self.target, *([self.split_column] if self.split_column else [])]
+        wanted = [*names, *self._special]
         tables = [(read_columns(path, wanted), code) for path, code in self.parts()]
         inputs = np.concatenate([_features(table, names) for table, _ in tables])
         raw = np.concatenate([self._targets(table) for table, _ in tables])
@@ -196,16 +198,38 @@ class Table(_FromFiles):
         chosen = targets_of(raw, self.kind, place, classes=self.classes, positive=self.positive)
         if self.kind in ("regression", "multi-label") and len(chosen.names) == len(self.target):
             chosen = chosen._replace(names=tuple(self.target))
-        return finished(inputs, chosen, self._given(tables), self, self.file)
+        given = self._given(tables)
+        return finished(inputs, chosen, given, self, self.file, self._groups([t for t, _ in tables], given))
+
+    @property
+    def _special(self) -> list[str]:
+        """The columns that are no features."""
+        return [*self.target, *filter(None, (self.split_column, self.group_column))]
+
+    def _groups(self, tables: Sequence[Columns], given: NDArray[np.int8] | None) -> NDArray[np.int64] | None:
+        """Return a number for the group of each row.
+
+        Raises:
+            DataError: a group has rows in two splits that are given.
+        """
+        if not self.group_column:
+            return None
+        values = np.concatenate([table.values(self.group_column) for table in tables])
+        names, groups = np.unique(values, return_inverse=True)
+        for code in () if given is None else np.unique(given):
+            both = np.intersect1d(groups[given == code], groups[given != code])
+            if len(both):
+                raise DataError(f"Rows of {self.group_column} = {names[both[0]]} of {self.file} are in several splits.")
+        return groups.reshape(-1)
 
     def _chosen(self, there: Sequence[str]) -> list[str]:
         """Return the columns that are features."""
-        special = [*self.target, *([self.split_column] if self.split_column else [])]
+        special = self._special
         for name in (*special, *self.features, *self.ignore):
             if name not in there:
                 raise missing(name, there, self.file)
         if twice := next((name for name in special if name in self.features), None):
-            raise SettingError(f"The column {twice!r} is a target or says the split, so that it can be no feature.")
+            raise SettingError(f"The column {twice!r} is a target or says the split: it can be no feature.")
         names = list(self.features) or [name for name in there if name not in {*special, *self.ignore}]
         if not names:
             raise DataError(f"No column of {self.file} is left as a feature.")

@@ -133,7 +133,12 @@ class InMemory(OwnData):
 
 
 def finished(
-    inputs: NDArray[Any], targets: Targets, given: NDArray[np.int8] | None, task: InMemory, what: str
+    inputs: NDArray[Any],
+    targets: Targets,
+    given: NDArray[np.int8] | None,
+    task: InMemory,
+    what: str,
+    groups: NDArray[np.int64] | None = None,
 ) -> Items:
     """Return items in the task's shape, checked, and locked: a process shares them between all who ask.
 
@@ -151,13 +156,15 @@ def finished(
     _check_numbers(inputs, what)
     inputs = np.ascontiguousarray(_shaped(inputs, task.shape, what))
     digest = hashlib.sha256(repr((targets.names, task.kind)).encode())
-    for array in (inputs, targets.values, np.zeros(0, np.int8) if given is None else given):
+    of_splits = [array for array in (given, groups) if array is not None] or [np.zeros(0, np.int8)]
+    for array in (inputs, targets.values, *of_splits):
         plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         digest.update(f"{plain.dtype.str} {plain.shape} ".encode())
         digest.update(plain.data if plain.size else b"")
     for array in (inputs, targets.values):
         array.flags.writeable = False
-    return Items(inputs, Known(digest.hexdigest(), targets.values, targets.names, given, what, count=len(inputs)))
+    known = Known(digest.hexdigest(), targets.values, targets.names, given, what, groups, len(inputs))
+    return Items(inputs, known)
 
 
 def _check_numbers(inputs: NDArray[Any], what: str) -> None:

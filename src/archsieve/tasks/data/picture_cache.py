@@ -18,6 +18,7 @@ import numpy as np
 
 from archsieve._files import replace_file
 from archsieve.errors import DataError
+from archsieve.notices import LongPass
 from archsieve.tasks.data.array_cache import cache_folder
 from archsieve.tasks.data.decoding import pixels_of
 from archsieve.tasks.data.picture_folder import broken, fitted, seen
@@ -161,7 +162,10 @@ def _decode(
         DataError: some cannot be read; names them.
     """
     errors: list[tuple[str, DataError]] = []
-    for name, result in _mapped(partial(_learn_one, found.folder, size, stream is not None), names, threads):
+    progress = LongPass(f"Decoding each picture of {found.folder} once", len(names))
+    results = _mapped(partial(_learn_one, found.folder, size, stream is not None), names, threads)
+    for done, (name, result) in enumerate(results):
+        progress.reached(done)
         if isinstance(result, DataError):
             errors.append((name, result))
         else:

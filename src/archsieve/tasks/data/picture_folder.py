@@ -128,6 +128,8 @@ def seen(path: Path, channels: int) -> Picture:
     require("PIL", "data")
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if not path.is_file():  # a pipe might never end
+        raise DataError(f"Cannot read {path}: it is no file, or a link to nowhere.")
     try:
         with Image.open(path) as image:
             _check_size(image, path)

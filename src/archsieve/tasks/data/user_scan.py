@@ -13,6 +13,7 @@ import numpy as np
 from archsieve._files import replace_file
 from archsieve.errors import ArchsieveError, DataError, describe_error
 from archsieve.networks.inputs import parts_of
+from archsieve.notices import LongPass
 from archsieve.tasks.data.array_cache import cache_folder
 from archsieve.tasks.data.scenes import IGNORED
 from archsieve.tasks.data.user_sets import named_parts, read
@@ -91,7 +92,9 @@ def _scan(sets: list[UserSet], function: str) -> Scan:
     least, most = 0, -1
     for each in sets:
         keys = [[(i, i) for i in range(s, min(s + _BATCH, len(each)))] for s in range(0, len(each), _BATCH)]
-        for inputs, answers in guarded(read(each, keys, function), function):
+        progress = LongPass(f"Reading each item of {function} once", len(each))
+        for place, (inputs, answers) in enumerate(guarded(read(each, keys, function), function)):
+            progress.reached(place * _BATCH)
             form = _joined(form, _form(inputs), function)
             for tensor in (*parts_of(inputs), answers):
                 array = tensor.numpy()
