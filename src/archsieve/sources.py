@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from archsieve._files import Remembered
 from archsieve.errors import DataError, MissingDataError
 
 FileState: TypeAlias = Literal["present", "missing", "differs", "unchecked"]
+OWN_FILES = "ARCHSIEVE_OWN_FILES"
+_HASHED: Remembered[FileState] = Remembered(most=64)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,33 @@ class Source:
                 f"(licence: {self.licence}); put it there, or point ARCHSIEVE_DATA at the folder that has it."
             )
         return path
+
+    def require_known(self) -> Path:
+        """Return the file's path, after its bytes were compared with the recorded hash, if one is recorded.
+
+        A file of the same name with other bytes is a damaged one, another version, or a user's own table. Who has a
+        table of their own names the file in the environment variable `ARCHSIEVE_OWN_FILES`, several with commas
+        between them; nothing is then compared.
+
+        Raises:
+            MissingDataError: it is not there.
+            DataError: it has other bytes.
+        """
+        path = self.require()
+        if self.sha256 is None or self.file in os.environ.get(OWN_FILES, "").split(","):
+            return path
+        if _HASHED.get(path, self, lambda: self.state(check=True)) == "differs":
+            raise DataError(
+                f"The file {path} is not the one that archsieve knows: its SHA-256 is not {self.sha256}. It is "
+                f"damaged, or another version: fetch it again from {self.origin}. If it is a table of your own, say "
+                f"so: {OWN_FILES}={self.file}"
+            )
+        return path
+
+    def is_known(self) -> bool:
+        """Whether a hash of the file is recorded, and the file has it; raises as `require_known`."""
+        path = self.require_known()
+        return _HASHED.get(path, self, lambda: self.state(check=True)) == "present"
 
     def state(self, *, check: bool = False) -> FileState:
         """Return whether the file is there and, with `check`, whether its hash is the recorded one, if one is."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import assemble, fault, number, read_once
 from archsieve.benchmarks.pickles import read_pickle
@@ -93,7 +94,9 @@ class AnalogNASBench(Benchmark):
             MissingDataError: the package is not installed.
             DataError: the file is damaged, of another format, or names anything outside the allow-list.
         """
-        path = self.source.require()
+        path = self.source.require_known()
+        if not self.source.is_known():
+            try_first([path], f"{__name__}:_read")
         content = _read(path)
         archs = [_code(path, key) for key in content]
         rows = [_values(path, arch, entry) for arch, entry in zip(archs, content.values(), strict=True)]

@@ -109,7 +109,7 @@ class DigitsBenchmark(Benchmark):
         Raises:
             DataError: the file is damaged: the package is not whole.
         """
-        path = self.source.require()
+        path = self.source.require_known()
         try:
             codes, validation, test = read_arrays(path, ("codes", "validation", "test")).values()
         except (OSError, ValueError) as error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from archsieve._files import Remembered
-from archsieve._reading import LARGEST_DATA, parse_json, quoted, read_text
+from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, read_text
+from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark, Surrogate, Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", Table, Surrogate)
 B = TypeVar("B", bound=Benchmark)
+LARGEST_COLUMNS = 512 << 20
+"""Bytes of a parquet file."""
+MOST_FIELDS = 20_000_000
+"""Rows times columns of a parquet file."""
 NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
 
@@ -83,25 +89,40 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_columns(path: Path) -> dict[str, list[Any]]:
+def read_columns(path: Path, *, is_known: bool = False) -> dict[str, list[Any]]:
     """Return the columns of a parquet file, or of a CSV file, whose fields are text.
+
+    Args:
+        path: the file.
+        is_known: its bytes are those that somebody has vouched for; else parquet is tried in a process of its own.
 
     Raises:
         DataError: the file is damaged, or names a column twice.
         MissingPackageError: it is parquet and pyarrow is not installed.
     """
-    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path)
+    require("pyarrow", "data")
+    if not is_known:
+        try_first([path], f"{__name__}:_read_parquet")
+    return _read_parquet(path)
 
 
 def _read_parquet(path: Path) -> dict[str, list[Any]]:
-    require("pyarrow", "data")
     from pyarrow import ArrowException, parquet
 
     try:
+        check_file(path, LARGEST_COLUMNS)
         with parquet.ParquetFile(path) as file:
+            count = file.metadata.num_rows * file.metadata.num_columns
+            if not 0 <= count <= MOST_FIELDS:
+                raise fault(path, f"has {count:,} fields, and at most {MOST_FIELDS:,} are read")
             table = file.read()
+    except DataError:
+        raise
     except (OSError, ValueError, ArrowException) as error:
-        raise fault(path, f"is damaged, or no parquet: {str(error).splitlines()[0].rstrip('.')}") from error
+        reason = quoted(str(error).partition("\n")[0].rstrip("."))
+        raise fault(path, f"is damaged, or no parquet: {reason}") from error
     if len(set(table.column_names)) < len(table.column_names):
         raise fault(path, "names a column twice")
     columns: dict[str, list[Any]] = table.to_pydict()
@@ -110,8 +131,8 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
 
 def _read_csv(path: Path) -> dict[str, list[Any]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.reader(stream, strict=True))
+        text = read_text(path, LARGEST_DATA).removeprefix("\ufeff")
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (OSError, ValueError, csv.Error) as error:
         raise fault(path, f"is damaged, or no CSV: {error}") from error
     header = rows[0] if rows else []

@@ -88,8 +88,8 @@ class NASBench201Table(Benchmark):
             MissingPackageError: the file is parquet and pyarrow is not installed.
             DataError: the file is damaged or of another format.
         """
-        path = self.source.require()
-        raw = _read(path, self.columns)
+        path = self.source.require_known()
+        raw = _read(path, self.columns, is_known=self.source.is_known())
         measured = {name: self._numbers(path, name, raw[name]) for name in raw}
         numbers = {name: values for name, values in measured.items() if values is not None}
         return assemble(path, self.space, self._codes(path, raw), numbers, truth=self.truth)
@@ -101,8 +101,8 @@ class NASBench201Table(Benchmark):
             UnknownNameError: the file has no such column.
             DataError: as `load`.
         """
-        path = self.source.require()
-        raw = _read(path, self.columns)
+        path = self.source.require_known()
+        raw = _read(path, self.columns, is_known=self.source.is_known())
         if column not in raw:
             raise UnknownNameError(f"The file {path} has no column {column!r}.{near_miss(column, raw)}")
         return dict(zip(self._codes(path, raw), map(str, raw[column]), strict=True))
@@ -122,9 +122,9 @@ class NASBench201Table(Benchmark):
         return np.where(column == NASLIB_NO_SCORE, np.nan, column) if name == "published_zen" else column
 
 
-def _read(path: Path, needed: tuple[str, ...]) -> dict[str, list[Any]]:
+def _read(path: Path, needed: tuple[str, ...], *, is_known: bool) -> dict[str, list[Any]]:
     """Return the file's columns; those needed and the codes are among them."""
-    columns = read_columns(path)
+    columns = read_columns(path, is_known=is_known)
     missing = [name for name in (CODE_COLUMN, *needed) if name not in columns]
     if missing:
         raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")

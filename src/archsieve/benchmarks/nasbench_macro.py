@@ -57,7 +57,7 @@ class NASBenchMacroTable(Benchmark):
             MissingDataError: the file is not there.
             DataError: the file is damaged or of another format.
         """
-        path = self.source.require()
+        path = self.source.require_known()
         space = self.space
         content = read_json(path)
         archs = [code(path, space.parse, text) for text in content]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
+from archsieve._reading import check_file, quoted
 from archsieve.benchmarks.files import fault
 from archsieve.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
+LARGEST_PICKLE = 256 << 20
+"""Bytes of a pickle."""
 _FAILURES = (
     pickle.UnpicklingError,
     ArithmeticError,
@@ -28,7 +31,7 @@ _FAILURES = (
 )  # what a damaged pickle can end in
 
 
-def read_pickle(path: Path, allowed: Mapping[tuple[str, str], type]) -> Any:
+def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Callable[..., Any]]) -> Any:
     """Return the content of a pickle, with our own types in place of the names in it.
 
     Args:
@@ -39,18 +42,19 @@ def read_pickle(path: Path, allowed: Mapping[tuple[str, str], type]) -> Any:
         DataError: the file cannot be read, is damaged, or names anything else.
     """
     try:
+        check_file(path, LARGEST_PICKLE)
         with path.open("rb") as stream:
             return _Unpickler(stream, path, allowed).load()
     except DataError:
         raise
     except _FAILURES as error:
-        raise fault(path, f"is damaged, or no pickle: {str(error) or type(error).__name__}") from error
+        raise fault(path, f"is damaged, or no pickle: {quoted(error) or type(error).__name__}") from error
 
 
 class _Unpickler(pickle.Unpickler):
     """Builds plain values and stand-ins for the names it allows, and refuses every other name."""
 
-    def __init__(self, stream: BinaryIO, path: Path, allowed: Mapping[tuple[str, str], type]) -> None:
+    def __init__(self, stream: BinaryIO, path: Path, allowed: Mapping[tuple[str, str], Callable[..., Any]]) -> None:
         super().__init__(stream)
         self._path, self._allowed = path, allowed
 
@@ -61,5 +65,5 @@ class _Unpickler(pickle.Unpickler):
             DataError: any other name.
         """
         if (module, name) not in self._allowed:
-            raise fault(self._path, f"names {module}.{name}, which is not allowed in it: it was not read")
+            raise fault(self._path, f"names {quoted(f'{module}.{name}')}, which is not allowed in it: it was not read")
         return self._allowed[module, name]

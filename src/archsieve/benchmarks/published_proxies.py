@@ -78,7 +78,7 @@ class PublishedProxies(Benchmark):
             MissingDataError: the file is not there.
             DataError: the file is damaged or of another format.
         """
-        path = self.source.require()
+        path = self.source.require_known()
         content = self._cells(path, read_json(path))
         archs = [self._code(path, key) for key in content]
         rows = [_scores(path, key, entry) for key, entry in content.items()]

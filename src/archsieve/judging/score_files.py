@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve._reading import LARGEST_DATA, read_bytes
 from archsieve.benchmarks.files import fault, read_columns, shown
 from archsieve.errors import MissingDataError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
@@ -185,7 +186,7 @@ def _read_text(path: Path) -> Columns:
 
 def _decoded(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST_DATA)
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if is_wide else "utf-8-sig")
     except (OSError, ValueError) as error:

@@ -98,7 +98,7 @@ class StandIn(Benchmark):
         Raises:
             DataError: the file is damaged: the package is not whole.
         """
-        return Surrogate({COLUMN: Trees.read(self.source.require()).predict})
+        return Surrogate({COLUMN: Trees.read(self.source.require_known()).predict})
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve._reading import quoted, read_bytes
+from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark, Surrogate
 from archsieve.benchmarks.files import fault, read_json, read_once, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
-from archsieve.benchmarks.pickles import read_pickle
+from archsieve.benchmarks.pickles import LARGEST_PICKLE, read_pickle
 from archsieve.errors import require
 from archsieve.sources import Source
 from archsieve.spaces.darts.cell import NODES, cells_of, edges_of
@@ -130,7 +132,22 @@ def _members(folder: Path, kind: str) -> list[Member]:
         raise fault(folder, f"holds no {MODEL_FILE} below it")
     for path in paths:
         _check_config(path.with_name(CONFIG_FILE), kind)
+    try_first(paths, f"{__name__}:{'_try_xgboost' if kind == 'xgb' else '_try_lightgbm'}")
     return [(_xgboost if kind == "xgb" else _lightgbm)(path) for path in paths]
+
+
+def _try_xgboost(path: Path) -> None:
+    _xgboost(path)(_some_rows())
+
+
+def _try_lightgbm(path: Path) -> None:
+    _lightgbm(path)(_some_rows())
+
+
+def _some_rows() -> NDArray[np.float64]:
+    """Return features of 64 codes: a model that crashes or runs on for ever often does so for any."""
+    rng = np.random.default_rng(0)
+    return encode([DARTS().sample(rng) for _ in range(64)])
 
 
 def _check_config(path: Path, kind: str) -> None:
@@ -147,9 +164,11 @@ def _check_config(path: Path, kind: str) -> None:
 def _content(path: Path) -> tuple[Any, int | None]:
     """Return the model in its library's own format, bytes or text, and the best iteration, if one is known."""
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path, LARGEST_PICKLE)
     except OSError as error:
         raise fault(path, f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise fault(path, f"cannot be read: {error}") from error
     if raw[:1] != b"\x80":  # no pickle
         return raw, None
     state = getattr(read_pickle(path, _stand_ins()), "__dict__", {})
@@ -177,7 +196,16 @@ class _Nothing:
         """Forget it."""
 
 
-def _stand_ins() -> dict[tuple[str, str], type]:
+def _bytes(content: object = b"", encoding: object = "latin-1") -> bytearray:
+    """Return the bytes of a pickled bytearray; a number, of which Python would make as many zeros, is refused."""
+    if isinstance(content, str) and encoding == "latin-1":
+        return bytearray(content.encode("latin-1"))
+    if not isinstance(content, bytes | bytearray):
+        raise TypeError("a bytearray of no bytes")
+    return bytearray(content)
+
+
+def _stand_ins() -> dict[tuple[str, str], Callable[..., Any]]:
     """Return what a pickled Booster names; its own class becomes an empty one, made anew for each file."""
     boosters = [("xgboost.core", "Booster"), ("lightgbm.basic", "Booster")]
     numbers = [("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"), ("numpy", "dtype")]
@@ -185,7 +213,7 @@ def _stand_ins() -> dict[tuple[str, str], type]:
         **{name: type("Booster", (), {}) for name in boosters},
         **dict.fromkeys([("collections", "defaultdict"), ("collections", "OrderedDict")], _Mapping),
         **dict.fromkeys(numbers, _Nothing),
-        ("builtins", "bytearray"): bytearray,
+        ("builtins", "bytearray"): _bytes,
     }
 
 
@@ -197,7 +225,7 @@ def _xgboost(path: Path) -> Member:
         try:
             return BinaryModel.parse(bytes(content)).predict
         except ValueError as error:
-            raise fault(path, f"is no model that can be read: {error}") from error
+            raise fault(path, f"is no model that can be read: {quoted(error)}") from error
     require("xgboost", "nb301")
     import xgboost
 
@@ -205,7 +233,7 @@ def _xgboost(path: Path) -> Member:
     try:
         _load(booster, bytearray(content))
     except (xgboost.core.XGBoostError, TypeError, ValueError) as error:
-        raise fault(path, f"is no model that can be read: {str(error).splitlines()[0]}") from error
+        raise fault(path, f"is no model that can be read: {quoted(str(error).partition(chr(10))[0])}") from error
     booster.set_param({"nthread": 1})
     return lambda rows: np.asarray(booster.predict(xgboost.DMatrix(rows, nthread=1)), dtype=np.float64)
 
@@ -227,7 +255,7 @@ def _lightgbm(path: Path) -> Member:
         text = content if isinstance(content, str) else bytes(content).decode()
         booster = lightgbm.Booster(model_str=text)
     except (lightgbm.basic.LightGBMError, UnicodeDecodeError, TypeError) as error:
-        raise fault(path, f"is no model that can be read: {str(error).splitlines()[0]}") from error
+        raise fault(path, f"is no model that can be read: {quoted(str(error).partition(chr(10))[0])}") from error
     return lambda rows: np.asarray(booster.predict(rows, num_iteration=best, num_threads=1), dtype=np.float64)
 
 

@@ -1,0 +1,89 @@
+"""Files tried in a process of their own first: what crashes, hangs or takes all memory does so there.
+
+Readers of other projects' binary formats are large programs in C++; a file from a stranger may end the process.
+`python -m archsieve._trial MODULE:FUNCTION FILE...` is that other process. It runs no code that a file names.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archsieve._reading import quoted
+from archsieve.errors import ArchsieveError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_BYTES = 2 << 30
+"""Memory that reading a file may take."""
+MOST_SECONDS = 20
+"""Time that reading a file may take."""
+_REFUSED = 3  # exit code: the reader said in a sentence what is wrong
+
+
+def try_first(paths: Sequence[Path], reader: str) -> None:
+    """Read files by a function of this package, named "module:function", in a process with limits.
+
+    Raises:
+        DataError: the reader refuses a file, crashes, or needs more than 2 GB or 20 seconds a file.
+    """
+    if not paths:
+        return
+    command = [sys.executable, "-m", "archsieve._trial", reader, *map(str, paths)]
+    about = f"The file {paths[0]}" if len(paths) == 1 else f"One of {len(paths)} files, the first {paths[0]},"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    root = str(Path(__file__).parents[1])
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
+    try:
+        process = subprocess.run(
+            command, capture_output=True, check=False, timeout=MOST_SECONDS * len(paths), env=environment
+        )
+    except subprocess.TimeoutExpired:
+        raise DataError(f"{about} takes more than {MOST_SECONDS} seconds to read: it was not read.") from None
+    text = process.stderr.decode("utf-8", errors="replace").strip()
+    if process.returncode == _REFUSED:
+        raise DataError(text.splitlines()[-1])
+    if process.returncode < 0:
+        name = next((s.name for s in signal.Signals if s == -process.returncode), str(-process.returncode))
+        raise DataError(f"{about} ends the process that reads it ({name}): it is damaged, and was not read.")
+    if process.returncode:
+        raise DataError(f"{about} cannot be read: {quoted(' '.join(text.splitlines()[-1:]))}")
+
+
+def _limit_this_process() -> None:
+    with suppress(ImportError, ValueError, OSError):  # no such limits on this system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main() -> None:
+    """Read the files that the command line names; leave with 3 after a sentence where a reader refuses one."""
+    reader, *paths = sys.argv[1:]
+    module, _, function = reader.partition(":")
+    read = getattr(import_module(module), function)
+    _limit_this_process()
+    for path in map(Path, paths):
+        try:
+            read(path)
+        except ArchsieveError as error:
+            sentence = str(error)
+        except MemoryError:
+            sentence = f"The file {path} takes more than {MOST_BYTES >> 30} GB of memory to read: it was not read."
+        else:
+            continue
+        sys.stderr.write(f"{' '.join(sentence.split())}\n")
+        sys.stderr.flush()
+        os._exit(_REFUSED)  # not by way of the libraries' own ends
+
+
+if __name__ == "__main__":
+    main()
