@@ -77,7 +77,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except DataError:
         raise
     except ValueError as error:
-        raise fault(path, f"is damaged, or no JSON: {quoted(error)}") from error
+        raise fault(path, f"is damaged, or is not JSON: {quoted(error)}") from error
     if not isinstance(content, dict):
         raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
     return content
@@ -101,7 +101,7 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
         with parquet.ParquetFile(path) as file:
             table = file.read()
     except (OSError, ValueError, ArrowException) as error:
-        raise fault(path, f"is damaged, or no parquet: {str(error).splitlines()[0].rstrip('.')}") from error
+        raise fault(path, f"is damaged, or is not parquet: {str(error).splitlines()[0].rstrip('.')}") from error
     if len(set(table.column_names)) < len(table.column_names):
         raise fault(path, "names a column twice")
     columns: dict[str, list[Any]] = table.to_pydict()
@@ -113,7 +113,7 @@ def _read_csv(path: Path) -> dict[str, list[Any]]:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.reader(stream, strict=True))
     except (OSError, ValueError, csv.Error) as error:
-        raise fault(path, f"is damaged, or no CSV: {error}") from error
+        raise fault(path, f"is damaged, or is not CSV: {error}") from error
     header = rows[0] if rows else []
     if len(set(header)) < len(header):
         raise fault(path, "names a column twice")
