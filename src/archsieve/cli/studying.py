@@ -68,7 +68,8 @@ def study(
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
                 console.note(
-                    f"Skipped, because no shipped table holds their scores (name them with --proxy to compute them): {', '.join(absent)}."
+                    f"Skipped, because no shipped table holds their scores (name them with --proxy to compute them): "
+                    f"{', '.join(absent)}."
                 )
             estimators = kept
         the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, benchmark)
