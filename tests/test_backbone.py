@@ -44,8 +44,8 @@ def test_a_part_under_a_prefix(tmp_path):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(MissingDataError, match="There is no file of weights"):
+    with pytest.raises(MissingDataError, match="There is no weights file"):
         load_backbone(built(5, 0), tmp_path / "none.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"pickle")
-    with pytest.raises(DataError, match="is no whole safetensors file"):
+    with pytest.raises(DataError, match="is not a complete safetensors file"):
         load_backbone(built(5, 0), tmp_path / "bad.safetensors")

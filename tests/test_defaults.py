@@ -134,7 +134,7 @@ def test_every_question_about_a_bare_task_has_the_default_answer(task):
     assert former_identities(task) == []
     assert [p.items for p in pending_batches(task, "train", batch_size=4)] == [4]
     assert unit_of(NASBench201(), task).scale is None  # nobody knows how many items an epoch has
-    with pytest.raises(SettingError, match=r"'bare' does not say how many items it has: give it count\(split\)"):
+    with pytest.raises(SettingError, match=r"'bare' does not declare its number of items: define count\(split\)"):
         count_items(task, "train")
 
 

@@ -83,9 +83,7 @@ def test_numpys_whole_numbers_are_taken(tmp_path):
 
 
 def test_a_pool_is_a_sample_or_an_evolution():
-    with pytest.raises(
-        SettingError, match="A pool is either a sample or what an evolution visits, but got sample=5 too"
-    ):
+    with pytest.raises(SettingError, match="A pool is either a sample or an evolution, but got sample=5 too"):
         Pool(sample=5, evolve=Chance())
 
 
@@ -111,7 +109,7 @@ def test_what_is_masked_is_no_value():
 
 def test_a_masked_truth_of_a_pilot_is_refused():
     truth = np.ma.MaskedArray(np.arange(12.0), mask=[True] + [False] * 11)
-    with pytest.raises(SettingError, match=r"The truth of 1 networks of the pilot is no number"):
+    with pytest.raises(SettingError, match=r"The truth of 1 networks of the pilot is not a number"):
         offers(np.ones((12, 1)), truth, Prices((0.0,), (1.0,), 9.0, 100))
 
 

@@ -49,7 +49,7 @@ class Source:
             where = f"ARCHSIEVE_DATA={folder}" if folder else "ARCHSIEVE_DATA, which is not set"
             raise MissingDataError(
                 f"The file {self.file!r} is not in the folder {where}. It comes from {self.origin} "
-                f"(licence: {self.licence}); put it there, or point ARCHSIEVE_DATA at the folder that has it."
+                f"(licence: {self.licence}); put it there, or set ARCHSIEVE_DATA to the folder that has it."
             )
         return path
 

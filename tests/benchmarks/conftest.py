@@ -43,7 +43,7 @@ def published301():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty ARCHSIEVE_DATA, for files of one's own, which are read without a trial: that takes half a second each."""
+    """An empty ARCHSIEVE_DATA, for own files that are read without a trial: a trial takes half a second each."""
     monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
     own = [b.source.file for b in map(BENCHMARKS.__getitem__, BENCHMARKS) if b.source is not None]
     monkeypatch.setenv(OWN_FILES, ",".join(own))

@@ -132,7 +132,7 @@ def test_a_column_twice(folder, rows, write):
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'arch_str,"unclosed\n'])
 def test_no_csv(folder, content):
     (folder / "nasbench201-cifar10.csv").write_bytes(content)
-    with pytest.raises(DataError, match=r"is damaged, or no CSV|lacks the columns arch_str"):
+    with pytest.raises(DataError, match=r"is damaged, or is not CSV|lacks the columns arch_str"):
         CELLS.load()
 
 
@@ -141,7 +141,7 @@ def test_truncated_parquet(folder, rows):
     content = path.read_bytes()
     for part in (content[: len(content) // 2], content[4:], b"", b"PAR1", b"PAR1" + b"\xff" * 50 + b"PAR1"):
         path.write_bytes(part)
-        with pytest.raises(DataError, match=r"The file .*\.parquet is damaged, or no parquet: \S"):
+        with pytest.raises(DataError, match=r"The file .*\.parquet is damaged, or is not parquet: \S"):
             CELLS.load()
 
 

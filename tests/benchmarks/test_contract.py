@@ -118,7 +118,7 @@ def test_a_table_lists_its_codes_and_for_a_surrogate_a_sample_stands():
     assert len(set(many)) == 1000
     assert codes_of(MODEL, Bits(40), 1) != many == codes_of(MODEL, Bits(40), 0)
     assert table_of(Fake("table")) is TABLE
-    with pytest.raises(SettingError, match="model predicts its values and lists no codes: name a table"):
+    with pytest.raises(SettingError, match="model predicts values and lists no codes: name a benchmark"):
         table_of(Fake("model", records=MODEL))
 
 

@@ -131,8 +131,8 @@ def test_a_funnel_replays_it(tmp_path, table):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"no zip", f"{FILE} is damaged: install archsieve anew"),
-        ({"codes": np.zeros((2, 6))}, f"{FILE} is damaged: install archsieve anew"),
+        (b"no zip", f"{FILE} is damaged: reinstall archsieve"),
+        ({"codes": np.zeros((2, 6))}, f"{FILE} is damaged: reinstall archsieve"),
         (
             {name: np.zeros((2, 6)) for name in ("codes", "validation", "test")},
             "is not of this version: it should hold counts of the shape \\(5, 2, 20\\)",
@@ -150,5 +150,5 @@ def test_a_package_that_is_not_whole(tmp_path, monkeypatch, content, sentence):
     with pytest.raises(DataError, match=sentence):
         DIGITS.load()
     path.unlink()
-    with pytest.raises(MissingDataError, match=r"of the package itself .* is missing: install archsieve anew"):
+    with pytest.raises(MissingDataError, match=r"of the package itself .* is missing: reinstall archsieve"):
         DIGITS.load()

@@ -86,12 +86,12 @@ def test_macro_with_one_thing_wrong(folder, change, sentence):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "is damaged, or no JSON"),
-        ('{"00000000": {"test_acc": [80', "is damaged, or no JSON"),
-        ("[" * 100_000, "is damaged, or no JSON"),
+        ("", "is damaged, or is not JSON"),
+        ('{"00000000": {"test_acc": [80', "is damaged, or is not JSON"),
+        ("[" * 100_000, "is damaged, or is not JSON"),
         ("[1, 2]", "holds a JSON list where an object is expected"),
         ('{"a": 1, "a": 2}', "holds the key 'a' twice"),
-        ("\x00\x01", "is damaged, or no JSON"),
+        ("\x00\x01", "is damaged, or is not JSON"),
     ],
 )
 def test_no_json(folder, benchmark, text, sentence):
@@ -102,7 +102,7 @@ def test_no_json(folder, benchmark, text, sentence):
 def test_other_bytes_and_a_folder_in_its_place(folder, benchmark):
     path = folder / benchmark.source.file
     path.write_bytes(b"\xff\xfe{}")
-    with pytest.raises(DataError, match="is damaged, or no JSON"):
+    with pytest.raises(DataError, match="is damaged, or is not JSON"):
         benchmark.load()
     path.unlink()
     path.mkdir()

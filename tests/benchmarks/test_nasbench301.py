@@ -137,11 +137,11 @@ def test_the_format_of_2020_predicts_as_xgboost_did(folder):
 @pytest.mark.parametrize(
     ("content", "config", "sentence"),
     [
-        (pickle.dumps(Call(), protocol=3), {}, "names builtins.exec, which is not allowed in it: it was not read"),
+        (pickle.dumps(Call(), protocol=3), {}, "names builtins.exec, which is not allowed: the file was not read"),
         (pickle.dumps({"handle": b"x"}, protocol=3), {}, "is a pickle without a model in it"),
-        (b"\x80\x03garbage", {}, "is damaged, or no pickle"),
-        (b"garbage", {}, "is no model that can be read"),
-        (SNAPSHOT_2020[:700], {}, "is no model that can be read: it is cut short"),
+        (b"\x80\x03garbage", {}, "is damaged, or is not a pickle"),
+        (b"garbage", {}, "is not a readable model"),
+        (SNAPSHOT_2020[:700], {}, "is not a readable model: it is truncated"),
         (b"{}", {"model": "gnn_gin"}, "says that the model is 'gnn_gin', but here 'xgb' is expected"),
         (b"{}", {"param:bananas_enc": True}, r"sees paths \(param:bananas_enc\), which is not known here"),
     ],
@@ -160,5 +160,5 @@ def test_a_damaged_runtime_and_an_empty_folder(folder, accuracies):
         MODELS.load()
     put(folder, "xgb_v1.0", 0, accuracies[0])
     put(folder, "lgb_runtime_v1.0", 0, b"tree\nnothing")
-    with pytest.raises(DataError, match=r"lgb_runtime_v1\.0.* is no model that can be read"):
+    with pytest.raises(DataError, match=r"lgb_runtime_v1\.0.* is not a readable model"):
         MODELS.load()

@@ -127,8 +127,8 @@ def test_it_learnt_from_the_published_cells(published301):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (None, "is damaged: install archsieve anew"),
-        ({"leaf": None}, "is damaged: install archsieve anew"),
+        (None, "is damaged: reinstall archsieve"),
+        ({"leaf": None}, "is damaged: reinstall archsieve"),
         ({"leaf": np.zeros((1, 1, 3))}, "holds no complete trees over these features"),
         ({"feature": np.full((1, 1, 1), 261)}, "holds no complete trees over these features"),
         ({"feature": np.zeros(1, int)}, "holds no complete trees over these features"),
@@ -147,5 +147,5 @@ def test_a_package_that_is_not_whole(tmp_path, monkeypatch, change, sentence):
     with pytest.raises(DataError, match=sentence):
         STANDIN.load()
     path.with_suffix(".json").write_text(json.dumps({})[:-1])
-    with pytest.raises(DataError, match=r"nasbench301-standin\.json is damaged: install archsieve anew"):
+    with pytest.raises(DataError, match=r"nasbench301-standin\.json is damaged: reinstall archsieve"):
         STANDIN.card()

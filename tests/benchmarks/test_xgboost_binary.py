@@ -58,7 +58,7 @@ def test_rows_of_another_length():
 
 @pytest.mark.parametrize("length", [0, 3, 100, 140, 200, 400, len(model(TREE)) - 1])
 def test_what_is_cut_short(length):
-    with pytest.raises(ValueError, match=r"it is cut short|but trees for squared errors are needed"):
+    with pytest.raises(ValueError, match=r"it is truncated|but trees for squared errors are needed"):
         BinaryModel.parse(model(TREE)[:length])
 
 
@@ -68,10 +68,10 @@ def test_what_is_cut_short(length):
         (model(TREE, objective=b"multi:softmax"), "trees for squared errors are needed"),
         (model(TREE, classes=3), "trees for squared errors are needed"),
         (model(), "it says that it has 0 trees"),
-        (model([(0, 1, 0, 0.0), (-1, -1, 0, 1.0)]), "its trees are no trees"),
-        (model([(1, 2, 0, 0.0), (-1, -1, 0, 1.0)]), "its trees are no trees"),
-        (model([(1, 2, 3, 0.0), (-1, -1, 0, 1.0), (-1, -1, 0, 1.0)]), "its trees are no trees"),
-        (model([(1, -1, 0, 0.0), (-1, -1, 0, 1.0)]), "its trees are no trees"),
+        (model([(0, 1, 0, 0.0), (-1, -1, 0, 1.0)]), "its trees are malformed"),
+        (model([(1, 2, 0, 0.0), (-1, -1, 0, 1.0)]), "its trees are malformed"),
+        (model([(1, 2, 3, 0.0), (-1, -1, 0, 1.0), (-1, -1, 0, 1.0)]), "its trees are malformed"),
+        (model([(1, -1, 0, 0.0), (-1, -1, 0, 1.0)]), "its trees are malformed"),
     ],
     ids=["objective", "classes", "none", "ring", "nowhere", "feature", "half a split"],
 )

@@ -62,7 +62,7 @@ def test_it_gives_the_result_of_a_search(begin, tmp_path):
         asked = answer.stdout.split()
         assert answer.exit_code == 0, answer.stderr
     assert count == 12
-    assert "The search is over. Best: " in answer.stderr
+    assert "The search is finished. Best: " in answer.stderr
     plan = tmp_path / "params.toml"
     plan.write_text(BY_PARAMS)
     assert invoke("search", plan, "--out", tmp_path / "whole").exit_code == 0
@@ -86,7 +86,7 @@ def test_asked_again_it_gives_the_same_and_says_its_pace(begin):
         invoke("tell", folder, digits, "--", -2.5)
     one = invoke("ask", folder, "-n", 4)
     assert len(one.stdout.split()) == 1
-    assert "Only 1 can be scored at the same time now. regularized_evolution asks for 1 at a time" in one.stderr
+    assert "Only 1 can be scored in parallel now. regularized_evolution asks for 1 at a time" in one.stderr
     assert "after its first 5 (setting `batch`)" in one.stderr
 
 
@@ -110,9 +110,9 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(begin, tmp_path):
     folder, asked = begin()
     other = next(d for d in ("000000", "111111", "222222", "333333", "444444", "012340") if d not in asked)
     for arguments, message in (
-        ((folder, other, 3), "was not asked for. Asked for: "),
-        ((folder, asked[0]), "Tell either a score, or with --failed why there is none"),
-        ((folder, asked[0], 3, "--failed", "x"), "Tell either a score"),
+        ((folder, other, 3), "was not requested. Asked for: "),
+        ((folder, asked[0]), "Pass either a score, or --failed with the reason"),
+        ((folder, asked[0], 3, "--failed", "x"), "Pass either a score"),
         ((folder, "99", 3), "is no architecture of nasbench201"),
         ((tmp_path / "nowhere", asked[0], 3), "begin a search with `archsieve ask PLAN --out"),
     ):
@@ -122,7 +122,7 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(begin, tmp_path):
     plan = tmp_path / "params.toml"
     plan.write_text(BY_PARAMS)
     answer = invoke("ask", plan, "--out", tmp_path / "other")
-    assert (answer.exit_code, "Nothing of this plan is told by hand" in answer.stderr) == (1, True)
+    assert (answer.exit_code, "No stage of this plan has the estimator `told`" in answer.stderr) == (1, True)
     answer = invoke("search", tmp_path / "own.toml", "--out", folder)
     assert (answer.exit_code, "'accuracy' are told by hand, and 5 are missing" in answer.stderr) == (1, True)
 

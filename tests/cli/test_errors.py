@@ -69,7 +69,7 @@ def test_a_wrong_code(code, sentence):
         (["measure", "nasbench201", "--truth", "test_ac_200"], "has a column 'test_ac_200'. Did you mean"),
         (["measure", "nasbench201", "--benchmark", "nasbench201-analgo"], "Did you mean 'nasbench201-analog'?"),
         (["search", "dmeo"], "There is no plan file 'dmeo', nor a shipped plan of that name. Did you mean 'demo'?"),
-        (["report", "nowhere"], "nowhere is no run folder: it has no results.sqlite."),
+        (["report", "nowhere"], "nowhere is not a run folder: it has no results.sqlite."),
     ],
 )
 def test_a_name_that_is_not_there(arguments, sentence):
@@ -111,7 +111,7 @@ def test_a_table_that_is_not_there(monkeypatch):
 def test_a_table_that_is_damaged(monkeypatch, tmp_path):
     monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
     (tmp_path / "nas-bench-macro_cifar10.json").write_text('{"0')
-    fails(invoke("measure", "nasbench-macro"), r"nas-bench-macro_cifar10\.json is damaged, or no JSON")
+    fails(invoke("measure", "nasbench-macro"), r"nas-bench-macro_cifar10\.json is damaged, or is not JSON")
 
 
 @pytest.fixture(scope="session")
@@ -259,9 +259,7 @@ def test_an_exception_in_a_proxy_costs_that_score_and_its_traceback_is_in_the_lo
     failed, again = result.stderr.splitlines()
     assert failed.startswith("raises (2 stages): 9 -> 4 in ")  # the sound stage cuts nothing
     assert failed.endswith(", 1 could not be scored")
-    assert again.startswith(
-        f"Candidates that could not be scored, or not by every part: 1. Why: archsieve report {folder}. "
-    )
+    assert again.startswith(f"Candidates without a complete score: 1. Reasons: archsieve report {folder}. ")
     assert again.endswith(" --retry-failed")
     log = (folder / "error.log").read_text()
     assert re.match(r"ZeroDivisionError in .*odd_proxies\.py, line \d+:\nTraceback \(most recent call last\):", log)
@@ -333,7 +331,7 @@ def test_a_proxy_that_kills_its_worker_is_a_sentence(plan, tmp_path):
     )
     path = plan(TINY + '[[stage]]\nestimator = "deadly"\nkeep = 0.5\n')
     options = ("--out", tmp_path / "run", "--plugin", tmp_path / "deadly.py", "--workers", 2)
-    fails(invoke("search", path, *options), r"A worker process died, often for want of memory\..*fewer --workers")
+    fails(invoke("search", path, *options), r"A worker process died, often because memory ran out\..*fewer --workers")
 
 
 def test_something_nobody_foresaw_is_a_sentence_too(tmp_path, monkeypatch):

@@ -153,7 +153,7 @@ def test_a_proxy_without_data_is_scored_on_noise_in_the_form_of_the_task(capsys)
         assert tuple(task.input_shape) == TASKS[name]().input_shape
         assert task.num_outputs == TASKS[name]().num_outputs
         assert len(next(iter(task.batches("train", batch_size=64)))[0]) == items
-        assert f"The images of {name} are not here (see `archsieve data`): scoring on {items} items of noise" in (
+        assert f"The images of {name} are missing (see `archsieve data`): scoring on {items} items of noise" in (
             " ".join(capsys.readouterr().err.split())
         )
         assert task_note(task, None, space).endswith(" outputs, of noise.")

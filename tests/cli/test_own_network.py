@@ -266,8 +266,8 @@ def test_what_takes_a_loss_scores_them(score, model, options):
             "snip: mean squared error (--loss bce: of a binary classifier), against random numbers.",
         ),
         ("Flat", ["--loss", "bce"], "Loss of snip: binary cross entropy of logits, against random zeros and ones."),
-        ("bfloat16", ["--outputs", "1"], ":bfloat16 has weights in bfloat16: it is scored in float32."),
-        ("double", ["--outputs", "1"], ":double has weights in float64: it is scored in float32."),
+        ("bfloat16", ["--outputs", "1"], ":bfloat16 has bfloat16 weights; it is scored in float32."),
+        ("double", ["--outputs", "1"], ":double has float64 weights; it is scored in float32."),
     ],
 )
 def test_what_is_made_of_a_network_is_said(score, model, options, note):
@@ -312,13 +312,13 @@ def test_the_loss_makes_a_difference_and_the_precision_none(score):
         (
             "regression",
             ["--task", "digits", "--shape", "8"],
-            "--task digits says what inputs, outputs and loss are, and --shape says so too",
+            "--task digits defines inputs, outputs and loss, and --shape does so too",
         ),
-        ("regression", ["--task", "digits", "--outputs", "3"], "and --outputs says so too: leave one of them out."),
+        ("regression", ["--task", "digits", "--outputs", "3"], "and --outputs does so too: use one of them."),
         (
             "regression",
             ["--shape", "8", "--inputs", "mine:batch"],
-            "--inputs gives a batch of your own, --shape one of noise",
+            "--inputs (your own batch) and --shape (noise) both define",
         ),
         (
             "regression",
@@ -361,7 +361,7 @@ def test_advice_that_can_help(score, model, options, sentence):
         (
             "regression",
             ["--shape", "8"],
-            "say how many there are (--outputs; 1 for a regression, or for a binary classifier",
+            "set the number (--outputs; 1 for a regression, or for a binary classifier",
         ),
         ("Pair", [*IDS, "--output", "0"], "(5, 8) an item, where the loss of snip asks for one number a class: choose"),
         ("memory", ["--shape", "7x5"], "(7, 4) an item, where the loss of snip asks for one number a class"),

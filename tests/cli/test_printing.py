@@ -175,7 +175,7 @@ def test_stages_that_cut_nothing_are_one_line_with_the_next_that_does(capsys):
     assert capsys.readouterr().err.splitlines() == [
         "c (3 stages): 9 -> 4 in 3.5 s",
         "d: 4 -> 2 in 1.0 s",
-        "e: 2 -> 2 in 1.0 s, 1 had a part that could not score them",
+        "e: 2 -> 2 in 1.0 s, 1 scored by some parts only",
         "f: 2 -> 2 in 1.0 s, 1 could not be scored",
     ]
 

@@ -104,7 +104,7 @@ def test_score_says_that_it_scores_on_noise(monkeypatch, tmp_path):
     noisy = invoke("score", "nasbench-macro", "0" * 8, "--proxy", "grad_norm", "--seed", 9)  # no table has this seed
     assert noisy.exit_code == 0
     assert noisy.stderr == (
-        "The images of cifar10 are not here (see `archsieve data`): scoring on noise of their shape.\n"
+        "The images of cifar10 are missing (see `archsieve data`): scoring on noise of their shape.\n"
         "Task: cifar10, the default of nasbench-macro: 3 x 32 x 32 to 10 outputs, of noise.\n"
     )
     costs = invoke("score", "nasbench-macro", "0" * 8, "--proxy", "params").stderr
@@ -192,7 +192,7 @@ def test_a_dry_run_tells_hours_and_its_unit(tmp_path, monkeypatch):
     assert [line[-1] for line in lines[1:3]] == ["12.5", "unknown"]
     assert lines[3][-3:] == ["at", "most", "0.02"]
     assert " ".join(lines[-1]) == (
-        "On this device (cpu, workers: 3) at most about 13 hours, and 1 stages of unknown time."
+        "Time on this device (cpu, workers: 3): at most about 13 hours, plus 1 stages of unknown time."
     )
     assert " ".join(lines[-2]).startswith("A network-epoch: one network trained once on the ")
 
@@ -202,7 +202,7 @@ def test_a_dry_run_of_noise_invents_no_epochs(tmp_path):
     plan = plan_file(tmp_path, 'estimator = "nwot"\ntop = 1', head=noise)
     told = invoke("search", plan, "--dry-run", "--no-timing")
     assert [line.split()[-1] for line in told.stdout.splitlines()[1:2]] == ["unknown"]
-    assert "A network-epoch: unknown, since nothing is trained on this task and the plan does not say" in told.stdout
+    assert "One network-epoch: unknown, since nothing is trained on this task and the plan does not say" in told.stdout
     rows = json.loads(invoke("search", plan, "--dry-run", "--no-timing", "--json").stdout)
     assert [(row["network_epochs"], row["hours"]) for row in rows] == [(None, None)]
 
@@ -238,7 +238,8 @@ def test_data_check_tells_a_changed_file(tmp_path, monkeypatch):
     assert result.exit_code == 1
     assert f"{file}: differs" in result.stdout
     assert (
-        result.stderr == "A file differs from the version archsieve knows: see the state above, and fetch it again.\n"
+        result.stderr
+        == "A file differs from the version that archsieve knows. See its state above, and download it again.\n"
     )
 
 
@@ -434,7 +435,7 @@ def test_costs_of_a_cell_by_the_packaged_table(monkeypatch):
         named = dict(zip(header, row, strict=True))
         assert float(named["tau"]) == pytest.approx(0.5676, abs=5e-5)
         assert float(named["mkr"]) == pytest.approx(0.00832, abs=5e-6)
-    assert " ".join(footer) == "Truth: baseline_accuracy of nasbench201-analog, 15625 codes, 4 near the best."
+    assert " ".join(footer) == "Truth: baseline_accuracy of nasbench201-analog, 15625 codes, 4 near-optimal."
 
 
 # Signals, pipes and terminals: in processes of their own
@@ -475,7 +476,7 @@ def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, wo
     before = rows(folder)
     assert (code, out) == (130, "")
     sentence = err.splitlines()[-1]
-    assert sentence.startswith(f"Interrupted. What was computed is kept in {folder}; go on with: archsieve search ")
+    assert sentence.startswith(f"Interrupted. Results so far are in {folder}. Resume with: archsieve search ")
     assert "Traceback" not in err
     assert 1 <= len(before) < 81
     again = shlex.split(sentence.partition("go on with: archsieve ")[2])
@@ -571,8 +572,8 @@ def test_a_design_is_a_plan_that_a_search_runs(tmp_path, packaged):
         f"\nPlan: {tmp_path / 'plan.toml'}. Run it: archsieve search {tmp_path / 'plan.toml'}\n"
     )
     assert "\nEstimated risk of losing the best network: 0." in result.stdout
-    assert "; the pilot of 60 took 1200 more.\n" in result.stdout  # of 20 epochs each
-    assert "does not reach the risk" not in result.stdout
+    assert "; the pilot of 60 networks cost 1200 network-epochs more.\n" in result.stdout  # of 20 epochs each
+    assert "is too small for the requested risk" not in result.stdout
     assert result.stdout.count("train all") == 1
 
     text = (tmp_path / "plan.toml").read_text()
@@ -631,7 +632,7 @@ def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packag
 def test_a_design_by_a_budget_says_that_it_does_not_reach(tmp_path, packaged):
     result = designed(tmp_path, "--pilot-size", "60", "--delta", "0.01", "--budget", "9000")
     assert result.exit_code == 0
-    assert "\nThe budget does not reach the risk asked for; this is the least it buys.\n" in result.stdout
+    assert "\nThe budget is too small for the requested risk; this is the lowest risk that it buys.\n" in result.stdout
     told = json.loads(designed(tmp_path, "--pilot-size", "60", "--delta", "0.01", "--budget", "9000", "--json").stdout)
     assert told["is_met"] is False
     within = [choice for choice in told["choices"] if choice["network_epochs"] <= 9000]
@@ -655,14 +656,14 @@ def test_a_budget_may_be_in_hours(tmp_path, packaged):
     assert fast["another_hour"] == fast["choices"][-1] != fast["chosen"]
 
     told = designed(tmp_path, *options[:-1], "--budget", "9000", "--epoch-seconds", "0.072").stdout
-    assert "\nAnother hour buys a risk of 0.000: train all, 0.292 hours.\n" in told  # 14,580 epochs
+    assert "\nOne more hour lowers the risk to 0.000: train all, 0.292 hours.\n" in told  # 14,580 epochs
     assert "hours" not in designed(tmp_path, *options[:-1]).stdout
 
 
 @pytest.mark.parametrize(
     ("budget", "said"),
     [
-        ("3h", "Error: A budget of 3h needs to know what a network-epoch takes: say it by --epoch-seconds, or"),
+        ("3h", "Error: A budget of 3h needs the seconds of one network-epoch: pass --epoch-seconds, or"),
         ("soon", "Error: A budget is a number of network-epochs, or of hours, e.g. 3h, but got 'soon'."),
         ("-1", "Error: `budget > 0` must hold, but got -1.0."),
     ],
@@ -750,7 +751,7 @@ def test_without_a_benchmark_the_pilot_is_trained(tmp_path, packaged):
     head = 'final = "nwot"\n' + SLOW_HEAD
     result = designed(tmp_path, "--pilot-size", "12", estimators=funnel(tmp_path, ['"params"', '"macs"'], head))
     assert (result.exit_code, result.exception) == (0, None)
-    assert result.stderr == "No benchmark of this space and task is here: 12 networks are scored by nwot.\n"
+    assert result.stderr == "No benchmark for this space and task is present: nwot scores 12 networks.\n"
     assert "the pilot of 12 took " in result.stdout
 
 
@@ -763,7 +764,7 @@ def test_without_a_benchmark_the_pilot_is_trained(tmp_path, packaged):
             "A design needs a pilot: either --pilot FILE or --pilot-size N.",
         ),
         (("--pilot", "nowhere.csv"), "There is no file 'nowhere.csv'."),
-        (("--pilot-size", "60", "--budget", "1"), "The budget of 1 buys no funnel: the cheapest one costs "),
+        (("--pilot-size", "60", "--budget", "1"), "The budget of 1 is too small: the cheapest funnel costs "),
         (("--pilot-size", "60", "--budget", "-1"), "`budget > 0` must hold, but got -1.0."),
         (("--pilot-size", "60", "--delta", "1"), "`0 < delta < 1` must hold, but got 1.0."),
         (("--pilot-size", "9"), "A pilot needs at least 10 networks with a truth, but has 9."),
@@ -833,7 +834,7 @@ class Damaged:
         return True
 
     def load(self):
-        raise DataError("The file /data/table.json is damaged, or no JSON: it ends.")
+        raise DataError("The file /data/table.json is damaged, or is not JSON: it ends.")
 
 
 @pytest.mark.parametrize("others", [False, True])
@@ -846,7 +847,7 @@ def test_a_damaged_benchmark_is_an_error_and_no_reason_to_train(tmp_path, packag
     for named in ((), ("--benchmark", "damaged")):
         result = designed(tmp_path, "--pilot-size", "12", *named, estimators=path)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr == "Error: The file /data/table.json is damaged, or no JSON: it ends.\n"
+        assert result.stderr == "Error: The file /data/table.json is damaged, or is not JSON: it ends.\n"
 
 
 def test_a_damaged_benchmark_is_named_by_whatever_needs_it(tmp_path, packaged, restored, monkeypatch):
@@ -860,7 +861,7 @@ def test_a_damaged_benchmark_is_named_by_whatever_needs_it(tmp_path, packaged, r
     ):
         result = invoke(*command)
         assert (result.exit_code, result.stdout) == (1, ""), command
-        assert "nas-bench-macro_cifar10.json is damaged, or no JSON" in result.stderr.splitlines()[-1], command
+        assert "nas-bench-macro_cifar10.json is damaged, or is not JSON" in result.stderr.splitlines()[-1], command
 
 
 def test_a_design_on_the_shape_of_pipeline_b_scores_teacher_and_learner_at_once(tmp_path, packaged):
@@ -907,5 +908,5 @@ def test_a_network_of_the_pilot_whose_training_failed_is_left_out(tmp_path, pack
     options = ("--pilot-size", "40", "--epoch-seconds", "1", "--plugin", ODD)
     result = designed(tmp_path, *options, estimators=path)
     assert (result.exit_code, result.exception) == (0, None), result.stderr
-    left_out = re.search(r"Left out of the pilot, since they have no truth: (\d+) networks\.", result.stderr)
+    left_out = re.search(r"Excluded from the pilot because they have no truth: (\d+) networks\.", result.stderr)
     assert f"the pilot of {40 - int(left_out[1])} took " in result.stdout

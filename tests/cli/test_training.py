@@ -37,7 +37,7 @@ def test_it_prints_what_it_came_to(trained):
     assert lines[0] == f"{STRING} of nasbench201, trained 3 epochs by nasbench201, seed 0"
     assert lines[1] == "4,158 parameters, 92,496 MACs"
     assert lines[2] == f"Test accuracy in percent: {last.test:.2f}"
-    assert lines[3].startswith("Best of all epochs, chosen by the test itself: ")
+    assert lines[3].startswith("Best epoch, chosen on the test set itself (optimistic): ")
     assert lines[4].endswith(f"Weights: {folder}/weights.safetensors")
     notes = result.stderr.splitlines()
     assert notes[0].startswith("The recipe's settings of the task cifar10 (validation_fraction) do not go for digits")
@@ -59,7 +59,7 @@ def test_its_json_is_the_result(trained):
 def test_another_setting_in_the_same_folder_is_refused(trained):
     result = invoke("train", *TINY, "--epochs", 4, "--out", trained[0])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "holds another training: its recipe.horizon is 3, and here it is 4." in result.stderr
+    assert "belongs to another training: its recipe.horizon is 3, and here it is 4." in result.stderr
 
 
 def test_without_a_folder_it_makes_one_of_its_own(tmp_path, monkeypatch):
@@ -95,7 +95,7 @@ def test_a_recipe_that_starts_from_pretrained_weights_says_so_where_there_are_no
     result = invoke(*command)
     assert result.exit_code == 0
     assert "1,389,654" in result.stdout
-    assert "starts from weights pretrained on ImageNet, but --init names none" in result.stderr
+    assert "expects weights pretrained on ImageNet. Without --init" in result.stderr
 
 
 def test_weights_under_a_prefix(trained, tmp_path):
@@ -140,8 +140,8 @@ def test_noise_stands_in_for_scenes_that_are_not_here(monkeypatch):
         ([*TINY, "--set", "clipp=1"], "the recipe has no key 'clipp'. Did you mean 'clip'?"),
         ([*TINY, "--epochs", "0"], "`horizon >= 1`"),
         ([*TINY, "--init", "nothing.safetensors"], "Cannot read nothing.safetensors: No such file or directory."),
-        ([*TINY, "--init-partial"], "--init-partial and --init-prefix say what to take of a file: name it by --init."),
-        ([*TINY, "--init-prefix", "a."], "say what to take of a file: name it by --init."),
+        ([*TINY, "--init-partial"], "--init-partial and --init-prefix need a file of weights: pass it with --init."),
+        ([*TINY, "--init-prefix", "a."], "need a file of weights: pass it with --init."),
         ([*TINY, "--set", "betas=ab"], "betas must be a list of numbers, but is 'ab'."),
         ([*TINY, "--set", "betas=['a', 'b']"], "betas must be a list of numbers, but is 'a'."),
         ([*TINY, "--set", "by_step=true", "--set", "warm_up_steps=99999"], "The warm-up takes 99,999 steps, but the"),
@@ -177,7 +177,7 @@ def test_interrupted_it_goes_on_by_the_same_command(trained, tmp_path, number):
     assert not (folder / "result.json").exists()
     if number == signal.SIGINT:
         assert code == 130
-        again = shlex.split(err.splitlines()[-1].partition("go on with: ")[2])
+        again = shlex.split(err.splitlines()[-1].partition("Resume with: ")[2])
         assert again[:2] == ["archsieve", "train"]
         code, _, err = run(*again[1:], env=ONE_THREAD)
     else:

@@ -75,7 +75,7 @@ def test_prices_are_those_of_the_ledger():
 
 @pytest.mark.parametrize(("estimators", "final"), [([PARAMS, Counting()], PARAMS), ([PARAMS], Counting())])
 def test_an_estimator_without_a_price_is_refused(estimators, final):
-    with pytest.raises(SettingError, match="The estimator 'counting' does not say what it costs: "):
+    with pytest.raises(SettingError, match="The estimator 'counting' does not declare its cost: "):
         prices_of(estimators, final, NASBenchMacro(), Synthetic(), 10)
 
 
@@ -306,10 +306,10 @@ def test_the_offers_of_a_pilot_cost_more_and_risk_less():
 
 
 def test_a_budget_that_buys_nothing_is_refused():
-    with pytest.raises(SettingError, match=r"The budget of 9\.99 buys no funnel: the cheapest one costs 10\."):
+    with pytest.raises(SettingError, match=r"The budget of 9\.99 is too small: the cheapest funnel costs 10\."):
         choose(MENU, 0.1, 9.99)
     scores, truth = noisy()
-    with pytest.raises(SettingError, match="The budget of 1 buys no funnel: the cheapest one costs "):
+    with pytest.raises(SettingError, match="The budget of 1 is too small: the cheapest funnel costs "):
         design(scores, truth, prices(1.0, 0.1), budget=1)
 
 
@@ -330,8 +330,8 @@ def test_a_budget_that_buys_nothing_is_refused():
         ({"scores": np.ones((11, 2))}, "but the shape of the scores is (11, 2)."),
         ({"scores": np.ones(10)}, "but the shape of the scores is (10,)."),
         ({"scores": np.ones((10, 0)), "prices": prices()}, "needs a score by each of 0 estimators"),
-        ({"truth": np.array([1.0] * 8 + [math.nan] * 2)}, "The truth of 2 networks of the pilot is no number."),
-        ({"truth": np.array([1.0] * 9 + [math.inf])}, "The truth of 1 networks of the pilot is no number."),
+        ({"truth": np.array([1.0] * 8 + [math.nan] * 2)}, "The truth of 2 networks of the pilot is not a number."),
+        ({"truth": np.array([1.0] * 9 + [math.inf])}, "The truth of 1 networks of the pilot is not a number."),
         ({"delta": 0.0}, "`0 < delta < 1` must hold, but got 0.0."),
         ({"delta": 1.0}, "`0 < delta < 1` must hold, but got 1.0."),
         ({"delta": math.nan}, "`0 < delta < 1` must hold, but got nan."),

@@ -342,11 +342,11 @@ def test_the_seed_draws_sample_and_forest(tmp_path):
 
 def test_untaught_and_damaged(tmp_path):
     estimator, ctx = Predictor(Total()), Context(SPACE, TASK, tmp_path)
-    with pytest.raises(SettingError, match=r"There is no lesson in .*: call `fit` first"):
+    with pytest.raises(SettingError, match=r"There is no fitted predictor in .*: call `fit` first"):
         estimator.score(CODES[:1], ctx)
     for text in ("{", "[]", '{"archs": [1], "scores": [0]}'):
         (tmp_path / "lesson.json").write_text(text)
-        with pytest.raises(RunFolderError, match=r"lesson.json is damaged: delete it to teach the predictor anew"):
+        with pytest.raises(RunFolderError, match=r"lesson.json is damaged: delete it to fit the predictor again"):
             estimator.score(CODES[:1], ctx)
 
 
@@ -360,7 +360,7 @@ def test_untaught_and_damaged(tmp_path):
         ({"rounds": 3, "samples": 2}, SettingError, "`1 <= rounds <= samples`"),
         ({"encoding": "text"}, SettingError, "`encoding` must be 'integer' or 'one_hot', but got 'text'"),
         ({"model": "RandomForestRegresor"}, UnknownNameError, "has no regressor 'RandomForestRegresor'. Did you mean"),
-        ({"model": "SVR", "options": {"size": 3}}, SettingError, "The model SVR cannot be made with {'size': 3}"),
+        ({"model": "SVR", "options": {"size": 3}}, SettingError, "The model SVR cannot be created with {'size': 3}"),
         ({"model": "LinearSVC", "above": 1}, SettingError, "The model LinearSVC gives no probabilities"),
     ],
 )

@@ -62,7 +62,9 @@ def test_every_proxy_scores_or_says_why_not(space, tmp_path):
         members[0].score_group(members, archs, Context(space, task, tmp_path))
     refused = {SHIPPED[column]: reason for (_, column), reason in failed.value.reasons.items()}
     assert set(refused) == {"epe_nas"}
-    assert refused["epe_nas"] == "epe_nas compares inputs of one class, but (3, 96, 96) targets are no classes."
+    assert (
+        refused["epe_nas"] == "epe_nas compares inputs of one class, but targets of shape (3, 96, 96) are not classes."
+    )
     for name, scores in zip(SHIPPED, failed.value.scores.T, strict=True):
         assert name in refused or np.isfinite(scores).all(), name
         constant = name in ("epe_nas", "trainable_layers") or (name == "swap")  # three inputs have few patterns

@@ -333,7 +333,7 @@ def test_constant_scores_have_no_correlation(file):
         (["acc,b", *["1,2"] * 11, "1,many"], DataError, r"holds 'many' in line 13, column 'b', among numbers"),
         (["acc,b", *["x,2"] * 12], DataError, r"holds no numbers in its column 'acc'"),
         (["acc,b", "1,2", "2,3", "3,4"], SettingError, r"The column 'acc' of .* has 3 numbers, but 10 are needed"),
-        (["acc,name", *["1,x"] * 12], SettingError, r"no column of numbers beside 'acc': nothing to judge"),
+        (["acc,name", *["1,x"] * 12], SettingError, r"no column of numbers beside 'acc': there is nothing to judge"),
         (["acc,acc", *["1,2"] * 12], DataError, r"names a column twice"),
         (["acc,b", "1,2,3"], DataError, r"has 3 fields in line 2, but its header has 2"),
         ([], UnknownNameError, r"has no column 'acc'"),
@@ -348,7 +348,7 @@ def test_a_file_that_is_not_there_or_no_table(tmp_path):
     with pytest.raises(MissingDataError, match=r"There is no file '.*none\.csv'\."):
         judge_file(tmp_path / "none.csv", "acc")
     (tmp_path / "odd.parquet").write_bytes(b"odd")
-    with pytest.raises(DataError, match=r"odd\.parquet is damaged, or no parquet"):
+    with pytest.raises(DataError, match=r"odd\.parquet is damaged, or is not parquet"):
         judge_file(tmp_path / "odd.parquet", "acc")
 
 

@@ -96,8 +96,8 @@ def test_a_number_that_may_be_either_is_read_as_the_rest_of_the_file(file, other
         ("acc,b\n1,2\n1_000,3\n", r"holds '1_000' in line 3, column 'acc', among numbers"),
         ("acc,b\n1,2\n93,5,3\n", r"has 3 fields in line 3, but its header has 2 \(a decimal comma needs semicolons"),
         ("a;b,c\n1;2,3\n", r"may have commas or semicolons between its fields: both cut every line alike"),
-        ('a,b\n1,"2\n', r"is damaged, or no CSV"),
-        (b"a,b\n\xe9,2\n", r"is damaged, or no CSV: 'utf-8' codec can't decode"),
+        ('a,b\n1,"2\n', r"is damaged, or is not CSV"),
+        (b"a,b\n\xe9,2\n", r"is damaged, or is not CSV: 'utf-8' codec can't decode"),
         (b"PK\x03\x04....", r"is a workbook: save its sheet as CSV \(in Excel: File, Save As, CSV UTF-8\)"),
     ],
 )

@@ -81,10 +81,10 @@ def test_a_file_cut_anywhere_is_one_sentence(file):
     data = path.read_bytes()
     for end in range(0, len(data), max(1, len(data) // 40)):
         path.write_bytes(data[:end])
-        with pytest.raises(DataError, match=r"weights\.safetensors is no whole safetensors file"):
+        with pytest.raises(DataError, match=r"weights\.safetensors is not a complete safetensors file"):
             load_weights(path, network())
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(MissingDataError, match=r"There is no file of weights .*none\.safetensors"):
+    with pytest.raises(MissingDataError, match=r"There is no weights file .*none\.safetensors"):
         load_weights(tmp_path / "none.safetensors", network())

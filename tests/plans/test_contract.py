@@ -416,7 +416,7 @@ def test_counts_by_hand():
 def test_counts_say_at_once_what_a_search_would_refuse():
     with pytest.raises(SettingError, match=r"`1 <= sample <= 15` must hold in toy, but got 16"):
         forecast(Plan(SPACE, TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=16)))
-    with pytest.raises(SettingError, match="too many to score all: ask for a sample"):
+    with pytest.raises(SettingError, match="too many to score them all: use a sample"):
         forecast(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),)))
     assert forecast(Plan(Toy(13), TASK, (Stage(Counting(), keep=0.5),), pool=Pool(sample=5)))[0].candidates == 5
 

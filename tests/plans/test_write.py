@@ -69,7 +69,7 @@ def test_limits_and_settings_of_nested_lists(again):
 
 def test_limits_for_another_task_are_refused():
     plan = plan_of(space=Within(NASBenchMacro(), Synthetic(), Limits(max_macs=6e8)))
-    with pytest.raises(SettingError, match=r"Limits of the form Form.* have no place in a plan of another task"):
+    with pytest.raises(SettingError, match=r"Limits of the form Form.* cannot be written to a plan of another task"):
         plan_text(plan)
 
 
@@ -186,9 +186,9 @@ class Odd:
 @pytest.mark.parametrize(
     ("estimator", "sentence"),
     [
-        (Odd(folder=Path("a")), r"The setting folder=PosixPath\('a'\) has no place in a plan file\."),
-        (Odd(folder={1, 2}), r"The setting folder=\{1, 2\} has no place in a plan file\."),
-        (Learner(teacher=Counting()), r"The setting teacher=Counting\(.*\) has no place in a plan file\."),
+        (Odd(folder=Path("a")), r"The setting folder=PosixPath\('a'\) cannot be written to a plan file\."),
+        (Odd(folder={1, 2}), r"The setting folder=\{1, 2\} cannot be written to a plan file\."),
+        (Learner(teacher=Counting()), r"The setting teacher=Counting\(.*\) cannot be written to a plan file\."),
     ],
 )
 def test_a_setting_without_a_place_is_refused(estimator, sentence):
@@ -199,12 +199,12 @@ def test_a_setting_without_a_place_is_refused(estimator, sentence):
 
 @pytest.mark.parametrize("estimator", [Odd(columns=(Path("a"),)), Odd(columns=(None,)), Odd(flags=(("a", None),))])
 def test_a_setting_in_a_list_without_a_place_is_refused(estimator):
-    with pytest.raises(SettingError, match="has no place in a plan file"):
+    with pytest.raises(SettingError, match="cannot be written to a plan file"):
         plan_text(plan_of(Stage(estimator, keep=0.5)))
 
 
 def test_none_where_the_default_is_something_is_refused():
-    with pytest.raises(SettingError, match="has no place in a plan file"):
+    with pytest.raises(SettingError, match="cannot be written to a plan file"):
         plan_text(plan_of(Stage(Odd(limit=None), keep=0.5)))
 
 

@@ -126,7 +126,7 @@ def test_reading_changes_nothing(finished):
 @pytest.mark.parametrize("there", [True, False])
 def test_what_is_no_run_folder_is_a_sentence(tmp_path, there):
     folder = tmp_path if there else tmp_path / "nowhere"
-    with pytest.raises(RunFolderError, match=r"is no run folder: it has no results\.sqlite\.$"):
+    with pytest.raises(RunFolderError, match=r"is not a run folder: it has no results\.sqlite\.$"):
         read_run(folder)
     assert list(tmp_path.iterdir()) == []
 

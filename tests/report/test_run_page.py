@@ -93,7 +93,7 @@ def test_a_truth_that_is_predicted_is_called_so(publish, tmp_path):
     publish(SPACE, Surrogate(members), truth="guess", caution="A guess.")
     run(tmp_path, Stage(Given((7, 6, 5, 4, 3, 2, 1, 0)), top=6), Stage(Given(UP), top=1))
     page = run_page(tmp_path)
-    assert page.lead == "What is called the truth here is guess of made-up. A guess."
+    assert page.lead == "The truth on this page is guess of made-up. A guess."
     card = page.cards[0]
     assert (card.name, card.value) == ("Predicted rank among the candidates", "3 of 8")
     assert card.note == "5 ± 0.5, the best is 7: guess of made-up"
@@ -148,7 +148,7 @@ def test_nothing_written_by_others_becomes_a_part(publish, tmp_path):
 
 @pytest.mark.parametrize(
     ("truth", "said"),
-    [(None, "Nobody knows their truth."), (np.full(8, 3.0), "Their known truths do not differ.")],
+    [(None, "Their truth is not known."), (np.full(8, 3.0), "Their known truths do not differ.")],
 )
 def test_without_a_truth_scores_are_counted(publish, tmp_path, truth, said):
     if truth is not None:
@@ -234,7 +234,7 @@ def test_a_pool_of_one(known, tmp_path):
 def test_fifty_failures_are_told(tmp_path, failing, note):
     scores = (NAN,) * failing + UP
     run(tmp_path, Stage(Given(scores, "too large"), top=1), space=Line(len(scores)))
-    (found,) = [t for t in run_page(tmp_path).tables if t.title == "What could not be scored"]
+    (found,) = [t for t in run_page(tmp_path).tables if t.title == "Architectures without a score"]
     assert (len(found.rows), found.note) == (50, note)
     assert list(found.rows[0]) == ["given", "0", "too large"]
 
@@ -245,7 +245,7 @@ def test_a_run_that_goes_on(tmp_path):
     page = run_page(tmp_path)
     assert (page.title, page.charts, page.funnel) == ("Search in Line", (), ())
     assert "not finished" in page.lead
-    assert table(page, "All that is stored")[0][:5] == ["given", "3", number(UP[3]), "1", "0"]
+    assert table(page, "Stored scores")[0][:5] == ["given", "3", number(UP[3]), "1", "0"]
     assert page.texts == []  # and no plan lies there
     assert "<html" in page.html()
 
@@ -296,7 +296,7 @@ def test_a_result_of_another_version_is_a_sentence(tmp_path, monkeypatch, change
     monkeypatch.chdir(tmp_path)
     run(tmp_path / "run", Stage(Given(UP), top=1))
     edit(tmp_path / "run", **changes)
-    with pytest.raises(RunFolderError, match=r"result\.json is no result of a search by this version: run the search"):
+    with pytest.raises(RunFolderError, match=r"result\.json was not written by this version: run the search"):
         run_page(tmp_path / "run")
     result = invoke("report", "run", *options)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -310,7 +310,7 @@ def test_rounds_of_another_search_are_a_sentence(tmp_path):
     with np.load(tmp_path / "rounds.npz") as arrays:
         kept = {name: values for name, values in arrays.items() if name != "pool_archs"}
     np.savez(tmp_path / "rounds.npz", **kept)
-    with pytest.raises(RunFolderError, match=r"rounds\.npz are not those of result\.json: run the search again"):
+    with pytest.raises(RunFolderError, match=r"rounds\.npz do not belong to result\.json: run the search again"):
         run_page(tmp_path)
 
 

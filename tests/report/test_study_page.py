@@ -193,7 +193,7 @@ def test_a_study_of_another_version_is_a_sentence(folder, monkeypatch, change, o
     monkeypatch.chdir(folder)
     told = {k: v for k, v in (asdict(STUDY) | change).items() if v is not ...}
     (folder / "study.json").write_text(json.dumps(told))
-    with pytest.raises(RunFolderError, match=r"study\.json is no study of this version: make it again\.$"):
+    with pytest.raises(RunFolderError, match=r"study\.json was not written by this version: run the study again\.$"):
         read_study(folder)
     result = invoke("report", folder, *options)
     assert (result.exit_code, result.stdout) == (1, "")

@@ -37,7 +37,7 @@ def test_its_first_sentence_says_what_was_found_for_what_and_how_good_beside_cha
             "a network for digits that reaches an accuracy of 91.00 %. The search cost",
         ),
         ({"truth": None, "final_score": None}, "a network for digits whose quality was not measured."),
-        ({"best": None}, "The search chose no network for digits, since none could be scored."),
+        ({"best": None}, "The search chose no network for digits because none could be scored."),
     ],
 )
 def test_other_ends(changed, said):

@@ -193,9 +193,9 @@ def broken(folder, searched, what):
     ("what", "sentence"),
     [
         ("no plan", "There is no plan.toml in "),
-        ("no space", "names no space and task: put back the plan of the search."),
+        ("no space", "names no space and no task: restore the plan of the search."),
         ("no result", "There is no result.json in "),
-        ("a training", "holds no search: give the folder of a finished `archsieve search`."),
+        ("a training", "does not contain a search: pass the folder of a finished `archsieve search`."),
         ("no rounds", "There is no rounds.npz in "),
     ],
 )
@@ -209,9 +209,9 @@ def test_a_folder_that_lacks_something_is_one_sentence(searched, tmp_path, what,
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["nasbench201"], 2, "Name an architecture of the space nasbench201"),
+        (["nasbench201"], 2, "Pass an architecture of the space nasbench201"),
         (["nowhere", "--rank", "1"], 1, "There is no result.json in nowhere"),
-        (["nasbench201", "333123", "--rank", "1"], 1, "--rank chooses an architecture of a search: give its folder"),
+        (["nasbench201", "333123", "--rank", "1"], 1, "--rank applies to the folder of a search"),
         (["nasbench201", "--rank", "0"], 2, "--rank"),
     ],
 )

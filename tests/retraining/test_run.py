@@ -305,6 +305,6 @@ def test_a_training_of_an_earlier_version_goes_on(tmp_path):
     _claim(tmp_path, {"task": before}, [], writes=True)
     _claim(tmp_path, mark, [before], writes=True)
     with pytest.raises(
-        RunFolderError, match=r"holds another training: its task\.content is 'files', and here it is 'p"
+        RunFolderError, match=r"belongs to another training: its task\.content is 'files', and here it is 'p"
     ):
         _claim(tmp_path, mark, [{**before, "content": "others"}], writes=True)

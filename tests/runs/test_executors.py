@@ -109,7 +109,7 @@ def test_work_is_spread(make):
 @pytest.mark.parametrize("death", [toy.die_on_three, toy.kill_on_three])
 def test_a_worker_that_dies_is_a_sentence(make, death):
     with make() as executor:
-        with pytest.raises(WorkerError, match="finished is stored") as caught:
+        with pytest.raises(WorkerError, match="Finished scores are stored") as caught:
             list(executor.map(death, range(6)))
         assert "\n" not in str(caught.value)
         assert sorted(executor.map(toy.double, range(4))) == [0, 2, 4, 6]

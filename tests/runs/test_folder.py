@@ -143,7 +143,7 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path):
 
 
 def test_json_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(RunFolderError, match=r"There is no x\.json in .*: is it the folder of a finished run\?"):
+    with pytest.raises(RunFolderError, match=r"There is no x\.json in .*: is this the folder of a finished run\?"):
         read_json(tmp_path / "x.json")
     with pytest.raises(RunFolderError, match="cannot be read"):
         read_json(Path(tmp_path))

@@ -173,7 +173,7 @@ def test_a_search_says_it_everywhere(tmp_path):
     assert read_run(tmp_path / "run").result["pictures"] == [sentence]
     page = run_page(tmp_path / "run")
     assert sentence in page.lead
-    stored = next(table for table in page.tables if table.title == "All that is stored")
+    stored = next(table for table in page.tables if table.title == "Stored scores")
     assert [row[0] for row in stored.rows] == ["nwot (another copy of the pictures)", "snip"]
     shown = invoke("report", tmp_path / "run").stdout
     assert sentence in shown

@@ -109,7 +109,7 @@ def test_a_table_that_is_not_the_cards_is_refused(table, tmp_path):
     table.path.write_bytes(table.path.read_bytes() + b"x")
     with (
         open_session(tmp_path, table) as session,
-        pytest.raises(DataError, match="is not the one its card describes: install archsieve anew"),
+        pytest.raises(DataError, match="does not match its card: reinstall archsieve"),
     ):
         session.scores([NWOT], KNOWN)
 
@@ -140,7 +140,7 @@ def test_the_task_of_a_table_has_its_identity_and_no_pictures(any_table):
     assert identity(task) == any_table.card.task
     shape = {"cifar10": (3, 32, 32), "digits": (1, 8, 8)}[task.name]
     assert (task.input_shape, task.num_outputs) == (shape, 10)
-    with pytest.raises(MissingDataError, match=f"The pictures of {task.name} are not here"):
+    with pytest.raises(MissingDataError, match=f"The images of {task.name} are missing"):
         task.batches("train", batch_size=1)
 
 
@@ -169,8 +169,8 @@ def test_measuring_without_pictures_uses_the_table(monkeypatch):
     result = invoke(*options, "--json")
     assert result.exit_code == 0
     assert result.stderr == (
-        "The images of cifar10 are not here: these are scores of the shipped table nasbench201-cifar10, made on a copy "
-        "of cifar10 (JPEG pictures, content 8061bec3).\n"
+        "The images of cifar10 are missing: the scores come from the shipped table nasbench201-cifar10, computed on a "
+        "copy of cifar10 (JPEG pictures, content 8061bec3).\n"
     )
     synflow, params, *_ = json.loads(result.stdout)
     assert (synflow["count"], synflow["failures"]) == (15_625, 0)

@@ -176,7 +176,7 @@ def test_a_journal_is_read_and_the_search_asked_only_beyond_its_end():
     assert list(run(searcher, Scores(), 4, journal=InMemory(codes[:3]))) == codes
     assert searcher.asks == [1]
     assert list(run(searcher, Scores(), 2, journal=InMemory(codes))) == codes[:2]  # of a larger budget
-    with pytest.raises(RunFolderError, match="journal of asks in this run folder is not that of this search"):
+    with pytest.raises(RunFolderError, match="journal in this run folder belongs to another search"):
         run(searcher, Scores(), 4, journal=InMemory([(2, 2, 2, 2)]))
 
 

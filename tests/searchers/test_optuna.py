@@ -96,7 +96,7 @@ class TestInstalled:
                 asked += archs
                 running.tell(archs[::order], [score(arch) for arch in archs[::order]])
             running.ask(1)
-            with pytest.raises(SettingError, match="does not ask for"):
+            with pytest.raises(SettingError, match="did not ask for"):
                 running.tell([(3, 0, 3, 2, 9)], [1.0])
             return asked
 

@@ -73,7 +73,7 @@ def test_told_what_it_asked_for_it_goes_on_from_there(name):
         search = SEARCHERS[name]().begin(Candidates(RECORDED_ON), np.random.default_rng(3))
         search.tell(expected[:done], [lumpy(arch) for arch in expected[:done]])
         assert drive(search, 200 - done) == expected[done:]
-    with pytest.raises(SettingError, match=r"told a score of \(3, 2, 4, 1, 5\), which it does not ask for"):
+    with pytest.raises(SettingError, match=r"got a score for \(3, 2, 4, 1, 5\), which it did not ask for"):
         search.tell([(3, 2, 4, 1, 5)], [1.0])
 
 

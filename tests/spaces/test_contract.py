@@ -103,7 +103,7 @@ def test_neighbours_by_hand():
 def test_mutate_changes_exactly_one_decision(pair, seed):
     space, arch = pair
     if max(space.choices) == 1:
-        with pytest.raises(ArchitectureError, match="has no valid neighbour in Toy: nothing to mutate to"):
+        with pytest.raises(ArchitectureError, match="has no valid neighbour in Toy, so it cannot be mutated"):
             space.mutate(arch, np.random.default_rng(seed))
         return
     other = space.mutate(arch, np.random.default_rng(seed))

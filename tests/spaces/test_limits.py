@@ -365,7 +365,7 @@ def test_the_law_of_mutation_knows_codes_without_neighbours():
 
 
 def test_a_single_code_within_has_nothing_to_mutate_to():
-    with pytest.raises(ArchitectureError, match="'000' has nothing to mutate to with macs <= 1: relax them"):
+    with pytest.raises(ArchitectureError, match="'000' has no neighbour within macs <= 1: relax the limits"):
         within(max_macs=1).mutate((0, 0, 0), np.random.default_rng(0))
 
 

@@ -66,7 +66,7 @@ def test_a_space_that_draws_in_its_own_way_is_asked():
     found = draw_distinct(Own(), 4, np.random.default_rng(0))
     assert found == one_by_one(Own(), 4, np.random.default_rng(0))
     assert {len(set(arch)) for arch in found} == {1}
-    with pytest.raises(ArchitectureError, match="gave only 4 different networks of the 5 asked for"):
+    with pytest.raises(ArchitectureError, match="gave only 4 different networks, but 5 were requested"):
         draw_distinct(Own(), 5, np.random.default_rng(0))
 
 
@@ -88,7 +88,9 @@ def test_pools_of_a_space_too_large_to_list():
     assert pool[:100] == draw_pool(space, 3, 100) == draw_up_to(space, 3, 100)
     assert pool[:100] != draw_pool(space, 4, 100)
     assert pool_size(space, 10**9) == 10**9
-    with pytest.raises(SettingError, match=r"The space darts has 1\.08e\+18 codes, too many to score all: ask for a s"):
+    with pytest.raises(
+        SettingError, match=r"The space darts has 1\.08e\+18 codes, too many to score them all: use a s"
+    ):
         draw_pool(space, 0)
 
 

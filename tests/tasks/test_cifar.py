@@ -381,7 +381,7 @@ def test_a_file_cut_short_is_refused(tmp_path):
     write_published(tmp_path)
     path = tmp_path / "cifar10-train.parquet"
     path.write_bytes(path.read_bytes()[:1000])
-    assert refused(tmp_path).startswith(f"{path} is no whole parquet file: ")
+    assert refused(tmp_path).startswith(f"{path} is not a complete parquet file: ")
 
 
 def test_a_file_damaged_inside_is_refused(tmp_path):
@@ -396,7 +396,7 @@ def test_a_file_damaged_inside_is_refused(tmp_path):
 def test_missing_columns_are_named(tmp_path):
     write_published(tmp_path)
     path = write_parquet(tmp_path / "cifar10-test.parquet", [png(pictures(1)[0])], [0], label="y")
-    wanted = f"There must be a column 'label' or 'fine_label' in {path}, but there are only: img, y."
+    wanted = f"The column 'label' or 'fine_label' is missing in {path}; it has: img, y."
     assert refused(tmp_path) == wanted
 
 

@@ -112,7 +112,7 @@ def test_outputs_of_another_kind_are_refused_in_a_sentence():
     pixels, items = SyntheticSegmentation(side=16), Synthetic(images=10)
     with pytest.raises(SettingError, match="choose a space whose networks judge every pixel"):
         pixels.loss(torch.zeros(2, 4), torch.zeros(2, 16, 16, dtype=torch.long))
-    with pytest.raises(SettingError, match=r"'synthetic' has targets of the shape .* whose networks judge whole items"):
+    with pytest.raises(SettingError, match=r"'synthetic' has targets of shape .* whose networks classify whole items"):
         items.loss(torch.zeros(2, 10, 8, 8), torch.zeros(2, dtype=torch.long))
 
 
@@ -448,10 +448,10 @@ def test_damaged_tables_of_ade20k(tmp_path):
     other.mkdir()
     for part in ("training", "validation"):
         parquet.write_table(arrow.table({"image": good["image"]}), other / f"ade20k-{part}.parquet")
-    with pytest.raises(DataError, match="There must be a column 'annotation' or 'mask' or 'label'"):
+    with pytest.raises(DataError, match="The column 'annotation' or 'mask' or 'label' is missing"):
         ADE20K(source=str(other)).load()
     (other / "ade20k-training.parquet").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="is no whole parquet file"):
+    with pytest.raises(DataError, match="is not a complete parquet file"):
         ADE20K(source=str(other)).load()
 
 

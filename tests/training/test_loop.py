@@ -252,7 +252,7 @@ def test_label_smoothing_by_hand():
 def test_a_loss_that_knows_no_label_smoothing_says_so():
     task = Items(1)
     task.name = "items"
-    with pytest.raises(SettingError, match="The loss of the task 'items' knows no label smoothing"):
+    with pytest.raises(SettingError, match="The loss of the task 'items' does not support label smoothing"):
         train(Slope(1.0), task, Recipe(horizon=1, learning_rate=1.0, label_smoothing=0.1), epochs=1, seed=0)
 
 
@@ -710,7 +710,7 @@ def damage_names(data):  # the first record's header
 def test_a_damaged_checkpoint_says_so(checkpoint, damage):
     checkpoint.write_bytes(damage(checkpoint.read_bytes()))
     for read in (epochs_trained, lambda path: trained(2, checkpoint=path), lambda p: load_checkpoint(p, network())):
-        with pytest.raises(RunFolderError, match=r"The checkpoint .*c\.pt is damaged, .*: delete it to train anew"):
+        with pytest.raises(RunFolderError, match=r"The checkpoint .*c\.pt is damaged, .*: delete it to train again"):
             read(checkpoint)
 
 
@@ -725,13 +725,13 @@ def test_a_file_cut_anywhere_is_one_sentence(checkpoint):
 @pytest.mark.parametrize("content", [{"network": {}}, [1, 2], {"network": 3, "optimiser": {}, "epochs": 1}])
 def test_a_file_of_something_else_says_so(tmp_path, content):
     torch.save(content, tmp_path / "c.pt")
-    with pytest.raises(RunFolderError, match="of another network: delete it"):
+    with pytest.raises(RunFolderError, match="to another network: delete it"):
         trained(1, checkpoint=tmp_path / "c.pt")
 
 
 def test_the_checkpoint_of_another_network_says_so(checkpoint):
     other = build_network(SPACE, (0, 0), TASK, 0)
-    with pytest.raises(RunFolderError, match=r"of another network: delete it to train anew\. \(Error"):
+    with pytest.raises(RunFolderError, match=r"to another network: delete it to train again\. \(Error"):
         train(other, TASK, RECIPE, epochs=2, seed=0, checkpoint=checkpoint)
 
 
@@ -796,8 +796,8 @@ def test_a_training_that_diverges_says_so_and_saves_nothing_of_it(tmp_path, opti
     with pytest.raises(DivergenceError) as caught:
         train(network, TASK, wild, epochs=4, seed=0, checkpoint=file, tell=told.append)
     assert re.fullmatch(
-        r"The training diverged: in epoch [23] (the loss became (nan|inf)|'line\.(weight|bias)' became no finite "
-        r"number), at a learning rate of [0-9.e+]+\. Lower it\.",
+        r"The training diverged: in epoch [23] (the loss became (nan|inf)|'line\.(weight|bias)' is not finite any "
+        r"more), at a learning rate of [0-9.e+]+\. Lower it\.",
         str(caught.value),
     )
     assert isinstance(caught.value, ScoringError)
@@ -810,7 +810,7 @@ def test_weights_that_are_no_numbers_are_found_though_no_loss_was(tmp_path):
     recipe = Recipe(horizon=1, learning_rate=0.01, batch_size=1000)
     network.line.weight.register_hook(lambda gradient: gradient * torch.nan)  # the one step of the epoch
     file = tmp_path / "c.pt"
-    with pytest.raises(DivergenceError, match=r"in epoch 1 'line\.(weight|bias)' became no finite number"):
+    with pytest.raises(DivergenceError, match=r"in epoch 1 'line\.(weight|bias)' is not finite any more"):
         train(network, TASK, recipe, epochs=1, seed=0, checkpoint=file)
     assert not file.exists()
 

@@ -243,7 +243,9 @@ def table_of(benchmark: Benchmark) -> Table:
     """
     records = benchmark.load()
     if not isinstance(records, Table):
-        raise SettingError(f"The benchmark {benchmark.name} predicts its values and lists no codes: name a table.")
+        raise SettingError(
+            f"The benchmark {benchmark.name} predicts values and lists no codes: name a benchmark with a table."
+        )
     return records
 
 

@@ -48,7 +48,7 @@ class PackageSource(Source):
         path = self.find()
         if path is None:
             raise MissingDataError(
-                f"The file {self.file!r} of the package itself ({self.licence}) is missing: install archsieve anew."
+                f"The file {self.file!r} of the package itself ({self.licence}) is missing: reinstall archsieve."
             )
         return path
 
@@ -113,7 +113,7 @@ class DigitsBenchmark(Benchmark):
         try:
             codes, validation, test = read_arrays(path, ("codes", "validation", "test")).values()
         except (OSError, ValueError) as error:
-            raise fault(path, f"is damaged: install archsieve anew ({error})") from error
+            raise fault(path, f"is damaged: reinstall archsieve ({error})") from error
         shape = TRUTHS + CURVES, len(codes), EPOCHS
         if validation.shape != shape or test.shape != shape:
             raise fault(path, f"is not of this version: it should hold counts of the shape {shape}")

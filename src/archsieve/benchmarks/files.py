@@ -83,7 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except DataError:
         raise
     except ValueError as error:
-        raise fault(path, f"is damaged, or no JSON: {quoted(error)}") from error
+        raise fault(path, f"is damaged, or is not JSON: {quoted(error)}") from error
     if not isinstance(content, dict):
         raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
     return content
@@ -122,7 +122,7 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
         raise
     except (OSError, ValueError, ArrowException) as error:
         reason = quoted(str(error).partition("\n")[0].rstrip("."))
-        raise fault(path, f"is damaged, or no parquet: {reason}") from error
+        raise fault(path, f"is damaged, or is not parquet: {reason}") from error
     if len(set(table.column_names)) < len(table.column_names):
         raise fault(path, "names a column twice")
     columns: dict[str, list[Any]] = table.to_pydict()
@@ -134,7 +134,7 @@ def _read_csv(path: Path) -> dict[str, list[Any]]:
         text = read_text(path, LARGEST_DATA).removeprefix("\ufeff")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (OSError, ValueError, csv.Error) as error:
-        raise fault(path, f"is damaged, or no CSV: {error}") from error
+        raise fault(path, f"is damaged, or is not CSV: {error}") from error
     header = rows[0] if rows else []
     if len(set(header)) < len(header):
         raise fault(path, "names a column twice")

@@ -48,7 +48,7 @@ def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Callable[..., Any]
     except DataError:
         raise
     except _FAILURES as error:
-        raise fault(path, f"is damaged, or no pickle: {quoted(error) or type(error).__name__}") from error
+        raise fault(path, f"is damaged, or is not a pickle: {quoted(error) or type(error).__name__}") from error
 
 
 class _Unpickler(pickle.Unpickler):
@@ -65,5 +65,5 @@ class _Unpickler(pickle.Unpickler):
             DataError: any other name.
         """
         if (module, name) not in self._allowed:
-            raise fault(self._path, f"names {quoted(f'{module}.{name}')}, which is not allowed in it: it was not read")
+            raise fault(self._path, f"names {quoted(f'{module}.{name}')}, which is not allowed: the file was not read")
         return self._allowed[module, name]

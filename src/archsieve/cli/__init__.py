@@ -14,11 +14,14 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 COMMANDS = {
-    "list": ("catalogue:list_names", "List what is there by name."),
-    "score": ("scoring:score", "Score architectures by proxies and costs."),
+    "list": (
+        "catalogue:list_names",
+        "List the names of all spaces, tasks, proxies, estimators, searchers, plans and more.",
+    ),
+    "score": ("scoring:score", "Score architectures of a space with proxies and costs."),
     "score-model": (
         "own_network:score_model",
-        "Score a network of your own by proxies and costs, with the weights its own code gives it.",
+        "Score your own PyTorch network with proxies and costs.",
     ),
     "space": (
         "own_space:show_space",
@@ -26,15 +29,15 @@ COMMANDS = {
     ),
     "measure": (
         "judging:measure",
-        "Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio.",
+        "Measure how well estimators rank a space with known truth: tau, regret, minimum keeping ratio.",
     ),
     "judge": (
         "judging:judge_scores",
-        "Judge scores of your own against a truth of your own, as `measure` does.",
+        "Measure how well the scores in your own file rank your own truth.",
     ),
     "study": (
         "studying:study",
-        "Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise.",
+        "Study whether tau or the minimum keeping ratio of a proxy predicts what a search finds.",
     ),
     "plan": (
         "planning:make_plan",
@@ -42,26 +45,26 @@ COMMANDS = {
     ),
     "design": (
         "designing:design_funnel",
-        "Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated.",
+        "Design the cheapest funnel that keeps the best network at a stated risk, from a pilot.",
     ),
-    "search": ("searching:search", "Search by a plan; started again, it goes on from what its folder holds."),
+    "search": ("searching:search", "Run the search of a plan. The same command resumes an interrupted search."),
     "audit": (
         "auditing:audit_run",
         "Audit a search: score networks drawn from those it cut like the winner, and say what it lost and where.",
     ),
     "ask": (
         "asking:ask",
-        "Print the architectures whose scores a search waits for, one a line; nothing once it is over.",
+        "Print the architectures that a search waits for, one per line; nothing if the search is over.",
     ),
-    "tell": ("asking:tell", "Store the score of an architecture that was asked for, or why it has none."),
-    "report": ("searching:report", "Report what the folder of a run, finished or not, or of a study holds."),
+    "tell": ("asking:tell", "Store the score of an architecture that `ask` printed, or the reason why it has none."),
+    "report": ("searching:report", "Report the results in the folder of a run (finished or not) or of a study."),
     "export": (
         "exporting:export",
         "Take a network of a finished search home: source, a program of torch.export, ONNX, and its weights.",
     ),
     "train": (
         "training:train",
-        "Train an architecture, or what a search found, by a recipe; started again, it goes on from its folder.",
+        "Train an architecture, or the winner of a search, by a recipe. The same command resumes.",
     ),
     "verify": (
         "verifying:verify",
@@ -69,7 +72,7 @@ COMMANDS = {
     ),
     "data": (
         "catalogue:data",
-        "List the data files archsieve knows, which are there, and where the others come from.",
+        "List the data files that archsieve can use: which are present, and where to get the others.",
     ),
 }
 """By name: the function of a command as "module:function" in this package, and its line on the help page."""
@@ -133,7 +136,7 @@ def _print_version(is_asked: bool) -> None:
 @app.callback()
 def _options(
     is_version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and stop.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Neural architecture search as a funnel of performance estimators."""

@@ -30,13 +30,15 @@ _PATIENCE = 30.0  # seconds that `tell` waits for another command on the folder
 
 
 def ask(
-    source: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or to begin a plan with --out RUN.")],
-    at_most: Annotated[int, typer.Option("-n", min=1, help="Architectures to ask for.")] = 1,
+    source: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run folder. To begin a search: a plan, with --out RUN.")
+    ],
+    at_most: Annotated[int, typer.Option("-n", min=1, help="Print at most this many architectures.")] = 1,
     out: RunFolder = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Print the architectures whose scores a search waits for, one a line; nothing once it is over."""
+    """Print the architectures that a search waits for, one per line; nothing if the search is over."""
     folder = Path(source) if Path(source).is_dir() else out or Path("runs") / Path(source).stem
     again = ["archsieve", "ask", str(folder)] + [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(folder, shlex.join(again)), ExitStack() as stack:
@@ -55,17 +57,17 @@ def ask(
             console.out_json({"asked": [], "waiting": 0, "finished": True})
         if answer.failure:
             raise EstimatorError(answer.failure, session.tracebacks)
-        console.note(f"The search is over. Best: {answer.digits}. Read more with: archsieve report {folder}")
+        console.note(f"The search is finished. Best: {answer.digits}. Details: archsieve report {folder}")
 
 
 def tell(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
-    arch: Annotated[str, typer.Argument(help="An architecture that `archsieve ask` printed.")],
-    score: Annotated[float | None, typer.Argument(help="Its score; higher is better.")] = None,
-    failed: Annotated[str | None, typer.Option("--failed", help="Why it has no score.")] = None,
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    arch: Annotated[str, typer.Argument(help="Architecture, as `archsieve ask` printed it.")],
+    score: Annotated[float | None, typer.Argument(help="Score of the architecture; higher is better.")] = None,
+    failed: Annotated[str | None, typer.Option("--failed", help="Reason why the architecture has no score.")] = None,
     plugin: Plugins = None,
 ) -> None:
-    """Store the score of an architecture that was asked for, or why it has none."""
+    """Store the score of an architecture that `ask` printed, or the reason why it has none."""
     with console.guarded():
         plugins = load(plugin)
         plan = load_plan(_plan_of(run), plugins)
@@ -101,5 +103,5 @@ def _print_asked(asked: Asked, space: SearchSpace, folder: Path, at_most: int, a
         for line in digits[:at_most]:
             console.out(line)
     if len(digits) < at_most:
-        console.note(f"Only {len(digits)} can be scored at the same time now. {asked.pace}".rstrip())
+        console.note(f"Only {len(digits)} can be scored in parallel now. {asked.pace}".rstrip())
     console.note(f"Waiting for {len(digits)} scores of {asked.estimator!r}: archsieve tell {folder} ARCHITECTURE SCORE")

@@ -25,11 +25,13 @@ CATALOGUES = {
 
 
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(CATALOGUES)}, plans, recipes, tables.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help=f"Only one kind: {', '.join(CATALOGUES)}, plans, recipes or tables.")
+    ] = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """List what is there by name."""
+    """List the names of all spaces, tasks, proxies, estimators, searchers, plans and more."""
     with console.guarded():
         load(plugin)
         names = {k: list(catalogue) for k, catalogue in CATALOGUES.items()} | {"plans": plan_names()}
@@ -50,10 +52,12 @@ def list_names(
 
 
 def data(
-    check: Annotated[bool, typer.Option("--check", help="Compare every file's hash with the recorded one.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the hash of every file with the recorded one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the data files archsieve knows, which are there, and where the others come from."""
+    """List the data files that archsieve can use: which are present, and where to get the others."""
     with console.guarded():
         rows = [
             {"used_by": name, "file": s.file, "state": s.state(check=check), "licence": s.licence}
@@ -67,7 +71,9 @@ def data(
                 console.out(f"{row['file']}: {row['state']}  (for {row['used_by']}; licence: {row['licence']})")
                 console.out(f"    {row['path'] or 'from ' + row['origin']}")
         if check and any(row["state"] == "differs" for row in rows):
-            console.note("A file differs from the version archsieve knows: see the state above, and fetch it again.")
+            console.note(
+                "A file differs from the version that archsieve knows. See its state above, and download it again."
+            )
             raise typer.Exit(1)
 
 

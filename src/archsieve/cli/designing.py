@@ -93,29 +93,40 @@ class DesignReport:
 def design_funnel(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
     estimators: Annotated[
-        str, typer.Option(help="A plan, by file or name: its estimators are chosen from, its final training ends it.")
+        str,
+        typer.Option(
+            help="Plan file or name of a shipped plan: the estimators to choose from, and the final training."
+        ),
     ],
     pilot: Annotated[
-        Path | None, typer.Option(help=f"CSV or parquet file with a column {CODES!r} and the truth of each.")
+        Path | None,
+        typer.Option(help=f"The pilot: CSV or parquet file with a column {CODES!r} and a column of their truth."),
     ] = None,
     pilot_size: Annotated[
-        int | None, typer.Option(help="Draw so many networks; a benchmark, else the final training, says their truth.")
+        int | None,
+        typer.Option(
+            help="Draw a pilot of this many networks. A benchmark gives their truth, or else the final training."
+        ),
     ] = None,
-    truth: Annotated[str | None, typer.Option(help="The true column of the file or benchmark.")] = None,
-    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
+    truth: Annotated[str | None, typer.Option(help="Column of the file or benchmark that is the truth.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Name of the benchmark. (default: the first one whose data are present)")
+    ] = None,
     proxy: Proxies = None,
-    delta: Annotated[float, typer.Option(help="The most probability of losing the best network.")] = 0.1,
+    delta: Annotated[float, typer.Option(help="Largest accepted probability of losing the best network.")] = 0.1,
     budget: Annotated[
-        str | None, typer.Option(help="The most network-epochs, or hours of one worker, e.g. 3h, the pilot's apart.")
+        str | None,
+        typer.Option(help="Largest cost in network-epochs, or in hours of one worker (e.g. 3h); without the pilot."),
     ] = None,
     epoch_seconds: Annotated[
         float | None,
-        typer.Option(
-            help="Seconds that a network-epoch takes here. [default: as measured, where the pilot is trained]"
-        ),
+        typer.Option(help="Seconds of one network-epoch here. (default: as measured, if the pilot is trained)"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Plan file to write.")] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Folder to keep scores in, and to go on from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the designed plan to this file.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Run folder: scores are stored here, and an interrupted run resumes from here."),
+    ] = None,
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
@@ -123,7 +134,7 @@ def design_funnel(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Design a funnel: the cheapest chain of estimators that keeps the best network, with the risk stated."""
+    """Design the cheapest funnel that keeps the best network at a stated risk, from a pilot."""
     with console.guarded(run, "the same command"), ExitStack() as stack:
         if (pilot is None) == (pilot_size is None):
             raise SettingError("A design needs a pilot: either --pilot FILE or --pilot-size N.")
@@ -210,7 +221,7 @@ def _truth(
         caution = f" {caution_of(recipe)}".rstrip()
         console.note(f"The truth of the pilot is {column or recipe.truth} of {recipe.name}.{caution}")
         return values
-    console.note(f"No benchmark of this space and task is here: {len(archs)} networks are scored by {final.name}.")
+    console.note(f"No benchmark for this space and task is present: {final.name} scores {len(archs)} networks.")
     trained = session.scores([final], archs)[:, 0]
     session.require_scores(final, archs, trained)
     return trained
@@ -227,7 +238,7 @@ def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architectu
     """Return the networks with a truth: one whose training failed is left out, as an empty field of a file is."""
     known = np.isfinite(values)
     if not known.all():
-        console.note(f"Left out of the pilot, since they have no truth: {int((~known).sum())} networks.")
+        console.note(f"Excluded from the pilot because they have no truth: {int((~known).sum())} networks.")
     return [arch for arch, is_known in zip(archs, known.tolist(), strict=True) if is_known], values[known]
 
 
@@ -254,7 +265,7 @@ def _network_epochs(hours: float, epoch_seconds: float | None) -> float:
     """
     if epoch_seconds is None:
         raise SettingError(
-            f"A budget of {hours:g}h needs to know what a network-epoch takes: say it by --epoch-seconds, or give the "
+            f"A budget of {hours:g}h needs the seconds of one network-epoch: pass --epoch-seconds, or give the "
             "budget in network-epochs."
         )
     return hours * 3600 / epoch_seconds
@@ -310,11 +321,13 @@ def _print(report: DesignReport, network_epoch: str, as_json: bool) -> None:
     share = f"{report.chosen.network_epochs / everything:.1%} of training all" if everything else "Training is free"
     console.out(
         f"Estimated risk of losing the best network: {report.chosen.risk:.3f} (95 %: {low:.3f} to {high:.3f}), "
-        f"asked for: {report.delta:g}."
+        f"requested: {report.delta:g}."
     )
-    console.out(f"{share}; the pilot of {report.pilot} took {report.pilot_network_epochs:.0f} more.")
+    console.out(
+        f"{share}; the pilot of {report.pilot} networks cost {report.pilot_network_epochs:.0f} network-epochs more."
+    )
     if not report.is_met:
-        console.out("The budget does not reach the risk asked for; this is the least it buys.")
+        console.out("The budget is too small for the requested risk; this is the lowest risk that it buys.")
     for sentence in report.pictures:
         console.out(sentence)
     console.out("\nWhat a budget buys:")
@@ -324,9 +337,11 @@ def _print(report: DesignReport, network_epoch: str, as_json: bool) -> None:
     console.table([header[i] for i in columns], [[row[i] for i in columns] for row in rows])
     if report.another_hour is not None:
         more = report.another_hour
-        console.out(f"\nAnother hour buys a risk of {more.risk:.3f}: {_told(more)}, {_hours(more, report):.3g} hours.")
+        console.out(
+            f"\nOne more hour lowers the risk to {more.risk:.3f}: {_told(more)}, {_hours(more, report):.3g} hours."
+        )
     elif report.epoch_seconds is not None:
-        console.out("\nAnother hour buys nothing of less risk.")
+        console.out("\nOne more hour does not lower the risk.")
     if "predictor" in report.chosen.estimators:
         console.out(
             "\nThe predictor learns from the trainings of the pilot: run the plan in the folder of --run, or they are "

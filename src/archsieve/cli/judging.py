@@ -44,12 +44,20 @@ from archsieve.spaces.limits import Limits
 def measure(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
     proxy: Proxies = None,
-    lookup: Annotated[list[str] | None, typer.Option(help="A recorded column as estimator; may be repeated.")] = None,
-    truth: Annotated[str | None, typer.Option(help="The true column. [default: the benchmark's]")] = None,
-    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
-    distinct: Annotated[bool, typer.Option("--distinct", help="One code a network, instead of all codes.")] = False,
-    max_params: Annotated[float | None, typer.Option(help="Only among networks of so many parameters.")] = None,
-    max_macs: Annotated[float | None, typer.Option(help="Only among networks of so many multiply-adds.")] = None,
+    lookup: Annotated[
+        list[str] | None, typer.Option(help="Use a recorded column of the benchmark as an estimator. Repeatable.")
+    ] = None,
+    truth: Annotated[
+        str | None, typer.Option(help="Column of the benchmark that is the truth. (default: that of the benchmark)")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Name of the benchmark. (default: the first one whose data are present)")
+    ] = None,
+    distinct: Annotated[
+        bool, typer.Option("--distinct", help="Count each distinct network once, instead of every code.")
+    ] = False,
+    max_params: Annotated[float | None, typer.Option(help="Only networks with at most this many parameters.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Only networks with at most this many multiply-adds.")] = None,
     epsilon: Epsilon = 0.1,
     bootstrap: Bootstrap = 0,
     task: TaskName = None,
@@ -63,9 +71,9 @@ def measure(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how well estimators rank a whole space: tau, precision, regret, minimum keeping ratio.
+    """Measure how well estimators rank a space with known truth: tau, regret, minimum keeping ratio.
 
-    Beside them stand the baselines: parameters, multiply-adds, and chance.
+    The baselines are always included: parameters, multiply-adds and chance.
     """
     with console.guarded(out, "the same command"), ExitStack() as stack:
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
@@ -111,18 +119,23 @@ def measure(
 
 
 def judge_scores(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV or parquet file with a column of scores an estimator.")],
-    truth: Annotated[str, typer.Option(help="The column that holds the truth.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV, TSV or parquet file: one row per architecture, one column of scores per estimator."),
+    ],
+    truth: Annotated[str, typer.Option(help="Column that holds the truth.")],
     lower_is_better: Annotated[
         list[str] | None,
-        typer.Option(help="A column of losses, latencies and the like, the truth or not; may be repeated."),
+        typer.Option(
+            help="Column (truth or estimator) in which lower is better, such as a loss or latency. Repeatable."
+        ),
     ] = None,
     epsilon: Epsilon = 0.1,
     bootstrap: Bootstrap = 0,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Judge scores of your own against a truth of your own, as `measure` does."""
+    """Measure how well the scores in your own file rank your own truth."""
     with console.guarded():
         judgements = judge_file(
             file,

@@ -39,24 +39,43 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import SearchSpace
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="A Python file of yours to import first.")]
-Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="A proxy or cost; may be repeated.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes to score in.")]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", help="Import this Python file (or module) first: it registers your own parts. Repeatable."
+    ),
+]
+Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="Proxy to score with, or params, macs. Repeatable.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
+Device = Annotated[str, typer.Option(help="Device: cpu, cuda or mps.")]
+Workers = Annotated[int, typer.Option(min=1, help="Number of worker processes.")]
 OnRay = Annotated[bool, typer.Option("--ray", help="Score on Ray instead of local processes.")]
 TaskName = Annotated[
-    str | None, typer.Option("--task", help="Name of the task. [default: the space's, else noise of its form]")
+    str | None,
+    typer.Option(
+        "--task", help="Name of the task. (default: that of the space; noise of its shape if its data are missing)"
+    ),
 ]
-Recompute = Annotated[bool, typer.Option("--recompute", help="Compute also what the shipped score tables hold.")]
-RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder to keep results in, and to go on from.")]
-Epsilon = Annotated[float, typer.Option(min=0, help="What lacks no more to the best is near it, in the truth's unit.")]
-Bootstrap = Annotated[int, typer.Option(min=0, help="Draw the codes anew so often, for intervals.")]
+Recompute = Annotated[
+    bool, typer.Option("--recompute", help="Compute every score, even if a shipped score table holds it.")
+]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option("--out", help="Run folder: results are stored here, and an interrupted run resumes from here."),
+]
+Epsilon = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Margin below the best true value within which a code counts as near-optimal, in the unit of the truth.",
+    ),
+]
+Bootstrap = Annotated[int, typer.Option(min=0, help="Bootstrap resamples for confidence intervals (0: none).")]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Change a setting of the space: NAME=VALUE, e.g. width=16; of the task: task.NAME=VALUE; may be repeated.",
+        help="Change a setting: NAME=VALUE of the space (e.g. width=16), task.NAME=VALUE of the task. Repeatable.",
     ),
 ]
 BASELINES = ("params", "macs", "chance")
@@ -135,14 +154,14 @@ def task_for(
         if proxies and (tables := whole_tables(space, proxies, seed)):
             names = f"table{'s' * (len(tables) > 1)} {', '.join(table.name for table in tables)}"
             console.note(
-                f"The images of {task.name} are not here: these are scores of the shipped {names}, made on "
+                f"The images of {task.name} are missing: the scores come from the shipped {names}, computed on "
                 f"{pictures_of(tables[0])}."
             )
             return Recorded(tables[0].name)
     if any("data" in getattr(e, "needs", ()) for e in estimators):
         amount = "" if _is_small(task) else f"{_noise_items(task)} items of "
         console.note(
-            f"The images of {task.name} are not here (see `archsieve data`): scoring on {amount}noise of their shape."
+            f"The images of {task.name} are missing (see `archsieve data`): scoring on {amount}noise of their shape."
         )
     return _noise_of(task)
 

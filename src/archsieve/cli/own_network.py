@@ -62,38 +62,46 @@ class _Said(NamedTuple):
 
 
 def score_model(
-    model: Annotated[str, typer.Argument(help="module:function that returns a torch.nn.Module; it is run.")],
+    model: Annotated[str, typer.Argument(help="module:function that returns a torch.nn.Module. The function is run.")],
     proxy: Proxies = None,
     task: TaskName = None,
     change: Changes = None,
     shape: Annotated[
         list[str] | None,
         typer.Option(
-            help="Shape of an input of noise, e.g. 3x224x224; of token ids 128:tokens=30522. Once for each input, in "
-            "order, or each with its name: NAME=3x224x224. [default: 3x32x32 with another option on the network]"
+            help="Score on noise of this shape: 3x224x224, or 128:tokens=30522 for tokens. Repeat for each input, in "
+            "order or by name (NAME=3x224x224). (default: 3x32x32 if another option on the network is given)"
         ),
     ] = None,
     inputs: Annotated[
         str | None,
-        typer.Option(help="module:function that returns a batch: a tensor, tuple or dictionary by name; it is run."),
+        typer.Option(
+            help="module:function that returns a batch: tensor, tuple or dictionary of tensors. The function is run."
+        ),
     ] = None,
     outputs: Annotated[
         int | None,
-        typer.Option(min=1, help="Classes, or numbers that it puts out. [default: the task's, or the network's]"),
+        typer.Option(
+            min=1, help="Number of classes or of output values. (default: that of the task, or of the network)"
+        ),
     ] = None,
     output: Annotated[
-        str | None, typer.Option(help="Name or place of the output that is meant. [default: logits, or the only one]")
+        str | None,
+        typer.Option(help="Which output to score, by name or position. (default: logits, or the only one)"),
     ] = None,
     loss: Annotated[
         str | None,
-        typer.Option(help="cross-entropy, mse, or bce. [default: mse for one output, else cross-entropy]"),
+        typer.Option(help="Loss: cross-entropy, mse or bce. (default: mse for one output, else cross-entropy)"),
     ] = None,
     seed: Seed = 0,
     device: Device = "cpu",
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Score a network of your own by proxies and costs, with the weights its own code gives it."""
+    """Score your own PyTorch network with proxies and costs.
+
+    The network keeps the weights that its own code gives it.
+    """
     with printing.guarded(), ExitStack() as stack:
         options = _Said(shape, inputs, outputs, loss)
         _check_together(task, options)
@@ -125,10 +133,10 @@ def _check_together(task: str | None, options: _Said) -> None:
     flags = [f"--{name}" for name, value in options._asdict().items() if value]
     if task and flags:
         raise SettingError(
-            f"--task {task} says what inputs, outputs and loss are, and {flags[0]} says so too: leave one of them out."
+            f"--task {task} defines inputs, outputs and loss, and {flags[0]} does so too: use one of them."
         )
     if options.shape and options.inputs:
-        raise SettingError("--inputs gives a batch of your own, --shape one of noise: leave one of the two out.")
+        raise SettingError("--inputs (your own batch) and --shape (noise) both define the input: use one of them.")
     if options.loss is not None and options.loss not in _LOSS_OPTIONS:
         raise SettingError(f"--loss must be one of {', '.join(_LOSS_OPTIONS)}, but is {options.loss!r}.")
 
@@ -178,8 +186,8 @@ def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[An
     is_of_classes = getattr(task, "loss_name", "cross_entropy") == "cross_entropy"
     if labelled and is_of_classes and len(fit.outputs) > 1 and (is_noise or isinstance(task, Synthetic)):
         raise SettingError(
-            f"{space.factory} gives outputs of shape {fit.outputs} an item, where the loss of {', '.join(labelled)} "
-            f"asks for one number a class: choose another output (--output), or proxies without labels, e.g. nwot."
+            f"{space.factory} returns outputs of shape {fit.outputs} per item, but the loss of {', '.join(labelled)} "
+            f"needs one number per class: choose another output (--output), or proxies without labels, e.g. nwot."
         )
     check_outputs(space, task, fit)
 
@@ -193,7 +201,7 @@ def _labelled(estimators: Sequence[AnyEstimator]) -> list[str]:
 def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
     """Print notes on how the network and its targets are used."""
     if fit.precision:
-        printing.note(f"{space.factory} has weights in {fit.precision}: it is scored in float32.")
+        printing.note(f"{space.factory} has {fit.precision} weights; it is scored in float32.")
     if isinstance(task, Noise | OwnBatch) and (names := _labelled(estimators)):
         alternative = (
             " (--loss bce: of a binary classifier)" if task.loss_name == "mse" and task.num_outputs == 1 else ""

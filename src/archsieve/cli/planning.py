@@ -52,7 +52,7 @@ class PlanReport:
 def make_plan(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
     budget: Annotated[str, typer.Option(help="Time on the wall, e.g. 8h, 90m or 2d.")],
-    out: Annotated[Path, typer.Option(help="Plan file to write.")],
+    out: Annotated[Path, typer.Option(help="Write the designed plan to this file.")],
     task: TaskName = None,
     max_macs: Annotated[float | None, typer.Option(help="Only networks of at most so many multiply-adds.")] = None,
     max_params: Annotated[float | None, typer.Option(help="Only networks of at most so many parameters.")] = None,

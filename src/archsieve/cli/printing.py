@@ -100,14 +100,12 @@ def judgements(results: Sequence[Judgement], pictures: Sequence[str] = ()) -> No
     filled = [c for c in columns if any(getattr(j, c) is not None for j in results)]
     table(filled, [[_shown(getattr(j, c)) for c in filled] for j in results])
     first = results[0]
-    out(f"Truth: {first.truth} of {first.benchmark}, {first.count} codes, {first.near} near the best.")
+    out(f"Truth: {first.truth} of {first.benchmark}, {first.count} codes, {first.near} near-optimal.")
     for sentence in pictures:
         out(sentence)
     for j in results:
         if j.first_failure:
-            note(
-                f"{j.estimator} could not score {j.failures + j.failed_parts}, or not by every part; {j.first_failure}"
-            )
+            note(f"{j.estimator} gave no complete score for {j.failures + j.failed_parts} codes; {j.first_failure}")
 
 
 def study(the_study: Study) -> None:
@@ -154,11 +152,11 @@ def forecast(rows: Sequence[StageForecast], as_json: bool, unit: str = "", timed
         shown.append((row.label, f"{at_most}{row.candidates}", kept, *costs))
     table(("stage", "candidates", "kept", "network-epochs", *(["hours, about"] if timed else [])), shown)
     bound = "at most " if is_bound else ""
-    out(f"\nIn all {_in_all([row.network_epochs for row in rows], 'network-epochs', bound, 'cost')}")
+    out(f"\nTotal: {_in_all([row.network_epochs for row in rows], 'network-epochs', bound, 'cost')}")
     if unit and any(row.network_epochs != 0 for row in rows):
-        out(f"A network-epoch: {unit}.")
+        out(f"One network-epoch: {unit}.")
     if timed:
-        out(f"On this device ({timed}) {_in_all([row.hours for row in rows], 'hours', f'{bound}about ', 'time')}")
+        out(f"Time on this device ({timed}): {_in_all([row.hours for row in rows], 'hours', f'{bound}about ', 'time')}")
 
 
 def _amount(cost: float | None, at_most: str) -> str:
@@ -171,7 +169,7 @@ def _amount(cost: float | None, at_most: str) -> str:
 def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> str:
     """Return a sum, and how many of the costs are unknown."""
     known = [cost for cost in costs if cost is not None]
-    unknown = f", and {len(costs) - len(known)} stages of unknown {what}" if len(known) < len(costs) else ""
+    unknown = f", plus {len(costs) - len(known)} stages of unknown {what}" if len(known) < len(costs) else ""
     spent = sum(known)
     return f"{bound}{f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} {unit}{unknown}."
 
@@ -194,7 +192,7 @@ def round_notes() -> Callable[[Round], None]:
         seconds, count = sum(r.seconds for r in waiting), len(waiting)
         waiting.clear()
         failed = f", {latest.failures} could not be scored" if latest.failures else ""
-        parts = f", {latest.failed_parts} had a part that could not score them" if latest.failed_parts else ""
+        parts = f", {latest.failed_parts} scored by some parts only" if latest.failed_parts else ""
         sizes = f"{len(latest.archs)} -> {len(latest.kept)}"
         note(f"{_of_several(latest.label, count)}: {sizes} in {seconds:.1f} s{failed}{parts}")
 
@@ -230,8 +228,8 @@ def note_failures(the_result: Result, folder: Path, again: str) -> None:
     """Print how many scores of a search are missing, where the reasons are, and how to try again."""
     count = sum(stage.failures + stage.failed_parts for stage in the_result.stages)
     if count or the_result.failure:
-        what = f"Candidates that could not be scored, or not by every part: {count}. " if count else ""
-        note(f"{what}Why: archsieve report {folder}. To try them again: {again} --retry-failed")
+        what = f"Candidates without a complete score: {count}. " if count else ""
+        note(f"{what}Reasons: archsieve report {folder}. Retry: {again} --retry-failed")
 
 
 @contextmanager
@@ -248,7 +246,7 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
     except (typer.Exit, typer.BadParameter, BrokenPipeError):
         raise
     except KeyboardInterrupt:
-        hint = f" What was computed is kept in {folder}; go on with: {again}" if folder and again else ""
+        hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
         note(f"Interrupted.{hint}")
         raise typer.Exit(130) from None
     except ArchsieveError as error:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def score(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
-    archs: Annotated[list[str], typer.Argument(help="Architectures in the space's notation.")],
+    archs: Annotated[list[str], typer.Argument(help="Architectures, in the notation of the space.")],
     proxy: Proxies = None,
     task: TaskName = None,
     change: Changes = None,
@@ -56,7 +56,7 @@ def score(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Score architectures by proxies and costs."""
+    """Score architectures of a space with proxies and costs."""
     with console.guarded(), ExitStack() as stack:
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
         estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]

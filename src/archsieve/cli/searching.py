@@ -45,20 +45,22 @@ from archsieve.runs.session import Session
 
 
 def search(
-    plan: Annotated[str, typer.Argument(help="A plan file, or the name of a shipped plan.")],
+    plan: Annotated[str, typer.Argument(help="Plan file, or name of a shipped plan.")],
     out: RunFolder = None,
     change: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="Change the plan: NAME=VALUE of its space, e.g. width=16; seed=VALUE; task.NAME=VALUE, "
-            "limits.NAME=VALUE; may be repeated.",
+            help="Change the plan: NAME=VALUE of its space (e.g. width=16), task.NAME=VALUE, limits.NAME=VALUE or "
+            "seed=VALUE. Repeatable.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs, and stop.")
+        bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs. Compute nothing else.")
     ] = False,
-    no_timing: Annotated[bool, typer.Option("--no-timing", help="Time no networks in a dry run.")] = False,
+    no_timing: Annotated[
+        bool, typer.Option("--no-timing", help="In a dry run, do not time networks: print no hours.")
+    ] = False,
     benchmark: Benchmark = None,
     column: Columns = None,
     truth: Annotated[str | None, typer.Option(help="Of --benchmark, the column that is the truth.")] = None,
@@ -69,13 +71,13 @@ def search(
     ray: OnRay = False,
     recompute: Recompute = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Score again what the folder says could not be scored.")
+        bool, typer.Option("--retry-failed", help="Score the architectures again that could not be scored before.")
     ] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep losses for TensorBoard.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write training losses for TensorBoard.")] = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Search by a plan; started again, it goes on from what its folder holds."""
+    """Run the search of a plan. The same command resumes an interrupted search."""
     folder = out or Path("runs") / Path(plan).stem
     again = ["archsieve", "search", plan, "--out", str(folder)] + ["--ray"] * ray
     again += [] if device == "cpu" else ["--device", device]
@@ -143,13 +145,15 @@ def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run or a study.")],
-    html: Annotated[Path | None, typer.Option(help="Write one page that holds everything into this file.")] = None,
-    files: Annotated[Path | None, typer.Option(help="Write figures (PNG, SVG) and numbers (CSV) here.")] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Print every stored score as CSV.")] = False,
+    run: Annotated[Path, typer.Argument(help="Folder of a run or of a study.")],
+    html: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to this file.")] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="Write the figures (PNG, SVG) and the numbers (CSV) to this folder.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print all stored scores as CSV.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Report what the folder of a run, finished or not, or of a study holds."""
+    """Report the results in the folder of a run (finished or not) or of a study."""
     with console.guarded():
         is_study = (run / STUDY_FILE).is_file()
         if html is not None:
@@ -186,7 +190,7 @@ def report(
             console.audit(run_report.audit)
             console.out()
         if run_report.fates:
-            console.out("Where the truly best were cut:")
+            console.out("Stage that cut each of the truly best:")
             rows = [
                 [f.architecture, f.truth, f.cut_by or "kept", ", ".join(map(str, f.places))] for f in run_report.fates
             ]

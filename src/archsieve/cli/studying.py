@@ -36,14 +36,21 @@ from archsieve.runs.session import Session
 
 
 def study(
-    kind: Annotated[Literal["mkr"], typer.Argument(help="mkr: does it, or tau, tell what a search will find?")],
+    kind: Annotated[
+        Literal["mkr"],
+        typer.Argument(help="The study: mkr (does the minimum keeping ratio, or tau, predict what a search finds?)."),
+    ],
     space: Annotated[str, typer.Argument(help="Name of the space.")],
-    out: Annotated[Path, typer.Option(help="Folder for figures, numbers and scores.")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures, the numbers and the scores.")],
     proxy: Proxies = None,
-    truth: Annotated[list[str] | None, typer.Option(help="A true column; may be repeated.")] = None,
-    benchmark: Annotated[str | None, typer.Option(help="Name of the table. [default: the first one present]")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Searches by proxy and searcher.")] = 20,
-    budget: Annotated[int, typer.Option(min=50, help="Evaluations of a search.")] = 1000,
+    truth: Annotated[
+        list[str] | None, typer.Option(help="Column of the benchmark that is the truth. Repeatable.")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Name of the benchmark. (default: the first one whose data are present)")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of searches for each pair of proxy and searcher.")] = 20,
+    budget: Annotated[int, typer.Option(min=50, help="Evaluations of each search.")] = 1000,
     change: Changes = None,
     seed: Seed = 0,
     workers: Workers = 1,
@@ -51,7 +58,7 @@ def study(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Study how what searches find goes with tau and with the minimum keeping ratio of what they maximise."""
+    """Study whether tau or the minimum keeping ratio of a proxy predicts what a search finds."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
         plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute)
@@ -60,7 +67,10 @@ def study(
         if not proxy and not recompute:  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
-                console.note(f"Left out, since no shipped table holds it (ask by --proxy): {', '.join(absent)}.")
+                console.note(
+                    f"Skipped, because no shipped table holds their scores (name them with --proxy to compute them): "
+                    f"{', '.join(absent)}."
+                )
             estimators = kept
         the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, benchmark)
         session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))

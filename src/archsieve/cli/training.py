@@ -25,51 +25,57 @@ if TYPE_CHECKING:
 
 
 def train(
-    space: Annotated[str, typer.Argument(help="Name of the space, or folder of a finished search.")],
+    space: Annotated[str, typer.Argument(help="Name of the space, or run folder of a finished search.")],
     arch: Annotated[
-        str | None, typer.Argument(help="Architecture in the space's notation; none for the folder of a search.")
+        str | None,
+        typer.Argument(help="Architecture, in the notation of the space. Leave it out for the folder of a search."),
     ] = None,
     rank: Annotated[
         int | None,
-        typer.Option(min=1, help="Which architecture of a search: 1 is the winner, k the k-th of its last stage."),
+        typer.Option(
+            min=1, help="Which architecture of the search to train: 1 is the winner, k the k-th best of the last stage."
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a shipped recipe (`archsieve list recipes`), or a TOML file. [default: the space's]"
+            help="Name of a shipped recipe (`archsieve list recipes`), or TOML file. (default: that of the space)"
         ),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Name of the task. [default: the recipe's]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs. [default: the recipe's]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Items of a step. [default: the recipe's]")] = None,
+    task: Annotated[str | None, typer.Option(help="Name of the task. (default: that of the recipe)")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs. (default: that of the recipe)")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Items in each batch. (default: that of the recipe)")] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="Change the recipe: key=value, e.g. drop_path=0.2, space.width=16; may be repeated."
-        ),
+        typer.Option("--set", help="Change the recipe: NAME=VALUE, e.g. drop_path=0.2 or space.width=16. Repeatable."),
     ] = None,
     out: RunFolder = None,
-    init: Annotated[Path | None, typer.Option(help="Start from the weights of this safetensors file.")] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Start from the weights in this safetensors file. All tensors must match.")
+    ] = None,
     init_partial: Annotated[
-        bool, typer.Option("--init-partial", help="Take of those weights the ones that fit.")
+        bool,
+        typer.Option("--init-partial", help="Load the tensors whose name and shape match; leave the rest initialised."),
     ] = False,
     init_prefix: Annotated[
         str,
         typer.Option(
-            help="Take those that fit under this prefix, e.g. backbone. for weights named backbone.stem.conv.weight."
+            help="Load only the tensors whose names begin with this prefix, e.g. backbone. for backbone.stem.weight."
         ),
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count parameters and steps, time a few, and stop.")
+        bool, typer.Option("--dry-run", help="Print parameters, steps and estimated hours. Do not train.")
     ] = False,
-    no_timing: Annotated[bool, typer.Option("--no-timing", help="Time no steps in a dry run.")] = False,
+    no_timing: Annotated[
+        bool, typer.Option("--no-timing", help="In a dry run, do not time steps: print no hours.")
+    ] = False,
     seed: Seed = 0,
     device: Device = "cpu",
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep the metrics for TensorBoard too.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the metrics for TensorBoard.")] = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Train an architecture, or what a search found, by a recipe; started again, it goes on from its folder.
+    """Train an architecture, or the winner of a search, by a recipe. The same command resumes.
 
     Several GPUs: torchrun --nproc-per-node N -m archsieve train ...
     """
@@ -82,11 +88,11 @@ def train(
         if arch is None:
             space, arch, task, changes = _found(space, rank, recipe, task, changes, load(plugin))
         elif rank is not None:
-            raise SettingError("--rank chooses an architecture of a search: give its folder, and no architecture.")
+            raise SettingError("--rank applies to the folder of a search: pass the folder and no architecture.")
         training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=load(plugin))
         code = training.space.parse(arch)
         if init is None and (init_partial or init_prefix):
-            raise SettingError("--init-partial and --init-prefix say what to take of a file: name it by --init.")
+            raise SettingError("--init-partial and --init-prefix need a file of weights: pass it with --init.")
         if int(os.environ.get("RANK", "0")) == 0:
             _say_notes(training, init)
         start = Start(seed, init, init_partial or bool(init_prefix), init_prefix)
@@ -112,7 +118,7 @@ def _found(
     """Return space, architecture, task and settings of the result of a search; the user's changes come last."""
     if rank is None and not Path(folder).is_dir():
         raise typer.BadParameter(
-            f"Name an architecture of the space {folder}, or give the folder of a finished search and no space.",
+            f"Pass an architecture of the space {folder}, or the folder of a finished search instead of a space.",
             param_hint="ARCH",
         )
     choice = found_by(Path(folder), rank or 1, recipe, task, plugins)
@@ -126,8 +132,8 @@ def _say_notes(training: Training, init: Path | None) -> None:
         console.note(note)
     if training.pretrained and init is None:
         console.note(
-            f"The recipe starts from weights pretrained on {training.pretrained}, but --init names none: all are drawn "
-            f"by the seed, and published figures cannot be expected."
+            f"The recipe expects weights pretrained on {training.pretrained}. Without --init all weights are random: "
+            f"do not expect published figures."
         )
 
 
@@ -185,7 +191,7 @@ def _print(folder: Path, result: TrainingResult) -> None:
     measure = Measure(result.metric, result.higher_is_better)
     console.out(f"Test {measure.name}: {measure.amount(result.test)}{measure.direction}")
     best = measure.amount(result.best_test)
-    console.out(f"Best of all epochs, chosen by the test itself: {best} in epoch {result.best_epoch}")
+    console.out(f"Best epoch, chosen on the test set itself (optimistic): {best} in epoch {result.best_epoch}")
     console.out(f"{result.seconds:.1f} seconds of training. Weights: {folder}/weights.safetensors")
 
 

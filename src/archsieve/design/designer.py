@@ -88,7 +88,7 @@ def _line(estimator: AnyEstimator, space: SearchSpace, task: Task, advice: str, 
     """Return what an estimator costs once, and for each network."""
     single, several = (Ledger(space, task).pay(estimator, n) for n in (1, far))
     if single is None or several is None:
-        raise SettingError(f"The estimator {estimator.name!r} does not say what it costs: {advice}.")
+        raise SettingError(f"The estimator {estimator.name!r} does not declare its cost: {advice}.")
     each = (several - single) / (far - 1)
     return single - each, each
 
@@ -217,7 +217,7 @@ def choose(offered: Sequence[Offer], delta: float, budget: float | None = None) 
     within = [o for o in offered if budget is None or o.cost <= budget]
     if not within:
         least = min(o.cost for o in offered)
-        raise SettingError(f"The budget of {budget:g} buys no funnel: the cheapest one costs {least:.4g}.")
+        raise SettingError(f"The budget of {budget:g} is too small: the cheapest funnel costs {least:.4g}.")
     meeting = [o for o in within if o.risk <= delta]
     cheapest, safest = (lambda o: (o.cost, o.risk)), (lambda o: (o.risk, o.cost))
     chosen = min(meeting, key=cheapest) if meeting else min(within, key=safest)
@@ -253,7 +253,7 @@ def _check(scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Pric
             f"of the scores is {scores.shape}."
         )
     if not np.isfinite(truth).all():
-        raise SettingError(f"The truth of {int((~np.isfinite(truth)).sum())} networks of the pilot is no number.")
+        raise SettingError(f"The truth of {int((~np.isfinite(truth)).sum())} networks of the pilot is not a number.")
     if stages < 1:
         raise SettingError(f"`stages >= 1` must hold, but got {stages}.")
 

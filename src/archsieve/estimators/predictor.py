@@ -150,7 +150,7 @@ class Predictor:
         """
         file = self._file(ctx)
         if not file.exists():
-            raise SettingError(f"There is no lesson in {ctx.workdir}: call `fit` first.")
+            raise SettingError(f"There is no fitted predictor in {ctx.workdir}: call `fit` first.")
         about = fingerprint(self), ctx.space, ctx.seed
         return _TAUGHT.get(file, about, partial(self._read, file, ctx)).predict(archs)
 
@@ -165,7 +165,7 @@ class Predictor:
             if any(score != score for score in lesson["scores"]):  # what could not be scored is null
                 raise ValueError("a score is no number")  # noqa: TRY301 - as above
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-            raise RunFolderError(f"The file {file} is damaged: delete it to teach the predictor anew.") from error
+            raise RunFolderError(f"The file {file} is damaged: delete it to fit the predictor again.") from error
         return self._teach(sample, taught, ctx)
 
     def _teach(self, sample: Sequence[Architecture], taught: Scores, ctx: Context) -> _Taught:
@@ -224,9 +224,9 @@ class Predictor:
         try:
             model = models[name](**{**options, **dict(self.options)})
         except TypeError as error:
-            raise SettingError(f"The model {name} cannot be made with {dict(self.options)}: {error}.") from error
+            raise SettingError(f"The model {name} cannot be created with {dict(self.options)}: {error}.") from error
         if kind == "classifier" and not hasattr(model, "predict_proba"):
-            raise SettingError(f"The model {name} gives no probabilities: take another, or predict ranks.")
+            raise SettingError(f"The model {name} gives no probabilities: choose another model, or predict ranks.")
         own = "random_state" in model.get_params() and "random_state" not in dict(self.options)
         return model.set_params(random_state=seed) if own else model
 

@@ -145,7 +145,7 @@ def mkr_study(
         raise SettingError(f"At least 3 estimators and 1 seed are needed, but got {len(estimators)} and {seeds}.")
     names = [estimator.name for estimator in estimators]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingError(f"Every estimator may be studied once, but {twice[0]!r} was named twice.")
+        raise SettingError(f"Each estimator can be studied once, but {twice[0]!r} was named twice.")
     labels = [_label(name) for name in searchers]
     check_listable(session.space)
     recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
@@ -252,7 +252,7 @@ def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[
         rng=generator(run_seed, "sample", "study", *key),
     )
     if result.best is None:
-        raise SettingError(f"A search by {run.estimator} has no best: none of what it met has a score.")
+        raise SettingError(f"A search by {run.estimator} has no result: none of its architectures has a score.")
     return key, result.best
 
 

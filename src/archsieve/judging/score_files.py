@@ -190,7 +190,7 @@ def _decoded(path: Path) -> str:
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if is_wide else "utf-8-sig")
     except (OSError, ValueError) as error:
-        raise fault(path, f"is damaged, or no CSV: {error}") from error
+        raise fault(path, f"is damaged, or is not CSV: {error}") from error
 
 
 def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tuple[int, list[str]]]:
@@ -214,5 +214,5 @@ def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tupl
     if fitting:
         return ways[fitting[0]]
     if wrong is not None:
-        raise fault(path, f"is damaged, or no CSV: {wrong}") from wrong
+        raise fault(path, f"is damaged, or is not CSV: {wrong}") from wrong
     return max(ways.values(), key=lambda rows: len(rows[0][1]) if rows else 0)

@@ -42,13 +42,13 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise MissingDataError(f"There is no file of weights {path}.")
+        raise MissingDataError(f"There is no weights file {path}.")
     try:
         with safe_open(path, framework="pt") as file:
             about = (file.metadata() or {}).get(_ABOUT, "{}")
             return {name: file.get_tensor(name) for name in file.keys()}, parse_json(about)  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"The file {path} is no whole safetensors file: {quoted(error)}.") from error
+        raise DataError(f"The file {path} is not a complete safetensors file: {quoted(error)}.") from error
 
 
 def load_weights(path: Path, network: nn.Module) -> None:

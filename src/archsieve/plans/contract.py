@@ -62,9 +62,7 @@ class Pool:
             if self.evolve is None and name != "sample" and number != Pool.__dataclass_fields__[name].default:
                 raise SettingError(f"A pool's {name} goes with `evolve`, but got {name}={number} without.")
         if self.sample is not None and self.evolve is not None:
-            raise SettingError(
-                f"A pool is either a sample or what an evolution visits, but got sample={self.sample} too."
-            )
+            raise SettingError(f"A pool is either a sample or an evolution, but got sample={self.sample} too.")
         if self.evolve is not None:
             refuse_relative(self.evolve, "An evolution")
 

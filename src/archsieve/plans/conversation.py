@@ -46,9 +46,7 @@ def go_on(plan: Plan, session: Session, command: str = "") -> Result | Asked:
         SettingError: the plan has no estimator `told`.
     """
     if not _told_by_hand(plan):
-        raise SettingError(
-            "Nothing of this plan is told by hand: give a stage the estimator `told`, or run `archsieve search`."
-        )
+        raise SettingError("No stage of this plan has the estimator `told`: add one, or run `archsieve search`.")
     path = session.folder / ASKED_FILE
     try:
         result = run_plan(plan, session, command=command)
@@ -70,15 +68,15 @@ def tell(plan: Plan, session: Session, text: str, score: float | None, reason: s
             asked for, or one that was told another score.
     """
     if (score is None) == (reason is None):
-        raise SettingError("Tell either a score, or with --failed why there is none.")
+        raise SettingError("Pass either a score, or --failed with the reason.")
     if score is not None and not math.isfinite(score):
-        raise SettingError(f"A score must be a finite number, but got {score}: tell a failure with --failed REASON.")
+        raise SettingError(f"A score must be a finite number, but got {score}: report a failure with --failed REASON.")
     waiting = read_json(session.folder / ASKED_FILE) if (session.folder / ASKED_FILE).exists() else {"asked": []}
     arch = session.space.canonical(session.space.parse(text))
     if as_digits(arch, session.space.choices) not in waiting["asked"]:
         shown = ", ".join(waiting["asked"][:8]) + (", ..." if len(waiting["asked"]) > 8 else "")
         raise SettingError(
-            f"The architecture {text!r} was not asked for. "
+            f"The architecture {text!r} was not requested. "
             + (f"Asked for: {shown}." if shown else "Nothing is asked for now: run `archsieve ask` on the folder.")
         )
     (estimator,) = (leaf for leaf in _told_by_hand(plan) if leaf.name == waiting["estimator"])

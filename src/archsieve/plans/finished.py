@@ -40,7 +40,9 @@ def code_of_rank(folder: Path, rank: int) -> Architecture:
     """
     result = read_json(folder / RESULT_FILE)
     if not isinstance(result, dict) or not {"code", "stages"} <= result.keys():
-        raise RunFolderError(f"The folder {folder} holds no search: give the folder of a finished `archsieve search`.")
+        raise RunFolderError(
+            f"The folder {folder} does not contain a search: pass the folder of a finished `archsieve search`."
+        )
     if rank == 1 and result["code"] is not None:
         return tuple(result["code"])
     labels = [stage["label"] for stage in result["stages"]]
@@ -67,7 +69,7 @@ def plan_table(folder: Path) -> dict[str, Any]:
         )
     table = read_plan(path)
     if not {"space", "task"} <= table.keys():
-        raise RunFolderError(f"The file {path} names no space and task: put back the plan of the search.")
+        raise RunFolderError(f"The file {path} names no space and no task: restore the plan of the search.")
     return table
 
 

@@ -89,7 +89,9 @@ def run_plan(
     """
     for kind in ("space", "task", "seed"):
         if getattr(plan, kind) != getattr(session, kind):
-            raise SettingError(f"The plan is for the {kind} {getattr(plan, kind)}, the session for another.")
+            raise SettingError(
+                f"The plan searches the {kind} {getattr(plan, kind)}, but this session was opened for another {kind}."
+            )
     begun = time.perf_counter()
     (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
     epoch_unit = unit(plan)

@@ -25,7 +25,7 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
     """Return the plan as TOML, below comments. Read again it is the same plan; settings at their default are left out.
 
     Raises:
-        SettingError: a setting has no place in a plan file.
+        SettingError: a setting cannot be written to a plan file.
     """
     import tomli_w
 
@@ -53,7 +53,7 @@ def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
     if not isinstance(plan.space, Within):
         return plan.space, {}
     if plan.space.task != form_of(plan.task):
-        raise SettingError(f"Limits of the form {plan.space.task} have no place in a plan of another task.")
+        raise SettingError(f"Limits of the form {plan.space.task} cannot be written to a plan of another task.")
     return plan.space.space, {"limits": _settings(plan.space.limits)}
 
 
@@ -104,4 +104,4 @@ def _plain(value: Any, name: str) -> Any:
         return {str(key): _plain(part, name) for key, part in value.items()}
     if isinstance(value, bool | int | float | str):
         return value
-    raise SettingError(f"The setting {name}={value!r} has no place in a plan file.")
+    raise SettingError(f"The setting {name}={value!r} cannot be written to a plan file.")

@@ -175,7 +175,7 @@ def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageVie
     try:
         return stage_views(rounds, pool, measures)
     except (KeyError, IndexError, ValueError) as error:
-        raise RunFolderError(f"The rounds in {path} are not those of {RESULT_FILE}: run the search again.") from error
+        raise RunFolderError(f"The rounds in {path} do not belong to {RESULT_FILE}: run the search again.") from error
 
 
 def _read_result(folder: Path) -> dict[str, Any] | None:
@@ -186,8 +186,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
     _complete(result)
     if not _is_result(result):
         raise RunFolderError(
-            f"The file {path} is no result of a search by this version: run the search again, which goes on from its "
-            f"scores."
+            f"The file {path} was not written by this version: run the search again; it resumes from its scores."
         )
     return result  # type: ignore[no-any-return]
 
@@ -237,7 +236,7 @@ def read_rows(folder: Path) -> list[Row]:
 def _read_store(folder: Path) -> tuple[list[Row], dict[tuple[str, str, int], float]]:
     path = folder / RESULTS_FILE
     if not path.exists():
-        raise RunFolderError(f"{folder} is no run folder: it has no {RESULTS_FILE}.")
+        raise RunFolderError(f"{folder} is not a run folder: it has no {RESULTS_FILE}.")
     store = Store(path, read_only=True)
     try:
         return sorted(store.rows(), key=lambda r: (r.name, r.key.estimator, r.key.seed, r.arch)), store.learning()
@@ -256,7 +255,7 @@ def read_study(folder: Path) -> Study:
     try:
         return _study_of(content)
     except (TypeError, KeyError, AttributeError) as error:
-        raise RunFolderError(f"The file {path} is no study of this version: make it again.") from error
+        raise RunFolderError(f"The file {path} was not written by this version: run the study again.") from error
 
 
 def _study_of(content: dict[str, Any]) -> Study:

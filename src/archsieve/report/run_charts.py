@@ -79,7 +79,7 @@ def _scores(view: StageView, i: int, notation: Notation) -> Chart:
     sentences = [f"{len(view.scores):,} candidates."]
     if known is None:
         has_truth = np.isfinite(view.truth).any()
-        sentences.append("Their known truths do not differ." if has_truth else "Nobody knows their truth.")
+        sentences.append("Their known truths do not differ." if has_truth else "Their truth is not known.")
     else:
         unknown, shown = len(view.scores) - len(known.scores), len(shown_points(known, MOST_POINTS))
         sentences += [f"{unknown:,} without a known truth are left out."] if unknown else []
@@ -159,7 +159,7 @@ def _keeping(views: Sequence[StageView]) -> Chart:
     plot.update_xaxes(type="log", tickformat=".2~%", dtick="D2")
     plot.update_yaxes(rangemode="tozero")
     caption = (
-        "What the best candidate inside the top share of a ranking lacks to the best of all that stage was given, in "
+        "Regret of the best candidate in the top share of a ranking, against the best candidate of the stage, in "
         "the truth's unit. A diamond is what the stage kept. A curve falls to zero at its minimum keeping ratio (MKR)."
     )
     return Chart("keeping", "Keeping curves", caption, plot)
@@ -195,7 +195,7 @@ def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
     plot = figure(traces, x="Kendall's tau", y="minimum keeping ratio", height=420)
     plot.update_yaxes(type="log", tickformat=".2~%", dtick="D2")
     caption = (
-        "How each stage, told by its number, ranked the candidates it was given, and how sizes and chance would have: "
+        "How well each stage (by its number) ranked its candidates, beside model sizes and chance: "
         "low is good. Both figures are rough where candidates are few."
     )
     return Chart("tau-mkr", "Tau against MKR", caption, plot)

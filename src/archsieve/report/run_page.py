@@ -37,7 +37,7 @@ def run_page(folder: Path) -> Page:
     settings, plan = settings_of(run), folder / PLAN_FILE
     texts = [Text("Plan", plan.read_text(encoding="utf-8", errors="replace"))] if plan.is_file() else []
     if run.result is None:
-        lead = "This search is not finished: here is what is stored so far."
+        lead = "This search is not finished. The page shows what is stored so far."
         return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=settings, texts=texts)
     result = run.result
     picture = result["picture"]
@@ -71,9 +71,7 @@ def _lead(result: Mapping[str, Any]) -> str:
         text for text in (result["failure"], missing and f"The truth could not be looked up: {missing}") if text
     ]
     if truth and truth["caution"]:
-        sentences.append(
-            f"What is called the truth here is {truth['column']} of {truth['benchmark']}. {truth['caution']}"
-        )
+        sentences.append(f"The truth on this page is {truth['column']} of {truth['benchmark']}. {truth['caution']}")
     return " ".join(sentences)
 
 
@@ -143,8 +141,8 @@ def _tables(run: RunReport) -> list[TextTable]:
     if run.rankings:
         header = ["stage", "ranked by", "candidates", "tau", "Spearman", "MKR", "kept", "lost by the cut"]
         note = (
-            "MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR is above what "
-            "it keeps loses it. What sizes would have lost is for as many kept; chance is told by its expectations."
+            "MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR is above the "
+            "share that it keeps loses it. For sizes and chance, the same number is kept; chance shows expected values."
         )
         rows = [_ranking(row) for row in run.rankings]
         tables.append(TextTable("How well each stage ranked", header, rows, note, text=2, own="its estimator"))
@@ -170,12 +168,14 @@ def _tables(run: RunReport) -> list[TextTable]:
         figures = map(number, (e.scored, e.failures, e.seconds, e.learning_seconds))
         name = f"{e.estimator} ({e.pictures} of the pictures)" if e.pictures else e.estimator
         rows.append([name, e.best or "-", number(e.best_value), *figures])
-    tables.append(TextTable("All that is stored", header, rows, meaning_of_scores(run), text=2))
+    tables.append(TextTable("Stored scores", header, rows, meaning_of_scores(run), text=2))
     if run.failures:
         rows = [[f.estimator, f.architecture, f.reason] for f in run.failures[:MOST_FAILURES]]
         rest = len(run.failures) - len(rows)
         note = f"And {rest:,} more." if rest else ""
-        tables.append(TextTable("What could not be scored", ["estimator", "architecture", "why"], rows, note, text=3))
+        tables.append(
+            TextTable("Architectures without a score", ["estimator", "architecture", "why"], rows, note, text=3)
+        )
     return tables
 
 

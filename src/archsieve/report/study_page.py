@@ -92,7 +92,7 @@ def _measure(value: float) -> str:
 
 def _claims(study: Study) -> TextTable:
     note = "Intervals of 95 %, by a bootstrap over estimators and seeds. Supported: that of the gain lies above 0."
-    return TextTable("Does what is found go with the measure?", *claims(study, _interval), note, text=3)
+    return TextTable("Does the measure predict what a search finds?", *claims(study, _interval), note, text=3)
 
 
 def _findings(study: Study) -> TextTable:

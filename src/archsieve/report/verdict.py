@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def verdict(result: Mapping[str, Any], task: str) -> str:
     """Return the verdict on a run, from its `result.json` and the name of its task."""
     if result["best"] is None:
-        return f"The search chose no network for {task}, since none could be scored."
+        return f"The search chose no network for {task} because none could be scored."
     stages, truth = result["stages"], result["truth"]
     count = stages[0]["candidates"] if stages else 1
     sentences = [f"The search found a network for {task} {_quality(result)}{_beside_chance(result)}."]

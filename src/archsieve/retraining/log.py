@@ -70,7 +70,7 @@ class TrainingLog:
         before = [row for row in self.rows if row.epoch < epoch.number]
         if len(before) < epoch.number - 1:
             raise RunFolderError(
-                f"The file {self.path} lacks epochs that the checkpoint beside it holds: put back a whole copy, or "
+                f"The file {self.path} lacks epochs that the checkpoint beside it holds: restore a complete copy, or "
                 "choose another folder."
             )
         if self.rows[len(before) :] and self.rows[len(before)].loss == epoch.loss:

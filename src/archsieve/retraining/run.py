@@ -206,8 +206,7 @@ def _claim(folder: Path, mark: dict[str, Any], former: Sequence[dict[str, Any]],
     others = [difference(stored, {**mark, "task": task}) for task in (mark["task"], *former)]
     if all(others):
         raise RunFolderError(
-            f"The folder {folder} holds another training: {others[0]}. Choose another folder, or take the settings it "
-            f"was made with."
+            f"The folder {folder} belongs to another training: {others[0]}. Choose another folder, or use its settings."
         )
 
 

@@ -96,7 +96,7 @@ class Processes:
         except BrokenProcessPool as error:
             self._stop(at_once=True)
             raise WorkerError(
-                "A worker process died, often for want of memory. What it had finished is stored; run the same "
+                "A worker process died, often because memory ran out. Finished scores are stored: run the same "
                 "command again, with fewer --workers if it dies again. (A script must start workers below "
                 "`if __name__ == '__main__':`, and cannot be read from standard input.)"
             ) from error

@@ -137,7 +137,7 @@ def read_mark(folder: Path) -> dict[str, Any]:
     whole = isinstance(mark, dict) and {"space", "task"} <= mark.keys()
     if not whole or not isinstance(mark.get("fingerprints"), dict):
         raise RunFolderError(
-            f"The file {folder / RUN_FILE} does not say what the run folder is for: put back a whole copy, or choose "
+            f"The file {folder / RUN_FILE} does not say what the run folder is for: restore a complete copy, or choose "
             f"another folder."
         )
     return mark  # type: ignore[no-any-return]
@@ -194,9 +194,7 @@ def read_rounds(folder: Path, labels: Sequence[str]) -> tuple[list[Round], dict[
     """
     path = folder / ROUNDS_FILE
     if not path.is_file():
-        raise RunFolderError(
-            f"There is no {path.name} in {folder}: run the search again, which goes on from its scores."
-        )
+        raise RunFolderError(f"There is no {path.name} in {folder}: run the search again; it resumes from its scores.")
     try:
         arrays = read_arrays(path)
         rounds = [_round(label, *(arrays[f"{name}_{i}"] for name in _OF_A_ROUND)) for i, label in enumerate(labels)]
@@ -235,7 +233,7 @@ def read_json(path: Path) -> Any:
         return parse_json(read_text(path))
     except FileNotFoundError as error:
         raise RunFolderError(
-            f"There is no {path.name} in {path.parent}: is it the folder of a finished run?"
+            f"There is no {path.name} in {path.parent}: is this the folder of a finished run?"
         ) from error
     except (OSError, ValueError) as error:
         raise RunFolderError(f"The file {path} cannot be read: {error}. Delete it and run the search again.") from error

@@ -82,7 +82,7 @@ class RecordedScores:
             scores = whole_table.get(str(whole_table.column_of(estimator)), codes)
             if len(scores) < len(codes):
                 raise DataError(
-                    f"The score table {whole_table.path} should know all networks of its space, but lacks "
+                    f"The score table {whole_table.path} should hold all networks of its space, but has no score for "
                     f"{min(set(codes) - scores.keys())}. To compute the scores: --recompute (in Python: tables=())."
                 )
             return scores

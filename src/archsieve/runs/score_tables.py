@@ -120,7 +120,7 @@ class ScoreTable:
     @cached_property
     def _columns(self) -> Mapping[str, NDArray[Any]]:
         if hashlib.sha256(self.path.read_bytes()).hexdigest() != self.card.sha256:
-            raise DataError(f"The score table {self.path} is not the one its card describes: install archsieve anew.")
+            raise DataError(f"The score table {self.path} does not match its card: reinstall archsieve.")
         with np.load(self.path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 

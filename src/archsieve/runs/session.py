@@ -183,8 +183,8 @@ class Session:
         elif stored[code] != score and not (math.isnan(stored[code]) and math.isnan(score)):
             told = self._store.errors(key, [code]).get(code, stored[code])
             raise SettingError(
-                f"The architecture {self.space.describe(code)} has been told already: {told}. A stored score is not "
-                f"changed."
+                f"The architecture {self.space.describe(code)} already has a stored result: {told}. Stored scores do "
+                f"not change."
             )
 
     def work_seconds(self) -> float:

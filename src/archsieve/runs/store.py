@@ -81,7 +81,7 @@ class Store:
             if not path.exists() and not read_only:
                 _make(path)
             elif path.is_file() and _is_cut(path.stat().st_size):  # which SQLite overlooks, or takes for a new file
-                raise self._damaged("it is cut short")
+                raise self._damaged("it is truncated")
             self._db = _open_to_read(path) if read_only else _open(path)
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:

@@ -55,7 +55,7 @@ class Batches:
             self._advance()
             code = tuple(map(int, arch))
             if self._scores is None or code not in self._waiting:
-                raise SettingError(f"The search was told a score of {code}, which it does not ask for.")
+                raise SettingError(f"The search got a score for {code}, which it did not ask for.")
             self._scores[self._waiting[code].pop(0)] = float(score)
             if not self._waiting[code]:
                 del self._waiting[code]

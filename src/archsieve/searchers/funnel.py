@@ -117,7 +117,7 @@ def _scored(
         raise SettingError(f"The stage {stage.label!r} searches, so that the funnel needs a `guide` with the space.")
     searched = guide.scored(stage, place, left, columns)
     if not searched.archs:
-        raise SettingError(f"The search of the stage {stage.label!r} asked for no candidate at all.")
+        raise SettingError(f"The search of the stage {stage.label!r} asked for no candidate.")
     return searched
 
 

@@ -145,7 +145,7 @@ def search(
         running.tell(archs, earlier)
     except SettingError as error:
         raise RunFolderError(
-            f"The journal of asks in this run folder is not that of this search: {error} Scores or versions have "
+            f"The journal in this run folder belongs to another search: {error} Scores or versions have "
             f"changed since. Choose another folder."
         ) from error
     while len(told.known) < most and told.repeats < REPEATS:

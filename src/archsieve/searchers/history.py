@@ -95,7 +95,7 @@ def maximise(
     while (left := budget - len(history.archs)) > 0 and (archs := search.ask(left)):
         search.tell(archs, np.array(history.ask(archs)))
     if not history.archs:
-        raise SettingError(f"The searcher {label!r} asked for no architecture at all.")
+        raise SettingError(f"The searcher {label!r} asked for no architecture.")
     return history.result(label)
 
 

@@ -63,7 +63,7 @@ class Modelled:
                 continue
             place = next((place for place in waiting if self._archs[place] == code), None)
             if place is None:
-                raise SettingError(f"The search was told a score of {code}, which it does not ask for.")
+                raise SettingError(f"The search got a score for {code}, which it did not ask for.")
             self._scores[place] = float(score)
 
     def _waiting(self) -> list[int]:

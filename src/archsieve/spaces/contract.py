@@ -180,7 +180,9 @@ class SearchSpace(ABC):
             mutant = (*arch[:i], option + (option >= arch[i]), *arch[i + 1 :])
             if self.is_valid(mutant):
                 return mutant
-        raise ArchitectureError(f"{self.describe(arch)!r} has no valid neighbour in {self.name}: nothing to mutate to.")
+        raise ArchitectureError(
+            f"{self.describe(arch)!r} has no valid neighbour in {self.name}, so it cannot be mutated."
+        )
 
 
 @lru_cache
@@ -262,7 +264,9 @@ def draw_distinct(
             break
         stale = stale + 1 if len(drawn) == before else 0
         if stale > _ATTEMPTS:
-            raise ArchitectureError(f"{space.name} gave only {len(drawn)} different networks of the {count} asked for.")
+            raise ArchitectureError(
+                f"{space.name} gave only {len(drawn)} different networks, but {count} were requested."
+            )
     return list(drawn)
 
 

@@ -247,7 +247,7 @@ class Within(SearchSpace):
             mutant = self._repair(self.space.mutate(arch, rng), rng)
             if mutant != arch:
                 return mutant
-        raise ArchitectureError(f"{self.describe(arch)!r} has nothing to mutate to with {self.limits}: relax them.")
+        raise ArchitectureError(f"{self.describe(arch)!r} has no neighbour within {self.limits}: relax the limits.")
 
     def _repair(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return an architecture within the limits, by moves from `arch` that never increase the excess.

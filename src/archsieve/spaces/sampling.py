@@ -94,7 +94,7 @@ def check_listable(space: SearchSpace) -> None:
     """
     if size(space) > LARGEST_POOL:
         raise SettingError(
-            f"The space {space.name} has {size(space):.3g} codes, too many to score all: ask for a sample."
+            f"The space {space.name} has {size(space):.3g} codes, too many to score them all: use a sample."
         )
 
 

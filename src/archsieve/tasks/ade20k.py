@@ -239,7 +239,7 @@ def _rows(path: Path) -> _Rows:
         picture, annotation = (_column(names, wanted, path) for wanted in (PICTURE_COLUMNS, LABEL_COLUMNS))
         table = parquet.read_table(path, columns=[picture, annotation], memory_map=True)
     except (arrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no whole parquet file: {str(error).partition(chr(10))[0]}") from error
+        raise DataError(f"{path} is not a complete parquet file: {str(error).partition(chr(10))[0]}") from error
     if not len(table):
         raise DataError(f"There are no rows in {path}.")
     content = hashlib.sha256(f"{path.name} {path.stat().st_size}".encode()).hexdigest()
@@ -250,4 +250,4 @@ def _column(names: Sequence[str], wanted: Sequence[str], path: Path) -> str:
     for name in wanted:
         if name in names:
             return name
-    raise DataError(f"There must be a column {' or '.join(map(repr, wanted))} in {path}, but there are only {names}.")
+    raise DataError(f"The column {' or '.join(map(repr, wanted))} is missing in {path}; it has {names}.")

@@ -163,7 +163,7 @@ def check_outputs(name: str, outputs: Tensor, targets: Tensor) -> None:
     """
     if outputs.dim() != targets.dim() + 1:
         raise SettingError(
-            f"The task {name!r} has targets of the shape {tuple(targets.shape)}, for which outputs of the shape "
-            f"{tuple(outputs.shape)} are no answers: choose a space whose networks judge "
+            f"The task {name!r} has targets of shape {tuple(targets.shape)}, but the network returns outputs of shape "
+            f"{tuple(outputs.shape)}: choose a space whose networks classify "
             f"{'whole items' if targets.dim() == 1 else 'every pixel'}."
         )

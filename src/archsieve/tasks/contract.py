@@ -211,7 +211,7 @@ def count_items(task: Any, split: Split) -> int:
     """
     count = completed_task(task).count(split)
     if count is None:
-        raise SettingError(f"The task {task.name!r} does not say how many items it has: give it count(split).")
+        raise SettingError(f"The task {task.name!r} does not declare its number of items: define count(split).")
     return int(count)
 
 

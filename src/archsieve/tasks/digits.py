@@ -47,7 +47,9 @@ class Digits(ImageClassification):
         super().__post_init__()
         check_whole("test_images", self.test_images, least=1)
         if self.test_images >= IMAGES:
-            raise SettingError(f"`test_images < {IMAGES}` must hold, but got {self.test_images}: none would train.")
+            raise SettingError(
+                f"`test_images < {IMAGES}` must hold, but got {self.test_images}: no image is left for training."
+            )
 
     def load(self) -> Images:
         """Return the pictures, with pixels 0 to 16.

@@ -86,7 +86,7 @@ def evaluate_each(
                 broken[key] = broken[key] | is_nan if key in broken else is_nan
             items += items_in(inputs)
     if not items:
-        raise SettingError(f"The task {task.name!r} has nothing to score on in its split {split!r}.")
+        raise SettingError(f"The task {task.name!r} has no items in its split {split!r}.")
     sign = 1 if task.higher_is_better else -1
     return {key: math.nan if broken[key] else sign * metric.compute() for key, metric in metrics.items()}
 

@@ -148,8 +148,8 @@ class Untaught(Task):
             return functional.cross_entropy(outputs, targets)
         if outputs.numel() != targets.numel():
             raise SettingError(
-                f"The task {self.name!r} has {self.num_outputs} targets an item, for which outputs of the shape "
-                f"{tuple(outputs.shape)} are no answers."
+                f"The task {self.name!r} has {self.num_outputs} targets per item, but the network returns outputs of "
+                f"shape {tuple(outputs.shape)}."
             )
         outputs = outputs.reshape(targets.shape)
         if self.loss_name == "mse":

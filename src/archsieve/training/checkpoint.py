@@ -106,7 +106,7 @@ def _reading(path: Path) -> Iterator[None]:
     except Exception as error:  # torch raises a dozen kinds, OSError among them, by where the damage is
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise RunFolderError(
-            f"The checkpoint {path} is damaged, or of another network: delete it to train anew. ({reason})"
+            f"The checkpoint {path} is damaged, or belongs to another network: delete it to train again. ({reason})"
         ) from error
 
 

@@ -43,7 +43,7 @@ def check_weights(network: nn.Module, epoch: int, rate: float) -> None:
     weights = (name for name, p in network.named_parameters() if not bool(p.isfinite().all()))
     buffers = (name for name, b in network.named_buffers() if bool(b.isnan().any()))
     if (name := next(itertools.chain(weights, buffers), None)) is not None:
-        raise _diverged(f"{name!r} became no finite number", epoch, rate)
+        raise _diverged(f"{name!r} is not finite any more", epoch, rate)
 
 
 def _diverged(what: str, epoch: int, rate: float) -> DivergenceError:

@@ -31,7 +31,7 @@ def loss_of(task: Task, recipe: Recipe) -> Callable[[Outputs, Tensor], Tensor]:
     if recipe.label_smoothing:
         if "label_smoothing" not in inspect.signature(task.loss).parameters:
             raise SettingError(
-                f"The loss of the task {task.name!r} knows no label smoothing: set label_smoothing to 0."
+                f"The loss of the task {task.name!r} does not support label smoothing: set label_smoothing to 0."
             )
         plain = partial(task.loss, label_smoothing=recipe.label_smoothing)  # type: ignore[call-arg]
 

@@ -86,7 +86,7 @@ def test_what_one_path_lacks_is_said_of_that_path(tmp_path):
     probe = ZeroCost("nwot")._probe(Context(SPACE, task, tmp_path))
     chain = Chain(SPACE, task, Blocks(), [(0, 1)])
     scores = score_chain(PROXIES["nwot"].meter(chain, probe), chain, [(0,), (1,)], "cpu")
-    assert scores[0,].reason == "nwot counts activations, and this network has none that counts."
+    assert scores[0,].reason == "nwot counts activations, and this network has none that it can count."
     assert (scores[1,].reason, isinstance(scores[1,].score, float)) == (None, True)
 
 

@@ -190,7 +190,7 @@ def test_nwot_counts_every_activation_or_relus_only(activation):
     network = nn.Sequential(linear([[1], [1]], [0, -1.5]), activation)
     data = probe([[-1], [1], [2]], [0])
     assert PROXIES["nwot"](network, data) == pytest.approx(math.log(4))
-    with pytest.raises(ScoringError, match="nwot counts activations, and this network has none that counts"):
+    with pytest.raises(ScoringError, match="nwot counts activations, and this network has none that it can count"):
         PROXIES["nwot"](network, data, activations="relu")
 
 
@@ -257,7 +257,7 @@ def test_zico_by_hand():
 
 
 def test_zico_needs_two_batches():
-    with pytest.raises(ScoringError, match="2 batches are needed, and the task gives 1: choose a smaller batch_size"):
+    with pytest.raises(ScoringError, match="2 batches are needed, but the task gives 1: choose a smaller batch_size"):
         PROXIES["zico"](linear([[1]]), probe([[1]], [[1]]))
 
 
@@ -365,7 +365,9 @@ def test_zen_taps_the_last_pooling_else_the_last_linear_layer():
 
 
 def test_zen_without_anything_to_tap():
-    with pytest.raises(ScoringError, match="The features before the head are asked for, and this network has no layer"):
+    with pytest.raises(
+        ScoringError, match="This proxy reads the features before the head, but the network has no layer"
+    ):
         PROXIES["zen"](nn.Sequential(nn.ReLU()), probe(torch.zeros(2, 1, 4, 4), [0]))
 
 

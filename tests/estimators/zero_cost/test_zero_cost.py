@@ -141,7 +141,7 @@ def test_a_task_without_labels_is_refused_by_who_needs_them(tmp_path):
     probe = ZeroCost("snip")._probe(context(tmp_path))
     blind = replace(probe, batches=tuple((inputs, None) for inputs, _ in probe.batches))
     network = ZeroCost("snip").network(ARCHS[0], context(tmp_path))
-    with pytest.raises(ScoringError, match="Labels are needed, and the task has none"):
+    with pytest.raises(ScoringError, match="Labels are needed, but the task has none"):
         PROXIES["snip"](network, blind)
     assert PROXIES["nwot"](network, blind) == PROXIES["nwot"](network, probe)
 

@@ -354,7 +354,7 @@ def test_lazy_layers_stay_lazy():
     network = nn.Sequential(nn.LazyLinear(5), nn.LazyLinear(2))
     assert (count_params(network, (8,)), count_macs(network, (8,))) == (45 + 12, 50)
     assert network[1].has_uninitialized_params()
-    with pytest.raises(SettingError, match="gets some of its weights by its first input: give `inputs`"):
+    with pytest.raises(SettingError, match="Some weights of the network are created by its first input: pass `inputs`"):
         count_params(network)
 
 

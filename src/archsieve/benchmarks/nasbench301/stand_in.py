@@ -89,7 +89,7 @@ class StandIn(Benchmark):
         try:
             return parse_json(read_text(path))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
-            raise fault(path, f"is damaged: install archsieve anew ({error})") from error
+            raise fault(path, f"is damaged: reinstall archsieve ({error})") from error
 
     @read_once
     def load(self) -> Surrogate:
@@ -131,12 +131,12 @@ class Trees:
         try:
             *parts, stretch = read_arrays(path, ("feature", "threshold", "leaf", "base", "stretch")).values()
         except (OSError, ValueError) as error:
-            raise fault(path, f"is damaged: install archsieve anew ({error})") from error
+            raise fault(path, f"is damaged: reinstall archsieve ({error})") from error
         feature, threshold, leaf, base = parts
         members, trees, splits = feature.shape if feature.ndim == 3 else (0, 0, 0)
         shapes = [(members, trees, splits), (members, trees, splits + 1), (members,)]
         if [p.shape for p in parts[1:]] != shapes or (splits & (splits + 1)) or feature.max() >= features([]).shape[1]:
-            raise fault(path, "holds no complete trees over these features: install archsieve anew")
+            raise fault(path, "holds no complete trees over these features: reinstall archsieve")
         return cls(feature, threshold, leaf, base, float(stretch))
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:

@@ -158,7 +158,7 @@ def _check_config(path: Path, kind: str) -> None:
     if not str(settings.get("model", kind)).startswith(kind):
         raise fault(path, f"says that the model is {shown(settings['model'])}, but here {kind!r} is expected")
     if settings.get("param:bananas_enc", False) not in (False, "False"):
-        raise fault(path, "says that the model sees paths (param:bananas_enc), which is not known here")
+        raise fault(path, "uses the path encoding (param:bananas_enc), which is not supported")
 
 
 def _content(path: Path) -> tuple[Any, int | None]:
@@ -225,7 +225,7 @@ def _xgboost(path: Path) -> Member:
         try:
             return BinaryModel.parse(bytes(content)).predict
         except ValueError as error:
-            raise fault(path, f"is no model that can be read: {quoted(error)}") from error
+            raise fault(path, f"is not a readable model: {quoted(error)}") from error
     require("xgboost", "nb301")
     import xgboost
 
@@ -233,7 +233,7 @@ def _xgboost(path: Path) -> Member:
     try:
         _load(booster, bytearray(content))
     except (xgboost.core.XGBoostError, TypeError, ValueError) as error:
-        raise fault(path, f"is no model that can be read: {quoted(str(error).partition(chr(10))[0])}") from error
+        raise fault(path, f"is not a readable model: {quoted(str(error).partition(chr(10))[0])}") from error
     booster.set_param({"nthread": 1})
     return lambda rows: np.asarray(booster.predict(xgboost.DMatrix(rows, nthread=1)), dtype=np.float64)
 
@@ -255,7 +255,7 @@ def _lightgbm(path: Path) -> Member:
         text = content if isinstance(content, str) else bytes(content).decode()
         booster = lightgbm.Booster(model_str=text)
     except (lightgbm.basic.LightGBMError, UnicodeDecodeError, TypeError) as error:
-        raise fault(path, f"is no model that can be read: {quoted(str(error).partition(chr(10))[0])}") from error
+        raise fault(path, f"is not a readable model: {quoted(str(error).partition(chr(10))[0])}") from error
     return lambda rows: np.asarray(booster.predict(rows, num_iteration=best, num_threads=1), dtype=np.float64)
 
 

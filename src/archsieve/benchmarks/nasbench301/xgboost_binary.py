@@ -55,7 +55,7 @@ class BinaryModel:
         try:
             return cls._parse(content)
         except struct.error as error:
-            raise ValueError("it is cut short") from error
+            raise ValueError("it is truncated") from error
 
     @classmethod
     def _parse(cls, content: bytes) -> BinaryModel:
@@ -73,7 +73,7 @@ class BinaryModel:
             (size,) = struct.unpack_from("<4xi", content, place)
             place += _TREE_SETTINGS
             if not 0 < size <= (len(content) - place) // (_NODE.itemsize + _STATISTICS):
-                raise ValueError("it is cut short")
+                raise ValueError("it is truncated")
             trees.append(_checked(np.frombuffer(content, _NODE, size, place), features))
             place += size * (_NODE.itemsize + _STATISTICS)
         nodes = np.zeros((count, max(map(len, trees))), dtype=_NODE)
@@ -111,7 +111,7 @@ def _name(content: bytes, place: int) -> tuple[bytes, int]:
     """Return the text at a place, which begins with its length, and the place after it."""
     (length,) = struct.unpack_from("<Q", content, place)
     if length > len(content):
-        raise ValueError("it is cut short")
+        raise ValueError("it is truncated")
     return content[place + 8 : place + 8 + length], place + 8 + length
 
 
@@ -122,5 +122,5 @@ def _checked(tree: NDArray[Any], features: int) -> NDArray[Any]:
     inner, own = tree["left"] >= 0, np.arange(len(tree))
     ends = np.stack([tree["left"], tree["right"]])[:, inner]
     if (ends <= own[inner]).any() or (ends >= len(tree)).any() or (tree["feature"][inner] >= features).any():
-        raise ValueError("its trees are no trees")
+        raise ValueError("its trees are malformed")
     return tree

@@ -100,11 +100,11 @@ class Probe:
         self._check("labels")
         if index >= len(self.batches):
             raise ScoringError(
-                f"{index + 1} batches are needed, and the task gives {len(self.batches)}: choose a smaller batch_size."
+                f"{index + 1} batches are needed, but the task gives {len(self.batches)}: choose a smaller batch_size."
             )
         inputs, targets = self.batches[index]
         if targets is None:
-            raise ScoringError("Labels are needed, and the task has none.")
+            raise ScoringError("Labels are needed, but the task has none.")
         return mapped(inputs, Tensor.clone), targets.clone()
 
     def apart(self, tensor: Tensor) -> Tensor:
@@ -125,9 +125,9 @@ class Probe:
         """
         inputs = self.batches[0][0]
         if not isinstance(inputs, Tensor):
-            raise ScoringError("The network takes several inputs: one tensor of noise or ones cannot stand for them.")
+            raise ScoringError("The network takes several inputs: one tensor of noise or ones cannot replace them.")
         if not inputs.is_floating_point():
-            raise ScoringError("The inputs are no real numbers: neither noise nor ones can stand for them.")
+            raise ScoringError("The inputs are not real numbers: noise or ones cannot replace them.")
         return torch.zeros_like(inputs)
 
     def noise(self, name: str) -> Tensor:

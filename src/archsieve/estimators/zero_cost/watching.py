@@ -135,7 +135,7 @@ class FeatureTap:
             ScoringError: there was no convolution or linear layer.
         """
         if self._found is None:
-            raise ScoringError("The features before the head are asked for, and this network has no layer.")
+            raise ScoringError("This proxy reads the features before the head, but the network has no layer.")
         return self._found
 
 

@@ -57,7 +57,7 @@ def count_params(network: nn.Module, inputs: Example | None = None) -> int:
                     raise
             return count_params(own)
     if is_lazy(network):
-        raise SettingError("The network gets some of its weights by its first input: give `inputs` to count them.")
+        raise SettingError("Some weights of the network are created by its first input: pass `inputs` to count them.")
     return sum(p.numel() for p in network.parameters())
 
 

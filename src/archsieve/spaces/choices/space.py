@@ -257,7 +257,9 @@ class OwnSpace(SearchSpace):
             mutant = self._repaired((*arch[:place], option, *arch[place + 1 :]), rng)
             if mutant != self.canonical(arch):
                 return mutant
-        raise ArchitectureError(f"{self.describe(arch)!r} has no valid neighbour in {self.name}: nothing to mutate to.")
+        raise ArchitectureError(
+            f"{self.describe(arch)!r} has no valid neighbour in {self.name}, so it cannot be mutated."
+        )
 
     def _repaired(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return a valid code in which what is not offered is drawn anew."""

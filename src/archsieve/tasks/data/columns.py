@@ -222,7 +222,7 @@ def _opened(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except (arrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no whole parquet file: {str(error).partition(chr(10))[0]}") from error
+        raise DataError(f"{path} is not a complete parquet file: {str(error).partition(chr(10))[0]}") from error
 
 
 def _parquet(path: Path, wanted: Sequence[str] | None) -> Any:

@@ -148,7 +148,7 @@ def parquet_items(files: Sequence[Path], split: str) -> Iterator[Item]:
             if parquet.read_metadata(file).num_rows:
                 filled.append(glob.escape(str(file)))
         except (arrow.ArrowException, OSError) as error:
-            raise DataError(f"{file} is no whole parquet file: {first_line(error)}") from error
+            raise DataError(f"{file} is not a complete parquet file: {first_line(error)}") from error
     names = ", ".join(str(file) for file in files)
     if not filled:
         raise DataError(f"There are no rows in {names}.")
@@ -242,7 +242,7 @@ def column(table: Any, names: Sequence[str], where: str) -> str:
         if name in table.column_names:
             return name
     wanted, has = " or ".join(map(repr, names)), ", ".join(table.column_names)
-    raise DataError(f"There must be a column {wanted} in {where}, but there are only: {has}.")
+    raise DataError(f"The column {wanted} is missing in {where}; it has: {has}.")
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def az_progressivity(network: nn.Module, probe: Probe) -> float:
     """
     entropies = _reading(network, probe).entropies
     if len(entropies) < 2:
-        raise ScoringError("az_progressivity compares blocks, and this network has one.")
+        raise ScoringError("az_progressivity compares blocks, but this network has only one.")
     return min(after - before for before, after in pairwise(entropies))
 
 
@@ -113,7 +113,7 @@ class _Calls:
 
         cut_arguments = _mapped(arguments, cut), _mapped(named, cut)
         if not leaves and not whole:
-            raise ScoringError(f"AZ-NAS looks at what a block gets, and the {type(module).__name__} gets no tensor.")
+            raise ScoringError(f"AZ-NAS reads the input of each block, but the {type(module).__name__} gets no tensor.")
         self._open += leaves or [None]  # what gets tokens alone, such as an embedding, is no block
         return cut_arguments
 

@@ -33,7 +33,9 @@ def epe_nas(network: nn.Module, probe: Probe) -> float:
     """
     jacobian, labels = input_jacobian(network, probe), probe.targets.cpu()
     if labels.shape != (len(jacobian),):
-        raise ScoringError(f"epe_nas compares inputs of one class, but {tuple(labels.shape)} targets are no classes.")
+        raise ScoringError(
+            f"epe_nas compares inputs of one class, but targets of shape {tuple(labels.shape)} are not classes."
+        )
     matrices = [correlation(jacobian[labels == label]) for label in torch.unique(labels)]
     sums = [float((matrix.abs() + STABILISER).log().sum()) for matrix in matrices]
     if probe.num_outputs <= MANY_CLASSES:

@@ -46,7 +46,7 @@ class NWOTMeter(ActivationMeter[Agreement]):
             ScoringError: the network has no activation that counts.
         """
         if not state.units:
-            raise ScoringError("nwot counts activations, and this network has none that counts.")
+            raise ScoringError("nwot counts activations, and this network has none that it can count.")
         return float(torch.linalg.slogdet(state.kernel).logabsdet)
 
 

@@ -39,7 +39,7 @@ class SwapMeter(ActivationMeter[Patterns]):
             ScoringError: the network has no activation that counts.
         """
         if not state:
-            raise ScoringError("swap counts activations, and this network has none that counts.")
+            raise ScoringError("swap counts activations, and this network has none that it can count.")
         words = torch.cat(state, dim=1)
         return float(torch.unique(words, dim=1).shape[1] if len(words) > 1 else torch.unique(words[0]).numel())
 
