@@ -71,11 +71,15 @@ def score_activations(meter: ActivationMeter[S], network: nn.Module, probe: Prob
     Raises:
         ScoringError: the network cannot be scored.
     """
-    if not probe.shares_forward or probe.knows(network, FORWARD):
+    if not probe.shared or probe.knows(network, FORWARD):
         return score_whole(meter, network)
-    states = [meter.start()[1]]
-    with meter._watch(states):
-        outputs = shared_forward(network, probe).outputs
+    states: list[S] = []
+
+    def watch() -> Watch:
+        states[:] = [meter.start()[1]]
+        return meter._watch(states)
+
+    outputs = shared_forward(network, probe, watch).outputs
     score = meter.finish(states[0])
     check_outputs(outputs)
     return score

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archsieve.randomness import Purpose
 
 T = TypeVar("T")
+Readings: TypeAlias = Literal["activations", "losses", "jacobian", "curvature"]
 ProxyFunction: TypeAlias = "Callable[..., float]"
 MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
 
@@ -46,8 +47,8 @@ class Probe:
         seed: the run's seed.
         is_shareable: whether the network is known to leave what it gets as it is (see
             `archsieve.spaces.contract.SearchSpace`): then what hooks see is not copied.
-        shares_forward: whether the proxies that read the same forward pass share it; its graph is then kept until
-            `release`.
+        shared: what the proxies asked for read of one forward pass, where they share it (see `Proxy.reads`); its graph
+            is then kept until `release`. Empty: they do not.
     """
 
     batches: tuple[tuple[Given, Tensor | None], ...]
@@ -55,7 +56,7 @@ class Probe:
     num_outputs: int
     seed: int = 0
     is_shareable: bool = False
-    shares_forward: bool = False
+    shared: frozenset[str] = frozenset()
     _needs: tuple[Need, ...] = field(default=("data", "labels", "gradients"), repr=False)
     _known: WeakKeyDictionary[nn.Module, dict[str, Any]] = field(default_factory=WeakKeyDictionary, repr=False)
 
@@ -167,8 +168,8 @@ class Proxy:
         items: how many items it looks at, or the option that says how many; None: all of its batches.
         init: the weights it looks at: "given", or what it redraws or changes them to.
         mode: "training", where batch normalisation goes by the batch it sees, or what the proxy makes of it.
-        reads: what it reads of a forward pass of the first batch: "activations", "losses", "jacobian". Proxies that
-            read different things share the pass, where networks may be shared.
+        reads: what it reads of a forward pass of the first batch: "activations", "losses", "jacobian" or "curvature".
+            Proxies that read different things share the pass, where networks may be shared.
         source: the paper.
     """
 
@@ -182,7 +183,7 @@ class Proxy:
     items: int | str | None = None
     init: str = "given"
     mode: str = "training"
-    reads: Literal["activations", "losses", "jacobian"] | None = None
+    reads: Readings | None = None
     source: str = ""
 
     def __call__(self, network: nn.Module, probe: Probe, **options: Any) -> float:
@@ -236,7 +237,7 @@ def proxy(
     items: int | str | None = ...,
     init: str = ...,
     mode: str = ...,
-    reads: Literal["activations", "losses", "jacobian"] = ...,
+    reads: Readings = ...,
     source: str = ...,
 ) -> Callable[[ProxyFunction], ProxyFunction]: ...
 

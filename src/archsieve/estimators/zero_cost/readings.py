@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
@@ -10,18 +11,20 @@ from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
+from archsieve.estimators.zero_cost.second_derivatives import FastSecondDerivatives, by_inputs_only, may_be_exact
 from archsieve.estimators.zero_cost.watching import SettableGradients
 from archsieve.networks.outputs import first_tensor, main_output, outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from archsieve.estimators.zero_cost.proxy import Probe
 
 LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
 """The layers whose weights and outputs proxies count."""
 FORWARD = "forward"
-"""What a probe calls the shared forward pass of a network."""
+GRADIENTS = "first gradients"
+"""What a probe calls the shared forward pass of a network, and the gradients of its loss."""
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -145,25 +148,61 @@ def loss_of(network: nn.Module, probe: Probe, batch: int = 0) -> Tensor:
 
 
 class ForwardPass(NamedTuple):
-    """One forward pass of the first batch with its graph: the inputs, the main output, and each call of a layer."""
+    """One forward pass of the first batch with its graph: the inputs, the main output, and each call of a layer.
+
+    `has_fast_curvature` says whether it is one of `FastSecondDerivatives`; its first gradients are then the same.
+    """
 
     inputs: Tensor
     outputs: Tensor
     calls: list[tuple[nn.Module, Tensor]]
+    has_fast_curvature: bool
 
 
-def shared_forward(network: nn.Module, probe: Probe) -> ForwardPass:
+def shared_forward(
+    network: nn.Module, probe: Probe, watch: Callable[[], AbstractContextManager[object]] = nullcontext
+) -> ForwardPass:
     """Return the forward pass of a network from which proxies take the losses and the Jacobian.
 
-    Only where `probe.shares_forward`: the inputs are one tensor of real numbers, and the network leaves them alone.
+    Only where `probe.shared`: the inputs are one tensor of real numbers, and the network leaves them alone. The pass is
+    run in the context that `watch` returns, a new one if it must be run again.
     """
-    return probe.once(network, FORWARD, lambda: _forward(network, probe))
+    return probe.once(network, FORWARD, lambda: _forward(network, probe, watch))
 
 
-def _forward(network: nn.Module, probe: Probe) -> ForwardPass:
-    inputs = cast("Tensor", probe.inputs).requires_grad_(True)
-    with torch.enable_grad(), SettableGradients(), _kept_calls(network, probe) as calls:
-        return ForwardPass(inputs, outputs_of(network, inputs), calls)
+def _forward(network: nn.Module, probe: Probe, watch: Callable[[], AbstractContextManager[object]]) -> ForwardPass:
+    inputs, fast = cast("Tensor", probe.inputs).requires_grad_(True), FastSecondDerivatives()
+    is_fast = "curvature" in probe.shared and probe.device == "cpu" and may_be_exact(network)
+    mode = fast if is_fast else nullcontext()
+    with torch.enable_grad(), watch(), SettableGradients(), mode, _kept_calls(network, probe) as calls:
+        outputs = outputs_of(network, inputs)
+    if fast.is_exact:
+        return ForwardPass(inputs, outputs, calls, is_fast)
+    return _forward(network, replace(probe, shared=probe.shared - {"curvature"}), watch)
+
+
+def first_gradients(network: nn.Module, probe: Probe) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the gradients of the loss by `weights(network)` and by each call of a layer, of the shared forward pass.
+
+    They may be differentiated again where that has fast curvature.
+    """
+
+    def compute() -> tuple[list[Tensor], list[Tensor]]:
+        forward = shared_forward(network, probe)
+        loss = probe.loss(forward.outputs, probe.targets)
+        check_finite("losses", loss)
+        tensors = list(weights(network).values())
+        inputs = [*tensors, *(output for _, output in forward.calls)]
+        slopes = gradients(loss, inputs, create_graph=forward.has_fast_curvature, keep_graph=True)
+        return slopes[: len(tensors)], slopes[len(tensors) :]
+
+    return probe.once(network, GRADIENTS, compute)
+
+
+def release_graphs(network: nn.Module, probe: Probe) -> None:
+    """Forget the shared forward pass of a network, and what hangs on its graph."""
+    for what in (FORWARD, GRADIENTS):
+        probe.release(network, what)
 
 
 @contextmanager
@@ -200,20 +239,18 @@ def backward_pass(network: nn.Module, probe: Probe) -> BackwardPass:
 
 
 def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
-    if probe.shares_forward:
-        forward = shared_forward(network, probe)
-        loss, calls = probe.loss(forward.outputs, probe.targets), forward.calls
-        check_finite("losses", loss)
+    tensors = list(weights(network).values())
+    if probe.shared:
+        by_weight, by_output = first_gradients(network, probe)
+        calls = shared_forward(network, probe).calls
     else:
         with _kept_calls(network, probe) as calls:
             loss = loss_of(network, probe)
-    tensors = list(weights(network).values())
-    outputs = [output for _, output in calls]
-    slopes = gradients(loss, [*tensors, *outputs], keep_graph=probe.shares_forward)
-    by_weight, by_output = slopes[: len(tensors)], slopes[len(tensors) :]
+        slopes = gradients(loss, [*tensors, *(output for _, output in calls)])
+        by_weight, by_output = slopes[: len(tensors)], slopes[len(tensors) :]
     return BackwardPass(
-        [(w.detach(), g) for w, g in zip(tensors, by_weight, strict=True)],
-        [(module, output.detach(), g) for (module, output), g in zip(calls, by_output, strict=True)],
+        [(w.detach(), g.detach()) for w, g in zip(tensors, by_weight, strict=True)],
+        [(module, output.detach(), g.detach()) for (module, output), g in zip(calls, by_output, strict=True)],
     )
 
 
@@ -227,15 +264,16 @@ def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
     """
 
     def jacobian() -> Tensor:
-        if probe.shares_forward:
-            inputs, outputs, _ = shared_forward(network, probe)
+        if probe.shared:
+            inputs, outputs, *_ = shared_forward(network, probe)
         else:
             wrapped, real = with_real_inputs(network, probe)
             inputs = cast("Tensor", real.inputs).requires_grad_(True)
             with SettableGradients():
                 outputs = outputs_of(wrapped, real.apart(inputs))
         check_finite("outputs", outputs)
-        (gradient,) = gradients(outputs.sum(), [inputs], keep_graph=probe.shares_forward)
+        with by_inputs_only():
+            (gradient,) = gradients(outputs.sum(), [inputs], keep_graph=bool(probe.shared))
         return gradient.flatten(1).cpu().double()
 
     return probe.once(network, "jacobian", jacobian)

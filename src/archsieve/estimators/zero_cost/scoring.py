@@ -17,7 +17,7 @@ from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
 from archsieve.estimators.zero_cost.meter import score_chain
 from archsieve.estimators.zero_cost.proxy import Probe
-from archsieve.estimators.zero_cost.readings import FORWARD
+from archsieve.estimators.zero_cost.readings import release_graphs
 from archsieve.networks.building import as_inputs, build_network, laid_out
 from archsieve.networks.generators import drawing
 from archsieve.networks.inputs import is_real
@@ -60,8 +60,8 @@ def score_group(
     alone = {name: chosen for name, chosen in proxies.items() if name not in outcomes}
     if ctx.space.is_shareable:
         alone = dict(sorted(alone.items(), key=lambda item: _turn(item[1][0])))
-        readings = {proxy.reads for proxy, _ in alone.values()} - {None}
-        probe = replace(probe, shares_forward=is_simple and len(readings) > 1)
+        readings = frozenset(proxy.reads for proxy, _ in alone.values() if proxy.reads)
+        probe = replace(probe, shared=readings if is_simple and len(readings) > 1 else frozenset())
     for name in alone:
         outcomes[name] = {}
     for arch in archs if alone else ():
@@ -71,9 +71,9 @@ def score_group(
     return _columns([[outcomes[member.name][arch] for member in members] for arch in archs])
 
 
-def _turn(proxy: Proxy) -> tuple[bool, bool]:
-    """Return the place of a proxy of a shared network: those that spoil it come last, readers of activations first."""
-    return proxy.spoils, proxy.reads != "activations"
+def _turn(proxy: Proxy) -> tuple[bool, int]:
+    """Return the place of a proxy of a shared network: readers of activations begin, those that spoil it end."""
+    return proxy.spoils, {"activations": 0, "curvature": 2}.get(proxy.reads or "", 1)
 
 
 def _score_paths(
@@ -138,7 +138,7 @@ class _Networks:
         """Return the outcome of a proxy; nobody uses the network after the last one."""
         try:
             if proxy.spoils and self._original is not None:
-                probe.release(self._original, FORWARD)  # nobody will read it
+                release_graphs(self._original, probe)  # nobody will read them
             network = self._next(proxy, is_last=is_last)
             with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
                 return Outcome(proxy(network, probe, **options))

@@ -8,15 +8,37 @@ second derivative of batch normalisation is in closed form. Both run on the kern
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.functional import batch_norm
 from torch.overrides import TorchFunctionMode
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
+_ATTENTION = frozenset({nn.functional.scaled_dot_product_attention, nn.functional.multi_head_attention_forward})
+_ONLY_INPUTS: ContextVar[bool] = ContextVar("only_inputs", default=False)
+
+
+def may_be_exact(network: nn.Module) -> bool:
+    """Whether nothing in the layers of a network says that `FastSecondDerivatives.is_exact` will not hold."""
+    return not any(isinstance(m, nn.modules.conv._ConvNd) and m.bias is not None for m in network.modules())
+
+
+@contextmanager
+def by_inputs_only() -> Iterator[None]:
+    """Leave out gradients by the weights of convolutions: torch does not tell these functions what is asked for."""
+    token = _ONLY_INPUTS.set(True)
+    try:
+        yield
+    finally:
+        _ONLY_INPUTS.reset(token)
 
 
 class FastSecondDerivatives(TorchFunctionMode):
@@ -24,15 +46,25 @@ class FastSecondDerivatives(TorchFunctionMode):
 
     Results are the same up to rounding. Gradients of gradients by weight and bias of a batch normalisation are not
     tracked: they are constants.
+
+    Attributes:
+        is_exact: whether, on a CPU, outputs and first gradients of what was computed so far are those without this
+            context to the bit: a bias of a convolution is added by itself, and attention may have other kernels.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_exact = True
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func in _CONVOLUTIONS:
+            self.is_exact &= (args[2] if len(args) > 2 else (kwargs or {}).get("bias")) is None
             return _convolution(_CONVOLUTIONS[func], func, *args, **(kwargs or {}))
         if func is batch_norm:
             return _batch_norm(*args, **(kwargs or {}))
+        self.is_exact &= func not in _ATTENTION
         return func(*args, **(kwargs or {}))
 
 
@@ -73,7 +105,8 @@ class _Output(Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         inputs, weight = ctx.saved_tensors
         by_inputs = _ByInputs.apply(gradient, weight, inputs, ctx.geometry) if ctx.needs_input_grad[0] else None
-        by_weight = _ByWeight.apply(gradient, inputs, weight, ctx.geometry) if ctx.needs_input_grad[1] else None
+        is_asked = ctx.needs_input_grad[1] and not _ONLY_INPUTS.get()
+        by_weight = _ByWeight.apply(gradient, inputs, weight, ctx.geometry) if is_asked else None
         return by_inputs, by_weight, None
 
 
