@@ -116,11 +116,8 @@ def worth_lines(result: Mapping[str, Any]) -> list[str]:
         asked = f"{worth['count'] - 1:,} other"  # the search itself scored them all by the recipe
     as_good = worth["as_good"] or "none"
     lines = [f"Worth: at least {_trainings(worth['low'])} of random search, 95 % confidence{paid}"]
-    more = (
-        ""
-        if worth["next_low"] is None or not worth["audited"]
-        else f"; 30 more would say up to {worth['next_low']:.2g}"
-    )
+    next_low = worth["next_low"] if worth["audited"] else None
+    more = "" if next_low is None else f"; 30 more would say up to {next_low:.2g}"
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
 
 
