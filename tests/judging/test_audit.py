@@ -13,6 +13,7 @@ from archsieve.judging.audit import again, audit, recipe_of
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.run import run_plan
 from archsieve.report.load import read_rows, read_run
+from archsieve.report.outcome import worth_lines
 from archsieve.report.run_page import run_page
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
@@ -191,6 +192,18 @@ class Ones:
 
     def score(self, archs, ctx):
         return np.array([float(a[0]) for a in archs])
+
+
+def test_where_the_search_scored_all_by_the_recipe_nothing_is_drawn(tmp_path):
+    plan = Plan(LINE, TASK, (Stage(FULL, top=1),))
+    run_there(tmp_path, plan)
+    found = audited(tmp_path, plan, 12)
+    assert (found.audited, found.worth.low) == (0, pytest.approx(61 / 2))
+    lines = worth_lines(read_run(tmp_path).result)
+    assert lines == [
+        "Worth: at least 30 trainings of random search, 95 % confidence",
+        "    Of 59 other networks none are at least as good",
+    ]
 
 
 def test_failures_of_audited_networks_are_no_hits(tmp_path):

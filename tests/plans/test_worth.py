@@ -125,13 +125,15 @@ def test_predictions_of_a_large_space_give_a_bound(tmp_path, publish):
     assert 0.5 / share < worth.low < 1 / share
 
 
-def test_what_a_search_paid_is_in_trainings_by_its_recipe(tmp_path, publish):
+@pytest.mark.parametrize("final", [True, None], ids=["a figure of the winner", "no final training"])
+def test_what_a_search_paid_is_in_trainings_by_its_recipe(tmp_path, publish, final):
     publish(LINE, {"accuracy": TRUTH, "half": TRUTH}, task="digits", name="other")
     stages = (
         Stage(Lookup("half", "other", epochs_behind=2), top=2),
         Stage(Lookup("accuracy", "other", epochs_behind=4), top=1),
     )
-    plan = Plan(LINE, Digits(), stages)
+    free = Lookup("accuracy", "other")
+    plan = Plan(LINE, Digits(), stages, final=final and free)
     with Session(tmp_path, LINE, Digits()) as session:
         result = run_plan(plan, session)
     assert result.cost.network_epochs == 8 * 2 + 2 * 4

@@ -141,8 +141,11 @@ def _population(plan: Plan, records: Records, pool: Sequence[Architecture]) -> t
 def price_of_recipe(plan: Plan) -> float | None:
     """Return what one more network costs by the recipe that a search stands for, in epochs of its own task.
 
-    The recipe is the final training of a plan, else the estimator of its last stage. None where it is unknown or free.
+    The recipe is the final training of a plan; where that is free, as a recorded figure of the winner is, or there is
+    none, it is the estimator of the last stage. None where it is unknown or free.
     """
-    recipe = plan.final or plan.stages[-1].estimator
-    few, many = (Ledger(plan.space, plan.task).pay(recipe, n) for n in (1, 1001))
-    return None if few is None or many is None or many <= few else (many - few) / 1000
+    for recipe in (plan.final, plan.stages[-1].estimator):
+        few, many = (None if recipe is None else Ledger(plan.space, plan.task).pay(recipe, n) for n in (1, 1001))
+        if few is not None and many is not None and many > few:
+            return (many - few) / 1000
+    return None

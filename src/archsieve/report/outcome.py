@@ -104,16 +104,20 @@ def worth_lines(result: Mapping[str, Any]) -> list[str]:
             f"Worth: {_trainings(worth['networks'])} of random search, on average, to meet as good a network{paid}",
             f"    95 % of random searches need {worth['low']:,.0f} to {worth['high']:,.0f}: {among}",
         ]
-    if worth["source"] == "audit" and not worth["audited"]:
+    is_audit = worth["source"] == "audit"
+    if is_audit and not worth["audited"] and worth["low"] <= 1:
         return [
             f"Worth: unknown, since no benchmark tells the truth{paid}",
             "    `archsieve audit RUN --networks 12` gives a lower bound: 12 networks, none as good, say "
             f"{worth['next_low'] or 1:.2g} trainings",
         ]
-    asked = f"{worth['audited']} audited" if worth["source"] == "audit" else f"{worth['count']:,} predicted"
+    asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"
+    if is_audit and not worth["audited"]:
+        asked = f"{worth['count'] - 1:,} other"  # the search itself scored them all by the recipe
     as_good = worth["as_good"] or "none"
     lines = [f"Worth: at least {_trainings(worth['low'])} of random search, 95 % confidence{paid}"]
-    more = "" if worth["next_low"] is None else f"; 30 more would say up to {worth['next_low']:.2g}"
+    next_low = worth["next_low"] if worth["audited"] else None
+    more = "" if next_low is None else f"; 30 more would say up to {next_low:.2g}"
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
 
 
