@@ -1,6 +1,6 @@
 """Plans with the guided search, and the baselines of mean rank: they run, and a kill changes nothing."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from archsieve.registry import estimator_named
 from archsieve.runs.executors import Processes, Serial
 from archsieve.runs.session import Session
 from archsieve.runs.store import Store
+from archsieve.searchers import guided_searcher
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.guided_searcher import Guided
 from plugins.toy import TASK, Counting, Toy
@@ -85,6 +86,7 @@ OPEN = Plan(
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("plan", [CHAIN, OPEN], ids=["chain", "open"])
 def test_killed_at_twenty_points_it_asks_for_the_same(tmp_path, monkeypatch, plan, workers):
+    monkeypatch.setattr(guided_searcher, "_DRAWN", 60)
     with Session(tmp_path / "whole", plan.space, plan.task) as session:
         expected, asked = without_seconds(run_plan(plan, session)), asks(session)
     ask, kills = Store.ask, 0
@@ -111,6 +113,55 @@ def test_killed_at_twenty_points_it_asks_for_the_same(tmp_path, monkeypatch, pla
             break
     assert kills == 20
     assert found == expected
+
+
+def warm(**settings):
+    return Plan(
+        CHAIN.space,
+        CHAIN.task,
+        (Stage(LONG, top=1, search=Guided(PROXIES, warm_start=True, batch=2, **settings), budget=10),),
+        pool=CHAIN.pool,
+    )
+
+
+def scored_before(folder, count):
+    """Score networks of the pool before a search begins, and return the session's folder."""
+    with Session(folder, CHAIN.space, CHAIN.task) as session:
+        pool = session.pool(200)
+        session.scores([LONG], pool[:count])
+    return folder
+
+
+def test_a_warm_start_learns_from_what_was_there_when_the_stage_began(tmp_path, monkeypatch):
+    found = {}
+    for count in (0, 30, 60):
+        with Session(scored_before(tmp_path / f"{count}", count), CHAIN.space, CHAIN.task) as session:
+            found[count] = without_seconds(run_plan(warm(), session)), asks(session)
+    assert found[0][1] != found[30][1] != found[60][1]
+    with Session(tmp_path / "0" / "cold", CHAIN.space, CHAIN.task) as session:
+        stage = replace(warm().stages[0], search=replace(warm().stages[0].search, warm_start=False))
+        cold = without_seconds(run_plan(replace(warm(), stages=(stage,)), session))
+    assert cold["code"] == found[0][0]["code"]
+    ask, kills = Store.ask, 0
+
+    def dying(self, search, archs):
+        nonlocal kills
+        ask(self, search, archs)
+        kills += 1
+        raise KeyboardInterrupt
+
+    folder = scored_before(tmp_path / "killed", 30)
+    monkeypatch.setattr(Store, "ask", dying)
+    for more in (45, 60, 80, 100, 120):
+        with Session(folder, CHAIN.space, CHAIN.task) as session:
+            try:
+                result = without_seconds(run_plan(warm(), session))
+            except KeyboardInterrupt:
+                session.scores([LONG], session.pool(200)[:more])  # what comes later changes nothing
+                continue
+            assert (result, asks(session)) == found[30]
+            break
+    assert kills == 3
 
 
 def test_a_guided_stage_is_written_as_a_plan(tmp_path):

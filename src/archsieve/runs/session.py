@@ -132,7 +132,14 @@ class Session:
 
     def guide(self) -> Guide:
         """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
-        return Guide(self.space, self.seed, self._journal)
+        return Guide(self.space, self.seed, self._journal, self._stored)
+
+    def _stored(self, estimator: AnyEstimator) -> dict[Architecture, float]:
+        """Return the scores of an estimator in the folder, by canonical code; none of one that is combined."""
+        if isinstance(estimator, Composite):
+            return {}
+        scores = self._store.all_of(self._keys.key(estimator, ()))
+        return {arch: score for arch, score in scores.items() if self.space.canonical(arch) == arch}
 
     def _journal(self, name: str, estimators: Sequence[AnyEstimator]) -> Journal:
         """Return the journal of a search; it is another one where scores have other keys, as on another device."""

@@ -102,6 +102,13 @@ class Store:
         rows = self._rows_of("error", key, codes)
         return {codes[text]: reason for text, reason in rows if reason is not None}
 
+    def all_of(self, key: Key) -> dict[Architecture, float]:
+        """Return all stored scores of a key, in the order of their codes; NaN where there is none."""
+        query = f"SELECT architecture, score FROM results WHERE {_KEYED} ORDER BY architecture"
+        with self._guarded():
+            rows = self._db.execute(query, _columns(key)).fetchall()
+        return {decode(arch): _score(score) for arch, score in rows}
+
     def forget_failures(self) -> None:
         """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
         with self._guarded(), self._transaction():

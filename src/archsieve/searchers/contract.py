@@ -16,7 +16,7 @@ from archsieve.spaces.contract import one_hot
 from archsieve.values import as_floats, check_whole, exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,11 +37,13 @@ class Candidates:
         space: gives codes their meaning.
         archs: canonical codes of what is left; None: every network of the space.
         answers: returns the features (n, f) of architectures; those of `encoding` unless given.
+        known: scores, by canonical code, that were stored before the search began; for a searcher with `warm_start`.
     """
 
     space: SearchSpace
     archs: Sequence[Architecture] | None = None
     answers: Callable[[Sequence[Architecture]], NDArray[np.float64]] | None = None
+    known: Mapping[Architecture, float] = field(default_factory=dict)
 
     @cached_property
     def _listed(self) -> frozenset[Architecture]:
@@ -112,7 +114,7 @@ class Searcher(Protocol):
     asks for before it learns anything, which is the least budget; `batch`, how many it asks for at a time afterwards;
     `features`, estimators or names of them whose scores `candidates.features` returns, none relative; with features,
     `describes(budget, count)`, of how many of the candidates it asks for features at most, without which its cost is
-    unknown before the search.
+    unknown before the search; `warm_start`, whether it learns from `candidates.known`.
     """
 
     def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:

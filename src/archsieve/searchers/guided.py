@@ -17,7 +17,7 @@ from archsieve.spaces.contract import check
 from archsieve.values import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,11 +71,14 @@ class Guide:
         seed: of their random numbers.
         journal: returns the journal of a search, given a name of the search and the estimators whose scores it is
             told; None: kills are not survived.
+        stored: returns the scores of an estimator that are stored, by canonical code; None: nothing is known before a
+            search.
     """
 
     space: SearchSpace
     seed: int = 0
     journal: Callable[[str, Sequence[AnyEstimator]], Journal] | None = None
+    stored: Callable[[AnyEstimator], Mapping[Architecture, float]] | None = None
 
     def scored(
         self,
@@ -98,15 +101,20 @@ class Guide:
             raise SettingError(f"The stage {stage.label!r} has no search.")
         features = Described(self.space, features_of(stage.search), columns)
         journal: Journal = InMemory()
+        before: Mapping[Architecture, float] = {}
         if self.journal is not None:
             pool = None if left is None else list(left)
             name = fingerprint(stage.search, stage.estimator, self.seed, place, pool)
-            journal = self.journal(name, [stage.estimator, *features.estimators])
+            estimators = [stage.estimator, *features.estimators]
+            journal = self.journal(name, estimators)
+            if self.stored is not None and getattr(stage.search, "warm_start", False):
+                stored = self.stored(stage.estimator)
+                before = _recorded(stored, self.journal(f"{name}, known before", estimators), journal)
         rng = generator(self.seed, "sample", "search", place)
         with comparing(f"The stage {stage.label!r}"):
             known = search(
                 stage.search,
-                Candidates(self.space, left, features if features.estimators else None),
+                Candidates(self.space, left, features if features.estimators else None, before),
                 lambda archs: columns([stage.estimator], archs)[:, 0],
                 stage.budget,
                 rng,
@@ -115,6 +123,15 @@ class Guide:
         codes = list(known) if left is None else [arch for arch in left if arch in known]
         scores = np.array([known[code] for code in codes], dtype=np.float64)
         return Searched(codes, scores, len(features.networks))
+
+
+def _recorded(stored: Mapping[Architecture, float], record: Journal, asks: Journal) -> Mapping[Architecture, float]:
+    """Return what was stored when a search began, which is recorded then, and read from the record later."""
+    codes = record.read()
+    if not codes and not asks.read():
+        codes = sorted(stored)
+        record.add(codes)
+    return {code: stored[code] for code in codes if code in stored}
 
 
 def search(

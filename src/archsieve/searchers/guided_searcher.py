@@ -15,6 +15,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.searchers.guided_model import Described, Model, normal_scores, percentiles
+from archsieve.searchers.history import rank
 from archsieve.searchers.modelled import Modelled
 from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import draw_pool
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import Architecture
 
 _DRAWN = 2_000  # candidates for a batch where not all can be listed
+_MOST_KNOWN = 500  # scores from before the search that a model learns from
 _PARENTS = 10  # networks known to be best, whose mutants are among them
 _MOST_MUTATIONS = 3
 _TRUST = 0.5  # weight of the features' mean rank beside what earlier scores say
@@ -54,6 +56,9 @@ class Guided:
         batch: how many belong to each later one, all asked for with the same knowledge.
         share: the best part of the candidates by the features' mean rank, from which the first batch is drawn.
         deviations: how many standard deviations are added to the mean; more explore more.
+        warm_start: whether the model learns from scores of this estimator, too, that the run folder held when the stage
+            began: of an earlier search, or told. Which those are is recorded. With enough of them no first batch is
+            drawn.
         earlier: how many of the features, the last ones, are scores of an earlier stage.
         listed: the most candidates that are listed.
         sample: where candidates are not listed, how many are drawn to choose the first batch from, and to rank among.
@@ -67,6 +72,7 @@ class Guided:
     batch: int = 4
     share: float = 0.1
     deviations: float = 0.5
+    warm_start: bool = False
     earlier: int = 0
     listed: int = 20_000
     sample: int = 200
@@ -119,6 +125,22 @@ class _Proposals:
     def __init__(self, settings: Guided, candidates: Candidates, seed: int) -> None:
         self._settings, self._candidates, self._seed = settings, candidates, seed
         self._known: dict[Architecture, NDArray[np.float64]] = {}  # features by canonical code
+        before = candidates.known if settings.warm_start else {}
+        at_hand = sorted((code for code in before if code in candidates), key=lambda code: (rank(before[code]), code))
+        chosen = np.linspace(0, len(at_hand) - 1, min(len(at_hand), _MOST_KNOWN)).astype(int)
+        self._before = {at_hand[i]: before[at_hand[i]] for i in chosen}
+
+    def _with_known(
+        self, archs: Sequence[Architecture], scores: Sequence[float]
+    ) -> tuple[list[Architecture], NDArray[np.float64]]:
+        """Return networks and their scores, behind those known before; what is asked for again counts once."""
+        told = dict(zip(archs, scores, strict=True))
+        merged = {**{code: score for code, score in self._before.items() if code not in told}, **told}
+        return list(merged), np.array(list(merged.values()), dtype=np.float64)
+
+    def _has_model(self, scores: Sequence[float]) -> bool:
+        """Whether enough is known for a model."""
+        return bool(scores) or len(self._before) >= self._settings.population
 
     def _rng(self, place: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, place])
@@ -159,27 +181,32 @@ class _Listed(_Proposals):
     def __call__(self, archs: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
         """Return `count` more, fewer where there are no more."""
         canonical = self._candidates.space.canonical
-        known = [self._places[canonical(arch)] for arch in archs]
-        positions = self._batch(known[: len(scores)], np.array(scores), len(archs) - len(scores) + count)
-        asked = set(known)
+        asked = {self._places[canonical(arch)] for arch in archs}
+        told = [canonical(arch) for arch in archs[: len(scores)]]
+        wanted = len(archs) - len(scores) + count
+        positions = self._batch(told, scores, wanted) if self._has_model(scores) else self._first(wanted)
         return [self._archs[i] for i in positions if i not in asked][:count]
 
-    def _batch(self, known: list[int], scores: NDArray[np.float64], count: int) -> list[int]:
-        """Return positions of a batch, and of what would be next."""
-        described, prior, settings = self._all, self._prior, self._settings
-        if not known:
-            if prior is not None:
-                return list(np.argsort(-prior, kind="stable")[:count])
-            ranks = described.features.mean(axis=1) if settings.features else np.zeros(len(self._archs))
-            drawn = self._drawn_of_best(ranks, 0)
-            return list(drawn)
-        left = np.setdiff1d(np.arange(len(self._archs)), known)
-        targets = normal_scores(scores)
+    def _first(self, count: int) -> list[int]:
+        """Return positions of the first batch."""
+        if self._prior is not None:
+            return list(np.argsort(-self._prior, kind="stable")[:count])
+        has_features = bool(self._settings.features)
+        ranks = self._all.features.mean(axis=1) if has_features else np.zeros(len(self._archs))
+        return list(self._drawn_of_best(ranks, 0))
+
+    def _batch(self, told: list[Architecture], scores: list[float], count: int) -> list[int]:
+        """Return positions of a batch of networks that were not told."""
+        described, prior, deviations = self._all, self._prior, self._settings.deviations
+        archs, values = self._with_known(told, scores)
+        known = np.array([self._places[arch] for arch in archs])
+        left = np.setdiff1d(np.arange(len(self._archs)), [self._places[arch] for arch in told])
+        targets = normal_scores(values)
         if prior is not None:
             targets = prior[known].mean() + _SPREAD * targets - prior[known]
-        model = Model.fitted(described.at(np.array(known)), targets)
+        model = Model.fitted(described.at(known), targets)
         offset = None if prior is None else prior[left]
-        return list(left[model.most_promising(described.at(left), count, settings.deviations, offset)])
+        return list(left[model.most_promising(described.at(left), count, deviations, offset)])
 
 
 def _order_by_earlier(described: Described, features: NDArray[np.float64], earlier: int) -> NDArray[np.float64]:
@@ -213,19 +240,20 @@ class _Drawn(_Proposals):
         canonical = self._candidates.space.canonical
         codes = [canonical(arch) for arch in archs]
         wanted = len(archs) - len(scores) + count
-        if not scores:
+        if not self._has_model(scores):
             sample = self._sample(self._rng(0), self._settings.sample)
             ranks = percentiles(*[self._features(sample)] * 2).mean(axis=1) if self._settings.features else None
             drawn = self._drawn_of_best(np.zeros(len(sample)) if ranks is None else ranks, 1)
             proposals = [sample[i] for i in drawn]
         else:
-            proposals = self._batch(codes[: len(scores)], np.array(scores), wanted)
+            proposals = self._batch(codes[: len(scores)], scores, wanted)
         asked = set(codes)
         return [arch for arch in proposals if arch not in asked][:count]
 
-    def _batch(self, known: list[Architecture], scores: NDArray[np.float64], count: int) -> list[Architecture]:
-        settings, targets = self._settings, normal_scores(scores)
-        drawn = self._around(known, scores)
+    def _batch(self, told: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
+        settings, (known, values) = self._settings, self._with_known(told, scores)
+        targets = normal_scores(values)
+        drawn = self._around(told, known, values)
         if not drawn:
             return []
         codes, others = self._decisions(known), self._decisions(drawn)
@@ -251,15 +279,17 @@ class _Drawn(_Proposals):
         canonical = self._candidates.space.canonical
         return list(dict.fromkeys(canonical(self._candidates.sample(rng)) for _ in range(count)))
 
-    def _around(self, known: list[Architecture], scores: NDArray[np.float64]) -> list[Architecture]:
-        """Return candidates for a batch that are not known: drawn at random, and mutants of the best."""
-        rng, candidates = self._rng(1 + len(known)), self._candidates
+    def _around(
+        self, told: list[Architecture], known: list[Architecture], scores: NDArray[np.float64]
+    ) -> list[Architecture]:
+        """Return candidates for a batch that were not told: drawn at random, the best known, and mutants of these."""
+        rng, candidates = self._rng(1 + len(told)), self._candidates
         best = [known[i] for i in np.argsort(-normal_scores(scores), kind="stable")[:_PARENTS]]
-        drawn = self._sample(rng, _DRAWN // 2)
+        drawn = [*best, *self._sample(rng, _DRAWN // 2)]
         for _ in range(_DRAWN // 2):
             mutant = best[int(rng.integers(len(best)))]
             for _ in range(int(rng.integers(_MOST_MUTATIONS)) + 1):
                 mutant = candidates.mutate(mutant, rng)
             drawn.append(candidates.space.canonical(mutant))
-        asked = set(known)
+        asked = set(told)
         return [arch for arch in dict.fromkeys(drawn) if arch not in asked]
