@@ -32,7 +32,7 @@ def bert(layers=1, heads=2, inner=24, *, num_outputs=3):
     return BertForSequenceClassification(config)
 
 
-def cifar_resnet(blocks=8, bottleneck=False, *, num_outputs=3):
+def cifar_resnet(blocks=8, bottleneck=False, *, num_outputs=10):
     from pytorchcv.models.resnet_cifar import get_resnet_cifar
 
     return get_resnet_cifar(num_outputs, blocks=blocks, bottleneck=bottleneck)

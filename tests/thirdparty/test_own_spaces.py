@@ -28,11 +28,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # theirs are not ours to mend
 ]
 PICTURES = Synthetic(shape=(3, 16, 16), num_outputs=3, images=12)
+CIFAR = Synthetic(images=12)  # of 10 or 100 classes, says pytorchcv
 WORDS = Noise((Input((8,), tokens=40),), num_outputs=3, items=12)
 SPACES = {
     "vit": (third_nets.vit, {"width": [16, 24], "heads": [2, 3], "layers": [1, 2, 3]}, PICTURES),
     "bert": (third_nets.bert, {"layers": [1, 2], "heads": [2, 3], "inner": [12, 24]}, WORDS),
-    "cifar resnet": (third_nets.cifar_resnet, {"blocks": [8, 20], "bottleneck": [False, True]}, PICTURES),
+    "cifar resnet": (third_nets.cifar_resnet, {"blocks": [8, 20], "bottleneck": [False, True]}, CIFAR),
 }
 
 

@@ -146,14 +146,8 @@ def test_a_class_renamed_between_two_runs_is_one_sentence(tmp_path, monkeypatch)
     file.write_text(source.replace("Block", "Cells"))  # as long: the time of the file is told apart
     result = invoke(*command)
     assert result.exit_code == 1
-    assert (
-        result.stderr.strip()
-        .splitlines()[-1]
-        .endswith(
-            "was made for another space: its decisions.2.name is 'Block0.kernel', and here it is 'Cells0.kernel'. Choose "
-            "another folder."
-        )
-    )
+    what = "its decisions.2.name is 'Block0.kernel', and here it is 'Cells0.kernel'"
+    assert f"was made for another space: {what}. Choose another folder." in result.stderr
 
 
 @pytest.mark.parametrize("name", ["random_search", "regularized_evolution", "differential_evolution"])
