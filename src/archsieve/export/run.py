@@ -15,6 +15,7 @@ from archsieve.plans.finished import read_finished
 from archsieve.plans.trained import Finished, Trained, trained_network
 from archsieve.runs.provenance import provenance
 from archsieve.spaces.choices.space import OwnSpace
+from archsieve.spaces.limits import Within
 from archsieve.spaces.text import as_digits
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class _Writer:
         from archsieve.export.programs import plain
 
         self.found, self.trained, self.sentence, self.folder, self.form = found, trained, sentence, folder, form
-        self.space = getattr(found.plan.space, "space", found.plan.space)
+        self.space: Any = found.plan.space.space if isinstance(found.plan.space, Within) else found.plan.space
         self.network = trained.network.eval()
         self.batches = batches_for(found.plan.task)
         self.expected = outputs_by(self.network, self.batches)

@@ -84,7 +84,7 @@ class _Nothing:
     """Stands for all else of archsieve that the source names beside its model."""
 
     def __getattr__(self, name):
-        return self
+        return _nothing(name)
 
     def __call__(self, *values, **named):
         return values[0] if len(values) == 1 and callable(values[0]) else self
@@ -93,9 +93,15 @@ class _Nothing:
         return ()
 
 
+def _nothing(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return _Nothing()
+
+
 def _stand_in():
     module = ModuleType("archsieve")
-    module.choice, module.one_of, module.__getattr__ = choice, one_of, lambda name: _Nothing()
+    module.choice, module.one_of, module.__getattr__ = choice, one_of, _nothing
     return module
 
 

@@ -119,6 +119,58 @@ def test_scores_are_equal_in_one_process_and_in_two(tmp_path):
     assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+def test_scores_are_equal_on_ray(tmp_path):
+    from archsieve.runs.executors import Ray
+
+    own = space("convolutions")
+    archs, proxy = draw_pool(own, 0, 3), ZeroCost("nwot", batch_size=4)
+    with Session(tmp_path / "one", own, PICTURES) as session:
+        one = session.scores([proxy], archs)
+    with Ray(2) as two, Session(tmp_path / "two", own, PICTURES, executor=two) as session:
+        other = session.scores([proxy], archs)
+    assert one.tobytes() == other.tobytes()
+
+
+def test_a_class_renamed_between_two_runs_is_one_sentence(tmp_path, monkeypatch):
+    source = Path(NETS).read_text().split("class Deeper")[0]
+    file = tmp_path / "renamed_nets.py"
+    file.write_text(source)
+    (tmp_path / "plan.toml").write_text(PLAN.replace("own_nets", "renamed_nets"))
+    command = ("search", tmp_path / "plan.toml", "--out", tmp_path / "run", "--plugin", file)
+    assert invoke(*command).exit_code == 0
+    import sys
+
+    del sys.modules["renamed_nets"]
+    file.write_text(source.replace("Block", "Cells"))  # as long: the time of the file is told apart
+    result = invoke(*command)
+    assert result.exit_code == 1
+    what = "its decisions.2.name is 'Block0.kernel', and here it is 'Cells0.kernel'"
+    assert f"was made for another space: {what}. Choose another folder." in result.stderr
+
+
+@pytest.mark.parametrize("name", ["random_search", "regularized_evolution", "differential_evolution"])
+@pytest.mark.parametrize("of", ["convolutions", "transformer", "options with decisions", "by arguments"])
+def test_every_searcher_finds_its_way(name, of, tmp_path):
+    from archsieve import SEARCHERS
+    from archsieve.estimators.size import PARAMS
+    from archsieve.searchers.contract import Stage
+    from archsieve.searchers.funnel import run_funnel
+
+    own = space(of)
+    settings = {
+        "regularized_evolution": {"population": 4, "tournament": 2},
+        "differential_evolution": {"population": 4},
+    }
+    stage = Stage(PARAMS(), top=1, search=SEARCHERS[name](**settings.get(name, {})), budget=8)
+    task = NUMBERS if of != "convolutions" else PICTURES
+    with Session(tmp_path, own, task) as session:
+        found = run_funnel([stage], None, session.scores, guide=session.guide())
+    assert own.is_valid(found.best)
+    assert 5 <= len(found.rounds[0].archs) <= 8  # where the space holds ten
+
+
 # Weights
 
 
