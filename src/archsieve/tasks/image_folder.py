@@ -107,6 +107,11 @@ class ImageFolder(OwnData):
         """Number of classes; 1 where the answer is yes or no."""
         return 1 if self.kind == "binary" else len(_found(self.folder).classes)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What somebody who runs a network of this task elsewhere must know, how pictures become inputs too."""
+        return super().facts | {"fit": self.fit, "pixel_mean": list(self.mean), "pixel_deviation": list(self.std)}
+
     def is_present(self) -> bool:
         """Whether the folder is there; looks at no picture."""
         return Path(self.folder).is_dir()

@@ -94,6 +94,14 @@ class InMemory(OwnData):
             return np.zeros(1, np.float32), np.ones(1, np.float32)
         return _scale_of(items, self._parts())
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What somebody who runs a network of this task elsewhere must know, how inputs are standardised too."""
+        mean, deviation = (scale.reshape(-1).tolist() for scale in self.input_scale)
+        return super().facts | (
+            {"tokens": self.tokens} if self.tokens else {"input_mean": mean, "input_deviation": deviation}
+        )
+
     def batches(
         self,
         split: Split,

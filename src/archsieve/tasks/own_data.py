@@ -137,6 +137,16 @@ class OwnData(Task):
         mean, deviation = self._scale()
         return tuple(mean.tolist()), tuple(deviation.tolist())
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What somebody who runs a network of this task elsewhere must know: classes, and the scale of numbers."""
+        names = {"regression": "numbers", "multi-label": "labels"}.get(self.kind, "classes")
+        facts: dict[str, Any] = {"kind": self.kind, names: list(self.class_names)}
+        if self.kind == "regression":
+            mean, deviation = self.target_scale
+            facts |= {"target_mean": list(mean), "target_deviation": list(deviation)}
+        return facts
+
     def identity(self) -> dict[str, Any]:
         """Return what results depend on: name, version, content and settings, but not where the data are."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata.get("place")}
