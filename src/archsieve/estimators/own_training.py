@@ -54,8 +54,8 @@ class OwnTraining:
 
     A function that raises, or returns no finite number, costs that network's score alone; the reason is recorded.
 
-    The weights that the network has when the function returns are kept for `archsieve export` and for `model()` of a result,
-    as long as a stage keeps the network; an average that is meant instead must be copied into it.
+    The weights that the network has when the function returns are kept for `archsieve export` and `model()` of a
+    result, as long as a stage keeps the network; an average that is meant instead must be copied into it.
 
     The source text of the function, comments too, is part of the identity: a change scores anew. What it calls is not;
     raise `revision` where that changes.

@@ -198,7 +198,7 @@ class ImageFolder(OwnData):
             pixels = moved(pixels, sent(torch.from_numpy(moves), device), self.shift)
         mean, std = (constant(values, device).view(-1, 1, 1) for values in (self.mean, self.std))
         inputs = pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
-        return inputs, sent(torch.from_numpy(self.known().targets[places]), device)
+        return inputs, sent(torch.from_numpy(self.answers(places)), device)
 
     def _pixels(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
         found, learnt = self._learnt()
