@@ -145,6 +145,13 @@ def test_a_search_by_own_training_shows_the_error_as_it_is(folder):
     assert re.search(r"own_training\[1\]: mean absolute error \d\.\d+ \(lower is better\)", line)
     again = invoke("report", "RUN")  # runs no code
     assert line in again.stdout
+    home = invoke("export", "RUN", "--to", "HOME", "--format", "torch-export", "--plugin", "my_trainings.py")
+    assert home.exit_code == 0, home.stderr
+    facts = json.loads((folder / "HOME" / "architecture.json").read_text())
+    assert "after 1 epoch, by own_training[1]" in facts["weights"]
+    assert (facts["task"]["kind"], facts["task"]["numbers"]) == ("regression", ["0"])
+    assert abs(facts["task"]["target_mean"][0] - 20) < 0.1
+    assert len(facts["task"]["input_mean"]) == 3
 
 
 def test_code_that_only_the_plan_names_does_not_run(folder):

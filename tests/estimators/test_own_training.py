@@ -11,10 +11,12 @@ from archsieve.errors import PlanError, RunFolderError, ScoringError, SettingErr
 from archsieve.estimators.contract import Context, scores_metric
 from archsieve.estimators.own_training import OwnTraining, function_of, source_of
 from archsieve.fingerprints import fingerprint
+from archsieve.networks.building import build_network
 from archsieve.plans.read import make, plan_of
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.tasks.arrays import Arrays
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.training.checkpoint import load_checkpoint
 from plugins import trainings
 
 SPACE = NASBench201(width=2, cells=1, stages=1)
@@ -66,6 +68,18 @@ def test_a_greater_budget_goes_on_in_the_same_folder(tmp_path):
     with Session(tmp_path, SPACE, TASK) as session:
         scores = [session.scores([own("resumed", budget)], CODES)[:, 0].tolist() for budget in (1, 3)]
     assert scores == [[1, 1], [13, 13]]
+
+
+def test_the_weights_at_the_end_are_kept(tmp_path):
+    ctx = Context(SPACE, TASK, tmp_path)
+    own("fitted", 2).score(CODES[:1], ctx)
+    path = tmp_path / "3-3-3-3-3-3.pt"
+    network = build_network(SPACE, CODES[0], TASK, 0)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    assert load_checkpoint(path, network).epochs == 2
+    assert any(not torch.equal(before[name], weight) for name, weight in network.state_dict().items())
+    own("fitted", 2).forget(CODES[:1], ctx)
+    assert not path.exists()
 
 
 def test_a_folder_is_forgotten(tmp_path):

@@ -136,6 +136,10 @@ def test_splits_may_be_given_by_arrays_columns_or_files(tmp_path):
     task = Table(file=csv(tmp_path, *split), target="label", split_column="part")
     assert [task.count(s) for s in ("train", "validation", "test")] == [30, 4, 6]
     assert task.input_shape == (2,)
+    other = csv(tmp_path, *(row.replace("label", "labl") for row in rows(8)), name="other.csv")
+    said = refusal(Table(file=csv(tmp_path, *rows()), target="label", test_file=other))
+    assert "There is no 'label' in " in said
+    assert "other.csv. Did you mean 'labl'?" in said
     test = csv(tmp_path, *rows(8), name="test.csv")
     task = Table(file=csv(tmp_path, *rows()), target="label", test_file=test)
     assert [task.count(s) for s in ("train", "validation", "test")] == [34, 6, 8]

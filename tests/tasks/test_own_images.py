@@ -293,7 +293,11 @@ def test_without_a_cache_pictures_are_read_all_the_same(tmp_path, monkeypatch):
         ({"fit": "squeeze"}, "`fit` must be one of crop, stretch, pad"),
         ({"mean": (0.5,)}, "`mean` must be 3 numbers"),
         ({"std": (0.5, 0.5, 0)}, "`std` must be 3 numbers above 0"),
-        ({"kind": "regression"}, "The task 'images' has no kind 'regression'"),
+        ({"kind": "segmentation"}, "The task 'images' has no kind 'segmentation'"),
+        ({"kind": "regression"}, "kind = 'regression' needs `labels`, a table with a row for each picture"),
+        ({"target": "age"}, "`target` needs `labels`"),
+        ({"labels": "ages.csv"}, "`target` must say which column of"),
+        ({"labels": "ages.csv", "target": ["age", "size"]}, "The kind 'classification' has one target"),
         ({"shift": -1}, "`shift >= 0` must hold"),
     ],
 )
@@ -335,3 +339,64 @@ def test_each_picture_is_decoded_once_even_if_others_are_broken(tmp_path, cache,
     again = picture_cache.learn(found, size, 1, True)
     assert again.hashes == known.hashes
     assert again.pixels.shape == (12, 3, 8, 8)
+
+
+def listed(folder, *changed, count=40):
+    """Write pictures side by side and a table of them; `changed` lines replace the last ones."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(exist_ok=True)
+    for i in range(count):
+        Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    lines = [f"{i}.png,{i % 7 + 20},{i % 2},{'ab'[i % 2]}" for i in range(count)]
+    lines[len(lines) - len(changed) :] = changed
+    (folder / "list.csv").write_text("\n".join(["file,age,glasses,name", *lines]) + "\n")
+    return {"folder": str(folder), "labels": str(folder / "list.csv"), "size": 8}
+
+
+class TestListedImages(TaskContract):
+    @pytest.fixture(
+        autouse=True,
+        params=[
+            {"kind": "regression", "target": ["age"]},
+            {"kind": "multi-label", "target": ("glasses", "name"), "scored_by": "accuracy"},
+            {"kind": "binary", "target": "name", "positive": "a"},
+        ],
+        ids=str,
+    )
+    def _task(self, request, tmp_path, cache):
+        settings = listed(tmp_path / "faces")
+        path = tmp_path / "faces" / "list.csv"
+        path.write_text(path.read_text().replace(",a\n", ",1\n").replace(",b\n", ",0\n"))
+        settings |= {"positive": "1"} if "positive" in request.param else {}
+        self.task = ImageFolder(**{**request.param, **settings})
+
+
+def test_numbers_of_pictures_are_in_the_unit_of_the_table(tmp_path, cache):
+    task = ImageFolder(kind="regression", target="age", **listed(tmp_path / "faces"))
+    assert (task.num_outputs, task.class_names) == (1, ("age",))
+    assert 22 < task.target_scale[0][0] < 24
+    _, targets = next(task.batches("train", batch_size=40))
+    assert abs(float(targets.mean())) < 1e-5
+    classes = ImageFolder(target="name", **listed(tmp_path / "faces"))
+    assert classes.class_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("line", "settings", "said"),
+    [
+        ("none.png,20,0,a", {}, "There is no picture 'none.png' in * which data row 40 of * names"),
+        ("../../secret.png,20,0,a", {}, "The name '../../secret.png' in * leads out of the folder"),
+        ("3.png,20,0,a", {}, "The picture '3.png' is named again in data row 40"),
+        ("39.png,old,0,a", {}, "column 'age' and data row 40 of * is 'old', which is no number"),
+        ("39.png,,0,a", {}, "column 'age' and data row 40 of * is empty"),
+        ("39.png,20,0,a", {"target": "ago"}, "There is no 'ago' in * Did you mean 'age'"),
+        ("39.png,20,0,a", {"file_column": "path"}, "There is no 'path' in"),
+        ("39.png,20,0,a", {"split_column": "name"}, "must say train, validation or test, but says 'a' in data row 1"),
+    ],
+)
+def test_lists_that_are_not_right(tmp_path, cache, line, settings, said):
+    settings = {"kind": "regression", "target": "age", **listed(tmp_path / "faces", line), **settings}
+    with pytest.raises(DataError) as caught:
+        ImageFolder(**settings).count("train")
+    for part in said.split(" * "):
+        assert part in str(caught.value)

@@ -29,6 +29,7 @@ from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
 from archsieve.registry import near_miss
 from archsieve.tasks.contract import measure_of
+from archsieve.training.checkpoint import save_weights_of
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class OwnTraining:
     `device`, the session's. torch, numpy and `random` are seeded before each call.
 
     A function that raises, or returns no finite number, costs that network's score alone; the reason is recorded.
+
+    The weights that the network has when the function returns are kept for `archsieve export` and `model()` of a
+    result, as long as a stage keeps the network; an average that is meant instead must be copied into it.
 
     The source text of the function, comments too, is part of the identity: a change scores anew. What it calls is not;
     raise `revision` where that changes.
@@ -125,9 +129,10 @@ class OwnTraining:
         return np.array([self._trained(arch, ctx) for arch in archs])
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete the folders of these architectures."""
+        """Delete folders and weights of these architectures."""
         for arch in archs:
             shutil.rmtree(_folder(arch, ctx), ignore_errors=True)
+            _weights(arch, ctx).unlink(missing_ok=True)
 
     def _trained(self, arch: Architecture, ctx: Context) -> float:
         function = function_of(self.function)
@@ -143,7 +148,9 @@ class OwnTraining:
             raise
         except Exception as error:  # whatever the user's code raises
             raise _failed(self.function, error) from error
-        return self._score(returned, ctx.task)
+        score = self._score(returned, ctx.task)
+        save_weights_of(_weights(arch, ctx), network, self.budget)
+        return score
 
     def _score(self, returned: Any, task: Task) -> float:
         """Return what the function returned as a number, higher is better.
@@ -182,6 +189,10 @@ def _number(returned: Any) -> float | None:
 
 def _folder(arch: Architecture, ctx: Context) -> Path:
     return ctx.workdir / "-".join(map(str, arch))
+
+
+def _weights(arch: Architecture, ctx: Context) -> Path:
+    return ctx.workdir / f"{'-'.join(map(str, arch))}.pt"
 
 
 def _failed(name: str, error: Exception) -> Exception:

@@ -228,7 +228,12 @@ class _Writer:
             "digits": as_digits(found.code, space.choices),
             "space": self._name,
             "decisions": self._decisions(),
-            "task": {"name": task.name, "input_shape": list(task.input_shape), "num_outputs": task.num_outputs},
+            "task": {
+                "name": task.name,
+                "input_shape": list(task.input_shape),
+                "num_outputs": task.num_outputs,
+                **getattr(task, "facts", {}),  # of own data: classes, and how inputs are standardised
+            },
             "rank": found.rank,
             "best_score": result.get("best_score") if found.rank == 1 else None,
             "final_score": result.get("final_score") if found.rank == 1 else None,

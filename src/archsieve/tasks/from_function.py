@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -115,7 +115,7 @@ class FromFunction(OwnData):
 
         if not len(order):
             return
-        sets, known, (middle, spread) = _sets(self.function), self.known(), self._scale()
+        sets = _sets(self.function)
         ends = np.cumsum([len(each) for each in sets])
         which = int(np.searchsorted(ends, order[0], side="right"))
         places = order - (ends[which] - len(sets[which]))
@@ -124,10 +124,7 @@ class FromFunction(OwnData):
         batches = guarded(read(sets[which], keys, self.function), self.function)
         for start, (inputs, targets) in zip(range(0, len(order), batch_size), batches, strict=True):
             if self.kind != "segmentation":
-                some: Any = known.targets[order[start : start + batch_size]]
-                if self.kind == "regression":
-                    some = ((some - middle) / spread).astype(np.float32)
-                targets = torch.from_numpy(some)
+                targets = torch.from_numpy(self.answers(order[start : start + batch_size]))
             yield mapped(inputs, lambda tensor: sent(tensor, device)), sent(targets, device)
 
     def _scan(self) -> Scan:

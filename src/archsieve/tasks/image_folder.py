@@ -15,7 +15,7 @@ import numpy as np
 from archsieve.errors import DataError, SettingError
 from archsieve.tasks.data.picture_cache import Learnt, Size, learn, pixels_in
 from archsieve.tasks.data.picture_folder import Found, find_pictures
-from archsieve.tasks.data.targets import Place, targets_of
+from archsieve.tasks.data.targets import Place, Targets, targets_of
 from archsieve.tasks.in_memory import absolute
 from archsieve.tasks.own_data import PLACE, Known, OwnData, check_batch
 from archsieve.values import check_whole, is_whole
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from archsieve.tasks.data.batching import Pending
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, white is 1
+_LISTED = ("multi-label", "regression")  # kinds for which folders cannot say what is predicted
 _FITS = ("crop", "stretch", "pad")
 
 
@@ -38,12 +39,16 @@ _FITS = ("crop", "stretch", "pad")
 class ImageFolder(OwnData):
     """Pictures of a folder: `<class>/*.jpg`, or `train/<class>/*.jpg` and the same in `validation/` and `test/`.
 
-    The classes are the names of the folders, sorted. Each picture is decoded once when the folder is first used, which
-    names all that are broken; hashes and small sets of pixels are kept in the cache folder. What is trained on is
-    augmented by `shift` and `flip`, and by nothing else.
+    The classes are the names of the folders, sorted. With `labels`, a table names the pictures and what to say of each.
+    Each picture is decoded once when the folder is first used, which names all that are broken; hashes and small sets
+    of pixels are kept in the cache folder. What is trained on is augmented by `shift` and `flip`, and by nothing else.
 
     Attributes:
         folder: of the pictures.
+        labels: a .csv, .tsv or .parquet file with a row for each picture; empty: the classes are folders.
+        file_column: its column of names, relative to the folder.
+        target: its column to predict; several for regression and multi-label.
+        split_column: its column that says train, validation or test; empty: there is none.
         size: side of an input in pixels, or (height, width).
         channels: 3 for colours, 1 for grey.
         fit: "crop" takes the middle, "stretch" takes all, "pad" takes all and fills up with black.
@@ -60,6 +65,10 @@ class ImageFolder(OwnData):
     """
 
     folder: str = field(metadata=PLACE)
+    labels: str = field(default="", metadata=PLACE)
+    file_column: str = field(default="file", metadata=PLACE)
+    target: tuple[str, ...] | str = field(default=(), metadata=PLACE)
+    split_column: str = field(default="", metadata=PLACE)
     size: int | tuple[int, ...] = 224
     channels: int = 3
     fit: str = "crop"
@@ -72,11 +81,14 @@ class ImageFolder(OwnData):
     keep: bool = field(default=True, metadata=PLACE)
 
     name: ClassVar[str] = "images"
-    kinds: ClassVar[tuple[str, ...]] = ("classification", "binary")
+    kinds: ClassVar[tuple[str, ...]] = ("classification", "binary", "multi-label", "regression")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "folder", absolute(self.folder))
+        for name in ("folder", "labels"):
+            object.__setattr__(self, name, absolute(getattr(self, name)))
+        object.__setattr__(self, "target", (self.target,) if isinstance(self.target, str) else tuple(self.target))
+        self._check_listing()
         sides: Any = (self.size,) * 2 if is_whole(self.size) else self.size
         if not isinstance(sides, tuple | list) or len(sides) != 2 or not all(is_whole(s) and s >= 1 for s in sides):
             raise SettingError(f"`size` must be a whole number from 1 on, or (height, width), but got {self.size!r}.")
@@ -104,8 +116,13 @@ class ImageFolder(OwnData):
 
     @property
     def num_outputs(self) -> int:
-        """Number of classes; 1 where the answer is yes or no."""
-        return 1 if self.kind == "binary" else len(_found(self.folder).classes)
+        """Number of classes, labels or numbers; 1 where the answer is yes or no. No picture is looked at."""
+        return 1 if self.kind == "binary" else len(_targets(self._found(), self.kind, self.positive).names)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What somebody who runs a network of this task elsewhere must know, how pictures become inputs too."""
+        return super().facts | {"fit": self.fit, "pixel_mean": list(self.mean), "pixel_deviation": list(self.std)}
 
     def is_present(self) -> bool:
         """Whether the folder is there; looks at no picture."""
@@ -168,8 +185,21 @@ class ImageFolder(OwnData):
         height, width = sides
         return Size(self.channels, height, width, self.fit)
 
+    def _check_listing(self) -> None:
+        if not self.labels and (self.target or self.split_column or self.kind in _LISTED):
+            what = "`target`" if self.target else "`split_column`" if self.split_column else f"kind = {self.kind!r}"
+            raise SettingError(f"{what} needs `labels`, a table with a row for each picture.")
+        if self.labels and not self.target:
+            raise SettingError(f"`target` must say which column of {self.labels} is to be predicted.")
+        if len(self.target) > 1 and self.kind not in _LISTED:
+            raise SettingError(f"The kind {self.kind!r} has one target, but `target` names {len(self.target)} columns.")
+
+    def _found(self) -> Found:
+        listing = (self.labels, self.file_column, self.target, self.split_column) if self.labels else None
+        return _found(self.folder, listing, self.kind in _LISTED)
+
     def _learnt(self) -> tuple[Found, Learnt]:
-        found = _found(self.folder)
+        found = self._found()
         return found, _learnt(found, self._size, self.threads, self.keep)
 
     def _pending(
@@ -193,7 +223,7 @@ class ImageFolder(OwnData):
             pixels = moved(pixels, sent(torch.from_numpy(moves), device), self.shift)
         mean, std = (constant(values, device).view(-1, 1, 1) for values in (self.mean, self.std))
         inputs = pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
-        return inputs, sent(torch.from_numpy(self.known().targets[places]), device)
+        return inputs, sent(torch.from_numpy(self.answers(places)), device)
 
     def _pixels(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
         found, learnt = self._learnt()
@@ -205,8 +235,26 @@ class ImageFolder(OwnData):
 
 
 @functools.lru_cache(maxsize=4)
-def _found(folder: str) -> Found:
-    return find_pictures(Path(folder))
+def _found(folder: str, listing: tuple[Any, ...] | None, are_numbers: bool) -> Found:
+    if listing is None:
+        return find_pictures(Path(folder))
+    from archsieve.tasks.data.picture_list import listed_pictures
+
+    table, files, target, splits = listing
+    return listed_pictures(
+        Path(folder), Path(table), file_column=files, target=target, split_column=splits, are_numbers=are_numbers
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _targets(found: Found, kind: str, positive: str) -> Targets:
+    raw, place = found.raw, Place(f"The folder {found.folder}", lambda index: found.names[index])
+    if raw is None:
+        if kind == "classification":
+            return Targets(found.labels, found.classes)
+        return targets_of(np.array(found.classes)[found.labels], kind, place, positive=positive)
+    targets = targets_of(raw, kind, place, positive=positive)
+    return targets._replace(names=found.classes or targets.names)
 
 
 @functools.lru_cache(maxsize=4)
@@ -220,15 +268,13 @@ def _known(found: Found, learnt: Learnt, kind: str, positive: str, refuse: bool)
     groups = np.unique(np.array(learnt.hashes), return_inverse=True)[1].reshape(-1)
     if refuse:
         _refuse_duplicates(found, groups)
-    names = np.array(found.classes)[found.labels] if kind == "binary" else found.labels
-    place = Place(f"The folder {found.folder}", lambda index: found.names[index])
-    targets = targets_of(names, kind, place, classes=0 if kind == "binary" else len(found.classes), positive=positive)
-    digest = hashlib.sha256("\n".join(found.classes).encode())
+    targets = _targets(found, kind, positive)
+    digest = hashlib.sha256("\n".join(found.classes or targets.names).encode())
     digest.update("".join(learnt.hashes).encode() + found.labels.astype("<i8").tobytes())
     digest.update(b"" if found.given is None else found.given.tobytes())
-    labels = targets.names if kind == "binary" else found.classes
+    digest.update(b"" if found.raw is None else targets.values.tobytes())
     what = str(found.folder)
-    return Known(digest.hexdigest(), targets.values, labels, found.given, what, groups, len(found.names))
+    return Known(digest.hexdigest(), targets.values, targets.names, found.given, what, groups, len(found.names))
 
 
 def _refuse_duplicates(found: Found, groups: NDArray[np.int64]) -> None:
@@ -241,7 +287,7 @@ def _refuse_duplicates(found: Found, groups: NDArray[np.int64]) -> None:
     same = np.flatnonzero(groups[order][1:] == groups[order][:-1])
     pairs = list(zip(order[same].tolist(), order[same + 1].tolist(), strict=True))
     given = np.zeros(len(groups), np.int8) if found.given is None else found.given
-    for values, what in ((found.labels, "classes"), (given, "splits")):
+    for values, what in ((found.labels, "classes" if found.raw is None else "rows that differ"), (given, "splits")):
         odd = [(first, second) for first, second in pairs if values[first] != values[second]]
         if odd:
             first, second = (found.names[place] for place in odd[0])

@@ -94,6 +94,14 @@ class InMemory(OwnData):
             return np.zeros(1, np.float32), np.ones(1, np.float32)
         return _scale_of(items, self._parts())
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What somebody who runs a network of this task elsewhere must know, how inputs are standardised too."""
+        mean, deviation = (scale.reshape(-1).tolist() for scale in self.input_scale)
+        return super().facts | (
+            {"tokens": self.tokens} if self.tokens else {"input_mean": mean, "input_deviation": deviation}
+        )
+
     def batches(
         self,
         split: Split,
@@ -119,17 +127,11 @@ class InMemory(OwnData):
         from archsieve.tasks.data.moving import sent
 
         items, (mean, deviation) = self.items(), self.input_scale
-        middle, spread = self._scale()
         for start in range(0, len(order), batch_size):
             places = order[start : start + batch_size]
             inputs = items.inputs[places]
             inputs = inputs.astype(np.int64) if self.tokens else (inputs.astype(np.float32) - mean) / deviation
-            targets = items.known.targets[places]
-            if self.kind == "regression":
-                targets = ((targets - middle) / spread).astype(np.float32)
-            elif targets.dtype != np.float32:
-                targets = targets.astype(np.int64)
-            yield sent(torch.from_numpy(inputs), device), sent(torch.from_numpy(targets), device)
+            yield sent(torch.from_numpy(inputs), device), sent(torch.from_numpy(self.answers(places)), device)
 
 
 def finished(

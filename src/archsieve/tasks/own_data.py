@@ -13,9 +13,9 @@ from archsieve.errors import DataError, SettingError
 from archsieve.registry import near_miss
 from archsieve.tasks.classification import check_outputs
 from archsieve.tasks.contract import SPLITS, Task
-from archsieve.tasks.data.scenes import IGNORED
 from archsieve.tasks.data.splits import Fractions, Parts, parted
 from archsieve.tasks.metrics import DEFAULTS, KINDS, METRICS, check_metric, metric_of
+from archsieve.tasks.segmentation import loss_of_pixels
 from archsieve.values import check_whole, exact
 
 if TYPE_CHECKING:
@@ -137,6 +137,16 @@ class OwnData(Task):
         mean, deviation = self._scale()
         return tuple(mean.tolist()), tuple(deviation.tolist())
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What somebody who runs a network of this task elsewhere must know: classes, and the scale of numbers."""
+        names = {"regression": "numbers", "multi-label": "labels"}.get(self.kind, "classes")
+        facts: dict[str, Any] = {"kind": self.kind, names: list(self.class_names)}
+        if self.kind == "regression":
+            mean, deviation = self.target_scale
+            facts |= {"target_mean": list(mean), "target_deviation": list(deviation)}
+        return facts
+
     def identity(self) -> dict[str, Any]:
         """Return what results depend on: name, version, content and settings, but not where the data are."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata.get("place")}
@@ -180,7 +190,7 @@ class OwnData(Task):
         if self.loss_name == "cross_entropy":
             check_outputs(self.name, outputs, targets)
             if targets.dim() > 1:
-                return _loss_of_pixels(outputs, targets, label_smoothing)
+                return loss_of_pixels(outputs, targets, label_smoothing)
             return functional.cross_entropy(outputs, targets, self._weights(outputs), label_smoothing=label_smoothing)
         if label_smoothing:
             raise SettingError(f"The kind {self.kind!r} knows no label smoothing: set label_smoothing to 0.")
@@ -205,6 +215,14 @@ class OwnData(Task):
     def _parts(self) -> Parts:
         fractions = Fractions(float(self.validation_fraction), float(self.test_fraction), self.split_seed)
         return _parts(self.known(), fractions, self.kind, self._metric)
+
+    def answers(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the targets of items as networks are to give them: int64 classes, or float32 numbers, standardised."""
+        targets = self.known().targets[places]
+        if self.kind == "regression":
+            mean, deviation = self._scale()
+            return ((targets - mean) / deviation).astype(np.float32)
+        return targets if targets.dtype == np.float32 else targets.astype(np.int64)
 
     def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self.kind != "regression":
@@ -274,13 +292,3 @@ def _weights(known: Known, parts: Parts, kind: str) -> tuple[float, ...]:
         return tuple((len(targets) / (len(counts) * np.maximum(counts, 1))).tolist())
     positive = targets.sum(0)
     return tuple(((len(targets) - positive) / np.maximum(positive, 1)).clip(min=1e-6).tolist())
-
-
-def _loss_of_pixels(outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-    """Return the mean cross entropy over the pixels that have a class; outputs are resized to the targets."""
-    from torch.nn.functional import cross_entropy, interpolate
-
-    if outputs.shape[2:] != targets.shape[1:]:
-        outputs = interpolate(outputs, size=targets.shape[1:], mode="bilinear", align_corners=False)
-    total = cross_entropy(outputs, targets, ignore_index=IGNORED, label_smoothing=label_smoothing, reduction="sum")
-    return total / (targets != IGNORED).sum().clamp(min=1)

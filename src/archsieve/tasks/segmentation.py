@@ -159,17 +159,8 @@ class Segmentation(Classification):
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean cross entropy of outputs (n, classes, h, w) over the pixels with a label; 0 without any."""
-        from torch.nn.functional import cross_entropy
-
         check_outputs(self.name, outputs, targets)
-        total = cross_entropy(
-            _fitted(outputs, targets),
-            targets,
-            ignore_index=IGNORED,
-            label_smoothing=label_smoothing,
-            reduction="sum",
-        )
-        return total / (targets != IGNORED).sum().clamp(min=1)
+        return loss_of_pixels(outputs, targets, label_smoothing)
 
     def metric(self) -> MeanIoU:
         """Return a new `MeanIoU`."""
@@ -223,6 +214,20 @@ class Segmentation(Classification):
     @property
     def _look(self) -> Look:
         return Look(self.mean, self.std, self.scales, self.distort)
+
+
+def loss_of_pixels(outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Return the mean cross entropy over the pixels with a label, 0 without any; outputs are resized to the targets."""
+    from torch.nn.functional import cross_entropy
+
+    total = cross_entropy(
+        _fitted(outputs, targets),
+        targets,
+        ignore_index=IGNORED,
+        label_smoothing=label_smoothing,
+        reduction="sum",
+    )
+    return total / (targets != IGNORED).sum().clamp(min=1)
 
 
 def _fitted(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -36,6 +36,13 @@ def save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
         torch.save(state, temporary)
 
 
+def save_weights_of(path: Path, network: nn.Module, epochs: int) -> None:
+    """Write the weights of a network that other code trained; `load_checkpoint` reads them without an optimiser."""
+    weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    with replace_file(path) as temporary:
+        torch.save({"network": weights, "epochs": epochs, "inside": {}}, temporary)
+
+
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Place:
     """Load weights, and the optimiser's state if one is given; return how far they were trained.
 

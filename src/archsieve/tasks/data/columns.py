@@ -26,20 +26,17 @@ class Columns:
     """A table whose columns become arrays when they are asked for.
 
     Attributes:
-        table: of pyarrow.
+        table: of pyarrow, the columns that were read.
         path: of the file.
+        names: of all columns of the file.
     """
 
     table: Any = field(repr=False)
     path: Path
+    names: tuple[str, ...] = field(repr=False)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return list(self.table.column_names)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return a column of numbers, shape (n,), or (n, ...) where each cell is a list of one length.
@@ -70,7 +67,7 @@ class Columns:
 
     def _whole(self, name: str) -> Any:
         """Return a column without empty cells."""
-        if name not in self.names:
+        if name not in self.table.column_names:
             raise missing(name, self.names, str(self.path))
         column = self.table[name]
         if column.null_count:
@@ -156,14 +153,14 @@ def read_columns(path: Path, wanted: Sequence[str] | None = None) -> Columns:
         from pyarrow import csv
 
         table = _csv(path, csv.read_csv)
-    names = table.column_names
+    names = column_names(path) if suffix == ".parquet" else [str(name) for name in table.column_names]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise DataError(f"The name {twice!r} stands above several columns of {path}: each needs one of its own.")
     if not table.num_rows:
         raise DataError(f"The file {path} has no rows below the names of its columns.")
     if wanted is not None:
         table = table.select([name for name in names if name in set(wanted)])
-    return Columns(table, path)
+    return Columns(table, path, tuple(names))
 
 
 def _suffix(path: Path) -> str:

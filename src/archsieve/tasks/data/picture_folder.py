@@ -42,7 +42,8 @@ _SPLITS |= {"test": TEST}
 class Found:
     """The pictures of a folder: files by class and name, class of each, classes, and the split of each.
 
-    `names` are relative to the folder, with "/" between folders on every machine.
+    `names` are relative to the folder, with "/" between folders on every machine. Where a table lists the pictures,
+    `raw` is what it says of each, and `classes` are the names of numbers, or empty.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Found:
     labels: NDArray[np.int64] = field(repr=False)
     classes: tuple[str, ...]
     given: NDArray[np.int8] | None
+    raw: NDArray[Any] | None = field(default=None, repr=False)
 
 
 def find_pictures(folder: Path) -> Found:
