@@ -11,6 +11,18 @@ import torch
 torch.set_num_threads(1)  # as in a worker: sums then do not depend on the machine
 
 
+OWN_FILES = (
+    "nas-bench-macro_cifar10.json,nasbench201-cifar10.parquet,data.anb,published-proxies-nasbench201-cifar10.json,"
+    "published-proxies-nasbench301-cifar10.json,digits.npz"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests write benchmark files of their own; `tests/test_trial.py` has what holds without this."""
+    monkeypatch.setenv("ARCHSIEVE_OWN_FILES", OWN_FILES)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = os.environ.get("ARCHSIEVE_DATA", "")
     no_data = pytest.mark.skip(reason="ARCHSIEVE_DATA names no folder: see `archsieve data`")

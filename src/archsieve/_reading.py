@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LARGEST_DATA = 64 << 20
 """Bytes of a text file of data: as Python objects they take about twenty times as much memory."""
+LARGEST_PICTURE = 256 << 20
+"""Bytes of one picture, still encoded."""
 LARGEST_TEXT = 16 << 20
 """Bytes of any other text file."""
 LARGEST_TOML = 1 << 20
@@ -67,6 +69,20 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+def message(text: str) -> str:
+    """Return the text of an error as it is shown: what it quotes is cut at 200 characters, none of them a control one.
+
+    >>> message("There is no '" + "x" * 999 + "'.") == "There is no '" + "x" * 200 + " ...'."
+    True
+    """
+    cut = _LONG_QUOTE.sub(lambda match: f"{match[1]}{match[2]} ...{match[1]}", text)
+    cut = _LONG_WORD.sub(lambda match: f"{match[0][:SHOWN]} ...", cut)
+    return visible(cut if len(cut) <= _LONGEST_MESSAGE else f"{cut[:_LONGEST_MESSAGE]} ...")
+
+
+_LONGEST_MESSAGE = 4000
+_LONG_QUOTE = re.compile(rf"(['\"])((?:(?!\1).){{{SHOWN}}})(?:(?!\1).)++\1", re.DOTALL)
+_LONG_WORD = re.compile(rf"\w{{{SHOWN + 1},}}|\S{{{5 * SHOWN},}}")
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
@@ -77,16 +93,15 @@ def check_file(path: Path, most: int) -> None:
     """Check that a path leads to a regular file of at most so many bytes: a pipe may never begin, or never end.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: it has more bytes.
+        OSError: there is no such file, it is of another kind, or has more bytes.
     """
     state = path.stat()
     if stat.S_ISDIR(state.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(state.st_mode):
-        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device", str(path))
     if state.st_size > most:
-        raise ValueError(f"it has {state.st_size:,} bytes, and at most {most:,} are read")
+        raise OSError(errno.EFBIG, f"it has {state.st_size:,} bytes, and at most {most:,} are read", str(path))
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -96,7 +111,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     with os.fdopen(descriptor, "rb") as stream:
         content = stream.read(most + 1)
     if len(content) > most:
-        raise ValueError(f"it grows while it is read, beyond {most:,} bytes")
+        raise OSError(errno.EFBIG, f"it grows while it is read, beyond {most:,} bytes", str(path))
     return content
 
 
@@ -163,10 +178,53 @@ def read_arrays(
             if missing := [name for name in chosen if name not in members]:
                 raise ValueError(f"it holds no array {quoted(missing[0])!r}")
             if (total := sum(members[name].file_size for name in chosen)) > most:
-                raise ValueError(f"its arrays take {total:,} bytes, and at most {most:,} are read")
+                raise ValueError(f"its arrays take {total:,} bytes, and at most {most:,} are read", str(path))
             return {name: _array(archive, members[name]) for name in chosen}
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
         raise ValueError(quoted(error) or type(error).__name__) from error
+
+
+def fits(value: Any, declared: str, records: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a value that JSON gave is of a type as annotations declare it.
+
+    Args:
+        value: numbers, text, truth values, lists and objects.
+        declared: of "int", "float", "str", "bool", "None", "Any", "tuple[X, ...]", "dict[str, X]", "X | Y" and records.
+        records: by the name of a record the types of its fields, all of which an object must have.
+
+    >>> fits([1, 2], "tuple[int, ...] | None", {}), fits([1, "2"], "tuple[int, ...]", {}), fits(True, "int", {})
+    (True, False, False)
+    """
+    return any(_fits(value, option, records) for option in _split(declared, "|"))
+
+
+def _fits(value: Any, kind: str, records: Mapping[str, Mapping[str, str]]) -> bool:
+    if kind in records:
+        names = records[kind]
+        return isinstance(value, dict) and all(k in value and fits(value[k], t, records) for k, t in names.items())
+    name, _, inner = kind.removesuffix("]").partition("[")
+    parts = _split(inner, ",")
+    if name == "tuple" and isinstance(value, list):
+        kinds = parts[:1] * len(value) if parts[-1] == "..." else parts
+        return len(kinds) == len(value) and all(fits(v, k, records) for v, k in zip(value, kinds, strict=True))
+    if name in ("dict", "Mapping") and isinstance(value, dict):
+        return all(fits(v, parts[1], records) for v in value.values())
+    if isinstance(value, bool):
+        return kind in ("bool", "Any")
+    plain: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "None": (type(None),)}
+    return kind == "Any" or isinstance(value, plain.get(kind, ()))
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """Return the parts of an annotation between marks that are in no brackets."""
+    depth, parts = 0, [""]
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == mark and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:

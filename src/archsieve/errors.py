@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from archsieve._reading import message, quoted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,13 +24,17 @@ class ArchsieveError(Exception):
 
     details: str = ""
 
+    def __str__(self) -> str:
+        """Return the message; what it quotes of an input is cut, and has no control characters."""
+        return message(super().__str__())
+
 
 class UnknownNameError(ArchsieveError, KeyError):
     """A name that no registry, table or plan knows; the message suggests the closest known name."""
 
     def __str__(self) -> str:
         """Return the message itself: `KeyError` would show its repr."""
-        return str(self.args[0])
+        return message(str(self.args[0]))
 
 
 class SettingError(ArchsieveError, ValueError):
@@ -68,7 +74,7 @@ class EstimatorError(ArchsieveError, RuntimeError):
 
     def __str__(self) -> str:
         """Return the sentence without the traceback."""
-        return str(self.args[0])
+        return message(str(self.args[0]))
 
 
 class UntoldError(ArchsieveError, LookupError):
@@ -113,9 +119,6 @@ class PartialScoringError(ScoringError):
         return type(self), (self.scores, self.reasons)
 
 
-_LONGEST = 200  # characters of an error's text that are shown
-
-
 _COLLECTED: ContextVar[dict[str, str] | None] = ContextVar("collected", default=None)
 
 
@@ -139,7 +142,7 @@ def describe_error(error: BaseException) -> str:
         *_, last = traceback.extract_tb(error.__traceback__) or [None]
         place = f" in {last.filename}, line {last.lineno}" if last else ""
         collected.setdefault(f"{type(error).__name__}{place}", "".join(traceback.format_exception(error)))
-    return f"{type(error).__name__}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}"
+    return f"{type(error).__name__}: {quoted(text)}"
 
 
 def ends_the_run(error: Exception) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import re
+from dataclasses import fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +32,75 @@ def is_whole(value: Any) -> bool:
     return True
 
 
-def check_whole(name: str, value: Any, least: int | None = None) -> None:
-    """Check a setting that must be a whole number, and not below `least`.
+def number_in(text: str) -> float:
+    """Return the number that a text writes in ASCII digits; without the underscores and other digits of Python.
 
     Raises:
-        SettingError: it is none, or is below.
+        ValueError: it writes none.
+
+    >>> number_in(" -1.5e3 "), number_in("nan")
+    (-1500.0, nan)
+    """
+    if not _NUMBER.fullmatch(text.strip()):
+        raise ValueError(f"{text[:200]!r} is no number")
+    return float(text)
+
+
+def field_value(value: Any) -> float:
+    """Return the number of a field of a table, NaN of an empty one; raises as `number_in`, or as `float`."""
+    if value is None or value == "":
+        return float("nan")
+    return number_in(value) if isinstance(value, str) else float(value)
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+
+
+def check_finite(name: str, value: float, *, least: float = 0.0, most: float) -> None:
+    """Check a setting that must be a number in [least, most].
+
+    Raises:
+        SettingError: it is not.
+    """
+    if not least <= value <= most:
+        raise SettingError(f"`{least:g} <= {name} <= {most:g}` must hold, but got {name}={value}.")
+
+
+_MOST = 10**9  # of what is counted or allocated
+_MOST_OF_A_SEED = 2**63 - 1
+_LARGEST_SIZE = 100_000  # of a setting of a space
+
+
+def check_whole(name: str, value: Any, least: int | None = None) -> None:
+    """Check a setting that must be a whole number, not below `least`, and not beyond 1e9 (a seed: 64 bits).
+
+    Raises:
+        SettingError: it is none, or is out of range.
     """
     if not is_whole(value):
         raise SettingError(f"`{name}` must be a whole number, but got {name}={value!r}.")
     if least is not None and int(value) < least:
         raise SettingError(f"`{name} >= {least}` must hold, but got {name}={value}.")
+    most = _MOST_OF_A_SEED if name.endswith("seed") else _MOST
+    if int(value) > most:
+        raise SettingError(f"`{name} <= {most:,}` must hold, but got {name}={value}.")
+
+
+def check_sizes(thing: Any) -> None:
+    """Check that no whole number among the fields of a dataclass is beyond 100,000: before anything is allocated.
+
+    Raises:
+        SettingError: one is, as a width of a space.
+    """
+    waiting = [(field.name, getattr(thing, field.name)) for field in fields(thing)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, tuple | list):
+            waiting += [(name, part) for part in value]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise SettingError(f"`{name}` must be finite, but got {name}={value}.")
+        elif is_whole(value) and value > _LARGEST_SIZE:
+            raise SettingError(f"`{name} <= {_LARGEST_SIZE:,}` must hold, but got {name}={value}.")
 
 
 def as_floats(values: Any) -> NDArray[np.float64]:

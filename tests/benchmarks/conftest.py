@@ -6,7 +6,6 @@ from archsieve.benchmarks import analog as analog_module
 from archsieve.benchmarks import files
 from archsieve.benchmarks.nasbench301 import surrogate
 from archsieve.registry import BENCHMARKS
-from archsieve.sources import OWN_FILES
 
 
 def _loaded(name):
@@ -41,12 +40,15 @@ def published301():
     return _loaded("nasbench301-published-proxies")
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty ARCHSIEVE_DATA, for own files that are read without a trial: a trial takes half a second each."""
-    monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
-    own = [b.source.file for b in map(BENCHMARKS.__getitem__, BENCHMARKS) if b.source is not None]
-    monkeypatch.setenv(OWN_FILES, ",".join(own))
+@pytest.fixture(autouse=True)
+def untried(monkeypatch):
+    """Read files at once: a trial in a process of its own takes half a second. `tests/test_trial.py` has trials."""
     for module in (analog_module, files, surrogate):
         monkeypatch.setattr(module, "try_first", lambda paths, reader: None)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty ARCHSIEVE_DATA."""
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
     return tmp_path

@@ -18,6 +18,7 @@ from archsieve.registry import near_miss
 from archsieve.sources import sha256_of
 from archsieve.spaces.contract import check
 from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
+from archsieve.values import field_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,7 +169,10 @@ def _code_column(path: Path, raw: Mapping[str, Sequence[Any]], named: str) -> st
 def _numbers(values: Sequence[Any]) -> NDArray[np.float64] | None:
     """Return a column as numbers, empty fields as NaN; None where it is one of text."""
     try:
-        column = np.array([np.nan if v is None or v == "" else float(v) for v in values], dtype=np.float64)
+        column = np.array(
+            [field_value(v) for v in values],
+            dtype=np.float64,
+        )
     except (TypeError, ValueError):
         return None
     return None if np.isnan(column).all() else column

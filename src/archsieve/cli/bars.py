@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
+from archsieve._reading import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -44,6 +46,7 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
         shown: dict[str, TaskID] = {}
 
         def show(label: str, done: int, total: int) -> None:
+            label = visible(label)
             if label not in shown:
                 shown[label] = progress.add_task(label, total=total or None)
             progress.update(shown[label], completed=done, total=total or None)

@@ -46,6 +46,7 @@ from archsieve.plans.read import find_plan, is_called, load_plan, make
 from archsieve.plans.run import knowing_most, tables_about
 from archsieve.plans.write import plan_text
 from archsieve.runs.session import Session
+from archsieve.values import number_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -250,7 +251,7 @@ def _amount(budget: str) -> tuple[float, bool]:
     """
     text = budget.strip()
     try:
-        return float(text.removesuffix("h")), text.endswith("h")
+        return number_in(text.removesuffix("h")), text.endswith("h")
     except ValueError:
         raise SettingError(
             f"A budget is a number of network-epochs, or of hours, e.g. 3h, but got {budget!r}."

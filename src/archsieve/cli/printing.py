@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from archsieve._reading import visible
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.judging.mkr_study import without_verdict
 from archsieve.notices import listening
@@ -39,13 +40,13 @@ _EXACT = 2.0**53  # up to here, floats hold every whole number exactly
 
 
 def out(text: str = "") -> None:
-    """Print a line of results."""
-    print(text)  # noqa: T201
+    """Print a line of results; control characters, which a terminal would obey, are written as escapes."""
+    print(visible(text))  # noqa: T201
 
 
 def note(text: str) -> None:
     """Print a line that is no result, above the bars where progress is shown."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def out_json(value: Any) -> None:
@@ -56,7 +57,10 @@ def out_json(value: Any) -> None:
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows below a header in aligned columns; numbers to the right, whole ones in full where one is large."""
     grouped = [any(_is_large_count(row[i]) for row in rows) for i in range(len(header))]
-    cells = [list(header), *([_cell(value, g) for value, g in zip(row, grouped, strict=True)] for row in rows)]
+    cells = [
+        [_one_line(title) for title in header],
+        *([_cell(value, g) for value, g in zip(row, grouped, strict=True)] for row in rows),
+    ]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     numeric = [bool(rows) and all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
     for row in cells:
@@ -278,7 +282,12 @@ def _cell(value: object, grouped: bool) -> str:
         return "-"
     if grouped and isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else _one_line(str(value))
+
+
+def _one_line(text: str) -> str:
+    """Return a text in a row of a table."""
+    return visible(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def _is_large_count(value: object) -> bool:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from archsieve._reading import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -40,6 +42,6 @@ def _plain_progress() -> Callable[[str, int, int], None]:
         now = time.monotonic()
         if total == 0 or now - last.setdefault(label, now) >= _PLAIN_EVERY:
             last[label] = now
-            typer.echo(f"{label}: {done}/{total}" if total else label, err=True)
+            typer.echo(visible(f"{label}: {done}/{total}" if total else label), err=True)
 
     return show

@@ -15,7 +15,7 @@ from archsieve.judging.cuts import allocate, greatest_count, likely_share
 from archsieve.judging.stage_audit import StageAudit, stages_of
 from archsieve.plans.contract import estimators_of
 from archsieve.plans.worth import expected_draws
-from archsieve.runs.folder import RESULT_FILE, read_json, read_rounds, write_json
+from archsieve.runs.folder import RESULT_FILE, read_json, read_outcome, read_rounds, write_json
 from archsieve.runs.results import Worth
 from archsieve.spaces.text import as_digits
 
@@ -172,9 +172,7 @@ def again(recipe: AnyEstimator, plan: Plan, times: int) -> list[AnyEstimator]:
 
 def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round], list[Architecture]]:
     """Return result, rounds and pool of a finished search."""
-    result = read_json(session.folder / RESULT_FILE)
-    if not isinstance(result, dict) or "code" not in result or "stages" not in result:
-        raise RunFolderError(f"The folder {session.folder} holds no finished search: run `archsieve search` first.")
+    result = read_outcome(session.folder)
     if result["code"] is None:
         raise SettingError("The search found no network, so that there is nothing to compare those it cut with.")
     if any(isinstance(leaf, Told) for e in estimators_of(plan) for leaf in leaves_of(e)):

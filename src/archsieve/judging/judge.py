@@ -17,7 +17,7 @@ from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
 from archsieve.runs.executors import Serial
 from archsieve.searchers.contract import count_kept
-from archsieve.values import dense_ranks
+from archsieve.values import check_whole, dense_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -236,6 +236,7 @@ def judge_file(
         SettingError: there are too few rows, or there is there is there is nothing to judge.
     """
     _check(epsilon, bootstraps)
+    check_whole("seed", seed, 0)
     table = read_scores(path, (truth, *lower_is_better))
     for sentence in table.notes:
         note(sentence)

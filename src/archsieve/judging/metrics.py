@@ -12,7 +12,7 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.judging.correlations import hyperbolic_tau, mean_ranks, spearman_rho, tau_b
-from archsieve.values import as_floats, dense_ranks
+from archsieve.values import as_floats, check_whole, dense_ranks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -239,6 +239,7 @@ def _regret(ranks: NDArray[np.int64], values: NDArray[np.float64], k: int) -> fl
 
 
 def _top(ranks: NDArray[np.int64], values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    check_whole("k", k)
     if not 1 <= k <= len(values):
         raise SettingError(f"`1 <= k <= n` must hold, but got k={k}, n={len(values)}.")
     last = np.partition(ranks, len(ranks) - k)[len(ranks) - k]

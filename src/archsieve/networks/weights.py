@@ -46,7 +46,10 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = (file.metadata() or {}).get(_ABOUT, "{}")
-            return {name: file.get_tensor(name) for name in file.keys()}, parse_json(about)  # noqa: SIM118 - no mapping
+            described = parse_json(about)
+            if not isinstance(described, dict):
+                raise ValueError("it describes itself by something else than an object")  # noqa: TRY004, TRY301
+            return {name: file.get_tensor(name) for name in file.keys()}, described  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"The file {path} is not a complete safetensors file: {quoted(error)}.") from error
 
@@ -75,7 +78,7 @@ def _check_fit(path: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tens
         ("left over", [name for name in tensors if name not in own]),
         ("of another shape", shapes),
     )
-    mismatches = [f"{len(names)} tensors are {what}, e.g. {names[0]}" for what, names in kinds if names]
+    mismatches = [f"{len(names)} tensors are {what}, e.g. {quoted(names[0])}" for what, names in kinds if names]
     if mismatches:
         raise SettingError(f"The weights in {path} do not fit this network: {'; '.join(mismatches)}.")
 

@@ -16,7 +16,7 @@ from archsieve.runs.folder import (
     RESULTS_FILE,
     RUN_FILE,
     claim,
-    read_json,
+    read_outcome,
     read_rounds,
 )
 from archsieve.runs.store import Store
@@ -38,11 +38,7 @@ def code_of_rank(folder: Path, rank: int) -> Architecture:
     Raises:
         RunFolderError: the folder holds no finished search, or no architecture of this rank.
     """
-    result = read_json(folder / RESULT_FILE)
-    if not isinstance(result, dict) or not {"code", "stages"} <= result.keys():
-        raise RunFolderError(
-            f"The folder {folder} does not contain a search: pass the folder of a finished `archsieve search`."
-        )
+    result = read_outcome(folder)
     if rank == 1 and result["code"] is not None:
         return tuple(result["code"])
     labels = [stage["label"] for stage in result["stages"]]
@@ -83,7 +79,7 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
     """
     code = code_of_rank(folder, rank)
     plan_table(folder)
-    plan, result = load_plan(folder / PLAN_FILE, plugins), read_json(folder / RESULT_FILE)
+    plan, result = load_plan(folder / PLAN_FILE, plugins), read_outcome(folder)
     if not (folder / RUN_FILE).exists():
         raise RunFolderError(f"There is no {RUN_FILE} in {folder}: put back a whole copy of the run folder.")
     claim(folder, plan.space, plan.task)

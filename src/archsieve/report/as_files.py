@@ -10,6 +10,7 @@ from archsieve._files import replace_file, writing
 from archsieve.report.load import read_run, read_study, read_views
 from archsieve.report.run_figures import run_figures
 from archsieve.report.study_figures import study_figures
+from archsieve.report.words import cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +86,6 @@ def _write_tables(tables: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) 
         with replace_file(out / f"{name}.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
         paths.append(out / f"{name}.csv")
     return paths

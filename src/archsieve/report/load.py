@@ -9,11 +9,13 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from archsieve._reading import fits
 from archsieve.errors import RunFolderError
 from archsieve.judging.agreement import Agreement  # noqa: TC001
 from archsieve.judging.audit import read_audit
 from archsieve.judging.mkr_study import STUDY_FILE, Claim, Finding, Study
 from archsieve.report.views import Fate, Ranking, StageView, agreements_of, fates, rankings, stage_views
+from archsieve.report.words import cell
 from archsieve.runs.folder import (
     RESULT_FILE,
     RESULTS_FILE,
@@ -184,7 +186,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
         return None
     result = read_json(path)
     _complete(result)
-    if not _is_result(result):
+    if not fits(result, "Result", _RECORDS):
         raise RunFolderError(
             f"The file {path} was not written by this version: run the search again; it resumes from its scores."
         )
@@ -208,20 +210,10 @@ def _complete(result: Any) -> None:
                 stage.setdefault("estimator", "")
 
 
-def _is_result(result: Any) -> bool:
-    if not _has_all(result, Result) or not isinstance(result["stages"], list):
-        return False
-    parts = [(result["cost"], Spending), (result["provenance"], Provenance)]
-    parts += [
-        (result[key], kind)
-        for key, kind in (("truth", Truth), ("picture", Picture), ("random_search", RandomSearch), ("worth", Worth))
-        if result[key] is not None
-    ]
-    return all(_has_all(part, kind) for part, kind in [*parts, *((stage, StageReport) for stage in result["stages"])])
-
-
-def _has_all(value: Any, kind: type[Any]) -> bool:
-    return isinstance(value, dict) and {field.name for field in fields(kind)} <= value.keys()
+_RECORDS: dict[str, dict[str, str]] = {
+    kind.__name__: {field.name: str(field.type) for field in fields(kind)}
+    for kind in (Result, Spending, StageReport, Truth, RandomSearch, Worth, Provenance, Picture)
+}
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -293,8 +285,8 @@ def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
         header.append(measure.title)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(cells)
+    writer.writerow(map(cell, header))
+    writer.writerows(map(cell, row) for row in cells)
     return text.getvalue()
 
 

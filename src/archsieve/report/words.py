@@ -6,8 +6,26 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from archsieve._reading import visible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def cell(value: object) -> object:
+    r"""Return a value as a field of a CSV file: a text that a spreadsheet would compute gets an apostrophe before it.
+
+    >>> cell("=1+1"), cell("-0.5"), cell(-0.5), cell("nwot"), cell("\x1b[2J")
+    ("'=1+1", '-0.5', -0.5, 'nwot', '\\x1b[2J')
+    """
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text[:1] in _FORMULAS and not _NUMBER.fullmatch(text) else text
+
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|inf|nan)", re.ASCII)
 
 
 def number(value: float | None) -> str:

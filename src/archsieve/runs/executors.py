@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from archsieve._reading import quoted
 from archsieve.errors import SettingError, WorkerError, require
 
 if TYPE_CHECKING:
@@ -194,7 +195,14 @@ def _start_ray(workers: int) -> None:
 
     variables = dict.fromkeys(_THREAD_VARIABLES, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
-    ray.init(runtime_env={"env_vars": variables}, log_to_driver=False, logging_level=logging.ERROR, **local)
+    try:
+        ray.init(runtime_env={"env_vars": variables}, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except Exception as error:  # whatever keeps a cluster from starting, or from being reached
+        where = f"at RAY_ADDRESS={os.environ['RAY_ADDRESS']}" if os.environ.get("RAY_ADDRESS") else "on this machine"
+        raise WorkerError(
+            f"Ray cannot be started, or reached, {where}: {quoted(str(error).strip()) or type(error).__name__}. Leave "
+            f"--ray out to use processes of this machine."
+        ) from error
 
 
 @contextmanager

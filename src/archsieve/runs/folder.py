@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve._files import replace_file
-from archsieve._reading import parse_json, read_arrays, read_text
+from archsieve._reading import fits, parse_json, read_arrays, read_text
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round
@@ -127,6 +127,12 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return {k: v for key, part in value.items() for k, v in _flat(part, f"{name}.{key}" if name else key).items()}
 
 
+_MARK = {
+    "Mark": {"fingerprints": "dict[str, str]", "space": "dict[str, Any]", "task": "dict[str, Any]"},
+    "Metric": {"name": "str", "higher_is_better": "bool", "estimators": "tuple[str, ...]"},
+}
+
+
 def read_mark(folder: Path) -> dict[str, Any]:
     """Return what `claim` left: the fingerprints and identities of space and task.
 
@@ -135,12 +141,37 @@ def read_mark(folder: Path) -> dict[str, Any]:
     """
     mark = read_json(folder / RUN_FILE)
     whole = isinstance(mark, dict) and {"space", "task"} <= mark.keys()
-    if not whole or not isinstance(mark.get("fingerprints"), dict):
+    if not whole or not fits(mark, "Mark", _MARK):
         raise RunFolderError(
             f"The file {folder / RUN_FILE} does not say what the run folder is for: restore a complete copy, or choose "
             f"another folder."
         )
+    choices = mark["space"].get("choices", [])
+    if not fits(choices, "tuple[int, ...] | None", {}) or not fits(mark.get("metric"), "Metric | None", _MARK):
+        raise RunFolderError(
+            f"The file {folder / RUN_FILE} is damaged: put back a whole copy, or choose another folder."
+        )
     return mark  # type: ignore[no-any-return]
+
+
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """Return what `result.json` of a finished search holds: the winner's code, None without one, and the stages.
+
+    Raises:
+        RunFolderError: there is none, or it is damaged.
+    """
+    result = read_json(folder / RESULT_FILE)
+    if not isinstance(result, dict) or not {"code", "stages"} <= result.keys():
+        raise RunFolderError(f"The folder {folder} holds no search: give the folder of a finished `archsieve search`.")
+    if not fits(result, "Result", _FINISHED):
+        raise RunFolderError(f"The file {folder / RESULT_FILE} is damaged. Delete it and run the search again.")
+    return result
+
+
+_FINISHED = {
+    "Result": {"code": "tuple[int, ...] | None", "stages": "tuple[Stage, ...]"},
+    "Stage": {"label": "str"},
+}
 
 
 def write_measure(folder: Path, measure: Measure, estimators: Collection[str]) -> None:

@@ -42,7 +42,7 @@ class Picture:
     """The drawing of an architecture in reports: the labels of its blocks in order, or the edges of its named cells."""
 
     blocks: tuple[str, ...] = ()
-    cells: dict[str, tuple[Edge, ...]] = field(default_factory=dict)
+    cells: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
 
 
 class SearchSpace(ABC):

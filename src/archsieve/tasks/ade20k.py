@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from archsieve._reading import LARGEST_PICTURE, read_bytes
 from archsieve.errors import DataError, MissingDataError, require
 from archsieve.sources import Source
 from archsieve.tasks.data.decoding import opened, pixels_of
@@ -143,7 +144,10 @@ class _Files:
 
     def pair(self, index: int) -> tuple[bytes | None, bytes | None]:
         try:
-            return self.pictures[index].read_bytes(), self.annotations[index].read_bytes()
+            picture, annotation = (
+                read_bytes(files[index], LARGEST_PICTURE) for files in (self.pictures, self.annotations)
+            )
+            return picture, annotation
         except OSError as error:
             raise DataError(f"Cannot read {error.filename}: {error.strerror}.") from error
 

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from archsieve._files import Remembered, State, replace_file, state_of
+from archsieve._reading import check_file, quoted
 from archsieve.errors import RunFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+_LARGEST = 16 << 30  # bytes of a checkpoint
 
 
 class Place(NamedTuple):
@@ -51,6 +55,7 @@ def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
     """
     with _reading(path):
         state = _taken(path)
+        _check_numbers(state)
         network.load_state_dict(state["network"])
         if optimiser is not None:
             optimiser.load_state_dict(state["optimiser"])
@@ -77,6 +82,29 @@ def is_beyond(path: Path, epochs: int) -> bool:
         return False
     complete, is_inside_another = _progress(path)
     return complete > epochs or (complete == epochs and is_inside_another)
+
+
+def _check_numbers(state: dict[str, Any]) -> None:
+    """Check that weights, the optimiser's state and the place hold numbers: a training from NaN gives only NaN.
+
+    Raises:
+        ValueError: they do not.
+    """
+    waiting = [state["network"], state["optimiser"]]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+        elif isinstance(part, float | Tensor) and _has_nan(part):
+            raise ValueError("it holds NaN")
+    if not 0 <= int(state["epochs"]) < 10**9 or not 0 <= float(state.get("seconds", 0.0)) < float("inf"):
+        raise ValueError("it holds no number of epochs or seconds")
+
+
+def _has_nan(value: float | Tensor) -> bool:
+    return bool(torch.isnan(value).any()) if isinstance(value, Tensor) else value != value
 
 
 _PROGRESS: Remembered[tuple[int, bool]] = Remembered(most=1024)
@@ -111,14 +139,17 @@ def _reading(path: Path) -> Iterator[None]:
     except (FileNotFoundError, PermissionError):  # name the file themselves
         raise
     except Exception as error:  # torch raises a dozen kinds, OSError among them, by where the damage is
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = quoted(str(error).partition("\n")[0]) or type(error).__name__
         raise RunFolderError(
             f"The checkpoint {path} is damaged, or belongs to another network: delete it to train again. ({reason})"
         ) from error
 
 
 def _load(path: Path) -> dict[str, Any]:
+    check_file(path, _LARGEST)
     with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > _LARGEST:
+            raise zipfile.BadZipFile(f"it unpacks to more than {_LARGEST:,} bytes")
         if broken := archive.testzip():  # torch does not look at the checksums
             raise zipfile.BadZipFile(f"wrong checksum of {broken}")
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

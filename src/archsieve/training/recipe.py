@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from archsieve.errors import SettingError
-from archsieve.values import check_whole
+from archsieve.values import check_finite, check_whole
 
 _ADDED = {"added": True}
+_LARGEST = 1000.0  # of rates and factors: beyond, a training can only diverge
 _FIRST = 1e-6  # of the rate, in the first step of a warm-up by steps
 
 
@@ -97,6 +98,8 @@ class Recipe:
                 f"`0 <= final_learning_rate <= learning_rate` must hold, but got {self.final_learning_rate} and "
                 f"{self.learning_rate}."
             )
+        for name in ("learning_rate", "weight_decay", "auxiliary_weight", "head_factor"):
+            check_finite(name, getattr(self, name), most=_LARGEST)
         self._check_optimiser()
         self._check_schedule()
         for name in ("label_smoothing", "drop_path", "first_drop_path"):

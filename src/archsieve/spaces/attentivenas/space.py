@@ -13,6 +13,7 @@ from archsieve.spaces.contract import Picture, SearchSpace, check
 from archsieve.spaces.layers.convolutions import halved
 from archsieve.spaces.layers.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
 from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
+from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +101,7 @@ class AttentiveNAS(SearchSpace):
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        check_sizes(self)
         for field in fields(self):  # plan files have lists, which are no part of a key
             values = getattr(self, field.name)
             object.__setattr__(self, field.name, tuple(tuple(v) if isinstance(v, list) else v for v in values))

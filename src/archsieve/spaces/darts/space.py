@@ -20,6 +20,7 @@ from archsieve.spaces.darts.cell import (
 )
 from archsieve.spaces.darts.notation import compact, genotype_text, read_cells
 from archsieve.spaces.darts.sizes import operation_sizes
+from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,6 +68,7 @@ class DARTS(SearchSpace):
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        check_sizes(self)
         if self.width < 2 or self.layers < 1:
             raise SettingError(f"`width >= 2` and `layers >= 1` must hold, but got {self}.")
         if self.stem not in ("cifar", "imagenet"):

@@ -13,6 +13,7 @@ from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
 from archsieve.spaces.nasbench201.classes import representatives
+from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +63,7 @@ class NASBench201(SearchSpace):
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        check_sizes(self)
         if min(self.width, self.cells, self.stages) < 1:
             raise SettingError(f"Width, cells and stages must be at least 1, but got {self}.")
 

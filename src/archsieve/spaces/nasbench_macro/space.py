@@ -11,6 +11,7 @@ from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench_macro.layout import EXPANSIONS, IDENTITY, KERNELS
+from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,7 @@ class NASBenchMacro(SearchSpace):
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        check_sizes(self)
         if len(self.widths) != len(self.stages) or not self.stages:
             raise SettingError(
                 f"`widths` and `stages` need one number a stage, but got widths={self.widths}, stages={self.stages}."

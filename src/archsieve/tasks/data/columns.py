@@ -10,6 +10,7 @@ import numpy as np
 from archsieve.errors import DataError, require
 from archsieve.tasks.data.array_files import check_file, check_size
 from archsieve.tasks.data.targets import missing
+from archsieve.values import number_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ class Columns:
         numbers = np.empty(len(texts))
         for row, text in enumerate(texts):
             try:
-                numbers[row] = float(text)
+                numbers[row] = number_in(text)
             except ValueError:
                 raise DataError(
                     f"{self._cell(name, row)} is {text!r}, which is no number: leave the column out (ignore = "

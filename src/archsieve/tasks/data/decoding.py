@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from archsieve._reading import LARGEST_PICTURE, read_bytes
 from archsieve.errors import DataError, MissingDataError, require
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def folder_items(folder: Path, classes: Sequence[str]) -> Iterator[Item]:
             raise DataError(f"The folder {folder / name} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
         for file in files:
             try:
-                encoded = file.read_bytes()
+                encoded = read_bytes(file, LARGEST_PICTURE)
             except OSError as error:
                 raise DataError(f"Cannot read {file}: {error.strerror}.") from error
             yield Item(f"the file {file}", encoded, label)

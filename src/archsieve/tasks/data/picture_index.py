@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from archsieve._reading import LARGEST_PICTURE, read_bytes
 from archsieve.errors import DataError, MissingDataError, require
 from archsieve.tasks.data.decoding import IMAGE_COLUMNS, IMAGE_SUFFIXES, LABEL_COLUMNS, Item, column, first_line
 
@@ -50,7 +51,7 @@ class FolderPictures:
         """
         path = self.files[index]
         try:
-            return Item(f"the file {path}", Path(path).read_bytes(), int(self.labels[index]))
+            return Item(f"the file {path}", read_bytes(Path(path), LARGEST_PICTURE), int(self.labels[index]))
         except OSError as error:
             raise DataError(f"Cannot read {path}: {error.strerror}.") from error
 

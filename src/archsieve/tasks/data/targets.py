@@ -9,6 +9,7 @@ import numpy as np
 from archsieve.errors import DataError, SettingError
 from archsieve.registry import near_miss
 from archsieve.tasks.data.scenes import IGNORED
+from archsieve.values import number_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +87,7 @@ def _real(raw: NDArray[Any], place: Place, advice: str) -> NDArray[Any]:
         return raw
     for index, text in enumerate(raw.ravel().tolist()):
         try:
-            float(text)
+            number_in(text.decode() if isinstance(text, bytes) else str(text))
         except (TypeError, ValueError):
             item = place.item(index // max(1, raw.shape[1]))
             raise DataError(f"{place.where} must be numbers, but {text!r} is in {item}: {advice}.") from None
