@@ -479,7 +479,7 @@ def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, wo
     assert sentence.startswith(f"Interrupted. Results so far are in {folder}. Resume with: archsieve search ")
     assert "Traceback" not in err
     assert 1 <= len(before) < 81
-    again = shlex.split(sentence.partition("go on with: archsieve ")[2])
+    again = shlex.split(sentence.partition("Resume with: archsieve ")[2])
     assert ("--workers" in again) == (workers == 2)
     code, out, err = run(*again)
     assert code == 0, err
