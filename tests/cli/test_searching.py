@@ -194,7 +194,7 @@ def test_a_dry_run_tells_hours_and_its_unit(tmp_path, monkeypatch):
     assert " ".join(lines[-1]) == (
         "Time on this device (cpu, workers: 3): at most about 13 hours, plus 1 stages of unknown time."
     )
-    assert " ".join(lines[-2]).startswith("A network-epoch: one network trained once on the ")
+    assert " ".join(lines[-2]).startswith("One network-epoch: one network trained once on the ")
 
 
 def test_a_dry_run_of_noise_invents_no_epochs(tmp_path):

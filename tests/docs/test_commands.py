@@ -60,7 +60,6 @@ TYPED = [command for page in PAGES for command in commands(page)]
 OURS = [command for command in TYPED if command.text.startswith("archsieve ")]
 
 
-
 def reason(command):
     """Why a command is not run here; None if it is."""
     if command.page in HELD_ELSEWHERE:
@@ -100,9 +99,7 @@ def test_a_wrong_option_is_found():
     assert parses(["score", "darts", "00", "--proksy", "nwot"]).exit_code == 2
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if quick(page)], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if quick(page)], ids=lambda page: page.name)
 @pytest.mark.usefixtures("restored")
 def test_the_quick_commands_of_a_page_run(page, tmp_path, monkeypatch):
     """In the order of the page, in a folder with the files that the page shows under a title."""
