@@ -25,9 +25,6 @@ SEEDS = 10
 
 HEAD = """# Pipelines on NAS-Bench-Macro, published truth
 
-**Conclusion: pipeline A's vote keeps the best of 3,969 networks; the stricter votes of B and C lose it, and evolution
-on each of seven proxies ends at the 16th best.**
-
 Made by `python studies/pipelines_macro.py`, seed 0, with the shipped proxy scores and the published accuracies
 (`mean_acc`). Only the stages that train nothing were run: a supernet of 50 epochs and partial training of the survivors
 need a GPU, and were **not run**.

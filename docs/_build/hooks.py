@@ -18,6 +18,8 @@ LINK = re.compile(r"\]\((?:\.\./)+((?!\.)[^)#\s]+)(#[^)\s]*)?\)")
 """A link of a page out of `docs/`."""
 COPIED = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 """Pages that are files of the repository's root."""
+CONCLUSION = re.compile(r"^\| \[[^\]]+\]\((\w+\.md)\) \| (.+) \|$", re.MULTILINE)
+"""A row of the page of all results: a page, and what came out."""
 OPTIONAL = {"own_models.md", "own_data.md", "audit.md", "searchers_study.md", "trust.md", "cards.md"}
 """Pages that the navigation names and that need not be there."""
 
@@ -45,7 +47,22 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Let links out of `docs/` lead to the copies in the site."""
     if "/" in page.file.src_uri:
         return markdown
-    return LINK.sub(lambda match: f"]({page_of(match[1])}{match[2] or ''})", markdown)
+    markdown = re.sub(r"\[([^\]]+)\]\(([\w]+\.md)(?:#[^)]*)?\)", _unless_missing, markdown)
+    markdown = LINK.sub(lambda match: f"]({page_of(match[1])}{match[2] or ''})", markdown)
+    if sentence := conclusions().get(page.file.src_uri):
+        heading, _, rest = markdown.partition("\n")
+        return f'{heading}\n\n!!! abstract "In one sentence"\n    {sentence}\n{rest}'
+    return markdown
+
+
+def _unless_missing(match: re.Match[str]) -> str:
+    """Return a link, or its text alone where it leads to an optional page that is not there."""
+    return match[1] if match[2] in OPTIONAL and not (ROOT / "docs" / match[2]).is_file() else match[0]
+
+
+def conclusions() -> dict[str, str]:
+    """Return the sentence of each page of results, from the page of all results."""
+    return dict(CONCLUSION.findall((ROOT / "docs" / "results.md").read_text(encoding="utf-8")))
 
 
 def page_of(name: str) -> str:

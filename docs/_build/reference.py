@@ -277,6 +277,8 @@ def _first_line(thing: Any) -> str:
 def _value(f: Any) -> str:
     if f.default is MISSING:
         return "set by the part"
+    if isinstance(f.default, Pool):
+        return "`\"all\"`"
     return "none" if f.default is None else f"`{f.default!r}`"
 
 

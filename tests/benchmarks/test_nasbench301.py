@@ -143,7 +143,7 @@ def test_the_format_of_2020_predicts_as_xgboost_did(folder):
         (b"garbage", {}, "is not a readable model"),
         (SNAPSHOT_2020[:700], {}, "is not a readable model: it is truncated"),
         (b"{}", {"model": "gnn_gin"}, "says that the model is 'gnn_gin', but here 'xgb' is expected"),
-        (b"{}", {"param:bananas_enc": True}, r"sees paths \(param:bananas_enc\), which is not known here"),
+        (b"{}", {"param:bananas_enc": True}, r"uses the path encoding \(param:bananas_enc\), which is not supported"),
     ],
     ids=["code", "no booster", "damaged pickle", "no model", "cut short", "other kind", "other encoding"],
 )

@@ -194,7 +194,7 @@ def test_a_dry_run_tells_hours_and_its_unit(tmp_path, monkeypatch):
     assert " ".join(lines[-1]) == (
         "Time on this device (cpu, workers: 3): at most about 13 hours, plus 1 stages of unknown time."
     )
-    assert " ".join(lines[-2]).startswith("A network-epoch: one network trained once on the ")
+    assert " ".join(lines[-2]).startswith("One network-epoch: one network trained once on the ")
 
 
 def test_a_dry_run_of_noise_invents_no_epochs(tmp_path):
@@ -479,7 +479,7 @@ def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, wo
     assert sentence.startswith(f"Interrupted. Results so far are in {folder}. Resume with: archsieve search ")
     assert "Traceback" not in err
     assert 1 <= len(before) < 81
-    again = shlex.split(sentence.partition("go on with: archsieve ")[2])
+    again = shlex.split(sentence.partition("Resume with: archsieve ")[2])
     assert ("--workers" in again) == (workers == 2)
     code, out, err = run(*again)
     assert code == 0, err
@@ -751,8 +751,9 @@ def test_without_a_benchmark_the_pilot_is_trained(tmp_path, packaged):
     head = 'final = "nwot"\n' + SLOW_HEAD
     result = designed(tmp_path, "--pilot-size", "12", estimators=funnel(tmp_path, ['"params"', '"macs"'], head))
     assert (result.exit_code, result.exception) == (0, None)
-    assert result.stderr == "No benchmark for this space and task is present: nwot scores 12 networks.\n"
-    assert "the pilot of 12 took " in result.stdout
+    said = "No benchmark for this space and task is present: nwot scores 12 networks.\n"
+    assert result.stderr == f"{said}predictor: learning\n"
+    assert "the pilot of 12 networks cost " in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -909,4 +910,4 @@ def test_a_network_of_the_pilot_whose_training_failed_is_left_out(tmp_path, pack
     result = designed(tmp_path, *options, estimators=path)
     assert (result.exit_code, result.exception) == (0, None), result.stderr
     left_out = re.search(r"Excluded from the pilot because they have no truth: (\d+) networks\.", result.stderr)
-    assert f"the pilot of {40 - int(left_out[1])} took " in result.stdout
+    assert f"the pilot of {40 - int(left_out[1])} networks cost " in result.stdout

@@ -201,9 +201,9 @@ def test_files_that_are_none(tmp_path):
     assert "has no rows" in refusal(Table(file=csv(tmp_path, "x,label"), target="label"))
     assert "must be a .csv, .tsv or .parquet" in refusal(Table(file=csv(tmp_path, "x", name="a.txt"), target="x"))
     (tmp_path / "no.npz").write_bytes(b"PK not really")
-    assert "is no whole .npz file" in refusal(Arrays(file=str(tmp_path / "no.npz")))
+    assert "is not a complete .npz file" in refusal(Arrays(file=str(tmp_path / "no.npz")))
     (tmp_path / "no.parquet").write_bytes(b"PAR1 not really")
-    assert "is no whole parquet file" in refusal(Table(file=str(tmp_path / "no.parquet"), target="x"))
+    assert "is not a complete parquet file" in refusal(Table(file=str(tmp_path / "no.parquet"), target="x"))
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_the_auc_needs_all_classes(tmp_path):
         ({"tokens": -1}, "`tokens >= 0` must hold"),
         ({"target": ("x", "y")}, "names 2 columns, but the kind 'classification' has one target"),
         ({"features": ("label",)}, "'label' is a target or says the split"),
-        ({"split_column": "x", "test_file": "t.csv"}, "leave one of them out"),
+        ({"split_column": "x", "test_file": "t.csv"}, "use one of them"),
     ],
 )
 def test_settings_that_are_not_right(tmp_path, settings, said):

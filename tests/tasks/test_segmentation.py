@@ -110,7 +110,7 @@ def test_the_loss_is_a_mean_over_the_pixels_that_count():
 
 def test_outputs_of_another_kind_are_refused_in_a_sentence():
     pixels, items = SyntheticSegmentation(side=16), Synthetic(images=10)
-    with pytest.raises(SettingError, match="choose a space whose networks judge every pixel"):
+    with pytest.raises(SettingError, match="choose a space whose networks classify every pixel"):
         pixels.loss(torch.zeros(2, 4), torch.zeros(2, 16, 16, dtype=torch.long))
     with pytest.raises(SettingError, match=r"'synthetic' has targets of shape .* whose networks classify whole items"):
         items.loss(torch.zeros(2, 10, 8, 8), torch.zeros(2, dtype=torch.long))

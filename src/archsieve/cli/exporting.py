@@ -20,8 +20,7 @@ def export(
     rank: Annotated[int, typer.Option(min=1, help="1 is the winner, k the k-th of the last stage.")] = 1,
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "plain",
     weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights of this network, as `archsieve train` writes. Without it: those of the run."),
+        Path | None, typer.Option(help="Weights of the network, from `archsieve train`. (default: those of the run)")
     ] = None,
     plugin: Plugins = None,
     as_json: Json = False,

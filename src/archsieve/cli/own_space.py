@@ -92,7 +92,7 @@ def _form(task: str | None, shape: str | None, outputs: int, plugins: list[str])
     if shape is None:
         return FormOnly.of(make("task", task or "cifar10", plugins))
     if task is not None:
-        raise SettingError(f"--task {task} says the shape of inputs, and --shape says so too: leave one of them out.")
+        raise SettingError(f"--task {task} and --shape both define the inputs: use one of them.")
     given = input_of(shape)
     return Form(given.shape, outputs, (given,))
 

@@ -233,7 +233,7 @@ def judge_file(
         MissingDataError: there is no such file.
         DataError: the file cannot be read, or cannot be read in one way only.
         UnknownNameError: there is no such column.
-        SettingError: there are too few rows, or there is there is there is nothing to judge.
+        SettingError: there are too few rows, or there is nothing to judge.
     """
     _check(epsilon, bootstraps)
     check_whole("seed", seed, 0)
@@ -245,9 +245,7 @@ def judge_file(
     if has_truth.sum() < TOP:
         raise SettingError(f"The column {truth!r} of {path} has {has_truth.sum()} numbers, but {TOP} are needed.")
     if len(numbers) < 2:
-        raise SettingError(
-            f"The file {path} has no column of numbers beside {truth!r}: there is there is there is nothing to judge."
-        )
+        raise SettingError(f"The file {path} has no column of numbers beside {truth!r}: there is nothing to judge.")
     values = numbers.pop(truth)[has_truth]
     numbers.setdefault("chance", generator(seed, "noise", "chance").random(len(has_truth)))
     scores = np.stack([column[has_truth] for column in numbers.values()], axis=1)

@@ -100,11 +100,19 @@ class Pool:
 
 @dataclass(frozen=True)
 class Plan:
-    """A funnel search: what is searched, for what, by which stages.
+    """A funnel search: which space to search, for which task, in which stages.
 
-    `final` scores the winner alone, on data that no stage has seen: a longer training, on the test split. `stands_for`
-    is the task of the training that the user is after, if the plan's own task replaces it; costs are then counted in
-    epochs of that task. `finds` is a sentence on what it is known to find.
+    Args:
+        space: the space to search.
+        task: data, loss and metric of the networks.
+        stages: the stages, in order.
+        pool: the candidates of the first stage.
+        final: scores the winner alone, on data that no stage has seen: a longer training, on the test split.
+        seed: all random draws depend on it.
+        title: a name for reports.
+        stands_for: the task of the training that you are after, if `task` replaces it; costs are then counted in
+            epochs of that task.
+        finds: what runs of this plan found, for `archsieve list plans`.
     """
 
     space: SearchSpace

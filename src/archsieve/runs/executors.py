@@ -186,7 +186,7 @@ class Ray:
 
 def _ray_failed(error: Exception) -> WorkerError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return WorkerError(f"Ray could not finish: {reason}. What was finished is stored.")
+    return WorkerError(f"Ray could not finish: {reason}. Finished scores are stored.")
 
 
 def _start_ray(workers: int) -> None:

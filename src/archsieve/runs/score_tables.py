@@ -170,8 +170,8 @@ class Recorded:
             MissingDataError: always.
         """
         raise MissingDataError(
-            f"The pictures of {self.name} are not here (see `archsieve data`), and the shipped scores do not hold "
-            f"what was asked for."
+            f"The images of {self.name} are missing (see `archsieve data`), and the shipped scores do not cover "
+            f"this request."
         )
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

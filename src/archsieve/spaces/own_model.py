@@ -242,8 +242,8 @@ def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
     loss = getattr(task, "loss_name", "cross_entropy")
     if loss == "cross_entropy" and (not fit.outputs or fit.outputs[0] < task.num_outputs):
         raise SettingError(
-            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} classes: say "
-            f"how many there are (--outputs; 1 for a regression, or for a binary classifier with --loss bce)."
+            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} classes: set "
+            f"the number (--outputs; 1 for a regression, or for a binary classifier with --loss bce)."
         )
     if loss != "cross_entropy" and math.prod(fit.outputs) != task.num_outputs:
         raise SettingError(

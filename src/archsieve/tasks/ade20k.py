@@ -147,9 +147,9 @@ class _Files:
             picture, annotation = (
                 read_bytes(files[index], LARGEST_PICTURE) for files in (self.pictures, self.annotations)
             )
-            return picture, annotation
         except OSError as error:
             raise DataError(f"Cannot read {error.filename}: {error.strerror}.") from error
+        return picture, annotation
 
 
 @dataclass(frozen=True)

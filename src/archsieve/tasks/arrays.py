@@ -183,7 +183,7 @@ class Table(_FromFiles):
                 f"'regression' or 'multi-label'."
             )
         if self.split_column and (self.validation_file or self.test_file):
-            raise SettingError("`split_column` gives the splits, and so do files of their own: leave one of them out.")
+            raise SettingError("`split_column` and separate files both define the splits: use one of them.")
 
     def read(self) -> Items:
         """Read all items."""

@@ -19,29 +19,32 @@ class Recipe:
     """An optimiser with a learning rate that falls epoch by epoch or step by step, and what regularises the training.
 
     Args:
-        horizon: epochs over which the rate falls from `learning_rate` to `final_learning_rate`, however many are
-            trained; beyond it the rate stays.
+        horizon: epochs over which the learning rate falls from `learning_rate` to `final_learning_rate`. It does not
+            depend on how many epochs are trained; beyond the horizon the rate stays.
+        learning_rate: the highest learning rate.
+        final_learning_rate: the learning rate at the end of the horizon.
+        momentum: momentum of SGD.
+        nesterov: whether SGD uses Nesterov's momentum.
+        weight_decay: weight decay of the optimiser.
+        batch_size: items in each step.
         clip: largest global norm of the gradient; infinite for no clipping.
-        schedule: "cosine", or "linear".
-        momentum: of SGD.
-        nesterov: of SGD.
-        warm_up: first epochs, in which the rate rises in equal steps to `learning_rate`; the schedule goes on where it
-            would have been without.
-        cool_down: last epochs of the linear schedule: the line reaches its end before them, and what was left in the
-            epoch before falls in them in equal steps.
-        by_step: the rate falls with every step, rather than with every epoch.
-        warm_up_steps: first steps, in which the rate rises in a line to what the schedule says, from a millionth of
-            that; with `by_step`.
-        optimiser: "sgd", or "adamw" (arXiv 1711.05101).
-        betas: of AdamW.
-        head_factor: learning rate of the network's module `head` by that of the rest.
-        norm_decay: whether weight decay is for normalisations too.
-        label_smoothing: share of the target that is spread over all classes in the training loss, in [0, 1).
+        schedule: "cosine" or "linear".
+        warm_up: number of first epochs in which the rate rises in equal steps to `learning_rate`. The schedule then
+            continues where it would be without a warm-up.
+        cool_down: number of last epochs of the linear schedule in which the remaining rate falls in equal steps.
+        by_step: change the rate after every step instead of every epoch.
+        warm_up_steps: number of first steps in which the rate rises linearly from a millionth of the schedule; needs
+            `by_step`.
+        optimiser: "sgd" or "adamw" (arXiv 1711.05101).
+        betas: the two betas of AdamW.
+        head_factor: factor of the learning rate of the network's module `head`.
+        norm_decay: whether weight decay applies to normalisations too.
+        label_smoothing: share of the target that the training loss spreads over all classes, in [0, 1).
         auxiliary_weight: weight of the loss of an auxiliary head, in networks that have one.
-        drop_path: probability at the end of the horizon; 0 leaves the network's own.
-        first_drop_path: probability at its beginning, from where it changes in a line with the epochs.
-        micro_batches: parts in which a batch goes through the network, so that it need not fit into memory at once.
-            The gradient is that of the batch, but each part has batch statistics of its own.
+        drop_path: probability of drop path at the end of the horizon; 0 leaves the network's own.
+        first_drop_path: probability of drop path at the beginning; it changes linearly with the epochs.
+        micro_batches: number of parts in which a batch passes through the network, to save memory. The gradient is
+            that of the whole batch, but each part has its own batch statistics.
     """
 
     horizon: int

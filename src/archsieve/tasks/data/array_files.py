@@ -66,7 +66,7 @@ def headers(path: Path) -> dict[str, Header]:
                     with archive.open(member) as stream:
                         found[member.removesuffix(".npy")] = _header(stream)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{path} is no whole .npz file as numpy.savez writes it: {error}.") from error
+        raise DataError(f"{path} is not a complete .npz file as numpy.savez writes it: {error}.") from error
     return found
 
 
