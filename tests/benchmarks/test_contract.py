@@ -147,7 +147,7 @@ def test_the_first_present_one_with_the_column_is_found(registered):
 def test_a_fitting_one_whose_file_is_missing_says_where_it_comes_from(registered):
     registered(Fake("absent", present=False), Fake("small", columns=("size",), truth=None))
     with pytest.raises(MissingDataError, match="absent is not there"):
-        find_benchmark(Bits(), "accuracy")
+        find_benchmark(Bits(), "accuracy").load()
 
 
 def test_what_no_benchmark_knows_is_refused(registered):

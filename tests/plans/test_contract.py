@@ -68,7 +68,7 @@ def run(tmp_path, table):
 
 
 def rank_of(space, task, arch):
-    return true_rank(knowing_most(tables_about(space, task, []), [arch]), arch, [arch])
+    return true_rank(knowing_most(tables_about(space, task)[0], [arch]), arch, [arch])
 
 
 def test_a_funnel_finds_what_its_stages_say(run):
@@ -144,7 +144,7 @@ def test_the_truth_is_that_of_who_knows_the_winner_and_most_of_the_others(publis
     publish(SPACE, {"few": np.array([9.0, 1.0])}, truth="few", archs=few, name="few")
     publish(SPACE, Surrogate({"guess": predicted}), truth="guess", name="model")
     publish(SPACE, {"accuracy": ACCURACY}, name="all")
-    known = partial(knowing_most, list(tables_about(SPACE, TASK, [])))
+    known = partial(knowing_most, list(tables_about(SPACE, TASK)[0]))
     assert known([(2, 2, 2, 2), (0, 0, 0, 0)])[0].name == "few"  # the first of those that know both
     assert known([(2, 2, 2, 2), (0, 0, 0, 1)])[0].name == "model"
     assert known([(0, 0, 0, 1), *few])[0].name == "model"
@@ -153,7 +153,7 @@ def test_the_truth_is_that_of_who_knows_the_winner_and_most_of_the_others(publis
 
 def test_a_winner_that_nobody_knows_leaves_the_others_their_truth(publish):
     publish(SPACE, {"few": np.array([9.0])}, truth="few", archs=[(2, 2, 2, 2)])
-    known = knowing_most(tables_about(SPACE, TASK, []), [(0, 0, 0, 0), (2, 2, 2, 2)])
+    known = knowing_most(tables_about(SPACE, TASK)[0], [(0, 0, 0, 0), (2, 2, 2, 2)])
     assert known[0].name == "made-up"
     assert true_rank(known, (0, 0, 0, 0), [(2, 2, 2, 2)]) is None
 

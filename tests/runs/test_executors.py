@@ -92,6 +92,13 @@ def test_workers_start_with_one_thread_of_arithmetic_and_the_environment_is_left
     assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
+def test_workers_keep_their_memory_unless_the_user_says_how(monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+    assert list(Processes(2).map(toy.memory_settings, [0])) == [("8589934592", "65536")]
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
+
+
 def test_processes_are_deaf_to_interrupts_from_their_first_moment():
     assert set(Processes(2).map(toy.is_deaf_to_interrupts, range(4))) == {True}  # else they would end in tracebacks
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -510,7 +510,7 @@ def test_truths_and_judgements_are_of_what_is_within(published, tmp_path):
     kept = list(enumerate_space(space))
     assert 10 < len(kept) < 27
     values = [9 * a + 3 * b + c for a, b, c in kept]
-    ((_, table),) = tables_about(space, task, [])
+    ((_, table),) = tables_about(space, task)[0]
     assert sorted(table.archs) == kept
     truth = true_rank((find_benchmark(space), table), kept[0], kept)
     assert (truth.count, truth.best) == (len(kept), max(values))

@@ -294,11 +294,10 @@ def _task_settings(benchmark: Benchmark) -> Mapping[str, float]:
 
 
 def find_benchmark(space: SearchSpace, column: str | None = None, name: str | None = None) -> Benchmark:
-    """Return the first benchmark about `space` that is present and has `column` (None: any truth).
+    """Return the first benchmark about `space` that has `column` (None: any truth), one whose data are here if any are.
 
     Raises:
         UnknownNameError: no benchmark is about this space, or none has such a column.
-        MissingDataError: a benchmark fits, but its file is not there.
     """
     about = [BENCHMARKS[name]] if name else benchmarks_of(space)
     if any(b.space != space.whole for b in about):
@@ -311,7 +310,4 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
     if not fitting:
         names = sorted({c for b in about for c in b.columns})
         raise UnknownNameError(f"No benchmark of {space.name} has a column {column!r}.{near_miss(str(column), names)}")
-    present = [b for b in fitting if b.is_present()]
-    if not present:
-        fitting[0].load()  # raises, and says where the file comes from
-    return present[0]
+    return next((b for b in fitting if b.is_present()), fitting[0])

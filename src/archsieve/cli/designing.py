@@ -216,7 +216,10 @@ def _truth(
         recipe: Any = find_benchmark(session.space, column, benchmark)
         table: Any = recipe.load()
     else:
-        recipe, table = knowing_most(tables_about(session.space, session.task), archs) or (None, None)
+        known, errors = tables_about(session.space, session.task)
+        if errors:
+            raise errors[0]
+        recipe, table = knowing_most(known, archs) or (None, None)
     if table is not None:
         values = table.lookup(column or str(recipe.truth), archs)
         caution = f" {caution_of(recipe)}".rstrip()

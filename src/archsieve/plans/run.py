@@ -28,7 +28,7 @@ from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -137,9 +137,10 @@ def run_plan(
         account.pay([best], (plan.final, 1))
         failure = session.explain(plan.final, [best]) if math.isnan(final) else ""
     whole = Ledger(plan.space, plan.task).pay(plan.final, len(pool)) if plan.final else None
-    notes: list[str] = []  # unreadable tables become notes, because a search does not need the truth
     cost, exhaustive = account.total(), epoch_unit.epochs(whole)
-    known = tables_about(session.space, session.task, notes) if benchmark is None else truth_of(benchmark, plan.space)
+    known, unreadable = (
+        tables_about(session.space, session.task) if benchmark is None else (truth_of(benchmark, plan.space), [])
+    )
     recorded = knowing_most(known, [*([best] if best else []), *pool])
     result = Result(
         best=None if best is None else session.space.describe(best),
@@ -153,7 +154,7 @@ def run_plan(
         metric=measure.name,
         higher_is_better=measure.higher_is_better,
         truth=None if best is None else true_rank(recorded, best, pool),
-        truth_note=" ".join(notes),
+        truth_note=" ".join(map(str, unreadable)),  # a search does not need the truth
         stages=reports,
         cost=cost,
         exhaustive_network_epochs=exhaustive,
@@ -249,22 +250,17 @@ def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architect
     )
 
 
-def tables_about(space: SearchSpace, task: Task, notes: list[str] | None = None) -> Iterator[_Known]:
-    """Yield the present benchmarks with a truth about this space and task, and what they hold of the space.
+def tables_about(space: SearchSpace, task: Task) -> tuple[list[_Known], list[ArchsieveError]]:
+    """Return the present benchmarks with a truth about this space and task, with what they hold of the space.
 
-    `notes` gets what cannot be read.
-
-    Raises:
-        DataError: a file is damaged, and there are no `notes` to say so.
+    Beside them stand the errors of those that cannot be read.
     """
+    known, errors = [], []
     for benchmark in benchmarks_of(space):
         if benchmark.truth is None or not is_about(benchmark, task) or not benchmark.is_present():
             continue
         try:
-            table = benchmark.load().within(space)
+            known.append((benchmark, benchmark.load().within(space)))
         except ArchsieveError as error:
-            if notes is None:
-                raise
-            notes.append(str(error))
-            continue
-        yield benchmark, table
+            errors.append(error)
+    return known, errors
