@@ -282,6 +282,13 @@ TRAIN = ["--task", "digits", "--epochs", "1", "--set", "task.train_fraction=0.1"
 TRAIN += ["--set", "space.widths=[4]", "--set", "space.stages=[2]", "--set", "space.head_width=8"]
 
 
+SMALL = [
+    "--task",
+    "digits",
+    *(w for s in ("stem_width=4", "widths=[4]", "stages=[1]", "head_width=4") for w in ("--set", s)),
+]
+
+
 def json_cases(folder):
     """Every command with --json."""
     plan = plan_file(folder, 'estimator = "params"\nkeep = 0.5')
@@ -298,6 +305,8 @@ def json_cases(folder):
         "study": [*STUDY, "--seeds", "1", "--budget", "50", "--out", folder / "study"],
         "design": ["design", "nasbench-macro", "--estimators", funnel(folder), "--pilot-size", "20"],
         "search": ["search", plan, "--out", folder / "run"],
+        "audit": ["audit", folder / "run", "--networks", "3"],
+        "plan": ["plan", "nasbench-macro", *SMALL, "--budget", "20s", "--out", folder / "made.toml"],
         "ask": ["ask", folder / "told.toml", "--out", folder / "told"],
         "report": ["report", folder / "run"],
         "train": ["train", "nasbench-macro", "00", *TRAIN, "--out", folder / "training"],
@@ -606,6 +615,7 @@ def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packag
         "epoch_seconds",
         "another_hour",
         "pictures",
+        "without_promise",
     ]
     assert (told["epoch_seconds"], told["another_hour"]) == (None, None)
     assert (told["delta"], told["is_met"], told["pilot"]) == (0.2, True, 60)

@@ -2,13 +2,15 @@
 
 import json
 import tomllib
+from dataclasses import replace
 
 import pytest
 
 from archsieve.design.annotated import annotated
-from archsieve.design.budget import SHARES, Timing, choose, plan_for, seconds_of
+from archsieve.design.budget import SHARES, Timing, choose, plan_for, reckoned, seconds_of
 from archsieve.errors import SettingError
 from archsieve.estimators.partial_training import PartialTraining
+from archsieve.plans.contract import forecast
 from archsieve.plans.read import load_plan
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
@@ -113,6 +115,19 @@ def test_the_plan_keeps_its_limits_and_says_why():
     assert len(found.hours) == len(found.plan.stages) + 1
     assert sum(found.hours) * 3600 < 20
     assert found.plan.stages[-1].estimator.horizon == found.plan.final.horizon
+
+
+def test_what_there_is_no_time_to_time_again_is_reckoned():
+    timing = Timing({"nwot": 0.1}, 2.0, scoring=1.0, final_scoring=3.0)
+    sizes = choose(timing, RECIPE, 4000, 1, 10**5)
+    found = plan_for(SMALL, TASK, 20.0, clock=Clock(0.01), tables=False)
+    hours = [
+        reckoned(found.plan, i, found.timing, replace(sizes, epochs=3, data=0.5), 2) for i in range(len(found.hours))
+    ]
+    timed = found.timing
+    assert hours[-1] * 3600 == pytest.approx(timed.epoch * 1.5 + timed.final_scoring)
+    count = forecast(found.plan)[-2].candidates
+    assert hours[-2] * 3600 == pytest.approx((timed.epoch * 1.5 + timed.scoring) * count / min(2, count))
 
 
 def test_a_training_that_fails_is_a_sentence():

@@ -39,6 +39,7 @@ from archsieve.design.choices import (
 from archsieve.design.designer import check_size, check_wishes, design, plan_of, prices_of
 from archsieve.design.pilot import CODES, read_pilot
 from archsieve.errors import SettingError
+from archsieve.estimators.contract import scores_metric
 from archsieve.estimators.lookup import Lookup
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import forecast, unit
@@ -235,7 +236,9 @@ def _is_scored(session: Session, final: AnyEstimator, archs: Sequence[Architectu
     """Whether a model can learn the final estimator's scores of a pilot for nothing: recorded, or trained just now."""
     if find_spec("sklearn") is None:
         return False
-    return isinstance(final, Lookup) or knowing_most(tables_about(session.space, session.task), archs) is None
+    if isinstance(final, Lookup):
+        return True
+    return scores_metric(final) and knowing_most(tables_about(session.space, session.task), archs) is None
 
 
 def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architecture], Any]:

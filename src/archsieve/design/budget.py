@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError, UnknownNameError
-from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.contract import Plan, Pool, forecast
 from archsieve.plans.forecast import SECONDS, hours_of
 from archsieve.plans.read import load_plan, make
 from archsieve.registry import ESTIMATORS
@@ -40,6 +40,7 @@ FULL, MOST_FULL = 3, 30
 """The least full trainings to choose from, the winner's own apart, and the most."""
 LEAST_DATA = 0.05
 """Share of the training items below which an epoch is no training."""
+FINAL = "final"
 _PROBED = 16
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -118,12 +119,25 @@ def plan_for(
     timing = measure(space, task, recipe, seed, known, **settings)
     sizes = choose(timing, recipe, seconds * (1 - RESERVE), workers, _count(space))
     plan = _plan(space, task, seed, recipe, sizes)
-    hours = hours_of(
-        plan, device=device, workers=workers, **{k: v for k, v in settings.items() if k in {"seconds", "clock"}}
-    )
+    again = {name: value for name, value in settings.items() if name in ("seconds", "clock")}
+    hours = hours_of(plan, device=device, workers=workers, **again)
+    hours = [reckoned(plan, i, timing, sizes, workers) if h is None else h for i, h in enumerate(hours)]
     if sizes.features and set(sizes.features) <= known:
         hours[0] = 0.0
     return Budgeted(plan, tuple(hours), timing, _reasons(plan, sizes, timing, seconds, known))
+
+
+def reckoned(plan: Plan, step: int, timing: Timing, sizes: Sizes, workers: int) -> float:
+    """Return the hours of a step by what was measured first, where there was no time to time it again."""
+    row = forecast(plan)[step]
+    if row.label == "proxies":
+        each = sum(timing.features[name] for name in sizes.features)
+    elif row.label == FINAL:
+        return (timing.epoch * sizes.epochs * sizes.data + timing.final_scoring) / 3600
+    else:
+        epochs = sizes.short_epochs if row.label == "short training" else sizes.epochs
+        each = timing.epoch * epochs * sizes.data + timing.scoring
+    return each * row.candidates / min(workers, row.candidates) / 3600
 
 
 def recipe_for(space: SearchSpace, task: Task) -> Any:
