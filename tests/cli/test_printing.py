@@ -180,6 +180,18 @@ def test_stages_that_cut_nothing_are_one_line_with_the_next_that_does(capsys):
     ]
 
 
+def test_a_stage_whose_survivors_are_searched_has_a_line_of_its_own(capsys):
+    told = console.round_notes()
+    for found in (over("a", 80, 80), over("b", 42, 1, 0.5)):
+        told(found)
+    assert capsys.readouterr().err.splitlines() == ["a: 80 -> 80 in 1.0 s", "b: 42 -> 1 in 0.5 s"]
+    console.stages([stage("a", 80, 80, 960.0), stage("b", 42, 1, 8400.0)])
+    assert [line.split()[:3] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["a", "80", "80"],
+        ["b", "42", "1"],
+    ]
+
+
 def stage(label, candidates, kept, network_epochs, failures=0):
     costs = {"seconds": 179.724, "network_epochs": network_epochs, "macs": 100_154_856_000.0}
     return {"label": label, "candidates": candidates, "kept": kept, "failures": failures, "failed_parts": 0, **costs}

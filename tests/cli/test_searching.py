@@ -59,6 +59,13 @@ def test_list_of_one_kind():
     assert invoke("list", "spaces").stdout == f"spaces: {', '.join(SPACES)}\n"
 
 
+def test_plans_are_listed_with_what_they_are_known_to_find():
+    lines = dict(line.split(": ", 1) for line in invoke("list", "plans").stdout.splitlines())
+    assert "Found an optimum in 4 of 5 runs" in lines["b-nasbench201"]
+    assert lines["c-nasbench201"].startswith("Pipeline C, NAS-Bench-201. Found no optimum in 5 runs")
+    assert json.loads(invoke("list", "plans", "--json").stdout) == {"plans": list(lines)}
+
+
 def test_score_prints_a_row_an_architecture():
     result = invoke("score", "nasbench-macro", "22212220", "00000000", "--proxy", "params", "--proxy", "macs")
     assert result.exit_code == 0
