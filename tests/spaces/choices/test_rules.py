@@ -396,5 +396,5 @@ def test_a_model_without_decisions_is_a_space_of_one():
     assert (own.choices, own.decisions) == ((1,), ())
     assert own.describe((0,)) == "plugins.own_nets:fixed"
     assert own.parse(own.describe((0,))) == (0,)
-    with pytest.raises(ArchsieveError, match=r"so it cannot be mutated"):
+    with pytest.raises(ArchsieveError, match=r"cannot be mutated"):
         own.mutate((0,), np.random.default_rng(0))
