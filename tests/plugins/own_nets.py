@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -239,3 +240,59 @@ class _Several(nn.Module):
 
     def forward(self, x):
         return {"logits": self.layer(x), "hidden": x}
+
+
+def activation():
+    return one_of("act", [nn.ReLU, nn.Tanh])
+
+
+class Stage(nn.Module):
+    """Blocks inside blocks, of which some ask through a helper, and some do not ask."""
+
+    def __init__(self, width, places):
+        super().__init__()
+        self.quiet = nn.Sequential(nn.LayerNorm(width))
+        self.gates = nn.Sequential(*(Gated(width) for _ in range(places)))
+        self.ends = nn.ModuleList([activation(), activation()])
+
+    def forward(self, x):
+        for end in self.ends:
+            x = end(self.gates(self.quiet(x)))
+        return x
+
+
+class Nested(nn.Module):
+    def __init__(self, input_shape=(6,), num_outputs=3):
+        super().__init__()
+        (width,) = input_shape
+        self.stages = nn.Sequential(*[Stage(width, places) for places in (1, 2)])
+        self.twin = copy.deepcopy(self.stages[0])
+        self.head = nn.Linear(width, num_outputs)
+
+    @classmethod
+    def small(cls, num_outputs=3):
+        """Another constructor, which a space may be made of."""
+        return cls((choice("inputs", [6, 8]),), num_outputs)
+
+    def forward(self, x):
+        return self.head(self.twin(self.stages(x)))
+
+
+KEPT = {}
+
+
+def kept():
+    """It builds a part once and keeps it, so that a second run asks for less."""
+    if "part" not in KEPT:
+        KEPT["part"] = nn.Linear(6, choice("width", [3, 4]))
+    return nn.Sequential(KEPT["part"])
+
+
+def swallows():
+    """Its constructor catches what it raises itself."""
+    try:
+        layer = nn.Linear(6, choice("width", [3, 4]))
+        [3].index(layer.out_features)
+    except ValueError:
+        layer = nn.Linear(6, 4)
+    return layer

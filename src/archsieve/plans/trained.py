@@ -75,4 +75,8 @@ def trained_network(found: Finished) -> Trained:
             path = found.folder / "artifacts" / keys.folder_name(leaf, ()) / f"{'-'.join(map(str, code))}.pt"
             if isinstance(leaf, Resumable) and path.is_file():
                 return Trained(network, leaf.name, load_checkpoint(path, network).epochs)
+    # A search on another device, or in another arithmetic, kept its weights elsewhere.
+    others = list((found.folder / "artifacts").glob(f"*/{'-'.join(map(str, code))}.pt"))
+    if len(others) == 1:
+        return Trained(network, "a training of the run", load_checkpoint(others[0], network).epochs)
     return Trained(network, None, 0)

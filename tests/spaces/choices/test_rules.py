@@ -144,6 +144,39 @@ def test_nothing_is_shared_by_name_and_a_shared_module_asks_once():
     assert names(space("configured")) == ["Config0.width", "Config0.sizes", "Gated0.inner"]
 
 
+def test_modules_inside_modules_have_names_inside_names():
+    own = space_of(own_nets.Nested)
+    assert names(own) == [
+        "Stage0.Gated0.inner", "Stage0.act", "Stage0.act#1",
+        "Stage1.Gated0.inner", "Stage1.Gated1.inner", "Stage1.act", "Stage1.act#1",
+    ]  # fmt: skip
+    code = own.parse("Stage1.Gated1.inner=2, Stage0.act#1=Tanh")
+    network = own.build(code, NUMBERS)
+    assert [gate.gate.out_features for stage in network.stages for gate in stage.gates] == [1, 1, 2]
+    assert [type(end) for end in network.stages[0].ends] == [nn.ReLU, nn.Tanh]
+    assert own.factory == "plugins.own_nets:Nested"
+
+
+def test_a_method_of_a_class_may_be_the_factory():
+    own = space_of("plugins.own_nets:Nested.small")
+    assert names(own)[0] == "inputs"
+    assert "Nested0.Stage0.act" in names(own)
+
+
+def test_a_part_that_is_kept_between_runs_is_found():
+    own_nets.KEPT.clear()
+    with pytest.raises(
+        SettingError,
+        match="kept draws at random, or keeps parts of an earlier run: with the same choices",
+    ):
+        space_of(own_nets.kept)
+
+
+def test_a_constructor_may_catch_its_own_errors():
+    own = space_of(own_nets.swallows)
+    assert [own.build((digit,), NUMBERS).out_features for digit in (0, 1)] == [3, 4]
+
+
 def test_the_default_is_that_of_the_call_and_comes_first_in_nothing():
     widths = space("convolutions").decisions[0]
     assert widths.options == ("4", "8", "12")
@@ -267,9 +300,9 @@ def test_an_option_of_which_no_network_can_be_made_is_an_error_with_its_reason()
 
 
 def test_a_factory_that_draws_is_found():
-    with pytest.raises(SettingError, match=r"coin draws at random: .*ReLU"):
+    with pytest.raises(SettingError, match=r"coin draws at random, or keeps parts.*.*ReLU"):
         space_of(own_nets.coin)
-    with pytest.raises(SettingError, match=r"CoinFlag draws at random: .*skips="):
+    with pytest.raises(SettingError, match=r"CoinFlag draws at random, or keeps parts.*.*skips="):
         space_of(own_nets.CoinFlag)
 
 
@@ -396,5 +429,5 @@ def test_a_model_without_decisions_is_a_space_of_one():
     assert (own.choices, own.decisions) == ((1,), ())
     assert own.describe((0,)) == "plugins.own_nets:fixed"
     assert own.parse(own.describe((0,))) == (0,)
-    with pytest.raises(ArchsieveError, match=r"so it cannot be mutated"):
+    with pytest.raises(ArchsieveError, match=r"cannot be mutated"):
         own.mutate((0,), np.random.default_rng(0))

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from archsieve.errors import ArchsieveError, SettingError
+from archsieve.errors import SettingError
 from archsieve.networks.form import Input
 from archsieve.randomness import generator
 from archsieve.spaces.choices.player import flags_of, layers_of
@@ -175,9 +175,8 @@ def explore(player: Player, patience: int, form: Form | None = None) -> Explored
         SettingError: the factory fails with its defaults, or with an option whatever else is chosen, or its network
             depends on random draws.
     """
-    form = form or _form_for(player)
+    form, first = _first_run(player, (form,) if form else _FORMS)
     explorer = _Explorer(player, form, generator(0, "sample", "explore"))
-    first, _ = explorer.play({})
     if first.trail.failure or first.network is None:
         raise SettingError(f"{player.name} makes no network with its defaults: {first.trail.failure}.")
     _check_repeatable(explorer, player.name, first)
@@ -217,15 +216,17 @@ def climb(player: Player, explored: Explored, *, to_most: bool) -> tuple[tuple[s
     return answers
 
 
-def _form_for(player: Player) -> Form:
-    """Return the first stand-in for a task with which the factory makes a network, else the first of all."""
-    for form in _FORMS:
-        try:
-            if not player.play(lambda ask: ask.default, form).trail.failure:
-                return form
-        except ArchsieveError:
-            break
-    return _FORMS[0]
+def _first_run(player: Player, forms: Sequence[Form]) -> tuple[Form, Played]:
+    """Return the first stand-in for a task with which the factory makes a network, else the first of all; and the run.
+
+    It is the very first: what a factory keeps from it shows in the next one.
+    """
+    runs = []
+    for form in forms:
+        runs.append(player.play(lambda ask: ask.default, form))
+        if not runs[-1].trail.failure:
+            return form, runs[-1]
+    return forms[0], runs[0]
 
 
 def _check_repeatable(explorer: _Explorer, name: str, first: Played) -> None:
@@ -235,13 +236,14 @@ def _check_repeatable(explorer: _Explorer, name: str, first: Played) -> None:
         SettingError: it is not.
     """
     shown = _shown(first)
-    for seed in range(1, _SEEDS):
+    for seed in range(_SEEDS):
         again, _ = explorer.play({}, seed=seed)
         if (other := _shown(again)) != shown:
             this, that = next(((a, b) for a, b in zip(shown, other, strict=False) if a != b), (shown[-1], other[-1]))
             raise SettingError(
-                f"{name} draws at random: with the same choices it made two different networks ({_short(this, that)} "
-                f"and {_short(that, this)}). Make what it draws a choice, or an argument with a fixed value."
+                f"{name} draws at random, or keeps parts of an earlier run: with the same choices it made two "
+                f"different networks ({_short(this, that)} and {_short(that, this)}). Make what it draws a choice, or "
+                f"an argument with a fixed value."
             )
 
 

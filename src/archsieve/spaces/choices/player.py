@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsieve.errors import ArchsieveError, SettingError
-from archsieve.spaces.choices.factory import arguments_for
+from archsieve.spaces.choices.factory import arguments_for, varied_options
 from archsieve.spaces.choices.replay import Ask, Pick, Replay
 
 if TYPE_CHECKING:
@@ -65,10 +66,14 @@ class Player:
         name: of the factory, for messages.
         factory: returns a network.
         vary: the arguments that vary, with their options.
+
+    Attributes:
+        checked: the forms of tasks for which a network was seen to ask for nothing while it computes.
     """
 
     def __init__(self, name: str, factory: Callable[..., Any], vary: Mapping[str, Options]) -> None:
         self.name, self.vary = name, vary
+        self.checked: set[Form] = set()
         self._factory = factory
         self._root = _Node()
         self._nodes = 0
@@ -164,6 +169,15 @@ class Player:
         else:
             node.is_end, node.failure = True, trail.failure
         return played
+
+
+@lru_cache(maxsize=8)
+def player_of(name: str, factory: Callable[..., Any], vary: Mapping[str, Any], shape: tuple[int, ...]) -> Player:
+    """Return the player of a factory in this process: copies of a space, as workers get them, have one in common.
+
+    The shape only tells spaces apart that were explored otherwise.
+    """
+    return Player(name, factory, varied_options(factory, vary))
 
 
 def _class_of(factory: object) -> type | None:

@@ -11,10 +11,10 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import FrozenDict, frozen
 from archsieve.spaces.choices import notation
 from archsieve.spaces.choices.exploration import Decision, Explored, climb, explore
-from archsieve.spaces.choices.factory import arguments_for, check_arguments, found_by, varied_options
+from archsieve.spaces.choices.factory import arguments_for, check_arguments, found_by
 from archsieve.spaces.choices.forward_check import check_forward
 from archsieve.spaces.choices.options import options_of
-from archsieve.spaces.choices.player import Player
+from archsieve.spaces.choices.player import player_of
 from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.form import Form, form_of
 from archsieve.values import check_whole
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from archsieve.spaces.choices.player import Trail
+    from archsieve.spaces.choices.player import Player, Trail
     from archsieve.spaces.choices.replay import Ask
     from archsieve.spaces.contract import Architecture
     from archsieve.tasks.contract import Task
 
 _ATTEMPTS = 1000  # draws before a space is declared too tight: each may run the constructor
-_LOCAL = ("_player", "_checked")  # caches that stay in this process
+_LOCAL = ("_player",)  # stays in this process
 
 
 @dataclass(frozen=True)
@@ -123,18 +123,13 @@ class OwnSpace(SearchSpace):
     def _player(self) -> Player:
         factory = found_by(self.factory)
         check_arguments(self.factory, factory, self.vary)
-        return Player(self.factory, factory, varied_options(factory, self.vary))
+        return player_of(self.factory, factory, self.vary, self.shape)
 
     @cached_property
     def _places(self) -> dict[str, int]:
         """The digit of each decision, by its name in a run."""
         named = ((d.name, i) for i, d in enumerate(self.decisions))
         return {name if name in self.vary else self.explored.prefix + name: i for name, i in named}
-
-    @cached_property
-    def _checked(self) -> set[Form]:
-        """The forms of tasks for which a network was seen to ask for nothing while it computes."""
-        return set()
 
     @property
     def default(self) -> Architecture:
@@ -154,9 +149,9 @@ class OwnSpace(SearchSpace):
             SettingError: the constructor asks for a decision that was not met before, or the network asks for one.
             Exception: whatever the constructor raises.
         """
-        if (form := form_of(task)) not in self._checked:
+        if (form := form_of(task)) not in self._player.checked:
             check_forward(lambda: self._built(arch, task), task)
-            self._checked.add(form)
+            self._player.checked.add(form)
         return self._built(arch, task)
 
     def _built(self, arch: Architecture, task: Task) -> nn.Module:
