@@ -145,6 +145,11 @@ def test_a_search_by_own_training_shows_the_error_as_it_is(folder):
     assert re.search(r"own_training\[1\]: mean absolute error \d\.\d+ \(lower is better\)", line)
     again = invoke("report", "RUN")  # runs no code
     assert line in again.stdout
+    np.savez("pixels.npz", x=np.zeros((40, 3, 8, 8)), y=np.arange(40.0))
+    assert "The run folder RUN was made for another task: its content is" in said(
+        "search", "plan.toml", "--out", "RUN", "--plugin", "my_trainings.py"
+    )
+    search(folder, "fitted")  # the data as they were
     home = invoke("export", "RUN", "--to", "HOME", "--format", "torch-export", "--plugin", "my_trainings.py")
     assert home.exit_code == 0, home.stderr
     facts = json.loads((folder / "HOME" / "architecture.json").read_text())
