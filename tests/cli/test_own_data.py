@@ -145,6 +145,11 @@ def test_a_search_by_own_training_shows_the_error_as_it_is(folder):
     assert re.search(r"own_training\[1\]: mean absolute error \d\.\d+ \(lower is better\)", line)
     again = invoke("report", "RUN")  # runs no code
     assert line in again.stdout
+    np.savez("pixels.npz", x=np.zeros((40, 3, 8, 8)), y=np.arange(40.0))
+    assert "The run folder RUN was made for another task: its content is" in said(
+        "search", "plan.toml", "--out", "RUN", "--plugin", "my_trainings.py"
+    )
+    search(folder, "fitted")  # the data as they were
     home = invoke("export", "RUN", "--to", "HOME", "--format", "torch-export", "--plugin", "my_trainings.py")
     assert home.exit_code == 0, home.stderr
     facts = json.loads((folder / "HOME" / "architecture.json").read_text())
@@ -167,7 +172,7 @@ def test_a_network_on_which_the_training_fails_is_counted(folder):
 
 @pytest.mark.parametrize("name", ["my_sensors.py", "sensors.toml", "my_training.py"])
 def test_the_page_shows_the_file(name):
-    assert f"\n{(ROOT / 'examples' / name).read_text()}```\n" in PAGE
+    assert f"\n{(ROOT / 'examples' / 'own_data' / name).read_text()}```\n" in PAGE
 
 
 SEARCHES = re.findall(r"\| `(archsieve search [^`]*)` \|", PAGE)
@@ -183,7 +188,7 @@ def examples(tmp_path_factory):
     """A folder with the examples, and the data that one of them writes."""
     folder = tmp_path_factory.mktemp("newcomer")
     shutil.copytree(ROOT / "examples", folder / "examples")
-    command = [sys.executable, "examples/make_data.py", "DATA"]
+    command = [sys.executable, "examples/own_data/make_data.py", "DATA"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
 
@@ -192,14 +197,16 @@ def examples(tmp_path_factory):
 def test_its_searches_run(command, examples, monkeypatch, tmp_path):
     monkeypatch.chdir(examples)
     monkeypatch.setenv("ARCHSIEVE_CACHE", str(tmp_path))
-    plan = re.search(r"examples/(\w+)\.toml", command)[1]
+    plan = re.search(r"own_data/(\w+)\.toml", command)[1]
     limit, changes = QUICK[plan]
-    text = (examples / "examples" / f"{plan}.toml").read_text()
+    text = (examples / "examples" / "own_data" / f"{plan}.toml").read_text()
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)
     (tmp_path / "quick.toml").write_text(text)
-    quick = command.replace(f"examples/{plan}.toml", str(tmp_path / "quick.toml")).replace("RUN", str(tmp_path / "run"))
+    quick = command.replace(f"examples/own_data/{plan}.toml", str(tmp_path / "quick.toml")).replace(
+        "RUN", str(tmp_path / "run")
+    )
     result = invoke(*shlex.split(quick)[1:], "--set", f"limits.{limit}", "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from archsieve.design.annotated import annotated
-from archsieve.design.budget import SHARES, Timing, choose, plan_for, reckoned, seconds_of
+from archsieve.design.budget import SHARES, Timing, _count, choose, plan_for, reckoned, seconds_of
 from archsieve.errors import SettingError
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.plans.contract import forecast
 from archsieve.plans.read import load_plan
+from archsieve.spaces.choices.space import OwnSpace
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
@@ -161,3 +162,8 @@ def test_the_command_writes_a_plan_that_is_run(tmp_path):
     assert tomllib.loads(out.read_text())["title"].startswith("Plan for a budget")
     wrong = invoke("plan", "nasbench-macro", "--budget", "soon", "--out", out)
     assert (wrong.exit_code, "8h" in wrong.stderr) == (1, True)
+
+
+def test_a_pool_is_no_larger_than_a_small_space_of_ones_own():
+    space = OwnSpace("plugins.own_nets:plain", vary={"width": [4, 8], "depth": [1, 2]})
+    assert _count(space) == 4

@@ -290,7 +290,7 @@ def _in_tables(space: SearchSpace, task: Task, seed: int) -> set[str]:
 def _count(space: SearchSpace) -> int:
     """Return how many networks a pool may have."""
     if size(space) > LARGEST_POOL or space.is_costly_to_list:
-        return LARGEST_POOL
+        return min(size(space), LARGEST_POOL)
     return pool_size(space)
 
 

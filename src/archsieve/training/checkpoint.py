@@ -44,7 +44,7 @@ def save_weights_of(path: Path, network: nn.Module, epochs: int) -> None:
     """Write the weights of a network that other code trained; `load_checkpoint` reads them without an optimiser."""
     weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     with replace_file(path) as temporary:
-        torch.save({"network": weights, "epochs": epochs, "inside": {}}, temporary)
+        torch.save({"network": weights, "optimiser": {}, "epochs": epochs, "inside": {}}, temporary)
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Place:

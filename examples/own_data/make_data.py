@@ -1,4 +1,4 @@
-"""Three small data sets to try own data on: python make_data.py DATA
+"""Three small data sets to try own data on: python examples/own_data/make_data.py DATA
 
 DATA/shapes/<class>/*.png   240 drawings of circles, squares and triangles, of several sizes
 DATA/motors.npz             400 vibrations of three sensors (400, 3, 64), and the speed of each motor
