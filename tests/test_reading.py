@@ -47,7 +47,6 @@ def refused(read, *arguments):
         ("a = " + "9" * 5000, "beyond 64 bits"),
         ("a = [[1], {b = -9223372036854775809}]", "beyond 64 bits"),
         ("#" * (1 << 20) + "#", "characters"),
-        ("a = \x1b", r"x1b"),
     ],
 )
 def test_toml_that_is_refused_before_it_costs_much(text, words):
@@ -249,7 +248,7 @@ main()
 def test_no_socket_is_opened_by(arguments, tmp_path):
     plan = tmp_path / "plan.toml"
     space = '[space]\nname = "nasbench-macro"\nstem_width = 4\nwidths = [4, 4]\nstages = [1, 1]\nhead_width = 8\n'
-    plan.write_text(f'task = "digits"\n{space}[[stage]]\nestimator = "params"\ntop = 1\n')
+    plan.write_text(f'task = "synthetic"\n{space}[[stage]]\nestimator = "params"\ntop = 1\n')
     words = [a.format(plan=plan, run=tmp_path / "run") for a in arguments]
     done = subprocess.run(
         [sys.executable, "-c", NO_SOCKETS, *words], capture_output=True, text=True, timeout=120, check=False
