@@ -168,7 +168,7 @@ def read_arrays(
         ValueError: the file is damaged, lies about its sizes, is too large, or lacks one of the names.
         OSError: it cannot be read.
     """
-    check_file(path, most)
+    check_file(path, most + LARGEST_TOML)  # and some for its directory
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}

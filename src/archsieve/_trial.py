@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2 << 30
 """Memory that reading a file may take."""
-MOST_SECONDS = 20
+MOST_SECONDS = 15
 """Time that reading a file may take."""
 _REFUSED = 3  # exit code: the reader said in a sentence what is wrong
 
@@ -32,7 +32,7 @@ def try_first(paths: Sequence[Path], reader: str) -> None:
     """Read files by a function of this package, named "module:function", in a process with limits.
 
     Raises:
-        DataError: the reader refuses a file, crashes, or needs more than 2 GB or 20 seconds a file.
+        DataError: the reader refuses a file, crashes, or needs more than 2 GB or 15 seconds a file.
     """
     if not paths:
         return

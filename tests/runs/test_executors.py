@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from archsieve import errors
 from archsieve.errors import SettingError, WorkerError
+from archsieve.runs import executors
 from archsieve.runs.executors import Processes, Ray, Serial, single_thread
 from archsieve.testing import ExecutorContract
 from plugins import toy
@@ -172,3 +174,15 @@ def test_a_number_of_workers_below_one_is_refused(kind):
 def assert_gone(pids):
     assert pids
     wait_for(lambda: not any(is_alive(pid) for pid in pids), seconds=10)
+
+
+@pytest.mark.parametrize(("address", "where"), [("", "on this machine"), ("far:1", "at RAY_ADDRESS=far:1")])
+def test_a_ray_that_cannot_start_is_one_sentence(monkeypatch, address, where):
+    def init(**settings):
+        raise RuntimeError("no room\n" + "x" * 999)
+
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=init))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(WorkerError, match=f"Ray cannot be started, or reached, {where}: no room") as caught:
+        executors._start_ray(1)
+    assert len(str(caught.value)) < 400

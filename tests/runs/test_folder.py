@@ -147,3 +147,11 @@ def test_json_that_is_not_there_is_a_sentence(tmp_path):
         read_json(tmp_path / "x.json")
     with pytest.raises(RunFolderError, match="cannot be read"):
         read_json(Path(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"12345\n", b"{}", b"\0" * 5000])
+def test_a_lock_of_another_program_is_named(tmp_path, content):
+    (tmp_path / ".lock").write_bytes(content)
+    with pytest.raises(RunFolderError, match="Cannot use the run folder"):
+        lock(tmp_path)
+    assert (tmp_path / ".lock").read_bytes() == content

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,11 @@ from archsieve.spaces.text import as_digits, encode
 from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from archsieve.report.views import Notation
+    from archsieve.spaces.contract import Architecture
 
 CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error", "task")
 OTHER_PICTURES = "another copy"
@@ -107,32 +109,22 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     Raises:
         RunFolderError: it is no run folder, or damaged.
     """
-    rows, learning = _read_store(folder)
     mark = read_mark(folder)
+    tallies, failed, learning = _tallied(folder, mark["fingerprints"].get("task"))
     result = _read_result(folder)
     views = read_views(folder, result)
     notation = encode if is_dashed else notation_of(mark["space"])
     of_metric, measure = measure_of_mark(mark)
-    own = mark["fingerprints"].get("task")
-    groups: dict[tuple[tuple[str, str, int], str], list[Row]] = {}
-    for row in rows:
-        pictures = "" if row.key.task == own else OTHER_PICTURES
-        groups.setdefault(((row.name, row.key.estimator, row.key.seed), pictures), []).append(row)
     return RunReport(
         folder=str(folder),
         space=mark["space"],
         task=mark["task"],
         result=result,
         estimators=tuple(
-            replace(
-                _summary(
-                    *group, members, learning.get(group, 0.0), notation, measure if group[0] in of_metric else None
-                ),
-                pictures=pictures,
-            )
-            for (group, pictures), members in groups.items()
+            tally.report(learning.get(tally.group, 0.0), notation, measure if tally.group[0] in of_metric else None)
+            for tally in tallies
         ),
-        failures=tuple(Failure(r.name, notation(r.arch), r.error) for r in rows if r.error),
+        failures=tuple(Failure(r.name, notation(r.arch), r.error or "") for r in failed),
         fates=fates(views, notation),
         rankings=rankings(views),
         metric=measure,
@@ -222,16 +214,18 @@ def read_rows(folder: Path) -> list[Row]:
     Raises:
         RunFolderError: there are no results, or they are damaged.
     """
-    return _read_store(folder)[0]
+    with _opened(folder) as store:
+        return sorted(store.rows(), key=_in_order)
 
 
-def _read_store(folder: Path) -> tuple[list[Row], dict[tuple[str, str, int], float]]:
+@contextmanager
+def _opened(folder: Path) -> Iterator[Store]:
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"{folder} is not a run folder: it has no {RESULTS_FILE}.")
     store = Store(path, read_only=True)
     try:
-        return sorted(store.rows(), key=lambda r: (r.name, r.key.estimator, r.key.seed, r.arch)), store.learning()
+        yield store
     finally:
         store.close()
 
@@ -290,27 +284,65 @@ def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
     return text.getvalue()
 
 
-def _summary(
-    name: str,
-    fingerprint: str,
-    seed: int,
-    rows: list[Row],
-    learning: float,
-    notation: Notation,
-    measure: Measure | None,
-) -> EstimatorReport:
-    scored = [r for r in rows if not math.isnan(r.score)]
-    best = max(scored, key=lambda r: r.score, default=None)
-    return EstimatorReport(
-        estimator=name,
-        fingerprint=fingerprint,
-        seed=seed,
-        scored=len(scored),
-        failures=len(rows) - len(scored),
-        seconds=round(sum(r.seconds for r in rows), 3),
-        learning_seconds=round(learning, 3),
-        best=notation(best.arch) if best else None,
-        best_score=best.score if best else None,
-        best_value=(measure or Measure()).value(best.score) if best else None,
-        is_metric=measure is not None,
-    )
+@dataclass
+class _Tally:
+    """What is known of the scores of one estimator after some of its rows: however many, it takes the same memory."""
+
+    group: tuple[str, str, int]
+    pictures: str
+    first: Architecture
+    scored: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    best: tuple[float, Architecture] | None = None
+
+    def add(self, row: Row) -> None:
+        """Count a row; among equal scores the first code is the best."""
+        self.first = min(self.first, row.arch)
+        self.seconds += row.seconds
+        if math.isnan(row.score):
+            self.failures += 1
+            return
+        self.scored += 1
+        if self.best is None or row.score > self.best[0] or (row.score == self.best[0] and row.arch < self.best[1]):
+            self.best = row.score, row.arch
+
+    def report(self, learning: float, notation: Notation, measure: Measure | None) -> EstimatorReport:
+        """Return the figures as reports have them."""
+        name, fingerprint, seed = self.group
+        score, arch = self.best or (None, None)
+        return EstimatorReport(
+            estimator=name,
+            fingerprint=fingerprint,
+            seed=seed,
+            scored=self.scored,
+            failures=self.failures,
+            seconds=round(self.seconds, 3),
+            learning_seconds=round(learning, 3),
+            best=None if arch is None else notation(arch),
+            best_score=score,
+            best_value=None if score is None else (measure or Measure()).value(score),
+            is_metric=measure is not None,
+            pictures=self.pictures,
+        )
+
+
+def _tallied(folder: Path, own_task: str | None) -> tuple[list[_Tally], list[Row], dict[tuple[str, str, int], float]]:
+    """Return the tallies of the stored scores, the rows of what failed, and the seconds of learning, row by row."""
+    tallies: dict[tuple[tuple[str, str, int], str], _Tally] = {}
+    failed: list[Row] = []
+    with _opened(folder) as store:
+        for row in store.rows():
+            group = row.name, row.key.estimator, row.key.seed
+            pictures = "" if row.key.task == own_task else OTHER_PICTURES
+            if (group, pictures) not in tallies:
+                tallies[group, pictures] = _Tally(group, pictures, row.arch)
+            tallies[group, pictures].add(row)
+            if row.error:
+                failed.append(row)
+        learning = store.learning()
+    return sorted(tallies.values(), key=lambda t: (t.group, t.first)), sorted(failed, key=_in_order), learning
+
+
+def _in_order(row: Row) -> tuple[Any, ...]:
+    return row.name, row.key.estimator, row.key.seed, row.arch

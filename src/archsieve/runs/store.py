@@ -90,7 +90,9 @@ class Store:
             if self._db.execute(f"SELECT 1 FROM results WHERE {_KEYED} LIMIT 1", _columns(key)).fetchone() is None:
                 return {}
         codes = {encode(arch): arch for arch in archs}
-        return {codes[text]: _score(score) for text, score in self._rows_of("score", key, codes)}
+        rows = self._rows_of("score", key, codes)
+        with self._guarded():
+            return {codes[text]: _score(score) for text, score in rows}
 
     def errors(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, str]:
         """Return why scores could not be computed, for those of the codes."""
@@ -120,7 +122,7 @@ class Store:
         """Return the codes that a search asked for, in order, duplicates included."""
         with self._guarded():
             rows = self._db.execute("SELECT architecture FROM asks WHERE search=? ORDER BY place", (search,)).fetchall()
-        return [decode(arch) for (arch,) in rows]
+            return [_code(arch) for (arch,) in rows]
 
     def ask(self, search: str, archs: Iterable[Architecture]) -> None:
         """Append to what a search asked for, in one transaction."""
@@ -188,11 +190,10 @@ class Store:
     def rows(self) -> Iterator[Row]:
         """Yield every row, ordered by key and architecture."""
         with self._guarded():
-            for space, task, estimator, seed, arch, name, score, seconds, worker, error in self._db.execute(
-                "SELECT * FROM results ORDER BY space, task, estimator, seed, architecture"
+            for values in self._db.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM results ORDER BY space, task, estimator, seed, architecture"
             ):
-                key = Key(space, task, estimator, seed)
-                yield Row(key, decode(arch), name, _score(score), seconds, worker, error)
+                yield _row(values)
 
     def close(self) -> None:
         """Close the file."""
@@ -293,5 +294,41 @@ def _columns(key: Key) -> tuple[str, str, str, int]:
     return key.space, key.task, key.estimator, key.seed
 
 
-def _score(value: float | None) -> float:
-    return math.nan if value is None else value
+def _score(value: object) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, int | float):
+        return float(value)
+    raise sqlite3.DatabaseError("a score is no number")
+
+
+_COLUMNS = {
+    **dict.fromkeys(("space", "task", "estimator"), str),
+    "seed": int,
+    **dict.fromkeys(("architecture", "name"), str),
+    "score": (int, float, type(None)),
+    "seconds": (int, float),
+    "worker": int,
+    "error": (str, type(None)),
+}
+"""Of the table of results by name, with the kinds of values that a column may hold: SQLite itself takes any."""
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    """Return a stored row.
+
+    Raises:
+        DatabaseError: a value is of another kind than its column's.
+    """
+    for (column, kinds), value in zip(_COLUMNS.items(), values, strict=True):
+        if not isinstance(value, kinds):  # type: ignore[arg-type]
+            raise sqlite3.DatabaseError(f"a value in the column {column} is of another kind")
+    space, task, estimator, seed, arch, name, score, seconds, worker, error = values
+    return Row(Key(space, task, estimator, seed), _code(arch), name, _score(score), float(seconds), worker, error)
+
+
+def _code(text: object) -> Architecture:
+    try:
+        return decode(str(text))
+    except ValueError as error:
+        raise sqlite3.DatabaseError("the text of an architecture is none") from error

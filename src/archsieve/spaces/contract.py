@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.spaces.text import as_digits
+from archsieve.spaces.text import as_digits, is_place
 from archsieve.values import is_whole
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class SearchSpace(ABC):
             ArchitectureError: `text` is no architecture of this space.
         """
         parts = text.strip().split("-") if "-" in text or max(self.choices) > 10 else list(text.strip())
-        if not all(part.isascii() and part.isdigit() for part in parts):
+        if not all(map(is_place, parts)):
             raise ArchitectureError(
                 f"{text!r} is no architecture of {self.name}: write {len(self.choices)} digits, e.g. "
                 f"{self.describe((0,) * len(self.choices))!r}."

@@ -19,6 +19,15 @@ def as_digits(arch: Sequence[int], choices: Sequence[int]) -> str:
     return ("" if max(choices, default=0) <= 10 else "-").join(map(str, arch))
 
 
+def is_place(word: str) -> bool:
+    """Whether a text is the place of an option: ASCII digits, and not more than any space needs.
+
+    >>> is_place("10"), is_place("\u0661"), is_place("9" * 5000)
+    (True, False, False)
+    """
+    return word.isascii() and word.isdigit() and len(word) < 10
+
+
 def encode(arch: Architecture) -> str:
     """Return the code as stored text, e.g. "2-2-0"."""
     return "-".join(map(str, arch))

@@ -128,6 +128,10 @@ class _Encoded(Protocol):
         """Return picture and annotation."""
 
 
+def _encoded(path: Path) -> bytes:
+    return read_bytes(path, LARGEST_PICTURE)
+
+
 @dataclass(frozen=True)
 class _Files:
     """`images/<part>/<name>.jpg` and `annotations/<part>/<name>.png`, by name."""
@@ -144,12 +148,9 @@ class _Files:
 
     def pair(self, index: int) -> tuple[bytes | None, bytes | None]:
         try:
-            picture, annotation = (
-                read_bytes(files[index], LARGEST_PICTURE) for files in (self.pictures, self.annotations)
-            )
+            return _encoded(self.pictures[index]), _encoded(self.annotations[index])
         except OSError as error:
             raise DataError(f"Cannot read {error.filename}: {error.strerror}.") from error
-        return picture, annotation
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from archsieve.spaces.contract import Picture, SearchSpace, check
 from archsieve.spaces.layers.convolutions import halved
 from archsieve.spaces.layers.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
 from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
+from archsieve.spaces.text import is_place
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class AttentiveNAS(SearchSpace):
         words = word.replace(";", " ").replace(",", " ").split()
         if is_code:
             words = word.split("-") if "-" in word else list(word)
-        if not all(word.isascii() and word.isdigit() for word in words):
+        if not all(map(is_place, words)):
             raise ArchitectureError(
                 f"{text!r} is no architecture of {self.name}: write resolution, widths, depths, kernels and "
                 f"expansions, e.g. {self.describe(self.extremes[0])!r}."

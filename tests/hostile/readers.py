@@ -1,0 +1,144 @@
+"""Every reader of files and texts from outside, by name, as a function of a path."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from archsieve._trial import try_first
+from archsieve.benchmarks import analog, files, nasbench_macro, published_proxies
+from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.benchmarks.nasbench301 import surrogate
+from archsieve.errors import ArchsieveError
+from archsieve.judging.judge import judge_file
+from archsieve.judging.score_files import read_scores
+from archsieve.networks.weights import load_weights
+from archsieve.plans.changes import read_plan
+from archsieve.plans.read import plan_of
+from archsieve.registry import SPACES
+from archsieve.report.load import read_rows, read_run, read_study, to_csv
+from archsieve.retraining.recipe_files import training_of
+from archsieve.runs.folder import read_mark, read_rounds
+from archsieve.sources import Source
+from archsieve.tasks.data.decoding import opened, pixels_of
+from archsieve.training.checkpoint import load_checkpoint
+from archsieve.verifying.cards import read_card
+
+RUN = Path(__file__).parents[1] / "runs" / "before_the_moves"
+
+
+def _plan(path):
+    plan = plan_of(read_plan(path))
+    return plan.title
+
+
+def _code(path):
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    refusals = 0
+    for name in ("nasbench201", "nasbench-macro", "darts", "attentivenas", "topformer"):
+        try:
+            SPACES[name]().parse(text)
+        except ArchsieveError as error:
+            refusals, last = refusals + 1, error
+    if refusals == 5:
+        raise last
+
+
+def _benchmark(benchmark):
+    def read(path):
+        source = Source(str(path), "", "", "")
+        object.__setattr__(source, "find", lambda: path)
+        replace(benchmark, source=source).load()
+
+    return read
+
+
+def _run_with(name):
+    """Return a reader of a run folder one of whose files is this one."""
+
+    def read(path):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            shutil.copytree(RUN, run)
+            shutil.copyfile(path, run / name)
+            report = read_run(run)
+            to_csv([], read_mark(run))
+            json.dumps(str(report))
+
+    return read
+
+
+def _store(path):
+    """Read the store of a run after the statement in the file, or, where it is none, that file as a store."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        shutil.copytree(RUN, run)
+        with sqlite3.connect(run / "results.sqlite") as db:
+            db.execute(path.read_text())
+        db.close()
+        report = read_run(run)
+        to_csv(read_rows(run), read_mark(run))
+        json.dumps(str(report))
+
+
+def _rounds(path):
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copyfile(path, Path(folder) / "rounds.npz")
+        read_rounds(Path(folder), ["a", "b"])
+
+
+def _study(path):
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copyfile(path, Path(folder) / "study.json")
+        read_study(Path(folder))
+
+
+def _weights(path):
+    load_weights(path, torch.nn.Linear(2, 2))
+
+
+def _checkpoint(path):
+    network = torch.nn.Linear(2, 2)
+    load_checkpoint(path, network, torch.optim.SGD(network.parameters(), lr=0.1))
+
+
+def _picture(path):
+    pixels_of(opened(path.read_bytes(), f"the file {path}"))
+
+
+def _xgboost(path):
+    try_first([path], "archsieve.benchmarks.nasbench301.surrogate:_try_xgboost")
+    surrogate._xgboost(path)
+
+
+READERS = {
+    "code": _code,
+    "plan": _plan,
+    "recipe": lambda path: training_of("darts", str(path)),
+    "macro-json": _benchmark(nasbench_macro.CIFAR10),
+    "proxies-json": _benchmark(published_proxies.CIFAR10),
+    "scores-csv": lambda path: read_scores(path),
+    "judge-csv": lambda path: judge_file(path, "truth"),
+    "table-csv": lambda path: ForeignTable(str(path), SPACES["nasbench-macro"]()).load(),
+    "parquet": lambda path: files.read_columns(path),
+    "analog-pickle": _benchmark(analog.ANALOG),
+    "xgboost": _xgboost,
+    "run-json": _run_with("run.json"),
+    "result-json": _run_with("result.json"),
+    "rounds-npz": _rounds,
+    "store": _store,
+    "study-json": _study,
+    "card-json": read_card,
+    "safetensors": _weights,
+    "checkpoint": _checkpoint,
+    "picture": _picture,
+}
+"""By name: what reads a file. It returns, or raises an error of ours."""
+TRIED = {"parquet", "analog-pickle", "xgboost"}
+"""Readers that try a file in a process of its own first: half a second each."""
