@@ -40,6 +40,7 @@ NOT_RUN = {
     r"archsieve search (a|b|c|spos|zero-cost|proxies|evolution)-.*": "hours of training",
     r"archsieve search examples/my_parts.toml .*": "tests/cli/test_plug_ins.py runs it",
     r"archsieve (search mine\.toml|score nasbench201 333333 --proxy nwot --task images).*": "the reader's files",
+    r"archsieve search (demo --set seed=1 .*|first\.toml --dry-run --no-timing)": "like the dry run before it",
     r"archsieve plan .*": "times networks for minutes",
     r"archsieve verify .*": "reruns shipped figures",
     r"archsieve judge my_scores\.csv --truth (acc|loss)\b.*": "the file is the reader's",

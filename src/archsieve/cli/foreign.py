@@ -27,8 +27,8 @@ Columns = Annotated[
     list[str] | None,
     typer.Option(
         "--column",
-        help="KEY=COLUMN[:EPOCHS]: the column of --benchmark that replaces KEY, and the epochs it cost. KEY is the label "
-        "of a stage, the name of an estimator or of a looked-up column, or final. Repeatable.",
+        help="KEY=COLUMN[:EPOCHS]: the column of --benchmark that replaces KEY, and the epochs it cost. KEY is the "
+        "label of a stage, the name of an estimator or of a looked-up column, or final. Repeatable.",
     ),
 ]
 Notation = Annotated[
