@@ -62,7 +62,7 @@ def show_space(
     ],
     vary: Annotated[
         list[str] | None,
-        typer.Option(help="Options of an argument, as a list of TOML: width=\\[8, 16]; may be repeated."),
+        typer.Option(help="Options of an argument, as a list of TOML: width=\\[8, 16]. Repeatable."),
     ] = None,
     task: TaskName = None,
     shape: Annotated[str | None, typer.Option(help="Shape of an input, e.g. 3x224x224 or 128:tokens=30522.")] = None,
