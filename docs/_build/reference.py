@@ -166,7 +166,7 @@ def catalogue() -> str:
             lines += _part(name, registry[name])
     lines += ["## Proxies", "", "[Zero-cost proxies](../proxies.md) says what each one reads and where it works.", ""]
     lines += ["| proxy | what it scores |", "|---|---|"]
-    lines += [f"| `{name}` | {_cell(_first_line(PROXIES[name]))} |" for name in sorted(PROXIES)]
+    lines += [f"| `{name}` | {_cell(_first_line(PROXIES[name].function))} |" for name in sorted(PROXIES)]
     lines += ["", "## Benchmarks", "", "| benchmark | what it knows |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(_first_line(type(BENCHMARKS[name])))} |" for name in sorted(BENCHMARKS)]
     return "\n".join([*lines, ""])
