@@ -166,7 +166,7 @@ def catalogue() -> str:
             lines += _part(name, registry[name])
     lines += ["## Proxies", "", "[Zero-cost proxies](../proxies.md) says what each one reads and where it works.", ""]
     lines += ["| proxy | what it scores |", "|---|---|"]
-    lines += [f"| `{name}` | {_cell(_first_line(PROXIES[name]))} |" for name in sorted(PROXIES)]
+    lines += [f"| `{name}` | {_cell(_scored(PROXIES[name].function))} |" for name in sorted(PROXIES)]
     lines += ["", "## Benchmarks", "", "| benchmark | what it knows |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(_first_line(type(BENCHMARKS[name])))} |" for name in sorted(BENCHMARKS)]
     return "\n".join([*lines, ""])
@@ -272,6 +272,12 @@ def arguments_of(cls: type) -> dict[str, str]:
 def _first_line(thing: Any) -> str:
     text = (inspect.getdoc(thing) or inspect.getdoc(type(thing)) or "").split("\n\n")[0]
     return " ".join(text.split())
+
+
+def _scored(function: Any) -> str:
+    """Return what a function returns, in its own words."""
+    text = _first_line(function).removeprefix("Return ")
+    return text[:1].upper() + text[1:]
 
 
 def _value(f: Any) -> str:

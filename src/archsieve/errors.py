@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ArchsieveError(Exception):
-    """Root of all errors raised on purpose; its message says what is wrong, the value and what to do.
+    """Base class of all errors raised on purpose; the message says what is wrong, the value and what to do.
 
     `details` is the traceback, as text, of an unforeseen error behind it; else empty.
     """
@@ -42,7 +42,7 @@ class SettingError(ArchsieveError, ValueError):
 
 
 class ArchitectureError(ArchsieveError, ValueError):
-    """A code that is no architecture of the space."""
+    """A code that is not an architecture of the space."""
 
 
 class PlanError(ArchsieveError, ValueError):
@@ -66,7 +66,7 @@ class RunFolderError(ArchsieveError, RuntimeError):
 
 
 class EstimatorError(ArchsieveError, RuntimeError):
-    """An estimator that failed in a way nobody foresaw."""
+    """An estimator failed with an unexpected error."""
 
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message, details)
@@ -78,7 +78,7 @@ class EstimatorError(ArchsieveError, RuntimeError):
 
 
 class UntoldError(ArchsieveError, LookupError):
-    """Scores that a person tells, and has not told yet: of which estimator, by name, and of which architectures."""
+    """Scores of the estimator `told` that are still missing: the name of the estimator, and the architectures."""
 
     def __init__(self, name: str, archs: tuple[tuple[int, ...], ...]) -> None:
         super().__init__(name, archs)
@@ -97,14 +97,14 @@ class WorkerError(ArchsieveError, RuntimeError):
 
 
 class ScoringError(ArchsieveError, ValueError):
-    """This architecture cannot be scored by this estimator: recorded with its text and ranked last.
+    """An estimator cannot score an architecture: the reason is stored, and the architecture ranks last.
 
     The only error of ours that a search survives.
     """
 
 
 class DivergenceError(ScoringError):
-    """A training whose loss or weights are no numbers any more."""
+    """A training diverged: its loss or weights are not finite any more."""
 
 
 class PartialScoringError(ScoringError):

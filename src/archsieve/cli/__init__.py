@@ -25,7 +25,7 @@ COMMANDS = {
     ),
     "space": (
         "own_space:show_space",
-        "Show what a model of your own offers to be searched: its decisions, how large it gets, and a sample.",
+        "Show the search space of your own model: its decisions, its range of sizes and a sample.",
     ),
     "measure": (
         "judging:measure",
@@ -41,7 +41,7 @@ COMMANDS = {
     ),
     "plan": (
         "planning:make_plan",
-        "Make a plan for a budget of time, without a pilot, from what a few networks take on this device.",
+        "Make a plan for a time budget, from the time that a few networks take on this device.",
     ),
     "design": (
         "designing:design_funnel",
@@ -50,7 +50,7 @@ COMMANDS = {
     "search": ("searching:search", "Run the search of a plan. The same command resumes an interrupted search."),
     "audit": (
         "auditing:audit_run",
-        "Audit a search: score networks drawn from those it cut like the winner, and say what it lost and where.",
+        "Audit a search: score a random sample of the networks that it cut, and report what it lost and where.",
     ),
     "ask": (
         "asking:ask",
@@ -60,7 +60,7 @@ COMMANDS = {
     "report": ("searching:report", "Report the results in the folder of a run (finished or not) or of a study."),
     "export": (
         "exporting:export",
-        "Take a network of a finished search home: source, a program of torch.export, ONNX, and its weights.",
+        "Export a network of a finished search: source code, torch.export program, ONNX and weights.",
     ),
     "train": (
         "training:train",
@@ -68,7 +68,7 @@ COMMANDS = {
     ),
     "verify": (
         "verifying:verify",
-        "Compute figures again from their card, whole or in part, and say whether they are within the tolerance.",
+        "Recompute the figures of a card, in part or in full, and report whether they agree within the tolerance.",
     ),
     "data": (
         "catalogue:data",

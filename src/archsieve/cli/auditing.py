@@ -20,7 +20,9 @@ from archsieve.runs.session import Session
 
 def audit_run(
     run: Annotated[Path, typer.Argument(help="Folder of a finished search.")],
-    networks: Annotated[int, typer.Option(min=1, help="Networks to draw from those that the stages cut.")] = 12,
+    networks: Annotated[
+        int, typer.Option(min=1, help="Number of networks to draw from those that the stages cut.")
+    ] = 12,
     device: Device = "cpu",
     workers: Workers = 1,
     ray: OnRay = False,
@@ -28,7 +30,7 @@ def audit_run(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Audit a search: score networks drawn from those it cut like the winner, and say what it lost and where."""
+    """Audit a search: score a random sample of the networks that it cut, and report what it lost and where."""
     again = ["archsieve", "audit", str(run), "--networks", str(networks)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(run, shlex.join(again)), ExitStack() as stack:

@@ -16,8 +16,10 @@ from archsieve.export.run import FORMATS, export_run
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished search.")],
-    to: Annotated[Path, typer.Option("--to", help="The folder to write; it must be new or empty.")],
-    rank: Annotated[int, typer.Option(min=1, help="1 is the winner, k the k-th of the last stage.")] = 1,
+    to: Annotated[Path, typer.Option("--to", help="Folder to write to. It must be new or empty.")],
+    rank: Annotated[
+        int, typer.Option(min=1, help="Which network: 1 is the winner, k the k-th best of the last stage.")
+    ] = 1,
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "plain",
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the network, from `archsieve train`. (default: those of the run)")
@@ -25,7 +27,7 @@ def export(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Take a network of a finished search home: source, a program of torch.export, ONNX, and its weights."""
+    """Export a network of a finished search: source code, torch.export program, ONNX and weights."""
     words = ["archsieve", "export", str(run), "--to", str(to), "--rank", str(rank), "--format", form]
     words += [word for name in plugin or [] for word in ("--plugin", name)]
     words += [] if weights is None else ["--weights", str(weights)]

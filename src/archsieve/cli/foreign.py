@@ -21,21 +21,19 @@ if TYPE_CHECKING:
 
 Benchmark = Annotated[
     str | None,
-    typer.Option(
-        help="A benchmark, or a CSV or parquet file, that answers the plan's look-ups and what --column names."
-    ),
+    typer.Option(help="Take recorded values from this benchmark (or CSV or parquet file) instead of training."),
 ]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
         "--column",
-        help="KEY=COLUMN[:EPOCHS]: which column answers a stage (by label), an estimator or a looked-up column (by "
-        "name), or the final training (final), and the epochs behind it; may be repeated.",
+        help="KEY=COLUMN[:EPOCHS]: the column of --benchmark that replaces KEY, and the epochs it cost. KEY is the "
+        "label of a stage, the name of an estimator or of a looked-up column, or final. Repeatable.",
     ),
 ]
 Notation = Annotated[
     str,
-    typer.Option(help="Of a file, whose order of edges and operations numbers in brackets have: own or naslib."),
+    typer.Option(help="Order of edges and operations of codes in brackets in the file: own or naslib."),
 ]
 
 

@@ -57,22 +57,27 @@ class SpaceReport:
 
 
 def show_space(
-    factory: Annotated[str, typer.Argument(help="module:name of a class or function that returns a network; it runs.")],
+    factory: Annotated[
+        str, typer.Argument(help="module:name of a class or function that returns a network. It is run.")
+    ],
     vary: Annotated[
         list[str] | None,
-        typer.Option(help="Options of an argument, as a list of TOML: width=\\[8, 16]; may be repeated."),
+        typer.Option(help="Options of an argument, as a list of TOML: width=\\[8, 16]. Repeatable."),
     ] = None,
     task: TaskName = None,
     shape: Annotated[str | None, typer.Option(help="Shape of an input, e.g. 3x224x224 or 128:tokens=30522.")] = None,
     outputs: Annotated[int, typer.Option(min=1, help="Outputs of the network, with --shape.")] = 10,
     explore: Annotated[
-        int, typer.Option(min=1, help="Random runs in a row that bring nothing before the search for decisions ends.")
+        int,
+        typer.Option(
+            min=1, help="Stop looking for decisions after this many random runs in a row that find no new one."
+        ),
     ] = 30,
     seed: Seed = 0,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a model of your own offers to be searched: its decisions, how large it gets, and a sample."""
+    """Show the search space of your own model: its decisions, its range of sizes and a sample."""
     with console.guarded():
         require("torch", "torch")
         plugins, name = load(plugin), load_model(factory)

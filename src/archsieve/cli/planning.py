@@ -51,13 +51,13 @@ class PlanReport:
 
 def make_plan(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
-    budget: Annotated[str, typer.Option(help="Time on the wall, e.g. 8h, 90m or 2d.")],
+    budget: Annotated[str, typer.Option(help="Wall-clock time, e.g. 8h, 90m or 2d.")],
     out: Annotated[Path, typer.Option(help="Write the designed plan to this file.")],
     task: TaskName = None,
-    max_macs: Annotated[float | None, typer.Option(help="Only networks of at most so many multiply-adds.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Only networks of at most so many parameters.")] = None,
-    min_macs: Annotated[float | None, typer.Option(help="Only networks of at least so many multiply-adds.")] = None,
-    min_params: Annotated[float | None, typer.Option(help="Only networks of at least so many parameters.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Only networks with at most this many multiply-adds.")] = None,
+    max_params: Annotated[float | None, typer.Option(help="Only networks with at most this many parameters.")] = None,
+    min_macs: Annotated[float | None, typer.Option(help="Only networks with at least this many multiply-adds.")] = None,
+    min_params: Annotated[float | None, typer.Option(help="Only networks with at least this many parameters.")] = None,
     change: Changes = None,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -66,7 +66,7 @@ def make_plan(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Make a plan for a budget of time, without a pilot, from what a few networks take on this device."""
+    """Make a plan for a time budget, from the time that a few networks take on this device."""
     with console.guarded():
         require("torch", "torch")
         seconds = seconds_of(budget)

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 def verify(
     card: Annotated[str, typer.Argument(help="Name or file of a card, or the folder of a run.")],
-    fraction: Annotated[float, typer.Option(help="Which part of the figures to compute again.")] = PART,
+    fraction: Annotated[float, typer.Option(help="Share of the figures to recompute.")] = PART,
     run_scripts: Annotated[
-        bool, typer.Option("--run-scripts", help="Run the script that a card names: only from a checkout you trust.")
+        bool,
+        typer.Option(
+            "--run-scripts", help="Run the script that the card names. Use it only in a checkout that you trust."
+        ),
     ] = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Compute figures again from their card, whole or in part, and say whether they are within the tolerance."""
+    """Recompute the figures of a card, in part or in full, and report whether they agree within the tolerance."""
     with console.guarded():
         plugins, folder = load(plugin), Path(card) if is_run(Path(card)) else None
         with progress() as bar:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chance:
-    """Scores an architecture by a number drawn evenly from [0, 1), by the run's seed and its code."""
+    """Scores an architecture by a random number in [0, 1) that depends on seed and code: the baseline of chance."""
 
     name: ClassVar[str] = "chance"
     version: ClassVar[int] = 1

@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """The context of an estimator: plain values, since it is sent to workers.
+    """Context of an estimator: plain values, because it is sent to worker processes.
 
     `workdir` is the estimator's own folder for what it learns and can learn again (a supernet, checkpoints); the first
     write creates it.

@@ -37,7 +37,7 @@ _FOLDS = 10
 
 @dataclass(frozen=True)
 class Predictor:
-    """Scores architectures by a scikit-learn model that a teacher has taught on a sample of the space.
+    """Scores architectures by a scikit-learn model that learned the scores of another estimator on a sample.
 
     With `above` the model is a classifier and the score its probability that the teacher scores strictly above it, in
     [0, 1]; sampled architectures that did score 2, those that did not -1, so that what is known comes first and last.

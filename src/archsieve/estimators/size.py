@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Size:
-    """Scores an architecture by its size, more is better; needs neither data nor, in closed form, torch.
+    """Scores an architecture by its size (larger is better); needs no data.
 
     "params" is the number of parameters; "macs" the multiply-adds of one input, half of what
     `torch.utils.flop_counter` counts; "flops" is NASLib's count, which adds normalisation, activation and pooling. A

@@ -172,7 +172,7 @@ def keeping_curve(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
 
 
 def minimum_keeping_ratio(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Return the least top share of the estimator's ranking that still holds a true best; lower is better.
+    """Return the smallest top share of the ranking that contains a truly best item; in [1/n, 1], lower is better.
 
     The share of items that score at least as high as the best-scored of the true optima: in [1/n, 1]. Ties in the
     estimate count against the estimator; of tied true optima, any will do (TPAMI 2025, "Good Performance Estimation

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pool:
-    """Where a funnel's candidates come from: all networks, a sample, or what an evolution visits.
+    """The candidates of a funnel: all networks, a random sample, or the networks that an evolution visits.
 
     `evolve` is another spelling of a first stage with a search; its budget counts duplicates, that of a stage does not.
 

@@ -31,7 +31,7 @@ _ATTEMPTS = 100  # proposals outside the candidates before one of their list is 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What a search may ask for: a space, or the networks of it that are left.
+    """The architectures that a search may ask for: a whole space, or the survivors of earlier stages.
 
     Args:
         space: gives codes their meaning.

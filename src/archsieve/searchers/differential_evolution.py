@@ -92,7 +92,7 @@ def differential_evolution(
     f: float = 0.5,
     cr: float = 0.5,
 ) -> SearchResult:
-    """Return the best architecture ever evaluated, the first reached of equals.
+    """Search by differential evolution, and return the best architecture evaluated (the first of equals).
 
     Args:
         space: what the points decode to.

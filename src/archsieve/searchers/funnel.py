@@ -32,7 +32,7 @@ def run_funnel(
     on_round: Callable[[Round], None] | None = None,
     guide: Guide | None = None,
 ) -> SearchResult:
-    """Return the best of the last stage that ran, with one round a stage; see `funnel_rounds`.
+    """Run a funnel, and return the best architecture of the last stage with one round per stage.
 
     `on_round` is called with every round once it is over.
 

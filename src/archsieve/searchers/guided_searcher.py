@@ -39,7 +39,7 @@ _SPREAD = 0.3  # of scores among networks that earlier scores place equally, in 
 
 @dataclass(frozen=True)
 class Guided:
-    """Asks for the candidates that a model of code and features, taught by the scores so far, promises most.
+    """Asks for the candidates that a model, fitted to the scores so far, predicts to be best.
 
     Candidates up to `listed` are listed, and features are asked for of all. Of more, 2,000 are drawn for every batch:
     half at random and half as mutants of the ten best known; a model of the code alone chooses `screened` of them, of

@@ -43,7 +43,7 @@ class RandomSearch:
 
 
 def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: np.random.Generator) -> SearchResult:
-    """Return the best of `budget` codes drawn independently (duplicates may occur), evaluated as one batch.
+    """Search at random: return the best of `budget` codes drawn independently (duplicates may occur).
 
     Raises:
         SettingError: the budget is below 1.

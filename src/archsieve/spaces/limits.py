@@ -31,7 +31,7 @@ _COUNTED = 1_000_000  # sizes counted on networks: each took milliseconds, and h
 
 @dataclass(frozen=True)
 class Limits:
-    """The least and the most that the sizes of an architecture may be; None is no limit.
+    """Lower and upper limits of the sizes of an architecture; None: no limit.
 
     Args:
         max_macs: multiply-adds of one input.
@@ -96,7 +96,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Within(SearchSpace):
-    """The architectures of a space whose sizes keep within limits; a space itself, for every search.
+    """The space of all architectures of another space whose sizes are within limits.
 
     It offers what the space offers: networks, a supernet, sizes, notation; benchmarks about the space are about it.
     Sizes are those of the canonical code, the network that is scored.

@@ -78,7 +78,7 @@ class Metric(Protocol):
 
 
 class Task(ABC):
-    """What a network is trained and scored on. Plain settings: it is sent to workers, which load the data.
+    """Data, loss and metric that networks are trained and scored with; plain settings, because it is sent to workers.
 
     What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once. A subclass
     must have what is `required` or abstract here; the rest has defaults. A task that is no subclass works as well:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Vote:
-    """Scores an architecture by how many of its parts place it strictly above their own quantile.
+    """Scores an architecture by the number of parts that score it strictly above their quantile.
 
     In 0..k for k parts, higher is better; "at least 2 of 3" is a stage with `above = 1`. The first stage of the
     pipelines of "Good Performance Estimation strategies are All You Need in NAS" (TPAMI 2025), which takes l2_norm,

@@ -34,7 +34,7 @@ MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
 
 @dataclass(frozen=True)
 class Probe:
-    """The data that a proxy may use besides the network; every architecture gets the same.
+    """Data that a proxy may use besides the network; the same for every architecture.
 
     It hands out copies, so that a network or a proxy that writes to them does not affect the others.
 
@@ -245,7 +245,7 @@ def proxy(
 def proxy(
     function: ProxyFunction | None = None, /, **declared: Any
 ) -> ProxyFunction | Callable[[ProxyFunction], ProxyFunction]:
-    """Publish a function as the proxy of its own name; the keywords are the fields of `Proxy`.
+    """Register a function as a proxy under its own name; the keywords are the fields of `Proxy`.
 
     The network it gets is in training mode and may be spoilt; higher must be better. It raises `ScoringError` for a
     network it cannot score.
