@@ -238,7 +238,8 @@ def _is_scored(session: Session, final: AnyEstimator, archs: Sequence[Architectu
         return False
     if isinstance(final, Lookup):
         return True
-    return scores_metric(final) and knowing_most(tables_about(session.space, session.task), archs) is None
+    known, _ = tables_about(session.space, session.task)
+    return scores_metric(final) and knowing_most(known, archs) is None
 
 
 def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architecture], Any]:
