@@ -162,7 +162,9 @@ def read_outcome(folder: Path) -> dict[str, Any]:
     """
     result = read_json(folder / RESULT_FILE)
     if not isinstance(result, dict) or not {"code", "stages"} <= result.keys():
-        raise RunFolderError(f"The folder {folder} holds no search: give the folder of a finished `archsieve search`.")
+        raise RunFolderError(
+            f"The folder {folder} does not contain a search: pass the folder of a finished `archsieve search`."
+        )
     if not fits(result, "Result", _FINISHED):
         raise RunFolderError(f"The file {folder / RESULT_FILE} is damaged. Delete it and run the search again.")
     return result
