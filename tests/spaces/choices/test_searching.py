@@ -239,7 +239,7 @@ def test_the_command_lists_decisions_sizes_and_a_sample():
         (["coin"], "own_nets:coin draws at random"),
         (["breaks"], "makes no network with its defaults: ZeroDivisionError"),
         (["InForward", "--shape", "6"], "'scale' is asked for while the network computes"),
-        (["Convolutions", "--shape", "3x8x8", "--task", "digits"], "--task digits says the shape"),
+        (["Convolutions", "--shape", "3x8x8", "--task", "digits"], "--task digits and --shape both define the inputs"),
         (["plain", "--vary", "widht=[1, 2]"], "no argument 'widht' to vary. Did you mean 'width'?"),
         (["plain", "--vary", "width=3"], "'width' needs a list or mapping of options, but got 3"),
     ],
