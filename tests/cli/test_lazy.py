@@ -37,6 +37,13 @@ def test_a_command_imports_its_own_module_only():
     assert {"rich", "archsieve.cli.judging", "archsieve.cli.searching", "torch", "scipy.stats"}.isdisjoint(modules)
 
 
+def test_measuring_by_tables_imports_neither_torch_nor_statistics():
+    embedded = ("--benchmark", "nasbench-macro-digits", "--proxy", "nwot")
+    code, _, modules = imported_by("measure", "nasbench-macro", *embedded)
+    assert code == 0
+    assert {"torch", "scipy", "rich.progress", "archsieve.report.study_figures"}.isdisjoint(modules)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_page_says_what_the_command_says(name):
     summary = inspect.cleandoc(function_of(name).__doc__).partition("\n\n")[0].replace("\n", " ")

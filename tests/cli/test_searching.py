@@ -608,6 +608,21 @@ def test_a_design_is_a_plan_that_a_search_runs(tmp_path, packaged):
     assert result.stdout.startswith(invoke("search", tmp_path / "plan.toml", "--dry-run", "--no-timing").stdout)
 
 
+def test_a_design_changes_settings_of_the_plan(tmp_path, packaged):
+    wrong = designed(tmp_path, "--pilot-size", "60", "--set", "stem_widht=4")
+    assert wrong.exit_code == 1
+    assert "has no key 'stem_widht'. Did you mean 'stem_width'?" in wrong.stderr
+    other = designed(tmp_path, "--pilot-size", "60", "--set", "pool=all")
+    assert other.exit_code == 1
+    assert "pool" in other.stderr
+
+
+def test_a_study_changes_settings_of_the_space(tmp_path, packaged):
+    wrong = invoke("study", "mkr", "nasbench-macro", "--out", tmp_path / "study", "--set", "stem_widht=4")
+    assert wrong.exit_code == 1
+    assert "has no key 'stem_widht'. Did you mean 'stem_width'?" in wrong.stderr
+
+
 def test_the_json_of_a_design_says_what_other_budgets_would_buy(tmp_path, packaged):
     told = json.loads(designed(tmp_path, "--pilot-size", "60", "--delta", "0.2", "--json").stdout)
     assert list(told) == [

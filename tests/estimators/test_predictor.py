@@ -362,11 +362,27 @@ def test_untaught_and_damaged(tmp_path):
         ({"model": "RandomForestRegresor"}, UnknownNameError, "has no regressor 'RandomForestRegresor'. Did you mean"),
         ({"model": "SVR", "options": {"size": 3}}, SettingError, "The model SVR cannot be created with {'size': 3}"),
         ({"model": "LinearSVC", "above": 1}, SettingError, "The model LinearSVC gives no probabilities"),
+        (
+            {"model": "KNeighborsRegressor", "samples": 5},
+            SettingError,
+            "looks at n_neighbors=5, but the sample has 5 architectures, of which 1 are left out in turn: raise `samp",
+        ),
+        (
+            {"model": "KNeighborsClassifier", "samples": 3, "above": 1, "options": {"n_neighbors": 4}},
+            SettingError,
+            "looks at n_neighbors=4, but the sample has 3 architectures: raise",
+        ),
     ],
 )
 def test_settings_that_cannot_be(session, given, error, sentence):
     with pytest.raises(error, match=sentence):
         scored(session, Predictor(Total(), **given))
+
+
+def test_a_sample_that_is_just_large_enough_for_its_neighbours(session):
+    for given in ({"samples": 6}, {"samples": 5, "above": 1}):
+        model = "KNeighborsRegressor" if "above" not in given else "KNeighborsClassifier"
+        assert np.isfinite(scored(session, Predictor(Total(), model=model, **given))).all()
 
 
 def test_from_a_plan():

@@ -20,6 +20,7 @@ from archsieve.cli.options import (
     Device,
     Json,
     OnRay,
+    PlanChanges,
     Plugins,
     Proxies,
     Recompute,
@@ -124,6 +125,7 @@ def design_funnel(
         float | None,
         typer.Option(help="Seconds of one network-epoch here. (default: as measured, if the pilot is trained)"),
     ] = None,
+    change: PlanChanges = None,
     out: Annotated[Path | None, typer.Option(help="Write the designed plan to this file.")] = None,
     run: Annotated[
         Path | None,
@@ -147,7 +149,7 @@ def design_funnel(
         if pilot_size is not None:
             check_size(pilot_size)
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
-        plan = load_plan(find_plan(estimators), plugins)
+        plan = load_plan(find_plan(estimators), plugins, change or [])
         if not is_called(plan.space, space, plugins) or plan.final is None:
             what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"
             raise SettingError(f"The plan {estimators} {what}: a design for {space} needs another.")

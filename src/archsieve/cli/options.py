@@ -78,6 +78,14 @@ Changes = Annotated[
         help="Change a setting: NAME=VALUE of the space (e.g. width=16), task.NAME=VALUE of the task. Repeatable.",
     ),
 ]
+PlanChanges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change the plan: NAME=VALUE of its space (e.g. width=16), task.NAME=VALUE, limits.NAME=VALUE or "
+        "seed=VALUE. Repeatable.",
+    ),
+]
 BASELINES = ("params", "macs", "chance")
 
 

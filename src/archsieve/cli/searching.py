@@ -17,6 +17,7 @@ from archsieve.cli.options import (
     Device,
     Json,
     OnRay,
+    PlanChanges,
     Plugins,
     Recompute,
     RunFolder,
@@ -47,14 +48,7 @@ from archsieve.runs.session import Session
 def search(
     plan: Annotated[str, typer.Argument(help="Plan file, or name of a shipped plan.")],
     out: RunFolder = None,
-    change: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Change the plan: NAME=VALUE of its space (e.g. width=16), task.NAME=VALUE, limits.NAME=VALUE or "
-            "seed=VALUE. Repeatable.",
-        ),
-    ] = None,
+    change: PlanChanges = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the stages, counts and estimated costs. Compute nothing else.")
     ] = False,

@@ -116,6 +116,7 @@ class Predictor:
 
         Raises:
             ArchsieveError: as `check_model`.
+            SettingError: a model of nearest neighbours has fewer architectures to learn from than neighbours.
             ScoringError: the teacher could score none of the sample.
         """
         self.check_model()
@@ -123,6 +124,7 @@ class Predictor:
             return
         part = self.samples // self.rounds
         sample = draw_up_to(ctx.space, ctx.seed, self.samples - part * (self.rounds - 1))
+        self._check_neighbours(len(sample))
         taught = scores([self.teacher], sample)[:, 0]
         for turn in range(1, self.rounds):
             candidates = sorted(set(map(ctx.space.canonical, pool)) - set(sample))  # independent of the caller's order
@@ -229,6 +231,17 @@ class Predictor:
             raise SettingError(f"The model {name} gives no probabilities: choose another model, or predict ranks.")
         own = "random_state" in model.get_params() and "random_state" not in dict(self.options)
         return model.set_params(random_state=seed) if own else model
+
+    def _check_neighbours(self, count: int) -> None:
+        """Check, before a teacher is paid, that a model of nearest neighbours can learn from so many architectures."""
+        neighbours = getattr(self._model(0), "n_neighbors", 0)
+        held_out = math.ceil(count / _FOLDS) if self.above is None and count > 1 else 0
+        if neighbours > count - held_out:
+            rest = f", of which {held_out} are left out in turn" if held_out else ""
+            raise SettingError(
+                f"The model {self.model} looks at n_neighbors={neighbours}, but the sample has {count} "
+                f"architectures{rest}: raise `samples`, or lower n_neighbors."
+            )
 
     def _file(self, ctx: Context) -> Path:
         return ctx.workdir / "lesson.json"
