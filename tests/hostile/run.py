@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=900, help="Begin no batch after so long.")
+    parser.add_argument("--start", type=int, default=0, help="Leave out so many inputs, which another run has read.")
     parser.add_argument("--child", action="store_true")
     chosen = parser.parse_args()
     if chosen.child:
@@ -159,7 +160,7 @@ def main() -> None:
     todo, begun = inputs(chosen.changes, chosen.seed), time.monotonic()
     random.Random(1).shuffle(todo)
     counts: dict[str, Counter[str]] = {}
-    for at in range(0, len(todo), BATCH):
+    for at in range(chosen.start, len(todo), BATCH):
         if time.monotonic() - begun > chosen.seconds:
             break
         part = todo[at : at + BATCH]

@@ -40,7 +40,7 @@ def test_a_checkpoint_with_nan_is_refused(tmp_path, wrong):
     network, optimiser = saved(path)
     assert load_checkpoint(path, network, optimiser).epochs == 1
     saved(path, **wrong)
-    with pytest.raises(RunFolderError, match="delete it to train anew"):
+    with pytest.raises(RunFolderError, match="delete it to train again"):
         load_checkpoint(path, network, optimiser)
 
 

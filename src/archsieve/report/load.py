@@ -109,6 +109,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     Raises:
         RunFolderError: it is no run folder, or damaged.
     """
+    _store_of(folder)
     mark = read_mark(folder)
     tallies, failed, learning = _tallied(folder, mark["fingerprints"].get("task"))
     result = _read_result(folder)
@@ -218,12 +219,16 @@ def read_rows(folder: Path) -> list[Row]:
         return sorted(store.rows(), key=_in_order)
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[Store]:
+def _store_of(folder: Path) -> Path:
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"{folder} is not a run folder: it has no {RESULTS_FILE}.")
-    store = Store(path, read_only=True)
+    return path
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[Store]:
+    store = Store(_store_of(folder), read_only=True)
     try:
         yield store
     finally:
