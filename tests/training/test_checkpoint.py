@@ -33,7 +33,7 @@ def with_nan_inside(network, optimiser):
 @pytest.mark.parametrize(
     "wrong",
     [{"change": with_nan}, {"change": with_nan_inside}, {"epochs": -1}, {"seconds": float("nan")}, {"epochs": 10**12}],
-    ids=str,
+    ids=["weights", "state of the optimiser", "epochs below 0", "seconds", "too many epochs"],
 )
 def test_a_checkpoint_with_nan_is_refused(tmp_path, wrong):
     path = tmp_path / "a.pt"
