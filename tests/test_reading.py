@@ -207,6 +207,10 @@ def fill(path):
     bytearray(3 << 30)
 
 
+def wait(path):
+    time.sleep(60)
+
+
 def test_what_a_trial_finds(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, sys.path)))
     path = tmp_path / "a"
@@ -220,7 +224,7 @@ def test_what_a_trial_finds(tmp_path, monkeypatch):
             try_first([path], f"test_reading:{reader}")
     monkeypatch.setattr("archsieve._trial.MOST_SECONDS", 0.2)
     with pytest.raises(DataError, match="to read: it was not read"):
-        try_first([path], "time:sleep")
+        try_first([path], "test_reading:wait")
 
 
 NO_SOCKETS = """

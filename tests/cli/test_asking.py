@@ -101,7 +101,11 @@ def test_a_score_may_be_negative_and_a_failure_has_a_reason(begin):
     assert rows[asked[1]][1] == "out of memory"
     assert invoke("tell", folder, asked[0], "-1.5").exit_code == 0  # told twice, as after a kill
     assert invoke("tell", folder, asked[1], "--failed", "again").exit_code == 0
-    for wrong, message in ((3, "told already: -1.5"), ("nan", "must be a finite number"), ("inf", "finite number")):
+    for wrong, message in (
+        (3, "already has a stored result: -1.5"),
+        ("nan", "must be a finite number"),
+        ("inf", "finite number"),
+    ):
         answer = invoke("tell", folder, asked[0], wrong)
         assert (answer.exit_code, message in answer.stderr) == (1, True), answer.stderr
 

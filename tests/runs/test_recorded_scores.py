@@ -160,7 +160,10 @@ def test_what_was_taught_by_such_scores_is_not_taken_for_what_was_not(tmp_path):
 def test_a_table_that_lacks_a_network_of_its_space_is_refused(tmp_path):
     table = made(tmp_path, archs=ARCHS[:8])
     table = replace(table, card=replace(table.card, population="all"))
-    with opened(tmp_path, table) as session, pytest.raises(DataError, match=r"but lacks \(2, 2\)\. .*--recompute"):
+    with (
+        opened(tmp_path, table) as session,
+        pytest.raises(DataError, match=r"has no score for \(2, 2\)\. .*--recompute"),
+    ):
         session.scores([NWOT], ARCHS)
 
 

@@ -656,7 +656,7 @@ def test_a_sample_that_the_space_cannot_give_is_refused(session, sample):
 
 def test_a_space_too_large_to_list_gives_samples_only(tmp_path):
     with Session(tmp_path, Toy(13), TASK) as session:
-        with pytest.raises(SettingError, match=r"The space toy has 1.59e\+06 codes, too many .*ask for a sample"):
+        with pytest.raises(SettingError, match=r"The space toy has 1.59e\+06 codes, too many .*use a sample"):
             session.pool()
         with pytest.raises(SettingError, match=r"`sample >= 1` must hold, but got 0"):
             session.pool(0)

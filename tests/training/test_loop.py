@@ -773,7 +773,7 @@ def test_dropout_depends_on_the_seed_and_the_epoch_alone(tmp_path):
 
 
 class Scaled(nn.Module):
-    """Classifies by one weight matrix; a buffer is infinite, as a mask is."""
+    """Classifies by one weight matrix, with large outputs; a buffer is infinite, as a mask is."""
 
     def __init__(self):
         super().__init__()
@@ -781,7 +781,7 @@ class Scaled(nn.Module):
         self.register_buffer("mask", torch.full((2,), -torch.inf))
 
     def forward(self, inputs):
-        return self.line(inputs.flatten(1))
+        return 1e9 * self.line(inputs.flatten(1))
 
 
 @pytest.mark.parametrize("micro_batches", [1, 2])
@@ -792,7 +792,7 @@ def test_a_training_that_diverges_says_so_and_saves_nothing_of_it(tmp_path, opti
     train(Scaled(), TASK, recipe, epochs=1, seed=0, checkpoint=file)
     before = file.read_bytes()
     network = Scaled()
-    wild = replace(recipe, learning_rate=1e38, clip=torch.inf)
+    wild = replace(recipe, learning_rate=1e30, clip=torch.inf)
     with pytest.raises(DivergenceError) as caught:
         train(network, TASK, wild, epochs=4, seed=0, checkpoint=file, tell=told.append)
     assert re.fullmatch(

@@ -10,7 +10,7 @@ from archsieve.errors import SettingError
 from archsieve.values import check_finite, check_whole
 
 _ADDED = {"added": True}
-_LARGEST = 1000.0  # of rates and factors: beyond, a training can only diverge
+_LARGEST = 1e30  # of rates and factors: beyond, float32 overflows in the first step
 _FIRST = 1e-6  # of the rate, in the first step of a warm-up by steps
 
 
