@@ -103,3 +103,15 @@ def test_chance_to_win_by_hand():
     assert error == pytest.approx(np.sqrt(by_kept.var(ddof=1) / 3 + by_cut.var(ddof=1) / 3))
     with pytest.raises(SettingError, match="Two values"):
         chance_to_win(np.array([1.0]), np.array([1.0, 2.0]))
+
+
+def test_an_interval_holds_its_figure():
+    """One network with the weight of many stands beside eleven of one stage: resamples move the weight, not its rank."""
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        scores, truth = rng.random((2, 12))
+        weights, strata = rng.integers(1, 90, 12).astype(float), np.repeat([0, 1], 6)
+        figure = weighted_keeping_ratio(scores, truth, weights)
+        found = interval(weighted_keeping_ratio, scores, truth, weights, strata, np.random.default_rng(seed))
+        assert found is not None
+        assert found[0] <= figure <= found[1]

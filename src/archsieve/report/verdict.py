@@ -23,7 +23,7 @@ def verdict(result: Mapping[str, Any], task: str) -> str:
         among = "candidates" if truth["spread"] is not None else "networks whose truth is recorded"
         sentences.append(f"It is {_place(truth)} of {truth['count']:,} {among}; the best has {truth['best']:.2f}.")
     if cost and whole and count > 1:
-        sentences.append(f"The search cost {share(cost / whole)} of training each of its {count:,} candidates once.")
+        sentences.append(f"The search cost {share(cost / whole)} of training all candidates once.")
     return " ".join(sentences)
 
 
