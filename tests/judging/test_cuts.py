@@ -106,7 +106,7 @@ def test_chance_to_win_by_hand():
 
 
 def test_an_interval_holds_its_figure():
-    """One network with the weight of many stands beside eleven of one stage: resamples move the weight, not its rank."""
+    """Networks that stand for many others: resamples of few draws alone may leave the figure outside."""
     rng = np.random.default_rng(0)
     for seed in range(20):
         scores, truth = rng.random((2, 12))
