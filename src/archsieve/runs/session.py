@@ -23,6 +23,7 @@ from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
+from archsieve.runs.scratch import Scratch
 from archsieve.runs.store import Row, Store
 from archsieve.searchers.contract import compared_by
 from archsieve.searchers.guided import Guide
@@ -65,6 +66,7 @@ class Session:
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
+        scratch: the folder goes when the session ends: scores stay in memory instead of `results.sqlite`.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
@@ -88,6 +90,7 @@ class Session:
         tensorboard: bool = False,
         arithmetic: Arithmetic = EXACT,
         retry_failed: bool = False,
+        scratch: bool = False,
     ) -> None:
         check_whole("seed", seed)
         if not 0 <= seed < 2**63:
@@ -109,7 +112,7 @@ class Session:
         try:
             self._prints = claim(self.folder, space, task)
             self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
-            self._store = Store(self.folder / RESULTS_FILE)
+            self._store = Scratch() if scratch else Store(self.folder / RESULTS_FILE)
             if retry_failed:
                 self._store.forget_failures()
         except BaseException:
