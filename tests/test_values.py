@@ -14,7 +14,7 @@ from archsieve.judging import metrics
 from archsieve.plans.contract import Pool
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.searchers.funnel import run_funnel
+from archsieve.searchers.funnel import funnel_search
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.contract import check
@@ -103,7 +103,7 @@ def test_what_is_masked_is_no_value():
     with pytest.raises(SettingError, match="The truth holds 1 NaN"):
         metrics.kendall_tau([1, 2, 3], MASKED)
     archs = [(0, 0, 0), (0, 0, 1), (0, 0, 2)]
-    found = run_funnel((Stage(Chance(), top=1),), archs, lambda estimators, codes: MASKED[:, None])
+    found = funnel_search((Stage(Chance(), top=1),), archs, lambda estimators, codes: MASKED[:, None])
     assert (found.best, found.best_score, found.rounds[0].failures) == (archs[0], 3.0, 1)
     searched = random_search(SPACE, lambda codes: MASKED, budget=3, rng=np.random.default_rng(0))
     assert searched.best_score == 3.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.errors import EstimatorError, SettingError, require
+from archsieve.errors import EstimatorError, RunFolderError, SettingError, require
 from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
@@ -101,7 +101,7 @@ class Session:
             from archsieve.networks.building import check_device
 
             check_device(device)
-        self.folder = Path(folder)
+        self.folder, self._is_closed = Path(folder), False
         self.space, self.task, self.seed, self.device = space, task, int(seed), device
         self.executor: Executor = executor or Serial()
         self._progress = progress or (lambda label, done, total: None)
@@ -130,6 +130,7 @@ class Session:
 
     def close(self) -> None:
         """Close the folder for this driver."""
+        self._is_closed = True
         self._store.close()
         self._lock.close()
 
@@ -170,7 +171,12 @@ class Session:
             SettingError: a searcher that compares scores of several calls asks for some that are relative to the call.
             EstimatorError: an estimator failed for a reason that no architecture is to blame for; what was scored
                 before is stored.
+            RunFolderError: the session is closed.
         """
+        if self._is_closed:
+            raise RunFolderError(
+                f"The session of the folder {self.folder} is closed: ask for scores inside of `with Session(...)`."
+            )
         if searcher := compared_by():
             for estimator in estimators:
                 refuse_relative(estimator, searcher)
