@@ -9,6 +9,7 @@ from archsieve.runs.keys import tells_codes_apart
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.runs.keys import Keys
     from archsieve.runs.requests import Requests
     from archsieve.runs.store import Key
     from archsieve.spaces.contract import Architecture, SearchSpace
@@ -43,16 +44,24 @@ class Call(NamedTuple):
         known: the scores that are known, by key and code; calls nested in it share this.
         requests: what is asked for; that of a nested call is what an estimator learns from.
         canonical: returns the canonical codes of its pool, or of a calibration sample.
+        keys: the estimators asked so far, with the keys of their scores, by `id`: their settings are read once a call.
     """
 
     pool: Sequence[Architecture]
     known: dict[Key, dict[Architecture, float]]
     requests: Requests
     canonical: Canonical
+    keys: dict[int, tuple[Any, Key]]
 
     def view(self, key: Key) -> dict[Architecture, float]:
         """Return the known scores of a key, as a dictionary that the caller may extend."""
         return self.known.setdefault(key, {})
+
+    def key(self, leaf: Any, keys: Keys) -> Key:
+        """Return the key of the scores of an estimator that may learn from the pool."""
+        if id(leaf) not in self.keys:  # the estimator is kept with its key, so that no other gets its id
+            self.keys[id(leaf)] = leaf, keys.key(leaf, self.pool)
+        return self.keys[id(leaf)][1]
 
     def codes(self, leaf: Any, archs: Sequence[Architecture]) -> Sequence[Architecture]:
         """Return the codes by which an estimator's scores of architectures are stored; see `Keys.code`."""

@@ -94,8 +94,8 @@ class ScoreTable:
             return False
         return bool(identity(space) == self.card.space)
 
-    def column_of(self, estimator: AnyEstimator) -> str | None:
-        """Return the column of an estimator; None if there is none of the same settings and version."""
+    def column_of(self, estimator: AnyEstimator | dict[str, Any]) -> str | None:
+        """Return the column of an estimator, or of its identity; None where none has its settings and version."""
         target = identity(estimator)
         return next((name for name, recorded in self.card.estimators.items() if recorded == target), None)
 

@@ -70,7 +70,7 @@ class Scoring:
 
     def scores(self, estimators: Sequence[AnyEstimator], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores of architectures of the space, shape (n, k); see `Session.scores`."""
-        return self._answer(Call(archs, {}, self._requests, Canonical(self._space)), estimators)
+        return self._answer(Call(archs, {}, self._requests, Canonical(self._space), {}), estimators)
 
     def seconds(self) -> float:
         """Return the seconds of workers behind all scores asked for, whenever computed, learning included."""
@@ -129,14 +129,14 @@ class Scoring:
         leaves: dict[Key, Any] = {}
         codes: dict[Key, set[Architecture]] = {}
         for leaf, archs in needed:
-            key = self._keys.key(leaf, call.pool)
+            key = call.key(leaf, self._keys)
             leaves[key] = leaf
             codes.setdefault(key, set()).update(call.canonical.distinct(call.codes(leaf, archs)))
         return leaves, codes
 
     def _of_leaf(self, call: Call, leaf: Any, archs: Sequence[Architecture]) -> Scores:
         """Return scores that are known."""
-        view = call.view(self._keys.key(leaf, call.pool))
+        view = call.view(call.key(leaf, self._keys))
         return np.array([view[code] for code in call.codes(leaf, archs)])
 
     def _make_known(self, call: Call, needed: Sequence[tuple[Any, Sequence[Architecture]]]) -> None:
@@ -204,7 +204,7 @@ class Scoring:
             nonlocal elsewhere
             start = time.perf_counter()
             checked = [check(self._space, arch) for arch in archs]
-            values = self._answer(Call(checked, call.known, requests, Canonical(self._space)), estimators)
+            values = self._answer(Call(checked, call.known, requests, Canonical(self._space), {}), estimators)
             elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
             return values
 
