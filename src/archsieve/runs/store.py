@@ -6,7 +6,7 @@ import math
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsieve._files import replace_file
 from archsieve.errors import RunFolderError
@@ -47,8 +47,7 @@ class Key:
     seed: int
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One stored score: NaN with the reason in `error` where it could not be computed.
 
     `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
@@ -246,7 +245,7 @@ def _is_cut(length: int) -> bool:
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     try:
-        _prepare(db)
+        prepare(db)
     except BaseException:
         db.close()
         raise
@@ -266,7 +265,8 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def prepare(db: sqlite3.Connection) -> None:
+    """Make the tables of an open database, unless it has them, and check it."""
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute(_SCHEMA)
