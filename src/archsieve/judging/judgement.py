@@ -138,7 +138,7 @@ def _judgement(subject: Subject, item: tuple[int, tuple[str, NDArray[np.float64]
         spearman=_number(metrics.spearman(ranks, order)),
         weighted_tau=_number(metrics.weighted_tau(ranks, order)),
         partial_spearman=_partial(ranks, order, subject.params),
-        ndcg=metrics.ndcg_at_k(ranks, order, max(1, len(values) // 100)),
+        ndcg=metrics.ndcg_at_k(ranks, order, metrics.top_hundredth(len(values))),
         precision_at_10=metrics.precision_at_k(ranks, values, TOP),
         best_rank_at_10=metrics.best_rank_at_k(ranks, values, TOP),
         regret_at_10=metrics.regret_at_k(ranks, values, TOP),
