@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsieve._reading import read_arrays
+from archsieve._arrays import read_arrays
 from archsieve.benchmarks.contract import Benchmark, Table
 from archsieve.benchmarks.files import fault, read_once
 from archsieve.errors import MissingDataError

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve._reading import parse_json, read_arrays, read_text
+from archsieve._arrays import read_arrays
+from archsieve._reading import parse_json, read_text
 from archsieve.benchmarks.contract import Benchmark, Surrogate, mean_of_rows
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault, read_once
