@@ -15,7 +15,7 @@ from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNam
 from archsieve.fingerprints import frozen
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
-from archsieve.plans.named_code import check_named
+from archsieve.plans.named_code import check_command, check_named
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
@@ -270,6 +270,8 @@ def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
         return tuple(make(kind, part, plugins) for part in _typed(field.name, "list", value, list))
     if field.metadata.get("code"):
         check_named(_typed(field.name, "text", value, str), plugins)
+    if field.metadata.get("runs"):
+        check_command(_typed(field.name, "text", value, str))
     declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     base = declared.removesuffix(" | None")
     for start, wanted, kinds in _TUPLES:
