@@ -17,6 +17,8 @@ ESTIMATORS.add_lazy("one_shot", "archsieve.estimators.supernet.one_shot:OneShot"
 ESTIMATORS.add_lazy("partial_training", "archsieve.estimators.partial_training:PartialTraining")
 ESTIMATORS.add_lazy("own_training", "archsieve.estimators.own_training:OwnTraining")
 ESTIMATORS.add_lazy("command", "archsieve.estimators.measured.command:Command")
+ESTIMATORS.add_lazy("latency", "archsieve.estimators.measured.latency:Latency")
+ESTIMATORS.add_lazy("memory", "archsieve.estimators.measured.memory:Memory")
 ESTIMATORS.add_lazy("told", "archsieve.estimators.told:Told")
 ESTIMATORS.add_lazy("az_nas", "archsieve.estimators.combined.az_nas:AZNAS")
 ESTIMATORS.add_lazy("swap_regularised", "archsieve.estimators.combined.swap_regularised:RegularisedSwap")
