@@ -74,9 +74,8 @@ class Memory:
         def look(network: nn.Module) -> int:
             example = example_of(ctx.task)
             buffers = sum(buffer.numel() * buffer.element_size() for buffer in network.buffers())
-            return (
-                _FLOAT * count_params(network, example) + buffers + count_activation_bytes(network, example, self.batch)
-            )
+            weights = _FLOAT * count_params(network, example)
+            return weights + buffers + count_activation_bytes(network, example, self.batch)
 
         return examined(lambda: ctx.space.build(arch, ctx.task), look)
 
