@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from archsieve.benchmarks import contract as module
-from archsieve.benchmarks.contract import (
-    Surrogate,
-    Table,
-    benchmarks_of,
-    codes_of,
-    find_benchmark,
-    noisy_truths,
-    table_of,
-)
+from archsieve.benchmarks.contract import benchmarks_of, codes_of, find_benchmark, noisy_truths, table_of
+from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
 from archsieve.registry import Registry
 from archsieve.sources import Source

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve._files import Remembered
-from archsieve.benchmarks.contract import Benchmark, Table
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
 from archsieve.registry import near_miss
 from archsieve.sources import sha256_of
