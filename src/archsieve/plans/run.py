@@ -16,6 +16,7 @@ from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.ceiling import Gate
 from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
+from archsieve.plans.front import front_of
 from archsieve.plans.trained import Finished, trained_network
 from archsieve.plans.worth import price_of_recipe, worth_of
 from archsieve.runs.effort import Ledger, in_macs, total
@@ -116,6 +117,8 @@ def run_plan(
         if on_round is not None:
             on_round(rounds[-1])
     outcome = result_of(rounds, pool)
+    has_ended = len(rounds) == len(plan.stages)
+    front = front_of(plan.stages[-1], rounds[-1], session) if has_ended and outcome.best is not None else None
     best = outcome.best
     is_beaten = gate is None or not plan.is_open  # random search within the limit is known where the pool is
     if pool is None:
@@ -178,6 +181,7 @@ def run_plan(
         pictures=session.pictures(),
         rounds_sha256=digest_of_rounds(rounds),
         limit=None if gate is None else gate.report(best),
+        front=front,
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
