@@ -75,6 +75,34 @@ def run(folder, stage, *, pool=None, space=SPACE, seed=0):
         return run_plan(plan, session)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Quality by a training that goes on: it remembers what it is told to forget."""
+
+    name: ClassVar[str] = "kept"
+    version: ClassVar[int] = 1
+    uses_device: ClassVar[bool] = False
+    forgotten: ClassVar[list] = []
+
+    @property
+    def lineage(self):
+        return self
+
+    def score(self, archs, ctx):
+        return np.array([float(sum(arch)) for arch in archs])
+
+    def forget(self, archs, ctx):
+        self.forgotten.extend(archs)
+
+
+def test_the_weights_of_the_whole_front_are_kept(tmp_path):
+    Kept.forgotten.clear()
+    front = run(tmp_path, Stage(Objectives((Kept(), Time())), top=1)).front
+    best = {network.code for network in front.networks if network.is_best}
+    assert len(best) > 3
+    assert set(Kept.forgotten) == {network.code for network in front.networks} - best
+
+
 def test_the_score_is_the_front_and_the_place_by_the_first_objective():
     columns = np.array([[3.0, 1.0], [1.0, 3.0], [2.0, 0.5], [2.0, 2.0], [float("nan"), 9.0]])
     scores = BOTH.combine(columns, columns)

@@ -77,6 +77,13 @@ def front_of(stage: Stage, latest: Round, session: Session) -> Front | None:
     )
 
 
+def on_front(stage: Stage, latest: Round) -> set[int]:
+    """Return the positions of a round that no other network dominates, whose weights are kept."""
+    if not getattr(stage.estimator, "objectives", ()):
+        return set()
+    return set(np.flatnonzero(latest.scores >= 0).tolist())
+
+
 def rank_under(folder: Path, bound: str) -> int:
     """Return the rank, in the last stage, of the best network by the first objective within a bound such as "8ms".
 
