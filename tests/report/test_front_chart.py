@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from archsieve.errors import RunFolderError
+from archsieve.plans.front import rank_under
 from archsieve.report.front_chart import front_charts
 from archsieve.report.load import read_run
 from archsieve.report.run_page import run_page
@@ -46,6 +49,18 @@ def test_three_objectives_have_a_chart_each():
 
 def test_without_objectives_there_is_none():
     assert front_charts(None) == front_charts({"front": None}) == front_charts(result()) == []
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0, 3.0], ["1", 2.0], None])
+def test_a_front_of_another_shape_is_refused(values, tmp_path):
+    run(tmp_path, Stage(BOTH, top=1))
+    stored = json.loads((tmp_path / "result.json").read_text())
+    stored["front"]["networks"][0]["values"] = values
+    (tmp_path / "result.json").write_text(json.dumps(stored))
+    with pytest.raises(RunFolderError, match="not written by this version"):
+        read_run(tmp_path)
+    with pytest.raises(RunFolderError, match="damaged"):
+        rank_under(tmp_path, "8ms")
 
 
 def test_the_page_has_it_with_a_tip_for_each_network(tmp_path):

@@ -204,11 +204,19 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
         return None
     result = read_json(path)
     _complete(result)
-    if not fits(result, "Result", _RECORDS):
+    if not fits(result, "Result", _RECORDS) or not _is_front(result["front"]):
         raise RunFolderError(
             f"The file {path} was not written by this version: run the search again; it resumes from its scores."
         )
     return result  # type: ignore[no-any-return]
+
+
+def _is_front(front: Mapping[str, Any] | None) -> bool:
+    """Whether every network of a front, if there is one, has a value of every objective."""
+    if front is None:
+        return True
+    count = len(front["objectives"])
+    return count > 1 and all(len(network["values"]) == count for network in front["networks"])
 
 
 def _complete(result: Any) -> None:

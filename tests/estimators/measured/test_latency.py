@@ -250,3 +250,16 @@ def test_the_report_lists_what_was_measured(tmp_path, monkeypatch):
     assert {each.estimator for each in measured} == {"latency[eager]"}
     assert [each.architecture for each in measured] == ["00", "11"]
     assert measured[0].facts["median_ms"] == 4.2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_gpu_is_measured_and_named(dtype, tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA")
+    estimator = replace(QUICK, dtype=dtype, batch=16)
+    with collected_facts() as facts:
+        scores = estimator.score([(0, 0), (2, 2)], Context(SPACE, TASK, tmp_path, device="cuda"))
+    assert (scores < 0).all()
+    assert facts[0, 0]["device"] == torch.cuda.get_device_name()
+    assert estimator.place("cuda") != estimator.place("cpu")
