@@ -22,6 +22,8 @@ SMALL = {
     "predictor": {"teacher": ESTIMATORS["params"](), "samples": 8, "model": "KNeighborsRegressor"},
     "mean_rank": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm"))},
     "vote": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm")), "calibration": 8},
+    "objectives": {"parts": (ESTIMATORS["chance"](), ESTIMATORS["zero_cost"]("l2_norm"))},
+    "lower": {"of": ESTIMATORS["params"]()},
     "zero_cost": {"proxy": "nwot", "batch_size": 4},
     "one_shot": {"epochs": 1, "batch_size": 8},
     "own_training": {"function": "plugins.trainings:fitted", "budget": 1},

@@ -103,6 +103,10 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
             "An audit would draw networks beyond `max_latency_ms`, which this search did not ask for: only a search "
             "with a pool within that limit can be audited."
         )
+    if getattr(plan.stages[-1].estimator, "objectives", ()):
+        raise SettingError(
+            "An audit compares networks by one estimator, but this search has several objectives: read its front."
+        )
     result, rounds, pool = _finished(plan, session)
     winner = tuple(map(int, result["code"]))
     recipe = recipe_of(plan)

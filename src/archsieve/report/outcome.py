@@ -9,6 +9,7 @@ from archsieve.tasks.contract import Measure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SHOWN = 12  # networks of a front
 _KINDS = {
     "relative": "It compares the candidates of that stage only; higher is better.",
     "score": "It only ranks candidates; higher is better.",
@@ -60,8 +61,24 @@ def outcome(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
         *_chance(result),
         *worth_lines(result, run),
         *limit_lines(result),
+        *front_lines(result),
     ]
     return [*lines, *result.get("pictures", ())]  # older results do not say it
+
+
+def front_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return lines on the non-dominated networks of a search with objectives; none of another."""
+    front = result.get("front")
+    if front is None:
+        return []
+    best = [network for network in front["networks"] if network["is_best"]]
+    titles = [objective["title"] for objective in front["objectives"]]
+    measures = [Measure(o["title"], o["higher_is_better"]) for o in front["objectives"]]
+    lines = [f"Front: {len(best)} of {len(front['networks'])} networks are not dominated in {', '.join(titles)}"]
+    for network in best[:_SHOWN]:
+        values = (measure.amount(value) for measure, value in zip(measures, network["values"], strict=True))
+        lines.append(f"    {network['architecture']}: {', '.join(values)}")
+    return [*lines, f"    and {len(best) - _SHOWN} more in --json"] if len(best) > _SHOWN else lines
 
 
 def limit_lines(result: Mapping[str, Any]) -> list[str]:
