@@ -1,0 +1,78 @@
+"""Measures the proxies of 2024 to 2026 on a sample of NAS-Bench-201, by two seeds, and prints how well they rank.
+
+    python studies/newest_proxies.py FOLDER [CODES]
+
+Needs CIFAR-10 and the benchmark file (see `archsieve data`). Scores are kept in FOLDER: run it again to go on. The
+table has Kendall's tau with the test accuracy over all codes of the sample and over those of its connected cells, and
+for every third chunk, which a second seed scores too, tau by both seeds and what they agree in.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from proxy_quality import is_connected
+
+from archsieve import BENCHMARKS, SPACES, TASKS, Session
+from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.judging.metrics import kendall_tau, ndcg_at_k, spearman, top_hundredth
+from archsieve.registry import ESTIMATORS
+from archsieve.spaces.contract import draw_distinct
+
+STUDIED = (
+    ZeroCost("vkdnw"),
+    ZeroCost("vkdnw", options=(("size", "none"),)),
+    ZeroCost("trainable_layers"),
+    ZeroCost("wrcor"),
+    ZeroCost("lswag"),
+    ZeroCost("zico"),
+    ZeroCost("swap"),
+    ZeroCost("meco"),
+    ZeroCost("meco", options=(("channels", 8),)),
+    ZeroCost("nwot"),
+    ESTIMATORS["params"](),
+)
+CHUNK = 10
+
+
+def main(folder: Path, codes: int) -> None:
+    """Score chunk by chunk, seed after seed within each, and print the table after every hundred codes."""
+    space, task = SPACES["nasbench201"](), TASKS["cifar10"]()
+    archs = draw_distinct(space, codes, np.random.default_rng(0))
+    truth = BENCHMARKS["nasbench201-cifar10"].load().lookup("test_acc_200", archs)
+    sessions = [Session(folder / f"seed{seed}", space, task, seed=seed) for seed in (0, 1)]
+    scores = np.full((2, codes, len(STUDIED)), np.nan)
+    for start in range(0, codes, CHUNK):
+        part = slice(start, start + CHUNK)
+        for seed in (0, 1) if start // CHUNK % 3 == 0 else (0,):
+            scores[seed, part] = sessions[seed].scores(STUDIED, archs[part])
+        if (start + CHUNK) % 30 == 0 or start + CHUNK >= codes:
+            _show(archs[: start + CHUNK], truth[: start + CHUNK], scores[:, : start + CHUNK])
+    for session in sessions:
+        session.close()
+
+
+def _show(archs: list[tuple[int, ...]], truth: np.ndarray, scores: np.ndarray) -> None:
+    connected = np.array([is_connected(arch) for arch in archs])
+    twice = np.isfinite(scores[1]).any(axis=1)
+    print(f"{len(archs)} codes, {connected.sum()} of them connected, {twice.sum()} scored by two seeds")
+    header = ("proxy", "tau", "connected", "Spearman", "nDCG", "tau of those scored twice", "seeds agree in")
+    print(f"| {' | '.join(header)} |\n{'|---' * len(header)}|")
+    for k, estimator in enumerate(STUDIED):
+        one, other = scores[:, :, k]
+        figures = [
+            kendall_tau(one, truth),
+            kendall_tau(one[connected], truth[connected]),
+            spearman(one, truth),
+            ndcg_at_k(one, truth, top_hundredth(len(truth))),
+        ]
+        both = " / ".join(f"{kendall_tau(column[twice], truth[twice]):.3f}" for column in (one, other))
+        agreement = spearman(one[twice], other[twice])
+        row = (estimator.name, *(f"{figure:.3f}" for figure in figures), both, f"{agreement:.3f}")
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 400)
