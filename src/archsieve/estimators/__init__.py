@@ -19,3 +19,5 @@ ESTIMATORS.add_lazy("own_training", "archsieve.estimators.own_training:OwnTraini
 ESTIMATORS.add_lazy("told", "archsieve.estimators.told:Told")
 ESTIMATORS.add_lazy("az_nas", "archsieve.estimators.combined.az_nas:AZNAS")
 ESTIMATORS.add_lazy("swap_regularised", "archsieve.estimators.combined.swap_regularised:RegularisedSwap")
+ESTIMATORS.add_lazy("repeated", "archsieve.estimators.combined.repeated:Repeated")
+ESTIMATORS.add_lazy("vkdnw_agg", "archsieve.estimators.combined.vkdnw:VKDNWAggregate")
