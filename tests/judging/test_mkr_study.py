@@ -14,7 +14,7 @@ from archsieve.errors import SettingError
 from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, claims_of, conclusions
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, ndcg_at_k, regret_at_k, weighted_tau
 from archsieve.judging.mkr_study import STUDIED, mkr_study
-from archsieve.report.study_figures import study_figures
+from archsieve.report.as_files import draw_study
 from archsieve.runs.executors import Processes
 from archsieve.runs.session import Session
 from archsieve.spaces.contract import enumerate_space
@@ -147,7 +147,7 @@ def test_an_estimator_that_tells_nothing_is_left_out(study, tmp_path):
     found = study([*ESTIMATORS, Flat(0)])
     assert (found.findings[-1].estimator, found.findings[-1].tau) == ("flat", None)
     assert [c.kendall for c in found.claims] == [c.kendall for c in study().claims]
-    assert len(study_figures(found, tmp_path)) == 2 * len(STUDIED)
+    assert len(draw_study(found, tmp_path)) == 4 * len(STUDIED)
 
 
 def test_the_same_twice_is_refused(study):
@@ -265,8 +265,8 @@ def test_too_little_to_study_is_refused(study, given, options):
 
 
 def test_figures_are_written(study, tmp_path):
-    paths = study_figures(study(), tmp_path)
-    assert len(paths) == 2 * len(STUDIED)
+    paths = draw_study(study(), tmp_path)
+    assert len(paths) == 4 * len(STUDIED)  # two measures, two files each
     for path in paths:
         assert path.stat().st_size > 5000
     assert paths[0].read_bytes().startswith(b"\x89PNG")
@@ -285,7 +285,7 @@ def test_the_command_writes_and_prints_the_study(tmp_path, monkeypatch):
     assert "no verdict, with 4 estimators." in result.stdout
     saved = json.loads((tmp_path / "one" / "study.json").read_text())
     assert [f["estimator"] for f in saved["findings"]] == ["nwot", "params", "macs", "zen"]
-    assert len(list((tmp_path / "one").glob("*.png"))) == len(STUDIED)
+    assert len(list((tmp_path / "one").glob("*.png"))) == 2 * len(STUDIED)
 
 
 def test_the_workers_change_nothing(tmp_path, publish):

@@ -30,7 +30,7 @@ from archsieve.runs.folder import ERROR_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from archsieve.judging.judge import Judgement
+    from archsieve.judging.judgement import Judgement
     from archsieve.judging.mkr_study import Study
     from archsieve.plans.contract import StageForecast
     from archsieve.runs.results import Result

@@ -29,7 +29,7 @@ from archsieve.errors import require
 from archsieve.judging.mkr_study import PROXIES as STUDIED
 from archsieve.judging.mkr_study import STUDY_FILE, mkr_study
 from archsieve.plans.read import make
-from archsieve.report.study_figures import study_figures
+from archsieve.report.as_files import draw_study
 from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_tables
 from archsieve.runs.session import Session
@@ -89,7 +89,7 @@ def study(
         )
         stack.close()
         write_json(out / STUDY_FILE, asdict(result))
-        figures = study_figures(result, out)
+        figures = draw_study(result, out)
         if as_json:
             console.out_json(result)
             return

@@ -197,7 +197,9 @@ def _complete(result: Any) -> None:
             result["provenance"].setdefault("processor", "")
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             result.setdefault(key, value)
-        result.setdefault("digits", encode(result["code"]) if isinstance(result.get("code"), list) else None)
+        result.setdefault(
+            "digits", "-".join(map(str, result["code"])) if isinstance(result.get("code"), list) else None
+        )
         for stage in result["stages"] if isinstance(result.get("stages"), list) else ():
             if isinstance(stage, dict):
                 stage.setdefault("failed_parts", 0)
