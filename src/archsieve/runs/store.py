@@ -276,7 +276,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
             stack.callback(db.close)
             db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
         except sqlite3.OperationalError as error:
-            if not path.is_file() or "unable to open" not in str(error) and "readonly" not in str(error):
+            if not path.is_file() or ("unable to open" not in str(error) and "readonly" not in str(error)):
                 raise
             stack.close()
             db = _of_a_copy(path)
