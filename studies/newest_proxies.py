@@ -46,7 +46,7 @@ def main(folder: Path, codes: int) -> None:
         for seed in (0, 1) if start // CHUNK % 3 == 0 else (0,):
             studied = STUDIED if seed == 0 else STUDIED[:4]
             scores[seed, part, : len(studied)] = sessions[seed].scores(studied, archs[part])
-        if start + CHUNK >= codes:
+        if (start + CHUNK) % 20 == 0 or start + CHUNK >= codes:
             _show(archs[: start + CHUNK], truth[: start + CHUNK], scores[:, : start + CHUNK])
     for session in sessions:
         session.close()
