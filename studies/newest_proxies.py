@@ -66,9 +66,11 @@ def _show(archs: list[tuple[int, ...]], truth: np.ndarray, scores: np.ndarray) -
             spearman(one, truth),
             ndcg_at_k(one, truth, top_hundredth(len(truth))),
         ]
-        both = " / ".join(f"{kendall_tau(column[twice], truth[twice]):.3f}" for column in (one, other))
-        agreement = spearman(one[twice], other[twice])
-        row = (estimator.name, *(f"{figure:.3f}" for figure in figures), both, f"{agreement:.3f}")
+        both, agreement = "-", "-"
+        if np.isfinite(other[twice]).all():
+            both = " / ".join(f"{kendall_tau(column[twice], truth[twice]):.3f}" for column in (one, other))
+            agreement = f"{spearman(one[twice], other[twice]):.3f}"
+        row = (estimator.name, *(f"{figure:.3f}" for figure in figures), both, agreement)
         print(f"| {' | '.join(row)} |", flush=True)
 
 

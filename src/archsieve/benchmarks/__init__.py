@@ -16,3 +16,5 @@ BENCHMARKS.add_lazy(
     "nasbench301-published-proxies", "archsieve.benchmarks.published_proxies:DARTS_CIFAR10", about="darts"
 )
 BENCHMARKS.add_lazy("nasbench301-standin", "archsieve.benchmarks.nasbench301.stand_in:STANDIN", about="darts")
+for _data_set, _name in (("cifar10", "CIFAR10"), ("cifar100", "CIFAR100"), ("imagenet16-120", "IMAGENET16")):
+    BENCHMARKS.add_lazy(f"nats-size-{_data_set}", f"archsieve.benchmarks.nats_size:{_name}", about="nats-size")

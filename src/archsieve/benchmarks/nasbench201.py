@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from archsieve.benchmarks.contract import Table
     from archsieve.sources import FileState
-    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 CODE_COLUMN = "arch_str"
 
@@ -113,7 +113,7 @@ class NASBench201Table(Benchmark):
 
 def assembled(
     path: Path,
-    space: NASBench201,
+    space: SearchSpace,
     archs: Sequence[Architecture],
     raw: Mapping[str, list[Any]],
     needed: tuple[str, ...],
