@@ -37,8 +37,8 @@ class SizeTable(Benchmark):
     """All 32,768 networks of the size space on a data set, from a file that the user made of the published one.
 
     The file is parquet or CSV; `arch_str` is the published string of channels, as "64:64:64:64:64", and `test_acc_90`
-    the accuracy in percent. Digits are refused. Accuracy must rise with the multiply-adds of the strings, and more so than
-    with those of the strings read backwards: otherwise rows and strings do not belong together.
+    the accuracy in percent. Digits are refused. Accuracy must rise with the multiply-adds of the strings, and more so
+    than with those of the strings read backwards: otherwise rows and strings do not belong together.
 
     Attributes:
         classes: of the data set.
