@@ -80,7 +80,7 @@ class Benchmark(ABC):
         return ""
 
     @default
-    def task_settings(self) -> Mapping[str, float]:
+    def task_settings(self) -> Mapping[str, Any]:
         """The settings of the task; empty: its accuracies are about the task with any settings."""
         return {}
 
@@ -175,7 +175,7 @@ def noisy_truths(
     return records.lookup(column, archs) + rng.normal(0.0, deviation, (draws, len(archs)))
 
 
-def _task_settings(benchmark: Benchmark) -> Mapping[str, float]:
+def _task_settings(benchmark: Benchmark) -> Mapping[str, Any]:
     return completed_benchmark(benchmark).task_settings
 
 
