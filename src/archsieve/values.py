@@ -46,6 +46,26 @@ def number_in(text: str) -> float:
     return float(text)
 
 
+def seconds_in(text: str, what: str) -> float:
+    """Return a time such as "8h", "90m", "30s" or "1.5d" in seconds; `what` names it in the error.
+
+    Raises:
+        SettingError: it is none.
+
+    >>> seconds_in("8h", "A limit"), seconds_in("1.5 min", "A limit")
+    (28800.0, 90.0)
+    """
+    found = _TIME.fullmatch(text)
+    if found is None or not 0 < float(found[1]) * _UNITS[found[2]] <= _LONGEST:
+        raise SettingError(f"{what} is a number with a unit of time, e.g. 8h, 90m or 2d, but got {text!r}.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_TIME = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", re.ASCII)
+_LONGEST = 1e9  # seconds
+
+
 def field_value(value: Any) -> float:
     """Return the number of a field of a table, NaN of an empty one; raises as `number_in`, or as `float`."""
     if value is None or value == "":

@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from archsieve.cli import printing as console
-from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, Workers, load, offers_tables, shared_by_all
+from archsieve.cli.options import (
+    Device,
+    Json,
+    OnRay,
+    Plugins,
+    Recompute,
+    Workers,
+    WorkerTimeout,
+    load,
+    offers_tables,
+    shared_by_all,
+)
 from archsieve.errors import RunFolderError
 from archsieve.judging.audit import audit
 from archsieve.plans.read import load_plan
@@ -25,6 +36,7 @@ def audit_run(
     ] = 12,
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     plugin: Plugins = None,
@@ -41,7 +53,7 @@ def audit_run(
         plan = load_plan(run / PLAN_FILE, plugins)
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
-        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute)
+        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute, worker_timeout)
         shared |= {"seed": plan.seed, "device": device, "plugins": plugins}
         session = stack.enter_context(Session(run, plan.space, plan.task, **shared))
         found = audit(plan, session, networks)

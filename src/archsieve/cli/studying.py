@@ -20,6 +20,7 @@ from archsieve.cli.options import (
     Recompute,
     Seed,
     Workers,
+    WorkerTimeout,
     load,
     shared_by_all,
     space_and_task,
@@ -54,6 +55,7 @@ def study(
     change: Changes = None,
     seed: Seed = 0,
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     recompute: Recompute = False,
     plugin: Plugins = None,
     as_json: Json = False,
@@ -61,7 +63,7 @@ def study(
     """Study whether tau or the minimum keeping ratio of a proxy predicts what a search finds."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
-        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute)
+        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute, worker_timeout)
         the_space, _ = space_and_task(space, None, change, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
         if not proxy and not recompute:  # what no shipped table holds would take hours

@@ -15,6 +15,7 @@ from archsieve.judging import metrics
 from archsieve.judging.score_files import read_scores
 from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
+from archsieve.runs.attempts import finished
 from archsieve.runs.executors import Serial
 from archsieve.searchers.contract import count_kept
 from archsieve.values import check_whole, dense_ranks
@@ -258,7 +259,8 @@ def _judgements(
     names: Sequence[str], scores: NDArray[np.float64], subject: _Subject, executor: Executor
 ) -> list[Judgement]:
     items = list(enumerate(zip(names, scores.T, strict=True)))
-    return [judgement for _, judgement in sorted(executor.map(partial(_judgement, subject), items), key=itemgetter(0))]
+    judgements = finished(executor.map(partial(_judgement, subject), items))
+    return [judgement for _, judgement in sorted(judgements, key=itemgetter(0))]
 
 
 def _judgement(subject: _Subject, item: tuple[int, tuple[str, NDArray[np.float64]]]) -> tuple[int, Judgement]:

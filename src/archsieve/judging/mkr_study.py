@@ -18,6 +18,7 @@ from archsieve.errors import SettingError
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
 from archsieve.randomness import generator
 from archsieve.registry import SEARCHERS
+from archsieve.runs.attempts import finished
 from archsieve.runs.provenance import Provenance, provenance
 from archsieve.searchers.history import maximise
 from archsieve.spaces.sampling import check_listable
@@ -162,7 +163,7 @@ def mkr_study(
         for searcher in labels
         for seed in range(seeds)
     )
-    winners = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
+    winners = dict(finished(session.executor.map(partial(_search, session.space, budget, session.seed), runs)))
     findings = []
     for truth in columns:
         values = table.lookup(truth, archs)
