@@ -193,7 +193,7 @@ def test_what_is_needed_and_lost_is_an_error():
 
 
 def test_workers_that_cannot_begin_are_a_sentence(monkeypatch):
-    monkeypatch.setattr("archsieve.runs.processes._work", toy.cannot_begin)
+    monkeypatch.setattr("archsieve.runs.processes.work", toy.cannot_begin)
     with pytest.raises(WorkerError, match="3 worker processes in a row ended before they began to work"):
         list(Processes(2).map(toy.double, range(3)))
 

@@ -7,11 +7,8 @@ import math
 import multiprocessing
 import os
 import pickle
-import signal
-import sys
 import threading
 import time
-import traceback
 from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,23 +21,20 @@ from archsieve.runs.attempts import (
     check_settings,
     ending,
     interrupts_held,
-    single_thread,
     single_thread_children,
 )
+from archsieve.runs.worker import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_GRACE = 5.0  # seconds in which a worker whose driver ended must save its training
 _PATIENCE = 30.0  # seconds in which a worker that is not needed any more must do so
 _START = 60.0  # seconds in which a worker must be ready, or the limit of an item where that is more
 _MOMENT = 0.2
 _STILLBORN = 3  # workers in a row that end before they are ready
-_PARENT_ENDED = 1  # of prctl: PR_SET_PDEATHSIG
 
 
 _LIVING: set[_Worker] = set()
@@ -93,7 +87,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         follows = threading.current_thread() is threading.main_thread()
-        self.process = context.Process(target=_work, args=(theirs, os.getpid() if follows else 0))
+        self.process = context.Process(target=work, args=(theirs, os.getpid() if follows else 0))
         try:
             with interrupts_held(), single_thread_children():
                 self.process.start()
@@ -283,55 +277,3 @@ def _end(workers: list[_Worker]) -> None:
 def _end_all() -> None:
     """End what a caller left open, before the interpreter waits for it."""
     _end(list(_LIVING))
-
-
-def _work(connection: Connection, parent: int) -> None:
-    """Be a worker: compute what comes, and end with the driver."""
-    _follow(parent)
-    connection.send_bytes(b"")
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while True:
-            connection.send_bytes(_answered(connection.recv_bytes()))
-
-
-def _answered(call: bytes) -> bytes:
-    """Return the message with the result of a call, or with its error."""
-    try:
-        fn, item = pickle.loads(call)  # noqa: S301 - from the driver
-        with single_thread():
-            return pickle.dumps((True, fn(item), ""))
-    except BaseException as error:  # the driver raises it
-        trace = traceback.format_exc()
-        try:
-            message = pickle.dumps((False, error, trace))
-            pickle.loads(message)  # noqa: S301 - made in the line before
-        except Exception:  # a class that cannot be made anew from what it pickles
-            return pickle.dumps((False, WorkerError(f"A worker failed with an error: {describe_error(error)}"), trace))
-        return message
-
-
-def _follow(parent: int) -> None:
-    """Leave Ctrl-C to the driver, and end when the driver does.
-
-    A thread waits for its end; where the system can, it also sends SIGTERM, since a thread waits for code in C that
-    keeps the interpreter. `parent` is the driver's number, 0 where it is not its main thread that starts workers: the
-    system would take the end of that thread for the end of the driver.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if parent and sys.platform == "linux":
-        import ctypes
-
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PARENT_ENDED, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-    driver = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if driver is not None:
-            driver.join()
-            os.kill(os.getpid(), signal.SIGTERM)  # a training worker saves first
-            time.sleep(_GRACE)
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
