@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import re
 from dataclasses import fields
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.errors import SettingError
+from archsieve._reading import quoted
+from archsieve.errors import MissingDataError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +69,25 @@ def seconds_in(text: str, what: str) -> float:
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", re.ASCII)
 _LONGEST = 1e9  # seconds
+
+
+def path_in(text: str) -> Path:
+    """Return a text as a path.
+
+    Raises:
+        MissingDataError: no file can have that name: a part is longer than 255 bytes, all of it longer than 4,000, or
+            it has a null character or half a surrogate pair.
+    """
+    try:
+        code = os.fsencode(text)
+    except UnicodeEncodeError:
+        code = b"\0"
+    if b"\0" in code or len(code) > _MOST_OF_A_PATH or max(map(len, code.split(b"/"))) > _MOST_OF_A_NAME:
+        raise MissingDataError(f"There is no file {quoted(text)!r}: no file can have this name.")
+    return Path(text)
+
+
+_MOST_OF_A_PATH, _MOST_OF_A_NAME = 4000, 255  # bytes
 
 
 def field_value(value: Any) -> float:
