@@ -96,7 +96,7 @@ def test_fewer_networks_within_than_asked_for_is_one_sentence():
 
 def test_a_limit_that_nothing_meets_is_a_sentence_with_the_nearest():
     with pytest.raises(
-        ArchitectureError, match="No architecture of Digits with macs <= 0.5 was found: the nearest has 1 "
+        ArchitectureError, match=r"No architecture of Digits with macs <= 0\.5 was found: the nearest has 1 "
     ):
         draw_pool(within(0.5), 0, 5)
 
