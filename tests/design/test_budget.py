@@ -137,7 +137,7 @@ def test_a_training_that_fails_is_a_sentence():
             raise ValueError("no loss")
 
     settings = {name: getattr(TASK, name) for name in ("shape", "num_outputs", "images")}
-    with pytest.raises(SettingError, match="cannot be timed"):
+    with pytest.raises(SettingError, match="cannot be timed, since it fails: no loss"):
         plan_for(SMALL, Broken(**settings), 20.0, clock=Clock(0.01), tables=False)
 
 

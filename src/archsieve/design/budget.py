@@ -161,12 +161,11 @@ def measure(space: SearchSpace, task: Task, recipe: Any, seed: int, known: set[s
     epoch = replace(recipe, epochs=1)
     pool = Pool(sample=min(_PROBED, _count(space)))
     probe = Plan(space, task, (*stages, Stage(epoch, top=1)), pool=pool, seed=seed)
-    hours = hours_of(probe, **settings)
+    errors: list[Exception] = []
+    hours = hours_of(probe, **settings, on_failure=errors.append)
     if hours[-1] is None:
-        raise SettingError(
-            f"The training of a network of {space.name} on {task.name} cannot be timed, since it fails: look at "
-            f"`archsieve train`, or at the data (`archsieve data`)."
-        )
+        why = f", since it fails: {' '.join(str(errors[-1]).split())[:300]}" if errors else ""
+        raise SettingError(f"The training of a network of {space.name} on {task.name} cannot be timed{why}.")
     n = probe.pool.sample or 1
     timed = {proxy.name: hour * 3600 / n for proxy, hour in zip(proxies, hours, strict=False) if hour is not None}
     features = dict.fromkeys((f for f in FEATURES if f in known), 0.0) | timed
