@@ -96,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/own_models"))
     parser.add_argument("--bare", default=sys.executable, help="an interpreter with torch and without archsieve")
+    parser.add_argument("--models", default=",".join(MODELS), help="those to run, with commas")
     parser.add_argument("--budget", default="40s", help="of each search")
     parser.add_argument("--page", action="store_true", help="write the page from what is there, and run nothing")
     parser.add_argument("--beside", help=argparse.SUPPRESS)
@@ -105,7 +106,7 @@ def main() -> None:
         return
     chosen.out.mkdir(parents=True, exist_ok=True)
     for seed in () if chosen.page else SEEDS:
-        for name in MODELS:
+        for name in chosen.models.split(","):
             path = chosen.out / f"{name}-{seed}.json"
             if not path.exists():
                 replace_file(path, json.dumps(tried(chosen, name, seed), indent=1))
@@ -136,7 +137,7 @@ def tried(chosen: argparse.Namespace, name: str, seed: int) -> dict:
     result = json.loads(run(folder, spent, "search", "plan.toml", "--out", "RUN", *plugin, "--json"))
     run(folder, spent, "report", "RUN")
     run(folder, spent, "export", "RUN", "--to", "HOME", "--format", "all", *plugin)
-    found |= {"best": result["best"], "final": result["final"], "stages": result["stages"]}
+    found |= {key: result[key] for key in ("best", "final_score", "higher_is_better", "stages", "cost")}
     found["check"] = (folder / "HOME" / "CHECK.txt").read_text()
     found["bare"] = run_bare(chosen.bare, folder)
     arguments = {"folder": str(folder), "seed": seed, "hand": model.hand, "seconds": spent["search"]["cpu"]}

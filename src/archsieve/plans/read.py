@@ -16,7 +16,7 @@ from archsieve.fingerprints import frozen
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.named_code import check_named
-from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
+from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss, near_miss_in
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
 from archsieve.values import exact
@@ -199,9 +199,7 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
         check_named(name, plugins)
         namespace = vars(importlib.import_module(module))
         if attribute not in namespace:
-            raise UnknownNameError(
-                f"The module {module!r} has no {attribute!r}.{near_miss(attribute, vars(sys.modules[module]))}"
-            )
+            raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss_in(attribute, namespace)}")
         return namespace[attribute]
     return estimator_named(name) if kind == "estimator" else _CATALOGUES[kind][name]
 
