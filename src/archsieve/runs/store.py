@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import shutil
 import sqlite3
-from contextlib import contextmanager
+import tempfile
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archsieve._files import replace_file
+from archsieve._files import replace_file, state_of
+from archsieve._reading import parse_json
 from archsieve.errors import RunFolderError
 from archsieve.spaces.text import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
+    from archsieve._files import State
     from archsieve.spaces.contract import Architecture
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
@@ -32,9 +38,15 @@ _TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
 _ASKS = """CREATE TABLE IF NOT EXISTS asks (
     search TEXT NOT NULL, place INTEGER NOT NULL, architecture TEXT NOT NULL,
     PRIMARY KEY (search, place)) WITHOUT ROWID"""
+_FACTS = """CREATE TABLE IF NOT EXISTS facts (
+    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
+    architecture TEXT NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
+_PATIENCE = 30.0  # seconds that reader and writer wait for each other
+_TRIES = 20  # to copy a file that a writer changes
 
 
 @dataclass(frozen=True)
@@ -47,12 +59,11 @@ class Key:
     seed: int
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One stored score: NaN with the reason in `error` where it could not be computed.
 
     `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
-    what a shipped table held.
+    what a shipped table held. `facts` are plain values that were measured beside the score; `Store.facts` returns them.
     """
 
     key: Key
@@ -62,6 +73,7 @@ class Row:
     seconds: float
     worker: int
     error: str | None = None
+    facts: Mapping[str, Any] | None = None
 
 
 class Store:
@@ -80,7 +92,7 @@ class Store:
         with self._guarded():
             if not path.exists() and not read_only:
                 _make(path)
-            elif path.is_file() and _is_cut(path.stat().st_size):  # which SQLite overlooks, or takes for a new file
+            elif path.is_file() and _is_cut(path):  # which SQLite overlooks, or takes for a new file
                 raise self._damaged("it is truncated")
             self._db = _open_to_read(path) if read_only else _open(path)
 
@@ -133,6 +145,7 @@ class Store:
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
+        rows = list(rows)
         values = [
             (
                 *_columns(r.key),
@@ -145,8 +158,19 @@ class Store:
             )
             for r in rows
         ]
+        facts = [(*_columns(r.key), encode(r.arch), json.dumps(r.facts)) for r in rows if r.facts]
         with self._guarded(), self._transaction():
             self._db.executemany("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?)", values)
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?,?,?,?)", facts)
+
+    def facts(self) -> Iterator[tuple[Key, Architecture, dict[str, Any]]]:
+        """Yield what was measured beside scores, ordered by key and architecture."""
+        with self._guarded():
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
+                return  # a file of an older version
+            query = "SELECT * FROM facts ORDER BY space, task, estimator, seed, architecture"
+            for *key, arch, text in self._db.execute(query):
+                yield Key(*key), _code(arch), _facts(text)
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
@@ -234,19 +258,22 @@ class Store:
 
     def _damaged(self, why: str) -> RunFolderError:
         return RunFolderError(
-            f"The results file {self.path} is damaged ({why.splitlines()[-1]}). Move it away to start anew, or put "
-            f"back a whole copy."
+            f"The results file {self.path} is damaged ({why.splitlines()[-1]}). Put back a whole copy, or choose "
+            f"another folder to start anew."
         )
 
 
-def _is_cut(length: int) -> bool:
-    return length == 0 or length % _SMALLEST_PAGE != 0
+def _is_cut(path: Path) -> bool:
+    """Whether a file is cut; one with a log may be in the middle of a write, which the log completes."""
+    length, log = path.stat().st_size, path.with_name(path.name + "-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    return length == 0 or (length % _SMALLEST_PAGE != 0 and not has_log)
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
-        _prepare(db)
+        prepare(db)
     except BaseException:
         db.close()
         raise
@@ -254,25 +281,73 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a file that a driver may be writing, or that lies where nothing can be written."""
-    log = path.with_name(path.name + "-wal")
-    is_at_rest = not log.exists() or log.stat().st_size == 0
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_at_rest else ''}", uri=True)
-    try:
+    """Open a file that a driver may be writing or may begin to write, or that lies where nothing can be written.
+
+    SQLite's locks keep reader and writer apart. They need a file beside this one; the last to close removes it again.
+    Where none can be made, a copy is read. `immutable` would be wrong: another process may change the file.
+    """
+    with ExitStack() as stack:
+        log = path.with_name(path.name + "-wal")
+        is_at_rest = not log.exists() or log.stat().st_size == 0
+        mode = "rw" if is_at_rest and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+        try:
+            db = _connected(path, mode)
+            stack.callback(db.close)
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            if not path.is_file() or ("unable to open" not in str(error) and "readonly" not in str(error)):
+                raise
+            stack.close()
+            db = _of_a_copy(path)
+            stack.callback(db.close)
+        db.execute("PRAGMA query_only=ON")
         _check(db)
-    except BaseException:
-        db.close()
-        raise
+        stack.pop_all()
     return db
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE, isolation_level=None)
+
+
+def _of_a_copy(path: Path) -> sqlite3.Connection:
+    """Return a connection to a copy of a file and its log, which did not change meanwhile; closing it is enough."""
+    with tempfile.TemporaryDirectory(prefix="archsieve-") as folder:
+        copy = Path(folder) / path.name
+        for _ in range(_TRIES):
+            before = _states(path)
+            for name in before:
+                shutil.copyfile(path.with_name(name), copy.with_name(name))
+            if _states(path) == before:
+                break
+            for name in before:
+                copy.with_name(name).unlink()
+        else:
+            raise sqlite3.OperationalError("it changes while it is copied to be read")
+        db = _connected(copy, "rw")
+        try:
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # opens the files, which can then go
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _states(path: Path) -> dict[str, State]:
+    """Return the states of a results file and its log, by name."""
+    files = (file for file in (path, path.with_name(path.name + "-wal")) if file.exists())
+    return {file.name: state_of(file) for file in files}
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make the tables of an open database, unless it has them, and check it."""
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute(_SCHEMA)
     db.execute(_LEARNT)
     db.execute(_TAUGHT)
     db.execute(_ASKS)
+    db.execute(_FACTS)
     _check(db)
 
 
@@ -325,6 +400,16 @@ def _row(values: tuple[Any, ...]) -> Row:
             raise sqlite3.DatabaseError(f"a value in the column {column} is of another kind")
     space, task, estimator, seed, arch, name, score, seconds, worker, error = values
     return Row(Key(space, task, estimator, seed), _code(arch), name, _score(score), float(seconds), worker, error)
+
+
+def _facts(text: object) -> dict[str, Any]:
+    try:
+        facts = parse_json(str(text))
+    except ValueError as error:
+        raise sqlite3.DatabaseError("facts beside a score are no JSON") from error
+    if not isinstance(facts, dict):
+        raise sqlite3.DatabaseError("facts beside a score are no table")
+    return facts
 
 
 def _code(text: object) -> Architecture:

@@ -112,7 +112,8 @@ def _classes(raw: NDArray[Any], place: Place, classes: int) -> Targets:
         return Targets(values.astype(np.int64), tuple(map(str, range(classes))))
     if len(names) == 1:
         raise DataError(
-            f"{place.where} must be of several classes, but {_shown(names[0])} is the only one: there is nothing to tell apart."
+            f"{place.where} must be of several classes, but {_shown(names[0])} is the only one: there is nothing to "
+            f"tell apart."
         )
     if raw.dtype.kind != "b" and len(names) > max(_FEW, len(values) // 2):
         raise DataError(
