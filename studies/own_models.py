@@ -26,6 +26,7 @@ from archsieve._files import replace_file
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "own_models_study.md"
+WORDS = HERE / "own_models_words.md"
 SEEDS = (0, 1, 2)
 
 
@@ -109,7 +110,9 @@ def main() -> None:
         for name in chosen.models.split(","):
             path = chosen.out / f"{name}-{seed}.json"
             if not path.exists():
-                replace_file(path, json.dumps(tried(chosen, name, seed), indent=1))
+                found = json.dumps(tried(chosen, name, seed), indent=1)
+                with replace_file(path) as copy:
+                    copy.write_text(found + "\n", encoding="utf-8")
             write_page(chosen.out)
     write_page(chosen.out)
 
@@ -232,6 +235,35 @@ def beside(folder: str, seed: int, hand: str, seconds: float) -> dict:
 
 def write_page(out: Path) -> None:
     """Write the page from the outcomes that are there."""
+    outcomes = [json.loads(path.read_text()) for path in sorted(out.glob("*-*.json"))]
+    if not outcomes:
+        return
+    rows = "\n".join(row(each) for each in outcomes)
+    costs = "\n".join(cost(each) for each in outcomes)
+    with replace_file(PAGE) as copy:
+        copy.write_text(WORDS.read_text().format(rows=rows, costs=costs, count=len(outcomes)), encoding="utf-8")
+
+
+def row(found: dict) -> str:
+    """Return a line of the table of outcomes: on data that no stage has seen, errors as positive numbers."""
+    model, beside, sign = MODELS[found["model"]], found["beside"], 1 if found["higher_is_better"] else -1
+    figures = [sign * found["final_score"], sign * beside["random"], sign * beside["hand"]]
+    shown = " | ".join(f"{figure:.4g}" for figure in figures)
+    size = f"{found['decisions']} | {found['codes']:,} | {model.max_macs:,.0f}"
+    return f"| {model.title} | {found['seed']} | {size} | {model.unit} | {shown} | {beside['networks']} |"
+
+
+def cost(found: dict) -> str:
+    """Return a line of the table of costs, in seconds of the processor and of the clock."""
+    spent = found["seconds"]
+    each = " | ".join(f"{spent[key]['cpu']:.0f}" for key in ("space", "plan", "search", "report", "export"))
+    lines = (HERE / "strangers" / f"{found['model']}.py").read_text()
+    added = sum("choice(" in line or "one_of(" in line for line in lines.splitlines()) + ("archsieve" in lines)
+    minutes = sum(part["wall"] for part in spent.values()) / 60
+    off = found["bare"].rpartition(" ")[2]
+    return (
+        f"| {MODELS[found['model']].title} | {added} | {each} | {found['beside']['cpu']:.0f} | {minutes:.1f} | {off} |"
+    )
 
 
 if __name__ == "__main__":
