@@ -211,6 +211,7 @@ def run_bare(python: str, folder: Path) -> str:
 def beside(folder: str, seed: int, hand: str, seconds: float) -> dict:
     """Return the best random network and the model scaled by hand, both with the recipe of the plan's last training."""
     from archsieve.plans.read import load_plan, load_plugin
+    from archsieve.randomness import generator
     from archsieve.runs.session import Session
     from archsieve.spaces.sizes import size_of
 
@@ -219,11 +220,10 @@ def beside(folder: str, seed: int, hand: str, seconds: float) -> dict:
     plan = load_plan(Path(folder) / "plan.toml", [load_plugin(str(file))])
     full, final = plan.stages[-1].estimator, plan.final
     with Session(Path(folder) / "BESIDE", plan.space, plan.task, seed=seed + 1000) as session:
-        scored, tested = {}, None
-        for arch in session.pool(400):
+        scored, rng = {}, generator(seed, "sample", "beside")
+        while len(scored) < 400 and time.process_time() - begun < seconds:
+            arch = plan.space.canonical(plan.space.sample(rng))
             scored[arch] = float(session.scores([full], [arch])[0, 0])
-            if time.process_time() - begun >= seconds:
-                break
         best = max(scored, key=scored.get)
         tested = float(session.scores([final], [best])[0, 0])
         spent = time.process_time() - begun

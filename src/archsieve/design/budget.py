@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import SettingError, UnknownNameError
+from archsieve.errors import ArchitectureError, SettingError, UnknownNameError
 from archsieve.plans.contract import Plan, Pool, forecast
 from archsieve.plans.forecast import SECONDS, hours_of
 from archsieve.plans.read import load_plan, make
@@ -20,7 +20,7 @@ from archsieve.runs.recorded_scores import RecordedScores
 from archsieve.runs.score_tables import shipped
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import size
-from archsieve.spaces.sampling import LARGEST_POOL, pool_size
+from archsieve.spaces.sampling import LARGEST_POOL, draw_up_to, pool_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,6 +118,10 @@ def plan_for(
     known = _in_tables(space, task, seed) if tables and device == "cpu" else set()
     timing = measure(space, task, recipe, seed, known, **settings)
     sizes = choose(timing, recipe, seconds * (1 - RESERVE), workers, _count(space))
+    if (
+        space.is_costly_to_list and sizes.pool is not None and 4 * sizes.pool > size(space)
+    ):  # not all codes are networks
+        sizes = choose(timing, recipe, seconds * (1 - RESERVE), workers, len(draw_up_to(space, seed, sizes.pool)))
     plan = _plan(space, task, seed, recipe, sizes)
     again = {name: value for name, value in settings.items() if name in ("seconds", "clock")}
     hours = hours_of(plan, device=device, workers=workers, **again)
@@ -164,7 +168,9 @@ def measure(space: SearchSpace, task: Task, recipe: Any, seed: int, known: set[s
     errors: list[Exception] = []
     hours = hours_of(probe, **settings, on_failure=errors.append)
     if hours[-1] is None:
-        why = f", since it fails: {' '.join(str(errors[-1]).split())[:300]}" if errors else ""
+        why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:300]}" if errors else ""
+        if errors and isinstance(errors[-1], ArchitectureError):
+            raise errors[-1]  # of the space or its limits, not of the training
         raise SettingError(f"The training of a network of {space.name} on {task.name} cannot be timed{why}.")
     n = probe.pool.sample or 1
     timed = {proxy.name: hour * 3600 / n for proxy, hour in zip(proxies, hours, strict=False) if hour is not None}
