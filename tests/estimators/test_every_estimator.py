@@ -24,6 +24,8 @@ SMALL = {
     "repeated": {"estimator": ESTIMATORS["zero_cost"]("nwot", batch_size=8), "repeats": 2},
     "vkdnw_agg": {"batch_size": 8},
     "vote": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm")), "calibration": 8},
+    "objectives": {"parts": (ESTIMATORS["chance"](), ESTIMATORS["zero_cost"]("l2_norm"))},
+    "lower": {"of": ESTIMATORS["params"]()},
     "zero_cost": {"proxy": "nwot", "batch_size": 4},
     "one_shot": {"epochs": 1, "batch_size": 8},
     "own_training": {"function": "plugins.trainings:fitted", "budget": 1},
