@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
+from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError
 from archsieve.fingerprints import frozen
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.changes import changed_plan, read_plan
@@ -20,7 +20,7 @@ from archsieve.plans.named_code import check_command, check_named
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
-from archsieve.values import exact
+from archsieve.values import exact, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,14 +61,20 @@ def find_plan(name: str) -> Path:
     Raises:
         UnknownNameError: there is neither.
     """
-    path = Path(name)
-    if path.is_file():
-        return path
+    if _can_be_read(name):
+        return Path(name)
     if name in plan_names():
         return Path(str(files("archsieve.plans") / f"{name}.toml"))
     raise UnknownNameError(
         f"There is no plan file {name!r}, nor a shipped plan of that name.{near_miss(name, plan_names())}"
     )
+
+
+def _can_be_read(name: str) -> bool:
+    try:
+        return path_in(name).is_file()
+    except MissingDataError:
+        return False
 
 
 def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
