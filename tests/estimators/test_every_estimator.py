@@ -21,6 +21,8 @@ SMALL = {
     "replay": {"epochs": 3},
     "predictor": {"teacher": ESTIMATORS["params"](), "samples": 8, "model": "KNeighborsRegressor"},
     "mean_rank": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm"))},
+    "repeated": {"estimator": ESTIMATORS["zero_cost"]("nwot", batch_size=8), "repeats": 2},
+    "vkdnw_agg": {"batch_size": 8},
     "vote": {"parts": (ESTIMATORS["params"](), ESTIMATORS["zero_cost"]("l2_norm")), "calibration": 8},
     "objectives": {"parts": (ESTIMATORS["chance"](), ESTIMATORS["zero_cost"]("l2_norm"))},
     "lower": {"of": ESTIMATORS["params"]()},

@@ -197,7 +197,8 @@ def _trains(estimator: AnyEstimator, plan: Plan) -> bool:
     leaves = leaves_of(estimator)
     lessons = [lesson[0] for leaf in leaves if (lesson := lesson_of(leaf))]
     priced = (leaf for leaf in leaves if isinstance(leaf, Priced))
-    return any(leaf.price(1, plan.space, plan.task).training > 0 for leaf in priced) or any(
+    prices = (leaf.price(1, plan.space, plan.task) for leaf in priced)
+    return any(price is not None and price.training > 0 for price in prices) or any(
         _trains(lesson, plan) for lesson in lessons
     )
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
+from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about
+from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.ceiling import Gate
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from archsieve.benchmarks.contract import Benchmark, Records
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Records
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.plans.contract import Plan
     from archsieve.runs.effort import Unit

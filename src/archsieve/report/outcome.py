@@ -52,14 +52,14 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def outcome(result: Mapping[str, Any]) -> list[str]:
-    """Return lines on the winner and on the cost of the search."""
+def outcome(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
+    """Return lines on the winner and on the cost of the search; `run` is the folder that a command in them names."""
     lines = [
         *scores_of_winner(result),
         *_truth(result["truth"]),
         *_cost(result),
         *_chance(result),
-        *worth_lines(result),
+        *worth_lines(result, run),
         *limit_lines(result),
         *front_lines(result),
     ]
@@ -128,8 +128,11 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
     return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
 
 
-def worth_lines(result: Mapping[str, Any]) -> list[str]:
-    """Return lines on what a search was worth in trainings of random search; none of an older run."""
+def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
+    """Return lines on what a search was worth in trainings of random search; none of an older run.
+
+    `run` is the folder that a command in them names.
+    """
     worth = result.get("worth")
     if worth is None:
         return []
@@ -144,7 +147,7 @@ def worth_lines(result: Mapping[str, Any]) -> list[str]:
     if is_audit and not worth["audited"] and worth["low"] <= 1:
         return [
             f"Worth: unknown, since no benchmark tells the truth{paid}",
-            "    `archsieve audit RUN --networks 12` gives a lower bound: 12 networks, none as good, say "
+            f"    `archsieve audit {run} --networks 12` gives a lower bound: 12 networks, none as good, say "
             f"{worth['next_low'] or 1:.2g} trainings",
         ]
     asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"
