@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/own_models"))
     parser.add_argument("--bare", default=sys.executable, help="an interpreter with torch and without archsieve")
     parser.add_argument("--models", default=",".join(MODELS), help="those to run, with commas")
-    parser.add_argument("--budget", default="40s", help="of each search")
+    parser.add_argument("--budget", default="30s", help="of each search")
     parser.add_argument("--page", action="store_true", help="write the page from what is there, and run nothing")
     parser.add_argument("--beside", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
