@@ -27,6 +27,7 @@ from archsieve.cli.options import (
     RunFolder,
     Seed,
     TaskName,
+    Wide,
     Workers,
     load,
     shared_by_all,
@@ -69,6 +70,7 @@ def measure(
     recompute: Recompute = False,
     out: RunFolder = None,
     plugin: Plugins = None,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """Measure how well estimators rank a space with known truth: tau, regret, minimum keeping ratio.
@@ -110,7 +112,7 @@ def measure(
         if as_json:
             console.out_json(judgements)
         else:
-            console.judgements(judgements, session.pictures())
+            console.judgements(judgements, session.pictures(), is_wide=wide)
         if not as_json and (caution := caution_of(BENCHMARKS[judgements[0].benchmark])):
             console.out(caution)
         if blind := [j for j in judgements if j.failures == j.count]:
@@ -133,6 +135,7 @@ def judge_scores(
     epsilon: Epsilon = 0.1,
     bootstrap: Bootstrap = 0,
     seed: Seed = 0,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """Measure how well the scores in your own file rank your own truth."""
@@ -146,4 +149,7 @@ def judge_scores(
             seed=seed,
             note=console.note,
         )
-        (console.out_json if as_json else console.judgements)(judgements)
+        if as_json:
+            console.out_json(judgements)
+        else:
+            console.judgements(judgements, is_wide=wide)
