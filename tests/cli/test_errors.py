@@ -195,9 +195,7 @@ def test_results_that_are_cut_short(finished, command):
     whole = (folder / "results.sqlite").read_bytes()
     (folder / "results.sqlite").write_bytes(whole[: len(whole) // 2 + 10])
     arguments = ["search", path, "--out", folder] if command == "search" else ["report", folder]
-    fails(
-        invoke(*arguments), r"The results file .*results\.sqlite is damaged .* Move it away to start anew, or put back"
-    )
+    fails(invoke(*arguments), r"The results file .*results\.sqlite is damaged .* Put back a whole copy")
 
 
 def test_a_file_in_place_of_the_folder(plan, tmp_path):

@@ -42,6 +42,7 @@ def test_measuring_by_tables_imports_neither_torch_nor_statistics():
     code, _, modules = imported_by("measure", "nasbench-macro", *embedded)
     assert code == 0
     assert {"torch", "scipy", "rich.progress", "archsieve.report.draw"}.isdisjoint(modules)
+    assert {"archsieve.judging.judge_file", "archsieve.training.recipe", "archsieve.spaces.darts"}.isdisjoint(modules)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -119,7 +119,7 @@ def test_no_truncation_goes_unnoticed(tmp_path):
     lengths = [0, 1, 15, 16, 99, 100, 101, 512, *range(1000, len(whole), 1000), *range(4096, len(whole), 4096)]
     for length in [*lengths, len(whole) - 1]:
         path.write_bytes(whole[:length])
-        with pytest.raises(RunFolderError, match=r"results\.sqlite is damaged .*Move it away"):
+        with pytest.raises(RunFolderError, match=r"results\.sqlite is damaged .*Put back a whole copy"):
             Store(path).close()
     path.write_bytes(whole)
     store = Store(path)

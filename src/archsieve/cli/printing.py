@@ -12,6 +12,7 @@ from archsieve.cli.lines import out as out
 from archsieve.cli.lines import out_json as out_json
 from archsieve.cli.lines import plain as plain
 from archsieve.cli.tables import table as table
+from archsieve.judging.claims import conclusions
 from archsieve.judging.mkr_study import without_verdict
 from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.outcome import outcome, winner
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from archsieve.judging.judge import Judgement
+    from archsieve.judging.judgement import Judgement
     from archsieve.judging.mkr_study import Study
     from archsieve.plans.contract import StageForecast
     from archsieve.runs.results import Result
@@ -56,9 +57,11 @@ def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return joined_rows
 
 
-_ALL = ("estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10")
-_ALL += ("best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band")
-_ALL += ("tau_interval", "mkr_interval", "regret_interval", "failures", "failed_parts")
+_ALL = (
+    *("estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10"),
+    *("best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"),
+    *("tau_interval", "mkr_interval", "regret_interval", "failures", "failed_parts"),
+)
 _BASIC = ("estimator", "tau", "best_rank_at_10", "regret_at_10", "mkr", "mkr_band")
 _WHERE_THERE = ("tau_interval", "mkr_interval", "regret_interval")  # somebody asked for these
 _UNLIMITED = 100_000
@@ -89,7 +92,10 @@ def judgements(results: Sequence[Judgement], pictures: Sequence[str] = (), *, is
 
 
 def study(the_study: Study) -> None:
-    """Print what searches find by each estimator, and the correlations with its measures."""
+    """Print which measure tells what searches find, what they find by each estimator, and all correlations."""
+    for sentence in conclusions(the_study.findings, the_study.claims):
+        out(sentence)
+    out()
     table(*findings(the_study, _shown))
     out()
     table(*claims(the_study, _shown))

@@ -73,8 +73,8 @@ def _drawn(charts: Sequence[Chart], out: Path) -> list[Path]:
 
 def _findings(study: Study) -> list[dict[str, Any]]:
     return [
-        {"truth": f.truth, "estimator": f.estimator, "tau": f.tau, "mkr": f.mkr, "searcher": searcher}
-        | {"seed": seed, "found": value}
+        {"truth": f.truth, "estimator": f.estimator, "tau": f.tau, "weighted_tau": f.weighted_tau, "mkr": f.mkr}
+        | {"ndcg": f.ndcg, "regret": f.regret, "searcher": searcher, "seed": seed, "found": value}
         for f in study.findings
         for searcher, values in f.found.items()
         for seed, value in enumerate(values)
@@ -85,8 +85,8 @@ def _claims(study: Study) -> list[dict[str, Any]]:
     rows = []
     for claim in study.claims:
         for name in ("kendall", "pearson"):
-            intervals = {**getattr(claim, name), "gain": getattr(claim, f"{name}_gain")}
-            for measure, interval in intervals.items():
+            gains = {f"{measure} over tau": gain for measure, gain in getattr(claim, f"{name}_gains").items()}
+            for measure, interval in {**getattr(claim, name), **gains}.items():
                 low, value, high = interval or (None, None, None)
                 who = {"truth": claim.truth, "searcher": claim.searcher, "correlation": name, "with": measure}
                 rows.append({**who, "low": low, "value": value, "high": high})

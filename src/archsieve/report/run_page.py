@@ -161,8 +161,9 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[FunnelPart
 def _tables(run: RunReport) -> list[TextTable]:
     tables = []
     if run.rankings:
-        header = ["stage", "ranked by", "candidates", "tau", "Spearman", "MKR", "kept", "lost by the cut"]
+        header = ["stage", "ranked by", "candidates", "tau", "weighted tau", "nDCG", "MKR", "kept", "lost by the cut"]
         note = (
+            "nDCG: the discounted gain of the top per cent of the ranking, against that of the true one. "
             "MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR is above the "
             "share that it keeps loses it. For sizes and chance, the same number is kept; chance shows expected values."
         )
@@ -207,5 +208,5 @@ def _cut(fate: Fate) -> str:
 
 def _ranking(row: Ranking) -> list[str]:
     by = "its estimator" if row.by == "estimator" else row.by
-    figures = [f"{row.count:,}", number(row.tau), number(row.spearman), share(row.mkr), share(row.kept)]
-    return [f"{row.number}. {row.stage}", by, *figures, number(row.regret)]
+    figures = [f"{row.count:,}", number(row.tau), number(row.weighted_tau), number(row.ndcg)]
+    return [f"{row.number}. {row.stage}", by, *figures, share(row.mkr), share(row.kept), number(row.regret)]

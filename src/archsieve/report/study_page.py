@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from archsieve.judging.mkr_study import comparable, verdict, without_verdict
+from archsieve.judging.claims import conclusions, count_estimators, in_brackets, verdict
+from archsieve.judging.mkr_study import without_verdict
 from archsieve.report.page import Page, TextTable, Tile, made_by
 from archsieve.report.study_charts import study_charts
 from archsieve.report.study_tables import claims, findings
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
 
 LEAD = (
     "Each estimator is maximised by searches of a whole space. Does Kendall's tau tell what they will find, or does "
-    "the minimum keeping ratio (MKR), the least share of its ranking that still holds the best network?"
+    "another figure: the weighted tau, the minimum keeping ratio (MKR: the least share of the ranking that still holds "
+    "the best network), the discounted gain of the top per cent (nDCG), or what its top ten lack to the best (regret)?"
 )
 
 
 def study_page(study: Study) -> Page:
     """Return the page of a study."""
     verdicts = [
-        verdict(gain, len(comparable(study.findings, claim.truth)))
+        verdict(gain, count_estimators(study.findings, claim.truth))
         for claim in study.claims
-        for gain in (claim.kendall_gain, claim.pearson_gain)
+        for gains in (claim.kendall_gains, claim.pearson_gains)
+        for gain in (gains.get("1 - MKR"),)
     ]
     judged = [answer for answer in verdicts if answer != "no verdict"]
     supported = f"{judged.count('yes')} of {len(judged)}" if judged else "no verdict"
@@ -34,12 +37,12 @@ def study_page(study: Study) -> Page:
         Tile("Networks", f"{study.count:,}", f"codes of {study.benchmark}"),
         Tile("Estimators", str(len({f.estimator for f in study.findings})), ""),
         Tile("Searches of each", str(study.seeds), f"seeds, {study.budget:,} evaluations"),
-        Tile("Claim supported", supported, without_verdict(study) or "correlations whose gain excludes 0"),
+        Tile("MKR over tau", supported, without_verdict(study) or "gains of MKR whose interval excludes 0"),
     ]
     return Page(
-        title=f"What searches find, by tau and by MKR: {study.benchmark}",
+        title=f"What predicts what searches find: {study.benchmark}",
         verdict=_verdict(supported, len(judged), study),
-        lead=" ".join([LEAD, *study.pictures]),
+        lead=" ".join([LEAD, *conclusions(study.findings, study.claims), *study.pictures]),
         cards=cards,
         charts=study_charts(study),
         tables=[_claims(study), _findings(study)],
@@ -57,17 +60,17 @@ def _verdict(supported: str, judged: int, study: Study) -> str:
     )
 
 
-def _interval(interval: tuple[float, float, float] | None) -> str:
-    return "-" if interval is None else f"{interval[1]:.2f} [{interval[0]:.2f}, {interval[2]:.2f}]"
-
-
 def _measure(value: float) -> str:
     return number(None if math.isnan(value) else value)
 
 
 def _claims(study: Study) -> TextTable:
-    note = "Intervals of 95 %, by a bootstrap over estimators and seeds. Supported: that of the gain lies above 0."
-    return TextTable("Does the measure predict what a search finds?", *claims(study, _interval), note, text=3)
+    note = (
+        "Intervals of 95 %, by a bootstrap over estimators and seeds; over all truths, one draw has the same "
+        "estimators for each. Supported: the interval of the gain lies above 0. Regret is what the estimator's top ten "
+        "lack to the best, and so by its definition near to what a search finds."
+    )
+    return TextTable("Does the measure predict what a search finds?", *claims(study, in_brackets), note, text=3)
 
 
 def _findings(study: Study) -> TextTable:

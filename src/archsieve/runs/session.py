@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.errors import EstimatorError, SettingError, require
+from archsieve.errors import EstimatorError, RunFolderError, SettingError, require
 from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
@@ -23,6 +23,7 @@ from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
+from archsieve.runs.scratch import Scratch
 from archsieve.runs.store import Row, Store
 from archsieve.searchers.contract import compared_by
 from archsieve.searchers.guided import Guide
@@ -65,6 +66,7 @@ class Session:
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
+        scratch: the folder goes when the session ends: scores stay in memory instead of `results.sqlite`.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
@@ -88,6 +90,7 @@ class Session:
         tensorboard: bool = False,
         arithmetic: Arithmetic = EXACT,
         retry_failed: bool = False,
+        scratch: bool = False,
     ) -> None:
         check_whole("seed", seed)
         if not 0 <= seed < 2**63:
@@ -98,7 +101,7 @@ class Session:
             from archsieve.networks.building import check_device
 
             check_device(device)
-        self.folder = Path(folder)
+        self.folder, self._is_closed = Path(folder), False
         self.space, self.task, self.seed, self.device = space, task, int(seed), device
         self.executor: Executor = executor or Serial()
         self._progress = progress or (lambda label, done, total: None)
@@ -109,7 +112,7 @@ class Session:
         try:
             self._prints = claim(self.folder, space, task)
             self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
-            self._store = Store(self.folder / RESULTS_FILE)
+            self._store = Scratch() if scratch else Store(self.folder / RESULTS_FILE)
             if retry_failed:
                 self._store.forget_failures()
         except BaseException:
@@ -127,6 +130,7 @@ class Session:
 
     def close(self) -> None:
         """Close the folder for this driver."""
+        self._is_closed = True
         self._store.close()
         self._lock.close()
 
@@ -167,7 +171,12 @@ class Session:
             SettingError: a searcher that compares scores of several calls asks for some that are relative to the call.
             EstimatorError: an estimator failed for a reason that no architecture is to blame for; what was scored
                 before is stored.
+            RunFolderError: the session is closed.
         """
+        if self._is_closed:
+            raise RunFolderError(
+                f"The session of the folder {self.folder} is closed: ask for scores inside of `with Session(...)`."
+            )
         if searcher := compared_by():
             for estimator in estimators:
                 refuse_relative(estimator, searcher)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import sqlite3
-from contextlib import contextmanager
+import tempfile
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archsieve._files import replace_file
+from archsieve._files import replace_file, state_of
 from archsieve.errors import RunFolderError
 from archsieve.spaces.text import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
+    from archsieve._files import State
     from archsieve.spaces.contract import Architecture
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS results (
@@ -35,6 +39,8 @@ _ASKS = """CREATE TABLE IF NOT EXISTS asks (
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
+_PATIENCE = 30.0  # seconds that reader and writer wait for each other
+_TRIES = 20  # to copy a file that a writer changes
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,7 @@ class Key:
     seed: int
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One stored score: NaN with the reason in `error` where it could not be computed.
 
     `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
@@ -80,7 +85,7 @@ class Store:
         with self._guarded():
             if not path.exists() and not read_only:
                 _make(path)
-            elif path.is_file() and _is_cut(path.stat().st_size):  # which SQLite overlooks, or takes for a new file
+            elif path.is_file() and _is_cut(path):  # which SQLite overlooks, or takes for a new file
                 raise self._damaged("it is truncated")
             self._db = _open_to_read(path) if read_only else _open(path)
 
@@ -234,19 +239,22 @@ class Store:
 
     def _damaged(self, why: str) -> RunFolderError:
         return RunFolderError(
-            f"The results file {self.path} is damaged ({why.splitlines()[-1]}). Move it away to start anew, or put "
-            f"back a whole copy."
+            f"The results file {self.path} is damaged ({why.splitlines()[-1]}). Put back a whole copy, or choose "
+            f"another folder to start anew."
         )
 
 
-def _is_cut(length: int) -> bool:
-    return length == 0 or length % _SMALLEST_PAGE != 0
+def _is_cut(path: Path) -> bool:
+    """Whether a file is cut; one with a log may be in the middle of a write, which the log completes."""
+    length, log = path.stat().st_size, path.with_name(path.name + "-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    return length == 0 or (length % _SMALLEST_PAGE != 0 and not has_log)
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
-        _prepare(db)
+        prepare(db)
     except BaseException:
         db.close()
         raise
@@ -254,19 +262,66 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a file that a driver may be writing, or that lies where nothing can be written."""
-    log = path.with_name(path.name + "-wal")
-    is_at_rest = not log.exists() or log.stat().st_size == 0
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_at_rest else ''}", uri=True)
-    try:
+    """Open a file that a driver may be writing or may begin to write, or that lies where nothing can be written.
+
+    SQLite's locks keep reader and writer apart. They need a file beside this one; the last to close removes it again.
+    Where none can be made, a copy is read. `immutable` would be wrong: another process may change the file.
+    """
+    with ExitStack() as stack:
+        log = path.with_name(path.name + "-wal")
+        is_at_rest = not log.exists() or log.stat().st_size == 0
+        mode = "rw" if is_at_rest and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+        try:
+            db = _connected(path, mode)
+            stack.callback(db.close)
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            if not path.is_file() or ("unable to open" not in str(error) and "readonly" not in str(error)):
+                raise
+            stack.close()
+            db = _of_a_copy(path)
+            stack.callback(db.close)
+        db.execute("PRAGMA query_only=ON")
         _check(db)
-    except BaseException:
-        db.close()
-        raise
+        stack.pop_all()
     return db
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE, isolation_level=None)
+
+
+def _of_a_copy(path: Path) -> sqlite3.Connection:
+    """Return a connection to a copy of a file and its log, which did not change meanwhile; closing it is enough."""
+    with tempfile.TemporaryDirectory(prefix="archsieve-") as folder:
+        copy = Path(folder) / path.name
+        for _ in range(_TRIES):
+            before = _states(path)
+            for name in before:
+                shutil.copyfile(path.with_name(name), copy.with_name(name))
+            if _states(path) == before:
+                break
+            for name in before:
+                copy.with_name(name).unlink()
+        else:
+            raise sqlite3.OperationalError("it changes while it is copied to be read")
+        db = _connected(copy, "rw")
+        try:
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # opens the files, which can then go
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _states(path: Path) -> dict[str, State]:
+    """Return the states of a results file and its log, by name."""
+    files = (file for file in (path, path.with_name(path.name + "-wal")) if file.exists())
+    return {file.name: state_of(file) for file in files}
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make the tables of an open database, unless it has them, and check it."""
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute(_SCHEMA)
