@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsieve._files import replace_file, state_of
+from archsieve._reading import parse_json
 from archsieve.errors import RunFolderError
 from archsieve.spaces.text import decode, encode
 
@@ -36,6 +38,10 @@ _TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
 _ASKS = """CREATE TABLE IF NOT EXISTS asks (
     search TEXT NOT NULL, place INTEGER NOT NULL, architecture TEXT NOT NULL,
     PRIMARY KEY (search, place)) WITHOUT ROWID"""
+_FACTS = """CREATE TABLE IF NOT EXISTS facts (
+    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
+    architecture TEXT NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
@@ -57,7 +63,7 @@ class Row(NamedTuple):
     """One stored score: NaN with the reason in `error` where it could not be computed.
 
     `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
-    what a shipped table held.
+    what a shipped table held. `facts` are plain values that were measured beside the score; `Store.facts` returns them.
     """
 
     key: Key
@@ -67,6 +73,7 @@ class Row(NamedTuple):
     seconds: float
     worker: int
     error: str | None = None
+    facts: Mapping[str, Any] | None = None
 
 
 class Store:
@@ -138,6 +145,7 @@ class Store:
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
+        rows = list(rows)
         values = [
             (
                 *_columns(r.key),
@@ -150,8 +158,19 @@ class Store:
             )
             for r in rows
         ]
+        facts = [(*_columns(r.key), encode(r.arch), json.dumps(r.facts)) for r in rows if r.facts]
         with self._guarded(), self._transaction():
             self._db.executemany("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?)", values)
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?,?,?,?)", facts)
+
+    def facts(self) -> Iterator[tuple[Key, Architecture, dict[str, Any]]]:
+        """Yield what was measured beside scores, ordered by key and architecture."""
+        with self._guarded():
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
+                return  # a file of an older version
+            query = "SELECT * FROM facts ORDER BY space, task, estimator, seed, architecture"
+            for *key, arch, text in self._db.execute(query):
+                yield Key(*key), _code(arch), _facts(text)
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
@@ -328,6 +347,7 @@ def prepare(db: sqlite3.Connection) -> None:
     db.execute(_LEARNT)
     db.execute(_TAUGHT)
     db.execute(_ASKS)
+    db.execute(_FACTS)
     _check(db)
 
 
@@ -380,6 +400,16 @@ def _row(values: tuple[Any, ...]) -> Row:
             raise sqlite3.DatabaseError(f"a value in the column {column} is of another kind")
     space, task, estimator, seed, arch, name, score, seconds, worker, error = values
     return Row(Key(space, task, estimator, seed), _code(arch), name, _score(score), float(seconds), worker, error)
+
+
+def _facts(text: object) -> dict[str, Any]:
+    try:
+        facts = parse_json(str(text))
+    except ValueError as error:
+        raise sqlite3.DatabaseError("facts beside a score are no JSON") from error
+    if not isinstance(facts, dict):
+        raise sqlite3.DatabaseError("facts beside a score are no table")
+    return facts
 
 
 def _code(text: object) -> Architecture:
