@@ -150,7 +150,7 @@ def test_a_study_of_an_earlier_version_comes_back(folder):
     assert study.claims == STUDY.claims
     page = study_page(study)
     assert page.tables[1].rows[0][2:7] == ["0.25", "-", "0.875", "-", "-"]
-    assert len(page.charts) == 1
+    assert len(page.charts) == 2  # a chart each for tau and for the keeping ratio
 
 
 def test_claims_over_all_truths_have_no_panels():
