@@ -54,6 +54,11 @@ def _verdict(supported: str, judged: int, study: Study) -> str:
     """Return the answer of a study in one sentence."""
     if not judged:
         return f"The study gives no verdict. {without_verdict(study)}"
+    if supported.startswith("0 "):
+        return (
+            f"The study does not support that MKR predicts what a search finds better than tau: in {supported} "
+            "correlations the 95 % interval of its gain lies above 0."
+        )
     return (
         f"MKR predicts what a search finds better than tau in {supported} correlations (the 95 % interval of its gain "
         "excludes 0)."
