@@ -40,9 +40,13 @@ def test_what_cannot_be_wrapped_is_a_block_of_lines(capsys):
     assert lines == [f"architecture: {code}", f"    truth: 91.5, where: {code},", "    why: -"]
 
 
-def test_the_width_is_the_terminals_and_eighty_without_one(monkeypatch):
+def test_the_width_is_the_terminals_and_a_pipe_has_none(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
-    assert terminal_columns() == 80
-    for told, columns in (("120", 120), ("40", 80), ("wide", 80), ("", 80)):
+    assert terminal_columns() > 10_000
+    for told, is_limited, columns in (("120", True, 120), ("40", True, 80), ("wide", False, 0), ("", False, 0)):
         monkeypatch.setenv("COLUMNS", told)
-        assert terminal_columns() == columns
+        assert (terminal_columns() < 10_000) == is_limited
+        assert not is_limited or terminal_columns() == columns
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert terminal_columns() == 100

@@ -18,6 +18,7 @@ from archsieve.cli.options import (
     Plugins,
     Recompute,
     Workers,
+    WorkerTimeout,
     load,
     offers_tables,
     shared_by_all,
@@ -37,6 +38,7 @@ def audit_run(
     ] = 12,
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     plugin: Plugins = None,
@@ -56,7 +58,7 @@ def audit_run(
             plan = load_plan(run / PLAN_FILE, plugins)
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
-        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute)
+        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute, worker_timeout)
         shared |= {"seed": plan.seed, "device": device, "plugins": plugins}
         session = stack.enter_context(Session(run, plan.space, plan.task, **shared))
         found = audit(plan, session, networks)

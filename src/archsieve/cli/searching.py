@@ -23,6 +23,7 @@ from archsieve.cli.options import (
     Recompute,
     RunFolder,
     Workers,
+    WorkerTimeout,
     keep_plan,
     load,
     offers_tables,
@@ -64,6 +65,7 @@ def search(
     notation: Notation = "",
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     retry_failed: Annotated[
@@ -79,6 +81,7 @@ def search(
     again = ["archsieve", "search", plan, "--out", str(folder)] + ["--ray"] * ray
     again += [] if device == "cpu" else ["--device", device]
     again += [] if workers == 1 else ["--workers", str(workers)]
+    again += [] if worker_timeout is None else ["--worker-timeout", worker_timeout]
     again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard
     again += [word for text in change or [] for word in ("--set", text)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
@@ -97,7 +100,7 @@ def search(
         if dry_run:
             _say_forecast(chosen, device, workers, not no_timing, as_json)
             return
-        shared = shared_by_all(stack, workers, ray, recompute)
+        shared = shared_by_all(stack, workers, ray, recompute, worker_timeout)
         if not recompute:
             offers_tables(device, chosen.space, chosen.seed)
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
@@ -119,8 +122,8 @@ def search(
             console.out_json(result)
         else:
             console.result(result, folder)
-            for sentence in sentences(agreements_of(read_views(folder, asdict(result)))):
-                console.out(sentence.replace("RUN", str(folder)))
+            for sentence in sentences(agreements_of(read_views(folder, asdict(result))), shlex.quote(str(folder))):
+                console.out(sentence)
         console.note_failures(result, folder, shlex.join(again))
         if result.failure:
             raise EstimatorError(result.failure, session.tracebacks)
@@ -178,13 +181,14 @@ def report(
         else:
             console.stages(run_report.result["stages"])
             console.out()
-            for line in [*winner(run_report.result), *outcome(run_report.result), *weights_of(run_report.space)]:
-                console.out(line.replace("audit RUN", f"audit {run}"))
+            lines = [*outcome(run_report.result, shlex.quote(str(run))), *weights_of(run_report.space)]
+            for line in [*winner(run_report.result), *lines]:
+                console.out(line)
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")
             console.out()
-        for sentence in sentences(run_report.agreements):
-            console.out(sentence.replace("RUN", str(run)))
+        for sentence in sentences(run_report.agreements, shlex.quote(str(run))):
+            console.out(sentence)
         if run_report.audit is not None:
             console.audit(run_report.audit)
             console.out()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COLUMNS = 80
-"""Width of a table where standard output is no terminal, and the least that is taken for one."""
+"""The least width that a terminal is taken to have."""
+_UNLIMITED = 100_000
 _GAP = "  "
 _LARGE = 1e6  # from here on, six digits cut a whole number
 _EXACT = 2.0**53  # up to here, floats hold every whole number exactly
@@ -30,7 +31,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | 
     Args:
         header: the title of each column.
         rows: the cells of each row.
-        width: columns of text there are; None: those of the terminal, 80 where there is none.
+        width: columns of text there are; None: those of the terminal, no limit where there is none.
     """
     grouped = [any(_is_large_count(row[i]) for row in rows) for i in range(len(header))]
     titles = [_one_line(title) for title in header]
@@ -48,11 +49,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | 
 
 
 def terminal_columns() -> int:
-    """Return how many columns of text the terminal has; 80 where there is none, or COLUMNS says another number."""
+    """Return how many columns of text a table may have: those of the terminal, 80 at least; no limit in a pipe.
+
+    Other programs read what goes into a pipe, a row a line. Who sets COLUMNS wants that number there too.
+    """
     if sys.stdout.isatty():
         return max(COLUMNS, shutil.get_terminal_size((COLUMNS, 24)).columns)
     told = os.environ.get("COLUMNS", "")
-    return max(COLUMNS, int(told)) if told.isascii() and told.isdigit() else COLUMNS
+    return max(COLUMNS, int(told)) if told.isascii() and told.isdigit() else _UNLIMITED
 
 
 def _fitted(

@@ -7,7 +7,6 @@ with a cheap training that the study of searchers found ten times as good as evo
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from archsieve.runs.score_tables import shipped
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import LARGEST_POOL, pool_size
+from archsieve.values import seconds_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,6 @@ LEAST_DATA = 0.05
 """Share of the training items below which an epoch is no training."""
 FINAL = "final"
 _PROBED = 16
-_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,7 @@ def seconds_of(budget: str) -> float:
     >>> seconds_of("8h"), seconds_of("1.5 min")
     (28800.0, 90.0)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", budget)
-    if found is None or float(found[1]) <= 0:
-        raise SettingError(f"A budget is a number with a unit of time, e.g. 8h, 90m or 2d, but got {budget!r}.")
-    return float(found[1]) * _UNITS[found[2]]
+    return seconds_in(budget, "A budget")
 
 
 def plan_for(

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
+from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError
 from archsieve.fingerprints import frozen
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.changes import changed_plan, read_plan
@@ -20,14 +20,14 @@ from archsieve.plans.named_code import check_command, check_named
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
-from archsieve.values import exact
+from archsieve.values import exact, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from archsieve.spaces.contract import SearchSpace
 
-_PLAN_KEYS = ("title", "finds", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
+_PLAN_KEYS = ("title", "finds", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final", "objectives")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop", "search", "budget")
 _MEASURED_LIMITS = ("max_latency_ms", "latency", "latency_edge")
 _TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
@@ -61,14 +61,20 @@ def find_plan(name: str) -> Path:
     Raises:
         UnknownNameError: there is neither.
     """
-    path = Path(name)
-    if path.is_file():
-        return path
+    if _can_be_read(name):
+        return Path(name)
     if name in plan_names():
         return Path(str(files("archsieve.plans") / f"{name}.toml"))
     raise UnknownNameError(
         f"There is no plan file {name!r}, nor a shipped plan of that name.{near_miss(name, plan_names())}"
     )
+
+
+def _can_be_read(name: str) -> bool:
+    try:
+        return path_in(name).is_file()
+    except MissingDataError:
+        return False
 
 
 def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
@@ -97,7 +103,7 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
     for key in ("space", "task", "stage"):
         if key not in table:
             raise PlanError(f"the key {key!r} is missing.")
-    stages = _typed("stage", "list of tables [[stage]]", table["stage"], list)
+    stages = _with_objectives(_typed("stage", "list of tables [[stage]]", table["stage"], list), table)
     space, task = make("space", table["space"], plugins), make("task", table["task"], plugins)
     limits, ceiling = _limits(table["limits"], plugins) if "limits" in table else (None, None)
     return Plan(
@@ -112,6 +118,25 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
         finds=_typed("finds", "text", table.get("finds", ""), str),
         ceiling=ceiling,
     )
+
+
+def _with_objectives(stages: list[Any], table: Mapping[str, Any]) -> list[Any]:
+    """Return the tables of the stages, the last with the `objectives` of the plan as its estimator."""
+    if "objectives" not in table:
+        return stages
+    parts = [_objective(part) for part in _typed("objectives", "list of estimators", table["objectives"], list)]
+    if not stages or not isinstance(stages[-1], dict) or "estimator" in stages[-1]:
+        raise PlanError("`objectives` are the estimator of the last stage: leave `estimator` out there.")
+    return [*stages[:-1], {**stages[-1], "estimator": {"name": "objectives", "parts": parts}}]
+
+
+def _objective(part: Any) -> Any:
+    """Return the table of an objective: a minus sign before a name asks for the lowest."""
+    table = {"name": part} if isinstance(part, str) else part
+    name = table.get("name") if isinstance(table, dict) else None
+    if not isinstance(name, str) or not name.startswith("-"):
+        return part
+    return {"name": "lower", "of": {**table, "name": name[1:]}}
 
 
 def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
