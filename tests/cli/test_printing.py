@@ -90,7 +90,12 @@ def test_progress_without_a_terminal_is_plain_lines_now_and_then(capsys, monkeyp
             show(label, done, total)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.splitlines() == ["learning", "nwot: 20/100", "nwot: 40/100", "nwot, [zen]: 50/50"]
+    assert captured.err.splitlines() == [
+        "learning",
+        "nwot: 20/100, about 0:20 left",
+        "nwot: 40/100, about 0:15 left",
+        "nwot, [zen]: 50/50",
+    ]
 
 
 def test_progress_on_a_terminal_is_bars_that_go_away(monkeypatch):

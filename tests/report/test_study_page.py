@@ -109,7 +109,7 @@ def test_a_study_by_hand():
     ("ranking", "verdicts"),
     [(7, [["-", "-"], ["no verdict", "no verdict"]]), (8, [["-", "-"], ["yes", "no"]])],
 )
-def test_below_eight_estimators_there_is_no_verdict(ranking, verdicts, capsys):
+def test_below_eight_estimators_there_is_no_verdict(ranking, verdicts, capsys, monkeypatch):
     """A ninth one, whose scores are all equal, does not count."""
     findings = [finding(f"e{i}", i / 10, 0.5, 1.0, float(i)) for i in range(ranking)] + [
         finding("flat", None, 1.0, 0.0)
@@ -120,6 +120,7 @@ def test_below_eight_estimators_there_is_no_verdict(ranking, verdicts, capsys):
     assert page.cards[-1].value == ("1 of 2" if ranking == 8 else "no verdict")
     begins = "Random search, accuracy: 1 - MKR tells most" if ranking == 8 else "The study gives no verdict. A verdict"
     assert page.verdict.startswith(begins)
+    monkeypatch.setenv("COLUMNS", "300")
     console.study(study)
     printed = capsys.readouterr().out
     rows = [line for line in printed.splitlines() if line.startswith(f"accuracy  {SEARCHER}")]

@@ -746,6 +746,7 @@ def test_progress_reaches_the_total_and_names_what_is_done(tmp_path):
         session.scores([Learner(), Counting(chunk_size=2)], CODES)
     assert seen == [
         ("learner: learning", 0, 0),
+        ("learner: learning", 1, 1),
         ("learner", 0, 5),
         ("learner", 5, 5),
         ("counting", 0, 5),

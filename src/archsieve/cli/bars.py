@@ -11,6 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from archsieve._reading import visible
+from archsieve.cli.lines import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +34,7 @@ class _Remaining(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.finished or task.time_remaining is None:
             return Text("")
-        minutes, seconds = divmod(round(task.time_remaining), 60)
-        return Text(f"about {minutes}:{seconds:02} left")
+        return Text(f"about {clock(task.time_remaining)} left")
 
 
 @contextmanager

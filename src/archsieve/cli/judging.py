@@ -27,6 +27,7 @@ from archsieve.cli.options import (
     RunFolder,
     Seed,
     TaskName,
+    Wide,
     Workers,
     WorkerTimeout,
     load,
@@ -71,6 +72,7 @@ def measure(
     recompute: Recompute = False,
     out: RunFolder = None,
     plugin: Plugins = None,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """Measure how well estimators rank a space with known truth: tau, regret, minimum keeping ratio.
@@ -113,7 +115,7 @@ def measure(
         if as_json:
             console.out_json(judgements)
         else:
-            console.judgements(judgements, session.pictures())
+            console.judgements(judgements, session.pictures(), is_wide=wide)
         if not as_json and (caution := caution_of(BENCHMARKS[judgements[0].benchmark])):
             console.out(caution)
         if blind := [j for j in judgements if j.failures == j.count]:
@@ -136,6 +138,7 @@ def judge_scores(
     epsilon: Epsilon = 0.1,
     bootstrap: Bootstrap = 0,
     seed: Seed = 0,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """Measure how well the scores in your own file rank your own truth."""
@@ -151,4 +154,7 @@ def judge_scores(
             seed=seed,
             note=console.note,
         )
-        (console.out_json if as_json else console.judgements)(judgements)
+        if as_json:
+            console.out_json(judgements)
+        else:
+            console.judgements(judgements, is_wide=wide)

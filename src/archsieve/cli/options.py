@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from archsieve.spaces.contract import SearchSpace
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Print all figures, in a table wider than 80 columns.")]
 Plugins = Annotated[
     list[str] | None,
     typer.Option(

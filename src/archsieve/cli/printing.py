@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import shlex
-import sys
-import tempfile
-import traceback
-from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from archsieve._interrupts import exit_code, heard
-from archsieve._reading import visible
-from archsieve.errors import ArchsieveError, describe_error
+from archsieve.cli.guard import guarded as guarded
+from archsieve.cli.lines import note as note
+from archsieve.cli.lines import out as out
+from archsieve.cli.lines import out_json as out_json
+from archsieve.cli.lines import plain as plain
+from archsieve.cli.tables import table as table
 from archsieve.judging.claims import conclusions
 from archsieve.judging.mkr_study import without_verdict
-from archsieve.notices import listening
 from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.study_tables import claims, findings
 from archsieve.runs.effort import total
-from archsieve.runs.folder import ERROR_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from archsieve.judging.judgement import Judgement
     from archsieve.judging.mkr_study import Study
     from archsieve.plans.contract import StageForecast
     from archsieve.runs.results import Result
     from archsieve.searchers.contract import Round
-
-_LARGE = 1e6  # from here on, six digits cut a whole number
-_EXACT = 2.0**53  # up to here, floats hold every whole number exactly
-
-
-def out(text: str = "") -> None:
-    """Print a line of results; control characters, which a terminal would obey, are written as escapes."""
-    print(visible(text))  # noqa: T201
-
-
-def note(text: str) -> None:
-    """Print a line that is no result, above the bars where progress is shown."""
-    print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
-
-
-def out_json(value: Any) -> None:
-    """Print JSON; what is not a number in JSON (NaN, infinities) becomes null or text."""
-    out(json.dumps(plain(value), indent=2))
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows below a header in aligned columns; numbers to the right, whole ones in full where one is large."""
-    grouped = [any(_is_large_count(row[i]) for row in rows) for i in range(len(header))]
-    cells = [
-        [_one_line(title) for title in header],
-        *([_cell(value, g) for value, g in zip(row, grouped, strict=True)] for row in rows),
-    ]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    numeric = [bool(rows) and all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
-    for row in cells:
-        aligned = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True))
-        out("  ".join(aligned).rstrip())
 
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -98,14 +58,31 @@ def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return joined_rows
 
 
-def judgements(results: Sequence[Judgement], pictures: Sequence[str] = ()) -> None:
-    """Print how well estimators rank, and which of their scores were not made on the user's pictures."""
-    columns = ["estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10"]
-    columns += ["best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"]
-    columns += ["tau_interval", "mkr_interval", "regret_interval", "failures"]
-    columns += ["failed_parts"] if any(j.failed_parts for j in results) else []
-    filled = [c for c in columns if any(getattr(j, c) is not None for j in results)]
-    table(filled, [[_shown(getattr(j, c)) for c in filled] for j in results])
+_ALL = (
+    *("estimator", "tau", "spearman", "weighted_tau", "partial_spearman", "ndcg", "precision_at_10"),
+    *("best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"),
+    *("tau_interval", "mkr_interval", "regret_interval", "failures", "failed_parts"),
+)
+_BASIC = ("estimator", "tau", "best_rank_at_10", "regret_at_10", "mkr", "mkr_band")
+_WHERE_THERE = ("tau_interval", "mkr_interval", "regret_interval")  # somebody asked for these
+_UNLIMITED = 100_000
+
+
+def judgements(results: Sequence[Judgement], pictures: Sequence[str] = (), *, is_wide: bool = False) -> None:
+    """Print how well estimators rank, and which of their scores were not made on the user's pictures.
+
+    Args:
+        results: one for each estimator.
+        pictures: sentences on scores that were made on other pictures.
+        is_wide: print all figures, however wide the table; else those that fit 80 columns.
+    """
+    known = [c for c in _ALL if any(getattr(j, c) is not None for j in results)]
+    failing = [c for c in ("failures", "failed_parts") if any(getattr(j, c) for j in results)]
+    shown = known if is_wide else [c for c in known if c in (*_BASIC, *_WHERE_THERE, *failing)]
+    rows = [[_shown(getattr(j, c)) for c in shown] for j in results]
+    table(shown, rows, width=_UNLIMITED if is_wide else None)
+    if hidden := [c for c in known if c not in shown and c not in ("failures", "failed_parts")]:
+        note(f"Not shown: {', '.join(hidden)}. Use --wide or --json.")
     first = results[0]
     out(f"Truth: {first.truth} of {first.benchmark}, {first.count} codes, {first.near} near-optimal.")
     for sentence in pictures:
@@ -240,85 +217,3 @@ def note_failures(the_result: Result, folder: Path, again: str) -> None:
     if count or the_result.failure:
         what = f"Candidates without a complete score: {count}. " if count else ""
         note(f"{what}Reasons: archsieve report {folder}. Retry: {again} --retry-failed")
-
-
-@contextmanager
-def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
-    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to a log.
-
-    Args:
-        folder: the run folder, where the log goes and results are kept.
-        again: the command that goes on with an interrupted run.
-    """
-    with heard() as came:
-        try:
-            with listening(note):
-                yield
-        except (typer.Exit, typer.BadParameter, BrokenPipeError):
-            raise
-        except KeyboardInterrupt as stop:
-            raise _interrupted(exit_code(stop, came), folder, again) from None
-        except ArchsieveError as error:
-            log = _logged(error.details, folder) if error.details else ""
-            note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
-            raise typer.Exit(1) from None
-        except Exception as error:
-            if came:  # what was interrupted made another error of it
-                raise _interrupted(exit_code(error, came), folder, again) from None
-            note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
-            raise typer.Exit(1) from None
-
-
-def _interrupted(code: int, folder: Path | None, again: str) -> typer.Exit:
-    """Print how to go on after a signal, and return how to leave."""
-    hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
-    note(f"Interrupted.{hint}")
-    return typer.Exit(code)
-
-
-def _logged(details: str, folder: Path | None) -> str:
-    """Write a traceback to the run folder, else to a new temporary file, and say where."""
-    try:
-        if folder is not None and folder.is_dir():
-            path = folder / ERROR_FILE
-        else:
-            handle, name = tempfile.mkstemp(prefix="archsieve-", suffix=f"-{ERROR_FILE}")
-            os.close(handle)
-            path = Path(name)
-        path.write_text(details, encoding="utf-8")
-    except OSError:
-        return f"\n{details}"
-    return f" The traceback is in {path}."
-
-
-def _cell(value: object, grouped: bool) -> str:
-    if value is None:
-        return "-"
-    if grouped and isinstance(value, int | float) and math.isfinite(value) and value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.6g}" if isinstance(value, float) else _one_line(str(value))
-
-
-def _one_line(text: str) -> str:
-    """Return a text in a row of a table."""
-    return visible(text).replace("\n", "\\n").replace("\t", " ")
-
-
-def _is_large_count(value: object) -> bool:
-    """Whether a value is a whole number that six digits would cut."""
-    if isinstance(value, int):
-        return abs(value) >= _LARGE
-    return isinstance(value, float) and value.is_integer() and _LARGE <= abs(value) < _EXACT
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from archsieve._reading import visible
+from archsieve.cli.lines import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,11 +38,18 @@ def _is_terminal() -> bool:
 
 def _plain_progress() -> Callable[[str, int, int], None]:
     last: dict[str, float] = {}
+    begun: dict[str, tuple[float, int]] = {}
 
     def show(label: str, done: int, total: int) -> None:
         now = time.monotonic()
+        start, before = begun.setdefault(label, (now, done))
+        if done < before:  # the same work again, on other networks
+            start, before = begun[label] = now, done
         if total == 0 or now - last.setdefault(label, now) >= _PLAIN_EVERY:
             last[label] = now
-            typer.echo(visible(f"{label}: {done}/{total}" if total else label), err=True)
+            left = ""
+            if before < done < total:
+                left = f", about {clock((now - start) * (total - done) / (done - before))} left"
+            typer.echo(visible(f"{label}: {done}/{total}{left}" if total else label), err=True)
 
     return show

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -41,7 +41,8 @@ class Context:
     `workdir` is the estimator's own folder for what it learns and can learn again (a supernet, checkpoints); the first
     write creates it.
     `seed` is the run's; draw from it through `archsieve.randomness` by purpose. `log` is where TensorBoard reads what
-    is trained, None if nobody asked.
+    is trained, None if nobody asked. `progress` takes what `fit` has done and how much there is, such as epochs; it is
+    there in `fit` alone.
     """
 
     space: SearchSpace
@@ -50,6 +51,7 @@ class Context:
     seed: int = 0
     device: str = "cpu"
     log: Path | None = None
+    progress: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +197,8 @@ class Scoring:
 
     def _fit(self, call: Call, estimator: Any, key: Key, codes: Collection[Architecture]) -> None:
         """Fit an estimator; if that fails with a `ScoringError`, all its missing scores are recorded as failed."""
-        self._computing.progress(f"{estimator.name}: learning", 0, 0)
+        told = partial(self._computing.progress, f"{estimator.name}: learning")
+        told(0, 0)
         begun, elsewhere = time.perf_counter(), 0.0
         requests = Requests()  # what the estimator learns from
 
@@ -210,7 +212,7 @@ class Scoring:
 
         try:
             with single_thread(), self._computing.arithmetic.applied(self._keys.device):
-                estimator.fit(call.pool, self.context(estimator, call.pool), scores)
+                estimator.fit(call.pool, replace(self.context(estimator, call.pool), progress=told), scores)
         except ScoringError as error:
             failed = Outcome.failed(shortened(f"while learning: {describe_error(error)}"))
             missing = sorted(code for code in codes if code not in call.view(key))
@@ -223,6 +225,7 @@ class Scoring:
                 traceback.format_exc(),
             ) from error
         finally:
+            told(1, 1)
             # Scores of another task are not paid for.
             own = {teacher: archs for teacher, archs in requests.codes.items() if teacher.task == key.task}
             self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)

@@ -70,6 +70,12 @@ def test_fitting_again_does_nothing(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["supernet.pt"]
 
 
+def test_fitting_tells_the_epochs(tmp_path):
+    told = []
+    OneShot(**SETTINGS).fit([], Context(SPACE, TASK, tmp_path, progress=lambda *state: told.append(state)), None)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 @pytest.mark.parametrize("last", [2, 3])
 def test_an_interrupted_fit_goes_on_and_ends_the_same(tmp_path, last):
     estimator = OneShot(**SETTINGS)

@@ -137,6 +137,7 @@ class OneShot:
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
         forward, task = self.step(supernet, ctx.space, ctx.task)
+        told = ctx.progress
         train(
             supernet,
             task,
@@ -146,6 +147,7 @@ class OneShot:
             device=ctx.device,
             checkpoint=self._file(ctx),
             forward=forward,
+            on_epoch=None if told is None else lambda done: told(done, self.epochs),
             log=ctx.log,
         )
 

@@ -1,0 +1,70 @@
+"""Turns every error of a command into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from archsieve._interrupts import exit_code, heard
+from archsieve.cli.lines import note
+from archsieve.errors import ArchsieveError, describe_error
+from archsieve.notices import listening
+from archsieve.runs.folder import ERROR_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
+    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to a log.
+
+    Args:
+        folder: the run folder, where the log goes and results are kept.
+        again: the command that goes on with an interrupted run.
+    """
+    with heard() as came:
+        try:
+            with listening(note):
+                yield
+        except (typer.Exit, typer.BadParameter, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as stop:
+            raise _interrupted(exit_code(stop, came), folder, again) from None
+        except ArchsieveError as error:
+            log = _logged(error.details, folder) if error.details else ""
+            note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if came:  # what was interrupted made another error of it
+                raise _interrupted(exit_code(error, came), folder, again) from None
+            note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
+            raise typer.Exit(1) from None
+
+
+def _interrupted(code: int, folder: Path | None, again: str) -> typer.Exit:
+    """Print how to go on after a signal, and return how to leave."""
+    hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
+    note(f"Interrupted.{hint}")
+    return typer.Exit(code)
+
+
+def _logged(details: str, folder: Path | None) -> str:
+    """Write a traceback to the run folder, else to a new temporary file, and say where."""
+    try:
+        if folder is not None and folder.is_dir():
+            path = folder / ERROR_FILE
+        else:
+            handle, name = tempfile.mkstemp(prefix="archsieve-", suffix=f"-{ERROR_FILE}")
+            os.close(handle)
+            path = Path(name)
+        path.write_text(details, encoding="utf-8")
+    except OSError:
+        return f"\n{details}"
+    return f" The traceback is in {path}."
