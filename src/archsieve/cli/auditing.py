@@ -10,7 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from archsieve.cli import printing as console
-from archsieve.cli.options import Device, Json, OnRay, Plugins, Recompute, Workers, load, offers_tables, shared_by_all
+from archsieve.cli.options import (
+    Device,
+    Durable,
+    Json,
+    OnRay,
+    Plugins,
+    Recompute,
+    Repair,
+    Workers,
+    load,
+    offers_tables,
+    shared_by_all,
+)
 from archsieve.errors import RunFolderError
 from archsieve.judging.audit import audit
 from archsieve.plans.read import load_plan
@@ -27,11 +39,13 @@ def audit_run(
     workers: Workers = 1,
     ray: OnRay = False,
     recompute: Recompute = False,
+    repair: Repair = False,
+    durable: Durable = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Audit a search: score a random sample of the networks that it cut, and report what it lost and where."""
-    again = ["archsieve", "audit", str(run), "--networks", str(networks)]
+    again = ["archsieve", "audit", str(run), "--networks", str(networks)] + ["--durable"] * durable
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     with console.guarded(run, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
@@ -41,7 +55,7 @@ def audit_run(
         plan = load_plan(run / PLAN_FILE, plugins)
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
-        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute)
+        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute, repair=repair, durable=durable)
         shared |= {"seed": plan.seed, "device": device, "plugins": plugins}
         session = stack.enter_context(Session(run, plan.space, plan.task, **shared))
         found = audit(plan, session, networks)

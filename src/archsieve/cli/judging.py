@@ -18,12 +18,14 @@ from archsieve.cli.options import (
     Bootstrap,
     Changes,
     Device,
+    Durable,
     Epsilon,
     Json,
     OnRay,
     Plugins,
     Proxies,
     Recompute,
+    Repair,
     RunFolder,
     Seed,
     TaskName,
@@ -67,6 +69,8 @@ def measure(
     workers: Workers = 1,
     ray: OnRay = False,
     recompute: Recompute = False,
+    repair: Repair = False,
+    durable: Durable = False,
     out: RunFolder = None,
     plugin: Plugins = None,
     as_json: Json = False,
@@ -76,7 +80,7 @@ def measure(
     The baselines are always included: parameters, multiply-adds and chance.
     """
     with console.guarded(out, "the same command"), ExitStack() as stack:
-        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
+        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute, repair=repair, durable=durable)
         the_space, chosen_task = space_and_task(space, task, change, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or []]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]

@@ -14,10 +14,12 @@ import typer
 from archsieve.cli import printing as console
 from archsieve.cli.options import (
     Changes,
+    Durable,
     Json,
     Plugins,
     Proxies,
     Recompute,
+    Repair,
     Seed,
     Workers,
     load,
@@ -55,13 +57,15 @@ def study(
     seed: Seed = 0,
     workers: Workers = 1,
     recompute: Recompute = False,
+    repair: Repair = False,
+    durable: Durable = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Study whether tau or the minimum keeping ratio of a proxy predicts what a search finds."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
-        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute)
+        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute, repair=repair, durable=durable)
         the_space, _ = space_and_task(space, None, change, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
         if not proxy and not recompute:  # what no shipped table holds would take hours

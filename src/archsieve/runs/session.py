@@ -65,6 +65,9 @@ class Session:
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
+        durable: bring every score to the disk before going on; else a power cut may lose those of the last seconds
+            (`archsieve.runs.durability`).
+        repair: leave damaged rows of the results file out, so that they are computed again; `notify` is told of them.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
@@ -88,6 +91,8 @@ class Session:
         tensorboard: bool = False,
         arithmetic: Arithmetic = EXACT,
         retry_failed: bool = False,
+        durable: bool = False,
+        repair: bool = False,
     ) -> None:
         check_whole("seed", seed)
         if not 0 <= seed < 2**63:
@@ -109,7 +114,10 @@ class Session:
         try:
             self._prints = claim(self.folder, space, task)
             self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
-            self._store = Store(self.folder / RESULTS_FILE)
+            self._store = Store(self.folder / RESULTS_FILE, durable=durable, repair=repair)
+            if notify is not None:
+                for sentence in self._store.repaired:
+                    notify(sentence)
             if retry_failed:
                 self._store.forget_failures()
         except BaseException:
