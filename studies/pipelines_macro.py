@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from archsieve import BENCHMARKS, SEARCHERS, Session, load_plan, run_funnel
+from archsieve import BENCHMARKS, SEARCHERS, Session, funnel_search, load_plan
 from archsieve.plans.read import make
 from archsieve.randomness import generator
 from archsieve.searchers.history import maximise
@@ -44,7 +44,7 @@ def stage_rows(session: Session, pool: list, truth: np.ndarray) -> list[str]:
     for name in ("a", "b", "c"):
         plan = load_plan(f"{name}-nasbench-macro")
         labels = [stage.label for stage in plan.stages]
-        result = run_funnel(list(plan.stages[: labels.index("supernet")]), pool, session.scores)
+        result = funnel_search(list(plan.stages[: labels.index("supernet")]), pool, session.scores)
         for each in result.rounds:
             kept = {tuple(map(int, each.archs[i])) for i in each.kept}
             fate = "kept" if best in kept else "lost"

@@ -22,7 +22,7 @@ from archsieve import Session
 from archsieve._files import replace_file
 from archsieve.judging.metrics import kendall_tau
 from archsieve.plans.read import find_plan, load_plan
-from archsieve.searchers.funnel import run_funnel
+from archsieve.searchers.funnel import funnel_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.sampling import draw_pool
 
@@ -103,7 +103,7 @@ def combined(estimators, rows) -> np.ndarray:
 def told(plan, parts, pool, scores) -> dict:
     """Return what the scores of a sample say: who wins, how the proxies agree, what they favour."""
     rows = dict(zip(pool, scores, strict=True))
-    result = run_funnel(plan.stages, pool, lambda estimators, archs: combined(estimators, [rows[a] for a in archs]))
+    result = funnel_search(plan.stages, pool, lambda estimators, archs: combined(estimators, [rows[a] for a in archs]))
     winner = pool.index(result.best)
     costs, names = costs_of(plan, pool), [part.name for part in parts]
     columns = dict(zip(names, scores.T, strict=True))

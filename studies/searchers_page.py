@@ -12,13 +12,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from searcher_cases import CASES
 
-from archsieve.report.chart import CYCLE
-from archsieve.report.run_figures import DPI, new_figure
 from searchers import SETTINGS
 
 PAGE = Path(__file__).parents[1] / "docs" / "searchers_study.md"
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 TITLES = {
     ("digits", "test"): "Digits: 364 of 729 networks, truth of the other four trainings",
     ("macro", "test"): "NAS-Bench-Macro: 1,984 of 3,969 networks",
@@ -86,7 +86,7 @@ def table(rows, case, truth):
 
 def figure(rows, case, truth, path):
     """Draw the regret of the returned network and the share that has found an optimum, against the cost."""
-    drawn = new_figure(11, 4.6)
+    drawn = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = drawn.subplots(1, 2)
     mine = [(way, own) for (name, way), own in rows.items() if name == case]
     last = AT.get(case, AT_201)[-1]
@@ -107,7 +107,7 @@ def figure(rows, case, truth, path):
         axis.grid(alpha=0.3)
     drawn.suptitle(TITLES[case, truth], fontsize=11)
     drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
-    drawn.savefig(path, dpi=DPI * 2 // 3)
+    drawn.savefig(path, dpi=100)
 
 
 def worth_of_settings(rows, case):

@@ -43,14 +43,12 @@ class Truth:
 def funnel(stages, session, truth):
     """Return the outcome of a funnel over all networks."""
     ledger, costs, told = Ledger(session.space, session.task), [], []
-    queue = iter(stages)
-
-    def over(found):
+    run = run_funnel(stages, session.pool(), session.scores)
+    for stage, found in run:
         archs = [tuple(code) for code in found.archs.tolist()]
-        costs.append(ledger.pay(next(queue).estimator, len(archs)))
+        costs.append(ledger.pay(stage.estimator, len(archs)))
         there = [i for i, arch in enumerate(archs) if arch in truth.optima]
         places = [int((found.scores >= found.scores[i]).sum()) or len(archs) for i in there]  # without a score: last
         told.append((found.label, len(archs), len(found.kept), min(places, default=None)))
 
-    found = run_funnel(stages, session.pool(), session.scores, on_round=over)
-    return truth.outcome(found.best, total(costs), told)
+    return truth.outcome(run.result().best, total(costs), told)

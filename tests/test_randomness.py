@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsieve.randomness import derive_seed, generator
+from archsieve.randomness import derive_seed, first_draws, generator
 
 PATHS = st.lists(st.one_of(st.integers(0, 9), st.text(max_size=3)), max_size=3)
 
@@ -42,3 +42,14 @@ def test_equal_names_give_equal_seeds_and_different_ones_different(seed, path, o
 
 def test_numpy_integers_name_the_same_place():
     assert derive_seed(np.int64(7), "train") == derive_seed(7, "train")
+
+
+def test_first_draws_are_those_of_numpys_generators():
+    seeds = [0, 1, 2**32 - 1, 2**32, 2**63 - 1, *(derive_seed(0, "noise", place) for place in range(200))]
+    assert first_draws(seeds).tolist() == [np.random.default_rng(seed).random() for seed in seeds]
+    assert first_draws([]).shape == (0,)
+
+
+def test_first_draws_follow_numpy_should_it_change_its_generators(monkeypatch):
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: np.random.Generator(np.random.MT19937(seed)))
+    assert first_draws([3, 4]).tolist() == [np.random.default_rng(seed).random() for seed in (3, 4)]

@@ -52,6 +52,15 @@ def test_a_lazy_entry_is_imported_when_asked_for(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "lazily_found")
 
 
+def test_what_an_entry_is_about_is_known_or_may_be_anything():
+    catalogue = Registry("thing")
+    catalogue.add_lazy("mine", "nowhere:Mine", about="here")
+    catalogue.add_lazy("other", "nowhere:Other")
+    assert catalogue.may_be_about("mine", "here")
+    assert not catalogue.may_be_about("mine", "there")
+    assert catalogue.may_be_about("other", "there")
+
+
 def test_the_home_fills_a_registry_once(tmp_path, monkeypatch):
     (tmp_path / "home_of_things.py").write_text("import builtins\nbuiltins.things.add('one', 1)\n")
     monkeypatch.syspath_prepend(tmp_path)

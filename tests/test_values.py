@@ -1,5 +1,7 @@
 """What callers give in a wrong type is refused, and what a mask hides is no value."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -12,12 +14,12 @@ from archsieve.judging import metrics
 from archsieve.plans.contract import Pool
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.searchers.funnel import run_funnel
+from archsieve.searchers.funnel import funnel_search
 from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool
-from archsieve.values import as_floats, check_whole, is_whole
+from archsieve.values import as_floats, check_whole, field_value, field_values, is_whole
 from plugins.toy import TASK, Counting, Toy
 
 SPACE = Toy(3)
@@ -101,7 +103,7 @@ def test_what_is_masked_is_no_value():
     with pytest.raises(SettingError, match="The truth holds 1 NaN"):
         metrics.kendall_tau([1, 2, 3], MASKED)
     archs = [(0, 0, 0), (0, 0, 1), (0, 0, 2)]
-    found = run_funnel((Stage(Chance(), top=1),), archs, lambda estimators, codes: MASKED[:, None])
+    found = funnel_search((Stage(Chance(), top=1),), archs, lambda estimators, codes: MASKED[:, None])
     assert (found.best, found.best_score, found.rounds[0].failures) == (archs[0], 3.0, 1)
     searched = random_search(SPACE, lambda codes: MASKED, budget=3, rng=np.random.default_rng(0))
     assert searched.best_score == 3.0
@@ -128,3 +130,17 @@ def test_a_masked_score_of_an_estimator_could_not_be_scored(tmp_path):
         pool = session.pool()
         scores = session.scores([Masking()], pool)[:, 0]
     assert np.isnan(scores).tolist() == [arch[-1] == 2 for arch in pool]
+
+
+@pytest.mark.parametrize(
+    "fields", [[1.5, None, 3], ["1.5", "", "nan"], [None, None], ["1", 2.0, True], [math.inf, -0.0], []], ids=str
+)
+def test_a_column_is_read_as_its_fields_are(fields):
+    alone = np.array([field_value(field) for field in fields], dtype=float)
+    np.testing.assert_array_equal(field_values(fields), alone, strict=True)
+
+
+@pytest.mark.parametrize("fields", [["1_0"], ["½", 1.0], [object()]], ids=["underscore", "half", "object"])
+def test_a_field_that_is_no_number_is_refused_in_a_column_too(fields):
+    with pytest.raises((TypeError, ValueError)):
+        field_values(fields)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Candidates, Round, SearchResult, Stage
     from archsieve.searchers.differential_evolution import differential_evolution
-    from archsieve.searchers.funnel import run_funnel
+    from archsieve.searchers.funnel import funnel_search, run_funnel
     from archsieve.searchers.random_search import random_search
     from archsieve.searchers.regularized_evolution import regularized_evolution
     from archsieve.spaces.choices.declaration import space_of
@@ -89,6 +89,7 @@ _HOMES = {
     "choice": "spaces.choices.verbs",
     "differential_evolution": "searchers.differential_evolution",
     "enumerate_space": "spaces.contract",
+    "funnel_search": "searchers.funnel",
     "judge": "judging.judge",
     "kendall_tau": "judging.metrics",
     "load_plan": "plans.read",
@@ -147,6 +148,7 @@ __all__ = [
     "choice",
     "differential_evolution",
     "enumerate_space",
+    "funnel_search",
     "judge",
     "kendall_tau",
     "load_plan",

@@ -58,6 +58,7 @@ class Registry(Generic[T]):
         self._home, self._names_classes, self._reads_hyphens = home, names_classes, reads_hyphens
         self._entries: dict[str, T | str] = {}
         self._unlisted: set[str] = set()
+        self._about: dict[str, str] = {}
 
     def add(self, name: str, entry: T) -> None:
         """Publish an entry.
@@ -77,13 +78,15 @@ class Registry(Generic[T]):
         ):
             entry.name = name  # type: ignore[attr-defined]
 
-    def add_lazy(self, name: str, target: str, *, is_listed: bool = True) -> None:
+    def add_lazy(self, name: str, target: str, *, is_listed: bool = True, about: str = "") -> None:
         """Publish "module:Name", imported when first asked for.
 
         An entry that means nothing without settings of the user's, such as where their model is, is found by its name
-        and not listed.
+        and not listed. `about` is the name of the space that an entry is about, so that nobody need import it to know.
         """
         self._entries[name] = target
+        if about:
+            self._about[name] = about
         self._unlisted |= set() if is_listed else {name}
 
     @property
@@ -115,6 +118,11 @@ class Registry(Generic[T]):
             if isinstance(entry, str):
                 entry = self._entries[name] = getattr(module, attribute)
         return entry
+
+    def may_be_about(self, name: str, space: str) -> bool:
+        """Whether an entry is about the space of that name, or does not say without being imported."""
+        self._fill()
+        return self._about.get(name, space) == space
 
     def not_imported(self, name: str) -> tuple[str, str] | None:
         """Return module and name of an entry that nobody has asked for yet; None for any other entry."""

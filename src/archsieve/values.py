@@ -14,6 +14,8 @@ import numpy as np
 from archsieve.errors import SettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -51,6 +53,12 @@ def field_value(value: Any) -> float:
     if value is None or value == "":
         return float("nan")
     return number_in(value) if isinstance(value, str) else float(value)
+
+
+def field_values(values: Sequence[Any]) -> NDArray[np.float64]:
+    """Return the numbers of a column's fields, shape (n,); raises as `field_value`."""
+    are_plain = set(map(type, values)) <= {float, int, type(None)}  # numpy reads these in one step, None as NaN
+    return np.array(values if are_plain else [field_value(value) for value in values], dtype=np.float64)
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from archsieve.errors import MissingDataError
-from archsieve.registry import BENCHMARKS
+from archsieve.registry import BENCHMARKS, SPACES
 from archsieve.sources import Source
 from archsieve.testing import BenchmarkContract
 
@@ -39,6 +39,12 @@ def test_what_is_known_before_reading(name):
     assert benchmark.name == name
     assert name.startswith((benchmark.space.name, "nasbench301"))
     assert benchmark.truth in benchmark.columns
+
+
+@EVERY
+def test_the_space_that_is_known_without_an_import_is_that_of_the_benchmark(name):
+    about = {space for space in SPACES if BENCHMARKS.may_be_about(name, space)}
+    assert about == {BENCHMARKS[name].space.name}
 
 
 @EVERY

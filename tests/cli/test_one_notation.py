@@ -82,7 +82,7 @@ def test_what_is_printed_can_be_pasted(run):
 
 
 def test_files_for_programs_have_dashes_which_nobody_reads_as_a_number(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("archsieve.report.run_figures.DPI", 20)
+    monkeypatch.setattr("archsieve.report.draw.DPI", 20)
     folder, _ = run
     digits = json.loads((folder / "result.json").read_text())["digits"]
     assert invoke("report", folder, "--files", tmp_path).exit_code == 0

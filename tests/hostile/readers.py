@@ -16,7 +16,7 @@ from archsieve.benchmarks import analog, files, nasbench_macro, published_proxie
 from archsieve.benchmarks.foreign import ForeignTable
 from archsieve.benchmarks.nasbench301 import surrogate
 from archsieve.errors import ArchsieveError
-from archsieve.judging.judge import judge_file
+from archsieve.judging.judge_file import judge_file
 from archsieve.judging.score_files import read_scores
 from archsieve.networks.weights import load_weights
 from archsieve.plans.changes import read_plan

@@ -10,7 +10,8 @@ import pytest
 from archsieve.benchmarks.digits import DIGITS
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
 from archsieve.estimators.lookup import Lookup
-from archsieve.judging.judge import judge, judge_file
+from archsieve.judging.judge import judge
+from archsieve.judging.judge_file import judge_file
 from archsieve.registry import BENCHMARKS, ESTIMATORS
 from archsieve.runs.executors import Processes, Serial
 from archsieve.runs.session import Session

@@ -1,5 +1,6 @@
 """Numbers worked out by hand, and laws that hold whatever the scores."""
 
+import itertools
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ from archsieve.judging.metrics import (
     kendall_tau,
     minimum_keeping_ratio,
     ndcg_at_k,
+    ndcg_by_chance,
     partial_spearman,
     precision_at_k,
     regret_at_k,
@@ -210,6 +212,27 @@ def test_best_rank_by_hand():
     # Of equal scores the worse truth is taken first: 10, then 50.
     assert [best_rank_at_k([1, 1, 1, 1, 1], truth, k) for k in (1, 2, 3, 4)] == [5, 4, 3, 1]
     assert best_rank_at_k([NAN, NAN, 1, NAN, NAN], truth, 1) == 3
+
+
+@given(
+    st.integers(2, 12).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 4), min_size=n, max_size=n)] * 2)),
+    st.data(),
+)
+def test_the_order_of_items_changes_no_figure(pair, data):
+    """Ties go against the estimator, whichever item comes first in the file."""
+    scores, truth = map(np.array, pair)
+    order = np.array(data.draw(st.permutations(range(len(scores)))))
+    k = data.draw(st.integers(1, len(scores)))
+    for figure in (ndcg_at_k, precision_at_k, regret_at_k):
+        assert figure(scores[order], truth[order], k) == pytest.approx(figure(scores, truth, k))
+    for figure in (weighted_tau, minimum_keeping_ratio):
+        assert figure(scores[order], truth[order]) == pytest.approx(figure(scores, truth), nan_ok=True)
+
+
+def test_ndcg_by_chance_is_the_mean_over_all_orders():
+    for truth in ([1, 2, 3, 4], [1, 1, 3, 3], [2, 2, 2, 2]):
+        orders = [list(order) for order in itertools.permutations(range(4))]
+        assert ndcg_by_chance(truth, 2) == pytest.approx(np.mean([ndcg_at_k(order, truth, 2) for order in orders]))
 
 
 def test_ndcg_by_hand():

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
-from archsieve.judging.mkr_study import MEASURES, STUDIED, mkr_study
-from archsieve.report.study_figures import study_figures
+from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, claims_of, conclusions
+from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, ndcg_at_k, regret_at_k, weighted_tau
+from archsieve.judging.mkr_study import STUDIED, mkr_study
+from archsieve.report.as_files import draw_study
 from archsieve.runs.executors import Processes
 from archsieve.runs.session import Session
 from archsieve.spaces.contract import enumerate_space
@@ -51,7 +52,7 @@ ESTIMATORS = [Shifted(lost) for lost in (0, 1, 20, 40)]
 @pytest.fixture
 def study(tmp_path, publish, monkeypatch):
     """Return a function that studies the made-up estimators, with a tenth of the draws of the bootstrap."""
-    monkeypatch.setattr("archsieve.judging.mkr_study._DRAWS", 200)
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 200)
     publish(SPACE, {"accuracy": TRUTH})
 
     def study(estimators=ESTIMATORS, **options):
@@ -70,7 +71,12 @@ def test_what_is_found_is_the_estimators_own_best(study):
         assert (finding.estimator, finding.truth) == (estimator.name, "accuracy")
         assert finding.tau == kendall_tau(scores, TRUTH)
         assert finding.mkr == minimum_keeping_ratio(scores, TRUTH)
-        assert finding.measures == (finding.tau, 1 - finding.mkr)
+        assert (finding.weighted_tau, finding.ndcg) == (weighted_tau(scores, TRUTH), ndcg_at_k(scores, TRUTH, 1))
+        assert finding.regret == regret_at_k(scores, TRUTH, 10)
+        assert finding.measures == (
+            *(finding.tau, finding.weighted_tau, 1 - finding.mkr),
+            *(finding.ndcg, -finding.regret),
+        )
         own_best = float(TRUTH[np.argmax(scores)])
         assert own_best == (80 - estimator.lost) % 81
         assert list(finding.found) == [name.replace("_", " ") for name in STUDIED]
@@ -90,8 +96,10 @@ def test_correlations_are_those_of_the_means(study):
             assert claim.pearson[measure][1] == pytest.approx(np.corrcoef(x, mean)[0, 1])
             for low, value, high in (claim.pearson[measure], claim.kendall[measure]):
                 assert low <= value <= high
-        gain = claim.pearson["1 - MKR"][1] - claim.pearson["tau"][1]
-        assert claim.pearson_gain[1] == pytest.approx(gain)
+        for gains, correlations in ((claim.kendall_gains, claim.kendall), (claim.pearson_gains, claim.pearson)):
+            assert list(gains) == list(MEASURES[1:])
+            for measure, gain in gains.items():
+                assert gain[1] == pytest.approx(correlations[measure][1] - correlations["tau"][1])
 
 
 @dataclass(frozen=True)
@@ -118,15 +126,15 @@ def test_a_measure_that_tells_all_is_seen(study):
     """The keeping ratio follows what is found, tau does not: the gain's interval excludes 0."""
     claim = study([Crowned(place) for place in range(1, 40, 3)]).claims[0]
     assert claim.kendall["1 - MKR"][1] > 0.9 > claim.kendall["tau"][1]
-    assert claim.kendall_gain[0] > 0
-    assert claim.pearson_gain[0] > 0
+    assert claim.kendall_gains["1 - MKR"][0] > 0
+    assert claim.pearson_gains["1 - MKR"][0] > 0
 
 
 def test_constant_measures_have_no_correlation(study):
     found = study([Shifted(0), *(type("Same", (Shifted,), {"name": f"same {i}"})(0) for i in range(2))])
     claim = found.claims[0]
-    assert claim.kendall == {"tau": None, "1 - MKR": None}
-    assert (claim.kendall_gain, claim.pearson_gain) == (None, None)
+    assert claim.kendall == claim.pearson == dict.fromkeys(MEASURES)
+    assert claim.kendall_gains == claim.pearson_gains == dict.fromkeys(MEASURES[1:])
 
 
 def test_an_estimator_that_tells_nothing_is_left_out(study, tmp_path):
@@ -139,12 +147,97 @@ def test_an_estimator_that_tells_nothing_is_left_out(study, tmp_path):
     found = study([*ESTIMATORS, Flat(0)])
     assert (found.findings[-1].estimator, found.findings[-1].tau) == ("flat", None)
     assert [c.kendall for c in found.claims] == [c.kendall for c in study().claims]
-    assert len(study_figures(found, tmp_path)) == 2 * len(STUDIED)
+    assert len(draw_study(found, tmp_path)) == 4 * len(STUDIED)
 
 
 def test_the_same_twice_is_refused(study):
     with pytest.raises(SettingError, match="'shifted 0' was named twice"):
         study([*ESTIMATORS, Shifted(0)])
+    with pytest.raises(SettingError, match="'accuracy' was named twice"):
+        study(truths=("accuracy", "accuracy"))
+
+
+def findings(*columns, truth="a", searcher="s"):
+    """Return findings by tau and the values found: all other measures are those of tau, but 1 - MKR runs against it."""
+    return [
+        Finding(f"e{i}", truth, tau, tau, {searcher: (found,)}, tau, tau, -tau)
+        for i, (tau, found) in enumerate(columns)
+    ]
+
+
+def test_claims_over_all_truths_are_means_over_single_ones(monkeypatch):
+    """By hand: taus 1 2 3 4 against 1 2 3 4 is 1, against 2 1 3 4 is 4/6; their mean is 5/6, whatever the units."""
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 50)
+    first = findings((0.1, 1.0), (0.2, 2.0), (0.3, 3.0), (0.4, 4.0))
+    second = findings((0.1, 200.0), (0.2, 100.0), (0.3, 300.0), (0.4, 400.0), truth="b")
+    one, other, both = claims_of([*first, *second], seed=0)
+    assert (one.truth, other.truth, both.truth) == ("a", "b", POOLED)
+    assert [claim.kendall["tau"][1] for claim in (one, other, both)] == pytest.approx([1, 4 / 6, 5 / 6])
+    assert both.pearson["tau"][1] == pytest.approx((1 + 0.8) / 2)
+    assert both.kendall["1 - MKR"][1] == pytest.approx(-5 / 6)
+    assert both.kendall_gains["1 - MKR"][1] == pytest.approx(-10 / 6)
+    assert both.kendall_gains["nDCG"] == (0, 0, 0)
+    assert len(claims_of(first, seed=0)) == 1
+
+
+def test_a_truth_said_twice_is_no_further_evidence(monkeypatch):
+    """The estimators are the clusters: the same findings under two names leave the interval as wide as it was."""
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 400)
+    rng = np.random.default_rng(0)
+    columns = [(tau, tau + rng.normal(0, 4)) for tau in np.arange(12.0)]
+    one, again, both = claims_of([*findings(*columns), *findings(*columns, truth="b")], seed=0)
+    width = {claim.truth: np.ptp(claim.kendall["tau"]) for claim in (one, again, both)}
+    assert both.kendall["tau"][1] == pytest.approx(one.kendall["tau"][1])
+    assert width[POOLED] == pytest.approx(width["a"], rel=0.15)
+
+
+def test_an_estimator_that_one_truth_cannot_compare_is_in_no_claim_over_all(monkeypatch):
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 20)
+    first = findings((0.1, 1.0), (0.2, 2.0), (0.3, 3.0), (0.9, 0.0))
+    second = findings((0.1, 1.0), (0.2, 2.0), (0.3, 3.0), (0.9, 0.0), truth="b")
+    second[-1] = replace(second[-1], tau=None, weighted_tau=None)
+    *_, both = claims_of([*first, *second], seed=0)
+    assert both.kendall["tau"][1] == pytest.approx(1)
+
+
+TIGHT, WIDE, BELOW = (0.1, 0.24, 0.4), (-0.2, 0.3, 0.8), (-0.5, -0.3, -0.1)
+
+
+@pytest.mark.parametrize(
+    ("estimators", "searcher", "gains", "sentence"),
+    [
+        (8, "s", {"1 - MKR": TIGHT, "nDCG": WIDE}, "more than tau: 1 - MKR (+0.24 [+0.10, +0.40])."),
+        (8, "t", {"1 - MKR": WIDE, "nDCG": WIDE}, "no measure supported as better than tau."),
+        (
+            *(8, "t", {"1 - MKR": BELOW, "nDCG": None}),
+            "no measure supported as better than tau; less than tau: 1 - MKR (-0.30 [-0.50, -0.10]).",
+        ),
+        (7, "s", {"1 - MKR": TIGHT, "nDCG": TIGHT}, "no verdict, with 7 estimators."),
+    ],
+)
+def test_the_conclusion_depends_on_the_searcher_and_on_how_many_estimators(estimators, searcher, gains, sentence):
+    columns = [(i / 10, float(i)) for i in range(estimators)]
+    claim = Claim("a", searcher, {"tau": WIDE, "nDCG": (0.5, 0.6, 0.7), "1 - MKR": None}, {}, gains, gains)
+    (found,) = conclusions(findings(*columns, searcher=searcher), [claim])
+    assert found == f"{searcher.upper()}, a: nDCG tells most (Kendall 0.60 [0.50, 0.70]); {sentence}"
+
+
+def test_conclusions_are_of_all_truths_where_there_are_several():
+    claims = [Claim(truth, "s", {"tau": None}, {}) for truth in ("a", "b", POOLED)]
+    assert conclusions([], claims) == ["S, all truths: no measure has a correlation with what is found."]
+
+
+def test_several_benchmarks_are_studied_together(study, publish):
+    """Truths of two tables; codes that one of them lacks are left out, and the shared column has both names."""
+    reverse = np.where(TRUTH == 3, math.nan, -TRUTH)
+    study()
+    publish(SPACE, {"accuracy": reverse}, name="turned")
+    both = study(benchmark=["made-up", "turned"])
+    assert (both.benchmark, both.count) == ("made-up, turned", 80)
+    assert [claim.truth for claim in both.claims[:: len(STUDIED)]] == ["made-up accuracy", "turned accuracy", POOLED]
+    taus = {(f.truth, f.estimator): f.tau for f in both.findings}
+    assert taus["made-up accuracy", "shifted 0"] == pytest.approx(1)
+    assert taus["turned accuracy", "shifted 0"] == pytest.approx(-1)
 
 
 def test_seeds_differ_and_the_run_seed_decides(tmp_path, publish):
@@ -172,8 +265,8 @@ def test_too_little_to_study_is_refused(study, given, options):
 
 
 def test_figures_are_written(study, tmp_path):
-    paths = study_figures(study(), tmp_path)
-    assert len(paths) == 2 * len(STUDIED)
+    paths = draw_study(study(), tmp_path)
+    assert len(paths) == 4 * len(STUDIED)  # two measures, two files each
     for path in paths:
         assert path.stat().st_size > 5000
     assert paths[0].read_bytes().startswith(b"\x89PNG")
@@ -186,10 +279,13 @@ def test_the_command_writes_and_prints_the_study(tmp_path, monkeypatch):
     result = invoke(*EVERY, *PROXIES, *options)
     assert result.exit_code == 0, result.stderr
     assert "729 codes of nasbench-macro-digits; 2 seeds of 60 evaluations" in result.stdout
-    assert result.stdout.count("test_acc") >= 4 + 2 * len(STUDIED)
+    rows = [line for line in result.stdout.splitlines() if line.startswith("test_acc ")]
+    assert len(rows) == 4 + len(MEASURES) * len(STUDIED)
+    assert result.stdout.startswith("Differential evolution, test_acc: ")
+    assert "no verdict, with 4 estimators." in result.stdout
     saved = json.loads((tmp_path / "one" / "study.json").read_text())
     assert [f["estimator"] for f in saved["findings"]] == ["nwot", "params", "macs", "zen"]
-    assert len(list((tmp_path / "one").glob("*.png"))) == len(STUDIED)
+    assert len(list((tmp_path / "one").glob("*.png"))) == 2 * len(STUDIED)
 
 
 def test_the_workers_change_nothing(tmp_path, publish):

@@ -20,7 +20,7 @@ from archsieve.runs.store import Store
 from archsieve.searchers.batches import Batches
 from archsieve.searchers.contract import Candidates, Stage
 from archsieve.searchers.features import features_of
-from archsieve.searchers.funnel import run_funnel
+from archsieve.searchers.funnel import funnel_search
 from archsieve.searchers.guided import Guide
 from archsieve.searchers.history import maximise
 from plugins.toy import TASK, Counting, Failing, Toy, calls
@@ -176,7 +176,7 @@ def test_features_need_a_session_and_scores_that_can_be_compared():
         plan_of(Greedy((Vote((Counting(), Counting(1))),)))
     stage = Stage(Counting(), top=1, search=Greedy((Counting(1), Counting(2))), budget=4)
     with pytest.raises(SettingError, match=r"must return 2 columns for the stage 'counting', shape \(10, 2\)"):
-        run_funnel([stage], None, lambda e, archs: np.zeros((len(archs), 1)), guide=Guide(SPACE))
+        funnel_search([stage], None, lambda e, archs: np.zeros((len(archs), 1)), guide=Guide(SPACE))
 
 
 def test_a_search_that_asks_for_features_of_nothing_gets_an_empty_table(tmp_path):

@@ -25,7 +25,7 @@ UP = tuple(map(float, range(6)))
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Draw figures of few pixels."""
-    monkeypatch.setattr("archsieve.report.run_figures.DPI", 40)
+    monkeypatch.setattr("archsieve.report.draw.DPI", 40)
 
 
 def run(folder, *stages):
@@ -55,7 +55,8 @@ def test_numbers_by_hand(publish, tmp_path):
     )
     written = write_run(tmp_path / "run", tmp_path / "out")
     tables = ["best.csv", "estimators.csv", "rankings.csv", "stages.csv"]
-    figures = both("cost", "fates", "funnel", "keeping", "scores-1", "scores-2", "tau-mkr")
+    scores = [f"scores-{i}{by}" for i in (1, 2) for by in ("", "-values")]
+    figures = both("cost-seconds", "fates", "funnel", "keeping", *scores, "tau-mkr")
     assert names(written) == names((tmp_path / "out").iterdir()) == sorted([*tables, *figures])
     best = rows(tmp_path / "out" / "best.csv")
     assert list(best[0].values()) == ["5", "5.0", "4", 'a "cut", $5']

@@ -25,12 +25,12 @@ pytestmark = [
 ]
 
 
-def opened(path, tmp_path):
+def opened(path, tmp_path, *more):
     """Return the document as it stands once its scripts have run, and what they complained about."""
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=8000"]
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     done = subprocess.run(
-        [CHROMIUM, *options, profile, "--dump-dom", path.resolve().as_uri()],
+        [CHROMIUM, *options, *more, profile, "--dump-dom", path.resolve().as_uri()],
         capture_output=True,
         text=True,
         timeout=180,
@@ -40,10 +40,10 @@ def opened(path, tmp_path):
 
 
 def figures(document):
-    """Return the names of the figures that are drawn: by the script, or by the page itself."""
-    drawn = re.findall(r'<div id="([^"]+)" class="plotly-graph-div js-plotly-plot"', document)
-    assert document.count('class="main-svg"') >= len(drawn)  # plotly draws into these
-    return drawn, re.findall(r'<figure id="figure-([^"]+)"', document)
+    """Return the names of the figures, and of those that hold a chart."""
+    names = re.findall(r'<figure id="figure-([^"]+)"', document)
+    assert document.count('class="chart"') == len([name for name in names if name != "winner"])
+    return names
 
 
 def test_complaints_are_heard(tmp_path):
@@ -75,35 +75,34 @@ def test_a_run(run, tmp_path):
     run_page(folder).write(tmp_path / "run.html")
     document, complaints = opened(tmp_path / "run.html", tmp_path)
     assert complaints == []
-    drawn, all_figures = figures(document)
-    assert drawn == ["fates", "scores-1", "scores-2", "scores-3", "keeping", "tau-mkr", "cost"]
-    assert all_figures == ["funnel", "winner", *drawn]
+    scores = [f"scores-{i}{by}" for i in (1, 2, 3) for by in ("", "-values")]
+    costs = ["cost", "cost-seconds", "cost-macs"]
+    assert figures(document) == ["winner", "funnel", *costs, "fates", "keeping", "tau-mkr", *scores]
     survivors = [int(n) for n in re.findall(r'data-survivors="(\d+)"', document)]
     assert survivors == [stage.kept for stage in result.stages[1:]]
     assert "<h1>A &amp; B</h1>" in document
     assert "<script>alert" not in document
 
 
-HEIGHTS = """<script>addEventListener("load", () => setTimeout(() => {
-  const say = () => charts().map((chart) =>
-    `${chart.offsetHeight}/${chart.querySelector(".main-svg").getAttribute("height")}`).join(" ");
-  const told = [say()];
-  for (const name of ["beforeprint", "afterprint"]) { dispatchEvent(new Event(name)); told.push(say()); }
-  document.title = told.join(", ");
-}, 1000))</script></body>"""
+LOOK = """<script>addEventListener("load", () => {
+  const root = document.documentElement, styles = getComputedStyle(root);
+  const points = [...document.querySelectorAll("svg.chart title")].length;
+  document.title = [root.scrollWidth <= root.clientWidth, styles.getPropertyValue("--paper").trim(), points].join(" ");
+})</script></body>"""
 
 
-def test_charts_are_low_in_print_and_as_before_afterwards(run, tmp_path):
-    page = run_page(run[0])
-    page.write(tmp_path / "run.html")
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("mode", "paper"), [("light", "#ffffff"), ("dark", "#14181d")])
+def test_a_page_is_whole_at_any_width_and_dark_in_a_dark_browser(run, tmp_path, width, mode, paper):
+    run_page(run[0]).write(tmp_path / "run.html")
     text = (tmp_path / "run.html").read_text(encoding="utf-8")
-    (tmp_path / "run.html").write_text(text.replace("</body>", HEIGHTS), encoding="utf-8")
-    document, complaints = opened(tmp_path / "run.html", tmp_path)
+    (tmp_path / "run.html").write_text(text.replace("</body>", LOOK), encoding="utf-8")
+    dark = ["--blink-settings=preferredColorScheme=0"] if mode == "dark" else []
+    document, complaints = opened(tmp_path / "run.html", tmp_path, f"--window-size={width},2000", *dark)
     assert complaints == []
-    before, printed, after = re.search("<title>(.*)</title>", document)[1].split(", ")
-    heights = [chart.figure.layout.height for (chart,) in page.charts]
-    assert before == after == " ".join(f"{h}/{h}" for h in heights)
-    assert printed == " ".join(f"{min(h, 360)}/{min(h, 360)}" for h in heights)
+    is_whole, found, tips = re.search("<title>(true|false) (.*) (.*)</title>", document).groups()
+    assert (is_whole, found) == ("true", paper)
+    assert int(tips) > 500
 
 
 def test_a_study(tmp_path):
@@ -113,6 +112,5 @@ def test_a_study(tmp_path):
     assert invoke("report", tmp_path / "study", "--html", tmp_path / "study.html").exit_code == 0
     document, complaints = opened(tmp_path / "study.html", tmp_path)
     assert complaints == []
-    drawn, all_figures = figures(document)
-    assert len(drawn) == len(all_figures) == 6  # three searchers, two measures
+    assert len(figures(document)) == 6  # three searchers, two measures
     assert document.count("differential evolution") >= 2

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from archsieve.report.drawing import band, cell_svg, widths
+from archsieve.report.drawing import cell_svg, widths
 from archsieve.spaces.darts.space import DARTS
 from archsieve.spaces.nasbench201.space import NASBench201
 
@@ -81,7 +81,3 @@ def test_the_funnel_narrows_by_logarithms():
     assert widths([1, 1]) == [(1.0, 1.0)]
     (both,) = widths([50, 7])
     assert both == (1.0, round(0.1 + 0.9 * math.log(7) / math.log(50), 4))
-
-
-def test_a_part_of_the_funnel_is_wide_on_top():
-    assert band(1.0, 0.4) == "polygon(100.00% 0%, 70.00% 100%, 30.00% 100%, 0.00% 0%)"

@@ -6,12 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import Surrogate
+from archsieve.benchmarks.contract import Surrogate, task_of
 from archsieve.errors import RunFolderError
+from archsieve.estimators.lookup import Replay
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.run import run_plan
-from archsieve.report.as_files import write_run
+from archsieve.registry import BENCHMARKS
+from archsieve.report.plot import Points
 from archsieve.report.run_page import run_page
 from archsieve.report.words import number
 from archsieve.runs.session import Session
@@ -48,7 +50,11 @@ def table(page, title):
 
 
 def charts(page):
-    return {chart.name: chart for (chart,) in page.charts}
+    return {chart.name: chart for chart in page.charts}
+
+
+def named(chart):
+    return {mark.name: mark for mark in chart.marks if getattr(mark, "name", "")}
 
 
 def test_a_run_by_hand(known, tmp_path):
@@ -60,7 +66,8 @@ def test_a_run_by_hand(known, tmp_path):
         title="By hand",
     )
     page = run_page(tmp_path)
-    assert (page.title, page.lead, page.winner) == ("By hand", "", "4")
+    assert (page.title, page.winner) == ("By hand", "4")
+    assert page.lead == "It is the 4th best of 7 networks whose truth is recorded; the best has 7.00."
     assert page.blocks == ["choice 0: 4"]
     first, last = page.funnel
     assert (first.label, first.kept, first.counts) == ("cuts", 4, "8 → 4 (50 %), 2 stages together")
@@ -78,12 +85,12 @@ def test_a_run_by_hand(known, tmp_path):
     assert [row[-1] for row in rows] == ["3", "0"]
     assert [card.name for card in page.cards] == ["True rank", "Seconds of workers", "Worth in random trainings"]
     assert page.cards[0].value == "4 of 7"
-    assert list(charts(page)) == ["fates", "scores-1", "scores-2", "keeping", "tau-mkr", "cost"]
-    by_estimator, chance = charts(page)["tau-mkr"].figure.data
-    assert (by_estimator.text, by_estimator.hovertext) == (("1", "2"), ("cuts", "cuts"))
-    assert chance.text == ("1", "2")
-    names = [trace.name for trace in charts(page)["keeping"].figure.data if trace.mode == "lines"]
-    assert names == ["1. cuts", "2. cuts"]
+    stages = [f"scores-{i}{by}" for i in (1, 2) for by in ("", "-values")]
+    assert list(charts(page)) == ["funnel", "cost-seconds", "fates", "keeping", "tau-mkr", *stages]
+    by_estimator, chance = charts(page)["tau-mkr"].marks
+    assert (by_estimator.labels, [tip[:8] for tip in by_estimator.tips]) == (["1", "2"], ["cuts: ta"] * 2)
+    assert chance.labels == ["1", "2"]
+    assert list(named(charts(page)["keeping"])) == ["1. cuts", "2. cuts"]
     assert charts(page)["scores-1"].caption == "8 candidates. 1 without a known truth are left out."
     assert charts(page)["scores-1"].title == "Stage 1: cuts"
 
@@ -93,7 +100,9 @@ def test_a_truth_that_is_predicted_is_called_so(publish, tmp_path):
     publish(SPACE, Surrogate(members), truth="guess", caution="A guess.")
     run(tmp_path, Stage(Given((7, 6, 5, 4, 3, 2, 1, 0)), top=6), Stage(Given(UP), top=1))
     page = run_page(tmp_path)
-    assert page.lead == "The truth on this page is guess of made-up. A guess."
+    assert page.lead == (
+        "It is the 3rd best of 8 candidates; the best has 7.00. The truth on this page is guess of made-up. A guess."
+    )
     card = page.cards[0]
     assert (card.name, card.value) == ("Predicted rank among the candidates", "3 of 8")
     assert card.note == "5 ± 0.5, the best is 7: guess of made-up"
@@ -107,7 +116,11 @@ def test_the_page_says_it(known, tmp_path):
     for said in ("Spoken", "1. early", "8 → 2 (25 %)", "choice 0: 7", 'seed = 0 # "plan" & all', "called from Python"):
         assert said in page.text
     assert [a["data-survivors"] for _, a in page.found if "data-survivors" in a] == ["2"]
-    assert not [tag for tag, a in page.found if any(k in ("src", "href") and v != "data:," for k, v in a.items())]
+    assert not [
+        tag
+        for tag, a in page.found
+        if any(k in ("src", "href") and v != "data:," and v[0] != "#" for k, v in a.items())
+    ]
     ids = [a["id"] for _, a in page.found if "id" in a]
     assert len(set(ids)) == len(ids)
 
@@ -140,10 +153,6 @@ def test_nothing_written_by_others_becomes_a_part(publish, tmp_path):
     made, count = Elements(page.html()).hostile()
     assert made == []
     assert count >= 10
-    for chart in charts(page).values():
-        told = [trace[key] for trace in chart.figure.data for key in ("name", "hovertext", "hovertemplate")]
-        assert "<img" not in json.dumps(told)  # plotly reads HTML
-        assert "onerror" not in json.dumps([trace.hovertemplate for trace in chart.figure.data])  # it fills %{x} in
 
 
 @pytest.mark.parametrize(
@@ -156,8 +165,9 @@ def test_without_a_truth_scores_are_counted(publish, tmp_path, truth, said):
     run(tmp_path, Stage(Given((NAN, -math.inf, *UP[2:])), top=3))
     page = run_page(tmp_path)
     chart = charts(page)["scores-1"]
-    cut, kept = chart.figure.data
-    assert (sorted(cut.x), sorted(kept.x)) == ([2, 3, 4], [5, 6, 7])
+    histogram, cut = chart.marks
+    assert [(name, sorted(values)) for name, _, values in histogram.groups] == [("cut", [2, 3, 4]), ("kept", [5, 6, 7])]
+    assert cut.x == 5
     assert chart.caption == f"8 candidates. {said} 2 have no finite score."
     assert "keeping" not in charts(page)
     assert "<html" in page.html()
@@ -165,11 +175,10 @@ def test_without_a_truth_scores_are_counted(publish, tmp_path, truth, said):
 
 def test_a_cut_at_minus_infinity_is_not_drawn(known, tmp_path):
     run(tmp_path, Stage(Given((*[-math.inf] * 7, 7.0)), top=5))
-    drawn = charts(run_page(tmp_path))["scores-1"].figure
-    assert "the cut" not in [trace.name for trace in drawn.data]
-    by_place, by_score = (button.args[0]["x"] for button in drawn.layout.updatemenus[0].buttons)
-    assert [len(xs) for xs in by_place] == [len(xs) for xs in by_score] == [len(t.x) for t in drawn.data]
-    assert sorted(x for xs in by_score for x in xs if not math.isnan(x)) == [7]
+    drawn = charts(run_page(tmp_path))
+    for name, points in (("scores-1", 7), ("scores-1-values", 1)):
+        assert "the cut" not in named(drawn[name])
+        assert sum(len(mark.x) for mark in drawn[name].marks) == points
 
 
 @pytest.mark.parametrize(
@@ -178,48 +187,68 @@ def test_a_cut_at_minus_infinity_is_not_drawn(known, tmp_path):
 )
 def test_the_cut_is_that_of_all_and_not_of_those_with_a_truth(known, tmp_path, keep, cut, place):
     run(tmp_path, Stage(Given((4 if keep == 3 else 6, 1, 0, 2, -1, 3, 5, 7)), top=keep))
-    drawn = charts(run_page(tmp_path))["scores-1"].figure
-    by_place, by_score = (button.args[0]["x"][-1].tolist() for button in drawn.layout.updatemenus[0].buttons)
-    assert (by_place, by_score) == ([pytest.approx(place)] * 2, [cut] * 2)
+    drawn = charts(run_page(tmp_path))
+    by_place, by_score = (named(drawn[name])["the cut"].x for name in ("scores-1", "scores-1-values"))
+    assert (by_place, by_score) == (pytest.approx(place), cut)
 
 
 def test_a_stage_that_could_score_nothing(known, tmp_path):
     run(tmp_path, Stage(Given((NAN,) * 8), top=3), Stage(Given(UP), top=1))
     page = run_page(tmp_path)
     rows = [row for row in table(page, "How well each stage ranked") if row[1] == "its estimator"]
-    assert rows[0][3:6] == ["-", "-", "100 %"]
+    assert (rows[0][3:5], rows[0][6]) == (["-", "-"], "100 %")
     assert "have no finite score" in charts(page)["scores-1"].caption
     assert "<html" in page.html()
 
 
 def test_many_candidates_are_drawn_in_part(publish, tmp_path, monkeypatch):
-    monkeypatch.setattr("archsieve.report.run_charts.MOST_POINTS", 100)
+    monkeypatch.setattr("archsieve.report.run_charts.MOST_POINTS", 200)
     space = Line(300)
     publish(space, {"accuracy": np.arange(300.0)})
     run(tmp_path, Stage(Given(tuple(1e300 * math.sin(i) for i in range(300))), top=20), space=space)
     chart = charts(run_page(tmp_path))["scores-1"]
-    dots = sum(len(trace.x) for trace in chart.figure.data if trace.mode == "markers")
+    dots = sum(len(mark.x) for mark in chart.marks if isinstance(mark, Points))
     assert f"{dots:,} are drawn" in chart.caption
     assert 90 <= dots <= 100
-    assert len(chart.figure.data[2].x) == 10
+    assert len(named(chart)["the 10 best"].x) == 10
 
 
-def test_keeping_curves_of_many_stages_can_be_told_apart(publish, tmp_path, monkeypatch):
-    space, drawn = Line(40), {}
+def test_keeping_curves_of_many_stages_can_be_told_apart(publish, tmp_path):
+    space = Line(40)
     publish(space, {"accuracy": np.arange(40.0)})
     up = Given(tuple(map(float, range(40))))
     run(tmp_path, *(Stage(up, top=30 - 2 * i) for i in range(12)), space=space)
-    lines = [t for t in charts(run_page(tmp_path))["keeping"].figure.data if t.mode == "lines"]
-    assert len({(line.line.color, line.line.dash) for line in lines}) == len(lines) == 12
-    monkeypatch.setattr("archsieve.report.run_figures.save", lambda figure, _, name: drawn.update({name: figure}) or [])
-    write_run(tmp_path, tmp_path / "out")
-    lines = [line for line in drawn["keeping"].axes[0].get_lines() if line.get_marker() != "D"]
-    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == 12
+    page = run_page(tmp_path)
+    keeping = [chart for name, chart in charts(page).items() if name.startswith("keeping")]
+    assert [chart.title for chart in keeping] == [
+        f"Keeping curves, stages {first} to {last}" for first, last in ((1, 4), (5, 8), (9, 12))
+    ]
+    for chart in keeping:
+        curves = named(chart).values()
+        assert len({curve.colour for curve in curves}) == len({curve.dash for curve in curves}) == len(curves) == 4
+    assert len(page.html().encode()) < 2e6
+
+
+def test_random_search_stands_beside_the_search_in_the_chart_of_costs(tmp_path):
+    benchmark = BENCHMARKS["nasbench-macro-digits"]
+    stages = (Stage(Replay(2), keep=0.1), Stage(Replay(20), top=1))
+    with Session(tmp_path, benchmark.space, task_of(benchmark)) as session:
+        result = run_plan(Plan(session.space, session.task, stages, final=Replay(20)), session)
+    page = run_page(tmp_path)
+    (bars,) = charts(page)["cost"].marks
+    networks = f"random search, {result.random_search.networks} networks"
+    assert bars.names == ["stage 1", "stage 2", "this search", networks]
+    assert bars.lengths[2] == bars.lengths[3] == pytest.approx(result.cost.network_epochs)
+    assert bars.labels[2:] == [f"found {v:.2f}" for v in (result.truth.value, result.random_search.value)]
+    space = benchmark.space
+    params, macs = (getattr(space, name)(result.code, session.task) for name in ("params", "macs"))
+    assert page.size == f"{params:,} parameters, {macs:,} multiply-adds"
+    assert page.usage.startswith(f"archsieve export {tmp_path} --to winner")
 
 
 def test_fewer_than_ten_best_are_counted(known, tmp_path):
     run(tmp_path, Stage(Given(UP), top=1))
-    assert "the 7 best" in [trace.name for trace in charts(run_page(tmp_path))["scores-1"].figure.data]
+    assert "the 7 best" in named(charts(run_page(tmp_path))["scores-1"])
 
 
 def test_a_pool_of_one(known, tmp_path):
@@ -270,7 +299,7 @@ def test_a_table_that_could_not_be_read_is_told(known, tmp_path):
     result = run(tmp_path, Stage(Given(UP), top=1))
     assert result.truth_note == ""
     edit(tmp_path, truth_note="The file is damaged.")
-    assert run_page(tmp_path).lead == "The truth could not be looked up: The file is damaged."
+    assert run_page(tmp_path).lead.endswith("7.00. The truth could not be looked up: The file is damaged.")
 
 
 def edit(folder, **changes):

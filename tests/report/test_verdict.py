@@ -2,7 +2,7 @@
 
 import pytest
 
-from archsieve.report.verdict import verdict
+from archsieve.report.verdict import place_and_cost, verdict
 
 TRUTH = {"value": 91.14, "rank": 30, "count": 729, "best": 92.607, "spread": None}
 RESULT = {
@@ -20,9 +20,17 @@ RESULT = {
 def test_its_first_sentence_says_what_was_found_for_what_and_how_good_beside_chance():
     assert verdict(RESULT, "digits") == (
         "The search found a network for digits that reaches an accuracy of 91.14 %, 0.93 more than random search "
-        "finds on average at the same cost (90.21, 65 networks trained once). It is the 30th best of 729 networks "
-        "whose truth is recorded; the best has 92.61. The search cost 10 % of training all candidates once."
+        "finds on average at the same cost (90.21, 65 networks trained once)."
     )
+
+
+def test_the_next_sentences_say_place_and_cost():
+    assert place_and_cost(RESULT) == [
+        "It is the 30th best of 729 networks whose truth is recorded; the best has 92.61.",
+        "The search cost 10 % of training all candidates once.",
+    ]
+    assert place_and_cost({**RESULT, "truth": {**TRUTH, "rank": 1}})[0].startswith("It is the best of 729")
+    assert place_and_cost({**RESULT, "best": None}) == []
 
 
 @pytest.mark.parametrize(
@@ -30,11 +38,10 @@ def test_its_first_sentence_says_what_was_found_for_what_and_how_good_beside_cha
     [
         ({"random_search": {"networks": 1, "value": 92.0}}, "0.86 less than random search finds on average"),
         ({"random_search": {"networks": 9, "value": 91.14}}, "the same as random search finds on average"),
-        ({"truth": {**TRUTH, "rank": 1}}, "It is the best of 729"),
         ({"truth": {**TRUTH, "spread": 0.5}}, "that is predicted to reach an accuracy of 91.14 ± 0.50 %"),
         (
             {"truth": None},
-            "a network for digits that reaches an accuracy of 91.00 %. The search cost",
+            "a network for digits that reaches an accuracy of 91.00 %.",
         ),
         ({"truth": None, "final_score": None}, "a network for digits whose quality was not measured."),
         ({"best": None}, "The search chose no network for digits because none could be scored."),

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from archsieve.judging.metrics import ndcg_at_k, weighted_tau
 from archsieve.report.views import (
     FunnelStep,
     StageView,
@@ -53,13 +54,23 @@ def test_rankings_by_hand():
     assert (params.mkr, params.regret) == (0.5, 0)
     assert (macs.tau, macs.spearman, macs.mkr, macs.regret) == (None, None, 1, 2)  # ties count against it
     assert (chance.tau, chance.spearman, chance.mkr, chance.regret) == (0, 0, 0.625, None)
+    # The top per cent of four is one: gains 1/8, 3/8, 5/8, 7/8, and the mean 1/2 by chance, over 7/8.
+    assert [row.ndcg for row in rows.values()] == pytest.approx([3 / 7, 5 / 7, 1 / 7, 4 / 7])
+    assert (estimator.weighted_tau, macs.weighted_tau, chance.weighted_tau) == (
+        weighted_tau([4, 3, 2, 1], [2, 1, 4, 3]),
+        None,
+        0,
+    )
 
 
 @pytest.mark.parametrize("truth", [[1, 2, 3, 4], [1, 4, 3, 4], [4, 4, 3, 4]])
 def test_chance_is_the_mean_of_all_orders(truth):
     best = [i for i in range(4) if truth[i] == 4]
     mean = np.mean([(1 + min(order.index(i) for i in best)) / 4 for order in itertools.permutations(range(4))])
-    assert by_name([view([4, 3, 2, 1], truth)])[1, "chance"].mkr == pytest.approx(mean)
+    chance = by_name([view([4, 3, 2, 1], truth)])[1, "chance"]
+    assert chance.mkr == pytest.approx(mean)
+    found = [ndcg_at_k(np.argsort(order), truth, 1) for order in itertools.permutations(range(4))]
+    assert chance.ndcg == pytest.approx(np.mean(found))
 
 
 def test_what_was_kept_counts_and_not_what_ties_with_it():

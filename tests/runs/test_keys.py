@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from archsieve.estimators.lookup import Lookup
@@ -14,16 +16,54 @@ from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import EXACT, Arithmetic
 from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores
+from archsieve.runs.score_tables import shipped
+from archsieve.runs.session import Session
 from archsieve.runs.store import Key
 from archsieve.spaces.nasbench201.space import NASBench201
+from plugins.toy import TASK, Toy
 
 KEYS = Keys(NASBench201(), ("space", "task"), 3, "cpu", EXACT, RecordedScores())
 SNIP = ZeroCost("snip")
+SHIPPED = shipped()
 POOLS = [(4, 4, 4, 4, 4, 4)], [(3, 3, 3, 3, 3, 3)]
 
 
 def test_a_key_names_space_task_estimator_and_seed():
     assert KEYS.key(SNIP, POOLS[0]) == Key("space", "task", fingerprint(SNIP), 3)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """An estimator that counts how often its settings are read."""
+
+    reads: ClassVar[list[None]] = []
+    name: ClassVar[str] = "counted"
+    version: ClassVar[int] = 1
+
+    def identity(self):
+        self.reads.append(None)
+        return {"type": "Counted"}
+
+    def score(self, archs, ctx):
+        return np.ones(len(archs))
+
+
+@pytest.mark.parametrize("tables", [[], SHIPPED], ids=["no tables", "tables of other pictures"])
+def test_a_key_reads_the_settings_once_whatever_tables_there_are(tables):
+    Counted.reads.clear()
+    keys = replace(KEYS, recorded=RecordedScores(own=tuple(tables[:2]), others=tuple(tables[2:])))
+    assert keys.key(Counted(), POOLS[0]) == Key("space", "task", fingerprint({"type": "Counted"}), 3)
+    assert len(Counted.reads) == 1
+
+
+def test_a_call_reads_the_settings_as_often_for_many_codes_as_for_one(tmp_path):
+    with Session(tmp_path, Toy(), TASK) as session:
+        reads = []
+        for count in (1, 6):
+            Counted.reads.clear()
+            session.scores([Counted()], session.pool()[:count])
+            reads.append(len(Counted.reads))
+    assert reads[0] == reads[1] <= 3  # its key, the keys used so far, and its folder
 
 
 def test_only_what_learns_from_the_pool_depends_on_it():

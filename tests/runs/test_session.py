@@ -719,3 +719,10 @@ def test_a_space_outside_the_package_needs_choices_and_build_only(tmp_path):
 
     with pytest.raises(SettingError, match="must be a frozen dataclass"):
         Session(tmp_path / "run", Own(), TASK)  # no dataclass: it could not be told from another
+
+
+def test_a_closed_session_says_so(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        pool = session.pool()[:2]
+    with pytest.raises(RunFolderError, match="is closed: ask for scores inside of `with Session"):
+        session.scores([Counting()], pool)

@@ -7,7 +7,7 @@ import pytest
 
 from archsieve.errors import SettingError
 from archsieve.searchers.contract import Stage
-from archsieve.searchers.funnel import run_funnel
+from archsieve.searchers.funnel import funnel_search, run_funnel
 
 NAN = float("nan")
 POOL = [(k,) for k in range(10)]
@@ -37,9 +37,9 @@ def flat(arch):
 
 
 def test_each_stage_scores_what_the_last_one_kept():
-    scoring, seen = Scoring(), []
+    scoring = Scoring()
     stages = [Stage(first, top=4, label="one"), Stage(negative, keep=0.5, label="two")]
-    result = run_funnel(stages, POOL, scoring, on_round=seen.append)
+    result = funnel_search(stages, POOL, scoring)
     assert scoring.calls == [([first], POOL), ([negative], [(6,), (7,), (8,), (9,)])]
     assert result.best == (6,)
     assert result.best_score == -6
@@ -47,20 +47,19 @@ def test_each_stage_scores_what_the_last_one_kept():
     assert [r.kept.tolist() for r in result.rounds] == [[9, 8, 7, 6], [0, 1]]
     assert result.rounds[1].archs.tolist() == [[6], [7], [8], [9]]
     assert result.rounds[1].scores.tolist() == [-6, -7, -8, -9]
-    assert tuple(seen) == result.rounds
     assert all(r.seconds > 0 for r in result.rounds)
 
 
 def test_it_stops_as_soon_as_one_is_left():
     scoring = Scoring()
-    result = run_funnel([Stage(first, top=1), Stage(negative, top=1)], POOL, scoring)
+    result = funnel_search([Stage(first, top=1), Stage(negative, top=1)], POOL, scoring)
     assert len(scoring.calls) == len(result.rounds) == 1
     assert (result.best, result.best_score) == ((9,), 9)
 
 
 def test_of_a_pool_of_one_nothing_is_scored():
     scoring = Scoring()
-    result = run_funnel([Stage(first, top=1)], [(3,)], scoring)
+    result = funnel_search([Stage(first, top=1)], [(3,)], scoring)
     assert scoring.calls == []
     assert result.best == (3,)
     assert math.isnan(result.best_score)
@@ -69,14 +68,14 @@ def test_of_a_pool_of_one_nothing_is_scored():
 
 def test_ties_are_resolved_by_the_pool_and_not_by_an_earlier_stage():
     scoring = Scoring()
-    result = run_funnel([Stage(first, top=3), Stage(flat, top=1)], POOL, scoring)
+    result = funnel_search([Stage(first, top=3), Stage(flat, top=1)], POOL, scoring)
     assert result.best == (7,)
-    backwards = run_funnel([Stage(first, top=3), Stage(flat, top=1)], POOL[::-1], scoring)
+    backwards = funnel_search([Stage(first, top=3), Stage(flat, top=1)], POOL[::-1], scoring)
     assert backwards.best == (9,)
 
 
 def test_if_more_than_one_is_left_the_best_of_the_last_stage_wins():
-    result = run_funnel([Stage(first, top=5), Stage(negative, keep=1.0)], POOL, Scoring())
+    result = funnel_search([Stage(first, top=5), Stage(negative, keep=1.0)], POOL, Scoring())
     assert (result.best, result.best_score) == ((5,), -5)
     assert len(result.rounds[-1].kept) == 5
 
@@ -85,19 +84,17 @@ def test_failures_rank_last_and_are_counted():
     def shaky(arch):
         return NAN if arch[0] > 2 else arch[0]
 
-    result = run_funnel([Stage(shaky, top=2)], POOL, Scoring())
+    result = funnel_search([Stage(shaky, top=2)], POOL, Scoring())
     assert result.best == (2,)
     assert result.rounds[0].failures == 7
 
 
 def test_if_all_fail_nothing_goes_on_and_none_is_the_best():
-    told = []
     stages = [Stage(lambda arch: arch[0], top=4), Stage(lambda arch: NAN, top=2), Stage(lambda arch: 1 / 0, top=1)]
-    result = run_funnel(stages, POOL, Scoring(), on_round=told.append)
+    result = funnel_search(stages, POOL, Scoring())
     assert result.best is None
     assert math.isnan(result.best_score)
     assert [(len(r.archs), len(r.kept), r.failures) for r in result.rounds] == [(10, 4, 0), (4, 0, 4)]
-    assert told == list(result.rounds)
 
 
 def test_the_published_trajectory_in_a_whole_run():
@@ -108,7 +105,7 @@ def test_the_published_trajectory_in_a_whole_run():
     assert len(pool) == 262
     width = [(*arch, 2)[:2] for arch in pool]
     values = dict(zip(width, rng.permutation(262).tolist(), strict=True))
-    result = run_funnel([Stage(values.get, keep=1 - drop) for drop in drops], width, Scoring())
+    result = funnel_search([Stage(values.get, keep=1 - drop) for drop in drops], width, Scoring())
     trained = [len(r.archs) for r in result.rounds]
     assert trained == [262, 66, 39, 21, 18, 13, 10, 9, 6, 5, 3, 3]
     assert sum(trained) == 455
@@ -124,9 +121,53 @@ def test_the_published_trajectory_in_a_whole_run():
 )
 def test_nothing_to_do_is_refused(stages, pool, sentence):
     with pytest.raises(SettingError, match=sentence):
-        run_funnel(stages, pool, Scoring())
+        funnel_search(stages, pool, Scoring())
 
 
 def test_scores_of_another_shape_are_refused():
     with pytest.raises(SettingError, match=r"the stage 'x', shape \(10, 1\), but returned shape \(10,\)"):
-        run_funnel([Stage(first, top=1, label="x")], POOL, lambda estimators, archs: np.zeros(len(archs)))
+        funnel_search([Stage(first, top=1, label="x")], POOL, lambda estimators, archs: np.zeros(len(archs)))
+
+
+def test_a_funnel_is_its_stages_with_their_rounds_as_they_run():
+    scoring = Scoring()
+    stages = [Stage(first, top=4, label="one"), Stage(negative, keep=0.5, label="two"), Stage(flat, top=1)]
+    run = run_funnel(stages, POOL, scoring)
+    assert scoring.calls == []
+    stage, latest = next(run)
+    assert stage is stages[0]
+    assert latest.kept.tolist() == [9, 8, 7, 6]
+    assert len(scoring.calls) == 1
+    assert [(stage.label, len(latest.archs)) for stage, latest in run] == [("two", 4), (stages[2].label, 2)]
+    result, whole = run.result(), funnel_search(stages, POOL, Scoring())
+    assert result.best == whole.best == (6,)
+    assert [r.label for r in result.rounds] == ["one", "two", stages[2].label]
+
+
+def test_a_stage_that_failed_is_no_end_of_the_funnel():
+    def fails(arch):
+        raise ZeroDivisionError("nothing")
+
+    run = run_funnel([Stage(first, top=4), Stage(fails, top=1)], POOL, Scoring())
+    next(run)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            next(run)
+    with pytest.raises(ZeroDivisionError):
+        run.result()
+
+
+def test_the_result_of_version_0_1_is_there_with_a_warning():
+    run = run_funnel([Stage(first, top=4), Stage(negative, top=1)], POOL, Scoring())
+    for name in ("best", "best_score", "rounds"):
+        with pytest.warns(DeprecationWarning, match=f"`{name}`.*call `funnel_search`") as caught:
+            getattr(run, name)
+        assert caught[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match="funnel_search"):
+        assert (run.best, run.best_score, len(run.rounds)) == ((6,), -6, 2)
+    scoring, told = Scoring(), []
+    with pytest.warns(DeprecationWarning, match="`on_round`") as caught:
+        run = run_funnel([Stage(first, top=4), Stage(negative, top=1)], POOL, scoring, on_round=told.append)
+    assert caught[0].filename == __file__
+    assert len(scoring.calls) == 2
+    assert tuple(told) == run.result().rounds

@@ -9,7 +9,7 @@ import pytest
 from archsieve.errors import ArchitectureError, RunFolderError, SettingError
 from archsieve.searchers.batches import Batches
 from archsieve.searchers.contract import Candidates, Stage
-from archsieve.searchers.funnel import funnel_rounds, run_funnel
+from archsieve.searchers.funnel import funnel_search, run_funnel
 from archsieve.searchers.guided import REPEATS, Guide, InMemory, search
 from archsieve.searchers.random_search import RandomSearch
 from archsieve.searchers.regularized_evolution import RegularizedEvolution
@@ -198,16 +198,16 @@ def first(arch):
 
 def test_a_funnel_may_search_in_its_first_stage_and_in_a_later_one():
     stages = [Stage(first, keep=0.5, search=EVOLUTION, budget=41), Stage(sum, top=2, search=EVOLUTION, budget=9)]
-    rounds = dict(funnel_rounds(stages, None, column, guide=Guide(WIDE)))
+    rounds = dict(run_funnel(stages, None, column, guide=Guide(WIDE)))
     one, two = rounds[stages[0]], rounds[stages[1]]
     assert (len(one.archs), len(one.kept)) == (41, 20)
     assert (len(two.archs), len(two.kept)) == (9, 2)
     survivors = {tuple(one.archs[i].tolist()) for i in one.kept}
     assert {tuple(code) for code in two.archs.tolist()} < survivors
-    result = run_funnel(stages, None, column, guide=Guide(WIDE))
+    result = funnel_search(stages, None, column, guide=Guide(WIDE))
     assert sum(result.best) == result.best_score == two.scores.max()
     pool = [arch for arch in np.ndindex(5, 5, 5, 5) if sum(arch) % 2]
-    (of_pool,) = run_funnel(stages[:1], pool, column, guide=Guide(WIDE)).rounds
+    (of_pool,) = funnel_search(stages[:1], pool, column, guide=Guide(WIDE)).rounds
     places = [pool.index(tuple(code)) for code in of_pool.archs.tolist()]
     assert places == sorted(places)  # the order of the pool resolves ties
     assert len(places) == 41
@@ -216,9 +216,9 @@ def test_a_funnel_may_search_in_its_first_stage_and_in_a_later_one():
 def test_a_search_needs_a_guide_and_all_candidates_a_pool():
     searching = Stage(first, top=1, search=EVOLUTION, budget=9)
     with pytest.raises(SettingError, match="needs a `guide` with the space"):
-        run_funnel([searching], None, column)
+        funnel_search([searching], None, column)
     with pytest.raises(SettingError, match="scores all candidates, but got no pool"):
-        run_funnel([Stage(first, top=1)], None, column, guide=Guide(WIDE))
+        funnel_search([Stage(first, top=1)], None, column, guide=Guide(WIDE))
 
 
 @pytest.mark.parametrize(

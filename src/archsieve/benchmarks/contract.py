@@ -251,7 +251,9 @@ def table_of(benchmark: Benchmark) -> Table:
 
 def benchmarks_of(space: SearchSpace) -> list[Benchmark]:
     """Return the registered benchmarks about exactly this space, or all of it, in order of registration."""
-    return [b for name in BENCHMARKS if (b := BENCHMARKS[name]).space == space.whole]
+    whole = space.whole
+    names = [name for name in BENCHMARKS if BENCHMARKS.may_be_about(name, whole.name)]
+    return [b for name in names if (b := BENCHMARKS[name]).space == whole]
 
 
 def task_of(benchmark: Benchmark) -> Task:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from archsieve._collector import collector_paused
 from archsieve._files import Remembered
 from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, read_text
 from archsieve._trial import try_first
@@ -45,7 +46,8 @@ def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
     @wraps(load)
     def loaded(benchmark: B) -> R:
         def read() -> R:
-            records = load(benchmark)
+            with collector_paused():
+                records = load(benchmark)
             if isinstance(records, Table):
                 for values in records.columns.values():
                     values.setflags(write=False)

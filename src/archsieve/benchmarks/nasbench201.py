@@ -13,7 +13,7 @@ from archsieve.errors import UnknownNameError
 from archsieve.registry import near_miss
 from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201
-from archsieve.values import field_value
+from archsieve.values import field_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,10 +115,7 @@ class NASBench201Table(Benchmark):
     def _numbers(self, path: Path, name: str, values: list[Any]) -> NDArray[np.float64] | None:
         """Return a column as numbers, empty fields as NaN; None where it is a text column."""
         try:
-            column = np.array(
-                [field_value(v) for v in values],
-                dtype=np.float64,
-            )
+            column = field_values(values)
         except (TypeError, ValueError) as error:
             if name in self.columns:
                 raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error

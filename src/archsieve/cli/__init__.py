@@ -37,7 +37,7 @@ COMMANDS = {
     ),
     "study": (
         "studying:study",
-        "Study whether tau or the minimum keeping ratio of a proxy predicts what a search finds.",
+        "Study which figure of a proxy's ranking (tau, nDCG, minimum keeping ratio, ...) predicts what a search finds.",
     ),
     "plan": (
         "planning:make_plan",

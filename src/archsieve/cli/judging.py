@@ -36,7 +36,7 @@ from archsieve.cli.options import (
     task_for,
 )
 from archsieve.errors import EstimatorError
-from archsieve.judging.judge import judge, judge_file
+from archsieve.judging.judge import judge
 from archsieve.plans.read import make
 from archsieve.registry import BENCHMARKS
 from archsieve.runs.session import Session
@@ -95,6 +95,7 @@ def measure(
                 seed=seed,
                 device=device,
                 plugins=plugins,
+                scratch=out is None,
                 **shared,
             )
         )
@@ -140,6 +141,8 @@ def judge_scores(
     as_json: Json = False,
 ) -> None:
     """Measure how well the scores in your own file rank your own truth."""
+    from archsieve.judging.judge_file import judge_file  # here: `measure` reads no such file
+
     with console.guarded():
         judgements = judge_file(
             file,

@@ -11,7 +11,6 @@ from archsieve.errors import ArchsieveError
 from archsieve.estimators.contract import leaves_of, lesson_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
-from archsieve.retraining.recipe_files import read_recipe, recipe_names
 from archsieve.spaces.limits import Within
 from archsieve.spaces.sizes import SizeName, notes_on
 
@@ -67,6 +66,8 @@ def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[AnyEs
 
     Settings that the user changed are intended, and are not mentioned.
     """
+    from archsieve.retraining.recipe_files import read_recipe, recipe_names  # `measure` needs no recipe
+
     recipes = [(name, dict(table)) for name in recipe_names() if (table := read_recipe(name).get("space", {}))]
     fitting = [(name, table) for name, table in recipes if table.pop("name", "") == space.name]
     if not fitting or not any(True for estimator in estimators for _ in _sizes_of(estimator)):

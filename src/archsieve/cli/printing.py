@@ -18,6 +18,7 @@ import typer
 
 from archsieve._reading import visible
 from archsieve.errors import ArchsieveError, describe_error
+from archsieve.judging.claims import conclusions
 from archsieve.judging.mkr_study import without_verdict
 from archsieve.notices import listening
 from archsieve.report.audit_words import audit_lines, audit_table
@@ -29,7 +30,7 @@ from archsieve.runs.folder import ERROR_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from archsieve.judging.judge import Judgement
+    from archsieve.judging.judgement import Judgement
     from archsieve.judging.mkr_study import Study
     from archsieve.plans.contract import StageForecast
     from archsieve.runs.results import Result
@@ -113,7 +114,10 @@ def judgements(results: Sequence[Judgement], pictures: Sequence[str] = ()) -> No
 
 
 def study(the_study: Study) -> None:
-    """Print what searches find by each estimator, and the correlations with its measures."""
+    """Print which measure tells what searches find, what they find by each estimator, and all correlations."""
+    for sentence in conclusions(the_study.findings, the_study.claims):
+        out(sentence)
+    out()
     table(*findings(the_study, _shown))
     out()
     table(*claims(the_study, _shown))

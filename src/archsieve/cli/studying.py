@@ -31,7 +31,7 @@ from archsieve.errors import require
 from archsieve.judging.mkr_study import PROXIES as STUDIED
 from archsieve.judging.mkr_study import STUDY_FILE, mkr_study
 from archsieve.plans.read import make
-from archsieve.report.study_figures import study_figures
+from archsieve.report.as_files import draw_study
 from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_tables
 from archsieve.runs.session import Session
@@ -40,7 +40,9 @@ from archsieve.runs.session import Session
 def study(
     kind: Annotated[
         Literal["mkr"],
-        typer.Argument(help="The study: mkr (does the minimum keeping ratio, or tau, predict what a search finds?)."),
+        typer.Argument(
+            help="The study: mkr (does the minimum keeping ratio predict what a search finds, or tau, or nDCG?)."
+        ),
     ],
     space: Annotated[str, typer.Argument(help="Name of the space.")],
     out: Annotated[Path, typer.Option(help="Folder for the figures, the numbers and the scores.")],
@@ -49,7 +51,8 @@ def study(
         list[str] | None, typer.Option(help="Column of the benchmark that is the truth. Repeatable.")
     ] = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="Name of the benchmark. (default: the first one whose data are present)")
+        list[str] | None,
+        typer.Option(help="Name of the benchmark. Repeatable. (default: the first one whose data are present)"),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of searches for each pair of proxy and searcher.")] = 20,
     budget: Annotated[int, typer.Option(min=50, help="Evaluations of each search.")] = 1000,
@@ -62,11 +65,12 @@ def study(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Study whether tau or the minimum keeping ratio of a proxy predicts what a search finds."""
+    """Study which figure of a proxy's ranking (tau, nDCG, minimum keeping ratio, ...) predicts what a search finds."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
         plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute, repair=repair, durable=durable)
-        the_space, _ = space_and_task(space, None, change, plugins, benchmark)
+        first = benchmark[0] if benchmark else None
+        the_space, _ = space_and_task(space, None, change, plugins, first)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
         if not proxy and not recompute:  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
@@ -76,7 +80,7 @@ def study(
                     f"{', '.join(absent)}."
                 )
             estimators = kept
-        the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, benchmark)
+        the_task = task_for(None, estimators, plugins, the_space, None if recompute else seed, first)
         session = stack.enter_context(Session(out, the_space, the_task, seed=seed, plugins=plugins, **shared))
         result = mkr_study(
             session,
@@ -89,7 +93,7 @@ def study(
         )
         stack.close()
         write_json(out / STUDY_FILE, asdict(result))
-        figures = study_figures(result, out)
+        figures = draw_study(result, out)
         if as_json:
             console.out_json(result)
             return

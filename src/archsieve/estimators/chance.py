@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from archsieve.estimators.contract import Price
-from archsieve.randomness import generator
+from archsieve.randomness import derive_seed, first_draws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,4 +31,4 @@ class Chance:
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the draws, shape (n,)."""
-        return np.array([generator(ctx.seed, "noise", "chance", *arch).random() for arch in archs])
+        return first_draws([derive_seed(ctx.seed, "noise", "chance", *arch) for arch in archs])

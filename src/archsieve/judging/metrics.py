@@ -94,6 +94,15 @@ def best_rank_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> int:
     return 1 + int((values > values[_top(ranks, values, k)].max()).sum())
 
 
+def top_hundredth(count: int) -> int:
+    """Return how many the top per cent of so many items are: rounded down, one at least.
+
+    >>> top_hundredth(15625), top_hundredth(250), top_hundredth(9)
+    (156, 2, 1)
+    """
+    return max(1, count // 100)
+
+
 def ndcg_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
     """Return the normalised discounted cumulative gain of the estimator's top k, in [0, 1], higher is better.
 
@@ -107,10 +116,26 @@ def ndcg_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
     0.5545
     """
     ranks, values = _checked(scores, truth)
-    gains = (mean_ranks(dense_ranks(truth)) - 0.5) / len(values)
-    discounts = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.sort(gains)[::-1][:k]
-    return float(gains[_top(ranks, values, k)] @ discounts / (ideal @ discounts))
+    top, gains = _top(ranks, values, k), _gains(values)
+    return float(gains[top] @ _discounts(k) / (np.sort(gains)[::-1][:k] @ _discounts(k)))
+
+
+def ndcg_by_chance(truth: ArrayLike, k: int) -> float:
+    """Return the expectation of `ndcg_at_k` over random orders: the mean gain, one half, in every place.
+
+    >>> round(ndcg_by_chance([7, 1, 8, 2], k=2), 4)
+    0.6344
+    """
+    gains = np.sort(_gains(as_floats(truth)))[::-1]
+    return float(gains.mean() * _discounts(k).sum() / (gains[:k] @ _discounts(k)))
+
+
+def _gains(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((mean_ranks(dense_ranks(values)) - 0.5) / len(values))
+
+
+def _discounts(k: int) -> NDArray[np.float64]:
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
 
 
 def partial_spearman(scores: ArrayLike, truth: ArrayLike, given: ArrayLike) -> float:

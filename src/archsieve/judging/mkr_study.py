@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archsieve.benchmarks.contract import find_benchmark, table_of
 from archsieve.errors import SettingError
-from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
+from archsieve.judging.claims import FEWEST_FOR_A_VERDICT, Claim, Finding, claims_of, count_estimators
+from archsieve.judging.metrics import (
+    kendall_tau,
+    minimum_keeping_ratio,
+    ndcg_at_k,
+    regret_at_k,
+    top_hundredth,
+    weighted_tau,
+)
 from archsieve.randomness import generator
 from archsieve.registry import SEARCHERS
 from archsieve.runs.provenance import Provenance, provenance
@@ -23,10 +31,11 @@ from archsieve.searchers.history import maximise
 from archsieve.spaces.sampling import check_listable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from archsieve.benchmarks.contract import Benchmark, Table
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.session import Session
     from archsieve.spaces.contract import SearchSpace
@@ -49,49 +58,10 @@ PROXIES = (
 """The paper's thirteen; flops by NASLib's count, since multiply-adds rank exactly like params in NAS-Bench-201."""
 STUDIED = ("differential_evolution", "regularized_evolution", "random_search")
 """Names of the searchers that a study compares unless told."""
-MEASURES = ("tau", "1 - MKR")
-FEWEST_FOR_A_VERDICT = 8
-"""Least number of estimators for a verdict: with fewer, a correlation and its bootstrap mean nothing."""
-_DRAWS = 2000  # of the bootstrap
-
-
-@dataclass(frozen=True)
-class Finding:
-    """How an estimator ranks against a truth, and the results of searches that maximise it.
-
-    `found` holds, by searcher, the true value of the result of each seed, in the truth's unit. `tau` is None where all
-    scores are equal; such a finding takes no part in claims and figures.
-    """
-
-    estimator: str
-    truth: str
-    tau: float | None
-    mkr: float
-    found: dict[str, tuple[float, ...]]
-
-    @property
-    def measures(self) -> tuple[float, float]:
-        """Tau and 1 - MKR: for both, higher is better."""
-        return float("nan") if self.tau is None else self.tau, 1 - self.mkr
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Correlations, over the estimators, of what a searcher finds with each measure, and their 95 % intervals.
-
-    The last of `MEASURES` is claimed to be the better one: `kendall_gain` and `pearson_gain` are its correlation less
-    the first one's, and an interval that excludes 0 supports the claim. None where a side is constant.
-    """
-
-    truth: str
-    searcher: str
-    kendall: dict[str, tuple[float, float, float] | None]
-    pearson: dict[str, tuple[float, float, float] | None]
-    kendall_gain: tuple[float, float, float] | None
-    pearson_gain: tuple[float, float, float] | None
-
-
+TOP = 10
+"""The regret of a study is that of an estimator's top ten."""
 STUDY_FILE = "study.json"
+_FEWEST_CODES = 10
 
 
 @dataclass(frozen=True)
@@ -117,7 +87,7 @@ def mkr_study(
     estimators: Sequence[AnyEstimator],
     *,
     truths: Sequence[str] = (),
-    benchmark: str | None = None,
+    benchmark: str | Sequence[str] | None = None,
     searchers: Sequence[str] = STUDIED,
     seeds: int = 20,
     budget: int = 1000,
@@ -128,8 +98,10 @@ def mkr_study(
     Args:
         session: its space is the one searched; its executor runs the searches.
         estimators: at least three.
-        truths: columns of the benchmark; its own truth unless given.
-        benchmark: the table; the first one present unless given.
+        truths: columns of the benchmark; its own truth unless given. Where there are several, in one benchmark or in
+            several, claims about all of them together are made too.
+        benchmark: the table, or several about the same space; the first one present unless given. Codes that lack one
+            of the truths are left out.
         searchers: names in the catalogue of searchers.
         seeds: searches for each estimator and searcher; each has random numbers of its own.
         budget: evaluations of a search, duplicates included; both evolutions keep 50 members.
@@ -148,11 +120,8 @@ def mkr_study(
         raise SettingError(f"Each estimator can be studied once, but {twice[0]!r} was named twice.")
     labels = [_label(name) for name in searchers]
     check_listable(session.space)
-    recipe = find_benchmark(session.space, truths[0] if truths else None, benchmark)
-    table = table_of(recipe).within(session.space)
-    columns = {name: table.lookup(name, table.archs) for name in truths or [str(recipe.truth)]}
-    unknown = np.isnan(np.array(list(columns.values()))).any(axis=0)
-    archs = [arch for arch, lacks in zip(table.archs, unknown.tolist(), strict=True) if not lacks]
+    chosen = _truths(session.space, truths, [benchmark] if isinstance(benchmark, str) else benchmark or [None])
+    archs = _known_to_all(chosen)
     scores = session.scores(estimators, archs)
     for estimator, column in zip(estimators, scores.T, strict=True):
         session.require_scores(estimator, archs, column)
@@ -163,59 +132,90 @@ def mkr_study(
         for seed in range(seeds)
     )
     winners = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
-    findings = []
-    for truth in columns:
-        values = table.lookup(truth, archs)
-        for k, name in enumerate(names):
-            reached = {
-                searcher: tuple(table.lookup(truth, [winners[name, searcher, seed] for seed in range(seeds)]).tolist())
-                for searcher in labels
-            }
-            tau, mkr = kendall_tau(scores[:, k], values), minimum_keeping_ratio(scores[:, k], values)
-            findings.append(Finding(name, truth, None if np.isnan(tau) else tau, mkr, reached))
-    claims = tuple(
-        _claim(comparable(findings, truth), truth, searcher, session.seed) for truth in columns for searcher in labels
+    findings = tuple(
+        _finding(
+            name, truth, scores[:, k], archs, {s: [winners[name, s, seed] for seed in range(seeds)] for s in labels}
+        )
+        for truth in chosen
+        for k, name in enumerate(names)
     )
     return Study(
-        benchmark=recipe.name,
+        benchmark=", ".join(dict.fromkeys(truth.benchmark for truth in chosen)),
         count=len(archs),
         seeds=seeds,
         budget=budget,
         seed=session.seed,
-        findings=tuple(findings),
-        claims=claims,
+        findings=findings,
+        claims=claims_of(findings, session.seed),
         provenance=provenance(command, session.device, session.executor.workers),
         pictures=session.pictures(),
     )
 
 
-def verdict(gain: tuple[float, float, float] | None, estimators: int) -> str:
-    """Return whether the interval of a gain over so many estimators supports the claim; few give no verdict.
+@dataclass(frozen=True, eq=False)
+class _Truth:
+    """A column of a table; `label` has the benchmark's name too where there are several."""
 
-    >>> [verdict(gain, 13) for gain in ((0.1, 0.2, 0.3), (-0.3, -0.2, -0.1), (-0.1, 0.2, 0.3), None)]
-    ['yes', 'reversed', 'no', 'no']
-    >>> verdict((0.1, 0.2, 0.3), 3)
-    'no verdict'
-    """
-    if estimators < FEWEST_FOR_A_VERDICT:
-        return "no verdict"
-    if gain is None or gain[0] <= 0 <= gain[2]:
-        return "no"
-    return "yes" if gain[0] > 0 else "reversed"
+    label: str
+    benchmark: str
+    table: Table
+    column: str
+
+
+def _truths(space: SearchSpace, columns: Sequence[str], benchmarks: Sequence[str | None]) -> list[_Truth]:
+    """Return the columns of each benchmark."""
+    truths = []
+    for name in benchmarks:
+        recipe: Benchmark = find_benchmark(space, columns[0] if columns else None, name)
+        table = table_of(recipe).within(space)
+        for column in columns or [str(recipe.truth)]:
+            label = column if len(benchmarks) == 1 else f"{recipe.name} {column}"
+            truths.append(_Truth(label, recipe.name, table, column))
+    if twice := [truth.label for i, truth in enumerate(truths) if truth.label in {t.label for t in truths[:i]}]:
+        raise SettingError(f"Each truth can be studied once, but {twice[0]!r} was named twice.")
+    return truths
+
+
+def _known_to_all(truths: Sequence[_Truth]) -> list[tuple[int, ...]]:
+    """Return the codes that have a value of each truth."""
+    archs = truths[0].table.archs
+    values = np.array([truth.table.lookup(truth.column, archs) for truth in truths])
+    known = [arch for arch, lacks in zip(archs, np.isnan(values).any(axis=0).tolist(), strict=True) if not lacks]
+    if len(known) < _FEWEST_CODES:
+        names = ", ".join(truth.label for truth in truths)
+        raise SettingError(f"Only {len(known)} codes have a value of each of {names}, but {_FEWEST_CODES} are needed.")
+    return known
+
+
+def _finding(
+    name: str,
+    truth: _Truth,
+    scores: NDArray[np.float64],
+    archs: Sequence[tuple[int, ...]],
+    winners: dict[str, list[tuple[int, ...]]],
+) -> Finding:
+    """Return how the scores rank the codes by this truth, and the true values of the winners."""
+    values = truth.table.lookup(truth.column, archs)
+    tau = kendall_tau(scores, values)
+    return Finding(
+        estimator=name,
+        truth=truth.label,
+        tau=None if np.isnan(tau) else tau,
+        mkr=minimum_keeping_ratio(scores, values),
+        found={s: tuple(truth.table.lookup(truth.column, codes).tolist()) for s, codes in winners.items()},
+        weighted_tau=None if np.isnan(tau) else weighted_tau(scores, values),
+        ndcg=ndcg_at_k(scores, values, top_hundredth(len(values))),
+        regret=regret_at_k(scores, values, TOP),
+    )
 
 
 def without_verdict(study: Study) -> str:
     """Return a sentence on the truths whose claims have too few estimators for a verdict; empty where none has."""
-    counts = {claim.truth: len(comparable(study.findings, claim.truth)) for claim in study.claims}
+    counts = {claim.truth: count_estimators(study.findings, claim.truth) for claim in study.claims}
     few = [f"{truth}: {count}" for truth, count in counts.items() if count < FEWEST_FOR_A_VERDICT]
     if not few:
         return ""
     return f"A verdict needs {FEWEST_FOR_A_VERDICT} estimators that rank, but there are fewer ({', '.join(few)})."
-
-
-def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:
-    """Return those of this truth that have both measures."""
-    return [f for f in findings if f.truth == truth and f.tau is not None]
 
 
 def _label(searcher: str) -> str:
@@ -254,48 +254,3 @@ def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[
     if result.best is None:
         raise SettingError(f"A search by {run.estimator} has no result: none of its architectures has a score.")
     return key, result.best
-
-
-def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) -> Claim:
-    """Return the correlations over the estimators; the bootstrap draws estimators, and seeds within each."""
-    if len(findings) < 3:
-        nothing = dict.fromkeys(MEASURES)
-        return Claim(truth, searcher, {**nothing}, {**nothing}, None, None)
-    measures: NDArray[np.float64] = np.array([f.measures for f in findings])
-    reached: NDArray[np.float64] = np.array([f.found[searcher] for f in findings])
-    rng = generator(seed, "sample", "claim", truth, searcher)
-    resamples = list(_drawn(measures, reached, rng))
-    correlations: dict[str, Any] = {"kendall": kendall_tau, "pearson": _pearson}
-    figures: dict[str, Any] = {}
-    mean = reached.mean(axis=1)
-    for name, correlation in correlations.items():
-        whole = [correlation(column, mean) for column in measures.T]
-        samples = np.array([[correlation(column, y) for column in m.T] for m, y in resamples])
-        figures[name] = {
-            measure: _with_interval(value, samples[:, i])
-            for i, (measure, value) in enumerate(zip(MEASURES, whole, strict=True))
-        }
-        figures[f"{name}_gain"] = _with_interval(whole[1] - whole[0], samples[:, 1] - samples[:, 0])
-    return Claim(truth=truth, searcher=searcher, **figures)
-
-
-def _drawn(
-    measures: NDArray[np.float64], reached: NDArray[np.float64], rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    n, seeds = reached.shape
-    for _ in range(_DRAWS):
-        means = np.take_along_axis(reached, rng.integers(0, seeds, (n, seeds)), axis=1).mean(axis=1)
-        rows = rng.integers(0, n, (n,))  # an estimator drawn twice is a tie on both sides
-        yield measures[rows], means[rows]
-
-
-def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    return float("nan") if np.ptp(x) == 0 or np.ptp(y) == 0 else float(np.corrcoef(x, y)[0, 1])
-
-
-def _with_interval(value: float, samples: NDArray[np.float64]) -> tuple[float, float, float] | None:
-    """Return low end, value and high end; None where the value is none. Draws without a correlation are left out."""
-    if np.isnan(value):
-        return None
-    low, high = (float(np.nanquantile(samples, q)) for q in (0.025, 0.975))
-    return low, float(value), high

@@ -22,7 +22,7 @@ from archsieve.runs.folder import RESULT_FILE, digest_of_rounds, write_json, wri
 from archsieve.runs.provenance import provenance
 from archsieve.runs.results import Result, Spending, StageReport, Truth
 from archsieve.searchers.features import features_of
-from archsieve.searchers.funnel import funnel_rounds, result_of
+from archsieve.searchers.funnel import result_of, run_funnel
 from archsieve.spaces.contract import size
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import measure_of
@@ -102,7 +102,7 @@ def run_plan(
     measure = measure_of(session.task)
     write_measure(session.folder, measure, names_of_metric(plan))
     rounds: list[Round] = []
-    for stage, latest in funnel_rounds(plan.stages, pool, session.scores, guide=session.guide()):
+    for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=session.guide()):
         codes = [tuple(code) for code in latest.archs.tolist()]
         features = [(feature, latest.described) for feature in features_of(stage.search)]
         account.pay(codes, *features, (stage.estimator, len(codes)))

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from archsieve._files import replace_file, writing
+from archsieve.report.draw import save
 from archsieve.report.load import read_run, read_study, read_views
-from archsieve.report.run_figures import run_figures
-from archsieve.report.study_figures import study_figures
+from archsieve.report.run_charts import run_charts
+from archsieve.report.study_charts import study_charts
 from archsieve.report.words import cell
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.judging.mkr_study import Study
+    from archsieve.report.plot import Chart
 
 
 def write_run(folder: Path, out: Path) -> list[Path]:
@@ -39,7 +41,7 @@ def write_run(folder: Path, out: Path) -> list[Path]:
     }
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        return [*run_figures(run, views, out), *_write_tables(tables, out)]
+        return [*_drawn(run_charts(run, views), out), *_write_tables(tables, out)]
 
 
 def write_study(folder: Path, out: Path) -> list[Path]:
@@ -53,13 +55,26 @@ def write_study(folder: Path, out: Path) -> list[Path]:
     tables = {"findings": _findings(study), "claims": _claims(study)}
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        return [*study_figures(study, out), *_write_tables(tables, out)]
+        return [*draw_study(study, out), *_write_tables(tables, out)]
+
+
+def draw_study(study: Study, out: Path) -> list[Path]:
+    """Write the charts of a study into the folder `out`, and return the files.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    return _drawn(study_charts(study), out)
+
+
+def _drawn(charts: Sequence[Chart], out: Path) -> list[Path]:
+    return [path for chart in charts for path in save(chart, out)]
 
 
 def _findings(study: Study) -> list[dict[str, Any]]:
     return [
-        {"truth": f.truth, "estimator": f.estimator, "tau": f.tau, "mkr": f.mkr, "searcher": searcher}
-        | {"seed": seed, "found": value}
+        {"truth": f.truth, "estimator": f.estimator, "tau": f.tau, "weighted_tau": f.weighted_tau, "mkr": f.mkr}
+        | {"ndcg": f.ndcg, "regret": f.regret, "searcher": searcher, "seed": seed, "found": value}
         for f in study.findings
         for searcher, values in f.found.items()
         for seed, value in enumerate(values)
@@ -70,8 +85,8 @@ def _claims(study: Study) -> list[dict[str, Any]]:
     rows = []
     for claim in study.claims:
         for name in ("kendall", "pearson"):
-            intervals = {**getattr(claim, name), "gain": getattr(claim, f"{name}_gain")}
-            for measure, interval in intervals.items():
+            gains = {f"{measure} over tau": gain for measure, gain in getattr(claim, f"{name}_gains").items()}
+            for measure, interval in {**getattr(claim, name), **gains}.items():
                 low, value, high = interval or (None, None, None)
                 who = {"truth": claim.truth, "searcher": claim.searcher, "correlation": name, "with": measure}
                 rows.append({**who, "low": low, "value": value, "high": high})

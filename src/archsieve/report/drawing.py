@@ -66,14 +66,6 @@ def _edge(edge: Sequence[str], span: int, nodes: Sequence[str], at: dict[str, in
     yield f'<text class="operation" x="{(begin + end) / 2}" y="{apex + 4}">{escape(operation)}</text>'
 
 
-def band(before: float, after: float) -> str:
-    """Return the CSS polygon of a funnel's part, from one width to the next, each a share of the full one."""
-    corners = ((before, 0), (after, 100))
-    left = [f"{50 - 50 * width:.2f}% {y}%" for width, y in reversed(corners)]
-    right = [f"{50 + 50 * width:.2f}% {y}%" for width, y in corners]
-    return f"polygon({', '.join([*right, *left])})"
-
-
 def widths(counts: Sequence[int]) -> list[tuple[float, float]]:
     """Return the funnel's width before and after each stage: logarithms of counts, as shares of the widest.
 

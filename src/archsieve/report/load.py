@@ -14,7 +14,8 @@ from archsieve._reading import fits
 from archsieve.errors import RunFolderError
 from archsieve.judging.agreement import Agreement  # noqa: TC001
 from archsieve.judging.audit import read_audit
-from archsieve.judging.mkr_study import STUDY_FILE, Claim, Finding, Study
+from archsieve.judging.claims import Claim, Finding
+from archsieve.judging.mkr_study import STUDY_FILE, Study
 from archsieve.report.views import Fate, Ranking, StageView, agreements_of, fates, rankings, stage_views
 from archsieve.report.words import cell
 from archsieve.runs.folder import (
@@ -199,7 +200,9 @@ def _complete(result: Any) -> None:
             result["provenance"].setdefault("processor", "")
         for key, value in (("failure", ""), ("higher_is_better", True), ("best_score_kind", ""), ("network_epoch", "")):
             result.setdefault(key, value)
-        result.setdefault("digits", encode(result["code"]) if isinstance(result.get("code"), list) else None)
+        result.setdefault(
+            "digits", "-".join(map(str, result["code"])) if isinstance(result.get("code"), list) else None
+        )
         for stage in result["stages"] if isinstance(result.get("stages"), list) else ():
             if isinstance(stage, dict):
                 stage.setdefault("failed_parts", 0)
@@ -278,9 +281,17 @@ def _study_of(content: dict[str, Any]) -> Study:
     )
     if not findings:
         raise KeyError("findings")
-    claims = tuple(Claim(**{key: _as_tuples(value) for key, value in claim.items()}) for claim in content["claims"])
+    claims = tuple(_claim_of({key: _as_tuples(value) for key, value in claim.items()}) for claim in content["claims"])
     plain = {"provenance": Provenance(**content["provenance"]), "pictures": tuple(content.get("pictures", ()))}
     return Study(**{**content, "findings": findings, "claims": claims, **plain})
+
+
+def _claim_of(claim: dict[str, Any]) -> Claim:
+    """Return a claim; earlier versions had one gain, that of the minimum keeping ratio."""
+    for name in ("kendall", "pearson"):
+        if f"{name}_gain" in claim:
+            claim[f"{name}_gains"] = {"1 - MKR": claim.pop(f"{name}_gain")}
+    return Claim(**claim)
 
 
 def _as_tuples(value: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,32 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve._files import replace_file, writing
 from archsieve.errors import require
+from archsieve.report.draw import svg
+from archsieve.report.plot import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from archsieve.report.chart import Chart
     from archsieve.report.load import RunReport
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A script as text that a page unpacks: gzip in base 85, two fifths of what it was.
-
-    Args:
-        text: the text; it has no character that could end an element.
-        length: bytes behind it, before `text` was filled up to whole groups.
-    """
-
-    text: str
-    length: int
-
-    @classmethod
-    def of(cls, script: str) -> Packed:
-        """Return a packed script; the same script always gives the same text."""
-        packed = gzip.compress(script.encode(), mtime=0)
-        return cls(base64.b85encode(packed, pad=True).decode(), len(packed))
+    from archsieve.report.plot import Chart
 
 
 @dataclass(frozen=True)
@@ -50,11 +31,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class FunnelPart:
-    """A part of the funnel: candidates left, shape (a CSS polygon), cost, and which of the best were lost."""
+    """A part of the funnel: candidates left, cost, and which of the best were lost."""
 
     label: str
     kept: int
-    shape: str
     counts: str
     cost: str
     lost: str = ""
@@ -82,8 +62,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says, from top to bottom: `verdict` first; `published` is the winner
-    in the notation of its space where that is another; `charts` come in groups that stand beside each other.
+    """What a page says, from top to bottom: `verdict`, one sentence, first.
+
+    `published` is the winner in the notation of its space where that is another; `size` says how large its network is,
+    and `usage` holds the lines that make use of it.
     """
 
     title: str
@@ -93,9 +75,11 @@ class Page:
     funnel: Sequence[FunnelPart] = ()
     winner: str = ""
     published: str = ""
+    size: str = ""
+    usage: str = ""
     blocks: Sequence[str] = ()
     cells: Sequence[str] = ()
-    charts: Sequence[Sequence[Chart]] = ()
+    charts: Sequence[Chart] = ()
     tables: Sequence[TextTable] = ()
     made: Sequence[Sequence[str]] = ()
     texts: Sequence[Text] = ()
@@ -104,31 +88,33 @@ class Page:
         """Return the file's text.
 
         Raises:
-            MissingPackageError: jinja2 or plotly is not installed.
+            MissingPackageError: jinja2 or matplotlib is not installed.
         """
         require("jinja2", "report")
-        require("plotly", "report")
         from jinja2 import Environment, StrictUndefined
-        from plotly.offline import get_plotlyjs
 
         folder = files("archsieve.report")
         template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
             (folder / "page.html").read_text(encoding="utf-8")
         )
         css = (folder / "page.css").read_text(encoding="utf-8")
-        script = Packed.of(get_plotlyjs()) if self.charts else None
-        return template.render(**vars(self), css=css, plotly=script)
+        return template.render(**vars(self), css=css, light=_variables(0), dark=_variables(1), svg=svg)
 
     def write(self, path: Path) -> None:
         """Write the file in one step, and its folder if that is not there.
 
         Raises:
             RunFolderError: it cannot be written.
-            MissingPackageError: jinja2 or plotly is not installed.
+            MissingPackageError: jinja2 or matplotlib is not installed.
         """
         text = self.html()
         with writing(path), replace_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def _variables(mode: int) -> str:
+    """Return the colours as variables of CSS: on white paper (0) or in a dark browser (1)."""
+    return " ".join(f"--{name}: {pair[mode]};" for name, pair in COLOURS.items())
 
 
 def made_by(provenance: Mapping[str, Any], seed: int) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.judging.mkr_study import MEASURES, comparable
+from archsieve.judging.claims import MEASURES, POOLED, comparable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,17 +48,17 @@ class Panel:
 
 
 def panels(study: Study) -> list[list[Panel]]:
-    """Return the panels of a study, one of each measure for each truth and searcher that has findings."""
+    """Return the panels of a study, one of each measure of `AXES` for each single truth and searcher with findings."""
     pairs = []
     for claim in study.claims:
         findings = comparable(study.findings, claim.truth)
-        if not findings:
+        if not findings or claim.truth == POOLED:
             continue
         reached = np.array([f.found[claim.searcher] for f in findings])
         mean, deviation = reached.mean(axis=1), reached.std(axis=1)
         pair = []
-        for i, measure in enumerate(MEASURES):
-            x = np.array([f.measures[i] for f in findings])
+        for measure in AXES:
+            x = np.array([f.measures[MEASURES.index(measure)] for f in findings])
             title = _title(claim.kendall[measure], claim.pearson[measure])
             line = _line(x, mean) if len(x) > 2 and np.ptp(x) > 0 else None
             names = tuple(f.estimator for f in findings)

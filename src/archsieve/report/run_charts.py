@@ -1,4 +1,4 @@
-"""The charts of a run."""
+"""The charts of a run, as data."""
 
 from __future__ import annotations
 
@@ -6,216 +6,234 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.report.chart import BLUE, CYCLE, DASHES, GREEN, GREY, ORANGE, PALE, Chart, add_buttons, figure, plain
+from archsieve.report.drawing import widths
 from archsieve.report.load import notation_of
+from archsieve.report.plot import DASHES, SERIES, Axis, Bars, Chart, Funnel, Histogram, Line, Points, Rule, array
 from archsieve.report.views import BEST, joined, regret_curve, shown_points
-from archsieve.report.words import number
+from archsieve.report.words import number, share
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from archsieve.report.load import RunReport
+    from archsieve.report.plot import Dash, Mark
     from archsieve.report.views import Fate, FunnelStep, Notation, Ranking, StageView
 
-MOST_POINTS = 2000
-"""Most points drawn of a stage; more would only overlap."""
+MOST_POINTS = 3000
+"""Most points on a page; a stage draws its part of them, twice. More would overlap, and make the page large."""
+LEAST_POINTS = 40
 CURRENCIES = {"network_epochs": "network-epochs", "seconds": "seconds of workers", "macs": "multiply-adds"}
 _PLACE = "place, as a share of the candidates"
+_SIZES: dict[str, tuple[str, Dash]] = {"params": ("orange", "dashed"), "macs": ("green", "dotted")}
 
 
 def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
-    """Return the charts of a run; none if it is unfinished.
-
-    Raises:
-        MissingPackageError: plotly is not installed.
-    """
-    charts = [_fates(run.fates, views)] if run.fates else []
-    notation = notation_of(run.space)
-    charts += [_scores(view, i, notation) for i, view in enumerate(views, 1)]
-    known = [view for view in (v.known() for v in views) if view is not None]  # of the first stages, or of all
+    """Return the charts of a run; none if it is unfinished."""
+    steps = joined(run.result["stages"]) if run.result is not None else ()
+    charts = [_funnel(steps), *_costs(steps, run.result or {})] if steps else []
+    charts += [_fates(run.fates, views)] if run.fates else []
+    known = [(i, view) for i, view in enumerate((v.known() for v in views), 1) if view is not None]
     if known:
-        charts += [_keeping(known), _tau_and_mkr(run.rankings)]
-    if run.result is not None and run.result["stages"]:
-        charts.append(_effort(joined(run.result["stages"])))
+        charts += [*_keeping(known), _tau_and_mkr(run.rankings)]
+    notation, most = notation_of(run.space), max(LEAST_POINTS, MOST_POINTS // (2 * len(views) or 1))
+    return charts + [chart for i, view in enumerate(views, 1) for chart in _scores(view, i, notation, most)]
+
+
+def _funnel(steps: Sequence[FunnelStep]) -> Chart:
+    shapes = widths([steps[0].candidates, *(step.kept for step in steps)])
+    labels = [f"{i}. {step.label}\n{step.candidates:,} to {step.kept:,}" for i, step in enumerate(steps, 1)]
+    caption = "The width of each band is the logarithm of the number of candidates."
+    return Chart("funnel", "The funnel", [Funnel(shapes, labels)], caption=caption, height=20 + 56 * len(steps))
+
+
+def _costs(steps: Sequence[FunnelStep], result: Mapping[str, Any]) -> list[Chart]:
+    """Return a chart for each currency in which all costs are known; the first has random search at equal cost."""
+    charts = []
+    for unit, title in CURRENCIES.items():
+        costs = [getattr(step, unit) for step in steps]
+        if None in costs:
+            continue
+        names, colours = [f"stage {i}" for i in range(1, len(costs) + 1)], ["blue"] * len(costs)
+        labels = [number(cost) for cost in costs]
+        chance, truth, whole = result.get("random_search"), result["truth"], result["cost"][unit]
+        if unit == "network_epochs" and chance and truth and whole:
+            networks = f"{chance['networks']:,} network{'' if chance['networks'] == 1 else 's'}"
+            names += ["this search", f"random search, {networks}"]
+            labels += [f"found {value:.2f}" for value in (truth["value"], chance["value"])]
+            costs, colours = [*costs, whole, whole], [*colours, "orange", "grey"]
+        caption = _COST_CAPTIONS[unit] + (_CHANCE_CAPTION if len(costs) > len(steps) else "")
+        mark = Bars(names, costs, labels, colours)
+        name = "cost" if unit == "network_epochs" else f"cost-{unit}"
+        height = 80 + 34 * len(costs)
+        charts.append(Chart(name, f"What each stage cost, in {title}", [mark], Axis(title), Axis(), caption, height))
     return charts
 
 
-def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
-    """Draw the place of each of the truly best by stage, as a share of the candidates, and the cut."""
-    import plotly.graph_objects as go
+_COST_CAPTIONS = {
+    "network_epochs": "Network-epochs are counted as if nothing had been looked up. ",
+    "seconds": (
+        "Seconds that workers spent, learning included; each score counts once, however often the run was resumed, and "
+        "a score that was looked up costs nothing."
+    ),
+    "macs": "Multiply-adds are counted as if nothing had been looked up.",
+}
+_CHANCE_CAPTION = (
+    "This search includes what is no stage: the final score, and the evolution behind a pool. Random search has the "
+    "same cost: it draws networks, trains each once, and takes the best; the figure is its exact mean."
+)
 
-    stages = [f"stage {i}" for i in range(1, len(views) + 1)]
-    bar = {"symbol": "line-ew", "size": 30, "line": {"width": 3, "color": GREY}}
-    kept = [float(view.kept.mean()) for view in views]
-    traces = [go.Scatter(x=stages, y=kept, mode="markers", name="the cut", marker=bar, hovertemplate="%{y:.3%} kept")]
-    for i, fate in enumerate(fates):
-        shares = [place / len(view.scores) for place, view in zip(fate.places, views, strict=False)]
-        symbols = [*["circle"] * (len(shares) - 1), "x" if fate.cut_by is not None else "circle"]
-        traces.append(
-            go.Scatter(
-                x=stages[: len(shares)],
-                y=shares,
-                mode="lines+markers",
-                name=f"best {i + 1}",
-                line={"color": CYCLE[i % len(CYCLE)], "width": 1.6, "dash": DASHES[i % len(DASHES)]},
-                marker={"symbol": symbols, "size": 9},
-                hovertemplate=f"{fate.architecture}, truth {number(fate.truth)}: %{{y:.3%}}",
-            )
-        )
-    plot = figure(traces, y=_PLACE, height=460)
-    plot.update_yaxes(type="log", tickformat=".2~%", dtick="D2", autorange="reversed")
-    plot.update_xaxes(type="category")
+
+def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
+    """Show the place of each of the truly best by stage, as a share of the candidates, and the cut."""
+    stages = {float(i): f"stage {i}" for i in range(1, len(views) + 1)}
+    kept = array([view.kept.mean() for view in views])
+    marks: list[Mark] = [Points(array(list(stages)), kept, "the cut", "grey", "_", 34)]
+    looks: tuple[tuple[bool, str, Dash, str], ...] = (False, "blue", "solid", "o"), (True, "orange", "dashed", "x")
+    for is_cut, colour, dash, marker in looks:
+        name = "cut" if is_cut else "kept to the end"
+        for i, fate in enumerate(fates, 1):
+            if (fate.cut_by is not None) != is_cut:
+                continue
+            shares = array([place / len(view.scores) for place, view in zip(fate.places, views, strict=False)])
+            at = array(range(1, len(shares) + 1))
+            tips = [f"best {i}: {fate.architecture}, truth {number(fate.truth)}: {share(s)}" for s in shares]
+            marks.append(Line(at, shares, "", colour, dash, 1.4))
+            marks.append(Points(at[:-1], shares[:-1], "", colour, "o", 5, tips[:-1]))
+            marks.append(Points(at[-1:], shares[-1:], name, colour, marker, 8, tips[-1:], [str(i)]))
+            name = ""
     caption = (
         f"Where the {len(fates)} truly best candidates stood in each stage; the first place is on top. A grey bar is "
-        "the cut: what lies below it goes, but for ties, which count against a candidate. A cross is where one went."
+        "the cut: a candidate below it was cut (ties count against a candidate). A cross is where a candidate was cut; "
+        "the number is its place by the truth."
     )
-    return Chart("fates", "Where the best were cut", caption, plot)
+    axis = Axis(_PLACE, "log", "share", is_reversed=True)
+    return Chart("fates", "Where the best were cut", marks, Axis(places=stages), axis, caption, 340)
 
 
-def _scores(view: StageView, i: int, notation: Notation) -> Chart:
+def _scores(view: StageView, i: int, notation: Notation, most: int) -> list[Chart]:
+    """Return the charts of a stage: place and score against truth, or the histogram of scores without a truth."""
     known = view.known()
-    plot = _histogram(view) if known is None else _against_truth(known, view.cut, notation)
-    lacking = int((~np.isfinite(view.scores)).sum())
     sentences = [f"{len(view.scores):,} candidates."]
+    lacking = int((~np.isfinite(view.scores)).sum())
+    title = f"Stage {i}: {view.label}"
+    score = Axis(view.measure.title)
     if known is None:
         has_truth = np.isfinite(view.truth).any()
         sentences.append("Their known truths do not differ." if has_truth else "Their truth is not known.")
-    else:
-        unknown, shown = len(view.scores) - len(known.scores), len(shown_points(known, MOST_POINTS))
-        sentences += [f"{unknown:,} without a known truth are left out."] if unknown else []
-        if shown < len(known.scores):
-            sentences.append(f"{shown:,} are drawn: the best, and of those kept and those cut about as many of each.")
+        sentences += [f"{lacking:,} have no finite score."] if lacking else []
+        return [Chart(f"scores-{i}", title, _histogram(view), score, Axis("candidates"), " ".join(sentences), 260)]
+    unknown, shown = len(view.scores) - len(known.scores), len(shown_points(known, most))
+    sentences += [f"{unknown:,} without a known truth are left out."] if unknown else []
+    if shown < len(known.scores):
+        sentences.append(f"{shown:,} are drawn: the best, and of those kept and those cut about as many of each.")
     sentences += [f"{lacking:,} have no finite score."] if lacking else []
-    return Chart(f"scores-{i}", f"Stage {i}: {view.label}", " ".join(sentences), plot)
-
-
-def _histogram(view: StageView) -> Any:
-    import plotly.graph_objects as go
-
-    finite = np.isfinite(view.scores)
-    traces = [
-        go.Histogram(x=view.values[finite & mask], name=name, marker={"color": colour}, nbinsx=60)
-        for mask, name, colour in ((~view.kept, "cut", PALE), (view.kept, "kept", BLUE))
+    places, truth = Axis(_PLACE, notation="share"), Axis("truth")
+    by_place = _against_truth(known, known.places / len(known.scores), notation, most)
+    by_score = _against_truth(known, np.where(np.isfinite(known.values), known.values, np.nan), notation, most)
+    if view.cut is not None:
+        by_place.append(Rule(float(known.kept.mean()), "the cut"))
+        by_score.append(Rule(view.measure.value(view.cut), "the cut"))
+    caption = " ".join(sentences)
+    return [
+        Chart(f"scores-{i}", title, by_place, places, truth, caption),
+        Chart(f"scores-{i}-values", f"{title}, by {view.measure.title}", by_score, score, truth, caption),
     ]
-    return figure(traces, x=plain(view.measure.title), y="candidates", barmode="stack", height=320)
 
 
-def _against_truth(view: StageView, cut: float | None, notation: Notation) -> Any:
-    """Draw place, or score, against truth, and the cut of the whole stage (the view may be a part of it)."""
-    import plotly.graph_objects as go
+def _histogram(view: StageView) -> list[Mark]:
+    finite = np.isfinite(view.scores)
+    groups = [("cut", "cut", view.values[finite & ~view.kept]), ("kept", "blue", view.values[finite & view.kept])]
+    marks: list[Mark] = [Histogram(groups, _bins(view.values[finite]))]
+    return marks if view.cut is None else [*marks, Rule(view.measure.value(view.cut), "the cut")]
 
+
+def _bins(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of sixty bins, of fewer where numbers lie so close that there are no others between them."""
+    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
+    if low > high:
+        return np.array([0.0, 1.0])
+    margin = max(0.5, abs(low) / 1000) if low == high else 0.0
+    return np.unique(np.linspace(low - margin, high + margin, 61))
+
+
+def _against_truth(view: StageView, x: NDArray[np.float64], notation: Notation, most: int) -> list[Mark]:
+    """Return the candidates that were cut, that were kept, and the best, at x against their truth."""
     is_drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))
-    is_drawn[shown_points(view, MOST_POINTS)] = True
+    is_drawn[shown_points(view, most)] = True
     is_best[np.argsort(-view.truth, kind="stable")[:BEST]] = True
-    places = view.places / len(view.scores)
-    scores = np.where(np.isfinite(view.values), view.values, np.nan)
-    traces, by_place, by_score = [], [], []
-    for mask, name, marker in (
-        (~view.kept & ~is_best, "cut", {"color": PALE, "size": 4}),
-        (view.kept & ~is_best, "kept", {"color": BLUE, "size": 5}),
-        (is_best, f"the {is_best.sum()} best", {"color": ORANGE, "size": 10, "symbol": "star"}),
+    marks: list[Mark] = []
+    for mask, name, colour, marker, size in (
+        (~view.kept & ~is_best, "cut", "cut", "o", 4.0),
+        (view.kept & ~is_best, "kept", "blue", "D", 4.5),
+        (is_best, f"the {is_best.sum()} best", "orange", "*", 12.0),
     ):
-        rows = np.flatnonzero(mask & is_drawn)
+        rows = np.flatnonzero(mask & is_drawn & np.isfinite(x))
         codes = [notation(tuple(code)) for code in view.archs[rows].tolist()]
-        hover = "%{text}<br>%{x:.4g}, truth %{y:.4g}"
-        points = {"y": view.truth[rows], "mode": "markers", "marker": marker, "text": codes, "hovertemplate": hover}
-        traces.append(go.Scatter(x=places[rows], name=name, **points))
-        by_place.append(places[rows])
-        by_score.append(scores[rows])
-    if cut is not None:
-        ends, at = [float(view.truth.min()), float(view.truth.max())], float(view.kept.mean())
-        dashed = {"color": GREY, "width": 2, "dash": "dash"}
-        traces.append(go.Scatter(x=[at] * 2, y=ends, mode="lines", name="the cut", line=dashed, hoverinfo="skip"))
-        by_place.append(np.full(2, at))
-        by_score.append(np.full(2, view.measure.value(cut)))
-    plot = figure(traces, x=_PLACE, y="truth", height=420)
-    add_buttons(plot, {_PLACE: by_place, plain(view.measure.title): by_score})
-    return plot
+        tips = [f"{c}: {x[i]:.4g}, truth {view.truth[i]:.4g}" for c, i in zip(codes, rows, strict=True)]
+        if len(rows):
+            marks.append(Points(x[rows], view.truth[rows], name, colour, marker, size, tips))
+    return marks
 
 
-def _keeping(views: Sequence[StageView]) -> Chart:
-    import plotly.graph_objects as go
+def _keeping(views: Sequence[tuple[int, StageView]]) -> list[Chart]:
+    """Return the keeping curves, of so many stages a chart that no colour is used twice."""
+    groups = [views[i : i + len(SERIES)] for i in range(0, len(views), len(SERIES))]
+    charts = []
+    for i, group in enumerate(groups, 1):
+        stages = f", stages {group[0][0]} to {group[-1][0]}" if len(groups) > 1 else ""
+        name = "keeping" if i == 1 else f"keeping-{i}"
+        marks = _keeping_curves(group)
+        charts.append(Chart(name, f"Keeping curves{stages}", marks, _KEPT, _LACKS, _KEEPING_CAPTION, 340))
+    return charts
 
-    def steps(scores: Any, truth: Any, name: str, **line: Any) -> Any:
-        shares, regrets = regret_curve(scores, truth)
-        line |= {"shape": "hv"}
-        hover = "keep %{x:.3%}: lacks %{y:.3g}"
-        return go.Scatter(x=[*shares, 1.0], y=[*regrets, 0.0], mode="lines", name=name, line=line, hovertemplate=hover)
 
-    traces = []
-    for i, view in enumerate(views):
-        colour = CYCLE[i % len(CYCLE)]
-        name = f"{i + 1}. {plain(view.label)}"
-        dash = DASHES[i % len(DASHES)]  # colours repeat
-        traces.append(steps(view.scores, view.truth, name, color=colour, width=2.2, dash=dash))
+_KEPT = Axis("share kept", "log", "share")
+_LACKS = Axis("distance of the best one kept from the best", starts_at_zero=True)
+_KEEPING_CAPTION = (
+    "Regret of the best candidate in the top share of a ranking, against the best candidate of the stage, in "
+    "the truth's unit. A diamond is what the stage kept. A curve falls to zero at its minimum keeping ratio (MKR)."
+)
+
+
+def _keeping_curves(views: Sequence[tuple[int, StageView]]) -> list[Mark]:
+    marks: list[Mark] = []
+    for (i, view), colour, dash in zip(views, SERIES, DASHES, strict=False):
+        marks.append(_curve(view.scores, view.truth, f"{i}. {view.label}", colour, dash))
         if view.kept.any():
-            at, lost = [float(view.kept.mean())], [float(view.truth.max() - view.truth[view.kept].max())]
-            mark = {"color": colour, "size": 12, "symbol": "diamond"}
-            hover = "kept %{x:.3%}, lost %{y:.3g}"
-            traces.append(go.Scatter(x=at, y=lost, name=name, marker=mark, showlegend=False, hovertemplate=hover))
-    for i, (size, values) in enumerate(views[0].sizes.items()):
-        traces.append(steps(values, views[0].truth, f"{size} (of stage 1)", color=GREY, width=1.4, dash=DASHES[1 + i]))
-    plot = figure(traces, x="share kept", y="what the best kept lacks", height=440)
-    plot.update_xaxes(type="log", tickformat=".2~%", dtick="D2")
-    plot.update_yaxes(rangemode="tozero")
-    caption = (
-        "Regret of the best candidate in the top share of a ranking, against the best candidate of the stage, in "
-        "the truth's unit. A diamond is what the stage kept. A curve falls to zero at its minimum keeping ratio (MKR)."
-    )
-    return Chart("keeping", "Keeping curves", caption, plot)
+            at, lost = float(view.kept.mean()), float(view.truth.max() - view.truth[view.kept].max())
+            tip = f"stage {i} kept {share(at)}, lost {number(lost)}"
+            marks.append(Points(array([at]), array([lost]), "", colour, "D", 8, [tip], [str(i)]))
+    first, view = views[0]
+    for size, values in view.sizes.items():
+        marks.append(_curve(values, view.truth, f"{size} (of stage {first})", *_SIZES[size]))
+    return marks
+
+
+def _curve(scores: NDArray[np.float64], truth: NDArray[np.float64], name: str, colour: str, dash: Dash) -> Line:
+    shares, regrets = regret_curve(scores, truth)
+    return Line(array([*shares, 1.0]), array([*regrets, 0.0]), name, colour, dash, is_stepped=True)
 
 
 def _tau_and_mkr(rankings: Sequence[Ranking]) -> Chart:
-    import plotly.graph_objects as go
-
-    traces = []
-    for by, colour, symbol in (
-        ("estimator", BLUE, "circle"),
-        ("params", ORANGE, "square"),
-        ("macs", GREEN, "diamond"),
-        ("chance", GREY, "x"),
+    marks: list[Mark] = []
+    for by, colour, marker in (
+        ("estimator", "blue", "o"),
+        ("params", "orange", "s"),
+        ("macs", "green", "D"),
+        ("chance", "grey", "x"),
     ):
         rows = [row for row in rankings if row.by == by and row.tau is not None]
         if not rows:
             continue
-        traces.append(
-            go.Scatter(
-                x=[row.tau for row in rows],
-                y=[row.mkr for row in rows],
-                mode="markers+text",
-                cliponaxis=False,
-                name="the stage's estimator" if by == "estimator" else by,
-                text=[str(row.number) for row in rows],
-                hovertext=[plain(row.stage) for row in rows],
-                textposition="top center",
-                marker={"color": colour, "symbol": symbol, "size": 11},
-                hovertemplate="%{hovertext}: tau %{x:.3f}, MKR %{y:.3g}",
-            )
-        )
-    plot = figure(traces, x="Kendall's tau", y="minimum keeping ratio", height=420)
-    plot.update_yaxes(type="log", tickformat=".2~%", dtick="D2")
+        x, y = array([row.tau or 0.0 for row in rows]), array([row.mkr for row in rows])
+        tips = [f"{row.stage}: tau {row.tau:.3f}, MKR {row.mkr:.3g}" for row in rows]
+        name = "the stage's estimator" if by == "estimator" else by
+        marks.append(Points(x, y, name, colour, marker, 8, tips, [str(row.number) for row in rows]))
     caption = (
         "How well each stage (by its number) ranked its candidates, beside model sizes and chance: "
         "low is good. Both figures are rough where candidates are few."
     )
-    return Chart("tau-mkr", "Tau against MKR", caption, plot)
-
-
-def _effort(steps: Sequence[FunnelStep]) -> Chart:
-    import plotly.graph_objects as go
-
-    costs = {title: [getattr(step, unit) for step in steps] for unit, title in CURRENCIES.items()}
-    costs = {title: values for title, values in costs.items() if None not in values}
-    first = next(iter(costs))
-    labels = [f"stage {i}" for i in range(1, len(steps) + 1)]
-    bar = go.Bar(y=labels, x=costs[first], orientation="h", marker={"color": BLUE}, hovertemplate="%{y}: %{x:,.4g}")
-    plot = figure([bar], x=first, height=140 + 34 * len(steps), showlegend=False)
-    plot.update_xaxes(rangemode="tozero")
-    plot.update_yaxes(autorange="reversed")
-    add_buttons(plot, {title: [values] for title, values in costs.items()})
-    caption = (
-        "Seconds are those that workers spent, learning included, counted once however often the run was gone on with, "
-        "and none where scores were looked up; network-epochs and multiply-adds are as if nothing had been looked up. "
-        "The totals on top hold besides what is no stage: the final score, and the evolution behind a pool."
-    )
-    return Chart("cost", "What each stage cost", caption, plot)
+    axis = Axis("minimum keeping ratio", "log", "share")
+    return Chart("tau-mkr", "Tau against MKR", marks, Axis("Kendall's tau"), axis, caption)

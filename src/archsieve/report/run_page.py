@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from archsieve.judging.agreement import sentences
 from archsieve.report.audit_words import audit_lines, audit_table
-from archsieve.report.drawing import band, cell_svg, widths
+from archsieve.report.drawing import cell_svg
 from archsieve.report.load import meaning_of_scores, read_run, read_views
 from archsieve.report.outcome import measure_of_result, weights_of, worth_lines
 from archsieve.report.page import FunnelPart, Page, Text, TextTable, Tile, made_by, settings_of
 from archsieve.report.run_charts import CURRENCIES, run_charts
-from archsieve.report.verdict import verdict
+from archsieve.report.verdict import place_and_cost, verdict
 from archsieve.report.views import joined
 from archsieve.report.words import number, ordinal, share
 from archsieve.runs.folder import PLAN_FILE
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.report.load import RunReport
-    from archsieve.report.views import Fate, Ranking
+    from archsieve.report.views import Fate, Ranking, StageView
 
 MOST_FAILURES = 50
 
@@ -31,7 +34,6 @@ def run_page(folder: Path) -> Page:
 
     Raises:
         RunFolderError: it is no run folder, or damaged.
-        MissingPackageError: plotly is not installed.
     """
     run = read_run(folder)
     settings, plan = settings_of(run), folder / PLAN_FILE
@@ -40,10 +42,10 @@ def run_page(folder: Path) -> Page:
         lead = "This search is not finished. The page shows what is stored so far."
         return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=settings, texts=texts)
     result = run.result
-    picture = result["picture"]
+    picture, views = result["picture"], read_views(folder, result)
     return Page(
         title=result["title"] or f"Search in {_name(run.space)}",
-        lead=" ".join(filter(None, [_lead(result), *weights_of(run.space)])),
+        lead=" ".join(filter(None, [*place_and_cost(result), _lead(result), *weights_of(run.space)])),
         verdict=verdict(result, _name(run.task)),
         cards=_cards(result),
         funnel=_funnel(result, run.fates),
@@ -51,10 +53,32 @@ def run_page(folder: Path) -> Page:
         published="" if result["best"] == result["digits"] else result["best"] or "",
         blocks=picture["blocks"] if picture else (),
         cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()] if picture else (),
-        charts=[[chart] for chart in run_charts(run, read_views(folder, result))],
+        size=_size(result, views),
+        usage=_usage(folder) if result["best"] is not None else "",
+        charts=run_charts(run, views),
         tables=_tables(run),
         made=[*made_by(result["provenance"], result["seed"]), *_digest(result), *settings],
         texts=texts,
+    )
+
+
+def _size(result: Mapping[str, Any], views: Sequence[StageView]) -> str:
+    """Return the parameters and multiply-adds of the winner's network, where the space counts them in closed form."""
+    for view in reversed(views):
+        for i in np.flatnonzero((view.archs == result["code"]).all(axis=1)) if result["code"] is not None else ():
+            sizes = {name: values[i] for name, values in view.sizes.items()}
+            return ", ".join(f"{int(sizes[key]):,} {word}" for key, word in _SIZES.items() if key in sizes)
+    return ""
+
+
+_SIZES = {"params": "parameters", "macs": "multiply-adds"}
+
+
+def _usage(folder: Path) -> str:
+    """Return the lines that make use of the winner, on the command line and in Python."""
+    return (
+        f"archsieve export {shlex.quote(str(folder))} --to winner   # source code, weights, ONNX\n\n"
+        f"from pathlib import Path\nfrom archsieve.export.run import model_of\nmodel = model_of(Path({str(folder)!r}))"
     )
 
 
@@ -113,9 +137,8 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[FunnelPart
     steps = joined(result["stages"])
     if not steps:
         return []
-    shapes = widths([steps[0].candidates, *(step.kept for step in steps)])
     parts = []
-    for i, (step, shape) in enumerate(zip(steps, shapes, strict=True), 1):
+    for i, step in enumerate(steps, 1):
         lost = [ordinal(place) for place, fate in enumerate(fates, 1) if fate.cut_in == i]
         costs = [
             f"{number(cost)} {title}"
@@ -127,7 +150,6 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[FunnelPart
             FunnelPart(
                 label=step.label,
                 kept=step.kept,
-                shape=band(*shape),
                 counts=f"{step.candidates:,} → {step.kept:,} ({share(step.kept / step.candidates)}){together}",
                 cost=", ".join(costs),
                 lost=f"cut here of the truly best: {', '.join(lost)}" if lost else "",
@@ -139,8 +161,9 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[FunnelPart
 def _tables(run: RunReport) -> list[TextTable]:
     tables = []
     if run.rankings:
-        header = ["stage", "ranked by", "candidates", "tau", "Spearman", "MKR", "kept", "lost by the cut"]
+        header = ["stage", "ranked by", "candidates", "tau", "weighted tau", "nDCG", "MKR", "kept", "lost by the cut"]
         note = (
+            "nDCG: the discounted gain of the top per cent of the ranking, against that of the true one. "
             "MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR is above the "
             "share that it keeps loses it. For sizes and chance, the same number is kept; chance shows expected values."
         )
@@ -185,5 +208,5 @@ def _cut(fate: Fate) -> str:
 
 def _ranking(row: Ranking) -> list[str]:
     by = "its estimator" if row.by == "estimator" else row.by
-    figures = [f"{row.count:,}", number(row.tau), number(row.spearman), share(row.mkr), share(row.kept)]
-    return [f"{row.number}. {row.stage}", by, *figures, number(row.regret)]
+    figures = [f"{row.count:,}", number(row.tau), number(row.weighted_tau), number(row.ndcg)]
+    return [f"{row.number}. {row.stage}", by, *figures, share(row.mkr), share(row.kept), number(row.regret)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archsieve.judging.mkr_study import comparable, verdict
+from archsieve.judging.claims import MEASURES, count_estimators, verdict
 from archsieve.report.words import mean_and_deviation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from archsieve.judging.claims import Interval
     from archsieve.judging.mkr_study import Study
 
 Rows: TypeAlias = tuple[list[str], list[list[Any]]]
@@ -17,25 +18,26 @@ Rows: TypeAlias = tuple[list[str], list[list[Any]]]
 
 
 def findings(study: Study, shown: Callable[[float], Any]) -> Rows:
-    """Return what searches find by each estimator, best keeping ratio first; `shown` writes a measure."""
-    header = ["truth", "estimator", "tau", "1 - MKR", *(f"found by {s}" for s in study.findings[0].found)]
+    """Return what searches find by each estimator, best nDCG first; `shown` writes a measure."""
+    header = ["truth", "estimator", *MEASURES, *(f"found by {s}" for s in study.findings[0].found)]
     rows = [
         [f.truth, f.estimator, *map(shown, f.measures), *map(mean_and_deviation, f.found.values())]
-        for f in sorted(study.findings, key=lambda f: (f.truth, -f.measures[1]))
+        for f in sorted(study.findings, key=lambda f: (f.truth, -(f.ndcg or 0.0), f.mkr))
     ]
     return header, rows
 
 
-def claims(study: Study, shown: Callable[[tuple[float, float, float] | None], Any]) -> Rows:
-    """Return the correlations of what is found with the measures; `shown` writes a value with its interval."""
-    header = ["truth", "searcher", "correlation", "with tau", "with 1 - MKR", "gain of MKR", "supported"]
+def claims(study: Study, shown: Callable[[Interval | None], Any]) -> Rows:
+    """Return the correlations of what is found with each measure; `shown` writes a value with its interval."""
+    gain = ["gain over tau", "supported"]
+    header = ["truth", "searcher", "measure", "Kendall", *gain, "Pearson", *gain]
     rows = []
     for claim in study.claims:
-        count = len(comparable(study.findings, claim.truth))
-        for name, by_measure, gain in (
-            ("Kendall", claim.kendall, claim.kendall_gain),
-            ("Pearson", claim.pearson, claim.pearson_gain),
-        ):
-            cells = map(shown, (*by_measure.values(), gain))
-            rows.append([claim.truth, claim.searcher, name, *cells, verdict(gain, count)])
+        count = count_estimators(study.findings, claim.truth)
+        for measure in claim.kendall:
+            row = [claim.truth, claim.searcher, measure]
+            for by_measure, gains in ((claim.kendall, claim.kendall_gains), (claim.pearson, claim.pearson_gains)):
+                answer = verdict(gains[measure], count) if measure in gains else "-"
+                row += [shown(by_measure[measure]), shown(gains.get(measure)), answer]
+            rows.append(row)
     return header, rows

@@ -1,4 +1,4 @@
-"""The first sentences of a page: the winner, its quality, its cost, and what chance finds for the same cost."""
+"""The first sentence of a page (the winner, its quality, and what chance finds for the same cost), and the next."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ if TYPE_CHECKING:
 
 
 def verdict(result: Mapping[str, Any], task: str) -> str:
-    """Return the verdict on a run, from its `result.json` and the name of its task."""
+    """Return the verdict on a run in one sentence, from its `result.json` and the name of its task."""
     if result["best"] is None:
         return f"The search chose no network for {task} because none could be scored."
+    return f"The search found a network for {task} {_quality(result)}{_beside_chance(result)}."
+
+
+def place_and_cost(result: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on the winner's place by the truth, and one on the cost, where they are known."""
+    if result["best"] is None:
+        return []
     stages, truth = result["stages"], result["truth"]
-    count = stages[0]["candidates"] if stages else 1
-    sentences = [f"The search found a network for {task} {_quality(result)}{_beside_chance(result)}."]
+    count, sentences = stages[0]["candidates"] if stages else 1, []
     cost, whole = result["cost"]["network_epochs"], result["exhaustive_network_epochs"]
     if truth is not None:
         among = "candidates" if truth["spread"] is not None else "networks whose truth is recorded"
         sentences.append(f"It is {_place(truth)} of {truth['count']:,} {among}; the best has {truth['best']:.2f}.")
     if cost and whole and count > 1:
         sentences.append(f"The search cost {share(cost / whole)} of training all candidates once.")
-    return " ".join(sentences)
+    return sentences
 
 
 def _quality(result: Mapping[str, Any]) -> str:

@@ -14,9 +14,13 @@ from archsieve.judging.metrics import (
     keeping_curve,
     kendall_tau,
     minimum_keeping_ratio,
+    ndcg_at_k,
+    ndcg_by_chance,
     regret_at_k,
     shares_to_keep,
     spearman,
+    top_hundredth,
+    weighted_tau,
 )
 from archsieve.runs.effort import total
 from archsieve.spaces.text import encode
@@ -198,6 +202,8 @@ class Ranking:
         mkr: the minimum keeping ratio, in [1/count, 1], lower is better.
         kept: the share that the stage kept, or would have kept by this.
         regret: what the best of those kept lacks to the best candidate, in the truth's unit; None for chance.
+        weighted_tau: Vigna's weighted tau, None where all scores are equal.
+        ndcg: normalised discounted cumulative gain of the top hundredth, in [0, 1].
     """
 
     number: int
@@ -209,6 +215,8 @@ class Ranking:
     mkr: float
     kept: float
     regret: float | None
+    weighted_tau: float | None
+    ndcg: float
 
 
 def rankings(views: Sequence[StageView]) -> tuple[Ranking, ...]:
@@ -235,9 +243,14 @@ def _rankings(number: int, view: StageView) -> Iterator[Ranking]:
             minimum_keeping_ratio(scores, view.truth),
             kept / n,
             regret,
+            _finite(weighted_tau(scores, view.truth)),
+            ndcg_at_k(scores, view.truth, top_hundredth(n)),
         )
     optima = int((view.truth == best).sum())
-    yield Ranking(number, view.label, "chance", n, 0.0, 0.0, (n + 1) / (n * (optima + 1)), kept / n, None)
+    by_chance = ndcg_by_chance(view.truth, top_hundredth(n))
+    yield Ranking(
+        number, view.label, "chance", n, 0.0, 0.0, (n + 1) / (n * (optima + 1)), kept / n, None, 0.0, by_chance
+    )
 
 
 def regret_curve(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[list[float], list[float]]:

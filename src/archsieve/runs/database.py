@@ -76,6 +76,13 @@ def make(path: Path) -> None:
             db.close()
 
 
+def in_memory() -> sqlite3.Connection:
+    """Return a connection to an empty results file in memory."""
+    db = _ours(sqlite3.connect(":memory:", isolation_level=None))
+    _make_tables(db)
+    return db
+
+
 def open_to_write(
     path: Path, *, durable: bool = False, repair: bool = False
 ) -> tuple[sqlite3.Connection, list[Damage]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archsieve.estimators.contract import Fittable, Resumable
-from archsieve.fingerprints import fingerprint
+from archsieve.fingerprints import fingerprint, identity
 from archsieve.runs.arithmetic import Arithmetic, place_of
 from archsieve.runs.store import Key
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.recorded_scores import RecordedScores
+    from archsieve.runs.score_tables import ScoreTable
     from archsieve.spaces.contract import Architecture, SearchSpace
 
 
@@ -41,28 +42,34 @@ class Keys:
     def key(self, estimator: AnyEstimator, pool: Sequence[Architecture]) -> Key:
         """Return the key of an estimator's scores; `pool` is what it may learn from."""
         space, task = self.prints
-        if table := self.recorded.other(estimator):
+        settings = identity(estimator)
+        table = self.recorded.other(settings)
+        if table is not None:
             task = fingerprint(table.card.task)  # scores made on other pictures keep the key of those pictures
-        return Key(space, task, fingerprint(self._learner(estimator, pool), *self._where(estimator)), self.seed)
+        learner = self._learner(estimator, settings, pool)
+        return Key(space, task, fingerprint(learner, *self._where(estimator, table)), self.seed)
 
     def folder_name(self, estimator: AnyEstimator, pool: Sequence[Architecture]) -> str:
         """Return the name of an estimator's own folder, which all estimators of a lineage share."""
         owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
-        return fingerprint(*self.prints, self._learner(owner, pool), self.seed, *self._where(owner))
+        settings = identity(owner)
+        place = self._where(owner, self.recorded.other(settings))
+        return fingerprint(*self.prints, self._learner(owner, settings, pool), self.seed, *place)
 
     def code(self, estimator: AnyEstimator, arch: Architecture) -> Architecture:
         """Return the code by which a score is stored: the canonical one, unless the estimator tells codes apart."""
         return arch if tells_codes_apart(estimator) else self.space.canonical(arch)
 
-    def _where(self, estimator: AnyEstimator) -> list[dict[str, Any]]:
+    def _where(self, estimator: AnyEstimator, table: ScoreTable | None) -> list[dict[str, Any]]:
+        """Return what scores depend on besides settings; `table`, made on other pictures, is what answers, if any."""
         place = place_of(estimator, self.device, self.arithmetic, self.recorded.hashes)
-        taught = self.recorded.prints_behind(estimator)
+        taught = [] if table is not None else self.recorded.prints_behind(estimator)
         return [*place, {"taught_on": taught}] if taught else place
 
-    def _learner(self, estimator: AnyEstimator, pool: Sequence[Architecture]) -> Any:
-        """Return the estimator, with the pool if the estimator learns from it."""
+    def _learner(self, estimator: AnyEstimator, settings: Any, pool: Sequence[Architecture]) -> Any:
+        """Return the estimator's settings, with the pool if the estimator learns from it."""
         depends = isinstance(estimator, Fittable) and estimator.learns_from_pool
-        return [estimator, sorted({self.code(estimator, arch) for arch in pool})] if depends else estimator
+        return [settings, sorted({self.code(estimator, arch) for arch in pool})] if depends else settings
 
 
 def tells_codes_apart(estimator: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import DataError
 from archsieve.estimators.contract import Composite
-from archsieve.fingerprints import fingerprint
+from archsieve.fingerprints import fingerprint, identity
 from archsieve.tasks.data.published import words_of
 
 if TYPE_CHECKING:
@@ -46,14 +46,18 @@ class RecordedScores:
         """The hashes that identify the tables."""
         return (table.card.sha256 for table in (*self.own, *self.others))
 
-    def other(self, estimator: AnyEstimator) -> ScoreTable | None:
+    def other(self, estimator: Any) -> ScoreTable | None:
         """Return the table, made on another copy of the pictures, that holds all scores of an estimator.
 
-        None where there is none, or where a table made on the session's own pictures knows the estimator.
+        None where there is none, or where a table made on the session's own pictures knows the estimator. A caller that
+        has the estimator's identity may give that instead.
         """
-        if not self.others or any(table.column_of(estimator) for table in self.own):
+        if not self.others:
             return None
-        return next((table for table in self.others if table.column_of(estimator)), None)
+        settings = identity(estimator)
+        if any(table.column_of(settings) for table in self.own):
+            return None
+        return next((table for table in self.others if table.column_of(settings)), None)
 
     def others_behind(self, estimator: AnyEstimator) -> dict[str, tuple[Any, ScoreTable]]:
         """Return what an estimator, its parts or its teachers take from tables made on another copy, by name."""
@@ -61,13 +65,16 @@ class RecordedScores:
             return {}
         if table := self.other(estimator):
             return {estimator.name: (estimator, table)}
-        return {name: pair for part in _within(estimator) for name, pair in self.others_behind(part).items()}
+        return self._behind_parts(estimator)
 
     def prints_behind(self, estimator: AnyEstimator) -> list[str]:
-        """Return the fingerprints of the tasks of those tables, for an estimator that only learns from them."""
-        if self.other(estimator):
+        """Return the fingerprints of the tasks of those tables, for an estimator that is in none of them itself."""
+        if not self.others:
             return []
-        return sorted({fingerprint(table.card.task) for _, table in self.others_behind(estimator).values()})
+        return sorted({fingerprint(table.card.task) for _, table in self._behind_parts(estimator).values()})
+
+    def _behind_parts(self, estimator: AnyEstimator) -> dict[str, tuple[Any, ScoreTable]]:
+        return {name: pair for part in _within(estimator) for name, pair in self.others_behind(part).items()}
 
     def recall(self, estimator: AnyEstimator, codes: Collection[Architecture]) -> dict[Architecture, Outcome]:
         """Return the outcomes that the tables know of these codes.

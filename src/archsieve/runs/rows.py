@@ -33,8 +33,7 @@ class Key:
     seed: int
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One stored score: NaN with the reason in `error` where it could not be computed.
 
     `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for

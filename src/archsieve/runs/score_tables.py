@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -93,17 +94,19 @@ class ScoreTable:
             return False
         return bool(identity(space) == self.card.space)
 
-    def column_of(self, estimator: AnyEstimator) -> str | None:
-        """Return the column of an estimator; None if there is none of the same settings and version."""
+    def column_of(self, estimator: AnyEstimator | dict[str, Any]) -> str | None:
+        """Return the column of an estimator, or of its identity; None where none has its settings and version."""
         target = identity(estimator)
         return next((name for name, recorded in self.card.estimators.items() if recorded == target), None)
 
     def get(self, column: str, archs: Collection[Architecture]) -> dict[Architecture, Outcome]:
         """Return the outcomes of those of the codes that it knows."""
         reasons = self.card.failures.get(column, {})
-        values = self._columns[column]
-        scores = {arch: values[row] for arch in archs if (row := self._rows.get(arch)) is not None}
-        return {a: Outcome(float(v), reasons.get(encode(a)) if np.isnan(v) else None) for a, v in scores.items()}
+        rows = {arch: row for arch in archs if (row := self._rows.get(arch)) is not None}
+        values = self._columns[column][list(rows.values())].tolist()
+        return {
+            a: Outcome(v, reasons.get(encode(a)) if math.isnan(v) else None) for a, v in zip(rows, values, strict=True)
+        }
 
     def knows_another_copy(self, space: SearchSpace, task: Task, seed: int) -> bool:
         """Whether it knows all of this space for the seed, and for the same task on another copy of its pictures."""
@@ -126,7 +129,7 @@ class ScoreTable:
 
     @cached_property
     def _rows(self) -> dict[Architecture, int]:
-        return {tuple(map(int, code)): row for row, code in enumerate(self._columns[CODES])}
+        return {tuple(code): row for row, code in enumerate(self._columns[CODES].tolist())}
 
 
 @dataclass(frozen=True)

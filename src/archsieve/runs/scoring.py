@@ -10,18 +10,19 @@ import math
 import time
 import traceback
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve._collector import collector_paused
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, describe_error
 from archsieve.estimators.contract import Context, Fittable, Outcome
 from archsieve.fingerprints import fingerprint
+from archsieve.runs.calls import Call, Canonical
 from archsieve.runs.chunks import passes, shortened
 from archsieve.runs.composites import Combining, lasting
 from archsieve.runs.executors import single_thread
 from archsieve.runs.folder import ERROR_FILE
-from archsieve.runs.keys import tells_codes_apart
 from archsieve.runs.requests import Reference, Requests
 from archsieve.runs.store import Row
 from archsieve.spaces.contract import check
@@ -39,42 +40,8 @@ if TYPE_CHECKING:
     from archsieve.runs.keys import Keys
     from archsieve.runs.score_tables import ScoreTable
     from archsieve.runs.store import Key, Store
-    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture
     from archsieve.tasks.contract import Task
-
-
-class Canonical:
-    """Canonical codes of the lists of a call, each found once, however many estimators score it."""
-
-    def __init__(self, space: SearchSpace) -> None:
-        self._space = space
-        self._lists: dict[int, tuple[Sequence[Architecture], list[Architecture]]] = {}
-
-    def __call__(self, archs: Sequence[Architecture]) -> list[Architecture]:
-        """Return the codes of a list, which must not change while the call lasts."""
-        if id(archs) not in self._lists:  # the list is kept with them, so that no other gets its id
-            self._lists[id(archs)] = archs, list(map(self._space.canonical, archs))
-        return self._lists[id(archs)][1]
-
-
-class Call(NamedTuple):
-    """One call for scores.
-
-    Attributes:
-        pool: the codes to score.
-        known: the scores that are known, by key and code; calls nested in it share this.
-        requests: what is asked for; that of a nested call is what an estimator learns from.
-        canonical: returns the canonical codes of its pool, or of a calibration sample.
-    """
-
-    pool: Sequence[Architecture]
-    known: dict[Key, dict[Architecture, float]]
-    requests: Requests
-    canonical: Canonical
-
-    def view(self, key: Key) -> dict[Architecture, float]:
-        """Return the known scores of a key, as a dictionary that the caller may extend."""
-        return self.known.setdefault(key, {})
 
 
 class Scoring:
@@ -103,7 +70,7 @@ class Scoring:
 
     def scores(self, estimators: Sequence[AnyEstimator], archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the scores of architectures of the space, shape (n, k); see `Session.scores`."""
-        return self._answer(Call(archs, {}, self._requests, Canonical(self._space)), estimators)
+        return self._answer(Call(archs, {}, self._requests, Canonical(self._space), {}), estimators)
 
     def seconds(self) -> float:
         """Return the seconds of workers behind all scores asked for, whenever computed, learning included."""
@@ -162,19 +129,26 @@ class Scoring:
         leaves: dict[Key, Any] = {}
         codes: dict[Key, set[Architecture]] = {}
         for leaf, archs in needed:
-            key = self._keys.key(leaf, call.pool)
+            key = call.key(leaf, self._keys)
             leaves[key] = leaf
-            codes.setdefault(key, set()).update(_codes(call, leaf, archs))
+            codes.setdefault(key, set()).update(call.canonical.distinct(call.codes(leaf, archs)))
         return leaves, codes
 
     def _of_leaf(self, call: Call, leaf: Any, archs: Sequence[Architecture]) -> Scores:
         """Return scores that are known."""
-        view = call.view(self._keys.key(leaf, call.pool))
-        return np.array([view[code] for code in _codes(call, leaf, archs)])
+        view = call.view(call.key(leaf, self._keys))
+        return np.array([view[code] for code in call.codes(leaf, archs)])
 
     def _make_known(self, call: Call, needed: Sequence[tuple[Any, Sequence[Architecture]]]) -> None:
         """Recall or compute the needed scores; estimators that learn from a pool learn from that of the call."""
-        leaves, wanted = self._wanted(call, needed)
+        with collector_paused():
+            leaves, wanted = self._wanted(call, needed)
+            self._recall_known(call, leaves, wanted)
+        for members in passes(leaves):
+            self._compute(call, members, wanted)
+
+    def _recall_known(self, call: Call, leaves: Mapping[Key, Any], wanted: Mapping[Key, set[Architecture]]) -> None:
+        """Add to the view what the store and the tables know of the wanted scores."""
         for key, leaf in leaves.items():
             if isinstance(leaf, Fittable) and key not in call.requests.codes:
                 call.requests.add(self._store.taught(key))
@@ -184,8 +158,6 @@ class Scoring:
             view = call.view(key)
             view.update(self._store.get(key, wanted[key] - view.keys()))
             view.update(self._recall(key, leaf, wanted[key] - view.keys()))
-        for members in passes(leaves):
-            self._compute(call, members, wanted)
 
     def _sample(self, count: int) -> list[Architecture]:
         """Return the codes of a calibration."""
@@ -204,7 +176,9 @@ class Scoring:
         for key, member in members.items():
             if isinstance(member, Fittable) and wanted[key] - call.view(key).keys():
                 self._fit(call, member, key, wanted[key])
-        lacking: dict[tuple[Key, ...], list[Architecture]] = {}  # after learning, which may have computed some of them
+        if all(wanted[key] <= call.view(key).keys() for key in members):  # after learning, which may have computed some
+            return
+        lacking: dict[tuple[Key, ...], list[Architecture]] = {}
         for code in sorted(set().union(*(wanted[key] for key in members))):
             if absent := tuple(key for key in members if code in wanted[key] and code not in call.view(key)):
                 lacking.setdefault(absent, []).append(code)
@@ -230,7 +204,7 @@ class Scoring:
             nonlocal elsewhere
             start = time.perf_counter()
             checked = [check(self._space, arch) for arch in archs]
-            values = self._answer(Call(checked, call.known, requests, Canonical(self._space)), estimators)
+            values = self._answer(Call(checked, call.known, requests, Canonical(self._space), {}), estimators)
             elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
             return values
 
@@ -278,11 +252,6 @@ class Scoring:
         if kind not in self._tracebacks:
             self._tracebacks[kind] = f"{kind}:\n{text}"
             (self._folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
-
-
-def _codes(call: Call, leaf: Any, archs: Sequence[Architecture]) -> Sequence[Architecture]:
-    """Return the codes by which scores are stored; see `Keys.code`."""
-    return archs if tells_codes_apart(leaf) else call.canonical(archs)
 
 
 def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome, seconds: float = 0.0, worker: int = 0) -> Row:

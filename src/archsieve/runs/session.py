@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.errors import EstimatorError, SettingError, require
+from archsieve.errors import EstimatorError, RunFolderError, SettingError, require
 from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
@@ -23,6 +23,7 @@ from archsieve.runs.keys import Keys
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
+from archsieve.runs.scratch import Scratch
 from archsieve.runs.store import Row, Store
 from archsieve.searchers.contract import compared_by
 from archsieve.searchers.guided import Guide
@@ -68,6 +69,7 @@ class Session:
         durable: bring every score to the disk before going on; else a power cut may lose those of the last seconds
             (`archsieve.runs.durability`).
         repair: leave damaged rows of the results file out, so that they are computed again; `notify` is told of them.
+        scratch: the folder goes when the session ends: scores stay in memory instead of `results.sqlite`.
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
@@ -93,6 +95,7 @@ class Session:
         retry_failed: bool = False,
         durable: bool = False,
         repair: bool = False,
+        scratch: bool = False,
     ) -> None:
         check_whole("seed", seed)
         if not 0 <= seed < 2**63:
@@ -103,7 +106,7 @@ class Session:
             from archsieve.networks.building import check_device
 
             check_device(device)
-        self.folder = Path(folder)
+        self.folder, self._is_closed = Path(folder), False
         self.space, self.task, self.seed, self.device = space, task, int(seed), device
         self.executor: Executor = executor or Serial()
         self._progress = progress or (lambda label, done, total: None)
@@ -114,7 +117,7 @@ class Session:
         try:
             self._prints = claim(self.folder, space, task)
             self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
-            self._store = Store(self.folder / RESULTS_FILE, durable=durable, repair=repair)
+            self._store = Scratch() if scratch else Store(self.folder / RESULTS_FILE, durable=durable, repair=repair)
             if notify is not None:
                 for sentence in self._store.repaired:
                     notify(sentence)
@@ -135,6 +138,7 @@ class Session:
 
     def close(self) -> None:
         """Close the folder for this driver."""
+        self._is_closed = True
         self._store.close()
         self._lock.close()
 
@@ -175,7 +179,12 @@ class Session:
             SettingError: a searcher that compares scores of several calls asks for some that are relative to the call.
             EstimatorError: an estimator failed for a reason that no architecture is to blame for; what was scored
                 before is stored.
+            RunFolderError: the session is closed.
         """
+        if self._is_closed:
+            raise RunFolderError(
+                f"The session of the folder {self.folder} is closed: ask for scores inside of `with Session(...)`."
+            )
         if searcher := compared_by():
             for estimator in estimators:
                 refuse_relative(estimator, searcher)

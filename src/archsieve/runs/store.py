@@ -59,10 +59,11 @@ class Store:
         RunFolderError: the file is damaged or is no results file.
     """
 
+    _read_only = False
+    repaired: tuple[str, ...] = ()
+
     def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False, repair: bool = False) -> None:
-        self.path, self._read_only = path, read_only
-        self._damaged: dict[Damage, None] = {}
-        self.repaired: tuple[str, ...] = ()
+        self.path, self._read_only, self.repaired = path, read_only, ()
         with self._guarded():
             if not path.exists() and not read_only:
                 database.make(path)
@@ -84,15 +85,18 @@ class Store:
     def _open(self, *, durable: bool, repair: bool) -> None:
         if self.path.is_file() and database.is_cut(self.path):  # which SQLite overlooks, or takes for a new file
             raise sqlite3.DatabaseError("it is truncated")
-        version = database.SCHEMA
         if self._read_only:
-            self._db, version = database.open_to_read(self.path)
+            self._set_up(*database.open_to_read(self.path))
         else:
-            self._db, lost = database.open_to_write(self.path, durable=durable, repair=repair)
+            db, lost = database.open_to_write(self.path, durable=durable, repair=repair)
             if lost:
                 names = ", ".join(each.about for each in lost[:_SHOWN]) + (", ..." if len(lost) > _SHOWN else "")
                 self.repaired += (f"Damaged rows left out of {self.path}: {len(lost)} ({names}).",)
-        self._checksum = "checksum" if version else "NULL"
+            self._set_up(db)
+
+    def _set_up(self, db: sqlite3.Connection, version: int = database.SCHEMA) -> None:
+        self._db, self._checksum = db, "checksum" if version else "NULL"
+        self._damaged: dict[Damage, None] = {}
 
     def _salvage(self, error: sqlite3.DatabaseError) -> None:
         try:

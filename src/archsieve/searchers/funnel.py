@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from archsieve.values import as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -31,50 +33,128 @@ def run_funnel(
     *,
     on_round: Callable[[Round], None] | None = None,
     guide: Guide | None = None,
-) -> SearchResult:
-    """Run a funnel, and return the best architecture of the last stage with one round per stage.
+) -> FunnelRun:
+    """Return an iterator over the stages of a funnel that run, each with its round.
 
-    `on_round` is called with every round once it is over.
+    It is used in a loop: `for stage, latest in run_funnel(...)`.
 
-    Raises:
-        SettingError: see `funnel_rounds`.
-    """
-    rounds = []
-    for _, latest in funnel_rounds(stages, pool, scores, guide=guide):
-        rounds.append(latest)
-        if on_round is not None:
-            on_round(latest)
-    return result_of(rounds, pool)
-
-
-def funnel_rounds(
-    stages: Sequence[Stage],
-    pool: Sequence[Architecture] | None,
-    scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
-    *,
-    guide: Guide | None = None,
-) -> Iterator[tuple[Stage, Round]]:
-    """Yield each stage that ran, with its round.
-
-    Survivors stay in the order of the pool from stage to stage. That order resolves all ties; the scores of earlier
-    stages do not. The funnel stops as soon as one architecture is left; a pool of one is not scored at all. If a stage
-    can score none of its candidates, the funnel stops.
+    A stage runs when its turn comes. Survivors stay in the order of the pool from stage to stage. That order resolves
+    all ties; the scores of earlier stages do not. The funnel stops as soon as one architecture is left; a pool of one
+    is not scored at all. If a stage can score none of its candidates, the funnel stops.
 
     Args:
         stages: what to score with and what to keep, in order.
         pool: the candidates, in the order that resolves ties; None: every network of the space, which only a first
             stage with a search can take. Survivors are then in the order in which it asked for them.
         scores: returns the scores (n, k) of n architectures by k estimators.
+        on_round: deprecated: called with every round once it is over; the whole funnel then runs at once.
         guide: what stages with a search need.
 
     Raises:
         SettingError: no stages, an empty pool, none where it is needed, a search without a guide, or `scores` returned
-            another shape.
+            another shape; the last three when the stage runs.
     """
     if not stages:
         raise SettingError("A funnel needs at least one stage, but got none.")
     if pool is not None and not len(pool):
         raise SettingError("A funnel needs at least one architecture, but the pool is empty.")
+    run = FunnelRun(_steps(stages, pool, scores, guide), pool)
+    if on_round is not None:
+        _warn("argument `on_round` of `run_funnel`", 3)
+        for _, latest in run:
+            on_round(latest)
+    return run
+
+
+def funnel_search(
+    stages: Sequence[Stage],
+    pool: Sequence[Architecture] | None,
+    scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
+    *,
+    guide: Guide | None = None,
+) -> SearchResult:
+    """Run a funnel to its end, and return the best architecture of the last stage with one round per stage.
+
+    Arguments and errors are those of `run_funnel`.
+
+    >>> from archsieve import Stage, funnel_search
+    >>> stages = [Stage(sum, top=2), Stage(min, top=1)]  # what `scores` is called with
+    >>> codes = [(0, 3), (1, 1), (2, 2)]
+    >>> funnel_search(stages, codes, lambda called, archs: np.array([[f(a) for f in called] for a in archs])).best
+    (2, 2)
+    """
+    return run_funnel(stages, pool, scores, guide=guide).result()
+
+
+class FunnelRun:
+    """A funnel under way: an iterator over `(stage, round)`, and the result so far, as `result` returns it.
+
+    Its attributes `best`, `best_score` and `rounds` are those of the result, which `run_funnel` itself returned
+    before version 0.2. They are deprecated; the first use runs the stages that are left.
+    """
+
+    def __init__(self, steps: Iterator[tuple[Stage, Round]], pool: Sequence[Architecture] | None) -> None:
+        self._steps, self._pool = steps, pool
+        self._rounds: list[Round] = []
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[Stage, Round]:
+        if self._error is not None:
+            raise self._error
+        try:
+            stage, latest = next(self._steps)
+        except StopIteration:
+            raise
+        except BaseException as error:  # a generator that failed looks like one that is over
+            self._error = error
+            raise
+        self._rounds.append(latest)
+        return stage, latest
+
+    def result(self) -> SearchResult:
+        """Run the stages that are left, and return the result; raises as they do."""
+        for _ in self:
+            pass
+        return result_of(self._rounds, self._pool)
+
+    @property
+    def best(self) -> Architecture | None:
+        """The best architecture; deprecated."""
+        return self._old("best").best
+
+    @property
+    def best_score(self) -> float:
+        """The score that selected it; deprecated."""
+        return self._old("best_score").best_score
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """All rounds; deprecated."""
+        return self._old("rounds").rounds
+
+    def _old(self, name: str) -> SearchResult:
+        _warn(f"attribute `{name}` of what `run_funnel` returns", 4)
+        return self.result()
+
+
+def _warn(what: str, depth: int) -> None:
+    """Warn that something is deprecated; the caller of ours is that many calls up."""
+    text = (
+        f"The {what} is deprecated: iterate over `(stage, round)`, or call `funnel_search`, which returns the result."
+    )
+    warnings.warn(text, DeprecationWarning, stacklevel=depth)
+
+
+def _steps(
+    stages: Sequence[Stage],
+    pool: Sequence[Architecture] | None,
+    scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
+    guide: Guide | None,
+) -> Iterator[tuple[Stage, Round]]:
+    """Yield each stage that ran, with its round."""
     survivors = None if pool is None else list(pool)
     for place, stage in enumerate(stages):
         if survivors is not None and len(survivors) == 1:

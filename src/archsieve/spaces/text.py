@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ def is_place(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) < 10
 
 
+@lru_cache(maxsize=65536)
 def encode(arch: Architecture) -> str:
-    """Return the code as stored text, e.g. "2-2-0"."""
+    """Return the code as stored text, e.g. "2-2-0"; remembered, since each estimator's scores are stored by it."""
     return "-".join(map(str, arch))
 
 

@@ -156,7 +156,7 @@ def test_every_searcher_finds_its_way(name, of, tmp_path):
     from archsieve import SEARCHERS
     from archsieve.estimators.size import PARAMS
     from archsieve.searchers.contract import Stage
-    from archsieve.searchers.funnel import run_funnel
+    from archsieve.searchers.funnel import funnel_search
 
     own = space(of)
     settings = {
@@ -166,7 +166,7 @@ def test_every_searcher_finds_its_way(name, of, tmp_path):
     stage = Stage(PARAMS(), top=1, search=SEARCHERS[name](**settings.get(name, {})), budget=8)
     task = NUMBERS if of != "convolutions" else PICTURES
     with Session(tmp_path, own, task) as session:
-        found = run_funnel([stage], None, session.scores, guide=session.guide())
+        found = funnel_search([stage], None, session.scores, guide=session.guide())
     assert own.is_valid(found.best)
     assert 5 <= len(found.rounds[0].archs) <= 8  # where the space holds ten
 

@@ -94,18 +94,17 @@ class NASBench201(SearchSpace):
         >>> NASBench201().parse("(2, 2, 0, 2, 3, 2)")
         (3, 3, 3, 1, 2, 3)
         """
+        if cell := _CELL.fullmatch(text.strip()):  # first, since whole tables are written so
+            return tuple(map(OPERATIONS.index, cell.groups()))
         if _DIGITS.fullmatch(text.strip()):
             return check(self, tuple(map(int, text.strip().replace("-", ""))), text)
         if numbers := _NUMBERS.fullmatch(text):
             return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
-        cell = _CELL.fullmatch(text.strip())
-        if cell is None:
-            raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
-                f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
-                f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
-            )
-        return tuple(map(OPERATIONS.index, cell.groups()))
+        raise ArchitectureError(
+            f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
+            f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
+            f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
+        )
 
     def _of_numbers(self, text: str, bracket: str, numbers: str) -> Architecture:
         """Return the code of numbers in brackets; round ones are NASLib's, square ones could be either's."""
