@@ -23,6 +23,7 @@ from archsieve.spaces.limits import Limits, Within
 OWN_DATA = ("arrays", "function", "images", "table")
 GOLDEN = Path(__file__).with_name("fingerprints.json")
 SETTINGS: dict[str, dict[str, Any]] = {
+    "command": {"command": "bench {onnx}", "device": "golden"},
     "lookup": {"column": "test_acc_200"},
     "own_training": {"function": "math:fsum"},  # which has no source that could change
     "zero_cost": {"proxy": "nwot"},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import pytest
 
 from archsieve.benchmarks.digits import DIGITS
@@ -12,6 +15,8 @@ from archsieve.testing import EstimatorContract
 
 SMALL = {
     "chance": {},
+    "command": {"command": f"{shlex.quote(sys.executable)} -S -c 'print(len(\"{{digits}}\"))'", "device": "here"},
+    "latency": {"rounds": 3, "seconds": 0.001, "spread": 10.0, "least_share": 1e-3},
     "lookup": {"column": "test_acc"},
     "replay": {"epochs": 3},
     "predictor": {"teacher": ESTIMATORS["params"](), "samples": 8, "model": "KNeighborsRegressor"},

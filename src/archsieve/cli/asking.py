@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archsieve.cli import printing as console
-from archsieve.cli.options import Durable, Json, Plugins, Repair, RunFolder, keep_plan, load, shared_by_all
+from archsieve.cli.options import (
+    AllowCommands,
+    Durable,
+    Json,
+    Plugins,
+    Repair,
+    RunFolder,
+    keep_plan,
+    load,
+    shared_by_all,
+)
 from archsieve.errors import EstimatorError, RunFolderError
 from archsieve.plans.conversation import Asked, go_on
 from archsieve.plans.conversation import tell as tell_score
+from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.runs.folder import PLAN_FILE
 from archsieve.runs.session import Session
@@ -38,15 +49,18 @@ def ask(
     repair: Repair = False,
     durable: Durable = False,
     plugin: Plugins = None,
+    allow_commands: AllowCommands = False,
     as_json: Json = False,
 ) -> None:
     """Print the architectures that a search waits for, one per line; nothing if the search is over."""
     folder = Path(source) if Path(source).is_dir() else out or Path("runs") / Path(source).stem
     again = ["archsieve", "ask", str(folder)] + [word for name in plugin or [] for word in ("--plugin", name)]
+    again += ["--allow-commands"] * allow_commands
     with console.guarded(folder, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
         path = _plan_of(folder) if Path(source).is_dir() else find_plan(source)
-        plan = load_plan(path, plugins)
+        with commands_allowed(allow_commands):
+            plan = load_plan(path, plugins)
         shared = shared_by_all(stack, 1, ray=False, repair=repair, durable=durable)
         session = stack.enter_context(_opened(folder, plan, plugins, **shared))
         keep_plan(path, folder, ())
@@ -73,7 +87,8 @@ def tell(
     """Store the score of an architecture that `ask` printed, or the reason why it has none."""
     with console.guarded():
         plugins = load(plugin)
-        plan = load_plan(_plan_of(run), plugins)
+        with commands_allowed():  # none is run
+            plan = load_plan(_plan_of(run), plugins)
         with _opened(run, plan, plugins, durable=durable) as session:
             tell_score(plan, session, arch, score, failed)
 

@@ -11,6 +11,7 @@ import typer
 
 from archsieve.cli import printing as console
 from archsieve.cli.options import (
+    AllowCommands,
     Device,
     Durable,
     Json,
@@ -25,6 +26,7 @@ from archsieve.cli.options import (
 )
 from archsieve.errors import RunFolderError
 from archsieve.judging.audit import audit
+from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import load_plan
 from archsieve.runs.folder import PLAN_FILE, RESULTS_FILE
 from archsieve.runs.session import Session
@@ -42,17 +44,20 @@ def audit_run(
     repair: Repair = False,
     durable: Durable = False,
     plugin: Plugins = None,
+    allow_commands: AllowCommands = False,
     as_json: Json = False,
 ) -> None:
     """Audit a search: score a random sample of the networks that it cut, and report what it lost and where."""
     again = ["archsieve", "audit", str(run), "--networks", str(networks)] + ["--durable"] * durable
     again += [word for name in plugin or [] for word in ("--plugin", name)]
+    again += ["--allow-commands"] * allow_commands
     with console.guarded(run, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
         for name in (PLAN_FILE, RESULTS_FILE):
             if not (run / name).is_file():
                 raise RunFolderError(f"There is no {name} in {run}: give the folder of a finished `archsieve search`.")
-        plan = load_plan(run / PLAN_FILE, plugins)
+        with commands_allowed(allow_commands):
+            plan = load_plan(run / PLAN_FILE, plugins)
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
         shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute, repair=repair, durable=durable)

@@ -45,6 +45,12 @@ Plugins = Annotated[
         "--plugin", help="Import this Python file (or module) first: it registers your own parts. Repeatable."
     ),
 ]
+AllowCommands = Annotated[
+    bool,
+    typer.Option(
+        "--allow-commands", help="Run the commands that the plan has in its estimators. Only for plans you trust."
+    ),
+]
 Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="Proxy to score with, or params, macs. Repeatable.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
 Device = Annotated[str, typer.Option(help="Device: cpu, cuda or mps.")]

@@ -14,6 +14,7 @@ from archsieve.cli import printing as console
 from archsieve.cli.foreign import Benchmark, Columns, Notation, answered, keep_served
 from archsieve.cli.notes import cost_notes, weights_notes
 from archsieve.cli.options import (
+    AllowCommands,
     Device,
     Durable,
     Json,
@@ -35,6 +36,7 @@ from archsieve.judging.agreement import sentences
 from archsieve.judging.mkr_study import STUDY_FILE
 from archsieve.plans.contract import Plan, estimators_of, forecast, unit
 from archsieve.plans.forecast import hours_of
+from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
@@ -81,6 +83,7 @@ def search(
     durable: Durable = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write training losses for TensorBoard.")] = False,
     plugin: Plugins = None,
+    allow_commands: AllowCommands = False,
     as_json: Json = False,
 ) -> None:
     """Run the search of a plan. The same command resumes an interrupted search."""
@@ -91,6 +94,7 @@ def search(
     again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard + ["--durable"] * durable
     again += [word for text in change or [] for word in ("--set", text)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
+    again += ["--allow-commands"] * allow_commands
     again += [] if benchmark is None else ["--benchmark", benchmark]
     again += [word for text in column or [] for word in ("--column", text)]
     for option, value in (("--truth", truth), ("--codes", codes), ("--notation", notation)):
@@ -98,7 +102,8 @@ def search(
     with console.guarded(None if dry_run else folder, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
         path = find_plan(plan)
-        chosen = load_plan(path, plugins, change or ())
+        with commands_allowed(allow_commands):
+            chosen = load_plan(path, plugins, change or ())
         served = answered(chosen, benchmark, column, truth=truth, codes=codes, notation=notation)
         chosen = chosen if served is None else served.plan
         if dry_run:

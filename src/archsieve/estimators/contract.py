@@ -60,7 +60,10 @@ class Estimator(Protocol):
     `chunk_size`, the codes a worker gets at a time, or a function of space and task that returns it;
     `uses_device = False` computes nothing on the session's device (costs, recorded values, chance), so that its scores
     are the same on all; `scores_metric = True` scores by the task's metric, so that reports show its scores as values
-    of that metric.
+    of that metric; `is_measured = True` measures, so that another run agrees within the spread of what it measures and
+    not bit for bit: each score is stored once and kept; `measure`, an `archsieve.tasks.contract.Measure`, says what its
+    scores are to a reader, as milliseconds with the sign that they have; `place(device)` returns plain values, part of
+    the key of its scores, that name the device it measures.
     """
 
     @property
@@ -164,6 +167,11 @@ def lesson_of(estimator: AnyEstimator) -> tuple[AnyEstimator, int] | None:
 def scores_metric(estimator: AnyEstimator) -> bool:
     """Whether the scores of an estimator are values of the task's metric."""
     return bool(getattr(estimator, "scores_metric", False))
+
+
+def is_measured(estimator: AnyEstimator) -> bool:
+    """Whether scores of an estimator, or of a part of it, are measured: computed again they differ by a spread."""
+    return any(getattr(leaf, "is_measured", False) for leaf in leaves_of(estimator))
 
 
 def uses_device(estimator: AnyEstimator) -> bool:

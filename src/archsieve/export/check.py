@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from archsieve.errors import MissingPackageError, SettingError
-from archsieve.export.programs import run_onnx
 from archsieve.networks.inputs import call, example_of, made_from, mapped
 from archsieve.networks.outputs import main_output
+from archsieve.networks.programs import run_onnx
 
 if TYPE_CHECKING:
     from torch import nn

@@ -129,7 +129,7 @@ class _Writer:
 
     def __init__(self, found: Finished, trained: Trained, sentence: str, folder: Path, form: Format) -> None:
         from archsieve.export.check import batches_for, outputs_by
-        from archsieve.export.programs import plain
+        from archsieve.networks.programs import plain
 
         self.found, self.trained, self.sentence, self.folder, self.form = found, trained, sentence, folder, form
         self.space: Any = found.plan.space.space if isinstance(found.plan.space, Within) else found.plan.space
@@ -176,7 +176,7 @@ class _Writer:
 
     def _torch_export(self) -> None:
         from archsieve.export.check import check_program
-        from archsieve.export.programs import save_program
+        from archsieve.networks.programs import save_program
 
         path = self.folder / "network.pt2"
         save_program(self.program, self.batches[2], path)
@@ -184,7 +184,7 @@ class _Writer:
 
     def _onnx(self) -> None:
         from archsieve.export.check import check_onnx
-        from archsieve.export.programs import save_onnx
+        from archsieve.networks.programs import save_onnx
 
         path = self.folder / "network.onnx"
         save_onnx(self.program, self.batches[2], path)

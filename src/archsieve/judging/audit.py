@@ -90,8 +90,14 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
 
     Raises:
         RunFolderError: the folder holds no finished run.
-        SettingError: the search found none, cut none, or its scores are told by hand.
+        SettingError: the search found none, cut none, its scores are told by hand, or it has a measured limit and no
+            pool.
     """
+    if plan.ceiling is not None and (plan.is_open or plan.pool.evolve is not None):
+        raise SettingError(
+            "An audit would draw networks beyond `max_latency_ms`, which this search did not ask for: only a search "
+            "with a pool within that limit can be audited."
+        )
     result, rounds, pool = _finished(plan, session)
     winner = tuple(map(int, result["code"]))
     recipe = recipe_of(plan)

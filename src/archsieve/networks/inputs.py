@@ -114,3 +114,24 @@ def example_of(task: Task | Form) -> Example:
     """Return the inputs for counting a task's networks: its `example()` if it has one, else its `inputs`."""
     example = getattr(task, "example", None)
     return example() if callable(example) else inputs_of(task)
+
+
+def drawn_for(task: Task | Form, items: int, seed: int = 0) -> Given:
+    """Return `items` inputs of a task on the CPU, drawn by seed: normal numbers, and tokens of those there are.
+
+    Of a task with an example of its own, whole numbers are those of the example.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(tensor: Tensor) -> Tensor:
+        return torch.randn(tensor.shape, generator=generator) if tensor.is_floating_point() else tensor
+
+    given = mapped(made_from(example_of(task), items, "cpu"), normal)
+    if callable(getattr(task, "example", None)):
+        return given
+    inputs = inputs_of(task)
+    tensors = [
+        tensor if each.tokens is None else torch.randint(each.tokens, tensor.shape, generator=generator)
+        for each, tensor in zip(inputs, parts_of(given), strict=True)
+    ]
+    return arranged(inputs, tensors)

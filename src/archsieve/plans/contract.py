@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from archsieve.errors import SettingError
 from archsieve.estimators.contract import Priced, leaves_of, lesson_of, refuse_relative, scores_metric
 from archsieve.randomness import generator
@@ -20,7 +22,8 @@ from archsieve.values import check_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from archsieve.estimators.contract import AnyEstimator
+    from archsieve.estimators.contract import AnyEstimator, Scores
+    from archsieve.plans.ceiling import Ceiling, Gate
     from archsieve.runs.effort import Unit
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Stage
@@ -66,26 +69,29 @@ class Pool:
         if self.evolve is not None:
             refuse_relative(self.evolve, "An evolution")
 
-    def draw(self, session: Session) -> list[Architecture]:
-        """Return the candidates, by canonical code, in the order that breaks ties.
+    def draw(self, session: Session, gate: Gate | None = None) -> list[Architecture]:
+        """Return the candidates, by canonical code, in the order that breaks ties; with a gate those within its limit.
 
         Raises:
             EstimatorError: an evolution could score nothing that it met.
         """
         evolve = self.evolve
         if evolve is None:
-            return session.pool(self.sample)
+            if gate is None:
+                return session.pool(self.sample)
+            return gate.among(session.pool()) if self.sample is None else gate.sample(self.sample)
         population = min(self.population, self.budget)
         evolution = maximise(
             SEARCHERS["regularized_evolution"](population, min(self.tournament, population)),
             session.space,
-            lambda archs: session.scores([evolve], archs)[:, 0],
+            lambda archs: _scores_within(session, evolve, archs, gate),
             budget=self.budget,
             rng=generator(session.seed, "sample", "evolution"),
         )
         visited = (tuple(map(int, code)) for code in evolution.rounds[0].archs)
         codes = list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
         session.require_scores(evolve, codes, evolution.rounds[0].scores)
+        codes = codes if gate is None else gate.among(codes)
         order = generator(session.seed, "sample", "pool").permutation(len(codes))
         return [codes[i] for i in order]
 
@@ -96,6 +102,20 @@ class Pool:
             SettingError: the space cannot give that pool.
         """
         return pool_size(space, self.sample, progress) if self.evolve is None else self.budget
+
+
+def _scores_within(
+    session: Session, estimator: AnyEstimator, archs: Sequence[Architecture], gate: Gate | None
+) -> Scores:
+    """Return scores (n,), NaN for what is beyond the limit of a gate, and is not scored."""
+    if gate is None:
+        return session.scores([estimator], archs)[:, 0]
+    within = gate(archs)
+    scores = np.full(len(archs), np.nan)
+    scores[within] = session.scores(
+        [estimator], [arch for arch, admitted in zip(archs, within, strict=True) if admitted]
+    )[:, 0]
+    return scores
 
 
 @dataclass(frozen=True)
@@ -113,6 +133,7 @@ class Plan:
         stands_for: the task of the training that you are after, if `task` replaces it; costs are then counted in
             epochs of that task.
         finds: what runs of this plan found, for `archsieve list plans`.
+        ceiling: a limit that is measured.
     """
 
     space: SearchSpace
@@ -124,6 +145,7 @@ class Plan:
     title: str = ""
     stands_for: Task | None = None
     finds: str = ""
+    ceiling: Ceiling | None = None
 
     def __post_init__(self) -> None:
         """Check that there is a stage, and that scores that a search is told can be compared."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from archsieve.errors import ArchsieveError, RunFolderError
 from archsieve.plans.changes import read_plan
+from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import load_plan
 from archsieve.plans.trained import Finished
 from archsieve.runs.folder import (
@@ -79,7 +80,9 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
     """
     code = code_of_rank(folder, rank)
     plan_table(folder)
-    plan, result = load_plan(folder / PLAN_FILE, plugins), read_outcome(folder)
+    with commands_allowed():  # whoever reads a finished search runs none
+        plan = load_plan(folder / PLAN_FILE, plugins)
+    result = read_outcome(folder)
     if not (folder / RUN_FILE).exists():
         raise RunFolderError(f"There is no {RUN_FILE} in {folder}: put back a whole copy of the run folder.")
     claim(folder, plan.space, plan.task)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable
+from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable, is_measured
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import Pool, steps
@@ -140,7 +140,7 @@ class _Timer:
         try:
             if hasattr(first, "recipe"):
                 return self._trained(first)
-            if isinstance(first, Fittable | Resumable):
+            if isinstance(first, Fittable | Resumable) or is_measured(first):
                 return None
             return self._scored(estimators, share)
         except Exception:  # no data, no memory, a network that cannot be scored: a search reports it

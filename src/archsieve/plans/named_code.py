@@ -1,13 +1,17 @@
-"""Code of a user that a plan names: it runs only where the command line names its module too."""
+"""What a plan would run: code of a module only where the command line names it too, commands where it allows them."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from archsieve.errors import PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
+
+_COMMANDS_ALLOWED: ContextVar[bool] = ContextVar("commands allowed", default=False)
 
 
 def check_named(name: str, plugins: Collection[str]) -> None:
@@ -21,4 +25,30 @@ def check_named(name: str, plugins: Collection[str]) -> None:
         raise PlanError(
             f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust it, "
             f"add --plugin {module}.py (or --plugin {module})."
+        )
+
+
+@contextmanager
+def commands_allowed(is_allowed: bool = True) -> Iterator[None]:
+    """Read plans that have commands inside the context: a plan that is read so may run its commands.
+
+    >>> with commands_allowed():
+    ...     check_command("./bench {onnx}")
+    """
+    token = _COMMANDS_ALLOWED.set(is_allowed)
+    try:
+        yield
+    finally:
+        _COMMANDS_ALLOWED.reset(token)
+
+
+def check_command(command: str) -> None:
+    """Check that the user allows commands of plans.
+
+    Raises:
+        PlanError: they do not.
+    """
+    if not _COMMANDS_ALLOWED.get():
+        raise PlanError(
+            f"it would run the command {command!r:.200} for each network: if you trust it, add --allow-commands."
         )

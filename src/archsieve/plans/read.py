@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
 from archsieve.fingerprints import frozen
+from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
-from archsieve.plans.named_code import check_named
+from archsieve.plans.named_code import check_command, check_named
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _PLAN_KEYS = ("title", "finds", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop", "search", "budget")
+_MEASURED_LIMITS = ("max_latency_ms", "latency", "latency_edge")
 _TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("tuple[int", "list of whole numbers", (int,)),
     ("tuple[float", "list of numbers", (int, float)),
@@ -97,8 +99,9 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
             raise PlanError(f"the key {key!r} is missing.")
     stages = _typed("stage", "list of tables [[stage]]", table["stage"], list)
     space, task = make("space", table["space"], plugins), make("task", table["task"], plugins)
+    limits, ceiling = _limits(table["limits"], plugins) if "limits" in table else (None, None)
     return Plan(
-        space=Within(space, task, _limits(table["limits"])) if "limits" in table else space,
+        space=space if limits is None else Within(space, task, limits),
         task=task,
         stages=tuple(s for i, row in enumerate(stages, 1) for s in _stages(row, f"stage {i}", plugins)),
         pool=_pool(table.get("pool", "all"), plugins),
@@ -107,6 +110,7 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
         title=_typed("title", "text", table.get("title", ""), str),
         stands_for=make("task", table["stands_for"], plugins) if "stands_for" in table else None,
         finds=_typed("finds", "text", table.get("finds", ""), str),
+        ceiling=ceiling,
     )
 
 
@@ -256,10 +260,25 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
     return Pool(evolve=evolve, **numbers)
 
 
-def _limits(value: Any) -> Limits:
-    table, by_name = _typed("limits", "table", value, dict), {f.name: f for f in fields(Limits)}
-    _check_keys(table, by_name, "the table of limits")
-    return Limits(**{key: _setting(by_name[key], limit, ()) for key, limit in table.items()})
+def _limits(value: Any, plugins: Collection[str]) -> tuple[Limits | None, Ceiling | None]:
+    """Return the limits of sizes, and the limit that is measured; None where there are none of that kind."""
+    table, by_name = dict(_typed("limits", "table", value, dict)), {f.name: f for f in fields(Limits)}
+    _check_keys(table, (*by_name, *_MEASURED_LIMITS), "the table of limits")
+    measured = {key: table.pop(key) for key in _MEASURED_LIMITS if key in table}
+    if measured and "max_latency_ms" not in measured:
+        raise PlanError(f"the table of limits: {', '.join(measured)} goes with `max_latency_ms`.")
+    ceiling = None
+    if measured:
+        numbers: dict[str, Any] = {
+            name: float(_typed(key, "number", measured[key], int, float))
+            for key, name in (("max_latency_ms", "most"), ("latency_edge", "edge"))
+            if key in measured
+        }
+        named = {"estimator": make("estimator", measured["latency"], plugins)} if "latency" in measured else {}
+        ceiling = Ceiling(**numbers, **named)
+    if measured and not table:
+        return None, ceiling
+    return Limits(**{key: _setting(by_name[key], limit, ()) for key, limit in table.items()}), ceiling
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
@@ -270,6 +289,8 @@ def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
         return tuple(make(kind, part, plugins) for part in _typed(field.name, "list", value, list))
     if field.metadata.get("code"):
         check_named(_typed(field.name, "text", value, str), plugins)
+    if field.metadata.get("runs"):
+        check_command(_typed(field.name, "text", value, str))
     declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
     base = declared.removesuffix(" | None")
     for start, wanted, kinds in _TUPLES:

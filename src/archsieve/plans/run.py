@@ -13,6 +13,7 @@ import numpy as np
 from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.contract import kind_of_score
+from archsieve.plans.ceiling import Gate
 from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
 from archsieve.plans.trained import Finished, trained_network
@@ -95,14 +96,15 @@ def run_plan(
     begun = time.perf_counter()
     (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
     epoch_unit = unit(plan)
-    account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session)
+    gate = None if plan.ceiling is None else Gate(plan.ceiling, session)
+    account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session, gate)
     if plan.pool.evolve is not None:
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
     before = len(account.paid)
     measure = measure_of(session.task)
     write_measure(session.folder, measure, names_of_metric(plan))
     rounds: list[Round] = []
-    for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=session.guide()):
+    for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=replace(session.guide(), admits=gate)):
         codes = [tuple(code) for code in latest.archs.tolist()]
         features = [(feature, latest.described) for feature in features_of(stage.search)]
         account.pay(codes, *features, (stage.estimator, len(codes)))
@@ -115,8 +117,10 @@ def run_plan(
             on_round(rounds[-1])
     outcome = result_of(rounds, pool)
     best = outcome.best
+    is_beaten = gate is None or not plan.is_open  # random search within the limit is known where the pool is
     if pool is None:
-        pool = session.pool() if is_listable(session.space) else [tuple(code) for code in rounds[0].archs.tolist()]
+        listed = gate is None and is_listable(session.space)
+        pool = session.pool() if listed else [tuple(code) for code in rounds[0].archs.tolist()]
     reports = tuple(
         StageReport(
             **asdict(cost),
@@ -158,9 +162,11 @@ def run_plan(
         stages=reports,
         cost=cost,
         exhaustive_network_epochs=exhaustive,
-        random_search=random_search_at(cost.network_epochs, exhaustive, *recorded, pool) if recorded else None,
+        random_search=random_search_at(cost.network_epochs, exhaustive, *recorded, pool)
+        if recorded and is_beaten
+        else None,
         worth=None
-        if best is None
+        if best is None or not is_beaten
         else worth_of(plan, cost.network_epochs, epoch_unit.epochs(price_of_recipe(plan)), recorded, pool, best),
         network_epoch=str(epoch_unit),
         seconds=round(time.perf_counter() - begun, 3),
@@ -171,6 +177,7 @@ def run_plan(
         failure=failure,
         pictures=session.pictures(),
         rounds_sha256=digest_of_rounds(rounds),
+        limit=None if gate is None else gate.report(best),
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import MissingPackageError, SettingError
+from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.contract import Pool
 from archsieve.registry import ESTIMATORS, SEARCHERS, SPACES, TASKS
 from archsieve.spaces.form import form_of
@@ -31,6 +32,8 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
 
     table: dict[str, Any] = {key: text for key in ("title", "finds") if (text := getattr(plan, key))}
     space, limits = _space(plan)
+    if plan.ceiling is not None:
+        limits = {"limits": {**limits.get("limits", {}), **_ceiling(plan.ceiling)}}
     table |= {"seed": plan.seed, "space": _table(SPACES, space), **limits, "task": _table(TASKS, plan.task)}
     if plan.stands_for is not None:
         table["stands_for"] = _table(TASKS, plan.stands_for)
@@ -55,6 +58,12 @@ def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
     if plan.space.task != form_of(plan.task):
         raise SettingError(f"Limits of the form {plan.space.task} cannot be written to a plan of another task.")
     return plan.space.space, {"limits": _settings(plan.space.limits)}
+
+
+def _ceiling(ceiling: Ceiling) -> dict[str, Any]:
+    """Return the keys of a limit that is measured."""
+    keys = {"max_latency_ms": ceiling.most, "latency": _table(ESTIMATORS, ceiling.estimator)}
+    return keys if ceiling.edge == Ceiling.edge else {**keys, "latency_edge": ceiling.edge}
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:

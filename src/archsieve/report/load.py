@@ -29,7 +29,19 @@ from archsieve.runs.folder import (
     read_rounds,
 )
 from archsieve.runs.provenance import Provenance
-from archsieve.runs.results import RandomSearch, Result, Spending, StageReport, Truth, Worth
+from archsieve.runs.results import (
+    Edge,
+    Front,
+    LimitReport,
+    Objective,
+    RandomSearch,
+    Result,
+    Spending,
+    StageReport,
+    Trade,
+    Truth,
+    Worth,
+)
 from archsieve.runs.store import Row, Store
 from archsieve.spaces.contract import Picture
 from archsieve.spaces.text import as_digits, encode
@@ -194,7 +206,8 @@ def _complete(result: Any) -> None:
     """Add the keys that results of earlier versions lack; those were all of searches with a winner."""
     if isinstance(result, dict):
         result.setdefault("pictures", [])
-        result.setdefault("worth", None)
+        for key in ("worth", "limit", "front"):
+            result.setdefault(key, None)
         result.setdefault("rounds_sha256", "")
         if isinstance(result.get("provenance"), dict):
             result["provenance"].setdefault("processor", "")
@@ -211,7 +224,10 @@ def _complete(result: Any) -> None:
 
 _RECORDS: dict[str, dict[str, str]] = {
     kind.__name__: {field.name: str(field.type) for field in fields(kind)}
-    for kind in (Result, Spending, StageReport, Truth, RandomSearch, Worth, Provenance, Picture)
+    for kind in (
+        *(Result, Spending, StageReport, Truth, RandomSearch, Worth, Provenance, Picture),
+        *(LimitReport, Edge, Front, Objective, Trade),
+    )
 }
 
 

@@ -59,8 +59,27 @@ def outcome(result: Mapping[str, Any]) -> list[str]:
         *_cost(result),
         *_chance(result),
         *worth_lines(result),
+        *limit_lines(result),
     ]
     return [*lines, *result.get("pictures", ())]  # older results do not say it
+
+
+def limit_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return lines on what a measured limit did; none where there was none."""
+    limit = result.get("limit")
+    if limit is None:
+        return []
+    missing = f", {limit['not_measured']} could not be measured" if limit["not_measured"] else ""
+    counts = f"of {limit['measured']} measured {limit['within']} are within, {limit['beyond']} beyond{missing}"
+    lines = [f"Limit: {limit['most']:g} ms by {limit['estimator']}: {counts}"]
+    if limit["best"] is not None:
+        twice = next((edge for edge in limit["edge"] if edge["architecture"] == result["digits"]), None)
+        again = "" if twice is None or twice["again"] is None else f", measured again {twice['again']:.4g} ms"
+        near = "" if twice is None else " (near the limit)"
+        lines.append(f"    The network found takes {limit['best']:.4g} ms{again}{near}")
+    if limit["edge"]:
+        lines.append(f"    Near the limit, and measured twice: {len(limit['edge'])} networks")
+    return lines
 
 
 def _truth(truth: Mapping[str, Any] | None) -> list[str]:

@@ -80,9 +80,11 @@ def place_of(
 ) -> list[dict[str, Any]]:
     """Return what scores depend on besides the estimator: nothing on a CPU, or where nothing runs on the device.
 
-    Elsewhere it is the kind of device, how it computes, and the hashes of the `tables` of a CPU's scores that the
-    caller mixes in.
+    An estimator that measures devices names the device itself. Elsewhere it is the kind of device, how it computes, and
+    the hashes of the `tables` of a CPU's scores that the caller mixes in.
     """
+    if hasattr(estimator, "place"):
+        return [estimator.place(device)]
     kind = kind_of(device)
     if kind == CPU or not uses_device(estimator):
         return []

@@ -24,6 +24,7 @@ from archsieve.errors import (
     ends_the_run,
 )
 from archsieve.estimators.contract import Grouped, Outcome
+from archsieve.estimators.measured.facts import collected_facts
 from archsieve.runs.arithmetic import EXACT, Arithmetic
 from archsieve.values import as_floats
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.estimators.contract import AnyEstimator, Context
+    from archsieve.estimators.measured.facts import Facts
     from archsieve.runs.store import Key
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
@@ -63,6 +65,7 @@ class ChunkScores:
     Attributes:
         failure: set where the whole chunk could not be scored; an unforeseen error becomes an `EstimatorError`.
         tracebacks: those of unforeseen errors among the reasons, the first of each kind.
+        facts: what was measured beside the scores, by architecture.
     """
 
     chunk: Chunk
@@ -72,6 +75,7 @@ class ChunkScores:
     worker: int
     failure: ArchsieveError | None = None
     tracebacks: dict[str, str] = field(default_factory=dict)
+    facts: dict[Architecture, Facts] = field(default_factory=dict)
 
 
 class _UnusableError(Exception):
@@ -121,11 +125,13 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     begun = time.perf_counter()
     scored = _Scored(np.full((len(chunk.archs), len(chunk.estimators)), np.nan), {})
     tracebacks: dict[str, str] = {}
+    facts: dict[Architecture, Facts] = {}
     failure: ArchsieveError | None = None
     try:
         for plugin in chunk.plugins:
             importlib.import_module(plugin)
-        with collected_tracebacks() as tracebacks, chunk.arithmetic.applied(chunk.contexts[0].device):
+        arithmetic = chunk.arithmetic.applied(chunk.contexts[0].device)
+        with collected_facts() as facts, collected_tracebacks() as tracebacks, arithmetic:
             scored = _score(chunk)
     except ArchsieveError as error:
         # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
@@ -135,7 +141,7 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     except (Exception, SystemExit) as error:
         message = f"The estimator {_names(chunk)}: {describe_error(error)}"
         failure = EstimatorError(message, traceback.format_exc())
-    return ChunkScores(chunk, *scored, time.perf_counter() - begun, os.getpid(), failure, tracebacks)
+    return ChunkScores(chunk, *scored, time.perf_counter() - begun, os.getpid(), failure, tracebacks, facts)
 
 
 def shortened(text: str) -> str:

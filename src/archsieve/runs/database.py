@@ -42,6 +42,8 @@ _FIRST_SCHEMA = {
     "WITHOUT ROWID",
     "taught": f"{_KEY} teacher TEXT NOT NULL, architecture TEXT NOT NULL, "
     "PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID",
+    "facts": f"{_KEY} architecture TEXT NOT NULL, facts TEXT NOT NULL, "
+    "PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID",
     "asks": "search TEXT NOT NULL, place INTEGER NOT NULL, architecture TEXT NOT NULL, PRIMARY KEY (search, place)) "
     "WITHOUT ROWID",
 }

@@ -74,6 +74,66 @@ class Truth:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """A network near a measured limit, as digits: what was measured first and again, and whether it is within."""
+
+    architecture: str
+    first: float
+    again: float | None
+    is_within: bool
+
+
+@dataclass(frozen=True)
+class LimitReport:
+    """What a measured limit did: who measured, the limit, how many were measured, within, beyond and not measurable.
+
+    `best` is what was measured of the winner; `edge` are the networks that were measured again because they are near
+    the limit.
+    """
+
+    estimator: str
+    most: float
+    measured: int
+    within: int
+    beyond: int
+    not_measured: int
+    best: float | None
+    edge: tuple[Edge, ...]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """An objective: its estimator, what its values are, and their direction."""
+
+    estimator: str
+    title: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A network that all objectives scored: its digits and code, the value of each objective, and its place.
+
+    `is_best` says that no other network is at least as good in every objective and better in one; `rank` is its place
+    in the last stage, from 1.
+    """
+
+    architecture: str
+    code: tuple[int, ...]
+    values: tuple[float, ...]
+    is_best: bool
+    rank: int
+
+
+@dataclass(frozen=True)
+class Front:
+    """The objectives of a search, and every network that they scored, the non-dominated ones first."""
+
+    objectives: tuple[Objective, ...]
+    networks: tuple[Trade, ...]
+
+
+@dataclass(frozen=True)
 class Result:
     """The outcome of a search, as `result.json` holds it.
 
@@ -136,6 +196,8 @@ class Result:
     failure: str
     pictures: tuple[str, ...]
     rounds_sha256: str = ""
+    limit: LimitReport | None = None
+    front: Front | None = None
 
     def model(self) -> nn.Module:
         """Return the winner as a network on the CPU in evaluation mode, with the weights that its last training left.

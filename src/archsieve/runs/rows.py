@@ -12,7 +12,7 @@ from archsieve._reading import quoted
 from archsieve.spaces.text import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from archsieve.spaces.contract import Architecture
 
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     """One stored score: NaN with the reason in `error` where it could not be computed.
 
     `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
-    what a shipped table held.
+    what a shipped table held. `facts` are plain values that were measured beside the score; `Store.facts` returns them.
     """
 
     key: Key
@@ -47,6 +47,7 @@ class Row(NamedTuple):
     seconds: float
     worker: int
     error: str | None = None
+    facts: Mapping[str, Any] | None = None
 
 
 class Damage(NamedTuple):
@@ -133,7 +134,8 @@ TAUGHT = Table("taught", (*_KEY_COLUMNS, ("teacher", "TEXT NOT NULL"), ("archite
 ASKS = Table(
     "asks", (("search", "TEXT NOT NULL"), ("place", "INTEGER NOT NULL"), ("architecture", "TEXT NOT NULL")), keys=2
 )
-TABLES = (RESULTS, LEARNING, TAUGHT, ASKS)
+FACTS = Table("facts", (*_KEY_COLUMNS, ("architecture", "TEXT NOT NULL"), ("facts", "TEXT NOT NULL")), keys=5)
+TABLES = (RESULTS, LEARNING, TAUGHT, ASKS, FACTS)
 
 
 def checksum_of(values: Sequence[Any]) -> int:
@@ -215,6 +217,7 @@ def damage(table: Table, values: Values) -> Damage:
         "results": "the score of {architecture} by {name}",
         "learning": "the seconds that {name} learnt",
         "taught": "the lesson of {estimator} on {architecture}",
+        "facts": "what was measured beside the score of {architecture}",
         "asks": "request {place} of the search {search}",
     }[table.name]
     return Damage(table.name, quoted(about.format(**told)))

@@ -234,9 +234,18 @@ class Scoring:
             self._log(kind, text)
         if result.failure is not None:
             raise result.failure
-        share = result.seconds / result.scores.size
+        share, facts = result.seconds / result.scores.size, result.facts
         return [
-            _row(key, arch, e, Outcome(float(result.scores[i, k]), result.errors.get((i, k))), share, result.worker)
+            Row(
+                key,
+                arch,
+                e.name,
+                _score(result, i, k),
+                share,
+                result.worker,
+                result.errors.get((i, k)),
+                facts.get(arch),
+            )
             for k, (key, e) in enumerate(zip(keys, result.chunk.estimators, strict=True))
             for i, arch in enumerate(result.chunk.archs)
         ]
@@ -254,6 +263,11 @@ class Scoring:
             (self._folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
 
 
-def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome, seconds: float = 0.0, worker: int = 0) -> Row:
-    """Return a row to store; -0.0 is 0.0: the store knows one zero."""
-    return Row(key, arch, leaf.name, outcome.score + 0.0, seconds, worker, outcome.reason)
+def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome) -> Row:
+    """Return a row to store of what took no time."""
+    return Row(key, arch, leaf.name, outcome.score + 0.0, 0.0, 0, outcome.reason)
+
+
+def _score(result: ChunkScores, i: int, k: int) -> float:
+    """Return a score of a chunk; -0.0 is 0.0: the store knows one zero."""
+    return float(result.scores[i, k]) + 0.0

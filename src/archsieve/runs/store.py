@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from archsieve._reading import parse_json
 from archsieve.errors import RunFolderError
 from archsieve.runs import database
 from archsieve.runs.rows import (
     ASKS,
+    FACTS,
     LEARNING,
     RESULTS,
     TAUGHT,
@@ -163,10 +166,19 @@ class Store:
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
-        values = list(map(values_of, rows))
-        if values:
+        rows = list(rows)
+        facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in rows if r.facts]
+        if rows:
             with self._guarded(), database.transaction(self._db):
-                self._add(RESULTS, values)
+                self._add(RESULTS, map(values_of, rows))
+                self._add(FACTS, facts, "INSERT OR REPLACE")
+
+    def facts(self) -> Iterator[tuple[Key, Architecture, dict[str, Any]]]:
+        """Yield what was measured beside scores, ordered by key and architecture."""
+        for values in self._whole(FACTS, f"ORDER BY {FACTS.order}", ()):
+            key = Key(text_of(values[0]), text_of(values[1]), text_of(values[2]), values[3])
+            with self._guarded():
+                yield key, code_of(values[4]), _facts(text_of(values[5]))
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
@@ -272,6 +284,16 @@ class Store:
                 f"The results file {self.path} is damaged ({_line(error)}). Put back a whole copy, or repeat the "
                 f"search with --repair, which keeps what is whole and computes the rest again."
             ) from error
+
+
+def _facts(text: str) -> dict[str, Any]:
+    try:
+        facts = parse_json(text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError("facts beside a score are no JSON") from error
+    if not isinstance(facts, dict):
+        raise sqlite3.DatabaseError("facts beside a score are no table")
+    return facts
 
 
 def _line(error: Exception) -> str:

@@ -73,12 +73,14 @@ class Guide:
             told; None: kills are not survived.
         stored: returns the scores of an estimator that are stored, by canonical code; None: nothing is known before a
             search.
+        admits: returns which architectures are within a limit that is measured; None: all are.
     """
 
     space: SearchSpace
     seed: int = 0
     journal: Callable[[str, Sequence[AnyEstimator]], Journal] | None = None
     stored: Callable[[AnyEstimator], Mapping[Architecture, float]] | None = None
+    admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None
 
     def scored(
         self,
@@ -119,6 +121,7 @@ class Guide:
                 stage.budget,
                 rng,
                 journal=journal,
+                admits=self.admits if left is None else None,
             )
         codes = list(known) if left is None else [arch for arch in left if arch in known]
         scores = np.array([known[code] for code in codes], dtype=np.float64)
@@ -142,12 +145,14 @@ def search(
     rng: np.random.Generator,
     *,
     journal: Journal,
+    admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None,
 ) -> dict[Architecture, float]:
     """Return the scores of the distinct networks that a search asked for, by canonical code, in the order asked.
 
     What is known is told without being scored again. A proposal that is no candidate is told as one that could not be
     scored. The search is over when the budget is spent, every candidate is scored, the search has nothing left, or
-    `REPEATS` proposals in a row bring nothing new.
+    `REPEATS` proposals in a row bring nothing new. What is not admitted is told as one that could not be scored, too,
+    and is no part of the budget.
 
     Raises:
         ArchitectureError: the search asked for something that is no architecture.
@@ -155,8 +160,8 @@ def search(
     """
     most = budget if candidates.archs is None else min(budget, len(candidates.archs))
     running = searcher.begin(candidates, rng)
-    told = _Told(candidates)
-    archs = _until_spent(journal.read(), candidates, most)
+    told = _Told(candidates, admits)
+    archs = _until_spent(journal.read(), candidates, most, told)
     earlier = told.scored(archs, scores)
     try:
         running.tell(archs, earlier)
@@ -181,6 +186,8 @@ class _Told:
     """What a search was told: scores by canonical code, and how many proposals in a row brought nothing new."""
 
     candidates: Candidates
+    admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None
+    beyond: set[Architecture] = field(default_factory=set)
     known: dict[Architecture, float] = field(default_factory=dict)
     repeats: int = 0
 
@@ -190,6 +197,8 @@ class _Told:
         """Return the scores of proposals, NaN for those that are no candidates; networks that are new are scored."""
         canonical = self.candidates.space.canonical
         codes = [canonical(arch) if _is_candidate(self.candidates, arch) else None for arch in archs]
+        self.admit(codes)
+        codes = [None if code in self.beyond else code for code in codes]
         new: dict[Architecture, None] = {}
         for code in codes:
             is_new = code is not None and code not in self.known and code not in new
@@ -200,17 +209,29 @@ class _Told:
             self.known |= zip(new, map(float, scores(list(new))), strict=True)
         return np.array([math.nan if code is None else self.known[code] for code in codes], dtype=np.float64)
 
+    def admit(self, codes: Iterable[Architecture | None]) -> None:
+        """Find out which of the networks are beyond a limit that is measured."""
+        if self.admits is None:
+            return
+        new = [code for code in dict.fromkeys(codes) if code is not None and code not in self.known]
+        new = [code for code in new if code not in self.beyond]
+        if new:
+            self.beyond |= {code for code, admitted in zip(new, self.admits(new), strict=True) if not admitted}
 
-def _until_spent(archs: Iterable[Architecture], candidates: Candidates, most: int) -> list[Architecture]:
+
+def _until_spent(archs: Iterable[Architecture], candidates: Candidates, most: int, told: _Told) -> list[Architecture]:
     """Return the beginning of a journal that a budget pays for; an earlier budget may have been larger."""
+    archs, canonical = list(archs), candidates.space.canonical
+    if told.admits is not None:
+        told.admit(canonical(arch) for arch in archs if _is_candidate(candidates, arch))
     kept: list[Architecture] = []
     networks: set[Architecture] = set()
     for arch in archs:
         if len(networks) >= most:
             break
         kept.append(arch)
-        if _is_candidate(candidates, arch):
-            networks.add(candidates.space.canonical(arch))
+        if _is_candidate(candidates, arch) and canonical(arch) not in told.beyond:
+            networks.add(canonical(arch))
     return kept
 
 

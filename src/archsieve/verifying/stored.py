@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.errors import RunFolderError
-from archsieve.estimators.contract import Fittable, leaves_of
+from archsieve.estimators.contract import Fittable, is_measured, leaves_of
 from archsieve.estimators.told import Told
+from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import load_plan
 from archsieve.runs.arithmetic import CPU, EXACT
 from archsieve.runs.folder import PLAN_FILE, RESULT_FILE, RESULTS_FILE, read_json, read_mark
@@ -49,7 +50,7 @@ def stored_again(
 ) -> Figures:
     """Return scores that a run stored, for a fraction of those of each estimator of its plan.
 
-    Estimators that learn, and scores that a person told, are left out.
+    Estimators that learn or measure, and scores that a person told, are left out.
 
     Raises:
         RunFolderError: the folder holds no run on a CPU with its plan.
@@ -57,7 +58,8 @@ def stored_again(
     folder = card.path
     if not (folder / PLAN_FILE).is_file() or not str(card.content.get("device", CPU)).startswith(CPU):
         raise RunFolderError(f"The folder {folder} holds no run on a CPU with its plan: its scores cannot be computed.")
-    plan = load_plan(folder / PLAN_FILE, plugins)
+    with commands_allowed():  # what measures is left out: none is run
+        plan = load_plan(folder / PLAN_FILE, plugins)
     chosen, left_out = _estimators(plan)
     prints = read_mark(folder)["fingerprints"]
     keys = Keys(plan.space, (prints["space"], prints["task"]), plan.seed, CPU, EXACT, RecordedScores())
@@ -73,7 +75,7 @@ def stored_again(
             (f"{estimator.name} of {encode(row.arch)}", row.score, float(score))
             for row, score in zip(part, np.ravel(scores), strict=True)
         ]
-    notes = [f"Not computed, since they learn or were told: {', '.join(left_out)}."] if left_out else []
+    notes = [f"Not computed, since they learn, measure or were told: {', '.join(left_out)}."] if left_out else []
     return figures, notes
 
 
@@ -82,7 +84,7 @@ def _estimators(plan: Plan) -> tuple[list[AnyEstimator], list[str]]:
     wholes = [stage.estimator for stage in plan.stages]
     wholes += [e for e in (plan.final, plan.pool.evolve) if e is not None]
     leaves = list(dict.fromkeys(leaf for whole in wholes for leaf in leaves_of(whole)))
-    others = [leaf for leaf in leaves if isinstance(leaf, Fittable | Told)]
+    others = [leaf for leaf in leaves if isinstance(leaf, Fittable | Told) or is_measured(leaf)]
     return [leaf for leaf in leaves if leaf not in others], [leaf.name for leaf in others]
 
 

@@ -50,8 +50,8 @@ class _Alive(TorchDispatchMode):
         del self._watched[place]
 
 
-def count_activation_bytes(network: nn.Module, inputs: Example) -> int:
-    """Return the most bytes of live tensors in one pass of one input in evaluation, the input included.
+def count_activation_bytes(network: nn.Module, inputs: Example, items: int = 1) -> int:
+    """Return the most bytes of live tensors in one pass of so many inputs in evaluation, the inputs included.
 
     Weights and buffers do not count. Attention is taken apart into products, so that its square is in the count, which
     fused kernels do without; what a library needs beside its results is not. The network may lie on the meta device and
@@ -60,5 +60,5 @@ def count_activation_bytes(network: nn.Module, inputs: Example) -> int:
     with as_it_was(network) as own:
         weights = {t.untyped_storage()._cdata for t in chain(own.parameters(), own.buffers())}
         with _Alive(weights) as alive:
-            forward(own, inputs, training=False)
+            forward(own, inputs, training=False, items=items)
         return int(alive.peak)

@@ -79,19 +79,39 @@ def run_onnx(path: Path, given: Given) -> Tensor:
     Raises:
         MissingPackageError: it is not installed.
     """
+    session = onnx_session(path)
+    return torch.from_numpy(session.run(None, fed_to(session, given))[0])
+
+
+def onnx_session(path: Path, *, threads: int = 1, device: str = "cpu") -> Any:
+    """Return a session of onnxruntime for an ONNX file.
+
+    Raises:
+        MissingPackageError: it is not installed.
+        SettingError: it cannot compute on a device of that kind.
+    """
     require("onnxruntime", "onnx")
     import onnxruntime
 
+    provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device.partition(":")[0])
+    if provider not in onnxruntime.get_available_providers():
+        raise SettingError(
+            f"The onnxruntime installed here cannot compute on {device!r}: install one that does (for CUDA "
+            f"onnxruntime-gpu), or take the runtime 'eager'."
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=[provider])
+
+
+def fed_to(session: Any, given: Given) -> dict[str, Any]:
+    """Return inputs as a session of onnxruntime takes them: arrays by name."""
     names = [each.name for each in session.get_inputs()]
     if isinstance(given, dict):
-        fed = {name: tensor.numpy() for name, tensor in given.items() if name in names}
-    else:
-        fed = {name: tensor.numpy() for name, tensor in zip(names, parts_of(given), strict=True)}
-    return torch.from_numpy(session.run(None, fed)[0])
+        return {name: tensor.numpy() for name, tensor in given.items() if name in names}
+    return {name: tensor.numpy() for name, tensor in zip(names, parts_of(given), strict=True)}
 
 
 def _program(network: nn.Module, given: Given) -> Any:

@@ -1,0 +1,39 @@
+"""The machine that computes: the name of its processor, its cores, and how busy it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+
+@cache
+def processor() -> str:
+    """Return the processor's name as Linux has it, else what Python knows, and what torch uses of it.
+
+    Two processors of one name and one capability are taken to give equal scores.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    if find_spec("torch") is None:
+        return name
+    from torch.backends import cpu
+
+    return f"{name}, {cpu.get_cpu_capability()}"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load() -> float | None:
+    """Return how many processes wanted to run in the last minute, on average; None where the system does not say."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):  # Windows
+        return None
