@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsieve._files import remove_leftovers
 from archsieve.errors import EstimatorError, RunFolderError, SettingError, require
 from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
@@ -115,6 +116,7 @@ class Session:
         computing = Computing(self.executor, tuple(plugins), arithmetic, offered, self._progress, notify)
         self._lock = lock(self.folder)
         try:
+            remove_leftovers(self.folder)
             self._prints = claim(self.folder, space, task)
             self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
             self._store = Scratch() if scratch else Store(self.folder / RESULTS_FILE, durable=durable, repair=repair)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import parse_json
-from archsieve.errors import RunFolderError
+from archsieve.errors import RunFolderError, StorageError
 from archsieve.runs import database
+from archsieve.runs.durability import Syncing
 from archsieve.runs.rows import (
     ASKS,
     FACTS,
@@ -43,6 +44,7 @@ __all__ = ["Key", "Row", "Store"]
 
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
+_ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
 _SHOWN = 3  # damaged rows that a message names
 
 
@@ -63,6 +65,7 @@ class Store:
     """
 
     _read_only = False
+    _syncing: Syncing | None = None
     repaired: tuple[str, ...] = ()
 
     def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False, repair: bool = False) -> None:
@@ -96,6 +99,7 @@ class Store:
                 names = ", ".join(each.about for each in lost[:_SHOWN]) + (", ..." if len(lost) > _SHOWN else "")
                 self.repaired += (f"Damaged rows left out of {self.path}: {len(lost)} ({names}).",)
             self._set_up(db)
+            self._syncing = None if durable else Syncing(self.path.with_name(self.path.name + "-wal"))
 
     def _set_up(self, db: sqlite3.Connection, version: int = database.SCHEMA) -> None:
         self._db, self._checksum = db, "checksum" if version else "NULL"
@@ -163,6 +167,7 @@ class Store:
         with self._guarded(), database.transaction(self._db):
             (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()
             self._add(ASKS, ((search, place, encode(arch)) for place, arch in enumerate(archs, count)))
+        self._committed()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
@@ -172,6 +177,7 @@ class Store:
             with self._guarded(), database.transaction(self._db):
                 self._add(RESULTS, map(values_of, rows))
                 self._add(FACTS, facts, "INSERT OR REPLACE")
+            self._committed()
 
     def facts(self) -> Iterator[tuple[Key, Architecture, dict[str, Any]]]:
         """Yield what was measured beside scores, ordered by key and architecture."""
@@ -189,6 +195,7 @@ class Store:
         with self._guarded(), database.transaction(self._db):
             self._add(TAUGHT, rows, "INSERT OR IGNORE")
             self._add(LEARNING, [(*columns_of(key), name, before + seconds)], "INSERT OR REPLACE")
+        self._committed()
 
     def learning(self) -> dict[tuple[str, str, int], float]:
         """Return the seconds spent on learning by name, fingerprint and seed of the estimator."""
@@ -220,7 +227,13 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
+        if self._syncing is not None:
+            self._syncing.close()
         self._db.close()
+
+    def _committed(self) -> None:
+        if self._syncing is not None:
+            self._syncing.committed()
 
     def _has_any(self, key: Key, condition: str = "") -> bool:
         query = f"SELECT 1 FROM results WHERE {condition} {_KEYED} LIMIT 1"
@@ -270,10 +283,12 @@ class Store:
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.IntegrityError:
+        except (sqlite3.IntegrityError, StorageError):
             raise
         except (sqlite3.OperationalError, OSError) as error:
-            raise RunFolderError(f"Cannot use the results file {self.path}: {error}.") from error
+            raise RunFolderError(
+                f"Cannot use the results file {self.path}: {error}.{_ADVICE if _is_of_disk(error) else ''}"
+            ) from error
         except database.SchemaError as error:
             raise RunFolderError(
                 f"The results file {self.path} is damaged, or was not written by this version of archsieve: "
@@ -294,6 +309,10 @@ def _facts(text: str) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise sqlite3.DatabaseError("facts beside a score are no table")
     return facts
+
+
+def _is_of_disk(error: Exception) -> bool:
+    return any(word in str(error) for word in ("full", "I/O", "readonly", "quota", "No space"))
 
 
 def _line(error: Exception) -> str:
