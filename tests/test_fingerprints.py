@@ -44,8 +44,12 @@ def _composites() -> dict[str, Any]:
         "mean_rank": mean_rank((nwot, macs)),
         "mean_rank-weighted": mean_rank((nwot, macs), weights=(2.0, 1.0)),
         "mean_rank-calibrated": mean_rank((nwot, macs), calibration=64),
+        "objectives": ESTIMATORS["objectives"]((nwot, ESTIMATORS["lower"](macs))),
         "az_nas": ESTIMATORS["az_nas"](),
         "swap_regularised": ESTIMATORS["swap_regularised"](),
+        "repeated": ESTIMATORS["repeated"](nwot),
+        "repeated-thrice": ESTIMATORS["repeated"](snip, repeats=3, calibration=64),
+        "repetition": ESTIMATORS["repeated"](nwot).parts[1],
         "predictor-of-one": ESTIMATORS["predictor"](one_shot()),
         "predictor-of-training": ESTIMATORS["predictor"](partial()),
         "vote-of-mean-ranks": vote((mean_rank((nwot, macs)), snip)),
@@ -54,7 +58,7 @@ def _composites() -> dict[str, Any]:
 
 
 def _estimators() -> dict[str, Any]:
-    whole = {"vote", "mean_rank", "predictor"}
+    whole = {"vote", "mean_rank", "predictor", "objectives", "lower", "repeated"}
     return {name: ESTIMATORS[name](**SETTINGS.get(name, {})) for name in ESTIMATORS if name not in whole}
 
 

@@ -12,7 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from archsieve._reading import DEEPEST, message, parse_json, parse_toml, quoted, read_arrays, read_text, visible
+from archsieve._arrays import read_arrays
+from archsieve._reading import DEEPEST, message, parse_json, parse_toml, quoted, read_text, visible
 from archsieve._trial import try_first
 from archsieve.benchmarks.nasbench_macro import CIFAR10
 from archsieve.cli.printing import out, table

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from archsieve.benchmarks.contract import Table
+from archsieve.benchmarks.records import Table
 from archsieve.design.designer import Prices, offers
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.chance import Chance

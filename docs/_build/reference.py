@@ -119,8 +119,9 @@ def plan_file() -> str:
         "",
         "## Top level",
         "",
-        *_table(Plan, rename={"stages": "stage"}),
-        "| `limits` | table | none | Limits of size: only architectures within them are searched. See below. |",
+        *_table(Plan, rename={"stages": "stage", "ceiling": ""}),
+        "| `limits` | table | none | Limits of size and latency: only architectures within them are searched. See below. |",
+        "| `objectives` | list of estimators | none | The estimators of the last stage, where there are several objectives. |",
         "",
         "## `[[stage]]`",
         "",
@@ -138,6 +139,9 @@ def plan_file() -> str:
         "## `[limits]`",
         "",
         *_table(Limits),
+        "| `max_latency_ms` | number | none | Limit of what `latency` measures. See [latency](../latency.md). |",
+        "| `latency` | estimator | `latency` | What measures: `latency` or a `command`. |",
+        "| `latency_edge` | number | 0.1 | How near the limit a network is measured again, as a share of the limit. |",
         "",
         "## Recipe of a training",
         "",
@@ -245,11 +249,11 @@ def _part(name: str, entry: Any) -> list[str]:
 
 
 def _table(cls: type, rename: dict[str, str] | None = None) -> list[str]:
-    """Return a table of a dataclass's settings."""
+    """Return a table of a dataclass's settings, by the names of plans; a setting renamed to nothing is left out."""
     meanings = arguments_of(cls)
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for f in fields(cls):  # type: ignore[arg-type]
-        if f.init:
+        if f.init and (rename or {}).get(f.name, f.name):
             kind = f.metadata.get("catalogue") or _plain(str(f.type))
             default = "" if f.default is MISSING and f.default_factory is MISSING else _value(f)
             key = (rename or {}).get(f.name, f.name)

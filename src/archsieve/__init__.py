@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archsieve.benchmarks.contract import Benchmark, Table
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Table
     from archsieve.errors import ArchsieveError, ScoringError
     from archsieve.estimators.chance import Chance
     from archsieve.estimators.combined.az_nas import AZNAS
@@ -81,7 +82,7 @@ _HOMES = {
     "Session": "runs.session",
     "Size": "estimators.size",
     "Stage": "searchers.contract",
-    "Table": "benchmarks.contract",
+    "Table": "benchmarks.records",
     "Task": "tasks.contract",
     "Vote": "estimators.combined.vote",
     "Within": "spaces.limits",

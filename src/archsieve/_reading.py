@@ -7,23 +7,16 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import re
 import stat
 import tomllib
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-    from typing import IO
 
-    from numpy.typing import NDArray
 
 LARGEST_DATA = 64 << 20
 """Bytes of a text file of data: as Python objects they take about twenty times as much memory."""
@@ -33,8 +26,6 @@ LARGEST_TEXT = 16 << 20
 """Bytes of any other text file."""
 LARGEST_TOML = 1 << 20
 """Bytes of a plan, a recipe or the like."""
-LARGEST_ARRAYS = 1 << 30
-"""Bytes of the unpacked arrays of a file."""
 DEEPEST = 64
 """Levels of nesting."""
 SHOWN = 200
@@ -43,9 +34,6 @@ _DIGITS = 1000  # of a whole number
 _LARGEST_TOML_NUMBER = 2**63
 _PART = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
 _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEEPEST}}}")
-_KINDS = "biufU"  # of arrays: truth values, numbers and text
-_MOST_ARRAYS = 10_000
-_LONGEST_HEADER = 10_000  # bytes
 
 
 def quoted(text: object) -> str:
@@ -157,33 +145,6 @@ def parse_toml(text: str) -> dict[str, Any]:
     return content
 
 
-def read_arrays(
-    path: Path, names: Collection[str] | None = None, most: int = LARGEST_ARRAYS
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an `.npz` file of numbers and text by name: those of `names`, or all.
-
-    What each array says of its size must be what the file holds, and all that are read fit into `most` bytes.
-
-    Raises:
-        ValueError: the file is damaged, lies about its sizes, is too large, or lacks one of the names.
-        OSError: it cannot be read.
-    """
-    check_file(path, most + LARGEST_TOML)  # and some for its directory
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if len(members) < len(archive.infolist()) or len(members) > _MOST_ARRAYS:
-                raise ValueError("it names an array twice, or more than 10,000 of them")
-            chosen = list(members) if names is None else list(names)
-            if missing := [name for name in chosen if name not in members]:
-                raise ValueError(f"it holds no array {quoted(missing[0])!r}")
-            if (total := sum(members[name].file_size for name in chosen)) > most:
-                raise ValueError(f"its arrays take {total:,} bytes, and at most {most:,} are read", str(path))
-            return {name: _array(archive, members[name]) for name in chosen}
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(quoted(error) or type(error).__name__) from error
-
-
 def fits(value: Any, declared: str, records: Mapping[str, Mapping[str, str]]) -> bool:
     """Whether a value that JSON gave is of a type as annotations declare it.
 
@@ -225,30 +186,6 @@ def _split(text: str, mark: str) -> list[str]:
         else:
             parts[-1] += letter
     return [part.strip() for part in parts]
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(info) as stream:
-        shape, is_fortran, kind = _header(stream, quoted(info.filename))
-        count = math.prod(shape)
-        content = stream.read(info.file_size)
-    if count * kind.itemsize != len(content):
-        raise ValueError(f"the array {quoted(info.filename)!r} says that it has {count:,} values, and it has others")
-    flat = np.frombuffer(bytearray(content), dtype=kind, count=count)
-    return flat.reshape(shape[::-1]).T if is_fortran else flat.reshape(shape)
-
-
-def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    formats = np.lib.format
-    try:
-        version = formats.read_magic(stream)
-        read = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}[version]
-        shape, is_fortran, kind = read(stream, max_header_size=_LONGEST_HEADER)
-    except (KeyError, ValueError, SyntaxError, RecursionError, MemoryError, TypeError, OverflowError) as error:
-        raise ValueError(f"{name!r} is no array that can be read") from error
-    if kind.kind not in _KINDS or kind.itemsize == 0 or any(side < 0 for side in shape) or len(shape) > 32:
-        raise ValueError(f"the array {name!r} holds no numbers")
-    return shape, is_fortran, kind
 
 
 def _whole(digits: str) -> int:

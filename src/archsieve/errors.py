@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -82,17 +83,18 @@ class EstimatorError(ArchsieveError, RuntimeError):
 
 
 class UntoldError(ArchsieveError, LookupError):
-    """Scores of the estimator `told` that are still missing: the name of the estimator, and the architectures."""
+    """Scores of the estimator `told` that are still missing: its name, the architectures, and the run folder."""
 
-    def __init__(self, name: str, archs: tuple[tuple[int, ...], ...]) -> None:
-        super().__init__(name, archs)
-        self.name, self.archs = name, archs
+    def __init__(self, name: str, archs: tuple[tuple[int, ...], ...], folder: str = "RUN") -> None:
+        super().__init__(name, archs, folder)
+        self.name, self.archs, self.folder = name, archs, folder
 
     def __str__(self) -> str:
         """Return what is missing, and the commands that bring it."""
+        folder = shlex.quote(self.folder)
         return (
-            f"The scores of {self.name!r} are told by hand, and {len(self.archs)} are missing: `archsieve ask RUN` "
-            f"says which, and `archsieve tell RUN ARCHITECTURE SCORE` stores one."
+            f"The scores of {self.name!r} are told by hand, and {len(self.archs)} are missing: "
+            f"`archsieve ask {folder}` says which, and `archsieve tell {folder} ARCHITECTURE SCORE` stores one."
         )
 
 

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from archsieve.benchmarks import contract as module
-from archsieve.benchmarks.contract import (
-    Surrogate,
-    Table,
-    benchmarks_of,
-    codes_of,
-    find_benchmark,
-    noisy_truths,
-    table_of,
-)
+from archsieve.benchmarks import records
+from archsieve.benchmarks.contract import benchmarks_of, codes_of, find_benchmark, noisy_truths, table_of
+from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
 from archsieve.registry import Registry
 from archsieve.sources import Source
@@ -188,7 +182,7 @@ def test_a_pool_is_predicted_once_however_often_it_is_looked_up():
 
 
 def test_a_surrogate_remembers_only_so_many(monkeypatch):
-    monkeypatch.setattr(module, "REMEMBERED", 4)
+    monkeypatch.setattr(records, "REMEMBERED", 4)
     model, predicted = counting_surrogate()
     many = [(i, 0) for i in range(6)]
     assert [model.lookup("ones", part).tolist() for part in (many, many[:3], many[:3], many[2:6], many[:3])] == [

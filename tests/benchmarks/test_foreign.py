@@ -1,14 +1,19 @@
 """Files of one's own: codes in several notations, twins, and every fault as a sentence."""
 
 import csv
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from archsieve.benchmarks.foreign import ForeignTable
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
+from archsieve.plans.joins import check_join
+from archsieve.spaces.contract import check
+from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench201.space import NASBench201, to_naslib
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.text import NumberOrder
 from archsieve.tasks.form_only import FormOnly
 
 CELLS = NASBench201()
@@ -132,3 +137,34 @@ def test_a_changed_file_is_read_again_and_has_other_keys(tmp_path):
     (tmp_path / "t.csv").rename(tmp_path / "moved.csv")
     assert fingerprint(Lookup("accuracy", file=str(tmp_path / "moved.csv"))) == prints[1]
     assert len(set(prints)) == 3
+
+
+@dataclass(frozen=True)
+class Backwards(NASBenchMacro):
+    """A space whose codes somebody publishes from the last decision to the first."""
+
+    @property
+    def number_orders(self):
+        def turned(numbers):
+            return check(self, tuple(numbers)[::-1])
+
+        return {"reversed": NumberOrder("a paper's", turned, lambda arch: arch[::-1])}
+
+
+def test_the_orders_of_numbers_are_those_of_the_space(tmp_path):
+    space = Backwards(stages=(1, 1, 1))
+    path = write(tmp_path / "t.csv", ["(0, 1, 2)", "(2, 2, 0)"])
+    with pytest.raises(
+        DataError, match=r"may be a paper's or this space's own .*--notation reversed or --notation own"
+    ):
+        ForeignTable(path, space).load()
+    assert ForeignTable(path, space, notation="reversed").load().archs == ((2, 1, 0), (0, 2, 2))
+    assert ForeignTable(path, space, notation="own").load().archs == ((0, 1, 2), (2, 2, 0))
+    limited = Within(space, FormOnly("cifar10", (3, 32, 32), 10), Limits(max_params=1e9))
+    assert ForeignTable(path, limited, notation="reversed").load().archs[0] == (2, 1, 0)
+    with pytest.raises(SettingError, match="one of space, own, reversed, but got 'naslib'"):
+        ForeignTable(path, space, notation="naslib")
+    check_join(ForeignTable(path, space, notation="own", truth="accuracy"))  # no shipped scores: nothing to compare
+    small = NASBench201(cells=1)
+    path = write(tmp_path / "small.csv", [str(a) for a in CODES])
+    check_join(ForeignTable(path, small, notation="own", truth="accuracy"))

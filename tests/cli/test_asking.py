@@ -177,3 +177,18 @@ def test_tell_waits_for_another_command_on_the_folder(begin, monkeypatch):
     monkeypatch.setattr("archsieve.cli.asking.time.sleep", lambda seconds: (waits.append(seconds), lock.close()))
     assert invoke("tell", folder, asked[0], 3).exit_code == 0
     assert waits == [0.1]
+
+
+def test_the_folder_in_a_hint_is_the_one_that_was_used_and_errors_get_a_minus_sign(tmp_path):
+    plan, folder = tmp_path / "own.toml", tmp_path / "a run"
+    plan.write_text(TOLD)
+    refused = invoke("search", plan, "--out", folder)
+    assert refused.exit_code == 1
+    assert (
+        f"`archsieve ask '{folder}'` says which, and `archsieve tell '{folder}' ARCHITECTURE SCORE`" in refused.stderr
+    )
+    (tmp_path / "table.csv").write_text("a,b,y\n" + "".join(f"{i},{i * i % 7},{i / 3}\n" for i in range(20)))
+    task = f'task = {{ name = "table", file = "{tmp_path / "table.csv"}", target = "y", kind = "regression" }}'
+    plan.write_text(TOLD.replace('task = "synthetic"', task))
+    asked = invoke("ask", plan, "--out", tmp_path / "errors")
+    assert "tell a mean absolute error with a minus sign." in asked.stderr

@@ -187,7 +187,7 @@ def test_messages_and_results_have_the_registered_name(plugin):
 BENCHMARK = """
 import numpy as np
 from archsieve import BENCHMARKS
-from archsieve.benchmarks.contract import Table
+from archsieve.benchmarks.records import Table
 from archsieve.spaces.contract import enumerate_space
 
 class Mine:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 
 import pytest
@@ -127,6 +128,40 @@ def test_its_json_names_metric_and_direction_and_keeps_scores(run):
     assert (result["metric"], result["higher_is_better"]) == ("mean absolute error", False)
     assert (result["best_score"], result["best_score_kind"], result["final_score"]) == (max(last), "metric", final)
     assert [stage["estimator"] for stage in result["stages"]] == ["params", "partial_training[1]"]
+
+
+def test_an_audit_prints_errors_without_a_sign(run, plugin):
+    folder, _ = run
+    again = folder.with_name("audited run")  # a name that a shell must quote
+    shutil.copytree(folder, again)
+    found = invoke("audit", again, "--networks", "2", "--plugin", plugin)
+    assert found.exit_code == 0, found.stderr
+    content = json.loads((again / "audit.json").read_text())
+    assert content["winner_score"] < 0
+    assert (content["metric"], content["higher_is_better"]) == ("mean absolute error", False)
+    assert f"has {-content['winner_score']:.6g} (lower is better)." in found.stdout
+    for better in content["better"]:
+        assert f"{better['architecture']} has {-better['score']:.6g} (lower is better)" in found.stdout
+    assert "has -" not in found.stdout
+    page = again.parent / "audited.html"
+    assert invoke("report", again, "--html", page).exit_code == 0
+    assert f"has {-content['winner_score']:.6g} (lower is better)" in Elements(page.read_text()).text
+    before = {name: value for name, value in content.items() if name not in ("metric", "higher_is_better")}
+    (again / "audit.json").write_text(json.dumps(before))  # of an earlier version
+    assert "Audited: " in invoke("report", again).stdout
+
+
+def test_hints_name_the_folder_as_a_shell_takes_it(run, plugin, tmp_path):
+    folder = tmp_path / "a run"
+    found = invoke("search", plugin.with_name("run.toml"), "--plugin", plugin, "--out", folder)
+    assert f"`archsieve audit '{folder}' --networks 12`" in found.stdout
+    assert f"`archsieve audit '{folder}' --networks 12`" in invoke("report", folder).stdout
+    page = tmp_path / "page.html"
+    assert invoke("report", folder, "--html", page).exit_code == 0
+    text = Elements(page.read_text()).text
+    assert f"archsieve audit '{folder}' --networks 12" in text
+    assert f"archsieve verify '{folder}'" in text
+    assert "RUN" not in found.stdout + text
 
 
 def test_its_tables_have_a_column_of_values(run, tmp_path, monkeypatch):

@@ -52,6 +52,7 @@ HELD_ELSEWHERE = {
     "audit.md": "a search of its own; tests/judging and tests/cli hold the audit",
     "foreign_tables.md": "the tables are the reader's; tests/benchmarks/test_foreign.py makes its own",
     "planning.md": "times networks for minutes; tests/design holds the planner",
+    "latency.md": "exports to ONNX take half a minute; tests/cli/test_latency_page.py runs the searches",
     "cards.md": "reruns shipped figures; tests/verifying holds it",
 }
 """Pages whose commands another test runs, or cannot be run here."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import Table
+from archsieve.benchmarks.records import Table
 from archsieve.errors import MissingDataError, SettingError, UnknownNameError
 from archsieve.estimators.contract import Context, Estimator
 from archsieve.estimators.lookup import Lookup, Replay

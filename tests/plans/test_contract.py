@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import Surrogate
+from archsieve.benchmarks.records import Surrogate
 from archsieve.errors import EstimatorError, ScoringError, SettingError
 from archsieve.estimators.combined.az_nas import AZNAS
 from archsieve.estimators.combined.mean_rank import MeanRank

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import Table
+from archsieve.benchmarks.records import Table
 from archsieve.errors import SettingError
 from archsieve.plans.equal_cost import chances_of_choice, random_search_at
 

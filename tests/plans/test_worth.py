@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import Surrogate
+from archsieve.benchmarks.records import Surrogate
 from archsieve.errors import SettingError
 from archsieve.estimators.lookup import Lookup
 from archsieve.plans.contract import Plan, Pool

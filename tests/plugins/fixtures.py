@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archsieve import registry
-from archsieve.benchmarks.contract import Surrogate, Table
+from archsieve.benchmarks.records import Surrogate, Table
 
 REGISTRIES = (
     registry.SPACES,

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import Surrogate, task_of
+from archsieve.benchmarks.contract import task_of
+from archsieve.benchmarks.records import Surrogate
 from archsieve.errors import RunFolderError
 from archsieve.estimators.lookup import Replay
 from archsieve.estimators.zero_cost.estimator import ZeroCost

@@ -7,15 +7,18 @@ from typing import ClassVar
 
 import pytest
 
+from archsieve.errors import SettingError
 from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.supernet.one_shot import OneShot
+from archsieve.estimators.told import Told
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import Plan, Pool, forecast, unit
 from archsieve.plans.read import find_plan, load_plan, plan_names
 from archsieve.plans.write import plan_text
-from archsieve.runs.effort import Unit, unit_of
+from archsieve.runs.effort import Ledger, Unit, unit_of
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.cifar import CIFAR10
@@ -104,3 +107,15 @@ def test_plans_of_proxies_cost_less_than_one_epoch_each_thousand_networks():
     # 32 pictures of nwot's one pass and of zen's two, of 1,281,167 three times.
     (first, *_) = forecast(load_plan(find_plan("proxies-attentivenas")))
     assert first.network_epochs == pytest.approx(10_000 * 32 * (1 + 2) / (3 * 1_281_167))
+
+
+def test_what_is_told_costs_what_is_said_to_stand_behind_it():
+    told, unknown = Told(epochs_behind=12.5), Told()
+    assert fingerprint(told) == fingerprint(unknown)  # its cost changes no score
+    assert Ledger(SPACE, CIFAR10()).pay(told, 4) == 50.0
+    ledger = Ledger(SPACE, CIFAR10())
+    assert [ledger.pay(unknown, 4), ledger.pay(unknown, 4)] == [None, None]
+    rows = forecast(Plan(SPACE, CIFAR10(), (Stage(ZeroCost("nwot"), top=4), Stage(told, top=1)), Pool(sample=6)))
+    assert rows[-1].network_epochs == 50.0
+    with pytest.raises(SettingError, match="epochs_behind"):
+        Told(epochs_behind=-1.0)

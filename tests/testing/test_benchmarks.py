@@ -8,7 +8,8 @@ from unittest import SkipTest
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import Benchmark, Surrogate, Table
+from archsieve.benchmarks.contract import Benchmark
+from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import MissingDataError
 from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.testing import BenchmarkContract

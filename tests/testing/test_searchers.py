@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -106,6 +107,18 @@ class BatchOfTheCaller(Climb):
         return super().ask(n)
 
 
+class RowsOfTheCaller(BatchOfTheCaller):
+    """Takes rows of several objectives, as many as it is asked for."""
+
+    def tell(self, archs, scores):
+        super().tell(archs, [np.ravel(row)[0] for row in scores])
+
+
+@dataclass(frozen=True)
+class TakesRows(Climber):
+    takes_objectives: ClassVar[bool] = True
+
+
 class LastOfTheBest(Climb):
     """Of equal scores, takes the one that was told last."""
 
@@ -187,6 +200,7 @@ WRONG = [
     (EndsAtNaN, "test_any_score_can_be_told"),
     (DrawsWhenAsked, "test_asking_again_gives_the_same"),
     (BatchOfTheCaller, "test_how_many_are_asked_for_changes_nothing"),
+    (TakesRows(RowsOfTheCaller), "test_several_objectives_can_be_told"),
     (LastOfTheBest, "test_tells_come_in_any_order"),
     (DrawsByItself, "test_equal_generators_ask_for_the_same"),
     (RemembersOthers, "test_two_searches_know_nothing_of_each_other"),
@@ -195,7 +209,7 @@ WRONG = [
     (KnowsWhatItAsked, "test_it_goes_on_from_what_it_is_told"),
     (LeavesTheCandidates, "test_it_stays_among_the_candidates"),
 ]
-NAMES = [f"{getattr(wrong, '__name__', 'Unfrozen')}-{law}" for wrong, law in WRONG]
+NAMES = [f"{getattr(wrong, '__name__', type(wrong).__name__)}-{law}" for wrong, law in WRONG]
 
 
 @pytest.mark.parametrize(("wrong", "law"), WRONG, ids=NAMES)

@@ -5,6 +5,8 @@ from archsieve.registry import BENCHMARKS
 BENCHMARKS.add_lazy("nasbench-macro-digits", "archsieve.benchmarks.digits:DIGITS", about="nasbench-macro")
 BENCHMARKS.add_lazy("nasbench-macro-cifar10", "archsieve.benchmarks.nasbench_macro:CIFAR10", about="nasbench-macro")
 BENCHMARKS.add_lazy("nasbench201-cifar10", "archsieve.benchmarks.nasbench201:CIFAR10", about="nasbench201")
+BENCHMARKS.add_lazy("nasbench201-cifar100", "archsieve.benchmarks.nats_topology:CIFAR100", about="nasbench201")
+BENCHMARKS.add_lazy("nasbench201-imagenet16-120", "archsieve.benchmarks.nats_topology:IMAGENET16", about="nasbench201")
 BENCHMARKS.add_lazy("nasbench201-analog", "archsieve.benchmarks.analog:ANALOG", about="nasbench201")
 BENCHMARKS.add_lazy(
     "nasbench201-published-proxies", "archsieve.benchmarks.published_proxies:CIFAR10", about="nasbench201"
@@ -14,3 +16,5 @@ BENCHMARKS.add_lazy(
     "nasbench301-published-proxies", "archsieve.benchmarks.published_proxies:DARTS_CIFAR10", about="darts"
 )
 BENCHMARKS.add_lazy("nasbench301-standin", "archsieve.benchmarks.nasbench301.stand_in:STANDIN", about="darts")
+for _data_set, _name in (("cifar10", "CIFAR10"), ("cifar100", "CIFAR100"), ("imagenet16-120", "IMAGENET16")):
+    BENCHMARKS.add_lazy(f"nats-size-{_data_set}", f"archsieve.benchmarks.nats_size:{_name}", about="nats-size")

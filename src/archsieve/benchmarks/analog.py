@@ -22,7 +22,7 @@ from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
 
 if TYPE_CHECKING:
-    from archsieve.benchmarks.contract import Table
+    from archsieve.benchmarks.records import Table
     from archsieve.spaces.contract import Architecture
 
 _ACCURACIES = ("baseline_accuracy", "ptq_accuracy", "qat_accuracy", "noisy_accuracy", "analog_accuracy")

@@ -11,9 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsieve._reading import read_arrays
-from archsieve.benchmarks.contract import Benchmark, Table
+from archsieve._arrays import read_arrays
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import fault, read_once
+from archsieve.benchmarks.records import Table
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

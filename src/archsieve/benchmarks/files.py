@@ -13,7 +13,8 @@ from archsieve._collector import collector_paused
 from archsieve._files import Remembered
 from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, read_text
 from archsieve._trial import try_first
-from archsieve.benchmarks.contract import Benchmark, Surrogate, Table
+from archsieve.benchmarks.contract import Benchmark
+from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
 

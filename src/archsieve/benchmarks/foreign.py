@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve._files import Remembered
-from archsieve.benchmarks.contract import Benchmark, Table
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
 from archsieve.registry import near_miss
 from archsieve.sources import sha256_of
 from archsieve.spaces.contract import check
-from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
-from archsieve.values import field_value
+from archsieve.spaces.sizes import size_of
+from archsieve.values import field_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 TITLES = ("architecture", "arch", "arch_str", "code", "codes", "genotype", "network", "archs", "architectures")
 """Titles of the column of architectures, unless it is named."""
-NOTATIONS = ("space", "own", "naslib")
+NOTATIONS = ("space", "own")
+"""Of codes, beside the names of the space's `number_orders`."""
 _BRACKETS = re.compile(r"\s*[(\[]\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*,?\s*[)\]]\s*")
 _TABLES: Remembered[Table] = Remembered(most=8)
 _HASHES: Remembered[str] = Remembered(most=32)
@@ -43,8 +45,8 @@ class ForeignTable(Benchmark):
         path: of the CSV or parquet file.
         space: that its codes belong to.
         codes: title of the column of architectures; empty: the first of `TITLES`.
-        notation: of numbers in brackets: "own" is the space's own code, "naslib" NASLib's order of edges and
-            operations; "space" is all that the space itself parses, where that is not ambiguous.
+        notation: of numbers in brackets: "own" is the space's own code, another name one of its `number_orders`, such
+            as "naslib"; "space" is all that the space itself parses, where that is not ambiguous.
         truth: title of the true column; None where the file has none.
         chooser: title of the column by which a search chooses its winner; empty: unknown.
 
@@ -61,9 +63,9 @@ class ForeignTable(Benchmark):
 
     def __post_init__(self) -> None:
         """Check the notation."""
-        if self.notation and self.notation not in NOTATIONS:
-            known = ", ".join(NOTATIONS)
-            raise SettingError(f"The notation of codes must be one of {known}, but got {self.notation!r}.")
+        known = (*NOTATIONS, *self.space.number_orders)
+        if self.notation and self.notation not in known and len(known) > len(NOTATIONS):
+            raise SettingError(f"The notation of codes must be one of {', '.join(known)}, but got {self.notation!r}.")
 
     @property
     def name(self) -> str:
@@ -169,10 +171,7 @@ def _code_column(path: Path, raw: Mapping[str, Sequence[Any]], named: str) -> st
 def _numbers(values: Sequence[Any]) -> NDArray[np.float64] | None:
     """Return a column as numbers, empty fields as NaN; None where it is one of text."""
     try:
-        column = np.array(
-            [field_value(v) for v in values],
-            dtype=np.float64,
-        )
+        column = field_values(values)
     except (TypeError, ValueError):
         return None
     return None if np.isnan(column).all() else column
@@ -185,14 +184,16 @@ def read_codes(path: Path, space: SearchSpace, values: Sequence[Any], notation: 
         DataError: one is no architecture, or nothing says whose order of edges numbers in brackets have.
     """
     has_brackets = any(_BRACKETS.fullmatch(v) if isinstance(v, str) else isinstance(v, list | tuple) for v in values)
-    if has_brackets and not notation and isinstance(space, NASBench201):
+    orders = space.number_orders
+    if has_brackets and not notation and orders:
+        others = " or ".join(order.title for order in orders.values())
         raise fault(
             path,
-            "writes cells as numbers in brackets, which may be NASLib's order of edges and operations or this space's "
-            f"own ({_hint(path, space, values)}): say --notation naslib or --notation own",
+            f"writes networks as numbers in brackets, whose order of decisions and options may be {others} or this "
+            f"space's own ({_hint(path, space, values)}): say --notation {' or --notation '.join([*orders, 'own'])}",
         )
-    if notation == "naslib" and not isinstance(space, NASBench201):
-        raise fault(path, f"cannot be read with NASLib's notation: {space.name} has none")
+    if notation and notation not in (*NOTATIONS, *orders):
+        raise fault(path, f"cannot be read with the notation {notation!r}: {space.name} has none of that name")
     width = max((len(t) for v in values if (t := str(v).strip()).isdigit()), default=0)
     return [_code(path, space, value, notation, width, row) for row, value in enumerate(values, 1)]
 
@@ -200,13 +201,13 @@ def read_codes(path: Path, space: SearchSpace, values: Sequence[Any], notation: 
 def _code(path: Path, space: SearchSpace, value: Any, notation: str, width: int, row: int) -> Architecture:
     """Return one code; digits that lost their leading zeros, as numbers do, get them back."""
     text = str(list(value)) if isinstance(value, list | tuple | np.ndarray) else str(value).strip()
-    length = len(space.choices)
+    length, order = len(space.choices), space.number_orders.get(notation)
     try:
         if numbers := _BRACKETS.fullmatch(text):
             options = tuple(int(number) for number in numbers[1].split(","))
-            return from_naslib(options) if notation == "naslib" else check(space, options, text)
-        if text.isdigit() and notation == "naslib":
-            return from_naslib([int(digit) for digit in text.zfill(width)])
+            return order.read(options) if order else check(space, options, text)
+        if text.isdigit() and order:
+            return order.read([int(digit) for digit in text.zfill(width)])
         if text.isdigit() and len(text) < width == length:
             text = text.zfill(length)
         return space.parse(text)
@@ -219,9 +220,10 @@ def _hint(path: Path, space: SearchSpace, values: Sequence[Any]) -> str:
     raw = read_columns(path)
     for title in raw:
         if _is_size(title) and (column := _numbers(raw[title])) is not None:
-            agreed = {n: _agreement(space, read_codes(path, space, values, n), column) for n in ("naslib", "own")}
-            if abs(agreed["naslib"] - agreed["own"]) > 0.05:
-                best = max(agreed, key=lambda name: agreed[name])
+            names = (*space.number_orders, "own")
+            agreed = {n: _agreement(space, read_codes(path, space, values, n), column) for n in names}
+            best, *others = sorted(agreed, key=lambda name: -agreed[name])
+            if agreed[best] - agreed[others[0]] > 0.05:
                 return f"its column {title!r} speaks for {best}"
     return "nothing in it tells"
 
@@ -234,9 +236,8 @@ def _agreement(space: SearchSpace, archs: Sequence[Architecture], sizes: NDArray
     """Return the rank correlation of a column of sizes with the multiply-adds of these codes."""
     from scipy.stats import spearmanr
 
-    task = SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10)  # the ranking is the same for other forms
-    own: Any = space
-    macs = np.array([own.macs(arch, task) for arch in archs], dtype=float)
+    task: Any = SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10)  # the ranking is the same for other forms
+    macs = np.array([size_of(space, arch, task, "macs") for arch in archs], dtype=float)
     known = np.isfinite(sizes)
     if known.sum() < 20 or np.ptp(macs[known]) == 0 or np.ptp(sizes[known]) == 0:
         return float("nan")
@@ -249,7 +250,7 @@ def check_sizes(path: Path, space: SearchSpace, table: Table) -> None:
     Raises:
         DataError: they are not.
     """
-    if not isinstance(space, NASBench201):
+    if not space.number_orders:
         return
     for title, column in table.columns.items():
         if _is_size(title) and (agreed := _agreement(space, table.archs, column)) < 0.9:

@@ -16,14 +16,14 @@ from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.values import field_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmarks.contract import Table
+    from archsieve.benchmarks.records import Table
     from archsieve.sources import FileState
-    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.contract import Architecture, SearchSpace
 
 CODE_COLUMN = "arch_str"
 
@@ -91,9 +91,7 @@ class NASBench201Table(Benchmark):
         """
         path = self.source.require_known()
         raw = _read(path, self.columns, is_known=self.source.is_known())
-        measured = {name: self._numbers(path, name, raw[name]) for name in raw}
-        numbers = {name: values for name, values in measured.items() if values is not None}
-        return assemble(path, self.space, self._codes(path, raw), numbers, truth=self.truth)
+        return assembled(path, self.space, self._codes(path, raw), raw, self.columns, self.truth)
 
     def text(self, column: str) -> dict[Architecture, str]:
         """Return a text column by code, such as `unique_str`, NATS-Bench's string of what reaches the output.
@@ -112,15 +110,34 @@ class NASBench201Table(Benchmark):
         space = self.space
         return [code(path, space.parse, text) for text in raw[CODE_COLUMN]]
 
-    def _numbers(self, path: Path, name: str, values: list[Any]) -> NDArray[np.float64] | None:
-        """Return a column as numbers, empty fields as NaN; None where it is a text column."""
-        try:
-            column = field_values(values)
-        except (TypeError, ValueError) as error:
-            if name in self.columns:
-                raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
-            return None
-        return np.where(column == NASLIB_NO_SCORE, np.nan, column) if name == "published_zen" else column
+
+def assembled(
+    path: Path,
+    space: SearchSpace,
+    archs: Sequence[Architecture],
+    raw: Mapping[str, list[Any]],
+    needed: tuple[str, ...],
+    truth: str,
+) -> Table:
+    """Return the table of a file's columns of numbers, after the checks of `assemble`.
+
+    Raises:
+        DataError: one of the needed columns holds more than numbers, or as `assemble`.
+    """
+    measured = {name: _numbers(path, name, raw[name], name in needed) for name in raw}
+    numbers = {name: values for name, values in measured.items() if values is not None}
+    return assemble(path, space, archs, numbers, truth=truth)
+
+
+def _numbers(path: Path, name: str, values: list[Any], is_needed: bool) -> NDArray[np.float64] | None:
+    """Return a column as numbers, empty fields as NaN; None where it is a text column."""
+    try:
+        column = field_values(values)
+    except (TypeError, ValueError) as error:
+        if is_needed:
+            raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
+        return None
+    return np.where(column == NASLIB_NO_SCORE, np.nan, column) if name == "published_zen" else column
 
 
 def _read(path: Path, needed: tuple[str, ...], *, is_known: bool) -> dict[str, list[Any]]:

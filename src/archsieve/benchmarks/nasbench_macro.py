@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from archsieve.benchmarks.contract import Table
+    from archsieve.benchmarks.records import Table
 
 RUNS = 3
 _SCALARS = ("mean_acc", "std", "params", "flops")

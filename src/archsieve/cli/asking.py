@@ -30,12 +30,12 @@ from archsieve.plans.read import find_plan, load_plan
 from archsieve.runs.folder import PLAN_FILE
 from archsieve.runs.session import Session
 from archsieve.spaces.text import as_digits
+from archsieve.tasks.contract import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.plans.contract import Plan
-    from archsieve.spaces.contract import SearchSpace
 
 _PATIENCE = 30.0  # seconds that `tell` waits for another command on the folder
 
@@ -67,13 +67,15 @@ def ask(
         answer = go_on(plan, session, command=shlex.join(again))
         stack.close()
         if isinstance(answer, Asked):
-            _print_asked(answer, plan.space, folder, at_most, as_json)
+            _print_asked(answer, plan, folder, at_most, as_json)
             return
         if as_json:
             console.out_json({"asked": [], "waiting": 0, "finished": True})
         if answer.failure:
             raise EstimatorError(answer.failure, session.tracebacks)
-        console.note(f"The search is finished. Best: {answer.digits}. Details: archsieve report {folder}")
+        console.note(
+            f"The search is finished. Best: {answer.digits}. Details: archsieve report {shlex.quote(str(folder))}"
+        )
 
 
 def tell(
@@ -95,8 +97,9 @@ def tell(
 
 def _plan_of(folder: Path) -> Path:
     if not (folder / PLAN_FILE).is_file():
+        run = shlex.quote(str(folder))
         raise RunFolderError(
-            f"There is no {PLAN_FILE} in {folder}: begin a search with `archsieve ask PLAN --out {folder}`."
+            f"There is no {PLAN_FILE} in {folder}: begin a search with `archsieve ask PLAN --out {run}`."
         )
     return folder / PLAN_FILE
 
@@ -113,8 +116,8 @@ def _opened(folder: Path, plan: Plan, plugins: Sequence[str], **shared: object) 
         time.sleep(0.1)
 
 
-def _print_asked(asked: Asked, space: SearchSpace, folder: Path, at_most: int, as_json: bool) -> None:
-    digits = [as_digits(arch, space.choices) for arch in asked.archs]
+def _print_asked(asked: Asked, plan: Plan, folder: Path, at_most: int, as_json: bool) -> None:
+    digits = [as_digits(arch, plan.space.choices) for arch in asked.archs]
     if as_json:
         console.out_json({"asked": digits[:at_most], "waiting": len(digits), "finished": False})
     else:
@@ -122,4 +125,7 @@ def _print_asked(asked: Asked, space: SearchSpace, folder: Path, at_most: int, a
             console.out(line)
     if len(digits) < at_most:
         console.note(f"Only {len(digits)} can be scored in parallel now. {asked.pace}".rstrip())
-    console.note(f"Waiting for {len(digits)} scores of {asked.estimator!r}: archsieve tell {folder} ARCHITECTURE SCORE")
+    run, measure = shlex.quote(str(folder)), measure_of(plan.task)
+    console.note(f"Waiting for {len(digits)} scores of {asked.estimator!r}: archsieve tell {run} ARCHITECTURE SCORE")
+    if not measure.higher_is_better:
+        console.note(f"Of a score higher is better: tell a {measure.name} with a minus sign.")

@@ -12,6 +12,7 @@ from archsieve.cli import printing as console
 from archsieve.cli.options import Json, Plugins, load
 from archsieve.errors import SettingError
 from archsieve.export.run import FORMATS, export_run
+from archsieve.plans.front import rank_under
 
 
 def export(
@@ -20,6 +21,12 @@ def export(
     rank: Annotated[
         int, typer.Option(min=1, help="Which network: 1 is the winner, k the k-th best of the last stage.")
     ] = 1,
+    under: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a search with objectives: the best by the first one among those within this bound, e.g. 8ms."
+        ),
+    ] = None,
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "plain",
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the network, from `archsieve train`. (default: those of the run)")
@@ -30,9 +37,14 @@ def export(
     """Export a network of a finished search: source code, torch.export program, ONNX and weights."""
     words = ["archsieve", "export", str(run), "--to", str(to), "--rank", str(rank), "--format", form]
     words += [word for name in plugin or [] for word in ("--plugin", name)]
+    words += [] if under is None else ["--under", under]
     words += [] if weights is None else ["--weights", str(weights)]
     with console.guarded():
         plugins = load(plugin)
+        if under is not None and rank != 1:
+            raise SettingError(f"--under chooses the network, and --rank {rank} another one: give one of them.")
+        if under is not None:
+            rank = rank_under(run, under)
         name = next((known for known in FORMATS if known == form), None)
         if name is None:
             raise SettingError(f"--format must be one of {', '.join(FORMATS)}, but is {form!r}.")

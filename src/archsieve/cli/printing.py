@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -217,8 +218,8 @@ def result(the_result: Result, folder: Path) -> None:
     stages([asdict(stage) for stage in the_result.stages])
     out()
     content = asdict(the_result)
-    for line in [*winner(content), *outcome(content)]:
-        out(line.replace("audit RUN", f"audit {folder}"))
+    for line in [*winner(content), *outcome(content, shlex.quote(str(folder)))]:
+        out(line)
     if the_result.truth_note:
         note(f"The truth could not be looked up: {the_result.truth_note}")
     out(f"{the_result.seconds:.1f} seconds. Run folder: {folder}")

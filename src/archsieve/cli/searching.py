@@ -131,8 +131,8 @@ def search(
             console.out_json(result)
         else:
             console.result(result, folder)
-            for sentence in sentences(agreements_of(read_views(folder, asdict(result)))):
-                console.out(sentence.replace("RUN", str(folder)))
+            for sentence in sentences(agreements_of(read_views(folder, asdict(result))), shlex.quote(str(folder))):
+                console.out(sentence)
         console.note_failures(result, folder, shlex.join(again))
         if result.failure:
             raise EstimatorError(result.failure, session.tracebacks)
@@ -193,13 +193,14 @@ def report(
         else:
             console.stages(run_report.result["stages"])
             console.out()
-            for line in [*winner(run_report.result), *outcome(run_report.result), *weights_of(run_report.space)]:
-                console.out(line.replace("audit RUN", f"audit {run}"))
+            lines = [*outcome(run_report.result, shlex.quote(str(run))), *weights_of(run_report.space)]
+            for line in [*winner(run_report.result), *lines]:
+                console.out(line)
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")
             console.out()
-        for sentence in sentences(run_report.agreements):
-            console.out(sentence.replace("RUN", str(run)))
+        for sentence in sentences(run_report.agreements, shlex.quote(str(run))):
+            console.out(sentence)
         if run_report.audit is not None:
             console.audit(run_report.audit)
             console.out()

@@ -221,5 +221,5 @@ class Price(NamedTuple):
 class Priced(Protocol):
     """Forecasts the cost of its scores. One that learns from another declares it by `lesson`, (estimator, count)."""
 
-    def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the cost of the scores of `n` architectures from nothing."""
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price | None:
+        """Return the cost of the scores of `n` architectures from nothing; None: its settings do not say it."""

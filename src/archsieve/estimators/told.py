@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from archsieve.errors import UntoldError
+from archsieve.estimators.contract import Price
+from archsieve.values import check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.estimators.contract import Context
-    from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.tasks.contract import Task
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,12 @@ class Told:
 
     Args:
         what: what tables and plans call it; scores of another name are other scores.
+        epochs_behind: the cost of the training behind one score, in network-epochs; None: unknown, and so is the cost
+            of the search.
     """
 
     what: str = "told"
+    epochs_behind: float | None = None
     version: ClassVar[int] = 1
     uses_device: ClassVar[bool] = False
     chunk_size: ClassVar[int] = 1_000_000
@@ -32,10 +38,23 @@ class Told:
         """What is told."""
         return self.what
 
+    def __post_init__(self) -> None:
+        """Check the cost."""
+        if self.epochs_behind is not None:
+            check_finite("epochs_behind", self.epochs_behind, most=1e12)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what scores depend on: the name, and not their cost."""
+        return {"type": "Told", "version": self.version, "what": self.what}
+
+    def price(self, n: int, space: SearchSpace, task: Task) -> Price | None:
+        """Return the cost of telling `n` scores; None where `epochs_behind` does not say it."""
+        return None if self.epochs_behind is None else Price(n * self.epochs_behind, 0.0)
+
     def score(self, archs: Sequence[Architecture], ctx: Context) -> NoReturn:
         """Compute nothing.
 
         Raises:
             UntoldError: always; the session calls this for the architectures whose scores are not stored.
         """
-        raise UntoldError(self.name, tuple(archs))
+        raise UntoldError(self.name, tuple(archs), str(ctx.workdir.parents[1]))  # it is RUN/artifacts/NAME

@@ -109,8 +109,11 @@ def rank_agreement(scores: NDArray[np.float64], others: NDArray[np.float64]) -> 
     return float(spearmanr(scores[known], others[known]).statistic)
 
 
-def sentences(found: Sequence[Agreement]) -> list[str]:
-    """Return what a user must know of the stages: those that do not rank what they passed on, or rank as parameters."""
+def sentences(found: Sequence[Agreement], run: str = "RUN") -> list[str]:
+    """Return what a user must know of the stages: those that do not rank what they passed on, or rank as parameters.
+
+    `run` is the folder that a command in them names.
+    """
     lines = []
     for a in found:
         if a.is_params:
@@ -122,7 +125,7 @@ def sentences(found: Sequence[Agreement]) -> list[str]:
             hint = (
                 f"To do: leave {a.stage!r} out, or put another estimator in its place."
                 if a.is_telling
-                else "That is usual after a strong cut, and says nothing of what it cut: `archsieve audit RUN` does."
+                else f"That is usual after a strong cut, and says nothing of what it cut: `archsieve audit {run}` does."
             )
             lines.append(
                 f"Among the {a.count} networks that {a.judged_by!r} saw too, {a.stage!r} ranks no better than chance: "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve.errors import RunFolderError, SettingError
-from archsieve.estimators.contract import Composite, Fittable, Priced, is_relative, leaves_of
+from archsieve.estimators.contract import Composite, Fittable, Priced, is_relative, leaves_of, scores_metric
 from archsieve.estimators.told import Told
 from archsieve.judging.audit_sample import Sample, is_scored_by, strata_of
 from archsieve.judging.cuts import allocate, greatest_count, likely_share
@@ -18,6 +18,7 @@ from archsieve.plans.worth import expected_draws
 from archsieve.runs.folder import RESULT_FILE, read_json, read_outcome, read_rounds, write_json
 from archsieve.runs.results import Worth
 from archsieve.spaces.text import as_digits
+from archsieve.tasks.contract import Measure, measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,8 @@ class Audit:
         share: bounds of it: what the hits themselves make sure of, and the upper bound with 95 % confidence.
         worth: the lower bound that follows.
         stages: what is said of each stage.
+        metric: name of the metric of which the compared scores are values; empty: they are other scores.
+        higher_is_better: direction of that metric. Scores here have the direction of scores: an error is negative.
     """
 
     code: tuple[int, ...]
@@ -76,6 +79,8 @@ class Audit:
     share: tuple[float, float]
     worth: Worth
     stages: tuple[StageAudit, ...]
+    metric: str = ""
+    higher_is_better: bool = True
 
 
 def audit(plan: Plan, session: Session, networks: int) -> Audit:
@@ -97,6 +102,10 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
         raise SettingError(
             "An audit would draw networks beyond `max_latency_ms`, which this search did not ask for: only a search "
             "with a pool within that limit can be audited."
+        )
+    if getattr(plan.stages[-1].estimator, "objectives", ()):
+        raise SettingError(
+            "An audit compares networks by one estimator, but this search has several objectives: read its front."
         )
     result, rounds, pool = _finished(plan, session)
     winner = tuple(map(int, result["code"]))
@@ -137,9 +146,10 @@ def read_audit(folder: Path, code: Sequence[int] | None) -> dict[str, Any] | Non
     if code is None or not path.is_file():
         return None
     content = read_json(path)
-    if not isinstance(content, dict) or not {f.name for f in fields(Audit)} <= content.keys():
+    later = {f.name: f.default for f in fields(Audit) if f.default is not MISSING}
+    if not isinstance(content, dict) or not {f.name for f in fields(Audit)} <= {*content, *later}:
         raise RunFolderError(f"The file {path} is no audit of this version: run `archsieve audit` again.")
-    return content if content["code"] == list(code) else None
+    return {**later, **content} if content["code"] == list(code) else None
 
 
 def recipe_of(plan: Plan) -> AnyEstimator:
@@ -154,7 +164,7 @@ def recipe_of(plan: Plan) -> AnyEstimator:
     if not isinstance(last, Composite):
         return last
     dearest: AnyEstimator = max(
-        leaves, key=lambda e: sum(e.price(1, plan.space, plan.task)) if isinstance(e, Priced) else 0.0
+        leaves, key=lambda e: sum(e.price(1, plan.space, plan.task) or ()) if isinstance(e, Priced) else 0.0
     )
     return dearest
 
@@ -219,6 +229,7 @@ def _summary(
     paid = (result.get("worth") or {}).get("paid")
     worth = Worth("audit", count, sum(at_most), audited, None, expected_draws(count, 1 + most), None, paid, next_low)
     choices = sample.session.space.choices
+    measure = measure_of(sample.session.task) if scores_metric(sample.recipe) else Measure("")
     better = tuple(
         Better(as_digits(arch, choices), float(value), sample.strata[place].label)
         for arch, value, place, hit in zip(sample.archs, sample.values[:-1], sample.members, sample.is_hit, strict=True)
@@ -236,4 +247,6 @@ def _summary(
         (sum(hits) / (count - 1), most / (count - 1)),
         worth,
         stages_of(sample),
+        measure.name,
+        measure.higher_is_better,
     )

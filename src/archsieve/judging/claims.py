@@ -47,7 +47,7 @@ class Finding:
     @property
     def measures(self) -> tuple[float, ...]:
         """The values of `MEASURES`, NaN where one is not known."""
-        lost = None if self.regret is None else -self.regret
+        lost = None if self.regret is None else 0.0 - self.regret  # without the sign of -0
         values = (self.tau, self.weighted_tau, 1 - self.mkr, self.ndcg, lost)
         return tuple(float("nan") if value is None else value for value in values)
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmarks.contract import Benchmark, Table
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Table
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.session import Session
     from archsieve.spaces.contract import SearchSpace

@@ -153,7 +153,13 @@ class Plan:
             raise SettingError("A plan needs at least one stage, but has none.")
         for stage in self.stages:
             if stage.search is not None:
-                for estimator in (stage.estimator, *features_of(stage.search)):
+                objectives = tuple(getattr(stage.estimator, "objectives", ()))
+                if objectives and not getattr(stage.search, "takes_objectives", False):
+                    raise SettingError(
+                        f"The search of the stage {stage.label!r} takes one objective: search several with optuna (its "
+                        f"samplers nsga2 and tpe), guided (without warm_start and earlier) or random_search."
+                    )
+                for estimator in (*(objectives or (stage.estimator,)), *features_of(stage.search)):
                     refuse_relative(estimator, f"The search of the stage {stage.label!r}")
 
     @property
@@ -191,7 +197,8 @@ def _trains(estimator: AnyEstimator, plan: Plan) -> bool:
     leaves = leaves_of(estimator)
     lessons = [lesson[0] for leaf in leaves if (lesson := lesson_of(leaf))]
     priced = (leaf for leaf in leaves if isinstance(leaf, Priced))
-    return any(leaf.price(1, plan.space, plan.task).training > 0 for leaf in priced) or any(
+    prices = (leaf.price(1, plan.space, plan.task) for leaf in priced)
+    return any(price is not None and price.training > 0 for price in prices) or any(
         _trains(lesson, plan) for lesson in lessons
     )
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from archsieve.benchmarks.contract import Benchmark, Records
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Records
     from archsieve.spaces.contract import Architecture
 
 

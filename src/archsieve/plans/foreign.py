@@ -14,6 +14,7 @@ from archsieve.benchmarks.foreign import ForeignTable
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.estimators.contract import Fittable, leaves_of
 from archsieve.estimators.lookup import Lookup, Replay
+from archsieve.plans.answers import Answer, parse_answers
 from archsieve.plans.joins import check_join
 from archsieve.plans.read import make
 from archsieve.registry import BENCHMARKS, near_miss
@@ -41,14 +42,6 @@ class Served:
     training: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """A column that answers an estimator, and the epochs behind it; None: those of the estimator itself."""
-
-    column: str
-    epochs: float | None
-
-
 def served_by(
     plan: Plan,
     source: str,
@@ -73,7 +66,7 @@ def served_by(
         SettingError: a text is written otherwise, or stages cannot be answered by one column.
         UnknownNameError: nothing of the plan has that key, or there is no such column or benchmark.
     """
-    answers = _parsed(columns)
+    answers = parse_answers(columns)
     table = _table(plan, source, codes, notation)
     server = _Server(plan, table, source, codes, notation, answers)
     changed = server.plan_served()
@@ -97,32 +90,6 @@ def _still_training(plan: Plan) -> list[str]:
     parts = [(stage.label, stage.estimator) for stage in plan.stages]
     parts += [(FINAL, plan.final)] if plan.final is not None else []
     return [label for label, e in parts if any(hasattr(leaf, "recipe") for leaf in leaves_of(e))]
-
-
-def _parsed(columns: Sequence[str]) -> dict[str, list[_Answer]]:
-    answers: dict[str, list[_Answer]] = {}
-    for text in columns:
-        key, equals, value = (part.strip() for part in text.rpartition("="))
-        if not (key and equals and value):
-            raise SettingError(
-                f"A column is written as KEY=COLUMN or KEY=COLUMN:EPOCHS, e.g. 'partial training=val_acc_12:12', but "
-                f"got {text!r}."
-            )
-        answers[key] = [_answer(part, text) for part in value.split(",")]
-    return answers
-
-
-def _answer(part: str, text: str) -> _Answer:
-    column, colon, epochs = part.strip().rpartition(":")
-    if not colon:
-        return _Answer(part.strip(), None)
-    try:
-        number = float(epochs)
-    except ValueError:
-        number = -1.0
-    if not (number >= 0 and column):
-        raise SettingError(f"The epochs behind a column are a number, e.g. val_acc_12:12, but got {text!r}.")
-    return _Answer(column, number)
 
 
 def _table(plan: Plan, source: str, codes: str, notation: str) -> Any:
@@ -149,7 +116,7 @@ class _Server:
     """Puts look-ups of one source into a plan, and remembers which keys were used."""
 
     def __init__(
-        self, plan: Plan, table: Any, source: str, codes: str, notation: str, answers: Mapping[str, list[_Answer]]
+        self, plan: Plan, table: Any, source: str, codes: str, notation: str, answers: Mapping[str, list[Answer]]
     ) -> None:
         self._plan, self._table, self._source, self._answers = plan, table, source, answers
         is_file = isinstance(table, ForeignTable)
@@ -183,7 +150,7 @@ class _Server:
                 )
 
     def _stages(self) -> tuple[Stage, ...]:
-        stages: list[tuple[Stage, _Answer | None]] = []
+        stages: list[tuple[Stage, Answer | None]] = []
         for planned in self._plan.stages:
             stage = planned if planned.search is None else replace(planned, search=self._within(planned.search))
             key = self._key_of(stage)
@@ -210,7 +177,7 @@ class _Server:
             self._used.add(key)
         return key
 
-    def _choose(self, stage: Stage, key: str) -> _Answer:
+    def _choose(self, stage: Stage, key: str) -> Answer:
         """Return the column that answers a stage: the first of enough epochs."""
         is_supernet = isinstance(stage.estimator, Fittable)  # whose epochs are not those of a network
         epochs = None if is_supernet else getattr(stage.estimator, "epochs", None)
@@ -224,7 +191,7 @@ class _Server:
             f"{answers[-1].epochs:g},LONGER:200'."
         )
 
-    def _named(self, key: str, estimator: AnyEstimator) -> _Answer:
+    def _named(self, key: str, estimator: AnyEstimator) -> Answer:
         self._used.add(key)
         answers = self._answers[key]
         epochs = getattr(estimator, "epochs", 0)
@@ -237,9 +204,9 @@ class _Server:
             if name in self._answers:
                 return self._one(thing, self._named(name, thing))
         if isinstance(thing, Lookup):
-            return self._one(thing, _Answer(thing.column, None))
+            return self._one(thing, Answer(thing.column, None))
         if isinstance(thing, Replay):
-            return self._one(thing, _Answer(f"{thing.curve}{_CURVE}", None))
+            return self._one(thing, Answer(f"{thing.curve}{_CURVE}", None))
         if not is_dataclass(thing) or isinstance(thing, type):
             return thing
         changes = {}
@@ -260,7 +227,7 @@ class _Server:
         served = self._within(named)
         return part if served == named else served
 
-    def _one(self, estimator: Any, answer: _Answer) -> AnyEstimator:
+    def _one(self, estimator: Any, answer: Answer) -> AnyEstimator:
         """Return the look-up that answers an estimator."""
         own = getattr(estimator, "epochs", None)
         self._check_one_column(estimator)
@@ -318,7 +285,7 @@ def _joined(first: Stage, then: Stage) -> Stage:
     return replace(first, keep=float(exact(first.keep) * exact(then.keep)))
 
 
-def _labelled(stage: Stage, answer: _Answer | None) -> Stage:
+def _labelled(stage: Stage, answer: Answer | None) -> Stage:
     """Return a stage of several epochs under the name of what it stands for."""
     group = _group(stage)
     if answer is None or not group or answer.epochs is None:

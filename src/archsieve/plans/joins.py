@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.errors import DataError
+from archsieve.errors import ArchitectureError, DataError
 from archsieve.runs.score_tables import shipped
-from archsieve.spaces.nasbench201.space import NASBench201, from_naslib, to_naslib
+from archsieve.spaces.contract import check
 
 if TYPE_CHECKING:
     from archsieve.benchmarks.foreign import ForeignTable
@@ -19,34 +19,44 @@ _LEAST = 30  # networks
 
 
 def check_join(table: ForeignTable) -> None:
-    """Check numbers in brackets against the shipped scores of the space: the other notation must not fit better.
+    """Check numbers in brackets against shipped scores of the space, if any: no other notation may fit better.
 
     Raises:
-        DataError: it does.
+        DataError: one does.
     """
-    if table.notation not in ("own", "naslib") or not isinstance(table.space, NASBench201) or table.truth is None:
+    if table.notation not in ("own", *table.space.number_orders) or table.truth is None:
         return
     fits = fit_of_notations(table)
-    if fits["other"] > fits["own"] + 0.1:
-        other = "own" if table.notation == "naslib" else "naslib"
+    best = max(fits, key=lambda name: fits[name], default=table.notation)
+    if best != table.notation and fits[best] > fits[table.notation] + _MARGIN:
         raise DataError(
-            f"The codes of {table.path} do not look like the notation {table.notation!r}: {table.truth!r} "
-            f"correlates with the shipped scores of jacov by {fits['own']:.2f}, and by {fits['other']:.2f} if they are "
-            f"{other!r}. Try --notation {other}."
+            f"The codes of {table.path} do not look like the notation {table.notation!r}: {table.truth!r} correlates "
+            f"with the shipped scores of {_PROXY} by {fits[table.notation]:.2f}, and by {fits[best]:.2f} if they are "
+            f"{best!r}. Try --notation {best}."
         )
 
 
 def fit_of_notations(table: ForeignTable) -> dict[str, float]:
-    """Return how well jacov ranks the truth of a table as it was read, and as it would be in the other notation."""
+    """Return how well a shipped proxy ranks the truth of a table, by the notation that its numbers would have.
+
+    Empty where no shipped table holds the space.
+    """
     from scipy.stats import spearmanr
 
-    records = table.load()
-    other = from_naslib if table.notation == "own" else to_naslib
-    truth = records.lookup(str(table.truth), records.archs)
+    orders = table.space.number_orders
     whole = (t for t in shipped() if t.card.population == "all" and t.is_about(table.space, 0))
-    scores = next(t for t in whole if _PROXY in t.card.estimators)
+    scores = next((t for t in whole if _PROXY in t.card.estimators), None)
+    if not orders or scores is None:
+        return {}
+    records, read_as = table.load(), orders.get(table.notation)
+    truth = records.lookup(str(table.truth), records.archs)
+    numbers = [read_as.write(arch) if read_as else arch for arch in records.archs]
     fits = {}
-    for name, archs in (("own", records.archs), ("other", tuple(other(arch) for arch in records.archs))):
+    for name in ("own", *orders):
+        try:
+            archs = [orders[name].read(each) if name in orders else check(table.space, each) for each in numbers]
+        except ArchitectureError:
+            continue  # the numbers are none of that order
         codes = [table.space.canonical(arch) for arch in archs]
         outcomes = scores.get(_PROXY, codes)
         proxy = np.array([outcomes[code].score for code in codes])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import SearchSpace
 
-_PLAN_KEYS = ("title", "finds", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final")
+_PLAN_KEYS = ("title", "finds", "seed", "space", "limits", "task", "stands_for", "pool", "stage", "final", "objectives")
 _STAGE_KEYS = ("label", "estimator", "keep", "top", "above", "drop", "search", "budget")
 _MEASURED_LIMITS = ("max_latency_ms", "latency", "latency_edge")
 _TUPLES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
@@ -97,7 +97,7 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
     for key in ("space", "task", "stage"):
         if key not in table:
             raise PlanError(f"the key {key!r} is missing.")
-    stages = _typed("stage", "list of tables [[stage]]", table["stage"], list)
+    stages = _with_objectives(_typed("stage", "list of tables [[stage]]", table["stage"], list), table)
     space, task = make("space", table["space"], plugins), make("task", table["task"], plugins)
     limits, ceiling = _limits(table["limits"], plugins) if "limits" in table else (None, None)
     return Plan(
@@ -112,6 +112,25 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
         finds=_typed("finds", "text", table.get("finds", ""), str),
         ceiling=ceiling,
     )
+
+
+def _with_objectives(stages: list[Any], table: Mapping[str, Any]) -> list[Any]:
+    """Return the tables of the stages, the last with the `objectives` of the plan as its estimator."""
+    if "objectives" not in table:
+        return stages
+    parts = [_objective(part) for part in _typed("objectives", "list of estimators", table["objectives"], list)]
+    if not stages or not isinstance(stages[-1], dict) or "estimator" in stages[-1]:
+        raise PlanError("`objectives` are the estimator of the last stage: leave `estimator` out there.")
+    return [*stages[:-1], {**stages[-1], "estimator": {"name": "objectives", "parts": parts}}]
+
+
+def _objective(part: Any) -> Any:
+    """Return the table of an objective: a minus sign before a name asks for the lowest."""
+    table = {"name": part} if isinstance(part, str) else part
+    name = table.get("name") if isinstance(table, dict) else None
+    if not isinstance(name, str) or not name.startswith("-"):
+        return part
+    return {"name": "lower", "of": {**table, "name": name[1:]}}
 
 
 def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:

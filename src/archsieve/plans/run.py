@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Table, benchmarks_of, caution_of, is_about
+from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about
+from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.ceiling import Gate
 from archsieve.plans.contract import names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
+from archsieve.plans.front import front_of, on_front
 from archsieve.plans.trained import Finished, trained_network
 from archsieve.plans.worth import price_of_recipe, worth_of
 from archsieve.runs.effort import Ledger, in_macs, total
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from archsieve.benchmarks.contract import Benchmark, Records
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Records
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.plans.contract import Plan
     from archsieve.runs.effort import Unit
@@ -108,7 +111,7 @@ def run_plan(
         codes = [tuple(code) for code in latest.archs.tolist()]
         features = [(feature, latest.described) for feature in features_of(stage.search)]
         account.pay(codes, *features, (stage.estimator, len(codes)))
-        dropped = set(range(len(codes))) - set(latest.kept.tolist())
+        dropped = set(range(len(codes))) - set(latest.kept.tolist()) - on_front(stage, latest)
         session.forget(stage.estimator, [codes[i] for i in sorted(dropped)])
         scored = {code for code, score in zip(codes, latest.scores, strict=True) if not np.isnan(score)}
         failed_parts = len(scored & session.failures(stage.estimator, codes).keys())
@@ -116,6 +119,8 @@ def run_plan(
         if on_round is not None:
             on_round(rounds[-1])
     outcome = result_of(rounds, pool)
+    has_ended = len(rounds) == len(plan.stages)
+    front = front_of(plan.stages[-1], rounds[-1], session) if has_ended and outcome.best is not None else None
     best = outcome.best
     is_beaten = gate is None or not plan.is_open  # random search within the limit is known where the pool is
     if pool is None:
@@ -166,7 +171,7 @@ def run_plan(
         if recorded and is_beaten
         else None,
         worth=None
-        if best is None or not is_beaten
+        if best is None or front is not None or not is_beaten
         else worth_of(plan, cost.network_epochs, epoch_unit.epochs(price_of_recipe(plan)), recorded, pool, best),
         network_epoch=str(epoch_unit),
         seconds=round(time.perf_counter() - begun, 3),
@@ -178,6 +183,7 @@ def run_plan(
         pictures=session.pictures(),
         rounds_sha256=digest_of_rounds(rounds),
         limit=None if gate is None else gate.report(best),
+        front=front,
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Table
+from archsieve.benchmarks.records import Table
 from archsieve.errors import SettingError
 from archsieve.runs.effort import Ledger
 from archsieve.runs.results import Worth
@@ -16,7 +16,8 @@ from archsieve.spaces.sampling import LARGEST_POOL, draw_up_to
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.benchmarks.contract import Benchmark, Records
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Records
     from archsieve.plans.contract import Plan
     from archsieve.spaces.contract import Architecture
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.report.outcome import worth_lines
 from archsieve.report.words import share
+from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,8 @@ MOST_BETTER = 10
 def audit_lines(audit: Mapping[str, Any]) -> list[str]:
     """Return what an audit found: as good a network, how probably another one is, the worth, and accusations."""
     count, as_good = audit["audited"], audit["as_good"]
-    score = f"{audit['winner_score']:.6g}"
+    measure = Measure(audit["metric"], audit["higher_is_better"])
+    score = _value(audit["winner_score"], measure)
     least = "on average " if audit["winner_trainings"] > 1 else ""
     times = audit["winner_trainings"]
     seed = "which cannot be trained with another seed"
@@ -26,7 +28,7 @@ def audit_lines(audit: Mapping[str, Any]) -> list[str]:
         f"Audited: {count} networks drawn from those cut, by {audit['recipe']}. The winner, {seed}, has {least}{score}."
     ]
     lines += [
-        f"    {better['architecture']} has {better['score']:.6g}; lost by {better['lost_by']!r}"
+        f"    {better['architecture']} has {_value(better['score'], measure)}; lost by {better['lost_by']!r}"
         for better in audit["better"][:MOST_BETTER]
     ]
     if as_good > MOST_BETTER:
@@ -49,6 +51,11 @@ def audit_table(audit: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
         row = [stage["label"], stage["cut"], stage["audited"], stage["as_good"], f"{share(low)} to {share(high)}"]
         rows.append([*row, *figures, win])
     return header, rows
+
+
+def _value(score: float, measure: Measure) -> str:
+    """Return a score as the metric's own value, with its direction where that is not the usual one."""
+    return f"{measure.value(score):.6g}{measure.direction}"
 
 
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:

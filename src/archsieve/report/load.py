@@ -92,13 +92,22 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What was measured beside the score of a network: of latency the median, quartiles, spread, load and more."""
+
+    estimator: str
+    architecture: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class RunReport:
     """A run folder: its space and task, the result if it is finished, and all that is stored.
 
     `metric` is the task's. `fates` are those of the ten truly best candidates, `rankings` say how well each stage
     ranked; both are empty where no table knows the truth. `agreements` say how well each stage ranked what a later one
-    saw, `audit` is what `archsieve audit` found; None where none was made of this winner. `damaged` are the stored rows
-    that are not what was written, in words; they are in no figure.
+    saw, `audit` is what `archsieve audit` found; None where none was made of this winner. `measurements` are what was
+    measured beside scores. `damaged` are the stored rows that are not what was written, in words; they are in no figure.
     """
 
     folder: str
@@ -112,6 +121,7 @@ class RunReport:
     metric: Measure
     agreements: tuple[Agreement, ...] = ()
     audit: dict[str, Any] | None = None
+    measurements: tuple[Measurement, ...] = ()
     damaged: tuple[str, ...] = ()
 
 
@@ -146,6 +156,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
         metric=measure,
         agreements=agreements_of(views),
         audit=None if result is None else read_audit(folder, result["code"]),
+        measurements=_measurements(folder, {tally.group[1]: tally.group[0] for tally in tallies}, notation),
         damaged=damaged,
     )
 
@@ -195,11 +206,19 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
         return None
     result = read_json(path)
     _complete(result)
-    if not fits(result, "Result", _RECORDS):
+    if not fits(result, "Result", _RECORDS) or not _is_front(result["front"]):
         raise RunFolderError(
             f"The file {path} was not written by this version: run the search again; it resumes from its scores."
         )
     return result  # type: ignore[no-any-return]
+
+
+def _is_front(front: Mapping[str, Any] | None) -> bool:
+    """Whether every network of a front, if there is one, has a value of every objective."""
+    if front is None:
+        return True
+    count = len(front["objectives"])
+    return count > 1 and all(len(network["values"]) == count for network in front["networks"])
 
 
 def _complete(result: Any) -> None:
@@ -399,6 +418,15 @@ def _tallied(
         learning = store.learning()
         damaged = tuple(each.about for each in store.damaged)
     return sorted(tallies.values(), key=lambda t: (t.group, t.first)), sorted(failed, key=_in_order), learning, damaged
+
+
+def _measurements(folder: Path, names: Mapping[str, str], notation: Notation) -> tuple[Measurement, ...]:
+    """Return what was measured beside scores; `names` are those of estimators by their fingerprints."""
+    with _opened(folder) as store:
+        return tuple(
+            Measurement(names.get(key.estimator, key.estimator), notation(arch), facts)
+            for key, arch, facts in store.facts()
+        )
 
 
 def _in_order(row: Row) -> tuple[Any, ...]:

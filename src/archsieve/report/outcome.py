@@ -9,6 +9,7 @@ from archsieve.tasks.contract import Measure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SHOWN = 12  # networks of a front
 _KINDS = {
     "relative": "It compares the candidates of that stage only; higher is better.",
     "score": "It only ranks candidates; higher is better.",
@@ -51,17 +52,33 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def outcome(result: Mapping[str, Any]) -> list[str]:
-    """Return lines on the winner and on the cost of the search."""
+def outcome(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
+    """Return lines on the winner and on the cost of the search; `run` is the folder that a command in them names."""
     lines = [
         *scores_of_winner(result),
         *_truth(result["truth"]),
         *_cost(result),
         *_chance(result),
-        *worth_lines(result),
+        *worth_lines(result, run),
         *limit_lines(result),
+        *front_lines(result),
     ]
     return [*lines, *result.get("pictures", ())]  # older results do not say it
+
+
+def front_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return lines on the non-dominated networks of a search with objectives; none of another."""
+    front = result.get("front")
+    if front is None:
+        return []
+    best = [network for network in front["networks"] if network["is_best"]]
+    titles = [objective["title"] for objective in front["objectives"]]
+    measures = [Measure(o["title"], o["higher_is_better"]) for o in front["objectives"]]
+    lines = [f"Front: {len(best)} of {len(front['networks'])} networks are not dominated in {', '.join(titles)}"]
+    for network in best[:_SHOWN]:
+        values = (measure.amount(value) for measure, value in zip(measures, network["values"], strict=True))
+        lines.append(f"    {network['architecture']}: {', '.join(values)}")
+    return [*lines, f"    and {len(best) - _SHOWN} more in --json"] if len(best) > _SHOWN else lines
 
 
 def limit_lines(result: Mapping[str, Any]) -> list[str]:
@@ -111,8 +128,11 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
     return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
 
 
-def worth_lines(result: Mapping[str, Any]) -> list[str]:
-    """Return lines on what a search was worth in trainings of random search; none of an older run."""
+def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
+    """Return lines on what a search was worth in trainings of random search; none of an older run.
+
+    `run` is the folder that a command in them names.
+    """
     worth = result.get("worth")
     if worth is None:
         return []
@@ -127,7 +147,7 @@ def worth_lines(result: Mapping[str, Any]) -> list[str]:
     if is_audit and not worth["audited"] and worth["low"] <= 1:
         return [
             f"Worth: unknown, since no benchmark tells the truth{paid}",
-            "    `archsieve audit RUN --networks 12` gives a lower bound: 12 networks, none as good, say "
+            f"    `archsieve audit {run} --networks 12` gives a lower bound: 12 networks, none as good, say "
             f"{worth['next_low'] or 1:.2g} trainings",
         ]
     asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.report.drawing import widths
+from archsieve.report.front_chart import front_charts
 from archsieve.report.load import notation_of
 from archsieve.report.plot import DASHES, SERIES, Axis, Bars, Chart, Funnel, Histogram, Line, Points, Rule, array
 from archsieve.report.views import BEST, joined, regret_curve, shown_points
@@ -33,6 +34,7 @@ def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
     """Return the charts of a run; none if it is unfinished."""
     steps = joined(run.result["stages"]) if run.result is not None else ()
     charts = [_funnel(steps), *_costs(steps, run.result or {})] if steps else []
+    charts += front_charts(run.result)
     charts += [_fates(run.fates, views)] if run.fates else []
     known = [(i, view) for i, view in enumerate((v.known() for v in views), 1) if view is not None]
     if known:

@@ -47,7 +47,7 @@ def run_page(folder: Path) -> Page:
         title=result["title"] or f"Search in {_name(run.space)}",
         lead=" ".join(filter(None, [*place_and_cost(result), _lead(result), *weights_of(run.space)])),
         verdict=verdict(result, _name(run.task)),
-        cards=_cards(result),
+        cards=_cards(result, str(folder)),
         funnel=_funnel(result, run.fates),
         winner=result["digits"] or "",
         published="" if result["best"] == result["digits"] else result["best"] or "",
@@ -57,7 +57,7 @@ def run_page(folder: Path) -> Page:
         usage=_usage(folder) if result["best"] is not None else "",
         charts=run_charts(run, views),
         tables=_tables(run),
-        made=[*made_by(result["provenance"], result["seed"]), *_digest(result), *settings],
+        made=[*made_by(result["provenance"], result["seed"]), *_digest(result, str(folder)), *settings],
         texts=texts,
     )
 
@@ -82,10 +82,14 @@ def _usage(folder: Path) -> str:
     )
 
 
-def _digest(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _digest(result: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
     """Return the hash of what the stages scored and kept, and how to compute the scores again."""
     digest = result["rounds_sha256"]
-    return [("SHA-256 of its scores", f"{digest} (archsieve verify RUN computes them again)")] if digest else []
+    return (
+        [("SHA-256 of its scores", f"{digest} (archsieve verify {shlex.quote(folder)} computes them again)")]
+        if digest
+        else []
+    )
 
 
 def _lead(result: Mapping[str, Any]) -> str:
@@ -103,7 +107,7 @@ def _name(identity: Mapping[str, Any]) -> str:
     return str(identity.get("name", identity.get("type", "a space")))
 
 
-def _cards(result: Mapping[str, Any]) -> list[Tile]:
+def _cards(result: Mapping[str, Any], folder: str) -> list[Tile]:
     final, cost, whole = (result[key] for key in ("final_score", "cost", "exhaustive_network_epochs"))
     cards, measure = [], measure_of_result(result)
     if result["final_estimator"] is not None:
@@ -124,7 +128,7 @@ def _cards(result: Mapping[str, Any]) -> list[Tile]:
         Tile("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
     )
     if worth := result["worth"]:
-        sentences = ". ".join(line.strip() for line in worth_lines(result))
+        sentences = ". ".join(line.strip() for line in worth_lines(result, shlex.quote(folder)))
         least = "" if worth["networks"] is not None else "at least "
         value = f"{least}{number(worth['networks'] or worth['low'])}"
         cards.append(Tile("Worth in random trainings", value, sentences.removeprefix("Worth: ")))
@@ -174,7 +178,7 @@ def _tables(run: RunReport) -> list[TextTable]:
         note = " ".join(line.strip().rstrip(".") + "." for line in audit_lines(run.audit))
         rows = [[str(cell) for cell in row] for row in cells]
         tables.append(TextTable("Audit of what was cut", header, rows, note))
-    if blind := sentences(run.agreements):
+    if blind := sentences(run.agreements, shlex.quote(run.folder)):
         rows = [[a.stage, a.judged_by or "-", f"{a.count}", number(a.tau)] for a in run.agreements]
         header = ["stage", "beside", "networks that both saw", "tau"]
         tables.append(TextTable("How stages agree", header, rows, " ".join(blind), text=2))

@@ -41,8 +41,8 @@ def study_page(study: Study) -> Page:
     ]
     return Page(
         title=f"What predicts what searches find: {study.benchmark}",
-        verdict=_verdict(supported, len(judged), study),
-        lead=" ".join([LEAD, *conclusions(study.findings, study.claims), *study.pictures]),
+        verdict=_verdict(bool(judged), study),
+        lead=" ".join([LEAD, *study.pictures]),
         cards=cards,
         charts=study_charts(study),
         tables=[_claims(study), _findings(study)],
@@ -50,14 +50,10 @@ def study_page(study: Study) -> Page:
     )
 
 
-def _verdict(supported: str, judged: int, study: Study) -> str:
-    """Return the answer of a study in one sentence."""
-    if not judged:
-        return f"The study gives no verdict. {without_verdict(study)}"
-    return (
-        f"MKR predicts what a search finds better than tau in {supported} correlations (the 95 % interval of its gain "
-        "excludes 0)."
-    )
+def _verdict(is_judged: bool, study: Study) -> str:
+    """Return what tells most of what each searcher finds, with intervals; a sentence where there is no verdict."""
+    none = () if is_judged else (f"The study gives no verdict. {without_verdict(study)}",)
+    return " ".join([*none, *conclusions(study.findings, study.claims)])
 
 
 def _measure(value: float) -> str:

@@ -83,8 +83,9 @@ def place_of(
     An estimator that measures devices names the device itself. Elsewhere it is the kind of device, how it computes, and
     the hashes of the `tables` of a CPU's scores that the caller mixes in.
     """
-    if hasattr(estimator, "place"):
-        return [estimator.place(device)]
+    place = getattr(estimator, "place", None)
+    if callable(place):  # a setting may have the same name
+        return [place(device)]
     kind = kind_of(device)
     if kind == CPU or not uses_device(estimator):
         return []

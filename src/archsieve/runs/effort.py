@@ -20,7 +20,7 @@ from archsieve.tasks.contract import completed_task, count_items, says_count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from archsieve.estimators.contract import AnyEstimator
+    from archsieve.estimators.contract import AnyEstimator, Price
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -72,22 +72,28 @@ class Ledger:
             return entries
         if lesson := getattr(estimator, "lesson", None):
             return self._sample(*lesson)
-        if not isinstance(estimator, Priced) or not says_count(self._task):
+        price = None
+        if isinstance(estimator, Priced) and says_count(self._task):
+            price = estimator.price(n, self._space, self._task)
+        if price is None:
             return [Entry(estimator, n, None, None, population)]
         pair = fingerprint(estimator), population
         if pair in self._scored:
             return []
         self._scored.add(pair)
-        price = estimator.price(n, self._space, self._task)
         lineage = fingerprint(estimator.lineage if isinstance(estimator, Resumable) else estimator)
         before = self._trained.get(lineage)
-        paid = 0.0 if before is None else before.price(n, self._space, self._task).training
+        paid = 0.0 if before is None else _training(before.price(n, self._space, self._task))
         if before is None or price.training > paid:
             self._trained[lineage] = estimator
         return [Entry(estimator, n, max(0.0, price.training - paid), price.scoring, population)]
 
     def _sample(self, estimator: AnyEstimator, count: int) -> list[Entry]:
         return self.enter(estimator, up_to(self._space, count), f"sample of {count}")
+
+
+def _training(price: Price | None) -> float:
+    return 0.0 if price is None else price.training
 
 
 @dataclass(frozen=True)

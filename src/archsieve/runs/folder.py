@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve._arrays import read_arrays
 from archsieve._files import replace_file
-from archsieve._reading import fits, parse_json, read_arrays, read_text
+from archsieve._reading import fits, parse_json, read_text
 from archsieve.errors import RunFolderError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round

@@ -7,3 +7,4 @@ SEARCHERS.add_lazy("regularized_evolution", "archsieve.searchers.regularized_evo
 SEARCHERS.add_lazy("differential_evolution", "archsieve.searchers.differential_evolution:DifferentialEvolution")
 SEARCHERS.add_lazy("guided", "archsieve.searchers.guided_searcher:Guided")
 SEARCHERS.add_lazy("optuna", "archsieve.searchers.optuna:OptunaSearcher")
+SEARCHERS.add_lazy("fitted_vote", "archsieve.searchers.fitted_vote:FittedVote")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archsieve.errors import SettingError
+from archsieve.searchers.contract import told_value
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
     from archsieve.estimators.contract import Scores
     from archsieve.spaces.contract import Architecture
 
-Steps: TypeAlias = "Generator[list[Architecture], list[float], None]"
-"""Yields what may be scored at the same time, and is sent the scores in the same order; ends when it has nothing."""
+Steps: TypeAlias = "Generator[list[Architecture], list[Any], None]"
+"""Yields what may be scored at the same time, and is sent the scores in the same order, of
+several objectives as tuples; ends when it has nothing."""
 
 
 class Batches:
@@ -36,7 +38,7 @@ class Batches:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._batch: list[Architecture] = []
-        self._scores: list[float | None] | None = None  # None: nothing was asked for yet
+        self._scores: list[Any] | None = None  # None: nothing was asked for yet
         self._waiting: dict[Architecture, list[int]] = {}  # places without a score
 
     def ask(self, n: int) -> list[Architecture]:
@@ -56,7 +58,7 @@ class Batches:
             code = tuple(map(int, arch))
             if self._scores is None or code not in self._waiting:
                 raise SettingError(f"The search got a score for {code}, which it did not ask for.")
-            self._scores[self._waiting[code].pop(0)] = float(score)
+            self._scores[self._waiting[code].pop(0)] = told_value(score)
             if not self._waiting[code]:
                 del self._waiting[code]
 

@@ -38,12 +38,14 @@ class Candidates:
         archs: canonical codes of what is left; None: every network of the space.
         answers: returns the features (n, f) of architectures; those of `encoding` unless given.
         known: scores, by canonical code, that were stored before the search began; for a searcher with `warm_start`.
+        objectives: how many scores each architecture gets.
     """
 
     space: SearchSpace
     archs: Sequence[Architecture] | None = None
     answers: Callable[[Sequence[Architecture]], NDArray[np.float64]] | None = None
     known: Mapping[Architecture, float] = field(default_factory=dict)
+    objectives: int = 1
 
     @cached_property
     def _listed(self) -> frozenset[Architecture]:
@@ -86,6 +88,11 @@ class Candidates:
         return self.archs[int(rng.integers(len(self.archs)))]
 
 
+def told_value(score: Any) -> Any:
+    """Return what a search is told of one architecture: a float, or the tuple of several objectives."""
+    return float(score) if np.ndim(score) == 0 else tuple(map(float, score))
+
+
 class Search(Protocol):
     """A search that has begun. It owns no loop, no clock and no files.
 
@@ -114,7 +121,8 @@ class Searcher(Protocol):
     asks for before it learns anything, which is the least budget; `batch`, how many it asks for at a time afterwards;
     `features`, estimators or names of them whose scores `candidates.features` returns, none relative; with features,
     `describes(budget, count)`, of how many of the candidates it asks for features at most, without which its cost is
-    unknown before the search; `warm_start`, whether it learns from `candidates.known`.
+    unknown before the search; `warm_start`, whether it learns from `candidates.known`; `takes_objectives`, whether it
+    can be told several scores of each architecture, as a row (n, k), where `candidates.objectives` is above 1.
     """
 
     def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:

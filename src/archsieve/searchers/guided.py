@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.fingerprints import fingerprint
 from archsieve.randomness import generator
-from archsieve.searchers.contract import Candidates, comparing
+from archsieve.searchers.contract import Candidates, comparing, told_value
 from archsieve.searchers.features import Described, features_of
 from archsieve.spaces.contract import check
 from archsieve.values import is_whole
@@ -113,11 +113,13 @@ class Guide:
                 stored = self.stored(stage.estimator)
                 before = _recorded(stored, self.journal(f"{name}, known before", estimators), journal)
         rng = generator(self.seed, "sample", "search", place)
+        objectives = tuple(getattr(stage.estimator, "objectives", ()))
+        told = objectives or (stage.estimator,)
         with comparing(f"The stage {stage.label!r}"):
             known = search(
                 stage.search,
-                Candidates(self.space, left, features if features.estimators else None, before),
-                lambda archs: columns([stage.estimator], archs)[:, 0],
+                Candidates(self.space, left, features if features.estimators else None, before, len(told)),
+                lambda archs: columns(told, archs) if objectives else columns(told, archs)[:, 0],
                 stage.budget,
                 rng,
                 journal=journal,
@@ -125,6 +127,9 @@ class Guide:
             )
         codes = list(known) if left is None else [arch for arch in left if arch in known]
         scores = np.array([known[code] for code in codes], dtype=np.float64)
+        if objectives and codes:
+            combined: Any = stage.estimator
+            scores = combined.combine(scores, scores)
         return Searched(codes, scores, len(features.networks))
 
 
@@ -146,7 +151,7 @@ def search(
     *,
     journal: Journal,
     admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None,
-) -> dict[Architecture, float]:
+) -> dict[Architecture, Any]:
     """Return the scores of the distinct networks that a search asked for, by canonical code, in the order asked.
 
     What is known is told without being scored again. A proposal that is no candidate is told as one that could not be
@@ -188,7 +193,7 @@ class _Told:
     candidates: Candidates
     admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None
     beyond: set[Architecture] = field(default_factory=set)
-    known: dict[Architecture, float] = field(default_factory=dict)
+    known: dict[Architecture, Any] = field(default_factory=dict)  # of several objectives tuples
     repeats: int = 0
 
     def scored(
@@ -206,8 +211,9 @@ class _Told:
             if is_new and code is not None:
                 new[code] = None
         if new:
-            self.known |= zip(new, map(float, scores(list(new))), strict=True)
-        return np.array([math.nan if code is None else self.known[code] for code in codes], dtype=np.float64)
+            self.known |= zip(new, map(told_value, scores(list(new))), strict=True)
+        nothing = (math.nan,) * self.candidates.objectives if self.candidates.objectives > 1 else math.nan
+        return np.array([nothing if code is None else self.known[code] for code in codes], dtype=np.float64)
 
     def admit(self, codes: Iterable[Architecture | None]) -> None:
         """Find out which of the networks are beyond a limit that is measured."""

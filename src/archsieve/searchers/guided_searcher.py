@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
+from archsieve.fronts import fronts_of
 from archsieve.searchers.guided_model import Described, Model, normal_scores, percentiles
 from archsieve.searchers.history import rank
 from archsieve.searchers.modelled import Modelled
+from archsieve.searchers.scalarised import promising
 from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import draw_pool
 from archsieve.values import check_whole
@@ -101,6 +103,11 @@ class Guided:
         propose = _Drawn(self, candidates, seed) if listed is None else _Listed(self, candidates, seed, listed)
         return Modelled(self.population, self.batch, propose, replays=listed is None)
 
+    @property
+    def takes_objectives(self) -> bool:
+        """Whether it takes several objectives: not with scores of before the search."""
+        return not (self.warm_start or self.earlier)
+
     def describes(self, budget: int, count: int) -> int:
         """Return of how many of `count` candidates it asks for features at most."""
         if count <= self.listed:
@@ -131,16 +138,16 @@ class _Proposals:
         self._before = {at_hand[i]: before[at_hand[i]] for i in chosen}
 
     def _with_known(
-        self, archs: Sequence[Architecture], scores: Sequence[float]
+        self, archs: Sequence[Architecture], scores: Sequence[Any]
     ) -> tuple[list[Architecture], NDArray[np.float64]]:
         """Return networks and their scores, behind those known before; what is asked for again counts once."""
         told = dict(zip(archs, scores, strict=True))
         merged = {**{code: score for code, score in self._before.items() if code not in told}, **told}
         return list(merged), np.array(list(merged.values()), dtype=np.float64)
 
-    def _has_model(self, scores: Sequence[float]) -> bool:
+    def _has_model(self, scores: Sequence[Any]) -> bool:
         """Whether enough is known for a model."""
-        return bool(scores) or len(self._before) >= self._settings.population
+        return len(scores) > 0 or len(self._before) >= self._settings.population
 
     def _rng(self, place: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, place])
@@ -178,7 +185,7 @@ class _Listed(_Proposals):
         earlier = settings.earlier
         self._prior = _order_by_earlier(self._all, features, earlier) if earlier and archs else None
 
-    def __call__(self, archs: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
+    def __call__(self, archs: list[Architecture], scores: list[Any], count: int) -> list[Architecture]:
         """Return `count` more, fewer where there are no more."""
         canonical = self._candidates.space.canonical
         asked = {self._places[canonical(arch)] for arch in archs}
@@ -195,12 +202,15 @@ class _Listed(_Proposals):
         ranks = self._all.features.mean(axis=1) if has_features else np.zeros(len(self._archs))
         return list(self._drawn_of_best(ranks, 0))
 
-    def _batch(self, told: list[Architecture], scores: list[float], count: int) -> list[int]:
+    def _batch(self, told: list[Architecture], scores: list[Any], count: int) -> list[int]:
         """Return positions of a batch of networks that were not told."""
         described, prior, deviations = self._all, self._prior, self._settings.deviations
         archs, values = self._with_known(told, scores)
         known = np.array([self._places[arch] for arch in archs])
         left = np.setdiff1d(np.arange(len(self._archs)), [self._places[arch] for arch in told])
+        if values.ndim == 2:
+            rng = self._rng(1 + len(told))
+            return list(left[promising(described.at(known), values, described.at(left), count, deviations, rng)])
         targets = normal_scores(values)
         if prior is not None:
             targets = prior[known].mean() + _SPREAD * targets - prior[known]
@@ -235,7 +245,7 @@ class _Drawn(_Proposals):
             )
         self._reference: NDArray[np.float64] | None = None
 
-    def __call__(self, archs: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
+    def __call__(self, archs: list[Architecture], scores: list[Any], count: int) -> list[Architecture]:
         """Return `count` more, fewer where no more are found."""
         canonical = self._candidates.space.canonical
         codes = [canonical(arch) for arch in archs]
@@ -250,21 +260,28 @@ class _Drawn(_Proposals):
         asked = set(codes)
         return [arch for arch in proposals if arch not in asked][:count]
 
-    def _batch(self, told: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
+    def _batch(self, told: list[Architecture], scores: list[Any], count: int) -> list[Architecture]:
         settings, (known, values) = self._settings, self._with_known(told, scores)
-        targets = normal_scores(values)
         drawn = self._around(told, known, values)
         if not drawn:
             return []
         codes, others = self._decisions(known), self._decisions(drawn)
         if settings.features:
-            bare = Model.fitted(Described(codes, np.empty((len(known), 0))), targets)
+            bare = Described(codes, np.empty((len(known), 0)))
             described = Described(others, np.empty((len(drawn), 0)))
-            screened = bare.most_promising(described, max(count, settings.screened), settings.deviations)
+            screened = self._promising(bare, values, described, max(count, settings.screened), len(told))
             drawn, others = [drawn[i] for i in screened], others[screened]
-        model = Model.fitted(Described(codes, self._percentiles(known)), targets)
         described = Described(others, self._percentiles(drawn))
-        return [drawn[i] for i in model.most_promising(described, count, settings.deviations)]
+        chosen = self._promising(Described(codes, self._percentiles(known)), values, described, count, len(told))
+        return [drawn[i] for i in chosen]
+
+    def _promising(
+        self, known: Described, values: NDArray[np.float64], others: Described, count: int, place: int
+    ) -> Sequence[int]:
+        deviations = self._settings.deviations
+        if values.ndim == 2:
+            return promising(known, values, others, count, deviations, self._rng(1 + place))
+        return list(Model.fitted(known, normal_scores(values)).most_promising(others, count, deviations))
 
     def _percentiles(self, archs: list[Architecture]) -> NDArray[np.float64]:
         if self._reference is None:
@@ -284,7 +301,9 @@ class _Drawn(_Proposals):
     ) -> list[Architecture]:
         """Return candidates for a batch that were not told: drawn at random, the best known, and mutants of these."""
         rng, candidates = self._rng(1 + len(told)), self._candidates
-        best = [known[i] for i in np.argsort(-normal_scores(scores), kind="stable")[:_PARENTS]]
+        standing = fronts_of(scores) if scores.ndim == 2 else -normal_scores(scores)
+        standing = np.where(standing == -1, np.inf, standing) if scores.ndim == 2 else standing
+        best = [known[i] for i in np.argsort(standing, kind="stable")[:_PARENTS]]
         drawn = [*best, *self._sample(rng, _DRAWN // 2)]
         for _ in range(_DRAWN // 2):
             mutant = best[int(rng.integers(len(best)))]

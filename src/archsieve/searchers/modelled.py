@@ -6,9 +6,10 @@ again: it is taken as it was, and the model learns from it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archsieve.errors import SettingError
+from archsieve.searchers.contract import told_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from archsieve.estimators.contract import Scores
     from archsieve.spaces.contract import Architecture
 
-Propose: TypeAlias = "Callable[[list[Architecture], list[float], int], list[Architecture]]"
+Propose: TypeAlias = "Callable[[list[Architecture], list[Any], int], list[Architecture]]"
 """Given all that was asked for, the scores of the batches that are complete, and a number, returns so many more.
 
 What was asked for is longer than the scores where a kill fell into a batch: the rest of that batch is wanted then. An
@@ -38,7 +39,7 @@ class Modelled:
     def __init__(self, population: int, batch: int, propose: Propose, *, replays: bool = False) -> None:
         self._population, self._batch, self._propose, self._replays = population, batch, propose, replays
         self._archs: list[Architecture] = []
-        self._scores: list[float | None] = []
+        self._scores: list[Any] = []
         self._learnt = 0  # scores of batches that were complete when the last proposals were made
 
     def ask(self, n: int) -> list[Architecture]:
@@ -59,12 +60,12 @@ class Modelled:
                 if self._replays and self._start() == len(self._archs):
                     self._propose(self._archs, self._told(len(self._archs)), self._end() - len(self._archs))
                 self._archs.append(code)
-                self._scores.append(float(score))
+                self._scores.append(told_value(score))
                 continue
             place = next((place for place in waiting if self._archs[place] == code), None)
             if place is None:
                 raise SettingError(f"The search got a score for {code}, which it did not ask for.")
-            self._scores[place] = float(score)
+            self._scores[place] = told_value(score)
 
     def _waiting(self) -> list[int]:
         return [place for place in range(self._learnt, len(self._archs)) if self._scores[place] is None]
@@ -85,6 +86,6 @@ class Modelled:
         """Return the place behind that batch."""
         return self._population if len(self._archs) < self._population else self._start() + self._batch
 
-    def _told(self, count: int) -> list[float]:
+    def _told(self, count: int) -> list[Any]:
         """Return the first scores, all of which were told."""
         return [score for score in self._scores[:count] if score is not None]

@@ -2,7 +2,8 @@
 
 TPE and GP learn a model, whose next proposal may differ on another processor. What they asked for before a kill is
 therefore never asked again: it is added to the study as it was. Their random numbers depend on the seed and on the
-place of a proposal, and not on how often the process was started. NSGA-II, here with one objective, only draws.
+place of a proposal, and not on how often the process was started. NSGA-II only draws. NSGA-II and TPE take several
+objectives.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ class OptunaSearcher:
         """The catalogue's name with the sampler."""
         return f"optuna[{self.sampler}]"
 
+    @property
+    def takes_objectives(self) -> bool:
+        """Whether the sampler takes several objectives."""
+        return self.sampler != "gp"
+
     def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:
         """Return a new search."""
         seed = int(rng.integers(2**31))
@@ -82,7 +88,7 @@ class _Study:
         before = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
         try:
-            self.study = optuna.create_study(direction="maximize")
+            self.study = optuna.create_study(directions=["maximize"] * candidates.objectives)
         finally:
             optuna.logging.set_verbosity(before)
 
@@ -108,25 +114,30 @@ class _Study:
         """Make the next proposal this architecture."""
         self.study.enqueue_trial(self._params(arch))
 
-    def tell(self, trial: Any, score: float) -> None:
-        """Take the score of a trial; NaN: it failed."""
+    def tell(self, trial: Any, score: Any) -> None:
+        """Take the score of a trial, or those of several objectives; NaN: it failed."""
         import optuna
 
-        if math.isnan(score):
+        if _failed(score):
             self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             self.study.tell(trial, score)
 
-    def add(self, arch: Architecture, score: float) -> None:
-        """Add an architecture with its score, unless that is NaN."""
+    def add(self, arch: Architecture, score: Any) -> None:
+        """Add an architecture with its score or scores, unless one is NaN."""
         import optuna
 
-        if not math.isnan(score):
-            trial = optuna.trial.create_trial(params=self._params(arch), distributions=self._decisions, value=score)
+        if not _failed(score):
+            values = list(score) if isinstance(score, tuple) else [score]
+            trial = optuna.trial.create_trial(params=self._params(arch), distributions=self._decisions, values=values)
             self.study.add_trial(trial)
 
     def _params(self, arch: Architecture) -> dict[str, int]:
         return {name: arch[int(name)] for name in self._decisions}
+
+
+def _failed(score: Any) -> bool:
+    return any(map(math.isnan, score if isinstance(score, tuple) else (score,)))
 
 
 def _evolve(settings: OptunaSearcher, candidates: Candidates, seed: int) -> Steps:
@@ -161,7 +172,7 @@ class _Proposals:
         self._study = _Study(candidates)
         self._learnt = 0
 
-    def __call__(self, archs: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
+    def __call__(self, archs: list[Architecture], scores: list[Any], count: int) -> list[Architecture]:
         """Learn from the batches that are complete, and propose what is missing of the next."""
         for told in range(self._learnt, len(scores)):
             self._study.add(archs[told], scores[told])

@@ -27,6 +27,7 @@ class RandomSearch:
 
     batch: int = 100
     name: ClassVar[str] = "random_search"
+    takes_objectives: ClassVar[bool] = True
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """A search space: which architectures there are, how they are written, and what network each one is.
 
 An architecture is a tuple of small ints, per decision the index of the chosen option. Mutation, crossover,
-encoding, storage and sampling are written once, here, for every space.
+encoding, storage and sampling are written once, here, for every space. The file is longer than others because it is
+all that the author of a space reads.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from archsieve.spaces.text import as_digits, is_place
 from archsieve.values import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
 
+    from archsieve.spaces.text import NumberOrder
     from archsieve.tasks.contract import Task
 
 Architecture: TypeAlias = tuple[int, ...]
@@ -149,6 +151,11 @@ class SearchSpace(ABC):
                 f"{self.describe((0,) * len(self.choices))!r}."
             )
         return check(self, tuple(map(int, parts)), text)
+
+    @property
+    def number_orders(self) -> Mapping[str, NumberOrder]:
+        """Other orders in which its codes are published as plain numbers, by the name of the notation: here none."""
+        return {} if self.whole is self else self.whole.number_orders
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Return a valid code drawn uniformly.

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from archsieve.spaces.contract import Architecture
+
+
+@dataclass(frozen=True)
+class NumberOrder:
+    """Another order of decisions and options, in which codes of a space are published as plain numbers.
+
+    Attributes:
+        title: whose it is, in messages: "NASLib's".
+        read: returns the code of such numbers; an `ArchitectureError` where they are none.
+        write: returns the numbers of a code, the inverse of `read`.
+    """
+
+    title: str
+    read: Callable[[Sequence[int]], Architecture]
+    write: Callable[[Architecture], tuple[int, ...]]
 
 
 def as_digits(arch: Sequence[int], choices: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from archsieve.defaults import completed, default, has_own, required
 from archsieve.errors import SettingError
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,6 +187,17 @@ class Task(ABC):
         A task whose items are dear to read is then read ahead, and in each process its own part.
         """
         return None
+
+
+def check_batch(batch_size: int, rng: np.random.Generator | None, augment: bool) -> None:
+    """Check what `batches` was asked for.
+
+    Raises:
+        SettingError: a batch size below 1, or augmentation without `rng`.
+    """
+    check_whole("batch_size", batch_size, least=1)
+    if augment and rng is None:
+        raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
 
 
 def completed_task(task: Any) -> Task:

@@ -11,9 +11,10 @@ import numpy as np
 from archsieve.errors import ArchsieveError, DataError, SettingError, describe_error
 from archsieve.networks.form import Input
 from archsieve.spaces.own_model import result_of
+from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.scenes import IGNORED
 from archsieve.tasks.data.targets import Place, Targets, targets_of
-from archsieve.tasks.own_data import PLACE, Known, OwnData, check_batch
+from archsieve.tasks.own_data import PLACE, Known, OwnData
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:

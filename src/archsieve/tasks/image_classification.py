@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.errors import SettingError
 from archsieve.tasks.classification import Classification
+from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.augmentation import cut_out, draw_holes, draw_moves, moved
 from archsieve.values import check_whole
 
@@ -78,9 +79,7 @@ class ImageClassification(Classification):
         Raises:
             SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
         """
-        check_whole("batch_size", batch_size, least=1)
-        if augment and rng is None:
-            raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
+        check_batch(batch_size, rng, augment)
         data = self.load()
         order = self.members(split, len(data.train_labels), len(data.test_labels))
         test = split == "test"

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve.errors import DataError, SettingError
+from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.picture_cache import Learnt, Size, learn, pixels_in
 from archsieve.tasks.data.picture_folder import Found, find_pictures
 from archsieve.tasks.data.targets import Place, Targets, targets_of
 from archsieve.tasks.in_memory import absolute
-from archsieve.tasks.own_data import PLACE, Known, OwnData, check_batch
+from archsieve.tasks.own_data import PLACE, Known, OwnData
+from archsieve.tasks.read_later import ReadLater, in_parts
 from archsieve.values import check_whole, is_whole
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.networks.form import Given
     from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Pending
 
@@ -36,7 +37,7 @@ _FITS = ("crop", "stretch", "pad")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFolder(OwnData):
+class ImageFolder(ReadLater, OwnData):
     """Pictures of a folder: `<class>/*.jpg`, or `train/<class>/*.jpg` and the same in `validation/` and `test/`.
 
     The classes are the names of the folders, sorted. With `labels`, a table names the pictures and what to say of each.
@@ -162,22 +163,7 @@ class ImageFolder(OwnData):
             order = rng.permutation(order)
             if augment and (self.shift or self.flip):
                 moves = draw_moves(len(order), self.shift, self.flip, rng)
-        return self._pending(order, moves, batch_size, device)
-
-    def batches(
-        self,
-        split: Split,
-        *,
-        batch_size: int,
-        rng: np.random.Generator | None = None,
-        augment: bool = False,
-        device: str = "cpu",
-    ) -> Iterator[tuple[Given, Tensor]]:
-        """Yield (inputs, targets) once through `split`, read while the ones before are used; see `pending`."""
-        from archsieve.tasks.data.batching import ahead
-
-        batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
-        return ahead(batch.make for batch in batches)
+        return in_parts(len(order), batch_size, partial(self._batch, order, moves, device))
 
     @property
     def _size(self) -> Size:
@@ -202,25 +188,18 @@ class ImageFolder(OwnData):
         found = self._found()
         return found, _learnt(found, self._size, self.threads, self.keep)
 
-    def _pending(
-        self, order: NDArray[np.int64], moves: NDArray[np.int64] | None, batch_size: int, device: str
-    ) -> Iterator[Pending]:
-        from archsieve.tasks.data.batching import Pending
-
-        for start in range(0, len(order), batch_size):
-            part = slice(start, start + batch_size)
-            own = None if moves is None else moves[part]
-            yield Pending(len(order[part]), partial(self._batch, order[part], own, device))
-
-    def _batch(self, places: NDArray[np.int64], moves: NDArray[np.int64] | None, device: str) -> tuple[Tensor, Tensor]:
+    def _batch(
+        self, order: NDArray[np.int64], moves: NDArray[np.int64] | None, device: str, part: slice
+    ) -> tuple[Tensor, Tensor]:
         import torch
 
         from archsieve.tasks.data.augmentation import moved
         from archsieve.tasks.data.moving import constant, sent
 
+        places = order[part]
         pixels = sent(torch.from_numpy(self._pixels(places)), device)
         if moves is not None:
-            pixels = moved(pixels, sent(torch.from_numpy(moves), device), self.shift)
+            pixels = moved(pixels, sent(torch.from_numpy(moves[part]), device), self.shift)
         mean, std = (constant(values, device).view(-1, 1, 1) for values in (self.mean, self.std))
         inputs = pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
         return inputs, sent(torch.from_numpy(self.answers(places)), device)

@@ -16,10 +16,12 @@ import numpy as np
 from archsieve.errors import DataError, MissingDataError, SettingError, require
 from archsieve.sources import Source
 from archsieve.tasks.classification import Classification
+from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.decoding import class_names, opened, pixels_of
 from archsieve.tasks.data.photographs import augmented, centred
 from archsieve.tasks.data.picture_index import folder_pictures, table_pictures
 from archsieve.tasks.data.published import Copy
+from archsieve.tasks.read_later import ReadLater, in_parts
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.networks.form import Given
     from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Pending
     from archsieve.tasks.data.picture_index import Pictures
@@ -39,7 +40,7 @@ _TEST_FOLDERS = ("val", "validation")
 
 
 @dataclass(frozen=True)
-class ImageNet(Classification):
+class ImageNet(ReadLater, Classification):
     """A thousand classes of photographs, or those of another folder; the published validation set tests.
 
     To train, a random part of each picture is resized, mirrored and its colours changed; to score, the middle is taken.
@@ -132,51 +133,27 @@ class ImageNet(Classification):
         Raises:
             SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
         """
-        check_whole("batch_size", batch_size, least=1)
-        if augment and rng is None:
-            raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
+        check_batch(batch_size, rng, augment)
         require("PIL", "data")
         train, test = (_pictures(self._copy(), part, self.num_outputs) for part in ("train", "test"))
         order, seed = self.members(split, len(train.labels), len(test.labels)), None
         if rng is not None:
             order = rng.permutation(order)
             seed = int(rng.integers(2**63)) if augment else None
-        return self._pending(test if split == "test" else train, order, seed, batch_size, device)
-
-    def batches(
-        self,
-        split: Split,
-        *,
-        batch_size: int,
-        rng: np.random.Generator | None = None,
-        augment: bool = False,
-        device: str = "cpu",
-    ) -> Iterator[tuple[Given, Tensor]]:
-        """Yield (inputs, targets) once through `split`, read while the ones before are used; see `pending`."""
-        from archsieve.tasks.data.batching import ahead
-
-        batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
-        return ahead(batch.make for batch in batches)
-
-    def _pending(
-        self, pictures: Pictures, order: NDArray[np.int64], seed: int | None, batch_size: int, device: str
-    ) -> Iterator[Pending]:
-        from archsieve.tasks.data.batching import Pending
-
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
-            yield Pending(len(indices), partial(self._batch, pictures, indices, seed, start, device))
+        pictures = test if split == "test" else train
+        return in_parts(len(order), batch_size, partial(self._batch, pictures, order, seed, device))
 
     def _batch(
-        self, pictures: Pictures, indices: NDArray[np.int64], seed: int | None, start: int, device: str
+        self, pictures: Pictures, order: NDArray[np.int64], seed: int | None, device: str, part: slice
     ) -> tuple[Tensor, Tensor]:
         import torch
 
         from archsieve.tasks.data.moving import constant, sent
 
+        indices = order[part]
         with ThreadPoolExecutor(self.threads) as threads:
             decode = partial(self._pixels, pictures, seed)
-            pixels = np.stack(list(threads.map(decode, indices.tolist(), range(start, start + len(indices)))))
+            pixels = np.stack(list(threads.map(decode, indices.tolist(), range(part.start, part.stop))))
         mean, std = (constant(v, device).view(-1, 1, 1) for v in (self.mean, self.std))
         inputs = sent(torch.from_numpy(pixels), device).to(torch.float32).div_(255).sub_(mean).div_(std)
         return inputs, sent(torch.from_numpy(pictures.labels[indices]), device)

@@ -14,7 +14,8 @@ import numpy as np
 
 from archsieve.errors import DataError, SettingError
 from archsieve.networks.form import Input
-from archsieve.tasks.own_data import Known, OwnData, check_batch
+from archsieve.tasks.contract import check_batch
+from archsieve.tasks.own_data import Known, OwnData
 from archsieve.values import check_whole, is_whole
 
 if TYPE_CHECKING:

@@ -239,17 +239,6 @@ class OwnData(Task):
         return constant(_weights(self.known(), self._parts(), self.kind), str(outputs.device))
 
 
-def check_batch(batch_size: int, rng: np.random.Generator | None, augment: bool) -> None:
-    """Check what `batches` was asked for.
-
-    Raises:
-        SettingError: a batch size below 1, or augmentation without `rng`.
-    """
-    check_whole("batch_size", batch_size, least=1)
-    if augment and rng is None:
-        raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
-
-
 @functools.lru_cache(maxsize=8)
 def _parts(known: Known, fractions: Fractions, kind: str, metric: str) -> Parts:
     has_classes = kind in ("classification", "binary")

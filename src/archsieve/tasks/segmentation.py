@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.errors import SettingError
 from archsieve.tasks.classification import Classification, check_outputs
+from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.scenes import IGNORED, Look, Scenes
-from archsieve.values import check_whole
+from archsieve.tasks.read_later import ReadLater, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.networks.form import Given
     from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Batch, Pending
     from archsieve.tasks.data.scenes import Part
@@ -78,7 +77,7 @@ class MeanIoU:
 
 
 @dataclass(frozen=True)
-class Segmentation(Classification):
+class Segmentation(ReadLater, Classification):
     """A task whose inputs are pictures and whose targets are the class numbers of their pixels.
 
     A subclass says what its data are (`load`) and how they are treated (the class attributes). Inputs are float32
@@ -96,6 +95,7 @@ class Segmentation(Classification):
     std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
     scales: ClassVar[tuple[float, float]] = (0.5, 2.0)
     distort: ClassVar[bool] = True
+    makes_ahead: ClassVar[bool] = False
 
     @property
     def threads(self) -> int:
@@ -111,26 +111,6 @@ class Segmentation(Classification):
         scenes = self.load()
         return len(scenes.train), len(scenes.test)
 
-    def batches(
-        self,
-        split: Split,
-        *,
-        batch_size: int,
-        rng: np.random.Generator | None = None,
-        augment: bool = False,
-        device: str = "cpu",
-    ) -> Iterator[tuple[Given, Tensor]]:
-        """Yield (inputs, targets) once through `split`; see the class, and `archsieve.tasks.contract.Task.batches`.
-
-        The order, and a seed for each item's augmentation, are drawn from `rng` in this call: the stream of items
-        depends neither on the batch size nor on the device, and is the same if the caller stops early.
-
-        Raises:
-            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
-        """
-        batches = self.pending(split, batch_size=batch_size, rng=rng, augment=augment, device=device)
-        return (batch.make() for batch in batches)
-
     def pending(
         self,
         split: Split,
@@ -140,12 +120,17 @@ class Segmentation(Classification):
         augment: bool = False,
         device: str = "cpu",
     ) -> Iterator[Pending]:
-        """Yield the same batches, crops to be made when they are asked for; see `batches`."""
+        """Yield (inputs, targets) once through `split`, crops to be made when they are asked for; see the class.
+
+        The order, and a seed for each item's augmentation, are drawn from `rng` in this call: the stream of items
+        depends neither on the batch size nor on the device, and is the same if the caller stops early.
+
+        Raises:
+            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
+        """
         from archsieve.tasks.data.batching import made
 
-        check_whole("batch_size", batch_size, least=1)
-        if augment and rng is None:
-            raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
+        check_batch(batch_size, rng, augment)
         scenes = self.load()
         order = self.members(split, len(scenes.train), len(scenes.test))
         part, seeds = scenes.test if split == "test" else scenes.train, None
@@ -155,7 +140,7 @@ class Segmentation(Classification):
                 seeds = rng.integers(2**63, size=len(order))
         if seeds is None and split != "train":
             return map(made, self._whole(part, order, batch_size, device))
-        return self._crops(part, order, seeds, batch_size, device)
+        return in_parts(len(order), batch_size, partial(self._cropped, part, order, seeds, device))
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean cross entropy of outputs (n, classes, h, w) over the pixels with a label; 0 without any."""
@@ -166,22 +151,9 @@ class Segmentation(Classification):
         """Return a new `MeanIoU`."""
         return MeanIoU(self.num_outputs)
 
-    def _crops(
-        self,
-        part: Part,
-        order: NDArray[np.int64],
-        seeds: NDArray[np.int64] | None,
-        batch_size: int,
-        device: str,
-    ) -> Iterator[Pending]:
-        from archsieve.tasks.data.batching import Pending
-
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
-            own = None if seeds is None else seeds[start : start + batch_size]
-            yield Pending(len(indices), partial(self._cropped, part, indices, own, device))
-
-    def _cropped(self, part: Part, indices: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str) -> Batch:
+    def _cropped(
+        self, part: Part, order: NDArray[np.int64], seeds: NDArray[np.int64] | None, device: str, place: slice
+    ) -> Batch:
         from archsieve.tasks.data import scene_pairs
 
         def pair(index: int, seed: int | None) -> scene_pairs.Pair:
@@ -189,7 +161,8 @@ class Segmentation(Classification):
                 return scene_pairs.cropped(part[index], self.input_shape[1:], self._look)
             return scene_pairs.augmented(part[index], self.input_shape[1:], self._look, np.random.default_rng(seed))
 
-        arguments = indices.tolist(), [None] * len(indices) if seeds is None else seeds.tolist()
+        indices = order[place].tolist()
+        arguments = indices, [None] * len(indices) if seeds is None else seeds[place].tolist()
         if self.threads == 1:
             return scene_pairs.stacked(list(map(pair, *arguments)), device)
         with ThreadPoolExecutor(self.threads) as threads:

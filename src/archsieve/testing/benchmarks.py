@@ -8,7 +8,8 @@ from unittest import SkipTest
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Surrogate, Table, completed_benchmark
+from archsieve.benchmarks.contract import completed_benchmark
+from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError, MissingDataError, UnknownNameError
 from archsieve.registry import TASKS
 from archsieve.spaces.contract import SearchSpace, check
@@ -17,7 +18,8 @@ from archsieve.testing.laws import expect, samples
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from archsieve.benchmarks.contract import Benchmark, Records
+    from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Records
     from archsieve.spaces.contract import Architecture
 
 _CODES = 50

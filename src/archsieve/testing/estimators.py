@@ -141,6 +141,9 @@ class EstimatorContract:
         if not isinstance(mine, Priced) or not says_count(self.task):
             return
         one, many = (mine.price(n, self.space, self.task) for n in (1, 10))
+        if one is None or many is None:
+            expect(one is many, "it says what some scores cost, and of others nothing")
+            return
         for kind in ("training", "scoring"):
             less, more = getattr(one, kind), getattr(many, kind)
             expect(0 <= less < np.inf, f"the price of one is {less} for {kind}")

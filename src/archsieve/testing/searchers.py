@@ -142,6 +142,16 @@ class SearcherContract:
         is_kept = all(np.array_equal(scores, np.linspace(1.0, 2.0, len(scores))) for scores in told)
         expect(is_kept, "it writes to the scores that it is told")
 
+    def test_several_objectives_can_be_told(self) -> None:
+        """One that takes several objectives is told rows (n, k), and asks for the same however many at a time."""
+        if not getattr(self.searcher, "takes_objectives", False):
+            return
+        asked = [
+            _drive(self._begin(candidates=Candidates(self.space, objectives=2)), self.asks, at_once, _rows)
+            for at_once in (_ALL, 3)
+        ]
+        expect(bool(asked[0]) and asked[0] == asked[1], "told several objectives, ask(3) gives another sequence")
+
     def test_it_goes_on_from_what_it_is_told(self) -> None:
         """After a kill it is told first, in their order, what it asked for before, without being asked again."""
         asked = self._asked()
@@ -200,6 +210,11 @@ def _drive(
         asked += archs
         search.tell(archs[::order], score(archs[::order]))
     return asked
+
+
+def _rows(archs: Sequence[Architecture]) -> Any:
+    """Return two scores of each, some NaN."""
+    return np.stack([_scores(archs), [-float(sum(arch)) for arch in archs]], axis=1)
 
 
 def _scores(archs: Sequence[Architecture]) -> Any:

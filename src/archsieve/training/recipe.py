@@ -108,8 +108,6 @@ class Recipe:
         for name in ("label_smoothing", "drop_path", "first_drop_path"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingError(f"`0 <= {name} < 1` must hold, but got {getattr(self, name)}.")
-        if not 0 <= self.auxiliary_weight < math.inf:
-            raise SettingError(f"`0 <= auxiliary_weight < inf` must hold, but got {self.auxiliary_weight}.")
         self.micro_batch_size(1)
 
     def _check_optimiser(self) -> None:

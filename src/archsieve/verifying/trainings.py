@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from archsieve._reading import read_arrays
+from archsieve._arrays import read_arrays
 from archsieve.benchmarks.digits import CURVES, EPOCHS, SPACE, TEST_IMAGES, TRUTHS, VALIDATION_IMAGES
 from archsieve.registry import TASKS
 from archsieve.spaces.text import encode

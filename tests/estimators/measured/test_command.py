@@ -100,6 +100,7 @@ def test_a_shell_gets_it_quoted(tmp_path):
     [
         ({"command": "bench {onx}"}, "names {onx}.*Did you mean 'onnx'.*{{onx}}"),
         ({"command": "bench model"}, "the same for every network"),
+        ({"command": "{python} bench.py"}, "the same for every network"),
         ({"command": "bench '{onnx}"}, "cannot be split"),
         ({"command": " "}, "is empty"),
         ({"command": "bench {onnx}", "device": " "}, "`device` must name"),
@@ -123,6 +124,8 @@ def test_the_direction_and_what_is_stored_beside(tmp_path):
     assert facts[2, 1]["value"] == 3.0
     assert facts[2, 1] == {"value": 3.0, "unit": "ms", "device": "x", "tries": 1, "seconds": facts[2, 1]["seconds"]}
     assert Command(count, "x", lower_is_better=False).score(archs, context(tmp_path)).tolist() == [3.0, 1.0]
+    own = Command("{python} -S -c 'import sys; print(len(sys.argv[1]))' {digits}", "x")
+    assert own.score(archs, context(tmp_path)).tolist() == [-2.0, -2.0]
     assert Command(count, "x").measure.text(-3.0) == "3 (lower is better)"
 
 

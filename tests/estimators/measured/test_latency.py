@@ -18,6 +18,7 @@ from archsieve.estimators.measured.latency import Latency
 from archsieve.estimators.measured.rounds import Clocks, Timing, spread_of, timed
 from archsieve.fingerprints import fingerprint
 from archsieve.registry import ESTIMATORS
+from archsieve.report.load import read_run
 from archsieve.runs.arithmetic import EXACT, place_of
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
@@ -239,3 +240,26 @@ def test_what_measures_says_so():
     assert is_measured(ESTIMATORS["mean_rank"]((Latency(), ESTIMATORS["params"]())))
     assert not is_measured(ESTIMATORS["params"]())
     assert "repeat" in {field.name for field in fields(Latency)}
+
+
+def test_the_report_lists_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "timed", lambda networks, **_: [timing(4, 4.2, 5)] * len(networks))
+    with Session(tmp_path / "run", SPACE, TASK) as session:
+        session.scores([Latency(), ESTIMATORS["params"]()], [(0, 0), (1, 1)])
+    measured = read_run(tmp_path / "run").measurements
+    assert {each.estimator for each in measured} == {"latency[eager]"}
+    assert [each.architecture for each in measured] == ["00", "11"]
+    assert measured[0].facts["median_ms"] == 4.2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_gpu_is_measured_and_named(dtype, tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA")
+    estimator = replace(QUICK, dtype=dtype, batch=16)
+    with collected_facts() as facts:
+        scores = estimator.score([(0, 0), (2, 2)], Context(SPACE, TASK, tmp_path, device="cuda"))
+    assert (scores < 0).all()
+    assert facts[0, 0]["device"] == torch.cuda.get_device_name()
+    assert estimator.place("cuda") != estimator.place("cpu")

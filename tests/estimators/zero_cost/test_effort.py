@@ -16,7 +16,7 @@ from archsieve.registry import PROXIES
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 
-from .test_every_proxy import SHIPPED
+from .test_every_proxy import ANYWHERE, SHIPPED
 
 ITEMS, SHAPE = 6, (3, 8, 8)
 CONVOLUTIONS = (torch.ops.aten.convolution, torch.ops.aten.convolution_backward)
@@ -32,6 +32,11 @@ PASSES = {
     **dict.fromkeys(("az_expressivity", "az_progressivity", "az_trainability"), 2 * ITEMS),  # to those of each block
     "zico": 2 * 3 * ITEMS,  # two batches
     "gradsign": 4 * ITEMS,  # the batch once more, for its statistics
+    "vkdnw": (1 + 1 + 1 + 10)
+    * ITEMS,  # statistics, outputs, answers to single weights; backwards for each of ten classes
+    "wrcor": 2 * ITEMS,  # backwards to the inputs
+    "lswag": (2 * 3 + 1) * ITEMS,  # two batches, and the first once more for its patterns
+    "dss": 3,  # one input, forwards and backwards
     "grasp": 9 * ITEMS,  # a backward pass through a forward and a backward pass
 }
 
@@ -54,20 +59,20 @@ def network():
         nn.Sequential(nn.Conv2d(12, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12), nn.ReLU()) for _ in range(6)
     ]
     stem = nn.Conv2d(3, 12, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU()
-    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 4)).train()
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 10)).train()
 
 
 def test_every_shipped_proxy_is_here():
     assert set(PASSES) == set(SHIPPED)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", ANYWHERE)
 def test_it_makes_the_passes_that_it_declares(name):
     assert PROXIES[name].forward_passes(ITEMS, 1000) == PASSES[name]
     torch.manual_seed(0)
     batches = tuple((torch.randn(ITEMS, *SHAPE), torch.arange(ITEMS) % 4) for _ in range(2))
     with Convolutions() as seen:
-        PROXIES[name](network(), Probe(batches, functional.cross_entropy, 4))
+        PROXIES[name](network(), Probe(batches, functional.cross_entropy, 10))
     assert seen.macs == pytest.approx(PASSES[name] * count_macs(network(), SHAPE), rel=0.01)
 
 

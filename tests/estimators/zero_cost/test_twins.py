@@ -18,9 +18,9 @@ from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.registry import PROXIES
 
 from .odd_networks import Do
-from .test_every_proxy import SHIPPED
+from .test_every_proxy import ANYWHERE
 
-RUN = [name for name in SHIPPED if name not in ("l2_norm", "trainable_layers")]
+RUN = [name for name in ANYWHERE if name not in ("l2_norm", "trainable_layers")]
 
 
 def pictures(count=6):
@@ -115,7 +115,7 @@ IN_PLACE = {
 
 
 @pytest.mark.parametrize("kind", IN_PLACE)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", ANYWHERE)
 def test_in_place_or_not(name, kind):
     out_of_place, in_place = (score(name, make) for make in IN_PLACE[kind])
     assert out_of_place == in_place or out_of_place == pytest.approx(in_place, rel=1e-5)
@@ -166,7 +166,7 @@ COMPUTED = {
 
 
 @pytest.mark.parametrize("kind", COMPUTED)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", ANYWHERE)
 def test_computed_weights_count_as_what_is_multiplied_by(name, kind):
     def computed():
         return network(add, COMPUTED[kind](nn.Conv2d(6, 6, 3, padding=1)))
@@ -267,7 +267,7 @@ def test_synflow_leaves_out_a_normalisation_under_each_of_its_names():
 
 
 @pytest.mark.parametrize("settings", [{"momentum": 0.01}, {"momentum": None}, {"track_running_stats": False}])
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", ANYWHERE)
 def test_running_statistics_change_no_score(name, settings):
     usual = score(name, lambda: network(add))
     assert score(name, lambda: network(add, norm=nn.BatchNorm2d(6, **settings))) == usual
@@ -295,7 +295,7 @@ DROPPED = {
 
 
 @pytest.mark.parametrize("kind", DROPPED)
-@pytest.mark.parametrize("name", ["zen", "gradsign"])
+@pytest.mark.parametrize("name", ["zen", "gradsign", "vkdnw"])
 def test_what_is_dropped_in_training_changes_no_score_taken_in_evaluation(name, kind):
     assert score(name, lambda: network(DROPPED[kind])) == score(name, lambda: network(add))
 

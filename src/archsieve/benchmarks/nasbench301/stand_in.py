@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve._reading import parse_json, read_arrays, read_text
-from archsieve.benchmarks.contract import Benchmark, Surrogate, mean_of_rows
+from archsieve._arrays import read_arrays
+from archsieve._reading import parse_json, read_text
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.digits import PackageSource
 from archsieve.benchmarks.files import fault, read_once
+from archsieve.benchmarks.records import Surrogate, mean_of_rows
 from archsieve.spaces.darts.cell import (
     DILATED_3,
     DILATED_5,

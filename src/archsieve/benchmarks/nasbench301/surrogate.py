@@ -19,10 +19,11 @@ import numpy as np
 
 from archsieve._reading import quoted, read_bytes
 from archsieve._trial import try_first
-from archsieve.benchmarks.contract import Benchmark, Surrogate
+from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import fault, read_json, read_once, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import LARGEST_PICKLE, read_pickle
+from archsieve.benchmarks.records import Surrogate
 from archsieve.errors import require
 from archsieve.sources import Source
 from archsieve.spaces.darts.cell import NODES, cells_of, edges_of

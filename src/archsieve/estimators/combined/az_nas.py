@@ -51,8 +51,13 @@ class AZNAS:
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
         """Return the sum of the logarithms of the places, shape (n,)."""
-        places = np.stack([_places(columns[:, k], reference[:, k]) for k in range(columns.shape[1])], axis=1)
-        return np.asarray(np.log(places / len(reference)).sum(axis=1))
+        return sum_of_log_places(columns, reference)
+
+
+def sum_of_log_places(columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
+    """Return the sum over columns (n, k) of log(place / m) among the columns of a reference (m, k), shape (n,)."""
+    places = np.stack([_places(columns[:, k], reference[:, k]) for k in range(columns.shape[1])], axis=1)
+    return np.asarray(np.log(places / len(reference)).sum(axis=1))
 
 
 def _places(values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -38,9 +39,9 @@ class Command:
 
     The command is split into words as a shell splits it, and run without a shell; in each word `{onnx}` stands for the
     path of the network as ONNX, `{pt2}` for that of its program of torch.export, `{file}` for that of what the function
-    `export` writes, `{architecture}` for the architecture in the space's notation, `{digits}` for its digits. A batch
-    may have any size. The network has the initial weights of the run's seed and is in evaluation mode. The program gets
-    no input, and the folder and environment of this process.
+    `export` writes, `{architecture}` for the architecture in the space's notation, `{digits}` for its digits,
+    `{python}` for the interpreter that runs this. A batch may have any size. The network has the initial weights of the
+    run's seed and is in evaluation mode. The program gets no input, and the folder and environment of this process.
 
     A network that cannot be exported, or for which the program fails in every try, costs that network's score alone;
     the reason quotes the last line that the program wrote on standard error. One program runs at a time on this
@@ -90,7 +91,7 @@ class Command:
         if not self.device.strip():
             raise SettingError("`device` must name where the command measures, e.g. 'pi 4', but is empty.")
         split(self.command)
-        if not (places := places_in(self.command)):
+        if not (places := places_in(self.command) - {"python"}):
             raise SettingError(
                 f"The command {self.command!r:.200} is the same for every network: name {{onnx}}, {{pt2}}, {{file}}, "
                 f"{{architecture}} or {{digits}} in it."
@@ -162,6 +163,7 @@ class Command:
         """Return what stands for each place in the command; files are written."""
         places = places_in(self.command)
         values = {"architecture": ctx.space.describe(arch), "digits": as_digits(arch, ctx.space.choices)}
+        values["python"] = sys.executable
         forms = {"onnx": folder / "network.onnx", "pt2": folder / "network.pt2", "file": folder / "network"}
         if wanted := places & forms.keys():
             self._write({name: path for name, path in forms.items() if name in wanted}, arch, ctx)

@@ -19,7 +19,7 @@ from archsieve.registry import near_miss
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PLACES = ("onnx", "pt2", "file", "architecture", "digits")
+PLACES = ("onnx", "pt2", "file", "architecture", "digits", "python")
 """What a command may name in braces."""
 _PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 _NUMBER = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]*\d)")

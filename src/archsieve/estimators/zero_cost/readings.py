@@ -50,6 +50,14 @@ def record_statistics(network: nn.Module, momentum: float) -> None:
             norm.num_batches_tracked = torch.tensor(0, device=device)
 
 
+def hold_statistics(network: nn.Module, probe: Probe) -> None:
+    """Put the network in evaluation mode with the first batch's own statistics in every batch normalisation."""
+    record_statistics(network, momentum=1.0)
+    with torch.no_grad():
+        outputs_of(network, probe.inputs)
+    network.eval()
+
+
 @contextmanager
 def one_input(name: str) -> Iterator[None]:
     """Refuse a network whose normalisation cannot work on a single input.

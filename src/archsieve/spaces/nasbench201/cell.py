@@ -5,3 +5,10 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(source, target) of each decision."""
 KERNELS = {CONV1: 1, CONV3: 3}
+
+SIZED_CELL = (CONV3, CONV3, CONV3, SKIP, CONV3, CONV3)
+"""The operations of the one cell of NATS-Bench's size space, by edge."""
+CHANNELS = tuple(range(8, 65, 8))
+"""The options of each of its decisions: 8, 16, ..., 64."""
+REDUCES = (False, True, False, True, False)
+"""Which of its five parts halves the picture: a residual block; the others are cells."""

@@ -90,8 +90,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.first = _relu_conv_bn(inputs, outputs, 3, 2)
-        self.second = _relu_conv_bn(outputs, outputs, 3)
+        self.first = relu_conv_bn(inputs, outputs, 3, 2)
+        self.second = relu_conv_bn(outputs, outputs, 3)
         self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -101,11 +101,12 @@ class ResidualBlock(nn.Module):
 
 def _operation(option: int, width: int) -> nn.Module:
     if option in KERNELS:
-        return _relu_conv_bn(width, width, KERNELS[option])
+        return relu_conv_bn(width, width, KERNELS[option])
     return nn.AvgPool2d(3, 1, 1, count_include_pad=False) if option == POOL else nn.Identity()
 
 
-def _relu_conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def relu_conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Return ReLU, convolution without a bias, and batch normalisation."""
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),

@@ -13,10 +13,11 @@ from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
 from archsieve.spaces.nasbench201.classes import representatives
+from archsieve.spaces.text import NumberOrder
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import nn
 
@@ -121,6 +122,11 @@ class NASBench201(SearchSpace):
                 f"six numbers in 0..4 (skip_connect, none, nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the "
                 f"order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2."
             ) from error
+
+    @property
+    def number_orders(self) -> Mapping[str, NumberOrder]:
+        """NASLib's tuple, whose edges and operations have another order."""
+        return {"naslib": NumberOrder("NASLib's", from_naslib, to_naslib)}
 
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the first code, in lexicographic order, of the cells that are the same network.

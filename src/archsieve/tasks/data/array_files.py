@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
+from archsieve import _arrays
 from archsieve.errors import DataError, MissingDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 MOST_BYTES = 1_250_000_000
 """Of the arrays of a task, so that they and a copy in single precision take less than 2 GB."""
+_MOST_OF_A_FILE = MOST_BYTES + (1 << 20)  # with what its arrays say of themselves
 
 
 class Header(NamedTuple):
@@ -58,25 +58,10 @@ def headers(path: Path) -> dict[str, Header]:
         DataError: it is no .npz file, or cut short.
     """
     check_file(path)
-    found: dict[str, Header] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.endswith(".npy"):
-                    with archive.open(member) as stream:
-                        found[member.removesuffix(".npy")] = _header(stream)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        return {name: Header(*header) for name, header in _arrays.array_headers(path, _MOST_OF_A_FILE).items()}
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a complete .npz file as numpy.savez writes it: {error}.") from error
-    return found
-
-
-def _header(stream: Any) -> Header:
-    version = np.lib.format.read_magic(stream)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read is None:
-        raise ValueError(f"an array of version {version}")
-    shape, _, dtype = read(stream)
-    return Header(shape, dtype)
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -96,11 +81,8 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
             raise DataError(f"The array {name!r} of {path} must be numbers or text, but is {header.dtype}.")
     check_size(sum(header.nbytes for header in wanted.values()), str(path))
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in wanted}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{path} is damaged: {error}.") from error
-    except Exception as error:  # what zlib raises is of its own kind
+        return _arrays.read_arrays(path, list(wanted), _MOST_OF_A_FILE)
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}.") from error
 
 

@@ -4,6 +4,7 @@ from archsieve.registry import PROXIES
 
 for _module, *_names in (
     ("az_nas", "az_expressivity", "az_progressivity", "az_trainability"),
+    ("dss",),
     ("epe_nas",),
     ("fisher",),
     ("grad_norm",),
@@ -11,6 +12,7 @@ for _module, *_names in (
     ("grasp",),
     ("jacov",),
     ("l2_norm",),
+    ("lswag",),
     ("meco",),
     ("nwot",),
     ("plain",),
@@ -19,6 +21,8 @@ for _module, *_names in (
     ("synflow", "synflow", "synflow_log"),
     ("synflow_bn",),
     ("trainable_layers",),
+    ("vkdnw",),
+    ("wrcor",),
     ("zen",),
     ("zico",),
 ):

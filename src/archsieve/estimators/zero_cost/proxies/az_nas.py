@@ -94,7 +94,7 @@ class _Calls:
         self.outputs: list[Tensor] = []
         self._probe = probe
         self._open: list[Tensor | None] = []
-        for block in _blocks(network):
+        for block in primary_blocks(network):
             block.register_forward_pre_hook(self._cut, with_kwargs=True)
             block.register_forward_hook(self._keep)
 
@@ -159,7 +159,8 @@ def _read(network: nn.Module, probe: Probe) -> BlockReading:
     )
 
 
-def _blocks(network: nn.Module) -> Sequence[nn.Module]:
+def primary_blocks(network: nn.Module) -> Sequence[nn.Module]:
+    """Return the outermost modules that hold others; in a plain sequence, its convolutions and linear layers."""
     blocks = _outermost(network)
     while len(blocks) == 1:  # a wrapper
         blocks = _outermost(blocks[0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from archsieve.estimators.zero_cost.proxy import proxy
-from archsieve.estimators.zero_cost.readings import check_finite, gradients, record_statistics, weights
+from archsieve.estimators.zero_cost.readings import check_finite, gradients, hold_statistics, weights
 from archsieve.networks.inputs import items_in, mapped
 from archsieve.networks.outputs import outputs_of
 
@@ -30,7 +30,7 @@ def gradsign(network: nn.Module, probe: Probe) -> float:
     L_i is the loss of item i alone. Batch normalisation is held at the statistics of the whole batch, so that an
     item's gradient is its own: the paper leaves this open. Source: Zhang and Jia, "GradSign", arXiv 2110.08616.
     """
-    _hold_statistics(network, probe)
+    hold_statistics(network, probe)
     layers = list(weights(network).values())
     inputs, targets = probe.batch(0)
     signs = [torch.zeros_like(w) for w in layers]
@@ -41,11 +41,3 @@ def gradsign(network: nn.Module, probe: Probe) -> float:
         for total, gradient in zip(signs, gradients(loss, layers), strict=True):
             total += gradient.sign()
     return sum(float(total.abs().sum()) for total in signs)
-
-
-def _hold_statistics(network: nn.Module, probe: Probe) -> None:
-    """Put the network in evaluation mode with the batch's own statistics in every batch normalisation."""
-    record_statistics(network, momentum=1.0)
-    with torch.no_grad():
-        outputs_of(network, probe.inputs)
-    network.eval()

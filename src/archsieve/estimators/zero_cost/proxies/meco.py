@@ -14,6 +14,7 @@ from archsieve.estimators.zero_cost.meter import Tensors, score_whole
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import check_finite, one_input
 from archsieve.estimators.zero_cost.watching import ACTIVATIONS, WEIGHTED, is_pooling, run_watched
+from archsieve.networks.building import torch_generator
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,10 +26,16 @@ _CHANNELS_LAST = frozenset({"linear", "layer_norm", "rms_norm"})
 
 
 class Independence(NamedTuple):
-    """The sum so far, and whether the last layer had its channels last."""
+    """The sum so far, whether the last layer had its channels last, and how many layers there were.
+
+    Of each map `channels` are drawn by the seed and the layer's place; 0: all are taken.
+    """
 
     total: float
     channels_last: bool = False
+    layers: int = 0
+    channels: int = 0
+    seed: int = 0
 
     def after(self, operation: str, inputs: Tensor, output: Tensor) -> Independence:
         """Return the sum with the feature map of an operation, if it is a layer."""
@@ -40,8 +47,17 @@ class Independence(NamedTuple):
             last = self.channels_last
         else:
             return self
-        channels = output.movedim(-1 if last else 1, 0).flatten(1) if output.dim() > 1 else output[:, None]
-        return Independence(self.total + _least_eigenvalue(channels), last)
+        rows = output.movedim(-1 if last else 1, 0).flatten(1) if output.dim() > 1 else output[:, None]
+        total = self.total + self._independence_of(rows)
+        return self._replace(total=total, channels_last=last, layers=self.layers + 1)
+
+    def _independence_of(self, rows: Tensor) -> float:
+        """Return the least eigenvalue for all channels, or for drawn ones times the channels each stands for."""
+        if not 0 < self.channels < len(rows):
+            return _least_eigenvalue(rows)
+        order = torch.randperm(len(rows), generator=torch_generator(self.seed, "noise", "meco", self.layers))
+        drawn = order[: self.channels].sort().values.to(rows.device)
+        return len(rows) / self.channels * _least_eigenvalue(rows[drawn])
 
 
 @dataclass(frozen=True)
@@ -49,17 +65,21 @@ class MeCoMeter:
     """Sums the least eigenvalues of the correlations between channels, for noise."""
 
     inputs: Tensor
+    channels: int = 0
+    seed: int = 0
 
     @classmethod
-    def of(cls, network: nn.Module, probe: Probe, inputs: int = 1) -> MeCoMeter:
+    def of(cls, network: nn.Module, probe: Probe, inputs: int = 1, channels: int = 0) -> MeCoMeter:
         """Return the meter of any network."""
         if inputs < 1:
             raise SettingError(f"`inputs >= 1` must hold, but got inputs={inputs}.")
-        return cls(probe.noise("meco")[:inputs])
+        if channels < 0 or channels == 1:
+            raise SettingError(f"`channels` must be 0 (all) or at least 2, but got channels={channels}.")
+        return cls(probe.noise("meco")[:inputs], channels, probe.seed)
 
     def start(self) -> tuple[Tensors, Independence]:
         """Return the noise, and a sum of nothing."""
-        return (self.inputs,), Independence(0.0)
+        return (self.inputs,), Independence(0.0, channels=self.channels, seed=self.seed)
 
     def run(self, piece: nn.Module, tensors: Tensors, state: Independence) -> tuple[Tensors, Independence]:
         """Return the outputs of a piece, and the sum with its layers."""
@@ -73,7 +93,7 @@ class MeCoMeter:
 
 
 @proxy(meter=MeCoMeter.of, spoils=False, items="inputs", source="NeurIPS 2023, Jiang et al.")
-def meco(network: nn.Module, probe: Probe, *, inputs: int = 1) -> float:
+def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0) -> float:
     """Return the sum over layers of the least eigenvalue of the correlation matrix of its channels; in [0, layers].
 
     Inputs are standard normal noise of the task's shape. A layer is every convolution, linear layer, normalisation,
@@ -87,12 +107,14 @@ def meco(network: nn.Module, probe: Probe, *, inputs: int = 1) -> float:
         probe: gives the shape.
         inputs: how many, at most the batch; the positions of all are one sample. The paper has one, by which small maps
             of many channels add nothing.
+        channels: 0, or how many channels are drawn of each map that has more: its eigenvalue then counts (channels of
+            the map) / (drawn) times, the paper's weighted variant MeCo_opt. Small maps then add something too.
 
     Raises:
         ScoringError: a normalisation gets one position of the one input, so that it has no statistics.
     """
     network, probe = with_real_inputs(network, probe)
-    return score_whole(MeCoMeter.of(network, probe, inputs), network)
+    return score_whole(MeCoMeter.of(network, probe, inputs, channels), network)
 
 
 def _least_eigenvalue(channels: Tensor) -> float:

@@ -47,6 +47,14 @@ def synaptic_flow(network: nn.Module, probe: Probe) -> float:
     What its embeddings give for tokens is ones too.
     """
     network, probe = with_real_inputs(network, probe)
+    ones = in_absolute_values(network, probe)
+    layers = list(weights(network).values())
+    flows = gradients(outputs_of(network, ones).sum(), layers)
+    return sum((w * g).abs().sum().item() for w, g in zip(layers, flows, strict=True))
+
+
+def in_absolute_values(network: nn.Module, probe: Probe) -> Tensor:
+    """Put the network in absolute values and double precision, in place, and return an input of ones for it."""
     if torch.device(probe.device).type == "mps":  # which has no double precision
         network.cpu()
     network.double()
@@ -54,11 +62,8 @@ def synaptic_flow(network: nn.Module, probe: Probe) -> float:
         for tensor in (*network.parameters(), *network.buffers()):
             if tensor.is_floating_point():  # a mask has no sign
                 tensor.abs_()
-    layers = list(weights(network).values())
     device = next((p.device for p in network.parameters()), torch.device(probe.device))
-    ones = torch.ones_like(probe.blank()[:1]).to(device).double()
-    flows = gradients(outputs_of(network, ones).sum(), layers)
-    return sum((w * g).abs().sum().item() for w, g in zip(layers, flows, strict=True))
+    return torch.ones_like(probe.blank()[:1]).to(device).double()
 
 
 def without_batch_norm(network: nn.Module) -> nn.Module:

@@ -1,0 +1,107 @@
+"""dss: how rich the attention of a transformer is in directions, and how much flows through its other layers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from archsieve.errors import ScoringError
+from archsieve.estimators.zero_cost.embeddings import with_real_inputs
+from archsieve.estimators.zero_cost.proxies.synflow import in_absolute_values
+from archsieve.estimators.zero_cost.proxy import proxy
+from archsieve.estimators.zero_cost.readings import gradients, weights
+from archsieve.estimators.zero_cost.watching import Watch, plain_attention
+from archsieve.networks.outputs import outputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+_ATTENTION = frozenset({"softmax", "scaled_dot_product_attention"})
+
+
+@proxy(needs=("gradients",), items=1, init="absolute values", mode="evaluation", source="arXiv 2203.12217")
+def dss(network: nn.Module, probe: Probe) -> float:
+    """Return the synaptic diversity of attention plus the synaptic saliency of the other linear layers; in [0, inf).
+
+    Diversity is the sum over weight matrices W of attention of |dR/dW|_* |W|_*, the product of nuclear norms; saliency
+    the sum over weights of the other linear layers of |W * dR/dW|. R is the sum of the outputs for one input of ones,
+    with all weights replaced by their absolute values, in double precision. Source: Zhou et al., "Training-free
+    Transformer Architecture Search", arXiv 2203.12217.
+
+    Left open there and chosen here: attention is `nn.MultiheadAttention`, and the smallest module with linear layers
+    that calls a softmax of three or more dimensions or torch's own attention; its projections count as matrices, the
+    fused one of queries, keys and values as one. The head, the last linear layer called, and convolutions count
+    nothing.
+
+    Raises:
+        ScoringError: the network has no attention.
+    """
+    network.eval()
+    network, probe = with_real_inputs(network, probe)
+    ones = in_absolute_values(network, probe)
+    calls = _Calls(network)
+    with calls.watched(), plain_attention(), Watch(before=calls.read):
+        outputs = outputs_of(network, ones)
+    if not calls.attention:
+        raise ScoringError("dss reads attention, and this network has none that it can see.")
+    named = {name: weight for name, weight in weights(network).items() if calls.counts(name, weight)}
+    flows = gradients(outputs.sum(), list(named.values()))
+    return sum(
+        _diversity(weight, flow) if calls.is_attention(name) else float((weight.detach() * flow).abs().sum())
+        for (name, weight), flow in zip(named.items(), flows, strict=True)
+    )
+
+
+def _diversity(weight: Tensor, flow: Tensor) -> float:
+    norms = [torch.linalg.matrix_norm(matrix.detach().flatten(1).cpu(), "nuc") for matrix in (weight, flow)]
+    return float(norms[0] * norms[1])
+
+
+class _Calls:
+    """Which modules a network calls: those that attend, and its last linear layer."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._names = {id(module): name for name, module in network.named_modules()}
+        self._network = network
+        self._open: list[nn.Module] = []
+        self._head: Tensor | None = None
+        self.attention = {name for name, m in network.named_modules() if isinstance(m, nn.MultiheadAttention)}
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Follow which modules run."""
+        handles = [m.register_forward_pre_hook(self._begin) for m in self._network.modules()]
+        handles += [m.register_forward_hook(self._end) for m in self._network.modules()]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _begin(self, module: nn.Module, arguments: object) -> None:
+        self._open.append(module)
+        if isinstance(module, nn.Linear):
+            self._head = module.weight
+
+    def _end(self, module: nn.Module, arguments: object, output: object) -> None:
+        self._open.pop()
+
+    def read(self, operation: str, inputs: Tensor) -> None:
+        """See an operation of attention, in the smallest module with linear layers that runs."""
+        if operation in _ATTENTION and inputs.dim() > 2:
+            holders = (m for m in reversed(self._open) if any(isinstance(part, nn.Linear) for part in m.modules()))
+            if (holder := next(holders, None)) is not None:
+                self.attention.add(self._names[id(holder)])
+
+    def is_attention(self, name: str) -> bool:
+        """Whether a weight of this name lies in a module that attends."""
+        return any(not owner or name == owner or name.startswith(f"{owner}.") for owner in self.attention)
+
+    def counts(self, name: str, weight: Tensor) -> bool:
+        """Whether a weight is one of attention, or of another linear layer but the head."""
+        return weight.dim() == 2 and weight is not self._head

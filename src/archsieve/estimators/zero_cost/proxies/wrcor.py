@@ -1,0 +1,104 @@
+"""wrcor: how far the answers of a network to different inputs differ, deeper blocks counting more."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from torch import Tensor
+
+from archsieve.errors import ScoringError
+from archsieve.estimators.zero_cost.embeddings import with_real_inputs
+from archsieve.estimators.zero_cost.proxies.az_nas import primary_blocks
+from archsieve.estimators.zero_cost.proxy import proxy
+from archsieve.estimators.zero_cost.readings import check_finite, gradients
+from archsieve.estimators.zero_cost.second_derivatives import by_inputs_only
+from archsieve.estimators.zero_cost.watching import SettableGradients, Watch, counted
+from archsieve.networks.outputs import outputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from archsieve.estimators.zero_cost.proxy import Probe
+
+
+@proxy(needs=("data", "labels", "gradients"), spoils=False, passes=2, source="arXiv 2507.08841")
+def wrcor(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"] = "all") -> float:
+    """Return log |det K|, K the weighted sum of how items correlate at each activation; any real number, or -inf.
+
+    At an activation in block l, 2^l times the absolute values of two correlation matrices (n, n) of the items are
+    added: of what it gets, and of the loss gradients by that. The less alike the items, the larger the determinant.
+    One of them that has a constant row has no correlation and is left out; -inf where all have. Source: Jing et al.,
+    "Zero-Shot Neural Architecture Search with Weighted Response Correlation", arXiv 2507.08841.
+
+    Left open there and chosen here: the blocks are those of AZ-NAS (see `az_expressivity`), counted from 1 by their
+    calls, and what lies before the first has l = 0; every elementwise activation counts.
+
+    Args:
+        network: what is scored.
+        probe: gives the batch.
+        activations: "relu" counts ReLU and ReLU6 only, "all" every elementwise activation.
+
+    Raises:
+        ScoringError: the network has no activation that counts.
+    """
+    targets = probe.targets
+    wrapped, real = with_real_inputs(network, probe)
+    inputs = cast("Tensor", real.inputs).requires_grad_(True)
+    answers = _Answers(len(inputs), counted(activations))
+    with answers.blocks_of(network), SettableGradients(), Watch(before=answers.read):
+        outputs = outputs_of(wrapped, real.apart(inputs))
+    check_finite("outputs", outputs)
+    if not answers.is_any:
+        raise ScoringError("wrcor reads activations, and this network has none that it can read.")
+    loss = probe.loss(outputs, targets)
+    check_finite("losses", loss)
+    if loss.requires_grad and answers.is_reached:
+        with by_inputs_only():
+            gradients(loss, [inputs])
+    return float(torch.linalg.slogdet(answers.matrix).logabsdet)
+
+
+class _Answers:
+    """The weighted sum of the correlations of items, at activations and at the gradients by them."""
+
+    def __init__(self, items: int, operations: frozenset[str]) -> None:
+        self.matrix = torch.zeros(items, items, dtype=torch.float64)
+        self.is_any = self.is_reached = False
+        self._items, self._operations, self._block = items, operations, 0
+
+    @contextmanager
+    def blocks_of(self, network: nn.Module) -> Iterator[None]:
+        """Count the blocks of a network that have begun."""
+        handles = [block.register_forward_pre_hook(self._begin) for block in primary_blocks(network)]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _begin(self, module: nn.Module, arguments: object) -> None:
+        self._block += 1
+
+    def read(self, operation: str, inputs: Tensor) -> None:
+        """Add what an activation gets, and let the backward pass add the gradients by it."""
+        if operation not in self._operations:
+            return
+        if inputs.shape[0] % self._items:
+            raise ScoringError(
+                f"An activation gets {inputs.shape[0]} rows for {self._items} inputs: they have no units to compare."
+            )
+        self.is_any, weight = True, 2.0**self._block
+        check_finite("activations", inputs)
+        self._add(inputs, weight)
+        if inputs.requires_grad:  # a hook sees the gradient by this value, whatever is written over it later
+            self.is_reached = True
+            inputs.register_hook(lambda gradient: self._add(gradient, weight))  # type: ignore[no-untyped-call]
+
+    def _add(self, values: Tensor, weight: float) -> None:
+        matrix = torch.corrcoef(values.detach().reshape(self._items, -1).cpu().double()).reshape(self.matrix.shape)
+        if bool(matrix.isfinite().all()):
+            self.matrix += weight * matrix.abs()

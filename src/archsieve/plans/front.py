@@ -1,0 +1,148 @@
+"""The front of a search with several objectives: what its last stage scored, and which networks no other dominates."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve._reading import fits
+from archsieve.errors import RunFolderError, SettingError
+from archsieve.estimators.contract import scores_metric
+from archsieve.fronts import fronts_of
+from archsieve.runs.folder import RESULT_FILE, read_json
+from archsieve.runs.results import Front, Objective, Trade
+from archsieve.searchers.contract import order_best_first
+from archsieve.spaces.text import as_digits
+from archsieve.tasks.contract import Measure, measure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from archsieve.estimators.contract import AnyEstimator
+    from archsieve.runs.session import Session
+    from archsieve.searchers.contract import Round, Stage
+    from archsieve.tasks.contract import Task
+
+_BOUND = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([a-zA-Z]*)\s*", re.ASCII)
+_UNITS = {
+    "us": ("ms", 1e-3),
+    "ms": ("ms", 1.0),
+    "s": ("ms", 1e3),
+    "kB": ("MB", 1e-3),
+    "MB": ("MB", 1.0),
+    "GB": ("MB", 1e3),
+}
+"""Units of a bound: the unit that an objective is read in, and how many of it."""
+
+
+def measure_of_objective(objective: AnyEstimator, task: Task) -> Measure:
+    """Return what the scores of an objective are to a reader."""
+    own = getattr(objective, "measure", None)
+    if isinstance(own, Measure):
+        return own
+    return measure_of(task) if scores_metric(objective) else Measure(objective.name)
+
+
+def front_of(stage: Stage, latest: Round, session: Session) -> Front | None:
+    """Return the front of a stage with several objectives: every network of its round that all of them scored.
+
+    The non-dominated networks come first, by their first objective; None where the stage has no objectives.
+    """
+    objectives: tuple[AnyEstimator, ...] = tuple(getattr(stage.estimator, "objectives", ()))
+    if not objectives:
+        return None
+    codes = [tuple(code) for code in latest.archs.tolist()]
+    scores = session.scores(objectives, codes)
+    fronts = fronts_of(scores)
+    order = order_best_first(latest.scores)
+    measures = [measure_of_objective(objective, session.task) for objective in objectives]
+    networks = [
+        Trade(
+            architecture=as_digits(codes[place], session.space.choices),
+            code=codes[place],
+            values=tuple(m.value(float(score)) for m, score in zip(measures, scores[place], strict=True)),
+            is_best=bool(fronts[place] == 0),
+            rank=rank,
+        )
+        for rank, place in enumerate(order.tolist(), 1)
+        if np.isfinite(scores[place]).all()
+    ]
+    named = zip(objectives, measures, strict=True)
+    return Front(
+        tuple(Objective(each.name, measure.name, measure.higher_is_better) for each, measure in named),
+        tuple(sorted(networks, key=lambda network: not network.is_best)),
+    )
+
+
+def on_front(stage: Stage, latest: Round) -> set[int]:
+    """Return the positions of a round that no other network dominates, whose weights are kept."""
+    if not getattr(stage.estimator, "objectives", ()):
+        return set()
+    return set(np.flatnonzero(latest.scores >= 0).tolist())
+
+
+def rank_under(folder: Path, bound: str) -> int:
+    """Return the rank, in the last stage, of the best network by the first objective within a bound such as "8ms".
+
+    Raises:
+        RunFolderError: the folder holds no finished search with objectives.
+        SettingError: the bound is no number with a unit of one of the objectives, or no network is within.
+    """
+    front = _front_in(folder)
+    number, place, word = _bound(bound, front["objectives"])
+    within = [network for network in front["networks"] if network["values"][place] <= number]
+    if not within:
+        lowest = min((network["values"][place] for network in front["networks"]), default=float("nan"))
+        raise SettingError(f"No network of {folder} is under {bound.strip()}: the lowest has {lowest:.4g} {word}.")
+    first = front["objectives"][0]["higher_is_better"]
+    best = max(within, key=lambda network: (network["values"][0] * (1 if first else -1), -network["values"][place]))
+    return int(best["rank"])
+
+
+def _front_in(folder: Path) -> Mapping[str, Any]:
+    result = read_json(folder / RESULT_FILE)
+    front = result.get("front") if isinstance(result, dict) else None
+    if front is None:
+        raise RunFolderError(
+            f"The search in {folder} had no `objectives`, among which a bound could choose: choose by --rank."
+        )
+    if not fits(front, "Front", _RECORDS) or not all(
+        len(network["values"]) == len(front["objectives"]) for network in front["networks"]
+    ):
+        raise RunFolderError(f"The file {folder / RESULT_FILE} is damaged. Delete it and run the search again.")
+    return front  # type: ignore[no-any-return]
+
+
+_RECORDS = {
+    "Front": {"objectives": "tuple[Objective, ...]", "networks": "tuple[Trade, ...]"},
+    "Objective": {"estimator": "str", "title": "str", "higher_is_better": "bool"},
+    "Trade": {
+        "architecture": "str",
+        "code": "tuple[int, ...]",
+        "values": "tuple[float, ...]",
+        "is_best": "bool",
+        "rank": "int",
+    },
+}
+
+
+def _bound(text: str, objectives: list[dict[str, Any]]) -> tuple[float, int, str]:
+    """Return a bound in the unit of the objective that it is of, that objective's place, and the unit.
+
+    Raises:
+        SettingError: it is no number with the unit of an objective of which lower is better.
+    """
+    match = _BOUND.fullmatch(text)
+    unit, factor = _UNITS.get(match[2], (match[2], 1.0)) if match else ("", 1.0)
+    lower = [place for place, objective in enumerate(objectives) if not objective["higher_is_better"]]
+    fitting = [place for place in lower if unit and unit in re.split(r"\W+", objectives[place]["title"])]
+    if match is None or not fitting:
+        titles = ", ".join(objectives[place]["title"] for place in lower) or "none"
+        raise SettingError(
+            f"--under must be a number with a unit, e.g. 8ms, of an objective of which lower is better (here: "
+            f"{titles}), but got {text!r:.100}."
+        )
+    return float(match[1]) * factor, fitting[0], unit
