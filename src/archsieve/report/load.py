@@ -107,7 +107,7 @@ class RunReport:
     `metric` is the task's. `fates` are those of the ten truly best candidates, `rankings` say how well each stage
     ranked; both are empty where no table knows the truth. `agreements` say how well each stage ranked what a later one
     saw, `audit` is what `archsieve audit` found; None where none was made of this winner. `measurements` are what was
-    measured beside scores. `damaged` are the stored rows that are not what was written, in words; they are in no figure.
+    measured beside scores. `damaged` are the stored rows that are not what was written, in words.
     """
 
     folder: str
