@@ -136,3 +136,10 @@ def test_a_catalogue_whose_first_import_failed_is_filled_by_the_next(tmp_path, m
     assert list(registry) == ["one", "two"]
     assert registry["two"] == 2
     monkeypatch.delitem(sys.modules, "home_that_failed")
+
+
+def test_names_of_a_module_are_its_own_classes_and_functions():
+    from archsieve.registry import near_miss_in
+
+    namespace = {"Net": dict, "build": print, "__name__": "w", "_part": dict, "sizes": [1]}
+    assert near_miss_in("nothing", namespace) == " Known: Net, build."

@@ -8,10 +8,13 @@ import torch
 
 from archsieve.benchmarks.records import Table
 from archsieve.design.designer import Prices, offers
-from archsieve.errors import ArchitectureError, SettingError
+from archsieve.errors import ArchitectureError, ArchsieveError, MissingDataError, SettingError
 from archsieve.estimators.chance import Chance
 from archsieve.judging import metrics
+from archsieve.judging.score_files import read_scores
 from archsieve.plans.contract import Pool
+from archsieve.plans.read import find_plan
+from archsieve.registry import TASKS
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.funnel import funnel_search
@@ -19,7 +22,9 @@ from archsieve.searchers.random_search import random_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool
-from archsieve.values import as_floats, check_whole, field_value, field_values, is_whole
+from archsieve.tasks.arrays import Arrays
+from archsieve.tasks.image_folder import ImageFolder
+from archsieve.values import as_floats, check_whole, field_value, field_values, is_whole, path_in
 from plugins.toy import TASK, Counting, Toy
 
 SPACE = Toy(3)
@@ -144,3 +149,28 @@ def test_a_column_is_read_as_its_fields_are(fields):
 def test_a_field_that_is_no_number_is_refused_in_a_column_too(fields):
     with pytest.raises((TypeError, ValueError)):
         field_values(fields)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 256, "x/" * 2001, "\ud800", "a/" + "\u00e9" * 128])
+def test_a_name_that_no_file_can_have_is_refused(name, tmp_path):
+    with pytest.raises(MissingDataError, match="no file can have this name"):
+        path_in(name)
+    for use in (
+        lambda: Arrays(file=f"{name}.npz"),
+        lambda: ImageFolder(folder=name),
+        lambda: TASKS["cifar10"](source=name).load(),
+        lambda: read_scores(tmp_path / name),
+    ):
+        with pytest.raises(ArchsieveError):
+            use()
+    assert not TASKS["cifar10"](source=name).is_present()
+    with pytest.raises(ArchsieveError):
+        find_plan(name)
+
+
+def test_names_that_files_have_are_paths(tmp_path):
+    for name in ("x" * 255, "\u00e9" * 127, "\udcff", "a b/c"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        assert path_in(str(path)) == path

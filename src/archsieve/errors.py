@@ -99,7 +99,7 @@ class UntoldError(ArchsieveError, LookupError):
 
 
 class WorkerError(ArchsieveError, RuntimeError):
-    """A worker process that died."""
+    """Workers that cannot be started, or that end one after the other."""
 
 
 class ScoringError(ArchsieveError, ValueError):

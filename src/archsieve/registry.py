@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from archsieve.errors import UnknownNameError, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from archsieve.estimators.contract import AnyEstimator
 
@@ -30,6 +30,15 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     return f" Known: {', '.join(names)}." if names else " None is known."
+
+
+def near_miss_in(name: str, namespace: Mapping[str, object]) -> str:
+    """Return `near_miss` among the classes and functions of a module or class that have no underscore before them.
+
+    >>> near_miss_in("Nett", {"Net": dict, "_hidden": dict, "size": 3})
+    " Did you mean 'Net'?"
+    """
+    return near_miss(name, [each for each, value in namespace.items() if not each.startswith("_") and callable(value)])
 
 
 class Registry(Generic[T]):

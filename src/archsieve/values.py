@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import re
 from dataclasses import fields
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.errors import SettingError
+from archsieve._reading import quoted
+from archsieve.errors import MissingDataError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +49,45 @@ def number_in(text: str) -> float:
     if not _NUMBER.fullmatch(text.strip()):
         raise ValueError(f"{text[:200]!r} is no number")
     return float(text)
+
+
+def seconds_in(text: str, what: str) -> float:
+    """Return a time such as "8h", "90m", "30s" or "1.5d" in seconds; `what` names it in the error.
+
+    Raises:
+        SettingError: it is none.
+
+    >>> seconds_in("8h", "A limit"), seconds_in("1.5 min", "A limit")
+    (28800.0, 90.0)
+    """
+    found = _TIME.fullmatch(text)
+    if found is None or not 0 < float(found[1]) * _UNITS[found[2]] <= _LONGEST:
+        raise SettingError(f"{what} is a number with a unit of time, e.g. 8h, 90m or 2d, but got {text!r}.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_TIME = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", re.ASCII)
+_LONGEST = 1e9  # seconds
+
+
+def path_in(text: str) -> Path:
+    """Return a text as a path.
+
+    Raises:
+        MissingDataError: no file can have that name: a part is longer than 255 bytes, all of it longer than 4,000, or
+            it has a null character or half a surrogate pair.
+    """
+    try:
+        code = os.fsencode(text)
+    except UnicodeEncodeError:
+        code = b"\0"
+    if b"\0" in code or len(code) > _MOST_OF_A_PATH or max(map(len, code.split(b"/"))) > _MOST_OF_A_NAME:
+        raise MissingDataError(f"There is no file {quoted(text)!r}: no file can have this name.")
+    return Path(text)
+
+
+_MOST_OF_A_PATH, _MOST_OF_A_NAME = 4000, 255  # bytes
 
 
 def field_value(value: Any) -> float:

@@ -8,13 +8,14 @@ import pytest
 
 from archsieve.design.annotated import annotated
 from archsieve.design.budget import SHARES, Timing, _count, choose, plan_for, reckoned, seconds_of
-from archsieve.errors import SettingError
+from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.plans.contract import forecast
 from archsieve.plans.read import load_plan
 from archsieve.spaces.choices.space import OwnSpace
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.sampling import draw_up_to
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke
 
@@ -137,8 +138,14 @@ def test_a_training_that_fails_is_a_sentence():
             raise ValueError("no loss")
 
     settings = {name: getattr(TASK, name) for name in ("shape", "num_outputs", "images")}
-    with pytest.raises(SettingError, match="cannot be timed"):
+    with pytest.raises(SettingError, match="cannot be timed, since it fails: no loss"):
         plan_for(SMALL, Broken(**settings), 20.0, clock=Clock(0.01), tables=False)
+
+
+def test_a_limit_that_no_network_keeps_is_its_own_sentence():
+    space = Within(SMALL, TASK, Limits(max_macs=1))
+    with pytest.raises(ArchitectureError, match=r"^No architecture of .* with macs <= 1 was found: the nearest has"):
+        plan_for(space, TASK, 20.0, clock=Clock(0.01), tables=False)
 
 
 def test_comments_go_to_the_lines_in_order():
@@ -162,6 +169,17 @@ def test_the_command_writes_a_plan_that_is_run(tmp_path):
     assert tomllib.loads(out.read_text())["title"].startswith("Plan for a budget")
     wrong = invoke("plan", "nasbench-macro", "--budget", "soon", "--out", out)
     assert (wrong.exit_code, "8h" in wrong.stderr) == (1, True)
+
+
+def test_a_pool_is_no_larger_than_what_a_limit_leaves_of_a_small_space_of_ones_own():
+    class Costly(NASBenchMacro):
+        is_costly_to_list = True
+
+    limited = Within(Costly(stem_width=4, widths=(6, 8), stages=(1, 1), head_width=8), TASK, Limits(max_params=400))
+    there = len(draw_up_to(limited, 0, 9))
+    assert 0 < there < _count(limited)
+    pool = plan_for(limited, TASK, 3000.0, clock=Clock(0.01), tables=False).plan.pool
+    assert pool.count(limited) <= there
 
 
 def test_a_pool_is_no_larger_than_a_small_space_of_ones_own():

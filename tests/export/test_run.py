@@ -159,6 +159,22 @@ def test_the_result_of_a_search_gives_its_model(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_plan_made_in_python_is_kept_so_that_its_run_goes_home(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(UNTRAINED)
+    plan = load_plan(path, ["own_nets"])
+    with Session(tmp_path / "run", plan.space, plan.task) as session:
+        run_plan(plan, session)
+        run_plan(replace(plan, title="again"), session)
+    kept = tmp_path / "run" / "plan.toml"
+    assert load_plan(kept, ["own_nets"]) == replace(plan, title="again")
+    assert "network.py" in export_run(tmp_path / "run", tmp_path / "home", plugins=["own_nets"]).files
+    kept.write_text(path.read_text())  # as a command leaves it, with its comments
+    with Session(tmp_path / "run", plan.space, plan.task) as session:
+        run_plan(plan, session)
+    assert kept.read_text() == path.read_text()
+
+
 def test_weights_of_a_training_elsewhere_are_taken(run, tmp_path):
     from archsieve.networks.weights import save_weights
 

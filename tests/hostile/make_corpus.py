@@ -306,10 +306,77 @@ def corpus():
         "safetensors": safetensors(),
         "checkpoint": checkpoints(),
         "picture": pictures(),
+        "own-table": own_tables(),
+        "own-list": own_lists(),
+        "own-arrays": own_arrays(),
+        "own-plan": own_plans(),
+        "own-picture": pictures(),
     }
     for reader, files in groups.items():
         for name, content in files:
             yield reader, name.replace("_", "-"), content
+
+
+def own_tables():
+    """Yield CSV files of a user's own data."""
+    good = "a,b,y\n" + "".join(f"{i},{i * 0.5},{'uv'[i % 2]}\n" for i in range(40))
+    yield from texts(good.encode())
+    for place, cell in enumerate(["1_0", "\u0661", "1e999", "1" * 4400, "nan", "=1+1", ESCAPE, "true", "1;5", '"']):
+        yield f"cell-{place}", good.replace("0,0.0,u", f"{cell},0.0,u", 1).encode()
+        yield f"target-{place}", good.replace("0,0.0,u", f"0,0.0,{cell}", 1).encode()
+    yield "same-column", good.replace("a,b,y", "a,a,y").encode()
+    yield "no-target", good.replace("a,b,y", "a,b,c").encode()
+    yield "columns", b"a," * 5000 + b"y\n1\n"
+    yield "one-class", good.replace(",v", ",u").encode()
+
+
+def own_lists():
+    """Yield CSV files that name pictures."""
+    good = "file,y\n" + "".join(f"{folder}/{i}.png,{folder}\n" for folder in "ab" for i in range(12))
+    yield from texts(good.encode())
+    names = ["../../../etc/passwd", "/etc/passwd", "/dev/zero", "a", ".", "", "a/\0", "x" * 300, "x/" * 3000, ESCAPE]
+    for place, name in enumerate([*names, "a/1.png", "~/a.png", "a//0.png", "file:///etc/passwd", "\udc80"]):
+        line = f"{name},a".encode("utf-8", errors="surrogateescape")
+        yield f"name-{place}", good.encode().replace(b"a/0.png,a", line)
+
+
+def own_arrays():
+    """Yield .npz files of a user's own data."""
+    x, y = np.ones((40, 3), np.float32), np.arange(40) % 2
+    yield from ((name, content) for name, content in texts(npz(x=x, y=y)) if name not in ("latin", "utf16"))
+    kinds = {"nan": np.nan, "large": 1e38, "complex": 1j, "text": "a", "bytes": b"\xff", "date": np.datetime64(0, "s")}
+    for name, value in kinds.items():
+        yield f"inputs-{name}", npz(x=np.full((40, 3), value), y=y)
+        yield f"targets-{name}", npz(x=x, y=np.full(40, value))
+    yield "targets-mixed", npz(x=x, y=np.array([b"\xff", b"b"] * 20))
+    yield "targets-large", npz(x=x, y=np.full(40, 2**62))
+    yield "targets-negative", npz(x=x, y=y - 7)
+    yield "targets-deep", npz(x=x, y=np.ones((40, 2, 2, 2)))
+    yield "targets-short", npz(x=x, y=y[:-1])
+    yield "no-targets", npz(x=x)
+    yield "no-items", npz(x=x[:0], y=y[:0])
+    yield "no-features", npz(x=x[:, :0], y=y)
+    yield "scalars", npz(x=np.float64(1), y=np.float64(1))
+    yield "void", npz(x=np.zeros(40, "V8"), y=y)
+    yield "records", npz(x=np.zeros(40, [("a", "f4")]), y=y)
+    yield "claims-objects", member("x.npy", npy("(1,)", "|O", pickle.dumps(print)))
+    yield "claims-gigabytes", member("x.npy", npy("(500000000, 8)"))
+
+
+def own_plans():
+    """Yield plans of a user's own model and data."""
+    good = (
+        'seed = 0\ntask = { name = "table", file = "FILE", target = "y" }\nspace = { name = "own", factory = "MODEL" }\n'
+        '[[stage]]\nestimator = "params"\ntop = 1\n'
+    )
+    yield from texts(good.encode())
+    names = ["os:system", "os:", ":f", "os", "a b:c", "../x:f", "x" * 300, "\\u0000", "os.path:join", "builtins:eval"]
+    for place, name in enumerate(names):
+        yield f"factory-{place}", good.replace("MODEL", name).encode()
+        yield f"file-{place}", good.replace("FILE", name).encode()
+    for place, value in enumerate(["1", "[]", "{}", "true", "nan", '["os:system"]', "1" * 300]):
+        yield f"factory-kind-{place}", good.replace('"MODEL"', value).encode()
+        yield f"file-kind-{place}", good.replace('"FILE"', value).encode()
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 
 from archsieve._trial import try_first
 from archsieve.benchmarks import analog, files, nasbench_macro, published_proxies
@@ -26,7 +28,9 @@ from archsieve.report.load import read_rows, read_run, read_study, to_csv
 from archsieve.retraining.recipe_files import training_of
 from archsieve.runs.folder import read_mark, read_rounds
 from archsieve.sources import Source
+from archsieve.tasks.arrays import Arrays, Table
 from archsieve.tasks.data.decoding import opened, pixels_of
+from archsieve.tasks.image_folder import ImageFolder
 from archsieve.training.checkpoint import load_checkpoint
 from archsieve.verifying.cards import read_card
 
@@ -117,6 +121,37 @@ def _xgboost(path):
     surrogate._xgboost(path)
 
 
+def _used(task):
+    """Use a task of a user's own data."""
+    task.known()
+    next(iter(task.batches("train", batch_size=4)))
+
+
+def _own(suffix, make):
+    """Return a reader of a copy with a name of its own: a process knows each file once."""
+
+    def read(path):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, f"data{suffix}")
+            shutil.copyfile(path, copy)
+            _used(make(copy))
+
+    return read
+
+
+def _pictures_beside(path, name=""):
+    """Write pictures of two classes beside a file; one of them is the file where it is named."""
+    root = path.parent / "pictures"
+    for folder in "ab":
+        (root / folder).mkdir(parents=True)
+        for i in range(12):
+            pixels = np.random.default_rng(100 * ord(folder) + i).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / folder / f"{i}.png")
+    if name:
+        shutil.copyfile(path, root / name)
+    return str(root)
+
+
 READERS = {
     "code": _code,
     "plan": _plan,
@@ -138,6 +173,16 @@ READERS = {
     "safetensors": _weights,
     "checkpoint": _checkpoint,
     "picture": _picture,
+    "own-table": _own(".csv", lambda path: Table(file=str(path), target="y")),
+    "own-arrays": _own(".npz", lambda path: Arrays(file=str(path))),
+    "own-list": _own(
+        ".csv",
+        lambda path: ImageFolder(
+            folder=_pictures_beside(path), size=6, labels=str(path), file_column="file", target="y", keep=False
+        ),
+    ),
+    "own-picture": _own("", lambda path: ImageFolder(folder=_pictures_beside(path, "a/0.png"), size=6, keep=False)),
+    "own-plan": _plan,
 }
 """By name: what reads a file. It returns, or raises an error of ours."""
 TRIED = {"parquet", "analog-pickle", "xgboost"}

@@ -15,7 +15,14 @@ from hostile.run import CORPUS, changed, judge
 FILES = {reader: sorted((CORPUS / reader).iterdir()) for reader in READERS if (CORPUS / reader).is_dir()}
 GOOD = ("read", "refused")
 QUICK = [reader for reader in FILES if reader not in TRIED]
-SUFFIXES = {"plan": ".toml", "recipe": ".toml", "scores-csv": ".csv", "judge-csv": ".csv", "table-csv": ".csv"}
+SUFFIXES = {
+    "plan": ".toml",
+    "own-plan": ".toml",
+    "recipe": ".toml",
+    "scores-csv": ".csv",
+    "judge-csv": ".csv",
+    "table-csv": ".csv",
+}
 
 
 def given_to(reader, content, tmp_path):
@@ -27,7 +34,7 @@ def given_to(reader, content, tmp_path):
 def test_the_corpus_is_large_in_number_and_small_in_size():
     files = [path for paths in FILES.values() for path in paths]
     assert len(files) >= 300
-    assert sum(path.stat().st_size for path in files) < 300_000
+    assert sum(path.stat().st_size for path in files) < 400_000
 
 
 @pytest.mark.parametrize("reader", QUICK)
@@ -89,7 +96,11 @@ def test_any_text(reader, text, tmp_path):
 @pytest.mark.parametrize("reader", [r for r in QUICK if r != "store"])
 def test_a_pipe_is_refused_and_not_waited_for(reader, tmp_path):
     path = tmp_path / f"pipe{SUFFIXES.get(reader, '')}"
-    if reader in ("code", "picture") or reader.endswith(("run-json", "result-json", "rounds-npz", "study-json")):
+    if (
+        reader in ("code", "picture")
+        or reader.startswith("own-")
+        or reader.endswith(("run-json", "result-json", "rounds-npz", "study-json"))
+    ):
         pytest.skip("read from a copy")
     os.mkfifo(path)
     with pytest.raises(ArchsieveError):

@@ -125,6 +125,23 @@ def test_timing_ends():
     assert found[-1] is None
 
 
+def test_a_training_is_timed_where_other_estimators_took_all_the_time():
+    training = PartialTraining(epochs=1, batch_size=3)
+    slow = Stage(Works(30.0), keep=1.0)
+    found = hours(slow, Stage(training, top=1), clock=Clock(tick=1.0), seconds=1.0)
+    assert found[0] is None
+    assert found[1] is not None
+    assert found[1] > 0
+
+
+def test_errors_of_what_cannot_be_timed_are_told():
+    told = []
+    stages = (Stage(Fails(), top=1),)
+    assert hours_of(Plan(SPACE, TASK, stages, POOL), clock=CLOCK, on_failure=told.append) == [None]
+    assert len(told) == 1
+    assert isinstance(told[0], Exception)
+
+
 def test_what_cannot_be_timed_is_unknown():
     stages = Stage(Works(1.0), keep=1.0), Stage(Fails(), keep=1.0), Stage(Learns(), top=1)
     assert hours(*stages) == pytest.approx([4 / 3600, None, None])

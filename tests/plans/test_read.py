@@ -458,7 +458,7 @@ def test_another_plugin_does_not_count(load, plugin):
     ("name", "error", "sentence"),
     [
         ("my_plugin:Mien", UnknownNameError, "The module 'my_plugin' has no 'Mien'. Did you mean 'Mine'?"),
-        ("my_plugin:function", PlanError, "the space 'my_plugin:function' is not a dataclass"),
+        ("my_plugin:function", PlanError, "A model of your own is the space 'own', with factory = 'my_plugin:f"),
     ],
 )
 def test_something_else_in_a_plugin_is_a_sentence(load, plugin, name, error, sentence):
@@ -489,3 +489,12 @@ def test_a_plugin_with_the_name_of_another_module_is_a_sentence(tmp_path, restor
     (tmp_path / f"{name}.py").write_text("raise SystemExit")
     with pytest.raises(PlanError, match=rf"{name}\.py' has the name of the module .*{name}.*: rename the file\."):
         load_plugin(str(tmp_path / f"{name}.py"))
+
+
+def test_a_plugin_named_with_what_is_in_it_says_how_to_name_its_file():
+    with pytest.raises(PlanError, match=r"'my_net:Net' names 'Net' in it: --plugin my_net\.py\."):
+        load_plugin("my_net:Net")
+    with pytest.raises(
+        PlanError, match=r"'nets/my_net.py:Net' names a file: write 'my_net:Net', and give the file by "
+    ):
+        make("space", {"name": "own", "factory": "nets/my_net.py:Net"})

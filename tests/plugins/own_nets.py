@@ -180,6 +180,27 @@ class Rare(nn.Module):
         self.layer = nn.Linear(6, choice("rare", [3, 4]) if all(answer == 3 for answer in answers) else 3)
 
 
+class Cell(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = choice("scale", [1, 2])
+
+    def forward(self, x):
+        return x * self.scale
+
+
+class Staged(nn.Module):
+    """Stages of one to five cells, numbered through: the last cell comes up in one of 125 networks."""
+
+    def __init__(self):
+        super().__init__()
+        cells = [Cell() for _ in range(3) for _ in range(choice("depth", [1, 2, 3, 4, 5]))]
+        self.layers = nn.Sequential(*cells, nn.Linear(6, 3))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
 def same_label():
     return nn.Linear(6, choice("width", {"a b": 3}))
 

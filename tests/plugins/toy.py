@@ -14,6 +14,7 @@ import numpy as np
 from archsieve.errors import MissingDataError, PartialScoringError, ScoringError
 from archsieve.spaces.contract import SearchSpace
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.testing.executors import Deadly
 
 TASK = Synthetic(shape=(1, 4, 4), num_outputs=3, images=12, test_images=4)
 
@@ -166,6 +167,10 @@ class Failing:
             raise MissingDataError("The file 'x' is not there.")
         elif bad and self.how == "dies":
             os._exit(1)
+        elif bad and self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif bad and self.how == "hangs":
+            time.sleep(600)
         elif self.how == "shape":
             return scores[:-1]
         elif self.how == "text":
@@ -193,6 +198,18 @@ class CannotBeUnpacked:
         return int, ("no number",)
 
 
+class CannotBeCopiedError(Exception):
+    """Pickles, and cannot be made again from what it pickles."""
+
+    def __init__(self, one, *, two):
+        super().__init__(one)
+
+
+@dataclass(frozen=True)
+class Hanging(Deadly):
+    """An item that hangs its worker `deaths` times."""
+
+
 # Functions for executors: they must be importable by workers.
 
 
@@ -210,16 +227,30 @@ def raise_given(error):
     raise error
 
 
-def die_on_three(item):
-    if item == 3:
-        os._exit(3)
-    return item
-
-
 def kill_on_three(item):
     if item == 3:
         os.kill(os.getpid(), 9)
     return item
+
+
+def hang(item):
+    count = item.tries()
+    Path(item.folder, f"{item.number}-{count}").touch()
+    if count < item.deaths:
+        time.sleep(600)
+    return item.number
+
+
+def stop_this_process(_):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def cannot_begin(*_):
+    os._exit(7)
+
+
+def raise_what_cannot_be_copied(number):
+    raise CannotBeCopiedError(number, two=2)
 
 
 def torch_threads(_):

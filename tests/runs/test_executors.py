@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,11 +14,15 @@ import pytest
 
 from archsieve import errors
 from archsieve.errors import SettingError, WorkerError
+from archsieve.notices import listening
 from archsieve.runs import executors
+from archsieve.runs.attempts import Lost, Schedule, finished
 from archsieve.runs.executors import Processes, Ray, Serial, single_thread
 from archsieve.testing import ExecutorContract
+from archsieve.testing.executors import Deadly, survive
 from plugins import toy
 from plugins.commands import is_alive, wait_for
+from plugins.toy import Hanging, hang
 
 EXECUTORS = [
     pytest.param(Serial, id="serial"),
@@ -114,14 +119,115 @@ def test_work_is_spread(make):
     assert os.getpid() not in pids
 
 
-@pytest.mark.parametrize("make", PARALLEL)
-@pytest.mark.parametrize("death", [toy.die_on_three, toy.kill_on_three])
-def test_a_worker_that_dies_is_a_sentence(make, death):
-    with make() as executor:
-        with pytest.raises(WorkerError, match="Finished scores are stored") as caught:
-            list(executor.map(death, range(6)))
-        assert "\n" not in str(caught.value)
+def test_an_item_that_kills_its_workers_is_lost_alone():
+    with Processes(2) as executor:
+        results = list(executor.map(toy.kill_on_three, range(6)))
+        (lost,) = [result for result in results if isinstance(result, Lost)]
+        assert sorted(result for result in results if result is not lost) == [0, 1, 2, 4, 5]
+        assert lost.item == 3
+        how = "was killed by SIGKILL, often because memory ran out"
+        assert lost.reason == f"no worker finished it in 4 tries: the last {how}"
+        assert lost.seconds > 0
         assert sorted(executor.map(toy.double, range(4))) == [0, 2, 4, 6]
+
+
+def test_three_deaths_cost_no_result_and_the_user_is_told(tmp_path):
+    heard = []
+    with listening(heard.append):
+        assert list(Processes(1).map(survive, [Deadly(str(tmp_path), 5, deaths=3)])) == [5]
+    assert (
+        heard == ["A worker was killed by SIGKILL, often because memory ran out. What it worked on is tried again."] * 3
+    )
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(Processes, id="processes"), pytest.param(Ray, id="ray", marks=pytest.mark.ray)]
+)
+def test_a_worker_that_hangs_is_ended_at_the_limit(make, tmp_path):
+    items = [Hanging(str(tmp_path), 0, 0), Hanging(str(tmp_path), 1, 1), Hanging(str(tmp_path), 2, 99)]
+    with make(2, limit_seconds=1.5) as executor:
+        results = list(executor.map(hang, items))
+    (lost,) = [result for result in results if isinstance(result, Lost)]
+    assert sorted(result for result in results if result is not lost) == [0, 1]
+    assert lost.item is items[2] or lost.item == items[2]
+    assert items[2].tries() == 2  # a hang counts twice
+    assert re.search(r"in 2 tries: the last .*limit of 1.5 s", lost.reason)
+    assert lost.seconds > 3
+
+
+def test_a_worker_that_was_stopped_is_ended_at_the_limit():
+    (lost,) = Processes(1, limit_seconds=0.3).map(toy.stop_this_process, [0])
+    assert "took longer than the limit of 0.3 s, and was ended" in lost.reason
+
+
+def test_the_last_try_is_made_alone():
+    schedule = Schedule([1, 2, 3], workers=2)
+    first, second = schedule.take(0), schedule.take(1)
+    assert [schedule.failed(first, "died", 0) for _ in range(3)][-1] is None
+    third = schedule.take(1)
+    assert (second.item, third.item) == (2, 3) or third is first
+    while third is first:  # the tries before the last
+        third = schedule.take(1)
+    assert third.item == 3
+    assert schedule.take(1) is None  # something is at work
+    assert schedule.take(0) is first
+    assert schedule.take(1) is None  # nothing beside it
+    assert schedule.failed(first, "died", 2.0).seconds == 2.0
+    assert schedule.take(0) is None
+
+
+def test_too_many_items_do_not_wait_for_their_last_try():
+    schedule = Schedule(iter(range(1000)), workers=1)
+    for _ in range(3):
+        attempts = schedule.take(0)
+        attempts.deaths = attempts.retries - 1
+        schedule.failed(attempts, "died", 0)
+    assert schedule.take(0).item == 0
+    assert schedule.take(1) is None
+
+
+def test_what_is_needed_and_lost_is_an_error():
+    assert list(finished([1, 2])) == [1, 2]
+    with pytest.raises(WorkerError, match=r"^A part of the work is missing: it died\. Finished scores are stored\.$"):
+        list(finished([1, Lost(None, "it died")]))
+
+
+def test_workers_that_cannot_begin_are_a_sentence(monkeypatch):
+    monkeypatch.setattr("archsieve.runs.processes.work", toy.cannot_begin)
+    with pytest.raises(WorkerError, match="3 worker processes in a row ended before they began to work"):
+        list(Processes(2).map(toy.double, range(3)))
+
+
+def test_two_maps_at_a_time_do_not_meet():
+    with Processes(2) as executor:
+        outer = executor.map(toy.double, range(10))
+        first = next(outer)
+        assert sorted(executor.map(toy.double, range(100, 104))) == [200, 202, 204, 206]
+        assert sorted([first, *outer]) == [2 * i for i in range(10)]
+
+
+def test_a_worker_that_dies_while_it_waits_is_replaced():
+    with Processes(1) as executor:
+        (pid,) = executor.map(toy.pid, [0])
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not is_alive(pid))
+        assert list(executor.map(toy.double, [1])) == [2]
+
+
+def test_an_error_that_cannot_be_copied_arrives_as_a_sentence():
+    with pytest.raises(WorkerError, match="A worker failed with an error: CannotBeCopiedError: 7"):
+        list(Processes(1).map(toy.raise_what_cannot_be_copied, [7]))
+
+
+def test_a_program_that_leaves_workers_open_ends():
+    program = (
+        "from plugins import toy; from archsieve.runs.executors import Processes\n"
+        "kept = Processes(2).__enter__(); list(kept.map(toy.double, [1])); busy = kept.map(toy.pid, iter(range(9)))\n"
+        "next(busy)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.ray
@@ -153,7 +259,7 @@ def test_children_vanish_with_a_driver_that_is_killed(tmp_path):
         "import sys; from plugins import toy; from archsieve.runs.executors import Processes\n"
         "list(Processes(2).map(toy.write_pid_and_sleep, [sys.argv[1]] * 4))"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     driver = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], env=environment)
     try:
         wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
@@ -169,6 +275,9 @@ def test_children_vanish_with_a_driver_that_is_killed(tmp_path):
 def test_a_number_of_workers_below_one_is_refused(kind):
     with pytest.raises(SettingError, match=r"`workers >= 1` must hold, but got workers=0"):
         kind(0)
+    for limit in (0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(SettingError, match="`limit_seconds` must be a number above 0"):
+            kind(1, limit_seconds=limit)
 
 
 def assert_gone(pids):

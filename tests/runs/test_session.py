@@ -17,10 +17,11 @@ import pytest
 
 from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, ScoringError, SettingError, WorkerError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.runs.chunks import Chunk
 from archsieve.runs.executors import Processes, Ray, Serial
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key
-from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.contract import SearchSpace, enumerate_space
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from plugins import toy
@@ -542,15 +543,79 @@ def test_something_that_is_no_scores_is_a_sentence(session, how, sentence):
     assert stored(session) == {}
 
 
-def test_a_worker_that_dies_is_a_sentence_and_what_it_finished_is_stored(tmp_path):
-    with Session(tmp_path, Toy(5), TASK, executor=Processes(2)) as session:
-        pool = session.pool()
-        with pytest.raises(WorkerError, match="A worker process died"):
-            session.scores([Failing("dies", chunk_size=1)], pool)
-        finished = {arch for _, arch in stored(session)}
-        assert finished < set(pool)
-        assert (2, 2, 2, 2, 2) not in finished
-        assert session.scores([Counting()], pool).shape == (len(pool), 1)
+REASON = "no worker finished it in 4 tries: the last was killed by SIGKILL, often because memory ran out"
+
+
+def test_a_network_that_kills_its_workers_costs_its_own_score_alone(tmp_path):
+    pool = KILLED
+    with Session(tmp_path / "run", Toy(4), TASK, executor=Processes(2)) as session:
+        scores = session.scores([Failing("killed")], pool)[:, 0]
+        assert session.failures(Failing("killed"), pool) == {FAILS: REASON}
+        (row,) = [r for r in stored(session).values() if r.error]
+        assert row.seconds > 0
+    assert scores.tobytes() == np.array([math.nan if a[0] == 2 else value(a) for a in pool]).tobytes()
+    with Session(tmp_path / "run", Toy(4), TASK) as session:  # what is recorded is not tried again
+        assert np.isnan(session.scores([Failing("killed")], [FAILS])[0, 0])
+
+
+KILLED = [(0, 0, 0, 0), *CODES, (0, 0, 2, 2), (1, 2, 2, 2), (0, 2, 2, 2)]
+
+
+def test_of_a_pass_the_estimator_that_kills_loses_its_score_alone(tmp_path):
+    with Session(tmp_path / "run", Toy(4), TASK, executor=Processes(2)) as session:
+        scores = session.scores([Killer(0), Killer(1)], CODES[3:])
+        assert session.failures(Killer(1), CODES) == {FAILS: REASON}
+        assert session.failures(Killer(0), CODES) == {}
+    assert np.isnan(scores).tolist() == [[False, False], [False, True]]
+
+
+@dataclass(frozen=True)
+class Killer(Mate):
+    """A member of a pass; that of number 1 kills its worker on one network."""
+
+    group: ClassVar[str] = "killers"
+
+    def score_group(self, members, archs, ctx):
+        if FAILS in archs and any(m.salt for m in members):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().score_group(members, archs, ctx)
+
+
+def test_a_search_ends_where_all_networks_kill_and_what_was_scored_is_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr("archsieve.runs.chunks.RETRIES", 0)
+    monkeypatch.setattr("archsieve.runs.computing._MOST_IN_A_ROW", 3)
+    pool = [*(code for code in enumerate_space(Toy(5)) if code[0] == 2)][:6]
+    with Session(tmp_path, Raw5(5), TASK, executor=Processes(1)) as session:
+        with pytest.raises(WorkerError, match="workers of 3 networks in a row died, and none was scored") as caught:
+            session.scores([Failing("killed", chunk_size=1)], pool)
+        assert "\n" not in str(caught.value)
+        assert len(session.failures(Failing("killed", chunk_size=1), pool)) == 3
+
+
+@dataclass(frozen=True)
+class Raw5(Toy):
+    """No twins."""
+
+    def canonical(self, arch):
+        return arch
+
+
+@pytest.mark.parametrize(
+    ("codes", "estimators", "expected"),
+    [(7, 2, [(3, 2), (3, 2), (1, 2)]), (32, 1, [(6, 1)] * 5 + [(2, 1)]), (2, 1, [(1, 1)] * 2), (1, 3, [(1, 1)] * 3)],
+)
+def test_a_chunk_is_parted_down_to_single_scores(codes, estimators, expected):
+    chunk = Chunk(
+        (Counting(),) * estimators,
+        tuple((i,) for i in range(codes)),
+        ("context",) * estimators,
+        columns=(5, 6, 7)[:estimators],
+    )
+    parts = list(chunk.parts())
+    assert [(len(part.archs), len(part.estimators)) for part in parts] == expected
+    assert all(len(part.contexts) == len(part.estimators) == len(part.columns) for part in parts)
+    if codes > 1:
+        assert tuple(arch for part in parts for arch in part.archs) == chunk.archs
 
 
 # The folder
@@ -572,7 +637,7 @@ def test_the_folder_is_free_after_a_driver_was_killed(tmp_path):
         "session = Session(Path(sys.argv[1]), Toy(), TASK); session.scores([Counting()], [(0, 0, 0, 1)])\n"
         "print('open', flush=True); time.sleep(600)"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
     ) as driver:

@@ -218,7 +218,7 @@ def test_files_that_are_none(tmp_path):
         ([*rows(), "7,8,"], {"target": "label"}, "column 'label' and data row 41 of * is empty"),
         ([*rows(), "7,8"], {"target": "label"}, "Expected 3 columns, got 2: 7,8. Each row needs as many values"),
         (["x,x,label", "1,2,a"], {"target": "label"}, "The name 'x' stands above several columns"),
-        (rows(target=lambda _: "a"), {"target": "label"}, "has one class only, 'a'"),
+        (rows(target=lambda _: "a"), {"target": "label"}, "must be of several classes, but 'a' is the only one"),
         (rows(target=lambda i: i + 0.5), {"target": "label"}, "must be classes, but 0.5 is in data row 1: say kind"),
         (rows(target=lambda i: i), {"target": "label"}, "has 40 different values in 40 items, too many for classes"),
         (rows(), {"target": "label", "kind": "regression"}, "is 'a', which is no number"),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archsieve.runs.executors import Serial, single_thread
+from archsieve.runs import attempts
+from archsieve.runs.attempts import Lost, finished
+from archsieve.runs.executors import Processes, Serial, single_thread
 from archsieve.testing import ExecutorContract
+from archsieve.testing.executors import Deadly
 
 from .broken import broken_laws, laws_of
 
@@ -127,6 +130,53 @@ class TakesTheCallersThread(Right):
         return map(fn, items)
 
 
+class Patched(Processes):
+    """Two processes, whose outcomes are changed on the way."""
+
+    def __init__(self):
+        super().__init__(2)
+
+
+class EndsWithItsWorkers(Patched):
+    def map(self, fn, items):
+        return finished(super().map(fn, items))
+
+
+class ForgetsTheLost(Patched):
+    def map(self, fn, items):
+        return (result for result in super().map(fn, items) if not isinstance(result, Lost))
+
+
+class SaysNothing(Patched):
+    def map(self, fn, items):
+        return (Lost(r.item, "") if isinstance(r, Lost) else r for r in super().map(fn, items))
+
+
+class NeverTriesAgain(Patched):
+    def map(self, fn, items):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(attempts.Attempts, "retries", 0)
+            yield from super().map(fn, items)
+
+
+class TriesTooOften(Patched):
+    def map(self, fn, items):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(attempts.Attempts, "retries", 5)
+            yield from super().map(fn, items)
+
+
+class TriesAllAgain(Patched):
+    """Starts anew with everything when a worker dies, as a pool does that breaks as a whole."""
+
+    def map(self, fn, items):
+        items = list(items)
+        results = list(super().map(fn, items))
+        if any(isinstance(item, Deadly) for item in items) and any(item.tries() > 1 for item in items):
+            yield from (result for result in results if not isinstance(result, Lost))
+        yield from results
+
+
 WRONG = [
     (NobodyWorks, "test_it_says_how_many_work"),
     (EqualItemsOnce, "test_every_item_gives_its_result_once"),
@@ -141,6 +191,12 @@ WRONG = [
     (KeepsTheMessageAlone, "test_errors_of_scores_arrive_whole"),
     (ManyThreads, "test_work_has_one_thread_and_the_caller_keeps_his"),
     (TakesTheCallersThread, "test_work_has_one_thread_and_the_caller_keeps_his"),
+    (NeverTriesAgain, "test_a_worker_that_dies_costs_nothing"),
+    (TriesAllAgain, "test_a_worker_that_dies_costs_nothing"),
+    (EndsWithItsWorkers, "test_what_kills_every_worker_is_lost_alone"),
+    (ForgetsTheLost, "test_what_kills_every_worker_is_lost_alone"),
+    (SaysNothing, "test_what_kills_every_worker_is_lost_alone"),
+    (TriesTooOften, "test_what_kills_every_worker_is_lost_alone"),
 ]
 
 

@@ -19,7 +19,7 @@ from archsieve.registry import near_miss
 from archsieve.sources import sha256_of
 from archsieve.spaces.contract import check
 from archsieve.spaces.sizes import size_of
-from archsieve.values import field_values
+from archsieve.values import field_values, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ class ForeignTable(Benchmark):
             DataError: it is damaged, holds a code twice, one of another space or notation, or no column of numbers.
             UnknownNameError: it has no such column.
         """
-        path = Path(self.path)
+        path = path_in(self.path)
         if not path.is_file():
             raise MissingDataError(f"There is no file {self.path!r}.")
         return _TABLES.get(path, (self.space.whole, self.codes, self.notation), lambda: _read(self, path))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmarks.contract import Table
+    from archsieve.benchmarks.records import Table
     from archsieve.spaces.contract import Architecture
     from archsieve.tasks.contract import Task
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from archsieve.benchmarks.contract import Table
+    from archsieve.benchmarks.records import Table
     from archsieve.spaces.contract import Architecture
 
 _ORIGIN = (

@@ -9,9 +9,13 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
-from typer.main import get_command
+try:
+    import typer
+    from typer.core import TyperGroup
+    from typer.main import get_command
+except KeyboardInterrupt:
+    sys.stderr.write("Interrupted.\n")
+    raise SystemExit(130) from None
 
 COMMANDS = {
     "list": (
@@ -144,4 +148,7 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    from archsieve._interrupts import end_at_once_on_signals
+
+    end_at_once_on_signals()
     app()

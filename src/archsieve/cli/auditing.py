@@ -20,6 +20,7 @@ from archsieve.cli.options import (
     Recompute,
     Repair,
     Workers,
+    WorkerTimeout,
     load,
     offers_tables,
     shared_by_all,
@@ -39,6 +40,7 @@ def audit_run(
     ] = 12,
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     repair: Repair = False,
@@ -60,7 +62,9 @@ def audit_run(
             plan = load_plan(run / PLAN_FILE, plugins)
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
-        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute, repair=repair, durable=durable)
+        shared: dict[str, Any] = shared_by_all(
+            stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable
+        )
         shared |= {"seed": plan.seed, "device": device, "plugins": plugins}
         session = stack.enter_context(Session(run, plan.space, plan.task, **shared))
         found = audit(plan, session, networks)

@@ -27,6 +27,7 @@ from archsieve.cli.options import (
     Recompute,
     Repair,
     Workers,
+    WorkerTimeout,
     load,
     offers_tables,
     shared_by_all,
@@ -91,6 +92,7 @@ def design_funnel(
     ] = None,
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     repair: Repair = False,
@@ -108,7 +110,10 @@ def design_funnel(
         check_wishes(delta, amount)  # before what takes long
         if pilot_size is not None:
             check_size(pilot_size)
-        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute, repair=repair, durable=durable)
+        plugins, shared = (
+            load(plugin),
+            shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),
+        )
         plan = load_plan(find_plan(estimators), plugins, change or [])
         if not is_called(plan.space, space, plugins) or plan.final is None:
             what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"

@@ -30,6 +30,7 @@ from archsieve.cli.options import (
     Seed,
     TaskName,
     Workers,
+    WorkerTimeout,
     load,
     shared_by_all,
     space_and_task,
@@ -67,6 +68,7 @@ def measure(
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     repair: Repair = False,
@@ -80,7 +82,10 @@ def measure(
     The baselines are always included: parameters, multiply-adds and chance.
     """
     with console.guarded(out, "the same command"), ExitStack() as stack:
-        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute, repair=repair, durable=durable)
+        plugins, shared = (
+            load(plugin),
+            shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),
+        )
         the_space, chosen_task = space_and_task(space, task, change, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or []]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]

@@ -31,6 +31,7 @@ from archsieve.runs.score_tables import Recorded, shipped, whole_tables
 from archsieve.spaces.form import form_of
 from archsieve.tasks.contract import completed_task
 from archsieve.tasks.form_only import FormOnly
+from archsieve.values import seconds_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,14 @@ Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="Proxy to sco
 Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
 Device = Annotated[str, typer.Option(help="Device: cpu, cuda or mps.")]
 Workers = Annotated[int, typer.Option(min=1, help="Number of worker processes.")]
+WorkerTimeout = Annotated[
+    str | None,
+    typer.Option(
+        "--worker-timeout",
+        help="End a worker process that takes longer with one piece of work (e.g. 10m), and try again elsewhere. "
+        "(default: no limit)",
+    ),
+]
 OnRay = Annotated[bool, typer.Option("--ray", help="Score on Ray instead of local processes.")]
 TaskName = Annotated[
     str | None,
@@ -224,10 +233,22 @@ def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
 
 
 def shared_by_all(
-    stack: ExitStack, workers: int, ray: bool, recompute: bool = False, *, repair: bool = False, durable: bool = False
+    stack: ExitStack,
+    workers: int,
+    ray: bool,
+    recompute: bool = False,
+    timeout: str | None = None,
+    *,
+    repair: bool = False,
+    durable: bool = False,
 ) -> dict[str, Any]:
     """Return the settings of every command's sessions: notes, tables, executor and progress (the stack closes both)."""
-    executor = Ray(workers) if ray else Processes(workers) if workers > 1 else nullcontext(Serial())
+    limit = None if timeout is None else seconds_in(timeout, "A --worker-timeout")
+    executor: Any = nullcontext(Serial())
+    if ray:
+        executor = Ray(workers, limit_seconds=limit)
+    elif workers > 1 or limit is not None:
+        executor = Processes(workers, limit_seconds=limit)
     shared: dict[str, Any] = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
     shared |= {"notify": console.note, "repair": repair, "durable": durable}
     return shared | ({"tables": ()} if recompute else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from archsieve.networks.form import inputs_of
 from archsieve.plans.changes import apply_changes
 from archsieve.plans.read import load_model, make
 from archsieve.randomness import generator
+from archsieve.spaces.choices.factory import OF_THE_TASK, found_by
 from archsieve.spaces.contract import size
 from archsieve.spaces.form import Form
 from archsieve.tasks.form_only import FormOnly
@@ -65,6 +67,9 @@ def show_space(
         typer.Option(help="Options of an argument, as a list of TOML: width=\\[8, 16]. Repeatable."),
     ] = None,
     task: TaskName = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting of the task: NAME=VALUE. Repeatable.")
+    ] = None,
     shape: Annotated[str | None, typer.Option(help="Shape of an input, e.g. 3x224x224 or 128:tokens=30522.")] = None,
     outputs: Annotated[int, typer.Option(min=1, help="Outputs of the network, with --shape.")] = 10,
     explore: Annotated[
@@ -81,21 +86,25 @@ def show_space(
     with console.guarded():
         require("torch", "torch")
         plugins, name = load(plugin), load_model(factory)
-        parts: dict[str, dict[str, Any]] = {"vary": {}}
+        parts: dict[str, dict[str, Any]] = {"vary": {}, "task": {}}
         apply_changes(parts, vary or (), own="vary")
+        apply_changes(parts, change or (), own="task")
         settings = {"name": "own", "factory": name, "vary": parts["vary"], "explore": explore}
         space: OwnSpace = make("space", settings, [name.partition(":")[0]])
-        report = _report(space, _form(task, shape, outputs, plugins), seed)
+        trusted = [*plugins, name.partition(":")[0]]
+        report = _report(space, _form(task, parts["task"], shape, outputs, trusted), seed)
         if as_json:
             console.out_json(report)
         else:
             _print(report)
 
 
-def _form(task: str | None, shape: str | None, outputs: int, plugins: list[str]) -> Any:
+def _form(task: str | None, settings: dict[str, Any], shape: str | None, outputs: int, plugins: list[str]) -> Any:
     """Return what networks are counted for: the task's form, or inputs of a shape."""
+    if settings and task is None:
+        raise SettingError(f"--set changes the task ({', '.join(settings)}): name it by --task.")
     if shape is None:
-        return FormOnly.of(make("task", task or "cifar10", plugins))
+        return FormOnly.of(make("task", {"name": task or "cifar10", **settings}, plugins))
     if task is not None:
         raise SettingError(f"--task {task} and --shape both define the inputs: use one of them.")
     given = input_of(shape)
@@ -103,7 +112,7 @@ def _form(task: str | None, shape: str | None, outputs: int, plugins: list[str])
 
 
 def _report(space: OwnSpace, task: Any, seed: int) -> SpaceReport:
-    notes: dict[str, None] = {}
+    reasons: list[str] = []
 
     def sized(arch: Architecture) -> NetworkSize:
         from archsieve.networks.counting import count_macs, count_params, examined
@@ -114,8 +123,7 @@ def _report(space: OwnSpace, task: Any, seed: int) -> SpaceReport:
         try:
             macs = examined(lambda: space.build(arch, task), lambda network: count_macs(network, example_of(task)))
         except Exception as error:  # of any kind: a network that does not take these inputs
-            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-            notes[f"No multiply-adds: it does not take {_inputs(task)} ({reason[:150]}): say --shape or --task."] = None
+            reasons.append(shortened(str(error)) or type(error).__name__)
         return NetworkSize(space.describe(arch), int(params), macs)
 
     least, most = (space.climbed(to_most=to_most) for to_most in (False, True))
@@ -129,8 +137,23 @@ def _report(space: OwnSpace, task: Any, seed: int) -> SpaceReport:
         least=sized(least),
         most=sized(most),
         sample=sized(sample),
-        note=" ".join(notes),
+        note=f"No multiply-adds: it does not take {_inputs(task)}. Say which inputs it takes, by --shape or --task. "
+        f"Its error was: {reasons[0]}"
+        if reasons
+        else "",
     )
+
+
+def shortened(text: str, most: int = 150) -> str:
+    """Return a text as one line, cut after a word, with dots where something is left out."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most].rpartition(' ')[0]} ..."
+
+
+def _arguments(factory: str) -> str:
+    """Return the arguments of a factory that may vary, as text."""
+    arguments = inspect.signature(found_by(factory)).parameters
+    return ", ".join(name for name in arguments if name not in OF_THE_TASK)
 
 
 def _inputs(task: Any) -> str:
@@ -140,9 +163,15 @@ def _inputs(task: Any) -> str:
 def _print(report: SpaceReport) -> None:
     """Print the decisions as a table, and the sizes of four networks."""
     if not report.decisions:
-        console.out(f"{report.factory} asks for no decision: it is one network.")
+        arguments = _arguments(report.factory)
+        console.out(
+            f"{report.factory} asks for no decision: it is one network. Its constructor may ask: "
+            f'`width = archsieve.choice("width", [16, 32])`'
+            + (f'; or give options of an argument: --vary "NAME=[...]", of {arguments}.' if arguments else ".")
+        )
     else:
-        console.out(f"{report.factory}: {len(report.decisions)} decisions, {report.codes:,} codes at most.\n")
+        count = len(report.decisions)
+        console.out(f"{report.factory}: {count} decision{'s' * (count > 1)}, {report.codes:,} codes at most.\n")
         console.table(
             ("decision", "options", "of modules"),
             [(d.name, ", ".join(d.options), "yes" if d.is_module else "") for d in report.decisions],

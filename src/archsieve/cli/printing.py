@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from archsieve._interrupts import exit_code, heard
 from archsieve._reading import visible
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.judging.claims import conclusions
@@ -249,22 +250,30 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         folder: the run folder, where the log goes and results are kept.
         again: the command that goes on with an interrupted run.
     """
-    try:
-        with listening(note):
-            yield
-    except (typer.Exit, typer.BadParameter, BrokenPipeError):
-        raise
-    except KeyboardInterrupt:
-        hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
-        note(f"Interrupted.{hint}")
-        raise typer.Exit(130) from None
-    except ArchsieveError as error:
-        log = _logged(error.details, folder) if error.details else ""
-        note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
-        raise typer.Exit(1) from None
-    except Exception as error:
-        note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
-        raise typer.Exit(1) from None
+    with heard() as came:
+        try:
+            with listening(note):
+                yield
+        except (typer.Exit, typer.BadParameter, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as stop:
+            raise _interrupted(exit_code(stop, came), folder, again) from None
+        except ArchsieveError as error:
+            log = _logged(error.details, folder) if error.details else ""
+            note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if came:  # what was interrupted made another error of it
+                raise _interrupted(exit_code(error, came), folder, again) from None
+            note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
+            raise typer.Exit(1) from None
+
+
+def _interrupted(code: int, folder: Path | None, again: str) -> typer.Exit:
+    """Print how to go on after a signal, and return how to leave."""
+    hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
+    note(f"Interrupted.{hint}")
+    return typer.Exit(code)
 
 
 def _logged(details: str, folder: Path | None) -> str:

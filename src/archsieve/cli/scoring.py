@@ -23,6 +23,7 @@ from archsieve.cli.options import (
     Seed,
     TaskName,
     Workers,
+    WorkerTimeout,
     load,
     shared_by_all,
     space_and_task,
@@ -51,6 +52,7 @@ def score(
     seed: Seed = 0,
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     plugin: Plugins = None,
@@ -58,7 +60,7 @@ def score(
 ) -> None:
     """Score architectures of a space with proxies and costs."""
     with console.guarded(), ExitStack() as stack:
-        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute)
+        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute, worker_timeout)
         estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
         the_space, chosen_task = space_and_task(space, task, change, plugins)
         codes = [the_space.parse(text) for text in archs]

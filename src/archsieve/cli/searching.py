@@ -25,6 +25,7 @@ from archsieve.cli.options import (
     Repair,
     RunFolder,
     Workers,
+    WorkerTimeout,
     keep_plan,
     load,
     offers_tables,
@@ -74,6 +75,7 @@ def search(
     notation: Notation = "",
     device: Device = "cpu",
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
     retry_failed: Annotated[
@@ -91,6 +93,7 @@ def search(
     again = ["archsieve", "search", plan, "--out", str(folder)] + ["--ray"] * ray
     again += [] if device == "cpu" else ["--device", device]
     again += [] if workers == 1 else ["--workers", str(workers)]
+    again += [] if worker_timeout is None else ["--worker-timeout", worker_timeout]
     again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard + ["--durable"] * durable
     again += [word for text in change or [] for word in ("--set", text)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
@@ -109,7 +112,7 @@ def search(
         if dry_run:
             _say_forecast(chosen, device, workers, not no_timing, as_json)
             return
-        shared = shared_by_all(stack, workers, ray, recompute, repair=repair, durable=durable)
+        shared = shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable)
         if not recompute:
             offers_tables(device, chosen.space, chosen.seed)
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}

@@ -22,6 +22,7 @@ from archsieve.cli.options import (
     Repair,
     Seed,
     Workers,
+    WorkerTimeout,
     load,
     shared_by_all,
     space_and_task,
@@ -59,6 +60,7 @@ def study(
     change: Changes = None,
     seed: Seed = 0,
     workers: Workers = 1,
+    worker_timeout: WorkerTimeout = None,
     recompute: Recompute = False,
     repair: Repair = False,
     durable: Durable = False,
@@ -68,7 +70,10 @@ def study(
     """Study which figure of a proxy's ranking (tau, nDCG, minimum keeping ratio, ...) predicts what a search finds."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
-        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute, repair=repair, durable=durable)
+        plugins, shared = (
+            load(plugin),
+            shared_by_all(stack, workers, False, recompute, worker_timeout, repair=repair, durable=durable),
+        )
         first = benchmark[0] if benchmark else None
         the_space, _ = space_and_task(space, None, change, plugins, first)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]

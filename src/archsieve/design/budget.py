@@ -7,11 +7,10 @@ with a cheap training that the study of searchers found ten times as good as evo
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import SettingError, UnknownNameError
+from archsieve.errors import ArchitectureError, SettingError, UnknownNameError
 from archsieve.plans.contract import Plan, Pool, forecast
 from archsieve.plans.forecast import SECONDS, hours_of
 from archsieve.plans.read import load_plan, make
@@ -20,7 +19,8 @@ from archsieve.runs.recorded_scores import RecordedScores
 from archsieve.runs.score_tables import shipped
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import size
-from archsieve.spaces.sampling import LARGEST_POOL, pool_size
+from archsieve.spaces.sampling import LARGEST_POOL, draw_up_to, pool_size
+from archsieve.values import seconds_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,6 @@ LEAST_DATA = 0.05
 """Share of the training items below which an epoch is no training."""
 FINAL = "final"
 _PROBED = 16
-_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,7 @@ def seconds_of(budget: str) -> float:
     >>> seconds_of("8h"), seconds_of("1.5 min")
     (28800.0, 90.0)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", budget)
-    if found is None or float(found[1]) <= 0:
-        raise SettingError(f"A budget is a number with a unit of time, e.g. 8h, 90m or 2d, but got {budget!r}.")
-    return float(found[1]) * _UNITS[found[2]]
+    return seconds_in(budget, "A budget")
 
 
 def plan_for(
@@ -118,6 +114,10 @@ def plan_for(
     known = _in_tables(space, task, seed) if tables and device == "cpu" else set()
     timing = measure(space, task, recipe, seed, known, **settings)
     sizes = choose(timing, recipe, seconds * (1 - RESERVE), workers, _count(space))
+    if (
+        space.is_costly_to_list and sizes.pool is not None and 4 * sizes.pool > size(space)
+    ):  # not all codes are networks
+        sizes = choose(timing, recipe, seconds * (1 - RESERVE), workers, len(draw_up_to(space, seed, sizes.pool)))
     plan = _plan(space, task, seed, recipe, sizes)
     again = {name: value for name, value in settings.items() if name in ("seconds", "clock")}
     hours = hours_of(plan, device=device, workers=workers, **again)
@@ -161,12 +161,13 @@ def measure(space: SearchSpace, task: Task, recipe: Any, seed: int, known: set[s
     epoch = replace(recipe, epochs=1)
     pool = Pool(sample=min(_PROBED, _count(space)))
     probe = Plan(space, task, (*stages, Stage(epoch, top=1)), pool=pool, seed=seed)
-    hours = hours_of(probe, **settings)
+    errors: list[Exception] = []
+    hours = hours_of(probe, **settings, on_failure=errors.append)
     if hours[-1] is None:
-        raise SettingError(
-            f"The training of a network of {space.name} on {task.name} cannot be timed, since it fails: look at "
-            f"`archsieve train`, or at the data (`archsieve data`)."
-        )
+        why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:300]}" if errors else ""
+        if errors and isinstance(errors[-1], ArchitectureError):
+            raise errors[-1]  # of the space or its limits, not of the training
+        raise SettingError(f"The training of a network of {space.name} on {task.name} cannot be timed{why}.")
     n = probe.pool.sample or 1
     timed = {proxy.name: hour * 3600 / n for proxy, hour in zip(proxies, hours, strict=False) if hour is not None}
     features = dict.fromkeys((f for f in FEATURES if f in known), 0.0) | timed

@@ -12,6 +12,7 @@ import numpy as np
 from archsieve.errors import SettingError
 from archsieve.judging import metrics
 from archsieve.randomness import generator
+from archsieve.runs.attempts import finished
 from archsieve.searchers.contract import count_kept
 from archsieve.values import dense_ranks
 
@@ -120,7 +121,8 @@ def judgements_of(
 ) -> list[Judgement]:
     """Return the judgements of columns of scores (n, k), in their order."""
     items = list(enumerate(zip(names, scores.T, strict=True)))
-    return [judgement for _, judgement in sorted(executor.map(partial(_judgement, subject), items), key=itemgetter(0))]
+    judgements = finished(executor.map(partial(_judgement, subject), items))
+    return [judgement for _, judgement in sorted(judgements, key=itemgetter(0))]
 
 
 def _judgement(subject: Subject, item: tuple[int, tuple[str, NDArray[np.float64]]]) -> tuple[int, Judgement]:

@@ -26,6 +26,7 @@ from archsieve.judging.metrics import (
 )
 from archsieve.randomness import generator
 from archsieve.registry import SEARCHERS
+from archsieve.runs.attempts import finished
 from archsieve.runs.provenance import Provenance, provenance
 from archsieve.searchers.history import maximise
 from archsieve.spaces.sampling import check_listable
@@ -132,7 +133,7 @@ def mkr_study(
         for searcher in labels
         for seed in range(seeds)
     )
-    winners = dict(session.executor.map(partial(_search, session.space, budget, session.seed), runs))
+    winners = dict(finished(session.executor.map(partial(_search, session.space, budget, session.seed), runs)))
     findings = tuple(
         _finding(
             name, truth, scores[:, k], archs, {s: [winners[name, s, seed] for seed in range(seeds)] for s in labels}

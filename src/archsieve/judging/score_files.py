@@ -14,6 +14,7 @@ from archsieve.benchmarks.files import fault, read_columns, shown
 from archsieve.errors import MissingDataError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
 from archsieve.registry import near_miss
+from archsieve.values import path_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -144,7 +145,7 @@ def read_table(path: Path) -> Columns:
         MissingDataError: there is no such file.
         DataError: it is no such file, names a column twice, or what separates its fields cannot be told.
     """
-    if not path.is_file():
+    if not path_in(str(path)).is_file():
         raise MissingDataError(f"There is no file {str(path)!r}.")
     if path.suffix.lower() in _WORKBOOKS or _begins_with(path, b"PK\x03\x04"):
         raise fault(

@@ -19,7 +19,8 @@ _PLAIN = ("seed", "title", "finds")
 def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], own: str) -> None:
     """Apply the changes to the tables of `parts`.
 
-    A value is written as in TOML; text needs no quotation marks, which a shell takes away.
+    A value is written as in TOML; text needs no quotation marks, which a shell takes away. "vary.width=[8, 16]" gives
+    options of one argument of an own space.
 
     Args:
         parts: tables by the name that stands before the dot.
@@ -42,7 +43,10 @@ def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], o
         part, dot, name = key.partition(".")
         if not (dot and part in parts):
             part, name = own, key
-        parts[part][name] = _value(text)
+        table, argument = parts[part], name.removeprefix("vary.")
+        if argument != name:  # the one setting of a space that is a table itself
+            table, name = table.setdefault("vary", {}), argument
+        table[name] = _value(text)
 
 
 def read_plan(path: Path) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from archsieve.errors import ArchsieveError
 from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable, is_measured
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.fingerprints import fingerprint
@@ -43,6 +45,7 @@ def hours_of(
     workers: int = 1,
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.perf_counter,
+    on_failure: Callable[[Exception], None] | None = None,
 ) -> list[float | None]:
     """Return about how many hours each step of a plan takes; None where that cannot be timed.
 
@@ -56,11 +59,14 @@ def hours_of(
         workers: how many processes score; a supernet is trained by one.
         seconds: what timing may take in all, about.
         clock: returns seconds.
+        on_failure: called with the error of what could not be timed because of it.
     """
     passes = [_passes(entries) for _, _, _, entries in steps(plan)]
     names = {_name(members) for step in passes for members in step if not _is_looked_up(members)}
     with tempfile.TemporaryDirectory() as folder, single_thread():
-        timer = _Timer(plan, Path(folder), device, clock, clock() + seconds, len(names))
+        timer = _Timer(plan, Path(folder), device, clock, 0.0, len(names), on_failure)
+        timer.draw_one()
+        timer.end = clock() + seconds
         return [_sum(timer.seconds(members, workers) for members in step) for step in passes]
 
 
@@ -107,7 +113,13 @@ class _Timer:
     clock: Callable[[], float]
     end: float
     left: int
+    on_failure: Callable[[Exception], None] | None = None
     known: dict[str, float | None] = field(default_factory=dict)
+
+    def draw_one(self) -> None:
+        """Draw a network, since the first one may take long: a space looks for its decisions, or for its limits."""
+        with suppress(ArchsieveError):  # the same error is met where networks are timed
+            self._archs(1)
 
     def seconds(self, members: Sequence[Entry], workers: int) -> float | None:
         """Return what the scores of these entries take; None: unknown."""
@@ -132,7 +144,8 @@ class _Timer:
         if name not in self.known:
             share = (self.end - self.clock()) / max(1, self.left)
             self.left -= 1
-            self.known[name] = None if share <= 0 else self._timed([entry.estimator for entry in members], share)
+            is_over = share <= 0 and not hasattr(members[0].estimator, "recipe")  # a training, a few steps, is timed
+            self.known[name] = None if is_over else self._timed([entry.estimator for entry in members], share)
         return self.known[name]
 
     def _timed(self, estimators: Sequence[AnyEstimator], share: float) -> float | None:
@@ -143,7 +156,9 @@ class _Timer:
             if isinstance(first, Fittable | Resumable) or is_measured(first):
                 return None
             return self._scored(estimators, share)
-        except Exception:  # no data, no memory, a network that cannot be scored: a search reports it
+        except Exception as error:  # no data, no memory, a network that cannot be scored: a search reports it
+            if self.on_failure is not None:
+                self.on_failure(error)
             return None
 
     def _scored(self, estimators: Sequence[AnyEstimator], share: float) -> float:

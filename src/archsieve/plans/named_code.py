@@ -20,12 +20,27 @@ def check_named(name: str, plugins: Collection[str]) -> None:
     Raises:
         PlanError: it does not.
     """
-    module = name.partition(":")[0]
+    module, _, attribute = name.partition(":")
+    if module.endswith(".py"):
+        stem = module.removesuffix(".py").replace("\\", "/").rpartition("/")[2]
+        raise PlanError(f"{name!r} names a file: write '{stem}:{attribute}', and give the file by --plugin {module}.")
     if module not in plugins:
         raise PlanError(
             f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust it, "
             f"add --plugin {module}.py (or --plugin {module})."
         )
+
+
+def check_plugin_name(name: str) -> None:
+    """Check that a plugin is named as a file or a module, and not as something in it.
+
+    Raises:
+        PlanError: it is named as "module:Name".
+    """
+    file, colon, attribute = name.rpartition(":")
+    if colon and file and attribute.isidentifier():
+        file = file if file.endswith(".py") else f"{file}.py"
+        raise PlanError(f"A plugin is a file or a module, but {name!r} names {attribute!r} in it: --plugin {file}.")
 
 
 @contextmanager

@@ -11,16 +11,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchsieveError, PlanError, SettingError, UnknownNameError
+from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError
 from archsieve.fingerprints import frozen
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.changes import changed_plan, read_plan
 from archsieve.plans.contract import Plan, Pool
-from archsieve.plans.named_code import check_command, check_named
-from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss
+from archsieve.plans.named_code import check_command, check_named, check_plugin_name
+from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss, near_miss_in
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
-from archsieve.values import exact
+from archsieve.values import exact, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,14 +61,20 @@ def find_plan(name: str) -> Path:
     Raises:
         UnknownNameError: there is neither.
     """
-    path = Path(name)
-    if path.is_file():
-        return path
+    if _can_be_read(name):
+        return Path(name)
     if name in plan_names():
         return Path(str(files("archsieve.plans") / f"{name}.toml"))
     raise UnknownNameError(
         f"There is no plan file {name!r}, nor a shipped plan of that name.{near_miss(name, plan_names())}"
     )
+
+
+def _can_be_read(name: str) -> bool:
+    try:
+        return path_in(name).is_file()
+    except MissingDataError:
+        return False
 
 
 def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
@@ -149,7 +155,8 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     bound = entry.args if isinstance(entry, partial) else ()
     cls = entry.func if isinstance(entry, partial) else entry
     if not is_dataclass(cls):
-        raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.")
+        own = f" A model of your own is the space 'own', with factory = {name!r}." if kind == "space" else ""
+        raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.{own}")
     instance = entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
     if kind == "space" and ":" not in name and instance.name != name:  # another name of the class
         object.__setattr__(instance, "name", name)
@@ -185,6 +192,7 @@ def load_plugin(name: str) -> str:
     Raises:
         PlanError: it is not there, its name is taken by another module, or it fails.
     """
+    check_plugin_name(name)
     path = Path(name)
     module = path.stem if path.suffix == ".py" else name
     if path.suffix == ".py":
@@ -222,9 +230,7 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
         check_named(name, plugins)
         namespace = vars(importlib.import_module(module))
         if attribute not in namespace:
-            raise UnknownNameError(
-                f"The module {module!r} has no {attribute!r}.{near_miss(attribute, vars(sys.modules[module]))}"
-            )
+            raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss_in(attribute, namespace)}")
         return namespace[attribute]
     return estimator_named(name) if kind == "estimator" else _CATALOGUES[kind][name]
 

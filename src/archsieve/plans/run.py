@@ -20,6 +20,7 @@ from archsieve.plans.equal_cost import random_search_at
 from archsieve.plans.front import front_of, on_front
 from archsieve.plans.trained import Finished, trained_network
 from archsieve.plans.worth import price_of_recipe, worth_of
+from archsieve.plans.write import keep_plan
 from archsieve.runs.effort import Ledger, in_macs, total
 from archsieve.runs.folder import RESULT_FILE, digest_of_rounds, write_json, write_measure, write_rounds
 from archsieve.runs.provenance import provenance
@@ -98,6 +99,7 @@ def run_plan(
             )
     begun = time.perf_counter()
     (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
+    keep_plan(plan, session.folder)
     epoch_unit = unit(plan)
     gate = None if plan.ceiling is None else Gate(plan.ceiling, session)
     account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session, gate)

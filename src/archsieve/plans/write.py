@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from archsieve._files import replace_file
 from archsieve.errors import MissingPackageError, SettingError
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.contract import Pool
 from archsieve.registry import ESTIMATORS, SEARCHERS, SPACES, TASKS
+from archsieve.runs.folder import PLAN_FILE
 from archsieve.spaces.form import form_of
 from archsieve.spaces.limits import Within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from archsieve.plans.contract import Plan
     from archsieve.registry import Registry
     from archsieve.spaces.contract import SearchSpace
+
+_OF_PYTHON = "Made in Python, and written by run_plan."
 
 
 def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
@@ -49,6 +55,21 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
         table["final"] = _table(ESTIMATORS, plan.final)
     lines = [line for comment in comments for line in comment.split("\n")]
     return "".join(f"# {line}\n" for line in lines) + tomli_w.dumps(table)
+
+
+def keep_plan(plan: Plan, folder: Path) -> None:
+    """Write a plan made in Python into its run folder, for export and audit; a file that a command put there stays.
+
+    A plan that has things which no file can name is not written.
+    """
+    path = folder / PLAN_FILE
+    if path.is_file() and not path.read_text(encoding="utf-8").startswith(f"# {_OF_PYTHON}"):
+        return
+    path.unlink(missing_ok=True)
+    with suppress(SettingError, ImportError):
+        text = plan_text(plan, [_OF_PYTHON])
+        with replace_file(path) as copy:
+            copy.write_text(text, encoding="utf-8")
 
 
 def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from archsieve.errors import (
 from archsieve.estimators.contract import Grouped, Outcome
 from archsieve.estimators.measured.facts import collected_facts
 from archsieve.runs.arithmetic import EXACT, Arithmetic
+from archsieve.runs.attempts import RETRIES
 from archsieve.values import as_floats
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ _LONGEST = 200  # characters of a reason
 class Chunk:
     """The input of one worker: estimators of one pass with their contexts, codes, and modules to import first.
 
-    `arithmetic` holds the settings of the device while it computes, in the driver or in a worker.
+    `arithmetic` holds the settings of the device while it computes, in the driver or in a worker. `columns` are the
+    places of the estimators among those of the pass.
     """
 
     estimators: tuple[Any, ...]
@@ -56,6 +58,28 @@ class Chunk:
     contexts: tuple[Context, ...]
     plugins: tuple[str, ...] = ()
     arithmetic: Arithmetic = EXACT
+    columns: tuple[int, ...] = ()
+
+    @property
+    def retries(self) -> int:
+        """How often it is tried again when its worker dies: several networks only once, then in parts."""
+        return RETRIES if is_narrow(self) else 1
+
+    def parts(self) -> Iterator[Chunk]:
+        """Yield it in about as many parts as each has networks; one network in parts of one estimator each."""
+        length = math.ceil(len(self.archs) / math.ceil(math.sqrt(len(self.archs))))
+        if len(self.archs) > 1:
+            for begin in range(0, len(self.archs), length):
+                yield replace(self, archs=self.archs[begin : begin + length])
+            return
+        for column, estimator, context in zip(self.columns, self.estimators, self.contexts, strict=True):
+            yield replace(self, estimators=(estimator,), contexts=(context,), columns=(column,))
+
+    def failed(self, reason: str, seconds: float) -> ChunkScores:
+        """Return what is stored of it where no worker could score it."""
+        shape = len(self.archs), len(self.estimators)
+        errors = dict.fromkeys(np.ndindex(*shape), shortened(reason))
+        return ChunkScores(self, np.full(shape, np.nan), errors, seconds, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +104,11 @@ class ChunkScores:
 
 class _UnusableError(Exception):
     """An estimator returned something other than scores: the fault is the estimator's, not a network's."""
+
+
+def is_narrow(chunk: Chunk) -> bool:
+    """Whether a chunk holds one score, and cannot be parted."""
+    return len(chunk.archs) * len(chunk.estimators) == 1
 
 
 def chunk_size(estimator: AnyEstimator, space: SearchSpace, task: Task) -> int:
@@ -108,7 +137,7 @@ def chunks_of(
     length = max(1, min(size, fair) if workers > 1 else size)
     for begin in range(0, len(codes), length):
         archs = tuple(codes[begin : begin + length])
-        yield Chunk(tuple(members), archs, tuple(contexts), tuple(plugins), arithmetic)
+        yield Chunk(tuple(members), archs, tuple(contexts), tuple(plugins), arithmetic, tuple(range(len(members))))
 
 
 def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:

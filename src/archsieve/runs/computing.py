@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from archsieve.errors import WorkerError
 from archsieve.runs.announcements import Trial, announcement, is_announced
-from archsieve.runs.chunks import ChunkScores, chunks_of, score_chunk, shares_work
+from archsieve.runs.attempts import Lost
+from archsieve.runs.chunks import ChunkScores, chunks_of, is_narrow, score_chunk, shares_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from archsieve.estimators.contract import Context
     from archsieve.runs.arithmetic import Arithmetic
+    from archsieve.runs.chunks import Chunk
     from archsieve.runs.executors import Executor
     from archsieve.runs.score_tables import ScoreTable
     from archsieve.spaces.contract import Architecture
+
+_MOST_IN_A_ROW = 10  # networks whose workers die, without a score between them
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,5 +64,45 @@ class Computing:
     def _chunks(
         self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
     ) -> Iterator[ChunkScores]:
+        """Yield the scores of chunks. One that kills its workers is computed in parts, down to the networks that do.
+
+        Raises:
+            WorkerError: the workers of ten networks in a row died.
+        """
         chunks = chunks_of(members, codes, contexts, self.executor.workers, self.plugins, self.arithmetic)
-        return self.executor.map(score_chunk, chunks)
+        sources: list[Iterator[Chunk]] = [chunks]
+        in_a_row = 0
+        while sources:
+            parts: list[Iterator[Chunk]] = []
+            for result in self.executor.map(score_chunk, _until(parts, sources[-1])):
+                if not isinstance(result, Lost):
+                    in_a_row = 0
+                    yield result
+                elif is_narrow(result.item):
+                    in_a_row += 1
+                    yield result.item.failed(result.reason, result.seconds)
+                    if in_a_row >= _MOST_IN_A_ROW:
+                        raise _hopeless(result)
+                else:
+                    parts.append(result.item.parts())
+            if parts:
+                sources.append(chain(*parts))
+            else:
+                sources.pop()
+
+
+def _until(parts: list[Iterator[Chunk]], source: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield chunks as long as none is to be computed in parts first."""
+    while not parts:
+        for chunk in source:
+            yield chunk
+            break
+        else:
+            return
+
+
+def _hopeless(lost: Lost) -> WorkerError:
+    return WorkerError(
+        f"The workers of {_MOST_IN_A_ROW} networks in a row died, and none was scored: {lost.reason}. Finished scores "
+        "are stored: run the same command again, with fewer --workers if memory ran out."
+    )

@@ -192,7 +192,7 @@ class Scoring:
             contexts = [self.context(members[key], call.pool) for key in absent]
             for result in self._computing.scored([members[key] for key in absent], missing, contexts):
                 self._keep(call, self._rows(result, absent))
-                done += len(result.chunk.archs)
+                done += len(result.chunk.archs) if 0 in result.chunk.columns else 0
                 self._computing.progress(label, done, total)
 
     def _fit(self, call: Call, estimator: Any, key: Key, codes: Collection[Architecture]) -> None:
@@ -230,7 +230,7 @@ class Scoring:
             call.requests.add(requests.codes)
 
     def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
-        """Return the rows to store for a chunk."""
+        """Return the rows to store for a chunk, given the keys of the estimators of its pass."""
         for kind, text in result.tracebacks.items():
             self._log(kind, text)
         if result.failure is not None:
@@ -238,7 +238,7 @@ class Scoring:
         share, facts = result.seconds / result.scores.size, result.facts
         return [
             Row(
-                key,
+                keys[column],
                 arch,
                 e.name,
                 _score(result, i, k),
@@ -247,7 +247,7 @@ class Scoring:
                 result.errors.get((i, k)),
                 facts.get(arch),
             )
-            for k, (key, e) in enumerate(zip(keys, result.chunk.estimators, strict=True))
+            for k, (column, e) in enumerate(zip(result.chunk.columns, result.chunk.estimators, strict=True))
             for i, arch in enumerate(result.chunk.archs)
         ]
 

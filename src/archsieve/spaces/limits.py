@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import identity
-from archsieve.spaces.contract import Picture, SearchSpace, movable_decisions, neighbours
+from archsieve.randomness import generator
+from archsieve.spaces.contract import Picture, SearchSpace, neighbours
 from archsieve.spaces.form import form_of
+from archsieve.spaces.moves import descend, walk
 from archsieve.spaces.sizes import SizeName, size_of
+from archsieve.spaces.steering import can_steer, learn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,12 +22,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.steering import Steering
     from archsieve.tasks.contract import Task
 
 _DRAWS = 32  # before what is drawn is repaired instead: then one draw in ten is within, or fewer
-_PATIENCE = 1000  # moves without gain before a descent is given up
 _DESCENTS = 3  # given up before nothing is taken to be within
-_STEPS = 8  # moves of a walk by decision
+_LOOKS = 64  # draws of which none is within where limits are tight
 _REMEMBERED = 8192  # sizes in closed form
 _COUNTED = 1_000_000  # sizes counted on networks: each took milliseconds, and has a few hundred bytes
 
@@ -106,6 +109,11 @@ class Within(SearchSpace):
     the excess, and then walks at random among those within, eight moves a decision: a Metropolis chain, whose limit is
     uniform among what single moves within the limits connect (if the space's moves are as likely as their reverse, as
     they are unless it overrides `mutate`). After so few moves it is near that, not exact.
+
+    Where sizes are counted on built networks, a walk would count hundreds. There draws are steered instead: decisions
+    are drawn with weights that bring what is within, and a draw is taken the less often, the more the weights favour
+    it (`archsieve.spaces.steering`). That leaves the space's distribution as it is, but for networks that the weights
+    bring very rarely, which stay somewhat too rare. If none of 64 draws is within, all samples are steered.
 
     Args:
         space: the space limited.
@@ -221,13 +229,44 @@ class Within(SearchSpace):
         Raises:
             ArchitectureError: none was found; says how large the nearest one is.
         """
+        if self.is_tight:
+            return self._steered(rng)
         attempts = []
         for _ in range(_DRAWS):
             arch = self.space.sample(rng)
             if self.is_valid(arch):
                 return arch
             attempts.append(arch)
+        if self._is_steered:
+            return self._steered(rng)
         return self._walk(self._repair(min(attempts, key=self._excess), rng), rng)
+
+    @cached_property
+    def is_tight(self) -> bool:
+        """Whether samples are steered from the first draw on: sizes are counted, and none of 64 draws is within.
+
+        The draws are always the same ones.
+        """
+        rng = generator(0, "sample", "limits")
+        return self._is_steered and not any(self.is_valid(self.space.sample(rng)) for _ in range(_LOOKS))
+
+    @property
+    def _is_steered(self) -> bool:
+        return self.is_costly_to_list and can_steer(self.space)
+
+    @cached_property
+    def _steering(self) -> tuple[Steering | None, Architecture]:
+        return learn(self.space, self._excess)
+
+    def _steered(self, rng: np.random.Generator) -> Architecture:
+        steering, nearest = self._steering
+        if steering is not None and (arch := steering.sample(self.space, self.is_valid, rng)) is not None:
+            return arch
+        return self._walk(self._repair(nearest, rng), rng)
+
+    def _walk(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
+        """Return the end of a random walk within the limits; a move that would leave them counts but stays put."""
+        return walk(self.space, self.is_valid, arch, rng)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
         """Return another architecture within the limits, by the space's own mutation.
@@ -257,7 +296,7 @@ class Within(SearchSpace):
         """
         ends = []
         for _ in range(_DESCENTS):
-            arch = self._descend(arch, rng)
+            arch = descend(self.space, self._excess, arch, rng)
             if self.is_valid(arch):
                 return arch
             ends.append(arch)
@@ -266,25 +305,6 @@ class Within(SearchSpace):
         raise ArchitectureError(
             f"No architecture of {self.name} with {self.limits} was found: the nearest has {self._sizes_of(nearest)}."
         )
-
-    def _descend(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return the end of moves that never increase the excess: within the limits, or where many gained nothing."""
-        excess, stale = self._excess(arch), 0
-        while excess > 0 and stale < _PATIENCE:
-            neighbour = self.space.mutate(arch, rng)
-            neighbour_excess = self._excess(neighbour)
-            stale = 0 if neighbour_excess < excess else stale + 1
-            if neighbour_excess <= excess:
-                arch, excess = neighbour, neighbour_excess
-        return arch
-
-    def _walk(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return the end of a random walk within the limits; a move that would leave them counts but stays put."""
-        for _ in range(_STEPS * len(movable_decisions(tuple(self.choices)))):
-            neighbour = self.space.mutate(arch, rng)
-            if self.is_valid(neighbour):
-                arch = neighbour
-        return arch
 
     def _excess(self, arch: Architecture) -> float:
         return self.limits.excess(self.sizes(arch))

@@ -22,6 +22,7 @@ Progress: TypeAlias = "Callable[[str, int, int], None]"
 """Called with (label, done, total) as work goes on."""
 
 LARGEST_POOL = 1_000_000
+_STALE = 100  # draws that repeat others before a space within limits is taken to hold no more
 _QUIET = 1.0  # seconds before a count says how far it is
 _EVERY = 0.2  # seconds between two reports
 
@@ -133,9 +134,13 @@ def _draw_one_by_one(
 ) -> list[Architecture]:
     """Return the first `count` networks, or all, of all codes in random order.
 
-    Only canonical codes count, so that all networks are equally likely; no code is checked twice.
+    Only canonical codes count, so that all networks are equally likely; no code is checked twice. Where limits are so
+    tight that hardly a code is within, networks are drawn as the space draws them instead, until a hundred draws in a
+    row bring no other.
     """
     report = _Report(f"{space.name}: networks drawn", size(space) if count is None else count, progress)
+    if count is not None and getattr(space, "is_tight", False):
+        return list(_draws_that_differ(space, rng, count, report))
     drawn: list[Architecture] = []
     for checked, place in enumerate(rng.permutation(size(space)), 1):
         arch = tuple(int(option) for option in np.unravel_index(place, space.choices))
@@ -144,6 +149,20 @@ def _draw_one_by_one(
         report.say(checked if count is None else len(drawn))
         if len(drawn) == count:
             break
+    return drawn
+
+
+def _draws_that_differ(
+    space: SearchSpace, rng: np.random.Generator, count: int, report: _Report
+) -> dict[Architecture, None]:
+    """Return up to `count` networks that the space draws, in order."""
+    drawn: dict[Architecture, None] = {}
+    stale = 0
+    while len(drawn) < count and stale < _STALE:
+        before = len(drawn)
+        drawn[space.canonical(space.sample(rng))] = None
+        stale = stale + 1 if len(drawn) == before else 0
+        report.say(len(drawn))
     return drawn
 
 

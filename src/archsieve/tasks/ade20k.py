@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -16,10 +15,11 @@ from archsieve.sources import Source
 from archsieve.tasks.data.decoding import opened, pixels_of
 from archsieve.tasks.data.scenes import Scene, Scenes
 from archsieve.tasks.segmentation import Segmentation
-from archsieve.values import check_whole
+from archsieve.values import check_whole, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 CLASSES, TOTALS = 150, (20_210, 2_000)
@@ -106,7 +106,7 @@ class ADE20K(Segmentation):
     def _folder(self) -> Path:
         if not self.source:
             return self.sources[0].require().absolute()
-        folder = Path(self.source).expanduser().absolute()
+        folder = path_in(self.source).expanduser().absolute()
         if not folder.is_dir():
             raise MissingDataError(f"There is no folder {self.source!r}: `source` must name one that holds ADE20K.")
         return folder

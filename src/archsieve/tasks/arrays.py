@@ -290,4 +290,4 @@ def _joined(arrays: Sequence[NDArray[Any]], name: str, where: str) -> NDArray[An
 
 
 def _text(array: NDArray[Any]) -> NDArray[Any]:
-    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+    return np.char.decode(array, "utf-8", "backslashreplace") if array.dtype.kind == "S" else array

@@ -8,7 +8,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -22,10 +21,11 @@ from archsieve.tasks.data.photographs import augmented, centred
 from archsieve.tasks.data.picture_index import folder_pictures, table_pictures
 from archsieve.tasks.data.published import Copy
 from archsieve.tasks.read_later import ReadLater, in_parts
-from archsieve.values import check_whole
+from archsieve.values import check_whole, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -176,7 +176,7 @@ class ImageNet(ReadLater, Classification):
         if not self.source:
             path = self.sources[0].find()
             return Copy("hub", HUB_ID) if path is None else _in_folder(path.absolute())
-        folder = Path(self.source).expanduser().absolute()
+        folder = path_in(self.source).expanduser().absolute()
         if folder.is_dir():
             return _in_folder(folder)
         if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", self.source) and not folder.exists():

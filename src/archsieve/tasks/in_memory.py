@@ -7,7 +7,6 @@ import hashlib
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from archsieve.errors import DataError, SettingError
 from archsieve.networks.form import Input
 from archsieve.tasks.contract import check_batch
 from archsieve.tasks.own_data import Known, OwnData
-from archsieve.values import check_whole, is_whole
+from archsieve.values import check_whole, is_whole, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,6 +149,8 @@ def finished(
     """
     if len(inputs) != len(targets.values):
         raise DataError(f"{what} has {len(inputs):,} inputs, but {len(targets.values):,} targets.")
+    if not inputs.size:
+        raise DataError(f"The inputs of {what} hold no numbers: their shape is {inputs.shape}.")
     if inputs.dtype.kind not in "biuf":
         raise DataError(f"The inputs of {what} must be numbers, but are of the type {inputs.dtype}.")
     if task.tokens:
@@ -228,4 +229,4 @@ def _scale_of(items: Items, parts: Parts) -> tuple[NDArray[np.float32], NDArray[
 
 def absolute(file: str) -> str:
     """Return a path as one that means the same from any folder; empty stays empty."""
-    return str(Path(file).expanduser().resolve()) if file else ""
+    return str(path_in(file).expanduser().resolve()) if file else ""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from dataclasses import dataclass
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from archsieve.errors import EstimatorError, PartialScoringError, ScoringError
+from archsieve.runs.attempts import RETRIES, Lost, finished
 from archsieve.testing.laws import expect
 from archsieve.values import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -60,8 +65,40 @@ def threads_of_torch(_: int) -> int:
     return torch.get_num_threads()
 
 
+@dataclass(frozen=True)
+class Deadly:
+    """An item whose worker is killed `deaths` times; each try leaves a file in `folder`."""
+
+    folder: str
+    number: int
+    deaths: int = 0
+    retries: int = RETRIES
+
+    def tries(self) -> int:
+        """Return how often it was tried so far."""
+        return len([name for name in os.listdir(self.folder) if name.startswith(f"{self.number}-")])  # noqa: PTH208
+
+
+def survive(item: Deadly) -> int:
+    """Return the number of an item, or kill this process."""
+    count = item.tries()
+    with open(os.path.join(item.folder, f"{item.number}-{count}"), "x"):  # noqa: PTH118, PTH123
+        pass
+    if count < item.deaths:
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    return item.number
+
+
+def process_of(_: int) -> int:
+    """Return the number of the process that computes."""
+    return os.getpid()
+
+
 class ExecutorContract:
-    """Laws of an executor. Set `executor`; where it must be opened, set the opened one in a fixture of yours."""
+    """Laws of an executor. Set `executor`; where it must be opened, set the opened one in a fixture of yours.
+
+    The laws on workers that die are not checked where the work is done in this process.
+    """
 
     executor: ClassVar[Executor]
 
@@ -73,7 +110,7 @@ class ExecutorContract:
     def test_every_item_gives_its_result_once(self) -> None:
         """As many results as items, equal items too, in any order."""
         items = [*range(20), 7, 7]
-        results = sorted(self.executor.map(double, items))
+        results = sorted(finished(self.executor.map(double, items)))
         expect(results == sorted(2 * i for i in items), f"{len(items)} items gave {results}")
 
     def test_nothing_to_do_is_nothing(self) -> None:
@@ -83,7 +120,7 @@ class ExecutorContract:
 
     def test_results_arrive_whole(self) -> None:
         """Arrays come back bit for bit, NaN and infinities too."""
-        results = {result.tobytes() for result in self.executor.map(numbers_from, range(4))}
+        results = {result.tobytes() for result in finished(self.executor.map(numbers_from, range(4)))}
         expect(results == {numbers_from(seed).tobytes() for seed in range(4)}, "numbers changed on the way")
 
     def test_items_are_taken_as_they_are_needed(self) -> None:
@@ -139,9 +176,41 @@ class ExecutorContract:
         finally:
             torch.set_num_threads(before)
 
+    def test_a_worker_that_dies_costs_nothing(self, tmp_path: Path) -> None:
+        """An item whose worker is killed is tried again; all results arrive once."""
+        if self._works_here():
+            return
+        items = [Deadly(str(tmp_path), number, deaths=int(number == 1)) for number in range(4)]
+        results = list(self._results(survive, items))
+        expect(sorted(map(str, results)) == ["0", "1", "2", "3"], f"a worker was killed, and it gave {results}")
+        expect(items[1].tries() == 2, f"what was killed once was tried {items[1].tries()} times")
+
+    def test_what_kills_every_worker_is_lost_alone(self, tmp_path: Path) -> None:
+        """After its retries an item is yielded as `Lost`, with the reason; the others have their results."""
+        if self._works_here():
+            return
+        items = [Deadly(str(tmp_path), number, 99 * (number == 1), retries=2) for number in range(4)]
+        results = list(self._results(survive, items))
+        lost = [result for result in results if isinstance(result, Lost)]
+        others = sorted(str(result) for result in results if not isinstance(result, Lost))
+        is_right = others == ["0", "2", "3"] and [each.item for each in lost] == [items[1]]
+        expect(is_right, f"the item 1 kills, and it gave {results}")
+        expect(all(each.reason for each in lost), "it does not say why")
+        expect(items[1].tries() == 3, f"an item of 2 retries was tried {items[1].tries()} times")
+        self._expect_in_order("after workers that died")
+
+    def _works_here(self) -> bool:
+        return os.getpid() in set(self.executor.map(process_of, [0]))
+
+    def _results(self, function: Any, items: Any) -> Iterator[Any]:
+        try:
+            yield from self.executor.map(function, items)
+        except Exception as error:
+            raise AssertionError(f"a worker that died ended it: {error!r}") from error
+
     def _expect_in_order(self, when: str) -> None:
         try:
-            results = sorted(self.executor.map(double, range(4)))
+            results = sorted(finished(self.executor.map(double, range(4))))
         except Exception as error:
             raise AssertionError(f"it cannot be used {when}: {error!r}") from error
         expect(results == [0, 2, 4, 6], f"{when} range(4) gave {results}")

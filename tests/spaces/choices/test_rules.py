@@ -291,8 +291,15 @@ def test_exploring_goes_on_around_networks_that_asked_something_new():
     assert "rate" in names(space_of(own_nets.Mixed, explore=1))
 
 
+def test_what_only_the_deepest_network_asks_is_found_and_sized():
+    own = space_of(own_nets.Staged, explore=1)
+    assert {f"Cell{place}.scale" for place in range(15)} < set(names(own))
+    assert "Cell14.scale=2" in own.describe(tuple(options - 1 for options in own.choices))
+    assert own.is_valid(own.climbed(to_most=True))
+
+
 def test_an_option_of_which_no_network_can_be_made_is_an_error_with_its_reason():
-    with pytest.raises(SettingError, match=r"typing_error made no network with width=b in 30 tries: TypeError: "):
+    with pytest.raises(SettingError, match=r"typing_error made no network with width=b in 60 tries: TypeError: "):
         space_of(own_nets.typing_error)
 
 

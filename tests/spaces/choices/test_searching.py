@@ -230,6 +230,28 @@ def test_the_command_lists_decisions_sizes_and_a_sample():
     assert "2 decisions, 4 codes at most" in text.stdout
     assert "least: width=4, depth=1" in text.stdout
     assert "asks for no decision" in invoke("space", f"{NETS}:fixed", "--shape", "6").stdout
+    hint = 'or give options of an argument: --vary "NAME=[...]", of width, depth, act.'
+    assert hint in " ".join(invoke("space", f"{NETS}:plain", "--shape", "6").stdout.split())
+
+
+def test_the_command_takes_settings_of_a_task_and_says_once_what_it_cannot_count():
+    shape = ("--task", "synthetic", "--set", "shape=[6]", "--set", "num_outputs=3")
+    shown = invoke("space", f"{NETS}:plain", "--vary", "width=[4, 6]", *shape, "--json")
+    assert json.loads(shown.stdout)["least"]["macs"] == 6 * 4 + 4 * 4 + 4 * 3
+    wrong = invoke("space", f"{NETS}:plain", "--vary", "width=[4, 6]", "--shape", "5")
+    note = " ".join(wrong.stderr.split())
+    assert note.count("No multiply-adds: it does not take inputs of 5. Say which") == 1
+    refused = invoke("space", f"{NETS}:plain", "--set", "shape=[6]")
+    assert refused.exit_code == 1
+    assert "--set changes the task (shape): name it by --task." in " ".join(refused.stderr.split())
+
+
+def test_options_of_an_argument_are_set_one_by_one():
+    from archsieve.plans.changes import apply_changes
+
+    parts = {"space": {"name": "own"}, "task": {}}
+    apply_changes(parts, ["vary.width=[8, 16]", "space.vary.depth=[1, 2]", "version=2"], own="space")
+    assert parts["space"] == {"name": "own", "vary": {"width": [8, 16], "depth": [1, 2]}, "version": 2}
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,28 @@ class _Watch(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+_NORMALISES = frozenset({torch.ops.aten.native_batch_norm, torch.ops.aten._native_batch_norm_legit_no_training})
+_POINTWISE = ("relu", "hardtanh", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "leaky_relu", "elu")
+_KEEPS_SHAPE = _NORMALISES | {getattr(torch.ops.aten, name) for name in _POINTWISE}
+"""Operations without products, whose output has the form of their first input; modules call them very often."""
+
+
+def _is_plain_meta(tensor: Tensor) -> bool:
+    """Whether it has a form and no values, and its form is all there is to say of it."""
+    return type(tensor) in (Tensor, nn.Parameter) and tensor.is_meta and tensor.is_floating_point()
+
+
+def _like(packet: Any, tensor: Tensor) -> Any:
+    """Return what an operation of `_KEEPS_SHAPE` makes of a tensor without values."""
+    output = torch.empty_like(tensor)
+    return (output, tensor.new_empty(0), tensor.new_empty(0)) if packet in _NORMALISES else output
+
+
 class _Opaque(TorchDispatchMode):
-    """Runs away from the counter what it cannot look into: operations on nested tensors, and those of higher order."""
+    """Runs away from the counter what it cannot look into: operations on nested tensors, and those of higher order.
+
+    What needs no counting and no look, it answers itself.
+    """
 
     supports_higher_order_operators = True
 
@@ -90,6 +110,9 @@ class _Opaque(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         is_higher = isinstance(func, HigherOrderOperator)
+        if not is_higher and func.overloadpacket in _KEEPS_SHAPE and _is_plain_meta(args[0]):
+            with _disable_current_modes():  # a rule of torch's own takes milliseconds for each of them
+                return _like(func.overloadpacket, args[0])
         is_nested = any(isinstance(value, Tensor) and value.is_nested for value in (*args, *kwargs.values()))
         if (not is_higher and not is_nested) or func is torch.ops.higher_order.cond:
             return func(*args, **kwargs)

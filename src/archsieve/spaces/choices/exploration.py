@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from archsieve.errors import SettingError
 from archsieve.networks.form import Input
 from archsieve.randomness import generator
+from archsieve.spaces.choices.deepening import by_labels, deepest
 from archsieve.spaces.choices.player import flags_of, layers_of
 from archsieve.spaces.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.random import Generator
     from torch import nn
 
+    from archsieve.spaces.choices.deepening import Answers
     from archsieve.spaces.choices.player import Played, Player
-    from archsieve.spaces.choices.replay import Ask, Pick
+    from archsieve.spaces.choices.replay import Ask
 
 _FORMS = (Form((3, 32, 32), 10), Form((3, 128), 10), Form((16,), 10), Form((32,), 10, (Input((32,), tokens=100),)))
 """What a factory gets that asks for its inputs' shape before a task is known: pictures, series, numbers, tokens."""
@@ -74,6 +76,8 @@ class _Explorer:
         self.modules: set[str] = set()
         self.failures: dict[tuple[str, str], str] = {}  # of options that no network was built with yet
         self.built: set[tuple[str, str]] = set()
+        self.before: dict[tuple[str, str], dict[str, str]] = {}  # the answers after which an option was first offered
+        self.longest: Answers = ()
         self.least: _Size | None = None
         self.most: _Size | None = None
         self.runs = 0
@@ -93,7 +97,11 @@ class _Explorer:
     def _take(self, played: Played) -> bool:
         """Record what a run asked, and return whether something of it is new."""
         before = self.runs, sum(map(len, self.decisions.values())), len(self.built)
-        for ask, label in played.trail.asks:
+        answers = [(ask.name, label) for ask, label in played.trail.asks]
+        for place, (ask, label) in enumerate(played.trail.asks):
+            for offered in ask.labels:
+                if (ask.name, offered) not in self.before:
+                    self.before[ask.name, offered] = dict(answers[:place])
             self.decisions.setdefault(ask.name, {}).update(dict.fromkeys(ask.labels))
             self.modules |= {ask.name} if ask.is_module else set()
             if played.trail.failure:
@@ -101,6 +109,7 @@ class _Explorer:
             else:
                 self.built.add((ask.name, label))
         if played.network is not None:
+            self.longest = max(self.longest, played.trail.asks, key=len)
             self._measure(played.network, played.trail.asks)
         return before[1:] != (sum(map(len, self.decisions.values())), len(self.built))
 
@@ -118,7 +127,7 @@ class _Explorer:
         while waiting:
             base = waiting.pop(0)
             known = {name for fixed in tried for name, _ in fixed}
-            asks = self._player.trail(_by(base), self._form).asks
+            asks = self._player.trail(by_labels(base), self._form).asks
             for ask, label in asks:
                 if self.runs > _THOROUGH and ask.name in known:
                     continue
@@ -132,6 +141,19 @@ class _Explorer:
                     if is_new and (len(self.decisions) > before or base):
                         waiting.append(fixed)
 
+    def deepen(self) -> None:
+        """Run with every option of what the network asks that asks the most, where that was not met."""
+        answers = deepest(self._player, self._form, self.longest)
+        is_met = all(self.decisions.get(a.name, {}).keys() >= set(a.labels) for a, _ in answers)
+        if is_met:
+            return  # nothing is recorded, so that the identity of the space is as if nobody had looked
+        fixed = {ask.name: label for ask, label in answers}
+        unmet = [ask for ask, _ in answers if ask.name not in self.decisions]
+        self.play(fixed)
+        for ask in unmet:
+            for other in ask.labels:
+                self.play({**fixed, ask.name: other})
+
     def at_random(self, patience: int) -> None:
         """Run at random until so many runs in a row bring nothing."""
         stale = 0
@@ -139,28 +161,24 @@ class _Explorer:
             stale = 0 if self.play({}, at_random=True)[1] else stale + 1
 
     def check_built(self, patience: int) -> None:
-        """Check that every option was part of a network.
+        """Check that every option was part of a network, by random runs and by those that are sure to offer it.
 
         Raises:
             SettingError: one never was; says why.
         """
         for name, labels in self.decisions.items():
             for label in labels:
-                for _ in range(patience):
+                rare = self.before[name, label]
+                for number in range(2 * patience):
                     if (name, label) in self.built:
                         break
-                    self.play({name: label}, at_random=True)
+                    self.play({**(rare if number >= patience else {}), name: label}, at_random=True)
                 else:
                     why = self.failures.get((name, label), "it was never offered where the rest allowed it")
                     raise SettingError(
-                        f"{self._player.name} made no network with {name}={label} in {patience} tries: {why}. Take the "
-                        f"option out, or make it possible."
+                        f"{self._player.name} made no network with {name}={label} in {2 * patience} tries: {why}. Take "
+                        f"the option out, or make it possible."
                     )
-
-
-def _by(fixed: Mapping[str, str]) -> Pick:
-    """Return what answers by fixed labels where they are offered, else by the default."""
-    return lambda ask: fixed[ask.name] if fixed.get(ask.name) in ask.labels else ask.default
 
 
 def explore(player: Player, patience: int, form: Form | None = None) -> Explored:
@@ -182,6 +200,7 @@ def explore(player: Player, patience: int, form: Form | None = None) -> Explored
     _check_repeatable(explorer, player.name, first)
     explorer.vary_each()
     if explorer.decisions:
+        explorer.deepen()
         explorer.at_random(patience)
         explorer.check_built(patience)
     if explorer.least is None or explorer.most is None:
@@ -198,18 +217,23 @@ def explore(player: Player, patience: int, form: Form | None = None) -> Explored
     )
 
 
-def climb(player: Player, explored: Explored, *, to_most: bool) -> tuple[tuple[str, str], ...]:
-    """Return the answers of the largest (smallest) network that single moves reach from the largest (smallest) met."""
+def climb(player: Player, explored: Explored, known: Collection[str], *, to_most: bool) -> tuple[tuple[str, str], ...]:
+    """Return the answers of the largest (smallest) network that single moves reach from the largest (smallest) met.
+
+    Only `known` decisions come up in it.
+    """
     sign = 1 if to_most else -1
     params, answers = explored.most if to_most else explored.least
     is_better = True
     while is_better:
         is_better = False
-        trail = player.trail(_by(dict(answers)), explored.form)
+        trail = player.trail(by_labels(dict(answers)), explored.form)
         for ask, label in trail.asks:
             for other in ask.labels:
-                played = player.play(_by({**dict(answers), ask.name: other}), explored.form)
-                if label == other or played.network is None or sign * (_params_of(played.network) - params) <= 0:
+                played = player.play(by_labels({**dict(answers), ask.name: other}), explored.form)
+                if label == other or played.network is None or any(a.name not in known for a, _ in played.trail.asks):
+                    continue
+                if sign * (_params_of(played.network) - params) <= 0:
                     continue
                 params, is_better = _params_of(played.network), True
                 answers = tuple((ask.name, label) for ask, label in played.trail.asks)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError, UnknownNameError
-from archsieve.registry import near_miss
+from archsieve.registry import near_miss, near_miss_in
 from archsieve.spaces.choices.options import options_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def found_by(name: str) -> Callable[..., Any]:
     found: Any = _imported(module)
     for part in qualname.split("."):
         if not hasattr(found, part):
-            raise UnknownNameError(f"The module {module!r} has no {qualname!r}.{near_miss(part, vars(found))}")
+            raise UnknownNameError(f"The module {module!r} has no {qualname!r}.{near_miss_in(part, vars(found))}")
         found = getattr(found, part)
     if not callable(found):
         raise SettingError(f"The factory {name} must be a class or function, but is {found!r:.100}.")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import FrozenDict, frozen
@@ -17,17 +20,18 @@ from archsieve.spaces.choices.options import options_of
 from archsieve.spaces.choices.player import player_of
 from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.form import Form, form_of
+from archsieve.spaces.steering import Drawn
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from torch import nn
 
     from archsieve.spaces.choices.player import Player, Trail
     from archsieve.spaces.choices.replay import Ask
     from archsieve.spaces.contract import Architecture
+    from archsieve.spaces.steering import Weights
     from archsieve.tasks.contract import Task
 
 _ATTEMPTS = 1000  # draws before a space is declared too tight: each may run the constructor
@@ -138,7 +142,7 @@ class OwnSpace(SearchSpace):
 
     def climbed(self, *, to_most: bool) -> Architecture:
         """Return the largest (smallest) network by parameters that single moves reach; others may lie beyond."""
-        answers = climb(self._player, self.explored, to_most=to_most)
+        answers = climb(self._player, self.explored, self._places, to_most=to_most)
         return self._code({self._places[name]: label for name, label in answers})
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
@@ -220,12 +224,34 @@ class OwnSpace(SearchSpace):
         """
         return self._drawn(lambda ask: ask.drawn(rng))
 
+    def draw_weighted(self, weights: Weights, rng: np.random.Generator) -> Drawn:
+        """Return what `sample` does, but with weights of the options of each decision; raises as `sample`."""
+        ratios: list[float] = []
+
+        def pick(ask: Ask) -> str:
+            place = self._place(ask)
+            share = np.array([weights[place][self.decisions[place].options.index(label)] for label in ask.labels])
+            share /= share.sum()
+            option = int(rng.choice(len(share), p=share))
+            ratios.append(-math.log(len(share) * share[option]))
+            return ask.labels[option]
+
+        trail = self._whole(pick, ratios.clear)
+        labels = {self._place(ask): label for ask, label in trail.asks}
+        return Drawn(self._code(labels), tuple(labels), math.fsum(ratios))
+
     def _drawn(self, pick: Callable[[Ask], str]) -> Architecture:
+        return self._code({self._place(ask): label for ask, label in self._whole(pick).asks})
+
+    def _whole(self, pick: Callable[[Ask], str], begin: Callable[[], None] | None = None) -> Trail:
+        """Return the trail of a network, with draws by `pick` until there is one; `begin` is called before each."""
         failure = ""
         for _ in range(_ATTEMPTS):
+            if begin is not None:
+                begin()
             trail = self._player.trail(pick, self.explored.form)
             if trail.is_whole:
-                return self._code({self._place(ask): label for ask, label in trail.asks})
+                return trail
             failure = trail.failure
         raise ArchitectureError(f"{self.factory} made no network in {_ATTEMPTS} draws; the last: {failure}.")
 

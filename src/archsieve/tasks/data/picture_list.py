@@ -10,6 +10,7 @@ from archsieve.errors import DataError, MissingDataError
 from archsieve.tasks.data.columns import read_columns
 from archsieve.tasks.data.picture_folder import Found
 from archsieve.tasks.data.splits import codes_of
+from archsieve.values import path_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,11 @@ def listed_pictures(
 
 
 def _check_names(folder: Path, names: Sequence[str], table: Path) -> None:
+    for name in names:
+        try:
+            path_in(name)
+        except MissingDataError as error:
+            raise DataError(f"The table {table} names a picture that cannot be: {error}") from error
     root = folder.resolve()
     if outside := next((name for name in names if not (folder / name).resolve().is_relative_to(root)), None):
         raise DataError(f"The name {outside!r} in {table} leads out of the folder {folder}: that is not followed.")

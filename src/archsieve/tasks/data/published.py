@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,8 +19,11 @@ from archsieve.sources import sha256_of
 from archsieve.tasks.data import array_cache
 from archsieve.tasks.data import decoding as reading
 from archsieve.tasks.data.images import Images
+from archsieve.values import path_in
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archsieve.sources import Source
 
 
@@ -105,7 +107,7 @@ class Published:
                 return Copy("hub", self.hub_id)
             train, test = (s.require().absolute() for s in self.sources)
             return Copy("parquet", str(train.parent), (train,), (test,))
-        folder = Path(source).expanduser().absolute()
+        folder = path_in(source).expanduser().absolute()
         if folder.is_dir():
             return self._in_folder(folder)
         if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source) and not folder.exists():

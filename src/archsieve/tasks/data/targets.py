@@ -100,7 +100,9 @@ def _classes(raw: NDArray[Any], place: Place, classes: int) -> Targets:
     names, numbers = np.unique(values, return_inverse=True)
     if classes:
         if values.dtype.kind not in "biu":
-            raise DataError(f"{place.where} must be whole numbers where `classes` is given, but {names[0]!r} is there.")
+            raise DataError(
+                f"{place.where} must be whole numbers where `classes` is given, but {_shown(names[0])} is there."
+            )
         wrong = np.flatnonzero((values < 0) | (values >= classes))
         if len(wrong):
             raise DataError(
@@ -109,7 +111,10 @@ def _classes(raw: NDArray[Any], place: Place, classes: int) -> Targets:
             )
         return Targets(values.astype(np.int64), tuple(map(str, range(classes))))
     if len(names) == 1:
-        raise DataError(f"{place.where} has one class only, {_shown(names[0])}: there is nothing to tell apart.")
+        raise DataError(
+            f"{place.where} must be of several classes, but {_shown(names[0])} is the only one: there is nothing to "
+            f"tell apart."
+        )
     if raw.dtype.kind != "b" and len(names) > max(_FEW, len(values) // 2):
         raise DataError(
             f"{place.where} has {len(names):,} different values in {len(values):,} items, too many for classes: say "

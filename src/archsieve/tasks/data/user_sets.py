@@ -64,7 +64,9 @@ def _is_pair(value: Any) -> bool:
 
 def _set(part: Any, code: int, where: str) -> UserSet:
     if _is_pair(part):
-        inputs, targets = (torch.as_tensor(each) for each in part)
+        # torch warns of arrays that nobody may write to, as views of pictures are.
+        owned = (each.copy() if isinstance(each, np.ndarray) and not each.flags.writeable else each for each in part)
+        inputs, targets = map(torch.as_tensor, owned)
         if len(inputs) != len(targets):
             raise DataError(f"{where} has {len(inputs):,} inputs, but {len(targets):,} targets.")
         return _set(TensorDataset(inputs, targets), code, where)
