@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import uuid
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from archsieve.errors import RunFolderError
+from archsieve.errors import ArchsieveError, RunFolderError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 V = TypeVar("V")
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}(-journal|-wal|-shm)?")
 State: TypeAlias = "tuple[tuple[str, int, int, int], ...]"
 
 
@@ -60,15 +63,48 @@ class Remembered(Generic[V]):
 def replace_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path that takes the place of `path` at the end, in one step; folders are made.
 
-    A crash leaves the old file, or none. Two processes may write the same file: the last one wins.
+    A crash or a power cut leaves the old file, or the whole new one: it is on the disk before it takes its name. Two
+    processes may write the same file: the last one wins.
+
+    Raises:
+        StorageError: it cannot be written; the old file is as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        _to_disk(temporary)
         temporary.replace(path)
+        _to_disk(path.parent)
+    except ArchsieveError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write {path}: {error.strerror or error}. What was stored before is unchanged: make room, or allow "
+            f"writing, and repeat the command."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    if os.name != "posix" and path.is_dir():  # Windows has no such call for folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a process that was killed in `replace_file` left in a folder and the folders below it."""
+    for file in folder.rglob(".*"):
+        if _LEFTOVER.fullmatch(file.name):
+            with suppress(OSError):
+                file.unlink()
 
 
 @contextmanager
@@ -76,5 +112,7 @@ def writing(path: Path) -> Iterator[None]:
     """Turn an error of writing a file or folder of results into one sentence."""
     try:
         yield
+    except StorageError:
+        raise
     except OSError as error:
         raise RunFolderError(f"Cannot write to {path}: {error.strerror or error}. Choose another place.") from error

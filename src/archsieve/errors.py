@@ -66,6 +66,10 @@ class RunFolderError(ArchsieveError, RuntimeError):
     """A run folder that belongs to another search, is in use, or is damaged."""
 
 
+class StorageError(RunFolderError, OSError):
+    """A file that cannot be written: no room, no right, or a broken disk. What it replaces is as it was."""
+
+
 class EstimatorError(ArchsieveError, RuntimeError):
     """An estimator failed with an unexpected error."""
 

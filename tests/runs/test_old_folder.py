@@ -31,7 +31,10 @@ def _run(*arguments):
     return result.output
 
 
-def _rows(folder, columns="*"):
+ALL = "space, task, estimator, seed, architecture, name, score, seconds, worker, error"
+
+
+def _rows(folder, columns=ALL):
     with sqlite3.connect(folder / "results.sqlite") as connection:
         return connection.execute(f"SELECT {columns} FROM results ORDER BY estimator, architecture").fetchall()
 

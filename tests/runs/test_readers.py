@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archsieve.runs import store as store_module
+from archsieve.runs import database
 from archsieve.runs.store import Store
 from runs.test_store import KEY, filled, row
 
@@ -78,7 +78,7 @@ def test_reading_a_file_at_rest_leaves_the_folder_as_it_is(large, tmp_path):
 
 
 def test_a_copy_is_read_where_no_file_can_be_made_beside_it_and_it_leaves_nothing(large, tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "_connected", refusing(large, store_module._connected))
+    monkeypatch.setattr(database, "connected", refusing(large, database.connected))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = Store(large, read_only=True)
     assert sum(1 for _ in store.rows()) == 32_000

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archsieve.errors import RunFolderError
+from archsieve.runs.rows import RESULTS, values_of
 from archsieve.runs.store import Key, Row, Store
 from archsieve.spaces.text import decode, encode
 
@@ -99,7 +100,7 @@ def test_it_can_be_read_while_a_driver_writes(tmp_path):
     writer = Store(path)
     writer.put([row((0,), 1.0)])
     writer._db.execute("BEGIN IMMEDIATE")  # a batch that is being written
-    writer._db.execute("INSERT INTO results VALUES ('space', 'task', 'estimator', 0, '1', 'name', 2.0, 0, 0, NULL)")
+    writer._add(RESULTS, [values_of(row((1,), 2.0))])
     program = (
         "import sys; from pathlib import Path; from archsieve.runs.store import Store\n"
         "print([(r.arch, r.score) for r in Store(Path(sys.argv[1])).rows()])"

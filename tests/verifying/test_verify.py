@@ -15,6 +15,7 @@ from archsieve.errors import DataError, SettingError, UnknownNameError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import identity
 from archsieve.runs.provenance import provenance
+from archsieve.runs.rows import RESULTS, checksum_of
 from archsieve.runs.score_tables import CODES
 from archsieve.runs.score_tables import Card as TableCard
 from archsieve.spaces.contract import enumerate_space
@@ -127,6 +128,13 @@ def test_the_part_is_as_large_as_asked_for_and_the_same_every_time():
     assert part_of(items, 1.0, "a") == items
 
 
+def forge(db):
+    """Give every row the checksum of what it says now."""
+    db.create_function("checksum_of", -1, lambda *values: checksum_of(values))
+    db.execute(f"UPDATE results SET checksum = checksum_of({RESULTS.names})")
+    db.commit()
+
+
 def test_a_run_is_its_own_card_and_a_changed_score_in_its_store_is_found(tmp_path):
     plan, run = tmp_path / "plan.toml", tmp_path / "run"
     stage = '[[stage]]\nestimator = {name = "zero_cost", proxy = "nwot", batch_size = 8}\ntop = 2\n'
@@ -141,6 +149,10 @@ def test_a_run_is_its_own_card_and_a_changed_score_in_its_store_is_found(tmp_pat
     with sqlite3.connect(run / "results.sqlite") as db:
         last = "(SELECT max(architecture) FROM results)"
         db.execute(f"UPDATE results SET score = score * 1.01 WHERE architecture = {last}")
+        damaged = invoke("verify", run, "--fraction", 1)
+        assert damaged.exit_code == 1
+        assert "Damaged rows" in damaged.stderr
+        forge(db)
     db.close()
     wrong = invoke("verify", run, "--fraction", 1)
     assert wrong.exit_code == 1

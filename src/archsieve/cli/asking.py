@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archsieve.cli import printing as console
-from archsieve.cli.options import AllowCommands, Json, Plugins, RunFolder, keep_plan, load, shared_by_all
+from archsieve.cli.options import (
+    AllowCommands,
+    Durable,
+    Json,
+    Plugins,
+    Repair,
+    RunFolder,
+    keep_plan,
+    load,
+    shared_by_all,
+)
 from archsieve.errors import EstimatorError, RunFolderError
 from archsieve.plans.conversation import Asked, go_on
 from archsieve.plans.conversation import tell as tell_score
@@ -36,6 +46,8 @@ def ask(
     ],
     at_most: Annotated[int, typer.Option("-n", min=1, help="Print at most this many architectures.")] = 1,
     out: RunFolder = None,
+    repair: Repair = False,
+    durable: Durable = False,
     plugin: Plugins = None,
     allow_commands: AllowCommands = False,
     as_json: Json = False,
@@ -49,7 +61,7 @@ def ask(
         path = _plan_of(folder) if Path(source).is_dir() else find_plan(source)
         with commands_allowed(allow_commands):
             plan = load_plan(path, plugins)
-        shared = shared_by_all(stack, 1, ray=False)
+        shared = shared_by_all(stack, 1, ray=False, repair=repair, durable=durable)
         session = stack.enter_context(_opened(folder, plan, plugins, **shared))
         keep_plan(path, folder, ())
         answer = go_on(plan, session, command=shlex.join(again))
@@ -71,6 +83,7 @@ def tell(
     arch: Annotated[str, typer.Argument(help="Architecture, as `archsieve ask` printed it.")],
     score: Annotated[float | None, typer.Argument(help="Score of the architecture; higher is better.")] = None,
     failed: Annotated[str | None, typer.Option("--failed", help="Reason why the architecture has no score.")] = None,
+    durable: Durable = False,
     plugin: Plugins = None,
 ) -> None:
     """Store the score of an architecture that `ask` printed, or the reason why it has none."""
@@ -78,7 +91,7 @@ def tell(
         plugins = load(plugin)
         with commands_allowed():  # none is run
             plan = load_plan(_plan_of(run), plugins)
-        with _opened(run, plan, plugins) as session:
+        with _opened(run, plan, plugins, durable=durable) as session:
             tell_score(plan, session, arch, score, failed)
 
 

@@ -13,10 +13,12 @@ from archsieve.cli import printing as console
 from archsieve.cli.options import (
     AllowCommands,
     Device,
+    Durable,
     Json,
     OnRay,
     Plugins,
     Recompute,
+    Repair,
     Workers,
     WorkerTimeout,
     load,
@@ -41,12 +43,14 @@ def audit_run(
     worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
+    repair: Repair = False,
+    durable: Durable = False,
     plugin: Plugins = None,
     allow_commands: AllowCommands = False,
     as_json: Json = False,
 ) -> None:
     """Audit a search: score a random sample of the networks that it cut, and report what it lost and where."""
-    again = ["archsieve", "audit", str(run), "--networks", str(networks)]
+    again = ["archsieve", "audit", str(run), "--networks", str(networks)] + ["--durable"] * durable
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     again += ["--allow-commands"] * allow_commands
     with console.guarded(run, shlex.join(again)), ExitStack() as stack:
@@ -58,7 +62,9 @@ def audit_run(
             plan = load_plan(run / PLAN_FILE, plugins)
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
-        shared: dict[str, Any] = shared_by_all(stack, workers, ray, recompute, worker_timeout)
+        shared: dict[str, Any] = shared_by_all(
+            stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable
+        )
         shared |= {"seed": plan.seed, "device": device, "plugins": plugins}
         session = stack.enter_context(Session(run, plan.space, plan.task, **shared))
         found = audit(plan, session, networks)

@@ -18,12 +18,14 @@ from archsieve.cli import printing as console
 from archsieve.cli.design_report import print_design, report_of, write_plan
 from archsieve.cli.options import (
     Device,
+    Durable,
     Json,
     OnRay,
     PlanChanges,
     Plugins,
     Proxies,
     Recompute,
+    Repair,
     Workers,
     WorkerTimeout,
     load,
@@ -93,6 +95,8 @@ def design_funnel(
     worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
+    repair: Repair = False,
+    durable: Durable = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -106,7 +110,10 @@ def design_funnel(
         check_wishes(delta, amount)  # before what takes long
         if pilot_size is not None:
             check_size(pilot_size)
-        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute, worker_timeout)
+        plugins, shared = (
+            load(plugin),
+            shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),
+        )
         plan = load_plan(find_plan(estimators), plugins, change or [])
         if not is_called(plan.space, space, plugins) or plan.final is None:
             what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"

@@ -18,12 +18,14 @@ from archsieve.cli.options import (
     Bootstrap,
     Changes,
     Device,
+    Durable,
     Epsilon,
     Json,
     OnRay,
     Plugins,
     Proxies,
     Recompute,
+    Repair,
     RunFolder,
     Seed,
     TaskName,
@@ -70,6 +72,8 @@ def measure(
     worker_timeout: WorkerTimeout = None,
     ray: OnRay = False,
     recompute: Recompute = False,
+    repair: Repair = False,
+    durable: Durable = False,
     out: RunFolder = None,
     plugin: Plugins = None,
     wide: Wide = False,
@@ -80,7 +84,10 @@ def measure(
     The baselines are always included: parameters, multiply-adds and chance.
     """
     with console.guarded(out, "the same command"), ExitStack() as stack:
-        plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute, worker_timeout)
+        plugins, shared = (
+            load(plugin),
+            shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),
+        )
         the_space, chosen_task = space_and_task(space, task, change, plugins, benchmark)
         estimators = [make("estimator", name, plugins) for name in proxy or []]
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]

@@ -75,6 +75,14 @@ TaskName = Annotated[
 Recompute = Annotated[
     bool, typer.Option("--recompute", help="Compute every score, even if a shipped score table holds it.")
 ]
+Repair = Annotated[
+    bool,
+    typer.Option("--repair", help="Leave out damaged rows of the results file, and compute these scores again."),
+]
+Durable = Annotated[
+    bool,
+    typer.Option("--durable", help="Bring every score to the disk before going on: a power cut then loses none."),
+]
 RunFolder = Annotated[
     Path | None,
     typer.Option("--out", help="Run folder: results are stored here, and an interrupted run resumes from here."),
@@ -226,7 +234,14 @@ def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
 
 
 def shared_by_all(
-    stack: ExitStack, workers: int, ray: bool, recompute: bool = False, timeout: str | None = None
+    stack: ExitStack,
+    workers: int,
+    ray: bool,
+    recompute: bool = False,
+    timeout: str | None = None,
+    *,
+    repair: bool = False,
+    durable: bool = False,
 ) -> dict[str, Any]:
     """Return the settings of every command's sessions: notes, tables, executor and progress (the stack closes both)."""
     limit = None if timeout is None else seconds_in(timeout, "A --worker-timeout")
@@ -236,7 +251,7 @@ def shared_by_all(
     elif workers > 1 or limit is not None:
         executor = Processes(workers, limit_seconds=limit)
     shared: dict[str, Any] = {"executor": stack.enter_context(executor), "progress": stack.enter_context(progress())}
-    shared["notify"] = console.note
+    shared |= {"notify": console.note, "repair": repair, "durable": durable}
     return shared | ({"tables": ()} if recompute else {})
 
 

@@ -16,11 +16,13 @@ from archsieve.cli.notes import cost_notes, weights_notes
 from archsieve.cli.options import (
     AllowCommands,
     Device,
+    Durable,
     Json,
     OnRay,
     PlanChanges,
     Plugins,
     Recompute,
+    Repair,
     RunFolder,
     Workers,
     WorkerTimeout,
@@ -39,7 +41,15 @@ from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.load import meaning_of_scores, read_rows, read_run, read_study, read_views, to_csv
+from archsieve.report.load import (
+    damage_of,
+    meaning_of_scores,
+    read_rows_and_damage,
+    read_run,
+    read_study,
+    read_views,
+    to_csv,
+)
 from archsieve.report.outcome import outcome, weights_of, winner
 from archsieve.report.run_page import run_page
 from archsieve.report.study_page import study_page
@@ -71,6 +81,8 @@ def search(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Score the architectures again that could not be scored before.")
     ] = False,
+    repair: Repair = False,
+    durable: Durable = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write training losses for TensorBoard.")] = False,
     plugin: Plugins = None,
     allow_commands: AllowCommands = False,
@@ -82,7 +94,7 @@ def search(
     again += [] if device == "cpu" else ["--device", device]
     again += [] if workers == 1 else ["--workers", str(workers)]
     again += [] if worker_timeout is None else ["--worker-timeout", worker_timeout]
-    again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard
+    again += ["--recompute"] * recompute + ["--tensorboard"] * tensorboard + ["--durable"] * durable
     again += [word for text in change or [] for word in ("--set", text)]
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     again += ["--allow-commands"] * allow_commands
@@ -100,7 +112,7 @@ def search(
         if dry_run:
             _say_forecast(chosen, device, workers, not no_timing, as_json)
             return
-        shared = shared_by_all(stack, workers, ray, recompute, worker_timeout)
+        shared = shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable)
         if not recompute:
             offers_tables(device, chosen.space, chosen.seed)
         shared |= {"seed": chosen.seed, "device": device, "plugins": plugins, "tensorboard": tensorboard}
@@ -167,7 +179,10 @@ def report(
         if html is not None or files is not None:
             return
         if csv:
-            typer.echo(to_csv(read_rows(run), read_mark(run)), nl=False)
+            whole, damaged = read_rows_and_damage(run)
+            typer.echo(to_csv(whole, read_mark(run)), nl=False)
+            if damaged:
+                console.note(damaged)
             return
         if is_study:
             (console.out_json if as_json else console.study)(read_study(run))
@@ -206,6 +221,8 @@ def report(
             for e in run_report.estimators
         ]
         console.table((*stored, "best_score", *more), rows)
+        if run_report.damaged:
+            console.out(damage_of(run_report))
         if meaning := meaning_of_scores(run_report):
             console.out(meaning)
         for failure in run_report.failures:

@@ -14,10 +14,12 @@ import typer
 from archsieve.cli import printing as console
 from archsieve.cli.options import (
     Changes,
+    Durable,
     Json,
     Plugins,
     Proxies,
     Recompute,
+    Repair,
     Seed,
     Workers,
     WorkerTimeout,
@@ -60,13 +62,18 @@ def study(
     workers: Workers = 1,
     worker_timeout: WorkerTimeout = None,
     recompute: Recompute = False,
+    repair: Repair = False,
+    durable: Durable = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Study which figure of a proxy's ranking (tau, nDCG, minimum keeping ratio, ...) predicts what a search finds."""
     with console.guarded(out, "the same command"), ExitStack() as stack:
         require("matplotlib", "report")  # before what takes long
-        plugins, shared = load(plugin), shared_by_all(stack, workers, False, recompute, worker_timeout)
+        plugins, shared = (
+            load(plugin),
+            shared_by_all(stack, workers, False, recompute, worker_timeout, repair=repair, durable=durable),
+        )
         first = benchmark[0] if benchmark else None
         the_space, _ = space_and_task(space, None, change, plugins, first)
         estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]

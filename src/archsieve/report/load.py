@@ -48,7 +48,7 @@ from archsieve.spaces.text import as_digits, encode
 from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from archsieve.report.views import Notation
@@ -107,7 +107,7 @@ class RunReport:
     `metric` is the task's. `fates` are those of the ten truly best candidates, `rankings` say how well each stage
     ranked; both are empty where no table knows the truth. `agreements` say how well each stage ranked what a later one
     saw, `audit` is what `archsieve audit` found; None where none was made of this winner. `measurements` are what was
-    measured beside scores.
+    measured beside scores. `damaged` are the stored rows that are not what was written, in words.
     """
 
     folder: str
@@ -122,6 +122,7 @@ class RunReport:
     agreements: tuple[Agreement, ...] = ()
     audit: dict[str, Any] | None = None
     measurements: tuple[Measurement, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
@@ -135,7 +136,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     """
     _store_of(folder)
     mark = read_mark(folder)
-    tallies, failed, learning = _tallied(folder, mark["fingerprints"].get("task"))
+    tallies, failed, learning, damaged = _tallied(folder, mark["fingerprints"].get("task"))
     result = _read_result(folder)
     views = read_views(folder, result)
     notation = encode if is_dashed else notation_of(mark["space"])
@@ -156,6 +157,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
         agreements=agreements_of(views),
         audit=None if result is None else read_audit(folder, result["code"]),
         measurements=_measurements(folder, {tally.group[1]: tally.group[0] for tally in tallies}, notation),
+        damaged=damaged,
     )
 
 
@@ -249,13 +251,32 @@ _RECORDS: dict[str, dict[str, str]] = {
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Return every stored score, ordered by estimator and architecture.
+    """Return every stored score that is whole, ordered by estimator and architecture.
 
     Raises:
         RunFolderError: there are no results, or they are damaged.
     """
+    return read_rows_and_damage(folder)[0]
+
+
+def read_rows_and_damage(folder: Path) -> tuple[list[Row], str]:
+    """Return what `read_rows` does, and a sentence on damaged rows; empty for none."""
     with _opened(folder) as store:
-        return sorted(store.rows(), key=_in_order)
+        return sorted(store.rows(), key=_in_order), _sentence_on([each.about for each in store.damaged])
+
+
+def damage_of(run: RunReport) -> str:
+    """Return the sentence on the damaged rows of a run; empty for none."""
+    return _sentence_on(run.damaged)
+
+
+def _sentence_on(damaged: Sequence[str]) -> str:
+    if not damaged:
+        return ""
+    return (
+        f"Stored rows that are damaged, and left out: {len(damaged)}, the first: {damaged[0]}. To compute them again, "
+        f"repeat the search with --repair."
+    )
 
 
 def _store_of(folder: Path) -> Path:
@@ -379,8 +400,10 @@ class _Tally:
         )
 
 
-def _tallied(folder: Path, own_task: str | None) -> tuple[list[_Tally], list[Row], dict[tuple[str, str, int], float]]:
-    """Return the tallies of the stored scores, the rows of what failed, and the seconds of learning, row by row."""
+def _tallied(
+    folder: Path, own_task: str | None
+) -> tuple[list[_Tally], list[Row], dict[tuple[str, str, int], float], tuple[str, ...]]:
+    """Return the tallies of the stored scores, the rows of what failed, seconds of learning, and damage, row by row."""
     tallies: dict[tuple[tuple[str, str, int], str], _Tally] = {}
     failed: list[Row] = []
     with _opened(folder) as store:
@@ -393,7 +416,8 @@ def _tallied(folder: Path, own_task: str | None) -> tuple[list[_Tally], list[Row
             if row.error:
                 failed.append(row)
         learning = store.learning()
-    return sorted(tallies.values(), key=lambda t: (t.group, t.first)), sorted(failed, key=_in_order), learning
+        damaged = tuple(each.about for each in store.damaged)
+    return sorted(tallies.values(), key=lambda t: (t.group, t.first)), sorted(failed, key=_in_order), learning, damaged
 
 
 def _measurements(folder: Path, names: Mapping[str, str], notation: Notation) -> tuple[Measurement, ...]:

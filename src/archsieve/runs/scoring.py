@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -263,7 +264,8 @@ class Scoring:
         """Keep the first traceback of each kind of failure, in the folder's log too."""
         if kind not in self._tracebacks:
             self._tracebacks[kind] = f"{kind}:\n{text}"
-            (self._folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
+            with suppress(OSError):  # the reason itself is stored with the score
+                (self._folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
 
 
 def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome) -> Row:

@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsieve.runs.store import Store, prepare
+from archsieve.runs.database import in_memory
+from archsieve.runs.store import Store
 from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ class Scratch(Store):
 
     def __init__(self) -> None:
         self.path = Path(":memory:")
-        self._db = sqlite3.connect(":memory:", isolation_level=None)
-        prepare(self._db)
+        self._set_up(in_memory())
         self._results: dict[Key, dict[Architecture, Row]] = {}
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsieve._files import remove_leftovers
 from archsieve.errors import EstimatorError, RunFolderError, SettingError, require
 from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
 from archsieve.fingerprints import fingerprint
@@ -66,6 +67,9 @@ class Session:
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
         retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
+        durable: bring every score to the disk before going on; else a power cut may lose those of the last seconds
+            (`archsieve.runs.durability`).
+        repair: leave damaged rows of the results file out, so that they are computed again; `notify` is told of them.
         scratch: the folder goes when the session ends: scores stay in memory instead of `results.sqlite`.
 
     Raises:
@@ -90,6 +94,8 @@ class Session:
         tensorboard: bool = False,
         arithmetic: Arithmetic = EXACT,
         retry_failed: bool = False,
+        durable: bool = False,
+        repair: bool = False,
         scratch: bool = False,
     ) -> None:
         check_whole("seed", seed)
@@ -110,9 +116,13 @@ class Session:
         computing = Computing(self.executor, tuple(plugins), arithmetic, offered, self._progress, notify)
         self._lock = lock(self.folder)
         try:
+            remove_leftovers(self.folder)
             self._prints = claim(self.folder, space, task)
             self._keys = Keys(space, self._prints, self.seed, device, arithmetic, self._recorded)
-            self._store = Scratch() if scratch else Store(self.folder / RESULTS_FILE)
+            self._store = Scratch() if scratch else Store(self.folder / RESULTS_FILE, durable=durable, repair=repair)
+            if notify is not None:
+                for sentence in self._store.repaired:
+                    notify(sentence)
             if retry_failed:
                 self._store.forget_failures()
         except BaseException:

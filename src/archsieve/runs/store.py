@@ -1,410 +1,309 @@
-"""The scores of a run, in one SQLite table: what is stored is never computed again."""
+"""The scores of a run, in one SQLite file: what is stored is never computed again."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import sqlite3
-import tempfile
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from archsieve._files import replace_file, state_of
 from archsieve._reading import parse_json
-from archsieve.errors import RunFolderError
-from archsieve.spaces.text import decode, encode
+from archsieve.errors import RunFolderError, StorageError
+from archsieve.runs import database
+from archsieve.runs.durability import Syncing
+from archsieve.runs.rows import (
+    ASKS,
+    FACTS,
+    LEARNING,
+    RESULTS,
+    TAUGHT,
+    Damage,
+    Key,
+    Row,
+    checksum_of,
+    code_of,
+    columns_of,
+    damage,
+    row_of,
+    score_of,
+    text_of,
+    values_of,
+)
+from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from archsieve._files import State
+    from archsieve.runs.rows import Table, Values
     from archsieve.spaces.contract import Architecture
 
-_SCHEMA = """CREATE TABLE IF NOT EXISTS results (
-    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
-    architecture TEXT NOT NULL, name TEXT NOT NULL, score REAL, seconds REAL NOT NULL, worker INTEGER NOT NULL,
-    error TEXT, PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
-_LEARNT = """CREATE TABLE IF NOT EXISTS learning (
-    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
-    name TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (space, task, estimator, seed)) WITHOUT ROWID"""
-_TAUGHT = """CREATE TABLE IF NOT EXISTS taught (
-    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
-    teacher TEXT NOT NULL, architecture TEXT NOT NULL,
-    PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID"""
-_ASKS = """CREATE TABLE IF NOT EXISTS asks (
-    search TEXT NOT NULL, place INTEGER NOT NULL, architecture TEXT NOT NULL,
-    PRIMARY KEY (search, place)) WITHOUT ROWID"""
-_FACTS = """CREATE TABLE IF NOT EXISTS facts (
-    space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,
-    architecture TEXT NOT NULL, facts TEXT NOT NULL,
-    PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID"""
+__all__ = ["Key", "Row", "Store"]
+
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
-_SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
-_PATIENCE = 30.0  # seconds that reader and writer wait for each other
-_TRIES = 20  # to copy a file that a writer changes
-
-
-@dataclass(frozen=True)
-class Key:
-    """What a score is about, except the architecture: fingerprints of space, task and estimator, and the seed."""
-
-    space: str
-    task: str
-    estimator: str
-    seed: int
-
-
-class Row(NamedTuple):
-    """One stored score: NaN with the reason in `error` where it could not be computed.
-
-    `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
-    what a shipped table held. `facts` are plain values that were measured beside the score; `Store.facts` returns them.
-    """
-
-    key: Key
-    arch: Architecture
-    name: str
-    score: float
-    seconds: float
-    worker: int
-    error: str | None = None
-    facts: Mapping[str, Any] | None = None
+_ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
+_SHOWN = 3  # damaged rows that a message names
 
 
 class Store:
     """One SQLite file. One driver writes, anyone may read; each batch of rows is one transaction.
 
+    Every row has a checksum. A driver that needs a damaged row raises; a reader leaves it out and lists it in
+    `damaged`.
+
     Args:
         path: the file, made if it is not there.
-        read_only: leave file and folder as they are.
+        read_only: write nothing.
+        durable: bring every transaction to the disk before going on.
+        repair: leave damaged rows out for good; `repaired` says in sentences what was.
 
     Raises:
         RunFolderError: the file is damaged or is no results file.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
+    _read_only = False
+    _syncing: Syncing | None = None
+    repaired: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False, repair: bool = False) -> None:
+        self.path, self._read_only, self.repaired = path, read_only, ()
         with self._guarded():
             if not path.exists() and not read_only:
-                _make(path)
-            elif path.is_file() and _is_cut(path):  # which SQLite overlooks, or takes for a new file
-                raise self._damaged("it is truncated")
-            self._db = _open_to_read(path) if read_only else _open(path)
+                database.make(path)
+            try:
+                self._open(durable=durable, repair=repair)
+            except database.SchemaError as error:
+                if not repair:
+                    raise
+                self._salvage(error)
+                self._open(durable=durable, repair=True)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                if not repair:
+                    raise
+                self._salvage(error)
+                self._open(durable=durable, repair=True)
+
+    def _open(self, *, durable: bool, repair: bool) -> None:
+        if self.path.is_file() and database.is_cut(self.path):  # which SQLite overlooks, or takes for a new file
+            raise sqlite3.DatabaseError("it is truncated")
+        if self._read_only:
+            self._set_up(*database.open_to_read(self.path))
+        else:
+            db, lost = database.open_to_write(self.path, durable=durable, repair=repair)
+            if lost:
+                names = ", ".join(each.about for each in lost[:_SHOWN]) + (", ..." if len(lost) > _SHOWN else "")
+                self.repaired += (f"Damaged rows left out of {self.path}: {len(lost)} ({names}).",)
+            self._set_up(db)
+            self._syncing = None if durable else Syncing(self.path.with_name(self.path.name + "-wal"))
+
+    def _set_up(self, db: sqlite3.Connection, version: int = database.SCHEMA) -> None:
+        self._db, self._checksum = db, "checksum" if version else "NULL"
+        self._damaged: dict[Damage, None] = {}
+
+    def _salvage(self, error: sqlite3.DatabaseError) -> None:
+        try:
+            count = database.salvage(self.path)
+        except sqlite3.DatabaseError as failed:
+            raise RunFolderError(
+                f"The results file {self.path} is damaged ({_line(error)}), and cannot be repaired: {_line(failed)}. "
+                f"Put back a whole copy, or choose another folder to start anew."
+            ) from failed
+        self.repaired += (
+            f"The results file {self.path} was damaged ({_line(error)}). Rows saved from it: {count}. The damaged file "
+            f"is kept beside it.",
+        )
+
+    @property
+    def damaged(self) -> tuple[Damage, ...]:
+        """The damaged rows that were met so far, each once."""
+        return tuple(self._damaged)
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
-        """Return the stored scores among those codes; NaN where scoring failed."""
-        with self._guarded():
-            if self._db.execute(f"SELECT 1 FROM results WHERE {_KEYED} LIMIT 1", _columns(key)).fetchone() is None:
-                return {}
-        codes = {encode(arch): arch for arch in archs}
-        rows = self._rows_of("score", key, codes)
-        with self._guarded():
-            return {codes[text]: _score(score) for text, score in rows}
+        """Return the stored scores among those codes; NaN where scoring failed.
+
+        Raises:
+            RunFolderError: some of them are damaged, and this is a driver.
+        """
+        if not self._has_any(key):
+            return {}
+        codes = {encode(arch).encode(): arch for arch in archs}
+        return {codes[values[4]]: score_of(values[6]) for values in self._rows_of(key, list(codes))}
 
     def errors(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, str]:
         """Return why scores could not be computed, for those of the codes."""
-        query = f"SELECT 1 FROM results WHERE error IS NOT NULL AND {_KEYED} LIMIT 1"
-        with self._guarded():
-            if self._db.execute(query, _columns(key)).fetchone() is None:
-                return {}
-        codes = {encode(arch): arch for arch in archs}
-        rows = self._rows_of("error", key, codes)
-        return {codes[text]: reason for text, reason in rows if reason is not None}
+        if not self._has_any(key, "error IS NOT NULL AND"):
+            return {}
+        codes = {encode(arch).encode(): arch for arch in archs}
+        rows = self._rows_of(key, list(codes))
+        return {codes[values[4]]: text_of(values[9]) for values in rows if values[9] is not None}
 
     def all_of(self, key: Key) -> dict[Architecture, float]:
         """Return all stored scores of a key, in the order of their codes; NaN where there is none."""
-        query = f"SELECT architecture, score FROM results WHERE {_KEYED} ORDER BY architecture"
-        with self._guarded():
-            rows = self._db.execute(query, _columns(key)).fetchall()
-        return {decode(arch): _score(score) for arch, score in rows}
+        rows = self._whole(RESULTS, f"WHERE {_KEYED} ORDER BY architecture", columns_of(key))
+        return {code_of(values[4]): score_of(values[6]) for values in rows}
 
     def forget_failures(self) -> None:
         """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
-        with self._guarded(), self._transaction():
+        with self._guarded(), database.transaction(self._db):
             deleted = self._db.execute("DELETE FROM results WHERE error IS NOT NULL").rowcount
             if deleted:
                 self._db.execute("DELETE FROM asks")
 
     def asked(self, search: str) -> list[Architecture]:
         """Return the codes that a search asked for, in order, duplicates included."""
+        rows = self._whole(ASKS, "WHERE search=? ORDER BY place", (search,))
         with self._guarded():
-            rows = self._db.execute("SELECT architecture FROM asks WHERE search=? ORDER BY place", (search,)).fetchall()
-            return [_code(arch) for (arch,) in rows]
+            if [values[1] for values in rows] != list(range(len(rows))):
+                raise sqlite3.DatabaseError(f"requests of the search {search} are missing")
+            return [code_of(values[2]) for values in rows]
 
     def ask(self, search: str, archs: Iterable[Architecture]) -> None:
         """Append to what a search asked for, in one transaction."""
-        with self._guarded(), self._transaction():
+        with self._guarded(), database.transaction(self._db):
             (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()
-            rows = ((search, place, encode(arch)) for place, arch in enumerate(archs, count))
-            self._db.executemany("INSERT INTO asks VALUES (?,?,?)", rows)
+            self._add(ASKS, ((search, place, encode(arch)) for place, arch in enumerate(archs, count)))
+        self._committed()
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
         rows = list(rows)
-        values = [
-            (
-                *_columns(r.key),
-                encode(r.arch),
-                r.name,
-                None if math.isnan(r.score) else r.score,
-                r.seconds,
-                r.worker,
-                r.error,
-            )
-            for r in rows
-        ]
-        facts = [(*_columns(r.key), encode(r.arch), json.dumps(r.facts)) for r in rows if r.facts]
-        with self._guarded(), self._transaction():
-            self._db.executemany("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?)", values)
-            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?,?,?,?)", facts)
+        facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in rows if r.facts]
+        if rows:
+            with self._guarded(), database.transaction(self._db):
+                self._add(RESULTS, map(values_of, rows))
+                self._add(FACTS, facts, "INSERT OR REPLACE")
+            self._committed()
 
     def facts(self) -> Iterator[tuple[Key, Architecture, dict[str, Any]]]:
         """Yield what was measured beside scores, ordered by key and architecture."""
-        with self._guarded():
-            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
-                return  # a file of an older version
-            query = "SELECT * FROM facts ORDER BY space, task, estimator, seed, architecture"
-            for *key, arch, text in self._db.execute(query):
-                yield Key(*key), _code(arch), _facts(text)
+        for values in self._whole(FACTS, f"ORDER BY {FACTS.order}", ()):
+            key = Key(text_of(values[0]), text_of(values[1]), text_of(values[2]), values[3])
+            with self._guarded():
+                yield key, code_of(values[4]), _facts(text_of(values[5]))
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
     ) -> None:
         """Add to the seconds an estimator has spent on learning, and to the scores that it asked for meanwhile."""
-        rows = [(*_columns(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
-        with self._guarded(), self._transaction():
-            self._db.executemany("INSERT OR IGNORE INTO taught VALUES (?,?,?,?,?,?)", rows)
-            self._db.execute(
-                "INSERT INTO learning VALUES (?,?,?,?,?,?) "
-                "ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds",
-                (*_columns(key), name, seconds),
-            )
+        rows = [(*columns_of(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
+        before = math.fsum(values[5] for values in self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key)))
+        with self._guarded(), database.transaction(self._db):
+            self._add(TAUGHT, rows, "INSERT OR IGNORE")
+            self._add(LEARNING, [(*columns_of(key), name, before + seconds)], "INSERT OR REPLACE")
+        self._committed()
 
     def learning(self) -> dict[tuple[str, str, int], float]:
         """Return the seconds spent on learning by name, fingerprint and seed of the estimator."""
-        with self._guarded():
-            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'learning'").fetchone():
-                return {}  # a file of an older version
-            rows = self._db.execute("SELECT name, estimator, seed, seconds FROM learning").fetchall()
-        return {(name, estimator, seed): seconds for name, estimator, seed, seconds in rows}
+        rows = self._whole(LEARNING, "", ())
+        return {(text_of(values[4]), text_of(values[2]), values[3]): values[5] for values in rows}
 
     def taught(self, key: Key) -> dict[Key, set[Architecture]]:
         """Return the codes whose scores an estimator requested while it learnt, by the key of those scores."""
-        with self._guarded():
-            rows = self._db.execute(
-                "SELECT teacher, architecture FROM taught WHERE " + _KEYED, _columns(key)
-            ).fetchall()
         codes_by_key: dict[Key, set[Architecture]] = {}
-        for teacher, arch in rows:
-            codes_by_key.setdefault(replace(key, estimator=teacher), set()).add(decode(arch))
+        for values in self._whole(TAUGHT, f"WHERE {_KEYED}", columns_of(key)):
+            codes_by_key.setdefault(replace(key, estimator=text_of(values[4])), set()).add(code_of(values[5]))
         return codes_by_key
 
     def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
         """Return the seconds spent on those codes by one estimator, and on its learning."""
-        spent = [seconds for _, seconds in self._rows_of("seconds", key, set(map(encode, archs)))]
-        with self._guarded():
-            learnt = self._db.execute("SELECT seconds FROM learning WHERE " + _KEYED, _columns(key)).fetchone()
-        return math.fsum([*spent, *(learnt or ())])
+        spent = self._rows_of(key, [code.encode() for code in dict.fromkeys(map(encode, archs))])
+        learnt = self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key))
+        return math.fsum([*(values[7] for values in spent), *(values[5] for values in learnt)])
 
     def rows(self) -> Iterator[Row]:
-        """Yield every row, ordered by key and architecture."""
+        """Yield every whole row, ordered by key and architecture."""
         with self._guarded():
-            for values in self._db.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM results ORDER BY space, task, estimator, seed, architecture"
-            ):
-                yield _row(values)
+            query = f"SELECT {RESULTS.names}, {self._checksum} FROM results ORDER BY {RESULTS.order}"
+            for *values, checksum in self._db.execute(query):
+                if RESULTS.is_whole(tuple(values), checksum):
+                    yield row_of(tuple(values))
+                else:
+                    self._damaged[damage(RESULTS, tuple(values))] = None
 
     def close(self) -> None:
         """Close the file."""
+        if self._syncing is not None:
+            self._syncing.close()
         self._db.close()
 
-    def _rows_of(self, column: str, key: Key, codes: Collection[str]) -> list[tuple[str, Any]]:
-        """Return code and value of a column, for those of the codes that are stored; no other row is read."""
-        rows: list[tuple[str, Any]] = []
-        texts = list(codes)
+    def _committed(self) -> None:
+        if self._syncing is not None:
+            self._syncing.committed()
+
+    def _has_any(self, key: Key, condition: str = "") -> bool:
+        query = f"SELECT 1 FROM results WHERE {condition} {_KEYED} LIMIT 1"
         with self._guarded():
-            for begin in range(0, len(texts), _AT_ONCE):
-                part = texts[begin : begin + _AT_ONCE]
-                places = ",".join("?" * len(part))
-                query = f"SELECT architecture, {column} FROM results WHERE {_KEYED} AND architecture IN ({places})"
-                rows += self._db.execute(query, (*_columns(key), *part)).fetchall()
+            return self._db.execute(query, columns_of(key)).fetchone() is not None
+
+    def _add(self, table: Table, rows: Iterable[Values], verb: str = "INSERT") -> None:
+        statement = table.insertion.replace("INSERT", verb, 1)
+        self._db.executemany(statement, ((*values, checksum_of(values)) for values in rows))
+
+    def _rows_of(self, key: Key, codes: Sequence[bytes]) -> list[Values]:
+        """Return those of the codes that are stored; no other row is read."""
+        rows: list[Values] = []
+        for begin in range(0, len(codes), _AT_ONCE):
+            part = [code.decode() for code in codes[begin : begin + _AT_ONCE]]
+            condition = f"WHERE {_KEYED} AND architecture IN ({','.join('?' * len(part))})"
+            rows += self._whole(RESULTS, condition, (*columns_of(key), *part))
         return rows
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def _whole(self, table: Table, condition: str, parameters: Sequence[object]) -> list[Values]:
+        """Return the whole rows of a query.
+
+        Raises:
+            RunFolderError: there are others, and this is a driver; a reader notes them.
+        """
+        query = f"SELECT {table.names}, {self._checksum} FROM {table.name} {condition}"
+        with self._guarded():
+            if self._checksum == "NULL" and not self._is_there(table):
+                return []
+            found = [(tuple(values), checksum) for *values, checksum in self._db.execute(query, parameters)]
+        rows = [values for values, checksum in found if table.is_whole(values, checksum)]
+        if len(rows) < len(found):
+            lost = [damage(table, values) for values, checksum in found if not table.is_whole(values, checksum)]
+            self._damaged.update(dict.fromkeys(lost))
+            if not self._read_only:
+                raise RunFolderError(
+                    f"Damaged rows in the results file {self.path}: {len(lost)}, the first: {lost[0].about}. The "
+                    f"others are whole. Repeat the command with --repair, which computes the damaged ones again."
+                )
+        return rows
+
+    def _is_there(self, table: Table) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        return self._db.execute(query, (table.name,)).fetchone() is not None
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.IntegrityError:
+        except (sqlite3.IntegrityError, StorageError):
             raise
         except (sqlite3.OperationalError, OSError) as error:
-            raise RunFolderError(f"Cannot use the results file {self.path}: {error}.") from error
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from error
-
-    def _damaged(self, why: str) -> RunFolderError:
-        return RunFolderError(
-            f"The results file {self.path} is damaged ({why.splitlines()[-1]}). Put back a whole copy, or choose "
-            f"another folder to start anew."
-        )
-
-
-def _is_cut(path: Path) -> bool:
-    """Whether a file is cut; one with a log may be in the middle of a write, which the log completes."""
-    length, log = path.stat().st_size, path.with_name(path.name + "-wal")
-    has_log = log.exists() and log.stat().st_size > 0
-    return length == 0 or (length % _SMALLEST_PAGE != 0 and not has_log)
+            raise RunFolderError(
+                f"Cannot use the results file {self.path}: {error}.{_ADVICE if _is_of_disk(error) else ''}"
+            ) from error
+        except database.SchemaError as error:
+            raise RunFolderError(
+                f"The results file {self.path} is damaged, or was not written by this version of archsieve: "
+                f"{_line(error)}. Put back a whole copy, or choose another folder."
+            ) from error
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise RunFolderError(
+                f"The results file {self.path} is damaged ({_line(error)}). Put back a whole copy, or repeat the "
+                f"search with --repair, which keeps what is whole and computes the rest again."
+            ) from error
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+def _facts(text: str) -> dict[str, Any]:
     try:
-        prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a file that a driver may be writing or may begin to write, or that lies where nothing can be written.
-
-    SQLite's locks keep reader and writer apart. They need a file beside this one; the last to close removes it again.
-    Where none can be made, a copy is read. `immutable` would be wrong: another process may change the file.
-    """
-    with ExitStack() as stack:
-        log = path.with_name(path.name + "-wal")
-        is_at_rest = not log.exists() or log.stat().st_size == 0
-        mode = "rw" if is_at_rest and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
-        try:
-            db = _connected(path, mode)
-            stack.callback(db.close)
-            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-        except sqlite3.OperationalError as error:
-            if not path.is_file() or ("unable to open" not in str(error) and "readonly" not in str(error)):
-                raise
-            stack.close()
-            db = _of_a_copy(path)
-            stack.callback(db.close)
-        db.execute("PRAGMA query_only=ON")
-        _check(db)
-        stack.pop_all()
-    return db
-
-
-def _connected(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE, isolation_level=None)
-
-
-def _of_a_copy(path: Path) -> sqlite3.Connection:
-    """Return a connection to a copy of a file and its log, which did not change meanwhile; closing it is enough."""
-    with tempfile.TemporaryDirectory(prefix="archsieve-") as folder:
-        copy = Path(folder) / path.name
-        for _ in range(_TRIES):
-            before = _states(path)
-            for name in before:
-                shutil.copyfile(path.with_name(name), copy.with_name(name))
-            if _states(path) == before:
-                break
-            for name in before:
-                copy.with_name(name).unlink()
-        else:
-            raise sqlite3.OperationalError("it changes while it is copied to be read")
-        db = _connected(copy, "rw")
-        try:
-            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # opens the files, which can then go
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-
-def _states(path: Path) -> dict[str, State]:
-    """Return the states of a results file and its log, by name."""
-    files = (file for file in (path, path.with_name(path.name + "-wal")) if file.exists())
-    return {file.name: state_of(file) for file in files}
-
-
-def prepare(db: sqlite3.Connection) -> None:
-    """Make the tables of an open database, unless it has them, and check it."""
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=NORMAL")
-    db.execute(_SCHEMA)
-    db.execute(_LEARNT)
-    db.execute(_TAUGHT)
-    db.execute(_ASKS)
-    db.execute(_FACTS)
-    _check(db)
-
-
-def _check(db: sqlite3.Connection) -> None:
-    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(verdict)
-
-
-def _make(path: Path) -> None:
-    """Make an empty results file in one step, so that a file of no bytes is always a damaged one."""
-    for leftover in ("-wal", "-shm"):  # of a file that was moved away: SQLite would play it into the new one
-        path.with_name(path.name + leftover).unlink(missing_ok=True)
-    with replace_file(path) as temporary:
-        _open(temporary).close()
-
-
-def _columns(key: Key) -> tuple[str, str, str, int]:
-    return key.space, key.task, key.estimator, key.seed
-
-
-def _score(value: object) -> float:
-    if value is None:
-        return math.nan
-    if isinstance(value, int | float):
-        return float(value)
-    raise sqlite3.DatabaseError("a score is no number")
-
-
-_COLUMNS = {
-    **dict.fromkeys(("space", "task", "estimator"), str),
-    "seed": int,
-    **dict.fromkeys(("architecture", "name"), str),
-    "score": (int, float, type(None)),
-    "seconds": (int, float),
-    "worker": int,
-    "error": (str, type(None)),
-}
-"""Of the table of results by name, with the kinds of values that a column may hold: SQLite itself takes any."""
-
-
-def _row(values: tuple[Any, ...]) -> Row:
-    """Return a stored row.
-
-    Raises:
-        DatabaseError: a value is of another kind than its column's.
-    """
-    for (column, kinds), value in zip(_COLUMNS.items(), values, strict=True):
-        if not isinstance(value, kinds):  # type: ignore[arg-type]
-            raise sqlite3.DatabaseError(f"a value in the column {column} is of another kind")
-    space, task, estimator, seed, arch, name, score, seconds, worker, error = values
-    return Row(Key(space, task, estimator, seed), _code(arch), name, _score(score), float(seconds), worker, error)
-
-
-def _facts(text: object) -> dict[str, Any]:
-    try:
-        facts = parse_json(str(text))
+        facts = parse_json(text)
     except ValueError as error:
         raise sqlite3.DatabaseError("facts beside a score are no JSON") from error
     if not isinstance(facts, dict):
@@ -412,8 +311,9 @@ def _facts(text: object) -> dict[str, Any]:
     return facts
 
 
-def _code(text: object) -> Architecture:
-    try:
-        return decode(str(text))
-    except ValueError as error:
-        raise sqlite3.DatabaseError("the text of an architecture is none") from error
+def _is_of_disk(error: Exception) -> bool:
+    return any(word in str(error) for word in ("full", "I/O", "readonly", "quota", "No space"))
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[-1]

@@ -36,15 +36,15 @@ class Place(NamedTuple):
 def save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, place: Place) -> None:
     """Write weights, the optimiser's state and the place."""
     state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), **place._asdict()}
-    with replace_file(path) as temporary:
-        torch.save(state, temporary)
+    with replace_file(path) as temporary, temporary.open("wb") as stream:  # torch's own writer names no reason
+        torch.save(state, stream)
 
 
 def save_weights_of(path: Path, network: nn.Module, epochs: int) -> None:
     """Write the weights of a network that other code trained; `load_checkpoint` reads them without an optimiser."""
     weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    with replace_file(path) as temporary:
-        torch.save({"network": weights, "optimiser": {}, "epochs": epochs, "inside": {}}, temporary)
+    with replace_file(path) as temporary, temporary.open("wb") as stream:
+        torch.save({"network": weights, "optimiser": {}, "epochs": epochs, "inside": {}}, stream)
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Place:

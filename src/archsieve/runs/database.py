@@ -1,0 +1,373 @@
+"""Opening, making, checking and renewing a results file as SQLite's: what is in it is told in `archsieve.runs.rows`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections import deque
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archsieve._files import replace_file, state_of
+from archsieve._reading import quoted
+from archsieve.runs.rows import TABLES, Damage, Table, checksum_of, damage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from archsieve._files import State
+    from archsieve.runs.rows import Values
+
+SCHEMA = 1
+"""The `user_version` of a file that this version writes.
+
+0 are files from before there was one, which have no checksums. Every version reads all earlier schemas; the first
+driver copies what it finds to its own in one transaction. A later schema is refused.
+"""
+_APPLICATION = 0x61736576  # "asev": by it `file` and others tell whose the database is
+_OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
+_SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
+_PATIENCE = 30.0  # seconds that reader and writer wait for each other
+_TRIES = 20  # to copy a file that a writer changes
+_CHECKED_WHOLLY = 256 << 20
+"""Bytes up to which each opening checks the whole structure (0.3 seconds for a million scores), beyond which less."""
+_KEY = "space TEXT NOT NULL, task TEXT NOT NULL, estimator TEXT NOT NULL, seed INTEGER NOT NULL,"
+_FIRST_SCHEMA = {
+    "results": f"{_KEY} architecture TEXT NOT NULL, name TEXT NOT NULL, score REAL, seconds REAL NOT NULL, worker "
+    "INTEGER NOT NULL, error TEXT, PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID",
+    "learning": f"{_KEY} name TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (space, task, estimator, seed)) "
+    "WITHOUT ROWID",
+    "taught": f"{_KEY} teacher TEXT NOT NULL, architecture TEXT NOT NULL, "
+    "PRIMARY KEY (space, task, estimator, seed, teacher, architecture)) WITHOUT ROWID",
+    "facts": f"{_KEY} architecture TEXT NOT NULL, facts TEXT NOT NULL, "
+    "PRIMARY KEY (space, task, estimator, seed, architecture)) WITHOUT ROWID",
+    "asks": "search TEXT NOT NULL, place INTEGER NOT NULL, architecture TEXT NOT NULL, PRIMARY KEY (search, place)) "
+    "WITHOUT ROWID",
+}
+
+
+class SchemaError(sqlite3.DatabaseError):
+    """A database that is not what any version of archsieve wrote."""
+
+
+def is_cut(path: Path) -> bool:
+    """Whether a file is cut; one with a log may be in the middle of a write, which the log completes."""
+    length, log = path.stat().st_size, path.with_name(path.name + "-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    return length == 0 or (length % _SMALLEST_PAGE != 0 and not has_log)
+
+
+def make(path: Path) -> None:
+    """Make an empty results file in one step, so that a file of no bytes is always a damaged one.
+
+    All is in the file itself, and on the disk, before it takes its name: no log could be left behind.
+    """
+    for leftover in ("-wal", "-shm"):  # of a file that was moved away: SQLite would play it into the new one
+        path.with_name(path.name + leftover).unlink(missing_ok=True)
+    with replace_file(path) as temporary:
+        db = _ours(sqlite3.connect(temporary, isolation_level=None))
+        try:
+            db.execute("PRAGMA journal_mode=MEMORY")
+            db.execute("PRAGMA synchronous=FULL")
+            with transaction(db):
+                _make_tables(db)
+        finally:
+            db.close()
+
+
+def in_memory() -> sqlite3.Connection:
+    """Return a connection to an empty results file in memory."""
+    db = _ours(sqlite3.connect(":memory:", isolation_level=None))
+    _make_tables(db)
+    return db
+
+
+def open_to_write(
+    path: Path, *, durable: bool = False, repair: bool = False
+) -> tuple[sqlite3.Connection, list[Damage]]:
+    """Return a connection to a file of the current schema, and the rows that `repair` left out.
+
+    Raises:
+        SchemaError: it holds what archsieve did not write.
+        DatabaseError: it is damaged.
+    """
+    db = _ours(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None))
+    try:
+        version = version_of(db)
+        check_pages(db, path)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        lost = _renew(db, leave_out=repair) if version < SCHEMA or repair else []
+    except BaseException:
+        db.close()
+        raise
+    return db, lost
+
+
+def open_to_read(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Open a file that a driver may be writing or may begin to write, or that lies where nothing can be written.
+
+    Returns the connection and the version of its schema. SQLite's locks keep reader and writer apart. They need a file
+    beside this one; the last to close removes it again. Where none can be made, a copy is read. `immutable` would be
+    wrong: another process may change the file.
+    """
+    with ExitStack() as stack:
+        log = path.with_name(path.name + "-wal")
+        is_at_rest = not log.exists() or log.stat().st_size == 0
+        mode = "rw" if is_at_rest and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+        try:
+            db = connected(path, mode)
+            stack.callback(db.close)
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            if not path.is_file() or ("unable to open" not in str(error) and "readonly" not in str(error)):
+                raise
+            stack.close()
+            db = _of_a_copy(path)
+            stack.callback(db.close)
+        db.execute("PRAGMA query_only=ON")
+        version = version_of(db)
+        check_pages(db, path)
+        stack.pop_all()
+    return db, version
+
+
+def connected(path: Path, mode: str) -> sqlite3.Connection:
+    """Return a connection to a file that is there."""
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return _ours(sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None))
+
+
+def _ours(db: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a connection set up so that a file from a stranger cannot call functions."""
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        db.close()
+        raise sqlite3.OperationalError(
+            f"archsieve needs SQLite 3.37 or newer, and this Python has {sqlite3.sqlite_version}"
+        )
+    db.text_factory = bytes
+    db.execute("PRAGMA trusted_schema=OFF")
+    db.execute("PRAGMA cell_size_check=ON")
+    return db
+
+
+def _of_a_copy(path: Path) -> sqlite3.Connection:
+    """Return a connection to a copy of a file and its log, which did not change meanwhile; closing it is enough."""
+    with tempfile.TemporaryDirectory(prefix="archsieve-") as folder:
+        copy = Path(folder) / path.name
+        for _ in range(_TRIES):
+            before = _states(path)
+            for name in before:
+                shutil.copyfile(path.with_name(name), copy.with_name(name))
+            if _states(path) == before:
+                break
+            for name in before:
+                copy.with_name(name).unlink()
+        else:
+            raise sqlite3.OperationalError("it changes while it is copied to be read")
+        db = connected(copy, "rw")
+        try:
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # opens the files, which can then go
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _states(path: Path) -> dict[str, State]:
+    """Return the states of a results file and its log, by name."""
+    files = (file for file in (path, path.with_name(path.name + "-wal")) if file.exists())
+    return {file.name: state_of(file) for file in files}
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Commit at the end, or undo all."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # after some errors, as of a full disk, SQLite has undone it itself
+            db.execute("ROLLBACK")
+        raise
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the version of a file's schema, by the tables themselves.
+
+    Raises:
+        SchemaError: it has other objects than those, as views and triggers, or a number that is not theirs.
+    """
+    said = _number(db, "user_version")
+    objects = [
+        tuple(value.decode("utf-8", errors="replace") if isinstance(value, bytes) else "" for value in values)
+        for values in db.execute("SELECT type, name, sql FROM sqlite_master")
+    ]
+    current = {("table", table.name, table.schema) for table in TABLES}
+    if set(objects) == current:
+        if (said, _number(db, "application_id")) != (SCHEMA, _APPLICATION):
+            raise SchemaError("its header does not fit its tables")
+        return SCHEMA
+    first = {("table", name, _normal(f"CREATE TABLE {name} ({text}")) for name, text in _FIRST_SCHEMA.items()}
+    found = {(kind, name, _normal(text)) for kind, name, text in objects}
+    names = {name for _, name, _ in found}
+    if said == 0 and found <= first and "results" in names:
+        return 0
+    if said > SCHEMA and _number(db, "application_id") == _APPLICATION:
+        raise SchemaError(f"its schema is number {said}, and this version of archsieve reads up to {SCHEMA}")
+    strange = sorted(found - first - {(kind, name, _normal(text)) for kind, name, text in current})
+    what = f": the {quoted(strange[0][0])} {quoted(strange[0][1])!r}" if strange else ""
+    raise SchemaError(f"its schema is not one of archsieve{what}")
+
+
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _normal(statement: str) -> str:
+    return " ".join(statement.replace("(", " ( ").split())
+
+
+def check_pages(db: sqlite3.Connection, path: Path) -> None:
+    """Check the structure of a file: all pages, lengths and orders; of one above 256 MiB all but its free pages.
+
+    Raises:
+        DatabaseError: it is damaged.
+    """
+    check = "integrity_check" if path.stat().st_size <= _CHECKED_WHOLLY else "quick_check"
+    verdict = db.execute(f"PRAGMA {check}(1)").fetchone()[0]
+    if verdict != b"ok":
+        raise sqlite3.DatabaseError(verdict.decode("utf-8", errors="replace"))
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    for table in TABLES:
+        db.execute(table.schema)
+    db.execute(f"PRAGMA user_version={SCHEMA}")
+    db.execute(f"PRAGMA application_id={_APPLICATION}")
+
+
+def _renew(db: sqlite3.Connection, *, leave_out: bool) -> list[Damage]:
+    """Copy all whole rows to new tables of the current schema, in one transaction; return the rows left out.
+
+    Raises:
+        DatabaseError: rows are damaged, and may not be left out.
+    """
+    lost: list[Damage] = []
+    with transaction(db):
+        version = version_of(db)
+        if version == SCHEMA and not (leave_out and _damaged(db)):
+            return []
+        has_sums = version > 0
+        there = [table for table in TABLES if _has(db, table)]
+        for table in there:
+            db.execute(f"ALTER TABLE {table.name} RENAME TO former_{table.name}")
+        _make_tables(db)
+        for table in there:
+            query = f"SELECT {table.names}, {'checksum' if has_sums else 'NULL'} FROM former_{table.name} "
+            rows = db.execute(f"{query} ORDER BY {table.order}")
+            db.executemany(table.insertion, whole(table, rows, lost))
+            db.execute(f"DROP TABLE former_{table.name}")
+        if lost and not leave_out:
+            raise sqlite3.DatabaseError(f"{len(lost)} rows are none of archsieve's, the first: {lost[0].about}")
+    return lost
+
+
+def _damaged(db: sqlite3.Connection) -> list[Damage]:
+    """Return the damaged rows of a file of the current schema."""
+    lost: list[Damage] = []
+    for table in TABLES:
+        rows = db.execute(f"SELECT {table.names}, checksum FROM {table.name} ORDER BY {table.order}")
+        deque(whole(table, rows, lost), maxlen=0)
+    return lost
+
+
+def _has(db: sqlite3.Connection, table: Table) -> bool:
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return db.execute(query, (table.name,)).fetchone() is not None
+
+
+def whole(table: Table, rows: Iterator[Values] | sqlite3.Cursor, lost: list[Damage]) -> Iterator[Values]:
+    """Yield the whole rows with checksums, text as text; what is damaged is added to `lost`.
+
+    Of what a search asked for, only what comes before the first gap is used: it is replayed in order.
+    """
+    expected: dict[bytes, int] = {}
+    for *values, checksum in rows:
+        is_good = table.is_whole(tuple(values), checksum)
+        if table.name == "asks" and is_good:
+            is_good = values[1] == expected.get(values[0], 0)
+            expected[values[0]] = values[1] + 1 if is_good else -1
+        try:
+            texts = [value.decode() if isinstance(value, bytes) else value for value in values]
+        except UnicodeDecodeError:
+            is_good = False
+        if is_good:
+            yield (*texts, checksum_of(values))
+        else:
+            lost.append(damage(table, tuple(values)))
+
+
+def salvage(path: Path) -> int:
+    """Put all rows that can still be read, and whose checksum is right, into a new file; return how many.
+
+    The old one is kept beside it under the name `results.sqlite.damaged`.
+
+    Raises:
+        DatabaseError: nothing can be read, or its rows have no checksums.
+    """
+    source = _ours(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None))
+    count = 0
+    try:
+        source.execute("PRAGMA query_only=ON")
+        source.execute("PRAGMA writable_schema=ON")  # by which SQLite opens a file that lacks its end
+        with replace_file(path) as temporary:
+            make(temporary)
+            target = _ours(sqlite3.connect(temporary, isolation_level=None))
+            try:
+                target.execute("PRAGMA journal_mode=MEMORY")
+                with transaction(target):
+                    for table in TABLES:
+                        count += _saved(source, target, table)
+            finally:
+                target.close()
+            if count == 0:
+                raise sqlite3.DatabaseError("nothing in it can be read")
+            _set_aside(path)
+            source.close()
+            for leftover in ("-wal", "-shm"):
+                path.with_name(path.name + leftover).unlink(missing_ok=True)
+    finally:
+        source.close()
+    return count
+
+
+def _saved(source: sqlite3.Connection, target: sqlite3.Connection, table: Table) -> int:
+    """Copy the rows of a table that can be read from its beginning and from its end; return how many."""
+    insertion = table.insertion.replace("INSERT", "INSERT OR IGNORE", 1)
+    before = target.total_changes
+    for direction in ("ASC", "DESC"):
+        order = ", ".join(f"{name} {direction}" for name, _ in table.columns[: table.keys])
+        try:
+            rows = source.execute(f"SELECT {table.names}, checksum FROM {table.name} ORDER BY {order}")
+            for *values, checksum in rows:
+                if checksum is not None and table.is_whole(tuple(values), checksum):
+                    target.execute(insertion, (*(v.decode() if isinstance(v, bytes) else v for v in values), checksum))
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            continue
+    return target.total_changes - before
+
+
+def _set_aside(path: Path) -> None:
+    """Keep a file and its log under another name, too."""
+    names = (path.with_name(f"{path.name}.damaged{f'-{i}' if i else ''}") for i in range(1000))
+    aside = next(name for name in names if not name.exists())
+    for suffix in ("-wal", ""):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            with replace_file(aside.with_name(aside.name + suffix)) as copy:
+                shutil.copyfile(file, copy)
