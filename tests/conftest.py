@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+os.environ.pop("COLUMNS", None)  # of the workers of pytest-xdist: it would fold tables as a terminal does
 torch.set_num_threads(1)  # as in a worker: sums then do not depend on the machine
 
 

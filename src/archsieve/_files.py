@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import uuid
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 V = TypeVar("V")
+_ANOTHER_PLACE = {errno.EISDIR, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
+_REPEAT = "What was stored before is unchanged: make room, or allow writing, and repeat the command."
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}(-journal|-wal|-shm)?")
 State: TypeAlias = "tuple[tuple[str, int, int, int], ...]"
 
@@ -79,10 +82,10 @@ def replace_file(path: Path) -> Iterator[Path]:
     except ArchsieveError:
         raise
     except OSError as error:
-        raise StorageError(
-            f"Cannot write {path}: {error.strerror or error}. What was stored before is unchanged: make room, or allow "
-            f"writing, and repeat the command."
-        ) from error
+        advice = "Choose another place." if error.errno in _ANOTHER_PLACE else _REPEAT
+        failure = StorageError(f"Cannot write to {path}: {error.strerror or error}. {advice}")
+        failure.errno, failure.strerror = error.errno, error.strerror
+        raise failure from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -69,6 +69,9 @@ class RunFolderError(ArchsieveError, RuntimeError):
 class StorageError(RunFolderError, OSError):
     """A file that cannot be written: no room, no right, or a broken disk. What it replaces is as it was."""
 
+    def __str__(self) -> str:
+        return str(self.args[0])  # an OSError with a number would print that instead
+
 
 class EstimatorError(ArchsieveError, RuntimeError):
     """An estimator failed with an unexpected error."""

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from archsieve.benchmarks import analog, digits, nasbench201, nasbench_macro, published_proxies
+from archsieve.benchmarks import (
+    analog,
+    digits,
+    nasbench201,
+    nasbench_macro,
+    nats_size,
+    nats_topology,
+    published_proxies,
+)
 from archsieve.benchmarks.digits import DIGITS
 from archsieve.benchmarks.nasbench301 import stand_in, surrogate
 from archsieve.benchmarks.nasbench301.stand_in import STANDIN
@@ -83,7 +91,8 @@ def test_the_trees_of_a_surrogate_are_read_once(monkeypatch):
 
 @pytest.mark.parametrize("name", list(BENCHMARKS))
 def test_every_shipped_benchmark_is_read_once(name):
-    modules = (analog, digits, nasbench201, nasbench_macro, published_proxies, stand_in, surrogate)
+    tables = (analog, digits, nasbench201, nasbench_macro, nats_size, nats_topology, published_proxies)
+    modules = (*tables, stand_in, surrogate)
     benchmark = BENCHMARKS[name]
     assert type(benchmark).__module__ in {module.__name__ for module in modules}
     assert hasattr(type(benchmark).load, "__wrapped__")

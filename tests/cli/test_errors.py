@@ -323,15 +323,6 @@ def test_scores_of_a_composite_say_which_of_its_parts_failed():
     )
 
 
-def test_a_proxy_that_kills_its_worker_is_a_sentence(plan, tmp_path):
-    (tmp_path / "deadly.py").write_text(
-        "import os\nfrom archsieve import proxy\n@proxy\ndef deadly(network, probe):\n    os._exit(1)\n"
-    )
-    path = plan(TINY + '[[stage]]\nestimator = "deadly"\nkeep = 0.5\n')
-    options = ("--out", tmp_path / "run", "--plugin", tmp_path / "deadly.py", "--workers", 2)
-    fails(invoke("search", path, *options), r"A worker process died, often because memory ran out\..*fewer --workers")
-
-
 def test_something_nobody_foresaw_is_a_sentence_too(tmp_path, monkeypatch):
     monkeypatch.setattr("archsieve.cli.searching.read_run", lambda folder: 1 / 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -82,7 +82,9 @@ def test_the_weights_are_those_its_own_code_gives_it(score):
     assert row["l2_norm"] == pytest.approx(0.5 * 60**0.5 + 2 * 15**0.5)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in PROXIES if PROXIES[n].function.__module__.startswith("archsieve.")))
+@pytest.mark.parametrize(
+    "name", sorted(n for n in PROXIES if n != "dss" and PROXIES[n].function.__module__.startswith("archsieve."))
+)
 def test_every_proxy_takes_a_series(score, name):
     result = score("models_of_mine.py:series", "--shape", "2x20", "--outputs", "3", "--proxy", name, "--json")
     assert (result.exit_code, result.stderr) == (0, "")

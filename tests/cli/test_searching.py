@@ -447,7 +447,7 @@ def test_a_space_too_large_to_list_has_no_mkr_study(tmp_path):
 def test_costs_of_a_cell_by_the_packaged_table(monkeypatch):
     needs("nasbench201-analog")
     monkeypatch.delenv("ARCHSIEVE_DATA", raising=False)
-    result = invoke("measure", "nasbench201", "--truth", "baseline_accuracy")
+    result = invoke("measure", "nasbench201", "--truth", "baseline_accuracy", "--wide")
     assert (result.exit_code, result.stderr) == (0, "")
     header, params, macs, chance, footer = (line.split() for line in result.stdout.splitlines())
     assert chance[0] == "chance"

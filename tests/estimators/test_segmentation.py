@@ -21,7 +21,7 @@ from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.layers.chain import Chain
 from archsieve.spaces.topformer.space import HandMadeTopFormers
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
-from estimators.zero_cost.test_every_proxy import SHIPPED
+from estimators.zero_cost.test_every_proxy import ANYWHERE
 
 TASK = SyntheticSegmentation(side=16, images=24, test_images=6)
 KERNELS = (1, 3)
@@ -57,15 +57,15 @@ SPACES = {"chain": (Dense(), [(0, 1), (1, 1)]), "pyramid": (HandMadeTopFormers()
 def test_every_proxy_scores_or_says_why_not(space, tmp_path):
     space, archs = SPACES[space]
     task = SyntheticSegmentation(side=96, images=10, test_images=1)
-    members = [ZeroCost(name, batch_size=3) for name in SHIPPED]
+    members = [ZeroCost(name, batch_size=3) for name in ANYWHERE]
     with pytest.raises(PartialScoringError) as failed:
         members[0].score_group(members, archs, Context(space, task, tmp_path))
-    refused = {SHIPPED[column]: reason for (_, column), reason in failed.value.reasons.items()}
+    refused = {ANYWHERE[column]: reason for (_, column), reason in failed.value.reasons.items()}
     assert set(refused) == {"epe_nas"}
     assert (
         refused["epe_nas"] == "epe_nas compares inputs of one class, but targets of shape (3, 96, 96) are not classes."
     )
-    for name, scores in zip(SHIPPED, failed.value.scores.T, strict=True):
+    for name, scores in zip(ANYWHERE, failed.value.scores.T, strict=True):
         assert name in refused or np.isfinite(scores).all(), name
         constant = name in ("epe_nas", "trainable_layers") or (name == "swap")  # three inputs have few patterns
         assert constant or scores[0] != scores[1], name

@@ -18,6 +18,7 @@ from archsieve.errors import RunFolderError, SettingError
 from archsieve.export.run import FORMATS, export_run, model_of
 from archsieve.export.source import of_own
 from archsieve.runs.folder import write_json
+from archsieve.runs.rows import RESULTS, checksum_of
 from plugins import own_nets
 from plugins.commands import invoke
 from spaces.choices.test_contract import NUMBERS
@@ -218,6 +219,13 @@ def _score(run):
         db.execute("UPDATE results SET score = 99.0")
 
 
+def _forged(run):
+    _score(run)
+    with sqlite3.connect(run / "results.sqlite") as db:
+        db.create_function("checksum_of", -1, lambda *values: checksum_of(values))
+        db.execute(f"UPDATE results SET checksum = checksum_of({RESULTS.names})")
+
+
 def _replace(name, old, new):
     return lambda run: (run / name).write_text((run / name).read_text().replace(old, new))
 
@@ -235,7 +243,8 @@ SPOILT = {
     "another plan": (_replace("plan.toml", "own_nets:Convolutions", "own_nets:Deeper"), "made for another space"),
     "another task": (_replace("plan.toml", "images = 12", "images = 13"), "made for another task"),
     "no mark": (lambda run: (run / "run.json").unlink(), "no run.json"),
-    "another score": (_score, "do not agree on the winner"),
+    "another score": (_score, "Damaged rows"),
+    "another score with its checksum": (_forged, "do not agree on the winner"),
     "a better score": (_edit("result.json", lambda r: r.update(best_score=99.0)), "do not agree on the winner"),
     "half the scores": (_cut("results.sqlite"), "damaged|cannot be read"),
     "half a checkpoint": (_cut("artifacts/*/*.pt"), "damaged"),

@@ -44,7 +44,7 @@ def test_every_write_that_fails_is_a_sentence_and_the_next_start_goes_on(tmp_pat
             break
         assert ended.exit_code == 1
         (line,) = ended.stderr.splitlines()[-1:]
-        assert line.startswith(f"Error: Cannot write {folder}"), ended.stderr
+        assert line.startswith(f"Error: Cannot write to {folder}"), ended.stderr
         assert os.strerror(code) in line
         assert "Traceback" not in ended.stderr
         assert invoke("search", plan, "--out", folder).exit_code == 0

@@ -149,6 +149,7 @@ def test_a_run_is_its_own_card_and_a_changed_score_in_its_store_is_found(tmp_pat
     with sqlite3.connect(run / "results.sqlite") as db:
         last = "(SELECT max(architecture) FROM results)"
         db.execute(f"UPDATE results SET score = score * 1.01 WHERE architecture = {last}")
+        db.commit()
         damaged = invoke("verify", run, "--fraction", 1)
         assert damaged.exit_code == 1
         assert "Damaged rows" in damaged.stderr

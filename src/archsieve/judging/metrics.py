@@ -124,7 +124,7 @@ def ndcg_by_chance(truth: ArrayLike, k: int) -> float:
     """Return the expectation of `ndcg_at_k` over random orders: the mean gain, one half, in every place.
 
     >>> round(ndcg_by_chance([7, 1, 8, 2], k=2), 4)
-    0.6344
+    0.6424
     """
     gains = np.sort(_gains(as_floats(truth)))[::-1]
     return float(gains.mean() * _discounts(k).sum() / (gains[:k] @ _discounts(k)))

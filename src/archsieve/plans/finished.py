@@ -101,7 +101,9 @@ def _stored_scores(folder: Path, plan: Plan, name: str) -> dict[Architecture, fl
         raise RunFolderError(f"There is no {RESULTS_FILE} in {folder}: put back a whole copy of the run folder.")
     store = Store(path, read_only=True)
     try:
-        return {row.arch: row.score for row in store.rows() if row.name == name and row.key.seed == plan.seed}
+        scores = {row.arch: row.score for row in store.rows() if row.name == name and row.key.seed == plan.seed}
+        store.refuse_damage()
+        return scores
     finally:
         store.close()
 

@@ -123,6 +123,19 @@ class Store:
         """The damaged rows that were met so far, each once."""
         return tuple(self._damaged)
 
+    def refuse_damage(self) -> None:
+        """Raise an error if a damaged row was met.
+
+        Raises:
+            RunFolderError: one was.
+        """
+        if self._damaged:
+            first = next(iter(self._damaged))
+            raise RunFolderError(
+                f"Damaged rows in the results file {self.path}: {len(self._damaged)}, the first: {first.about}. Repeat "
+                f"the search with --repair, which computes them again."
+            )
+
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed.
 

@@ -25,10 +25,10 @@ _MOST_WEIGHTS = 8  # drawn for a batch: each takes a model
 
 
 def scalarised(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Scores:
-    """Return one number a network, shape (n,), of values (n, k) and weights (k,) that add up to 1; NaN is lowest.
+    """Return one number a network, shape (n,), of values (n, k) and weights (k,) adding up to 1; NaN where a value is.
 
     >>> scalarised(np.array([[1.0, 9.0], [9.0, 1.0], [np.nan, 5.0]]), np.array([0.9, 0.1])).argsort().tolist()
-    [2, 0, 1]
+    [0, 1, 2]
     """
     places = np.stack([ndtr(normal_scores(column)) for column in values.T], axis=1)
     lacking = weights * (places - 1.0)

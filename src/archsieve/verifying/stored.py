@@ -95,11 +95,7 @@ def _rows(folder: Path, prints: Collection[str]) -> dict[str, list[Row]]:
         for row in store.rows():
             if row.key.estimator in prints and not math.isnan(row.score):
                 rows.setdefault(row.key.estimator, []).append(row)
-        if store.damaged:
-            raise RunFolderError(
-                f"Damaged rows in the results file {store.path}: {len(store.damaged)}, the first: "
-                f"{store.damaged[0].about}. Repeat the search with --repair, which computes them again."
-            )
+        store.refuse_damage()
         return rows
     finally:
         store.close()

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from archsieve.estimators.zero_cost.proxy import Probe
 
-_DECILES = torch.arange(1, 10, dtype=torch.float64) / 10
-
 
 @proxy(
     needs=("data", "gradients"),
@@ -58,7 +56,8 @@ def vkdnw(network: nn.Module, probe: Probe, *, size: Literal["layers", "none"] =
 
 def _entropy(information: Tensor) -> float:
     """Return the entropy of the deciles of a matrix's eigenvalues; 0 where they are all 0."""
-    deciles = torch.quantile(torch.linalg.eigvalsh(information).clamp(min=0), _DECILES)
+    tenths = torch.arange(1, 10, dtype=torch.float64, device="cpu") / 10
+    deciles = torch.quantile(torch.linalg.eigvalsh(information).clamp(min=0), tenths)
     total = deciles.sum()
     return float(torch.special.entr(deciles / total).sum()) if total > 0 else 0.0
 
