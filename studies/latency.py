@@ -82,13 +82,11 @@ def measure(folder, label):
 
     torch.set_num_threads(1)
     file, usual = folder / "timings.jsonl", Latency()
-    done = {tuple(row["what"]) for row in rows(file)}
+    done = {(*row["what"][:4], tuple(row["what"][4])) for row in rows(file)}
     for runtime in RUNTIMES:
         for repeat in range(REPEATS):
             left = [
-                each
-                for each in networks()
-                if (label, runtime, repeat, *each) not in {(*d[:4], tuple(d[4])) for d in done}
+                (name, arch) for name, arch in networks() if (label, runtime, repeat, name, tuple(arch)) not in done
             ]
             for begin in range(0, len(left), usual.chunk_size):
                 chunk = left[begin : begin + usual.chunk_size]
