@@ -23,6 +23,7 @@ from archsieve.cli.options import (
     Seed,
     Workers,
     WorkerTimeout,
+    estimators_named,
     load,
     shared_by_all,
     space_and_task,
@@ -31,7 +32,6 @@ from archsieve.cli.options import (
 from archsieve.errors import require
 from archsieve.judging.mkr_study import PROXIES as STUDIED
 from archsieve.judging.mkr_study import STUDY_FILE, mkr_study
-from archsieve.plans.read import make
 from archsieve.report.as_files import draw_study
 from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_tables
@@ -76,7 +76,7 @@ def study(
         )
         first = benchmark[0] if benchmark else None
         the_space, _ = space_and_task(space, None, change, plugins, first)
-        estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
+        estimators = estimators_named(proxy or STUDIED, plugins)
         if not proxy and not recompute:  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
