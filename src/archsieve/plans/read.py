@@ -142,8 +142,8 @@ def _objective(part: Any) -> Any:
 def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     """Return the space, task, estimator or searcher that a name, or a table of a name and settings, stands for.
 
-    A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`. As a space it may also
-    be a class or function that returns a network: it stands for the space `own` with that factory.
+    A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`. As a space it may
+    also be a class or function that returns a network: it stands for the space `own` with that factory.
 
     Raises:
         UnknownNameError: nobody registered the name.
