@@ -104,7 +104,7 @@ def changed(rows, row, column, value):
         (lambda rows: changed(rows, 3, 2, "high"), "more than numbers in its column 'test_acc_200'"),
         (lambda rows: changed(rows, 3, 2, ""), "holds nan as test_acc_200 of .*accuracy in percent"),
         (lambda rows: changed(rows, 3, 2, 100.5), r"holds 100\.5 as test_acc_200 of"),
-        (lambda rows: [*rows[:-1], rows[-1][:4]], "has 4 fields in row 15626, but its header has 9"),
+        (lambda rows: [*rows[:-1], rows[-1][:4]], "has 4 fields in line 15626, but its header has 9"),
     ],
 )
 def test_csv_with_one_thing_wrong(folder, rows, change, sentence):
