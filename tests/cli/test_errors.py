@@ -10,7 +10,7 @@ import pytest
 from plugins.commands import ODD, TINY, invoke, run, start, wait_for
 
 pytest_plugins = ["plugins.fixtures"]
-pytestmark = pytest.mark.usefixtures("restored")
+pytestmark = pytest.mark.usefixtures("restored", "quick_workers")
 
 PARAMS = '[[stage]]\nestimator = "params"\nkeep = 0.5\n'
 SOUND = '[[stage]]\nestimator = "sound"\nkeep = 1\n'

@@ -7,7 +7,7 @@ import pytest
 from plugins.commands import invoke
 
 pytest_plugins = ["plugins.fixtures"]
-pytestmark = pytest.mark.usefixtures("restored")
+pytestmark = pytest.mark.usefixtures("restored", "quick_workers")
 
 FILE = """
 from dataclasses import dataclass

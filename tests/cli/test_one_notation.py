@@ -10,6 +10,7 @@ from archsieve.registry import SPACES
 from archsieve.spaces.text import as_digits
 from plugins.commands import invoke
 from plugins.pages import Elements
+from plugins.shipped import shipped
 
 PLAN = """
 space = "nasbench201"
@@ -24,7 +25,7 @@ top = 1
 """
 
 
-@pytest.mark.parametrize("name", [*SPACES])
+@pytest.mark.parametrize("name", shipped(SPACES))
 def test_every_space_parses_what_reports_write(name):
     space, rng = SPACES[name](), np.random.default_rng(0)
     for arch in (space.sample(rng) for _ in range(3)):

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from archsieve.errors import DataError
 from archsieve.plans.read import load_plan
 from archsieve.registry import BENCHMARKS, PROXIES, SPACES
 from archsieve.spaces.sampling import draw_pool
-from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wait_for
+from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, rows, run, start, wait_for
+from plugins.fixtures import restoring
 
 pytest_plugins = ["plugins.fixtures"]
 pytestmark = pytest.mark.usefixtures("restored")
@@ -461,18 +461,6 @@ def test_costs_of_a_cell_by_the_packaged_table(monkeypatch):
 # Signals, pipes and terminals: in processes of their own
 
 
-def rows(folder):
-    """Everything stored, or nothing while there is no file."""
-    path = folder / "results.sqlite"
-    if not path.exists():
-        return []
-    db = sqlite3.connect(path, timeout=30)
-    try:
-        return db.execute("SELECT * FROM results ORDER BY estimator, architecture").fetchall()
-    finally:
-        db.close()
-
-
 SLOW = ('estimator = { name = "sleeps", batch_size = 4 }\nkeep = 0.1', 'estimator = "zen"\nkeep = 0')
 SLOW_HEAD = TINY.replace("stages = [1, 1]", "stages = [2, 2]")  # 81 networks
 
@@ -481,11 +469,13 @@ SLOW_HEAD = TINY.replace("stages = [1, 1]", "stages = [2, 2]")  # 81 networks
 def whole(tmp_path_factory):
     """A slow search that nobody interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    code, _, err = run("search", plan_file(folder, *SLOW, head=SLOW_HEAD), "--out", folder / "run", "--plugin", ODD)
-    assert code == 0, err
+    with restoring(folder):
+        done = invoke("search", plan_file(folder, *SLOW, head=SLOW_HEAD), "--out", folder / "run", "--plugin", ODD)
+    assert done.exit_code == 0, done.stderr
     return folder / "run"
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, workers):
     plan, folder = plan_file(tmp_path, *SLOW, head=SLOW_HEAD), tmp_path / "a folder"
@@ -501,8 +491,8 @@ def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, wo
     assert 1 <= len(before) < 81
     again = shlex.split(sentence.partition("Resume with: archsieve ")[2])
     assert ("--workers" in again) == (workers == 2)
-    code, out, err = run(*again)
-    assert code == 0, err
+    done = invoke(*again)
+    assert done.exit_code == 0, done.stderr
     assert set(before) <= set(rows(folder))
     csv = [invoke("report", f, "--csv").stdout for f in (folder, whole)]
     assert csv[0] == csv[1]
