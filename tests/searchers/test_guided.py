@@ -224,8 +224,8 @@ def test_a_search_needs_a_guide_and_all_candidates_a_pool():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"search": EVOLUTION}, "`search` and `budget` go together"),
-        ({"budget": 9}, "`search` and `budget` go together"),
+        ({"search": EVOLUTION}, "both `search` and `budget`, or neither"),
+        ({"budget": 9}, "both `search` and `budget`, or neither"),
         ({"search": EVOLUTION, "budget": 5}, "`budget >= population` must hold for a search, but got budget=5, popul"),
         ({"search": EVOLUTION, "budget": 9.5}, "`budget` must be a whole number"),
         ({"search": RandomSearch(), "budget": 0}, "`budget >= 1` must hold"),

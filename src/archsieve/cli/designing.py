@@ -228,7 +228,7 @@ def _amount(budget: str) -> tuple[float, bool]:
         return number_in(text.removesuffix("h")), text.endswith("h")
     except ValueError:
         raise SettingError(
-            f"A budget is a number of network-epochs, or of hours, e.g. 3h, but got {budget!r}."
+            f"A budget must be a number of network-epochs or of hours (e.g. 3h), but got {budget!r}."
         ) from None
 
 

@@ -54,7 +54,7 @@ def answered(
     if benchmark is None:
         if columns or truth or codes or notation:
             raise SettingError(
-                "--column, --truth, --codes and --notation go with --benchmark: name the table or the file."
+                "--column, --truth, --codes and --notation need --benchmark: name the table or the file with it."
             )
         return None
     served = served_by(plan, benchmark, columns or (), truth=truth, codes=codes, notation=notation)

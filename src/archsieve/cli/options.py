@@ -150,7 +150,7 @@ def with_settings(task: str | None, changes: Sequence[str] | None) -> str | dict
     if not changes:
         return task
     if task is None:
-        raise SettingError(f"--set {changes[0]} is a setting of the task, which no --task names.")
+        raise SettingError(f"--set {changes[0]} is a setting of the task: name the task with --task.")
     parts: dict[str, dict[str, Any]] = {"task": {}}
     apply_changes(parts, changes, own="task")
     return {"name": task, **parts["task"]}
