@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Benchmark = Annotated[
     str | None,
-    typer.Option(help="Take recorded values from this benchmark (or CSV or parquet file) instead of training."),
+    typer.Option(help="Use recorded values of this benchmark (or CSV or parquet file) instead of training."),
 ]
 Columns = Annotated[
     list[str] | None,

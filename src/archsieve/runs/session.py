@@ -146,7 +146,7 @@ class Session:
 
     def guide(self) -> Guide:
         """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
-        return Guide(self.space, self.seed, self._journal, self._stored)
+        return Guide(self.space, self.seed, self._journal, self._stored, progress=self._progress)
 
     def _stored(self, estimator: AnyEstimator) -> dict[Architecture, float]:
         """Return the scores of an estimator in the folder, by canonical code; none of one that is combined."""
