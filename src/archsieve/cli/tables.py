@@ -109,7 +109,7 @@ def _print_blocks(titles: Sequence[str], cells: Sequence[Sequence[str]], room: i
         line = ""
         for pair in pairs:
             longer = f"{line}, {pair}" if line else f"    {pair}"
-            if line and len(longer) > room:
+            if line and len(longer) + len(",") > room:
                 record(f"{line},")
                 longer = f"    {pair}"
             line = longer
