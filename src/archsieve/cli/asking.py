@@ -122,7 +122,7 @@ def _print_asked(asked: Asked, plan: Plan, folder: Path, at_most: int, as_json: 
         console.out_json({"asked": digits[:at_most], "waiting": len(digits), "finished": False})
     else:
         for line in digits[:at_most]:
-            console.out(line)
+            console.record(line)
     if len(digits) < at_most:
         console.note(f"Only {len(digits)} can be scored in parallel now. {asked.pace}".rstrip())
     run, measure = shlex.quote(str(folder)), measure_of(plan.task)

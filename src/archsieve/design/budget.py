@@ -208,7 +208,7 @@ def choose(timing: Timing, recipe: Any, seconds: float, workers: int, count: int
         least = (FULL + 1) * LEAST_DATA * timing.epoch + FULL * timing.scoring + timing.final_scoring
         raise SettingError(
             f"One epoch of one network takes {timing.epoch:.3g} seconds here and its scoring {timing.scoring:.3g}, so "
-            f"that {seconds:.0f} seconds pay for no search: give a budget of {1.1 * least / SHARES['full']:.0f} "
+            f"{seconds:.0f} seconds are too short for a search: give a budget of {1.1 * least / SHARES['full']:.0f} "
             f"seconds or more, a smaller space or task, or a faster device."
         )
     short_epochs = max(1, round(epochs / SHORT))
