@@ -5,6 +5,8 @@ from archsieve.registry import SPACES
 SPACES.add_lazy("nasbench-macro", "archsieve.spaces.nasbench_macro.space:NASBenchMacro")
 SPACES.add_lazy("nasbench201", "archsieve.spaces.nasbench201.space:NASBench201")
 SPACES.add_lazy("nats-size", "archsieve.spaces.nasbench201.size_space:NATSSize")
+SPACES.add_lazy("transnas-micro", "archsieve.spaces.transnas.space:TransNASMicro")
+SPACES.add_lazy("transnas-macro", "archsieve.spaces.transnas.macro_space:TransNASMacro")
 SPACES.add_lazy("topformer", "archsieve.spaces.topformer.space:TopFormer")
 SPACES.add_lazy("topformer-hand-made", "archsieve.spaces.topformer.space:HandMadeTopFormers")
 SPACES.add_lazy("darts", "archsieve.spaces.darts.space:DARTS")
