@@ -25,3 +25,7 @@ for _kind in ("micro", "macro"):
             f"archsieve.benchmarks.transnas:{_kind.upper()}_{_task.upper()}",
             about=f"transnas-{_kind}",
         )
+BENCHMARKS.add_lazy("nasbench101-cifar10", "archsieve.benchmarks.nasbench101:NASBENCH101", about="nasbench101")
+for _number in (1, 2, 3):
+    _space = f"nasbench1shot1-{_number}"
+    BENCHMARKS.add_lazy(f"{_space}-cifar10", f"archsieve.benchmarks.nasbench101:ONE_SHOT_{_number}", about=_space)

@@ -53,9 +53,16 @@ def read_joined(
             )
         archs.append(code(path, space.parse, text))
     check_once(path, space, archs)
-    titles = [name for name in raw if name not in texts]
-    columns = {n: values for n in titles if (values := _numbers(path, n, raw[n], n in needed)) is not None}
-    return Table(tuple(archs), columns)
+    return Table(tuple(archs), numbers_of(path, {name: raw[name] for name in raw if name not in texts}, needed))
+
+
+def numbers_of(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of numbers, empty fields as NaN; columns of text are left out.
+
+    Raises:
+        DataError: one of the needed columns is text.
+    """
+    return {n: values for n in raw if (values := _numbers(path, n, raw[n], n in needed)) is not None}
 
 
 def require_columns(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequence[str]) -> None:
