@@ -458,13 +458,23 @@ def test_another_plugin_does_not_count(load, plugin):
     ("name", "error", "sentence"),
     [
         ("my_plugin:Mien", UnknownNameError, "The module 'my_plugin' has no 'Mien'. Did you mean 'Mine'?"),
-        ("my_plugin:function", PlanError, "A model of your own is the space 'own', with factory = 'my_plugin:f"),
     ],
 )
 def test_something_else_in_a_plugin_is_a_sentence(load, plugin, name, error, sentence):
     module = load_plugin(str(plugin))
     with pytest.raises(error, match=re.escape(sentence)):
         load(f'space = "{name}"\ntask = "digits"\n{STAGE}', [module])
+
+
+def test_a_factory_named_as_a_space_is_the_own_space_with_that_factory(load, plugin):
+    module = load_plugin(str(plugin))
+    plan = load(f'space = "my_plugin:function"\ntask = "digits"\n{STAGE}', [module])
+    same = load(f'space = {{name = "own", factory = "my_plugin:function"}}\ntask = "digits"\n{STAGE}', [module])
+    assert plan.space == same.space
+    with pytest.raises(PlanError, match="not a dataclass"):
+        load(
+            f'space = {{name = "my_plugin:function", factory = "my_plugin:other"}}\ntask = "digits"\n{STAGE}', [module]
+        )
 
 
 def test_a_plugin_file_that_is_missing_is_a_sentence(tmp_path):

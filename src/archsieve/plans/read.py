@@ -142,7 +142,8 @@ def _objective(part: Any) -> Any:
 def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     """Return the space, task, estimator or searcher that a name, or a table of a name and settings, stands for.
 
-    A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`.
+    A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`. As a space it may
+    also be a class or function that returns a network: it stands for the space `own` with that factory.
 
     Raises:
         UnknownNameError: nobody registered the name.
@@ -155,8 +156,9 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     bound = entry.args if isinstance(entry, partial) else ()
     cls = entry.func if isinstance(entry, partial) else entry
     if not is_dataclass(cls):
-        own = f" A model of your own is the space 'own', with factory = {name!r}." if kind == "space" else ""
-        raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.{own}")
+        if kind == "space" and "factory" not in table:
+            return make(kind, {**table, "name": "own", "factory": name}, plugins)
+        raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.")
     instance = entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
     if kind == "space" and ":" not in name and instance.name != name:  # another name of the class
         object.__setattr__(instance, "name", name)
