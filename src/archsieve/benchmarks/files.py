@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import Architecture, SearchSpace
 
-R = TypeVar("R", Table, Surrogate)
+R = TypeVar("R", bound=Table | Surrogate)
 B = TypeVar("B", bound=Benchmark)
 TEXT = (".csv", ".tsv", ".txt")
 """How the names of text files with columns end."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from archsieve._files import remove_leftovers
 from archsieve.errors import EstimatorError, RunFolderError, SettingError, require
-from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
+from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative, scores_metric
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
 from archsieve.runs.computing import Computing
@@ -30,6 +30,7 @@ from archsieve.searchers.contract import compared_by
 from archsieve.searchers.guided import Guide
 from archsieve.spaces.contract import check
 from archsieve.spaces.sampling import draw_pool
+from archsieve.tasks.contract import Measure, measure_of
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -198,6 +199,8 @@ class Session:
     def tell(self, estimator: AnyEstimator, arch: Architecture, score: float, error: str | None = None) -> None:
         """Store a score that was computed elsewhere, or NaN and why there is none; told again it must be the same.
 
+        Higher is better, whatever the direction of the metric is.
+
         Raises:
             ArchitectureError: the code is not an architecture of the space.
             SettingError: another score is stored.
@@ -207,7 +210,8 @@ class Session:
         if code not in stored:
             self._store.put([Row(key, code, estimator.name, score, 0.0, 0, error)])
         elif stored[code] != score and not (math.isnan(stored[code]) and math.isnan(score)):
-            told = self._store.errors(key, [code]).get(code, stored[code])
+            measure = measure_of(self.task) if scores_metric(estimator) else Measure()
+            told = self._store.errors(key, [code]).get(code, measure.value(stored[code]))
             raise SettingError(
                 f"The architecture {self.space.describe(code)} already has a stored result: {told}. Stored scores do "
                 f"not change."
