@@ -177,14 +177,20 @@ _FINISHED = {
 }
 
 
-def write_measure(folder: Path, measure: Measure, estimators: Collection[str]) -> None:
-    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it."""
+def write_measure(
+    folder: Path, measure: Measure, estimators: Collection[str], own: Mapping[str, Measure] | None = None
+) -> None:
+    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it.
+
+    `own` are the measures of estimators that measure something else, such as milliseconds, by name.
+    """
     mark = read_mark(folder)
+    measures = {**mark.get("measures", {}), **{name: asdict(each) for name, each in (own or {}).items()}}
     known, _ = measure_of_mark(mark)
     names = sorted({*known, *estimators})
     metric = {**asdict(measure), "estimators": names}
-    if mark.get("metric") != metric:
-        write_json(folder / RUN_FILE, {**mark, "metric": metric})
+    if mark.get("metric") != metric or mark.get("measures", {}) != measures:
+        write_json(folder / RUN_FILE, {**mark, "metric": metric, **({"measures": measures} if measures else {})})
 
 
 def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
@@ -192,6 +198,16 @@ def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
     metric = mark.get("metric", {})
     measure = Measure(str(metric.get("name", "score")), bool(metric.get("higher_is_better", True)))
     return frozenset(metric.get("estimators", ())), measure
+
+
+def measures_of_mark(mark: Mapping[str, Any]) -> dict[str, Measure]:
+    """Return what scores are to a reader, by the name of the estimator; what is not there is a plain score."""
+    names, metric = measure_of_mark(mark)
+    own = {
+        str(name): Measure(str(each.get("name", "score")), bool(each.get("higher_is_better", True)))
+        for name, each in mark.get("measures", {}).items()
+    }
+    return own | dict.fromkeys(names, metric)
 
 
 def write_json(path: Path, value: Any) -> None:
