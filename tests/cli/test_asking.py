@@ -118,7 +118,7 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(begin, tmp_path):
         ((folder, other, 3), "was not requested. Asked for: "),
         ((folder, asked[0]), "Pass either a score, or --failed with the reason"),
         ((folder, asked[0], 3, "--failed", "x"), "Pass either a score"),
-        ((folder, "99", 3), "is no architecture of nasbench201"),
+        ((folder, "99", 3), "is not an architecture of nasbench201"),
         ((tmp_path / "nowhere", asked[0], 3), "begin a search with `archsieve ask PLAN --out"),
     ):
         answer = invoke("tell", *arguments)
@@ -129,7 +129,7 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(begin, tmp_path):
     answer = invoke("ask", plan, "--out", tmp_path / "other")
     assert (answer.exit_code, "No stage of this plan has the estimator `told`" in answer.stderr) == (1, True)
     answer = invoke("search", tmp_path / "own.toml", "--out", folder)
-    assert (answer.exit_code, "'accuracy' are told by hand, and 5 are missing" in answer.stderr) == (1, True)
+    assert (answer.exit_code, "'accuracy' are entered by hand, and 5 are missing" in answer.stderr) == (1, True)
 
 
 def test_a_cheap_stage_goes_first_and_all_that_is_left_may_be_told(begin):

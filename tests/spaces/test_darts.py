@@ -138,10 +138,10 @@ CELL = "[(0, 1), (1, 4), (2, 3), (0, 4), (1, 5), (2, 4), (1, 0), (4, 1)]"
         (f"[{CELL}, {CELL.replace('(4, 1)', '4')}]", "a pair of the reduce cell is neither (node, number) nor"),
         (f"[{CELL}, {CELL.replace('(4, 1)', '(4, 1, 2)')}]", "a pair of the reduce cell is neither"),
         (f"[{CELL}, {CELL.replace('(4, 1)', '(-4, 1)')}]", "'-' is not part of one"),
-        (FOUND.replace("skip_connect", "none"), "the operation 'none', which is none of max_pool_3x3, avg_pool_3x3"),
+        (FOUND.replace("skip_connect", "none"), "the operation 'none', which is not one of max_pool_3x3, avg_pool_3x3"),
         (FOUND.replace("skip_connect", "skip"), "the normal cell has the operation 'skip'"),
         (FOUND.replace("'skip_connect'", "skip_connect"), "a pair of the normal cell is neither"),
-        (FOUND.replace("Genotype", "PNAS"), "'PNAS' is no Genotype"),
+        (FOUND.replace("Genotype", "PNAS"), "'PNAS' is not a Genotype"),
         (
             FOUND.replace("normal_concat=range(2, 6)", "normal_concat=range(3, 6)"),
             "the nodes [3, 4, 5], but cells here",
@@ -149,7 +149,7 @@ CELL = "[(0, 1), (1, 4), (2, 3), (0, 4), (1, 5), (2, 4), (1, 0), (4, 1)]"
         (FOUND.replace("reduce_concat=range(2, 6)", "reduce_concat=[2, 3, 4]"), "reduce_concat is the nodes [2, 3, 4]"),
         (
             FOUND.replace("reduce_concat=range(2, 6)", "reduce_concat=range(2, 99)"),
-            "cells here put out the nodes [2, 3",
+            "the cells of this space output the nodes [2, 3",
         ),
         (FOUND.replace("reduce_concat=range(2, 6)", "reduce_concat=set(2, 6)"), "reduce_concat is something else"),
         (FOUND.replace("reduce=", "reduction="), "has the fields normal, normal_concat, reduce, reduce_concat and no"),
@@ -158,9 +158,9 @@ CELL = "[(0, 1), (1, 4), (2, 3), (0, 4), (1, 5), (2, 4), (1, 0), (4, 1)]"
         (FOUND.partition(", reduce=")[0] + ")", "the genotype lacks its reduce cell"),
         ("[" * 10_000, "its brackets are nested too deep"),
         ("__import__('os').system('true')", "'.' is not part of one"),
-        ("__import__('os')", "'__import__' is no Genotype"),
+        ("__import__('os')", "'__import__' is not a Genotype"),
         ("lambda: 0", "a genotype, or two lists of eight pairs, is needed"),
-        ("٣" * 24, "is no architecture of darts"),
+        ("٣" * 24, "is not an architecture of darts"),
     ],
 )
 def test_texts_that_are_no_architecture(text, sentence):

@@ -55,7 +55,7 @@ COMMANDS = {
     "search": ("searching:search", "Run the search of a plan. The same command resumes an interrupted search."),
     "audit": (
         "auditing:audit_run",
-        "Audit a search: score a random sample of the networks that it cut, and report what it lost and where.",
+        "Audit a search: score a random sample of the networks that it removed, and report what it lost and where.",
     ),
     "ask": (
         "asking:ask",

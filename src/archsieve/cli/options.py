@@ -50,7 +50,7 @@ Plugins = Annotated[
 AllowCommands = Annotated[
     bool,
     typer.Option(
-        "--allow-commands", help="Run the commands that the plan has in its estimators. Only for plans you trust."
+        "--allow-commands", help="Run the shell commands in the plan's estimators. Only for plans that you trust."
     ),
 ]
 Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="Proxy to score with, or params, macs. Repeatable.")]
@@ -61,7 +61,7 @@ WorkerTimeout = Annotated[
     str | None,
     typer.Option(
         "--worker-timeout",
-        help="End a worker process that takes longer with one piece of work (e.g. 10m), and try again elsewhere. "
+        help="Stop a worker process that needs longer for one chunk of work (e.g. 10m), and retry the chunk. "
         "(default: no limit)",
     ),
 ]
@@ -81,7 +81,7 @@ Repair = Annotated[
 ]
 Durable = Annotated[
     bool,
-    typer.Option("--durable", help="Bring every score to the disk before going on: a power cut then loses none."),
+    typer.Option("--durable", help="Write every score to the disk before continuing: a power failure then loses none."),
 ]
 RunFolder = Annotated[
     Path | None,
@@ -150,7 +150,7 @@ def with_settings(task: str | None, changes: Sequence[str] | None) -> str | dict
     if not changes:
         return task
     if task is None:
-        raise SettingError(f"--set {changes[0]} is a setting of the task, which no --task names.")
+        raise SettingError(f"--set {changes[0]} is a setting of the task: name the task with --task.")
     parts: dict[str, dict[str, Any]] = {"task": {}}
     apply_changes(parts, changes, own="task")
     return {"name": task, **parts["task"]}

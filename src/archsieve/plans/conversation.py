@@ -68,7 +68,7 @@ def tell(plan: Plan, session: Session, text: str, score: float | None, reason: s
     (`archsieve.estimators.told.Told.is_metric`).
 
     Raises:
-        ArchitectureError: `text` is no architecture of the space.
+        ArchitectureError: `text` is not an architecture of the space.
         RunFolderError: the folder waits for nothing.
         SettingError: not exactly one of score and reason, a score that is not finite, an architecture that was not
             asked for, or one that was told another score.

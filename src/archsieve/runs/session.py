@@ -147,7 +147,7 @@ class Session:
 
     def guide(self) -> Guide:
         """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
-        return Guide(self.space, self.seed, self._journal, self._stored)
+        return Guide(self.space, self.seed, self._journal, self._stored, progress=self._progress)
 
     def _stored(self, estimator: AnyEstimator) -> dict[Architecture, float]:
         """Return the scores of an estimator in the folder, by canonical code; none of one that is combined."""
@@ -178,7 +178,7 @@ class Session:
         executor (after learning where needed) and stored chunk by chunk. `failures` says why a score is NaN.
 
         Raises:
-            ArchitectureError: a code is no architecture of the space.
+            ArchitectureError: a code is not an architecture of the space.
             SettingError: a searcher that compares scores of several calls asks for some that are relative to the call.
             EstimatorError: an estimator failed for a reason that no architecture is to blame for; what was scored
                 before is stored.
@@ -202,7 +202,7 @@ class Session:
         Higher is better, whatever the direction of the metric is.
 
         Raises:
-            ArchitectureError: the code is no architecture of the space.
+            ArchitectureError: the code is not an architecture of the space.
             SettingError: another score is stored.
         """
         key, code = self._keys.key(estimator, ()), self._keys.code(estimator, check(self.space, arch))

@@ -176,8 +176,9 @@ class _Explorer:
                 else:
                     why = self.failures.get((name, label), "it was never offered where the rest allowed it")
                     raise SettingError(
-                        f"{self._player.name} made no network with {name}={label} in {2 * patience} tries: {why}. Take "
-                        f"the option out, or make it possible."
+                        f"{self._player.name} made no network with {name}={label} in {2 * patience} tries: "
+                        f"{why}. Remove the "
+                        f"option, or make it possible."
                     )
 
 

@@ -109,7 +109,8 @@ class DARTS(SearchSpace):
         except ArchitectureError as error:
             shown = f"{text.strip()[:40]!r}{'...' if len(text.strip()) > 40 else ''}"
             raise ArchitectureError(
-                f"{shown} is no architecture of {self.name}: {error}. Write a Genotype(...), two lists of pairs as in "
+                f"{shown} is not an architecture of {self.name}: {error}. Write a Genotype(...), two lists of "
+                f"pairs as in "
                 f"{self.describe((0,) * len(self.choices))[:21]!r}..., or {len(self.choices)} digits."
             ) from error
 

@@ -64,7 +64,7 @@ class NATSSize(SearchSpace):
         numbers = [int(n) for n in text.strip().split(":")] if _CHANNELS_TEXT.fullmatch(text.strip()) else []
         if len(numbers) != len(REDUCES) or not set(numbers) <= set(CHANNELS):
             raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write five numbers of channels out of "
+                f"{text!r} is not an architecture of {self.name}: write five numbers of channels out of "
                 f"{', '.join(map(str, CHANNELS))}, like '64:64:64:64:64'."
             )
         return tuple(CHANNELS.index(number) for number in numbers)

@@ -103,7 +103,7 @@ class NASBench201(SearchSpace):
         if numbers := _NUMBERS.fullmatch(text):
             return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
         raise ArchitectureError(
-            f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
+            f"{text!r} is not an architecture of {self.name}: write six digits in 0..4, or a string like "
             f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
             f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
         )
@@ -119,7 +119,8 @@ class NASBench201(SearchSpace):
             return from_naslib([int(number) for number in numbers.replace(",", " ").split()])
         except ArchitectureError as error:
             raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: numbers in round brackets are NASLib's tuple, which has "
+                f"{text!r} is not an architecture of {self.name}: numbers in round brackets are NASLib's "
+                f"tuple, which has "
                 f"six numbers in 0..4 (skip_connect, none, nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the "
                 f"order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2."
             ) from error
@@ -223,7 +224,7 @@ def from_naslib(code: Sequence[int]) -> Architecture:
     (3, 3, 3, 1, 2, 3)
     """
     if len(code) != len(EDGES) or not all(0 <= o < len(OPERATIONS) for o in code):
-        raise ArchitectureError(f"{tuple(code)} is no NASLib code of a cell: six numbers in 0..4 are needed.")
+        raise ArchitectureError(f"{tuple(code)} is not a NASLib code of a cell: six numbers in 0..4 are needed.")
     arch = [NONE] * len(EDGES)
     for position, edge in enumerate(_NASLIB_EDGES):
         arch[edge] = _NASLIB_OPERATIONS[code[position]]

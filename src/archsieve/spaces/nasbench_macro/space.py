@@ -56,7 +56,8 @@ class NASBenchMacro(SearchSpace):
         check_sizes(self)
         if len(self.widths) != len(self.stages) or not self.stages:
             raise SettingError(
-                f"`widths` and `stages` need one number a stage, but got widths={self.widths}, stages={self.stages}."
+                f"`widths` and `stages` need one number for each stage, but got widths={self.widths}, "
+                f"stages={self.stages}."
             )
         if min(self.stem_width, *self.widths, *self.stages, self.head_width) < 1:
             raise SettingError(f"Widths and stages must be at least 1, but got {self}.")
