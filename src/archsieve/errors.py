@@ -112,6 +112,10 @@ class ScoringError(ArchsieveError, ValueError):
     """
 
 
+class ShapeError(ScoringError, RuntimeError):
+    """A network that cannot be run on inputs of the form that its task gives."""
+
+
 class DivergenceError(ScoringError):
     """A training diverged: its loss or weights are not finite any more."""
 

@@ -35,8 +35,8 @@ LEAST_DATA = 0.05
 """Share of the training items below which an epoch is no training."""
 POOL = 20_000
 """The most networks that a guided search lists."""
-WIDE = 100
-"""Networks to choose from, below which another proxy costs more than it tells."""
+WIDE = 4
+"""Networks to choose from for each that is trained, below which another proxy costs more than it tells."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _guided(timing: Timing, recipe: Any, seconds: float, workers: int, count: in
     """Return what a guided search of full trainings pays for: complete ones, or as many shorter ones as it needs."""
     at_once, complete = min(workers, AT_ONCE), timing.epoch * recipe.horizon + timing.scoring
     about = min(MOST_GUIDED, max(GUIDED, int(seconds * at_once / complete)))
-    features, pool, spent = _looked_at(timing, seconds, workers, min(count, POOL), max(WIDE, 4 * about))
+    features, pool, spent = _looked_at(timing, seconds, workers, min(count, POOL), WIDE * about)
     left = seconds - pool * spent / workers - timing.final_scoring
     epochs, data = int(recipe.horizon), 1.0
     full = int(left * at_once / complete)
@@ -145,7 +145,7 @@ def _funnel(timing: Timing, recipe: Any, seconds: float, workers: int, count: in
     if short_epochs == epochs:  # then there are no short trainings, and what is trained is all trained completely
         rest += full * a_full / workers
     short = min(count, max(full, int(rest * workers / (timing.epoch * short_epochs * data + timing.scoring))))
-    features, pool, _ = _looked_at(timing, seconds, workers, count, 4 * short)
+    features, pool, _ = _looked_at(timing, seconds, workers, count, WIDE * short)
     pool = max(pool, short)
     kept, drawn = features if pool > short else (), None if pool == count else pool
     return Sizes(kept, drawn, short, short_epochs, full, epochs, data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from archsieve._arrays import read_arrays
 from archsieve._files import replace_file
 from archsieve._reading import fits, parse_json, read_text
-from archsieve.errors import RunFolderError
+from archsieve.errors import RunFolderError, StorageError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round
 from archsieve.tasks.contract import Measure, completed_task
@@ -34,6 +35,7 @@ PLAN_FILE = "plan.toml"
 ROUNDS_FILE = "rounds.npz"
 _OF_A_ROUND = ("archs", "scores", "kept")
 ERROR_FILE = "error.log"
+DECISIONS_FILE = "decisions.json"
 
 
 def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
@@ -71,6 +73,7 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
     Raises:
         RunFolderError: it was made for another, or its mark is damaged.
     """
+    _recall_decisions(folder, space)
     prints = {"space": fingerprint(space), "task": fingerprint(task)}
     mark = folder / RUN_FILE
     if not mark.exists():
@@ -87,6 +90,19 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
                 f"The run folder {folder} was made for another {kind}: {reason}. Choose another folder."
             )
     return prints["space"], prints["task"]
+
+
+def _recall_decisions(folder: Path, space: SearchSpace) -> None:
+    """Spare a space the search for its decisions if an earlier command found them, else keep them for the next."""
+    whole: Any = space.whole
+    if not hasattr(whole, "recall"):
+        return
+    path = folder / DECISIONS_FILE
+    with suppress(OSError):  # it is not there, or cannot be read
+        if whole.recall(path.read_text(encoding="utf-8", errors="replace")):
+            return
+    with suppress(StorageError), replace_file(path) as copy:  # what is not kept is looked for again
+        copy.write_text(whole.recorded, encoding="utf-8")
 
 
 def former_identities(task: Task) -> list[dict[str, Any]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ __all__ = ["Key", "Row", "Store"]
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
+_NO_ROOM = 64 * 1024  # free bytes below which a disk is full to SQLite
 _SHOWN = 3  # damaged rows that a message names
 
 
@@ -300,7 +302,8 @@ class Store:
             raise
         except (sqlite3.OperationalError, OSError) as error:
             raise RunFolderError(
-                f"Cannot use the results file {self.path}: {error}.{_ADVICE if _is_of_disk(error) else ''}"
+                f"Cannot use the results file {self.path}: {_cause(error, self.path)}."
+                f"{_ADVICE if _is_of_disk(error) else ''}"
             ) from error
         except database.SchemaError as error:
             raise RunFolderError(
@@ -322,6 +325,15 @@ def _facts(text: str) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise sqlite3.DatabaseError("facts beside a score are no table")
     return facts
+
+
+def _cause(error: Exception, path: Path) -> str:
+    """Return what SQLite says, and that there is no room, which it may call an error of input and output."""
+    if _is_of_disk(error):
+        with suppress(OSError):
+            if shutil.disk_usage(path.parent).free < _NO_ROOM:
+                return f"there is no room on the disk ({error})"
+    return str(error)
 
 
 def _is_of_disk(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.attentivenas.layout import HEAD_EXPANSION
 from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.convolutions import halved
 from archsieve.spaces.layers.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
 from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
@@ -279,7 +280,7 @@ class AttentiveNAS(SearchSpace):
         """Return parameters and multiply-adds."""
         genes = self.genes(arch)
         side, last, head = halved(genes.resolution), genes.widths[-2], genes.widths[-1]
-        params, macs = cost_of_stem(task.input_shape[0], genes.widths[0], side)
+        params, macs = cost_of_stem(pictures_of(task, self.name)[0], genes.widths[0], side)
         rules = *genes[2:], self.strides, self.squeezes
         for before, outputs, *rule in zip(genes.widths[:-2], genes.widths[1:-1], *rules, strict=True):
             more_params, more_macs = cost_of_stage(side, before, outputs, *rule)

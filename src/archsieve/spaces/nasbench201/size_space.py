@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CHANNELS, EDGES, KERNELS, REDUCES, SIZED_CELL
@@ -91,7 +92,7 @@ class NATSSize(SearchSpace):
         return convolutions.macs(self._convolutions(arch, task)) + self.channels(arch)[-1] * task.num_outputs
 
     def _convolutions(self, arch: Architecture, task: Task) -> Iterator[Convolution]:
-        pictures, height, width = task.input_shape
+        pictures, height, width = pictures_of(task, self.name)
         widths = self.channels(arch)
         before = widths[0]
         yield convolution(pictures, before, 3, height * width)

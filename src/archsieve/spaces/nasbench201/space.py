@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
@@ -163,7 +164,7 @@ class NASBench201(SearchSpace):
 
         See `archsieve.networks.counting.count_flops`, which counts the same on the built network.
         """
-        _, height, width = task.input_shape
+        _, height, width = pictures_of(task, self.name)
         convolutions_here = sum(operation in KERNELS for operation in arch)
         poolings = sum(operation == POOL for operation in arch)
         a_cell = 3 * convolutions_here + 9 * poolings  # an activation and a normalisation; a window of 3 x 3
@@ -186,7 +187,7 @@ class NASBench201(SearchSpace):
     def _sizes(self, arch: Architecture, task: Task) -> tuple[int, int]:
         """Return parameters and multiply-adds of the convolutions, which depend on how many of each kind a cell has."""
         kinds = tuple(sorted(operation for operation in arch if operation in KERNELS))
-        return _sizes_of(self, kinds, tuple(task.input_shape))
+        return _sizes_of(self, kinds, pictures_of(task, self.name))
 
     def convolutions(self, arch: Sequence[int], shape: tuple[int, ...]) -> Iterator[Convolution]:
         """Yield the convolutions of a network whose cells have these operations, for one input of this shape."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import SettingError
 from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench_macro.layout import EXPANSIONS, IDENTITY, KERNELS
@@ -108,7 +109,7 @@ class NASBenchMacro(SearchSpace):
         ]
 
     def _convolutions(self, arch: Architecture, task: Task) -> Iterator[Convolution]:
-        channels, height, width = task.input_shape
+        channels, height, width = pictures_of(task, self.name)
         yield convolution(channels, self.stem_width, 3, height * width)
         for option, (inputs, outputs, stride) in zip(arch, self.layers(), strict=True):
             before = height * width
