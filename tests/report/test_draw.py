@@ -72,3 +72,9 @@ def test_many_points_stay_small():
     drawn = svg(chart(marks=[points], x=Axis("x")))
     assert drawn.count("<title>") == n
     assert len(drawn) < 130 * n + 20_000
+
+
+def test_bars_without_length_start_at_zero():
+    for lengths, right in (([0.0, 0.0], 1.0), ([3.0, 0.0], 3.75)):
+        chart = Chart("a", "b", [Bars(["x", "y"], np.array(lengths), ["0", "0"])], Axis("t"), Axis(), "c", 100)
+        assert figure_of(chart).axes[0].get_xlim() == (0.0, pytest.approx(right))

@@ -122,7 +122,7 @@ def _label_points(figure: Any, axes: Any, marks: Sequence[Points]) -> None:
                 markers.append(Box(x - radius, middle - radius, x + radius, middle + radius))
                 bars += [Box(x - unit, low, x + unit, high)] if high > low else []
     texts = [
-        (axes.transData.transform((x, y)), axes.text(x, y, short(text, 32), fontsize=10.5, in_layout=False))
+        (axes.transData.transform((x, y)), axes.text(x, y, _in_lines(text), fontsize=10.5, in_layout=False))
         for mark in marks
         for x, y, text in zip(mark.x, mark.y, mark.labels, strict=False)
         if math.isfinite(x + y)
@@ -159,6 +159,11 @@ def short(text: str, longest: int = _LONGEST_NAME) -> str:
     'a long …'
     """
     return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def _in_lines(text: str) -> str:
+    """Return the label of a point, broken into lines between words."""
+    return "\n".join(textwrap.wrap(short(text, 72), 24, break_long_words=False, break_on_hyphens=False))
 
 
 def _label(name: str) -> str:
@@ -215,6 +220,7 @@ def _(mark: Bars, axes: Any, number: int) -> None:
     axes.set_yticks(range(len(names)), labels=names)
     axes.invert_yaxis()
     axes.margins(x=0.25)
+    axes.set_xlim(left=0, right=None if any(mark.lengths) else 1)
     axes.grid(visible=False, axis="y")
 
 
