@@ -4,8 +4,9 @@ import re
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pytest
 
-from archsieve.report.draw import save, svg
+from archsieve.report.draw import figure_of, save, svg
 from archsieve.report.plot import COLOURS, Axis, Bars, Chart, Histogram, Line, Points, Rule, array
 
 HOSTILE = '<img src=x onerror="alert(1)"> $\\frac{$ </svg>'
