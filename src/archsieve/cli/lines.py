@@ -50,8 +50,15 @@ def broken(line: str, columns: int) -> str:
         return line
     indent = line[: len(line) - len(line.lstrip())]
     whole = _COMMAND.sub(lambda match: match[0].replace(" ", _HELD), line)
-    kept = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
-    return "\n".join(textwrap.wrap(whole, columns, subsequent_indent=indent, **kept)).replace(_HELD, " ")
+    lines = textwrap.wrap(
+        whole,
+        columns,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    return "\n".join(lines).replace(_HELD, " ")
 
 
 def out_json(value: Any) -> None:

@@ -127,7 +127,7 @@ def _label_points(figure: Any, axes: Any, marks: Sequence[Points]) -> None:
         for x, y, text in zip(mark.x, mark.y, mark.labels, strict=False)
         if math.isfinite(x + y)
     ]
-    anchors = [tuple(map(float, anchor)) for anchor, _ in texts]
+    anchors = [(float(x), float(y)) for (x, y), _ in texts]
     extents = [text.get_window_extent() for _, text in texts]
     bounds = Box(*axes.get_window_extent().extents)
     found = places(anchors, [(extent.width, extent.height) for extent in extents], bounds, markers, bars)

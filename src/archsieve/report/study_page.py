@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 LEAD = (
     "Searches of a whole space maximise each estimator. Which figure of an estimator predicts what they find: "
-    "Kendall's tau, the weighted tau, the minimum keeping ratio (MKR: the smallest top share of the ranking that contains the "
-    "best network), the discounted gain of the top per cent (nDCG), or the distance of its top ten from the best "
-    "(regret)?"
+    "Kendall's tau, the weighted tau, the minimum keeping ratio (MKR: the smallest top share of the ranking that "
+    "contains the best network), the discounted gain of the top per cent (nDCG), or the distance of its top ten from "
+    "the best (regret)?"
 )
 
 
