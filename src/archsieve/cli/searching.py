@@ -42,13 +42,13 @@ from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import (
+    csv_parts,
     damage_of,
     meaning_of_scores,
-    read_rows_and_damage,
+    ordered_rows,
     read_run,
     read_study,
     read_views,
-    to_csv,
 )
 from archsieve.report.outcome import outcome, weights_of, winner
 from archsieve.report.run_page import run_page
@@ -179,10 +179,11 @@ def report(
         if html is not None or files is not None:
             return
         if csv:
-            whole, damaged = read_rows_and_damage(run)
-            typer.echo(to_csv(whole, read_mark(run)), nl=False)
-            if damaged:
-                console.note(damaged)
+            with ordered_rows(run) as (rows, damage):
+                for part in csv_parts(rows, read_mark(run)):
+                    typer.echo(part, nl=False)
+                if damaged := damage():
+                    console.note(damaged)
             return
         if is_study:
             (console.out_json if as_json else console.study)(read_study(run))

@@ -6,19 +6,21 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from archsieve._reading import quoted
 from archsieve.spaces.text import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from archsieve.spaces.contract import Architecture
 
 Values: TypeAlias = "tuple[Any, ...]"
 """Of the columns of a row as SQLite has them: text as bytes in UTF-8, unless a flipped bit made it something else."""
 
+_Item = TypeVar("_Item")
 _TEXT, _WHOLE, _NUMBER = (bytes,), (int,), (float, int)
 _KINDS = {"TEXT": _TEXT, "INTEGER": _WHOLE, "REAL": _NUMBER}
 
@@ -207,6 +209,28 @@ def code_of(value: bytes) -> Architecture:
         ValueError: it is none.
     """
     return decode(value.decode("ascii"))
+
+
+def in_order(code: Any) -> Any:
+    """Return what sorts as the options of a stored code do as numbers; what is no code as it is.
+
+    >>> in_order(b"9-1") < in_order(b"10-0") < in_order(b"10-0-0"), in_order(None)
+    (True, None)
+    """
+    if not isinstance(code, bytes):
+        return code
+    return b"".join(bytes([min(len(option), 255)]) + option for option in code.split(b"-"))
+
+
+def parts_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield the items in lists of at most that many.
+
+    >>> list(parts_of(range(5), 2)), list(parts_of([], 2))
+    ([[0, 1], [2, 3], [4]], [])
+    """
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
 
 
 def damage(table: Table, values: Values) -> Damage:
