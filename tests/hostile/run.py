@@ -22,6 +22,8 @@ from collections import Counter
 from pathlib import Path
 
 CORPUS = Path(__file__).with_name("corpus")
+SHARED = {"export-plan": "plan", "export-rounds": "rounds-npz"}
+"""Readers of the files that the corpus has for another reader."""
 SECONDS, BYTES = 20, 2 << 30
 BATCH = 100
 OUTCOMES = ("read", "refused", "unforeseen", "crash", "hang", "over 2 GB", "code run")
@@ -40,9 +42,10 @@ def inputs(changes: int, seed: int) -> list[tuple[str, Path, int | None]]:
     """Return reader, file, and the number of a random change, None for the file as it is."""
     files = sorted(path for path in CORPUS.rglob("*") if path.is_file())
     whole = [(path.parent.name, path, None) for path in files]
-    changeable = [path for path in files if path.parent.name != "store"]
+    whole += [(reader, path, None) for reader, folder in SHARED.items() for path in files if path.parent.name == folder]
+    changeable = [(reader, path) for reader, path, _ in whole if reader not in ("store", "journal")]
     drawn = random.Random(seed)
-    return whole + [(path.parent.name, path, i) for i, path in enumerate(drawn.choices(changeable, k=changes))]
+    return whole + [(*pair, i) for i, pair in enumerate(drawn.choices(changeable, k=changes))]
 
 
 def changed(content: bytes, number: int | None) -> bytes:

@@ -17,6 +17,7 @@ from archsieve.sources import Source
 from archsieve.tasks.classification import Classification
 from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.decoding import class_names, opened, pixels_of
+from archsieve.tasks.data.parquet_trial import try_parquet
 from archsieve.tasks.data.photographs import augmented, centred
 from archsieve.tasks.data.picture_index import folder_pictures, table_pictures
 from archsieve.tasks.data.published import Copy
@@ -207,6 +208,8 @@ def _pictures(copy: Copy, part: str, classes: int) -> Pictures:
     if copy.kind == "folder":
         return folder_pictures(paths[0], class_names([copy.train[0], copy.test[0]], classes))
     split = "train" if part == "train" else "validation"
+    if copy.kind == "parquet":
+        try_parquet(paths)
     return table_pictures(copy.where if copy.kind == "hub" else paths, split, classes)
 
 
