@@ -6,7 +6,9 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import islice
+from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from archsieve._reading import quoted
@@ -105,11 +107,13 @@ class Table:
         """
         if checksum is not None and checksum != checksum_of(values):
             return False
-        for value, (_, declared) in zip(values, self.columns, strict=True):
-            kind, _, rest = declared.partition(" ")
-            if not isinstance(value, _KINDS[kind]) and (value is not None or rest):
-                return False
-        return True
+        return len(values) == len(self._kinds) and all(map(isinstance, values, self._kinds))
+
+    @cached_property
+    def _kinds(self) -> tuple[tuple[type, ...], ...]:
+        """The types of values in each column: read for every row."""
+        parts = (declared.partition(" ") for _, declared in self.columns)
+        return tuple(_KINDS[kind] if rest else (*_KINDS[kind], NoneType) for kind, _, rest in parts)
 
 
 _KEY_COLUMNS = (
@@ -187,9 +191,15 @@ def row_of(values: Values) -> Row:
         ValueError: the code is none.
     """
     space, task, estimator, seed, arch, name, score, seconds, worker, error = values
-    key = Key(text_of(space), text_of(task), text_of(estimator), seed)
+    key = _key_of(space, task, estimator, seed)
     why = None if error is None else text_of(error)
     return Row(key, code_of(arch), text_of(name), score_of(score), float(seconds), worker, why)
+
+
+@lru_cache(maxsize=64)
+def _key_of(space: bytes, task: bytes, estimator: bytes, seed: int) -> Key:
+    """Return the key of stored values; most rows have that of the row before."""
+    return Key(text_of(space), text_of(task), text_of(estimator), seed)
 
 
 def score_of(value: float | None) -> float:
