@@ -15,7 +15,7 @@ from archsieve.judging.cuts import allocate, greatest_count, likely_share
 from archsieve.judging.stage_audit import StageAudit, stages_of
 from archsieve.plans.contract import estimators_of
 from archsieve.plans.worth import expected_draws
-from archsieve.runs.folder import RESULT_FILE, read_json, read_outcome, read_rounds, write_json
+from archsieve.runs.folder import RESULT_FILE, read_json, read_outcome, rounds_of, write_json
 from archsieve.runs.results import Worth
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import Measure, measure_of
@@ -193,7 +193,7 @@ def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round]
         raise SettingError("The search found no network, so that there is nothing to compare those it cut with.")
     if any(isinstance(leaf, Told) for e in estimators_of(plan) for leaf in leaves_of(e)):
         raise SettingError("The scores of this search are told by hand, so that an audit cannot ask for more of them.")
-    rounds, columns = read_rounds(session.folder, [stage["label"] for stage in result["stages"]])
+    rounds, columns = rounds_of(session.folder, result)
     return result, rounds, [tuple(code) for code in columns["archs"].tolist()]
 
 

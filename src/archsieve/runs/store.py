@@ -129,12 +129,24 @@ class Store:
         Raises:
             RunFolderError: one was.
         """
-        if self._damaged:
-            first = next(iter(self._damaged))
+        self._refuse(self.damaged)
+
+    def _refuse(self, lost: Sequence[Damage]) -> None:
+        if lost:
             raise RunFolderError(
-                f"Damaged rows in the results file {self.path}: {len(self._damaged)}, the first: {first.about}. Repeat "
-                f"the search with --repair, which computes them again."
+                f"Damaged rows in the results file {self.path}: {len(lost)}, the first: {lost[0].about}. The others "
+                f"are whole. Repeat the search with --repair, which computes the damaged ones again."
             )
+
+    def refuse_damaged_rows(self) -> None:
+        """Check every row: a changed bit in a key hides a row from whoever asks for it, who would compute it again.
+
+        Raises:
+            RunFolderError: some are damaged; says how many, and names the first.
+        """
+        with self._guarded():
+            self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
+        self._refuse(self.damaged)
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed.
@@ -282,10 +294,7 @@ class Store:
             lost = [damage(table, values) for values, checksum in found if not table.is_whole(values, checksum)]
             self._damaged.update(dict.fromkeys(lost))
             if not self._read_only:
-                raise RunFolderError(
-                    f"Damaged rows in the results file {self.path}: {len(lost)}, the first: {lost[0].about}. The "
-                    f"others are whole. Repeat the command with --repair, which computes the damaged ones again."
-                )
+                self._refuse(lost)
         return rows
 
     def _is_there(self, table: Table) -> bool:
