@@ -22,12 +22,11 @@ from archsieve.runs.folder import (
     RESULT_FILE,
     RESULTS_FILE,
     ROUNDS_FILE,
-    digest_of_rounds,
     measure_of_mark,
     measures_of_mark,
     read_json,
     read_mark,
-    read_rounds,
+    rounds_of,
 )
 from archsieve.runs.provenance import Provenance
 from archsieve.runs.results import (
@@ -197,12 +196,7 @@ def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageVie
     path = folder / ROUNDS_FILE
     if result is None or not path.exists():
         return ()
-    rounds, pool = read_rounds(folder, [stage["label"] for stage in result["stages"]])
-    if result["rounds_sha256"] not in ("", digest_of_rounds(rounds)):
-        raise RunFolderError(
-            f"The rounds in {path} are not those that {RESULT_FILE} was written with: run the search again, which goes "
-            f"on from its scores."
-        )
+    rounds, pool = rounds_of(folder, result)
     by_name = measures_of_mark(read_mark(folder))
     measures = [by_name.get(stage.get("estimator", ""), Measure()) for stage in result["stages"]]
     try:

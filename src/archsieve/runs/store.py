@@ -134,12 +134,24 @@ class Store:
         Raises:
             RunFolderError: one was.
         """
-        if self._damaged:
-            first = next(iter(self._damaged))
+        self._refuse(self.damaged)
+
+    def _refuse(self, lost: Sequence[Damage]) -> None:
+        if lost:
             raise RunFolderError(
-                f"Damaged rows in the results file {self.path}: {len(self._damaged)}, the first: {first.about}. Repeat "
-                f"the search with --repair, which computes them again."
+                f"Damaged rows in the results file {self.path}: {len(lost)}, the first: {lost[0].about}. The others "
+                f"are whole. Repeat the search with --repair, which computes the damaged ones again."
             )
+
+    def refuse_damaged_rows(self) -> None:
+        """Check every row: a changed bit in a key hides a row from whoever asks for it, who would compute it again.
+
+        Raises:
+            RunFolderError: some are damaged; says how many, and names the first.
+        """
+        with self._guarded():
+            self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
+        self._refuse(self.damaged)
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed.
@@ -289,7 +301,7 @@ class Store:
             condition = f"WHERE {_KEYED} AND architecture IN ({','.join('?' * len(codes))})"
             for values in self._each(RESULTS, condition, (*columns_of(key), *map(bytes.decode, codes)), lost):
                 yield codes[values[4]], values
-        self._refuse(lost)
+        self._note(lost)
 
     def _whole(self, table: Table, condition: str, parameters: Sequence[object]) -> list[Values]:
         """Return the whole rows of a query.
@@ -299,7 +311,7 @@ class Store:
         """
         lost: list[Damage] = []
         rows = list(self._each(table, condition, parameters, lost))
-        self._refuse(lost)
+        self._note(lost)
         return rows
 
     def _each(self, table: Table, condition: str, parameters: Sequence[object], lost: list[Damage]) -> Iterator[Values]:
@@ -314,14 +326,11 @@ class Store:
                 else:
                     lost.append(damage(table, row))
 
-    def _refuse(self, lost: Sequence[Damage]) -> None:
+    def _note(self, lost: Sequence[Damage]) -> None:
         """Note damaged rows; a driver does not go on with them."""
         self._damaged.update(dict.fromkeys(lost))
-        if lost and not self._read_only:
-            raise RunFolderError(
-                f"Damaged rows in the results file {self.path}: {len(lost)}, the first: {lost[0].about}. The "
-                f"others are whole. Repeat the command with --repair, which computes the damaged ones again."
-            )
+        if not self._read_only:
+            self._refuse(lost)
 
     def _is_there(self, table: Table) -> bool:
         query = "SELECT 1 FROM sqlite_master WHERE name = ?"
