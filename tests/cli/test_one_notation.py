@@ -35,7 +35,7 @@ def test_every_space_parses_what_reports_write(name):
 
 
 def test_digits_of_another_length_are_no_code_of_attentivenas():
-    with pytest.raises(ValueError, match="is no architecture of attentivenas: write resolution"):
+    with pytest.raises(ValueError, match="is not an architecture of attentivenas: write resolution"):
         SPACES["attentivenas"]().parse("0" * 30)
 
 

@@ -690,7 +690,7 @@ def test_a_budget_may_be_in_hours(tmp_path, packaged):
     ("budget", "said"),
     [
         ("3h", "Error: A budget of 3h needs the seconds of one network-epoch: pass --epoch-seconds, or"),
-        ("soon", "Error: A budget is a number of network-epochs, or of hours, e.g. 3h, but got 'soon'."),
+        ("soon", "Error: A budget must be a number of network-epochs or of hours (e.g. 3h), but got 'soon'."),
         ("-1", "Error: `budget > 0` must hold, but got -1.0."),
     ],
 )
@@ -705,7 +705,7 @@ def test_a_budget_that_says_nothing_is_refused(tmp_path, packaged, budget, said)
     [
         (9, (), "Error: A pilot needs at least 10 networks with a truth, but has 9.\n"),
         (12, ("--delta", "1"), "Error: `0 < delta < 1` must hold, but got 1.0.\n"),
-        (12, ("--budget", "soon"), "Error: A budget is a number of network-epochs, or of hours, e.g. 3h, but got"),
+        (12, ("--budget", "soon"), "Error: A budget must be a number of network-epochs or of hours (e.g. 3h), but got"),
         (12, ("--budget", "-2h"), "Error: `budget > 0` must hold, but got -2.0.\n"),
     ],
 )
@@ -798,7 +798,7 @@ def test_without_a_benchmark_the_pilot_is_trained(tmp_path, packaged):
         (("--pilot-size", "730"), "`1 <= sample <= 729` must hold in nasbench-macro, but got 730."),
         (("--pilot-size", "0"), "A pilot needs at least 10 networks with a truth, but has 0."),
         (("--pilot-size", "60", "--truth", "test_ac"), "has a column 'test_ac'. Did you mean 'test_acc'?"),
-        (("--pilot-size", "60", "--benchmark", "nasbench201-analog"), "is not about the space nasbench-macro with"),
+        (("--pilot-size", "60", "--benchmark", "nasbench201-analog"), "does not cover the space nasbench-macro with"),
         (("--pilot-size", "60", "--proxy", "nwto"), "There is no estimator or proxy 'nwto'. Did you mean 'nwot'?"),
     ],
 )

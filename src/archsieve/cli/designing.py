@@ -81,11 +81,15 @@ def design_funnel(
     delta: Annotated[float, typer.Option(help="Largest accepted probability of losing the best network.")] = 0.1,
     budget: Annotated[
         str | None,
-        typer.Option(help="Largest cost in network-epochs, or in hours of one worker (e.g. 3h); without the pilot."),
+        typer.Option(
+            help="Largest cost in network-epochs, or in hours of one worker (e.g. 3h). The pilot is not included."
+        ),
     ] = None,
     epoch_seconds: Annotated[
         float | None,
-        typer.Option(help="Seconds of one network-epoch here. (default: as measured, if the pilot is trained)"),
+        typer.Option(
+            help="Seconds that one network-epoch takes on this machine. (default: as measured, if the pilot is trained)"
+        ),
     ] = None,
     change: PlanChanges = None,
     out: Annotated[Path | None, typer.Option(help="Write the designed plan to this file.")] = None,
@@ -234,7 +238,7 @@ def _amount(budget: str) -> tuple[float, bool]:
         return number_in(text.removesuffix("h")), text.endswith("h")
     except ValueError:
         raise SettingError(
-            f"A budget is a number of network-epochs, or of hours, e.g. 3h, but got {budget!r}."
+            f"A budget must be a number of network-epochs or of hours (e.g. 3h), but got {budget!r}."
         ) from None
 
 

@@ -173,8 +173,8 @@ def refuse_relative(estimator: AnyEstimator, use: str) -> None:
     if is_relative(estimator):
         raise SettingError(
             f"{use} scores networks one by one, but the scores of {estimator.name!r} are relative to the networks "
-            f"scored with them, so that each would be compared with itself: give the composite, and each composite in "
-            f"it, a `calibration`, and let no part learn from the pool."
+            f"scored with them, so each would be compared with itself: give the composite, and each "
+            f"composite in it, a `calibration`, and use no part that learns from the pool."
         )
 
 

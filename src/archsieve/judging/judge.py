@@ -73,7 +73,7 @@ def judge(
     ]
     archs = archs if limits is None else _within(session, archs, limits)
     if len(archs) < TOP:
-        raise SettingError(f"The column {column!r} of {recipe.name} knows {len(archs)} codes, but {TOP} are needed.")
+        raise SettingError(f"The column {column!r} of {recipe.name} has {len(archs)} values, but {TOP} are needed.")
     scores = session.scores(estimators, archs)
     names = [e.name for e in estimators]
     values = table.lookup(column, archs)
@@ -119,5 +119,5 @@ def _within(session: Session, archs: list[Architecture], limits: Limits) -> list
     costs = session.scores([ESTIMATORS[name]() for name in names], archs)
     kept = [arch for arch, row in zip(archs, costs, strict=True) if limits.admits(dict(zip(names, row, strict=True)))]
     if len(kept) < TOP:
-        raise SettingError(f"Only {len(kept)} codes are left by {limits}, but {TOP} are needed: allow more.")
+        raise SettingError(f"Only {len(kept)} codes are within {limits}, but {TOP} are needed: relax the limits.")
     return kept

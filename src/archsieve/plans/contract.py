@@ -71,7 +71,7 @@ class Pool:
             if number < 1:
                 raise SettingError(f"`{name} >= 1` must hold for a pool, but got {name}={number}.")
             if self.evolve is None and name != "sample" and number != Pool.__dataclass_fields__[name].default:
-                raise SettingError(f"A pool's {name} goes with `evolve`, but got {name}={number} without.")
+                raise SettingError(f"A pool's {name} needs `evolve`, but got {name}={number} without.")
         if self.sample is not None and self.evolve is not None:
             raise SettingError(f"A pool is either a sample or an evolution, but got sample={self.sample} too.")
         if self.evolve is not None:

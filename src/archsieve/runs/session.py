@@ -20,6 +20,7 @@ from archsieve.estimators.contract import (
     check_estimators,
     leaves_of,
     refuse_relative,
+    scores_metric,
 )
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
@@ -37,7 +38,7 @@ from archsieve.searchers.contract import compared_by
 from archsieve.searchers.guided import Guide
 from archsieve.spaces.contract import check, check_space
 from archsieve.spaces.sampling import draw_pool
-from archsieve.tasks.contract import check_task
+from archsieve.tasks.contract import Measure, check_task, measure_of
 from archsieve.values import check_list, check_number, check_whole, offers, wrong_kind
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Session:
             if notify is not None:
                 for sentence in self._store.repaired:
                     notify(sentence)
+            self._store.refuse_damaged_rows()
             if retry_failed:
                 self._store.forget_failures()
         except BaseException:
@@ -160,7 +162,7 @@ class Session:
 
     def guide(self) -> Guide:
         """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
-        return Guide(self.space, self.seed, self._journal, self._stored)
+        return Guide(self.space, self.seed, self._journal, self._stored, progress=self._progress)
 
     def _stored(self, estimator: AnyEstimator) -> dict[Architecture, float]:
         """Return the scores of an estimator in the folder, by canonical code; none of one that is combined."""
@@ -191,7 +193,7 @@ class Session:
         executor (after learning where needed) and stored chunk by chunk. `failures` says why a score is NaN.
 
         Raises:
-            ArchitectureError: a code is no architecture of the space.
+            ArchitectureError: a code is not an architecture of the space.
             SettingError: `estimators` is one estimator or a name, or a searcher that compares scores of several calls
                 asks for some that are relative to the call.
             EstimatorError: an estimator failed for a reason that no architecture is to blame for; what was scored
@@ -215,8 +217,10 @@ class Session:
     def tell(self, estimator: AnyEstimator, arch: Architecture, score: float, error: str | None = None) -> None:
         """Store a score that was computed elsewhere, or NaN and why there is none; told again it must be the same.
 
+        Higher is better, whatever the direction of the metric is.
+
         Raises:
-            ArchitectureError: the code is no architecture of the space.
+            ArchitectureError: the code is not an architecture of the space.
             SettingError: another score is stored.
         """
         check_estimator(estimator)
@@ -226,7 +230,8 @@ class Session:
         if code not in stored:
             self._store.put([Row(key, code, estimator.name, score, 0.0, 0, error)])
         elif stored[code] != score and not (math.isnan(stored[code]) and math.isnan(score)):
-            told = self._store.errors(key, [code]).get(code, stored[code])
+            measure = measure_of(self.task) if scores_metric(estimator) else Measure()
+            told = self._store.errors(key, [code]).get(code, measure.value(stored[code]))
             raise SettingError(
                 f"The architecture {self.space.describe(code)} already has a stored result: {told}. Stored scores do "
                 f"not change."

@@ -226,7 +226,8 @@ class Stage:
             return
         if self.search is None or self.budget is None:
             raise SettingError(
-                f"A stage's `search` and `budget` go together, but got search={self.search}, budget={self.budget}."
+                f"A stage needs both `search` and `budget`, or neither, but got search={self.search}, "
+                f"budget={self.budget}."
             )
         if not isinstance(self.search, Searcher):
             raise SettingError(f"A stage's search must be a searcher with a method `begin`, but got {self.search!r}.")

@@ -199,7 +199,7 @@ def _scored(
             raise SettingError(f"The stage {stage.label!r} scores all candidates, but got no pool of them.")
         return Searched(left, columns([stage.estimator], left)[:, 0], 0)
     if guide is None:
-        raise SettingError(f"The stage {stage.label!r} searches, so that the funnel needs a `guide` with the space.")
+        raise SettingError(f"The stage {stage.label!r} searches, so the funnel needs a `guide` with the space.")
     searched = guide.scored(stage, place, left, columns)
     if not searched.archs:
         raise SettingError(f"The search of the stage {stage.label!r} asked for no candidate.")

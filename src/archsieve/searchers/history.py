@@ -41,14 +41,14 @@ class History:
         """Return the scores of one batch, and remember them.
 
         Raises:
-            SettingError: `evaluate` returned something else than one score an architecture, or asks a session for
+            SettingError: `evaluate` returned something else than one score for each architecture, or asks a session for
                 scores that cannot be compared.
         """
         with comparing(self.searcher):
             scores = as_floats(self.evaluate(archs))
         if scores.shape != (len(archs),):
             raise SettingError(
-                f"`evaluate` must return one score an architecture, shape ({len(archs)},), "
+                f"`evaluate` must return one score for each architecture, shape ({len(archs)},), "
                 f"but returned shape {scores.shape}."
             )
         self.archs.extend(archs)

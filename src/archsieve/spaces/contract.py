@@ -142,12 +142,12 @@ class SearchSpace(ABC):
         """Return the code that `describe` writes as `text`; digits may be separated by "-", as reports have them.
 
         Raises:
-            ArchitectureError: `text` is no architecture of this space.
+            ArchitectureError: `text` is not an architecture of this space.
         """
         parts = text.strip().split("-") if "-" in text or max(self.choices) > 10 else list(text.strip())
         if not all(map(is_place, parts)):
             raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write {len(self.choices)} digits, e.g. "
+                f"{text!r} is not an architecture of {self.name}: write {len(self.choices)} digits, e.g. "
                 f"{self.describe((0,) * len(self.choices))!r}."
             )
         return check(self, tuple(map(int, parts)), text)
@@ -244,7 +244,7 @@ def _shown(arch: Sequence[int], text: str | None) -> str:
 
 def _why_not(space: SearchSpace, arch: Sequence[int], shown: str) -> str:
     """Return why a code has the wrong length, or an option that is no whole number or out of range."""
-    beginning = f"{shown} is no architecture of {space.name}:"
+    beginning = f"{shown} is not an architecture of {space.name}:"
     if len(arch) != len(space.choices):
         return f"{beginning} it has {len(arch)} decisions, the space {len(space.choices)}."
     i, option, options = next(

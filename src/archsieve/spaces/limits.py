@@ -217,7 +217,7 @@ class Within(SearchSpace):
         """Return the space's code of a text.
 
         Raises:
-            ArchitectureError: it is no architecture of the space, or beyond the limits; says how large it is.
+            ArchitectureError: it is not an architecture of the space, or beyond the limits; says how large it is.
         """
         arch = self.space.parse(text)
         if not self.is_valid(arch):

@@ -160,7 +160,7 @@ class ImageFolder(ReadLater, OwnData):
             what = "`target`" if self.target else "`split_column`" if self.split_column else f"kind = {self.kind!r}"
             raise SettingError(f"{what} needs `labels`, a table with a row for each picture.")
         if self.labels and not self.target:
-            raise SettingError(f"`target` must say which column of {self.labels} is to be predicted.")
+            raise SettingError(f"`target` must name the column of {self.labels} to predict.")
         if len(self.target) > 1 and self.kind not in _LISTED:
             raise SettingError(f"The kind {self.kind!r} has one target, but `target` names {len(self.target)} columns.")
 
@@ -257,5 +257,5 @@ def _refuse_duplicates(found: Found, groups: NDArray[np.int64]) -> None:
             more = f", and {len(odd) - 1} more" if len(odd) > 1 else ""
             raise DataError(
                 f"A picture of {found.folder} is in two {what}: {first} and {second}{more}. Remove one of each, or "
-                f"say duplicates = 'keep'."
+                f"set duplicates = 'keep'."
             )

@@ -249,7 +249,7 @@ def test_settings_reach_the_network(settings, tmp_path):
     ("settings", "said"),
     [
         ({"runtime": "tensorrt"}, "`runtime` must be one of eager, compile, onnxruntime"),
-        ({"runtime": "onnxruntime", "dtype": "float16"}, "goes with dtype = 'float32'"),
+        ({"runtime": "onnxruntime", "dtype": "float16"}, "needs dtype = 'float32'"),
         ({"rounds": 2}, "rounds >= 3"),
         ({"spread": 0.0}, "0 < spread"),
         ({"least_share": 1.5}, "least_share <= 1"),
@@ -262,7 +262,7 @@ def test_settings_are_checked(settings, said):
 
 
 def test_the_clock_of_the_processor_goes_with_a_processor(tmp_path):
-    with pytest.raises(SettingError, match="'cpu' does not tell what 'cuda'"):
+    with pytest.raises(SettingError, match="'cpu' does not measure what 'cuda'"):
         Latency(clock="cpu").score([(0, 0)], Context(SPACE, TASK, tmp_path, device="cuda"))
 
 

@@ -86,7 +86,7 @@ class Latency:
         check_whole("rounds", self.rounds, 3)
         check_whole("repeat", self.repeat, 0)
         if self.runtime == "onnxruntime" and self.dtype != "float32":
-            raise SettingError(f"The runtime {self.runtime!r} goes with dtype = 'float32', but got {self.dtype!r}.")
+            raise SettingError(f"The runtime {self.runtime!r} needs dtype = 'float32', but got {self.dtype!r}.")
         for name, most in (("seconds", 60.0), ("spread", 10.0), ("least_share", 1.0)):
             if not 0 < getattr(self, name) <= most:
                 raise SettingError(f"`0 < {name} <= {most:g}` must hold, but got {name}={getattr(self, name)}.")
@@ -129,7 +129,7 @@ class Latency:
             MissingPackageError: what the runtime needs is not installed.
         """
         if self.clock == "cpu" and ctx.device != "cpu":
-            raise SettingError(f"`clock` = 'cpu' does not tell what {ctx.device!r} takes: leave it at 'wall'.")
+            raise SettingError(f"`clock` = 'cpu' does not measure what {ctx.device!r} takes: leave it at 'wall'.")
         scores, reasons = np.full((len(archs), 1), np.nan), {}
         with self._threads(), alone(f"latency {ctx.device}"):
             networks: dict[int, Passes] = {}

@@ -147,7 +147,7 @@ class Probe:
     def _check(self, need: Need) -> None:
         if need not in self._needs:
             raise EstimatorError(
-                f"This proxy uses the {need} without saying so: declare @proxy(needs=({need!r}, ...))."
+                f"This proxy uses the {need} without declaring it: write @proxy(needs=({need!r}, ...))."
             )
 
 
