@@ -138,6 +138,7 @@ class Session:
             if notify is not None:
                 for sentence in self._store.repaired:
                     notify(sentence)
+            self._store.refuse_damaged_rows()
             if retry_failed:
                 self._store.forget_failures()
         except BaseException:
