@@ -196,11 +196,11 @@ def test_a_dry_run_tells_hours_and_its_unit(tmp_path, monkeypatch):
     result = invoke("search", plan_file(tmp_path, *stages, head=head), "--dry-run", "--workers", 3)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert asked == [{"device": "cpu", "workers": 3}]
-    assert lines[0][-2:] == ["hours,", "about"]
-    assert [line[-1] for line in lines[1:3]] == ["12.5", "unknown"]
-    assert lines[3][-3:] == ["at", "most", "0.02"]
+    assert lines[0][-2:] == ["time,", "about"]
+    assert [" ".join(line[-2:]) for line in lines[1:3]] == ["12.5 h", "0.4 unknown"]
+    assert lines[3][-4:] == ["at", "most", "72", "s"]
     assert " ".join(lines[-1]) == (
-        "Time on this device (cpu, workers: 3): at most about 13 hours, plus 1 stages of unknown time."
+        "Time on this device (cpu, workers: 3): at most about 12.5 h, plus 1 stage of unknown time."
     )
     assert " ".join(lines[-2]).startswith("One network-epoch: one network trained once on the ")
 
