@@ -174,6 +174,8 @@ def test_a_space_of_ones_own_is_searched_in_a_pool():
 def test_the_start_is_part_of_what_is_forecast():
     found = plan_for(SMALL, TASK, 60.0, clock=Clock(0.1), tables=False, began=-7.0)
     assert 7.0 < found.timing.start < 8.0
+    with_workers = plan_for(SMALL, TASK, 60.0, clock=Clock(0.1), tables=False, began=-7.0, workers=2)
+    assert with_workers.timing.start == pytest.approx(2 * found.timing.start)
 
 
 def test_the_plan_keeps_its_limits_and_says_why():

@@ -102,6 +102,8 @@ def plan_for(
     settings: dict[str, Any] = {"device": device, "seconds": min(SECONDS, seconds / 10), "clock": clock}
     supernet = _supernet_of(space, task) if form == "supernet" else None
     timing = measure(space, task, recipe, seed, known, began=began, supernet=supernet, **settings)
+    if workers > 1:  # which start as this process did, once it has
+        timing = replace(timing, start=2 * timing.start)
     budget, count = seconds * (1 - RESERVE), count_of(space)
     sizes = choose(timing, recipe, budget, workers, count, form=form)
     if space.is_costly_to_list and 4 * (sizes.pool or count) > size(space):

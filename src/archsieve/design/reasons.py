@@ -48,7 +48,7 @@ def _of_training(stage: Any, sizes: Sizes, timing: Timing) -> list[tuple[str, st
     if stage.search is not None:
         paid = f"{an_epoch}, and the rest of a training {timing.scoring:.2g} s"
         most = f"the most of a guided search; {an_epoch}" if sizes.full == MOST_GUIDED else f"what is paid for; {paid}"
-        reasons += [("budget = ", most), ("population = ", "the best by the proxies alone, before a model is fitted")]
+        reasons += [("budget = ", most), ("population = ", "asked for before a model is fitted")]
     share = SHARES["short" if stage.label == "short training" else "full"]
     reasons.append(("top = ", f"{share:.0%} of the budget; {an_epoch}" if stage.top != 1 else "the winner"))
     reasons += [("epochs = ", _why_epochs(recipe, sizes)), ("horizon = ", "the learning rate falls to 0 by then")]
