@@ -465,7 +465,7 @@ def test_code_that_the_command_line_names_is_run(load, plugin):
 
 
 def test_another_plugin_does_not_count(load, plugin):
-    with pytest.raises(PlanError, match="which the command line does not name"):
+    with pytest.raises(PlanError, match="which no --plugin names"):
         load(OWN, ["my_other_plugin"])
 
 
@@ -520,6 +520,6 @@ def test_a_plugin_named_with_what_is_in_it_says_how_to_name_its_file():
     with pytest.raises(PlanError, match=r"'my_net:Net' names 'Net' in it: --plugin my_net\.py\."):
         load_plugin("my_net:Net")
     with pytest.raises(
-        PlanError, match=r"'nets/my_net.py:Net' names a file: write 'my_net:Net', and give the file by "
+        PlanError, match=r"'nets/my_net.py:Net' names a file: write 'my_net:Net', and pass the file with "
     ):
         make("space", {"name": "own", "factory": "nets/my_net.py:Net"})

@@ -144,7 +144,7 @@ CELL = "[(0, 1), (1, 4), (2, 3), (0, 4), (1, 5), (2, 4), (1, 0), (4, 1)]"
         (FOUND.replace("Genotype", "PNAS"), "'PNAS' is not a Genotype"),
         (
             FOUND.replace("normal_concat=range(2, 6)", "normal_concat=range(3, 6)"),
-            "the nodes [3, 4, 5], but cells here",
+            "the nodes [3, 4, 5], but the cells of this space",
         ),
         (FOUND.replace("reduce_concat=range(2, 6)", "reduce_concat=[2, 3, 4]"), "reduce_concat is the nodes [2, 3, 4]"),
         (

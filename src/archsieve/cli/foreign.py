@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsieve._files import replace_file
+from archsieve._checksums import with_checksum_line
+from archsieve._files import write_text
 from archsieve.cli import printing as console
 from archsieve.errors import SettingError
 from archsieve.plans.foreign import Served, served_by
@@ -72,5 +73,4 @@ def answered(
 def keep_served(served: Served, path: Path, folder: Path) -> None:
     """Keep the plan in the run folder as it was answered, so that an audit finds it."""
     text = plan_text(served.plan, [f"{path.name}, answered by {served.benchmark.name}"])
-    with replace_file(folder / PLAN_FILE) as copy:
-        copy.write_text(text, encoding="utf-8")
+    write_text(folder / PLAN_FILE, with_checksum_line(text))

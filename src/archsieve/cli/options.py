@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,9 @@ import numpy as np
 import tomli_w
 import typer
 
-from archsieve._files import replace_file
+from archsieve._checksums import with_checksum_line
+from archsieve._files import write_text
+from archsieve._reading import LARGEST_TOML, read_text
 from archsieve.benchmarks.contract import task_of
 from archsieve.cli import printing as console
 from archsieve.cli.progress import progress
@@ -259,9 +260,8 @@ def keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
     """Keep the plan in the run folder, as it was changed."""
     if not changes and path.resolve() == (folder / PLAN_FILE).resolve():
         return
-    text = tomli_w.dumps(changed_plan(read_plan(path), changes)) if changes else ""
-    with replace_file(folder / PLAN_FILE) as copy:
-        if changes:
-            copy.write_text(f"# {path.name}, changed: {'; '.join(changes)}\n{text}", encoding="utf-8")
-        else:
-            shutil.copyfile(path, copy)
+    text = read_text(path, LARGEST_TOML)
+    if changes:
+        table = tomli_w.dumps(changed_plan(read_plan(path), changes))
+        text = f"# {path.name}, changed: {'; '.join(changes)}\n{table}"
+    write_text(folder / PLAN_FILE, with_checksum_line(text))

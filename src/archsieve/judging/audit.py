@@ -15,7 +15,7 @@ from archsieve.judging.cuts import allocate, greatest_count, likely_share
 from archsieve.judging.stage_audit import StageAudit, stages_of
 from archsieve.plans.contract import estimators_of
 from archsieve.plans.worth import expected_draws
-from archsieve.runs.folder import RESULT_FILE, read_json, read_outcome, read_rounds, write_json
+from archsieve.runs.folder import RESULT_FILE, read_json, read_outcome, rounds_of, write_json
 from archsieve.runs.results import Worth
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import Measure, measure_of
@@ -196,7 +196,7 @@ def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round]
         raise SettingError(
             "The scores of this search are entered by hand (`archsieve tell`), so an audit cannot compute more of them."
         )
-    rounds, columns = read_rounds(session.folder, [stage["label"] for stage in result["stages"]])
+    rounds, columns = rounds_of(session.folder, result)
     return result, rounds, [tuple(code) for code in columns["archs"].tolist()]
 
 

@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import SettingError, UntoldError
+from archsieve._reading import fits, quoted
+from archsieve.errors import RunFolderError, SettingError, UntoldError
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.told import Told
 from archsieve.plans.contract import estimators_of
@@ -20,6 +21,8 @@ from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import Measure, measure_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archsieve.plans.contract import Plan
     from archsieve.runs.results import Result
     from archsieve.runs.session import Session
@@ -77,17 +80,37 @@ def tell(plan: Plan, session: Session, text: str, score: float | None, reason: s
         raise SettingError("Pass either a score, or --failed with the reason.")
     if score is not None and not math.isfinite(score):
         raise SettingError(f"A score must be a finite number, but got {score}: report a failure with --failed REASON.")
-    waiting = read_json(session.folder / ASKED_FILE) if (session.folder / ASKED_FILE).exists() else {"asked": []}
+    waiting = _waiting(session.folder / ASKED_FILE)
     arch = session.space.canonical(session.space.parse(text))
     if as_digits(arch, session.space.choices) not in waiting["asked"]:
-        shown = ", ".join(waiting["asked"][:8]) + (", ..." if len(waiting["asked"]) > 8 else "")
+        shown = quoted(", ".join(waiting["asked"][:8]) + (", ..." if len(waiting["asked"]) > 8 else ""))
         raise SettingError(
             f"The architecture {text!r} was not requested. "
             + (f"Asked for: {shown}." if shown else "Nothing is asked for now: run `archsieve ask` on the folder.")
         )
+    if waiting["estimator"] not in {leaf.name for leaf in _told_by_hand(plan)}:
+        raise RunFolderError(
+            f"The file {session.folder / ASKED_FILE} waits for scores of {quoted(waiting['estimator'])!r}, which is "
+            f"not an estimator `told` of this plan: run `archsieve ask` on the folder."
+        )
     estimator = _named(plan, waiting["estimator"])
     stored = math.nan if score is None else _measure(plan, estimator.name).value(score)
     session.tell(estimator, arch, stored, reason)
+
+
+def _waiting(path: Path) -> dict[str, Any]:
+    """Return what is waited for: the name of an estimator and architectures as digits; none without the file.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    waiting = read_json(path) if path.exists() else {"estimator": "", "asked": []}
+    if not isinstance(waiting, dict) or not fits(waiting, "Waiting", _WAITING):
+        raise RunFolderError(f"The file {path} is damaged: run `archsieve ask` on the folder, which writes it again.")
+    return waiting
+
+
+_WAITING = {"Waiting": {"estimator": "str", "asked": "tuple[str, ...]"}}
 
 
 def _told_by_hand(plan: Plan) -> list[Told]:

@@ -20,7 +20,7 @@ from archsieve.plans.named_code import check_command, check_named, check_plugin_
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss, near_miss_in
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
-from archsieve.values import exact, path_in
+from archsieve.values import check_list, exact, path_in, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -87,6 +87,10 @@ def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence
         PlanError: it is no TOML, has an unknown or misspelt key, or a setting out of range.
         UnknownNameError: it names a space, task or estimator nobody registered.
     """
+    if not isinstance(path, str | Path):
+        raise wrong_kind("`path`", "a path or a name", path, "a plan that was read is run by archsieve.run_plan")
+    check_list("`plugins`", plugins, "modules")
+    check_list("`changes`", changes, "changes")
     path = find_plan(path) if isinstance(path, str) else path
     table = read_plan(path)
     try:

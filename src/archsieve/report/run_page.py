@@ -17,7 +17,7 @@ from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import place_and_cost, verdict
 from archsieve.report.views import joined
 from archsieve.report.words import number, ordinal, share
-from archsieve.runs.folder import PLAN_FILE
+from archsieve.runs.folder import PLAN_FILE, plan_text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ def run_page(folder: Path) -> Page:
         RunFolderError: it is no run folder, or damaged.
     """
     run = read_run(folder)
-    settings, plan = settings_of(run), folder / PLAN_FILE
-    texts = [Text("Plan", plan.read_text(encoding="utf-8", errors="replace"))] if plan.is_file() else []
+    settings = settings_of(run)
+    texts = [Text("Plan", plan_text_of(folder))] if (folder / PLAN_FILE).is_file() else []
     if run.result is None:
         lead = "This search is not finished. The page shows what is stored so far."
         return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=settings, texts=texts)

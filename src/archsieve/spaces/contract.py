@@ -19,7 +19,7 @@ import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.text import as_digits, is_place
-from archsieve.values import is_whole
+from archsieve.values import is_whole, named_in, offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -206,7 +206,12 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
             says which.
     """
     choices = space.choices
-    is_plain = set(map(type, arch)) <= {int}  # most are; the words of `is_whole` cost more than all the rest
+    try:
+        is_plain = set(map(type, arch)) <= {int}  # most are; the words of `is_whole` cost more than all the rest
+    except TypeError as error:  # one architecture instead of a list of them, or what is no code at all
+        raise ArchitectureError(f"{arch!r:.200} is no architecture of {space.name}: {_CODES}.") from error
+    if isinstance(arch, str):
+        raise ArchitectureError(f"{arch!r:.200} is a text and no code: read it with `space.parse`.")
     if (
         len(arch) != len(choices)
         or not (is_plain or all(map(is_whole, arch)))
@@ -218,6 +223,19 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
     if not space.is_valid(code):
         raise ArchitectureError(f"{_shown(arch, text)} is excluded by the limits of {space.name}.")
     return code
+
+
+_CODES = "an architecture is a tuple of whole numbers, and several are a list of tuples"
+
+
+def check_space(space: Any, what: str = "`space`") -> None:
+    """Check that a value is a search space, and neither a name nor a class.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if not offers(space, "choices", "build"):
+        raise wrong_kind(what, "a search space", space, named_in("SPACES", space))
 
 
 def _shown(arch: Sequence[int], text: str | None) -> str:
@@ -246,6 +264,7 @@ def size(space: SearchSpace) -> int:
 
 def enumerate_space(space: SearchSpace) -> Iterator[Architecture]:
     """Yield every valid code in lexicographic order, the first decision slowest."""
+    check_space(space)
     codes = itertools.product(*(range(n) for n in space.choices))
     return (arch for arch in codes if space.is_valid(arch))
 

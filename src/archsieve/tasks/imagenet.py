@@ -16,6 +16,7 @@ from archsieve.errors import DataError, MissingDataError, SettingError, require
 from archsieve.sources import Source
 from archsieve.tasks.classification import Classification
 from archsieve.tasks.data.decoding import class_names, opened, pixels_of
+from archsieve.tasks.data.parquet_trial import try_parquet
 from archsieve.tasks.data.photographs import augmented, centred
 from archsieve.tasks.data.picture_index import folder_pictures, table_pictures
 from archsieve.tasks.data.published import Copy
@@ -191,6 +192,8 @@ def _pictures(copy: Copy, part: str, classes: int) -> Pictures:
     if copy.kind == "folder":
         return folder_pictures(paths[0], class_names([copy.train[0], copy.test[0]], classes))
     split = "train" if part == "train" else "validation"
+    if copy.kind == "parquet":
+        try_parquet(paths)
     return table_pictures(copy.where if copy.kind == "hub" else paths, split, classes)
 
 

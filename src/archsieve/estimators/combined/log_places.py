@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.errors import SettingError
 from archsieve.estimators.size import MACS
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,10 +36,9 @@ class LogPlaces:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        for name in ("batch_size", "calibration"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise SettingError(f"`{name} >= 1` must hold, but got {name}={number}.")
+        check_whole("batch_size", self.batch_size, 1)
+        if self.calibration is not None:
+            check_whole("calibration", self.calibration, 1)
 
     @property
     def parts(self) -> tuple[AnyEstimator, ...]:

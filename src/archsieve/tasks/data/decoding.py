@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from archsieve._reading import LARGEST_PICTURE, read_bytes
+from archsieve._reading import LARGEST_PICTURE, quoted, read_bytes
 from archsieve.errors import DataError, MissingDataError, require
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def column(table: Any, names: Sequence[str], where: str) -> str:
         if name in table.column_names:
             return name
     wanted, has = " or ".join(map(repr, names)), ", ".join(table.column_names)
-    raise DataError(f"The column {wanted} is missing in {where}; it has: {has}.")
+    raise DataError(f"The column {wanted} is missing in {where}; it has: {quoted(has)}.")
 
 
 @contextlib.contextmanager
