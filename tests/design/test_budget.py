@@ -2,11 +2,13 @@
 
 import json
 import re
+import time
 import tomllib
 from dataclasses import replace
 
 import pytest
 
+from archsieve import cli
 from archsieve.design.annotated import annotated
 from archsieve.design.budget import build, plan_for, reckoned, seconds_of
 from archsieve.design.reasons import reasons_of
@@ -190,6 +192,15 @@ def test_the_start_is_part_of_what_is_forecast():
     assert 7.0 < found.timing.start < 8.0
     with_workers = plan_for(SMALL, TASK, 60.0, clock=Clock(0.1), tables=False, began=-7.0, workers=2)
     assert with_workers.timing.start == pytest.approx(2 * found.timing.start)
+
+
+def test_a_command_knows_when_its_process_started(monkeypatch):
+    monkeypatch.setattr(cli, "app", lambda: None)
+    monkeypatch.setattr(cli, "_began", [])
+    monkeypatch.setattr("archsieve._interrupts.end_at_once_on_signals", lambda: None)
+    assert cli.began() is None  # in a process that does more, nobody can tell what starting takes
+    cli.main()
+    assert time.perf_counter() - cli.began() == pytest.approx(time.process_time(), abs=2)
 
 
 def test_the_plan_keeps_its_limits_and_says_why():
