@@ -16,6 +16,7 @@ from archsieve.cli.options import (
     Changes,
     Durable,
     Json,
+    Lookups,
     Plugins,
     Proxies,
     Recompute,
@@ -48,6 +49,7 @@ def study(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
     out: Annotated[Path, typer.Option(help="Folder for the figures, the numbers and the scores.")],
     proxy: Proxies = None,
+    lookup: Lookups = None,
     truth: Annotated[
         list[str] | None, typer.Option(help="Column of the benchmark that is the truth. Repeatable.")
     ] = None,
@@ -76,8 +78,10 @@ def study(
         )
         first = benchmark[0] if benchmark else None
         the_space, _ = space_and_task(space, None, change, plugins, first)
-        estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
-        if not proxy and not recompute:  # what no shipped table holds would take hours
+        named = proxy or (() if lookup else STUDIED)
+        estimators = [make("estimator", name, plugins) for name in named]
+        estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
+        if not (proxy or lookup or recompute):  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
                 console.note(
