@@ -37,6 +37,7 @@ from archsieve.report.as_files import draw_study
 from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_tables
 from archsieve.runs.session import Session
+from archsieve.spaces.contract import size
 
 
 def study(
@@ -101,6 +102,11 @@ def study(
             command=shlex.join(["archsieve", *sys.argv[1:]]),
         )
         stack.close()
+        if size(the_space) > 2 * result.count:
+            console.note(
+                f"The table has {result.count:,} of {size(the_space):,} codes of {the_space.name}: the searches drew "
+                f"and moved among those."
+            )
         write_json(out / STUDY_FILE, asdict(result))
         figures = draw_study(result, out)
         if as_json:

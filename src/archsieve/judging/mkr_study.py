@@ -97,8 +97,8 @@ def mkr_study(
     """Measure the estimators over a whole space, maximise each by every searcher, and correlate.
 
     Args:
-        session: its space is the one searched, or the codes of the table where it is too large to list; its executor
-            runs the searches.
+        session: its space is the one searched, or the codes of the table where that knows less than half of the space;
+            its executor runs the searches.
         estimators: at least three.
         truths: columns of the benchmark; its own truth unless given. Where there are several, in one benchmark or in
             several, claims about all of them together are made too.

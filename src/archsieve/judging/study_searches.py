@@ -13,7 +13,6 @@ from archsieve.randomness import generator
 from archsieve.registry import SEARCHERS
 from archsieve.searchers.history import maximise
 from archsieve.spaces.contract import SearchSpace, neighbours, size
-from archsieve.spaces.sampling import LARGEST_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,14 +24,15 @@ if TYPE_CHECKING:
     from archsieve.tasks.contract import Task
 
 Known: TypeAlias = "NDArray[np.float64] | Mapping[Architecture, float]"
-"""Scores by code: an array with an axis for each decision, or a mapping of canonical codes."""
+"""Scores by code: an array with an axis for each decision, or a mapping of the codes of a table."""
 
 
 @dataclass(frozen=True)
 class Listed(SearchSpace):
-    """The networks of a table, where the space is too large to list: a search draws them and moves among them.
+    """The codes of a table that knows a part of a space: a search draws them and moves among them.
 
-    A mutant is a neighbour that the table has, drawn uniformly; where it has none, any other of its networks.
+    A code is known where the table has it or a twin of it, which is the same network. A mutant is a neighbour that is
+    known, drawn uniformly; where there is none, any of the codes.
     """
 
     space: SearchSpace
@@ -49,47 +49,54 @@ class Listed(SearchSpace):
         return self.space.build(arch, task)
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether the table has the network."""
-        return self.space.is_valid(arch) and self.space.canonical(arch) in self._known
-
-    def canonical(self, arch: Architecture) -> Architecture:
-        """Return that of the space."""
-        return self.space.canonical(arch)
+        """Whether the table knows the network."""
+        return self.listed(arch) is not None
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Return one of the networks."""
+        """Return one of the codes."""
         return self.archs[int(rng.integers(len(self.archs)))]
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return a neighbour that the table has, else any network of it."""
-        near = self._near(self.space.canonical(arch))
+        """Return a neighbour that the table knows, else any of its codes."""
+        near = self._near(arch)
         return near[int(rng.integers(len(near)))] if near else self.sample(rng)
 
+    def listed(self, arch: Architecture) -> Architecture | None:
+        """Return the code under which the table knows a network; None where it does not."""
+        if arch in self._codes:
+            return arch
+        return self._first.get(self.space.canonical(arch)) if self.space.is_valid(arch) else None
+
     @cached_property
-    def _known(self) -> frozenset[Architecture]:
+    def _codes(self) -> frozenset[Architecture]:
         return frozenset(self.archs)
+
+    @cached_property
+    def _first(self) -> dict[Architecture, Architecture]:
+        """Return the first code of each network."""
+        return {self.space.canonical(arch): arch for arch in reversed(self.archs)}
 
     @cached_property
     def _found(self) -> dict[Architecture, list[Architecture]]:
         return {}
 
     def _near(self, arch: Architecture) -> list[Architecture]:
-        """Return the networks of the table that differ in one decision."""
+        """Return the codes of the table that differ in one decision, or are twins of such."""
         if arch not in self._found:
-            near = {self.space.canonical(each) for each in neighbours(self.space, arch)}
-            self._found[arch] = sorted((near & self._known) - {arch})
+            near = {self.listed(each) for each in neighbours(self.space, arch)} - {arch}
+            self._found[arch] = sorted(each for each in near if each is not None)
         return self._found[arch]
 
 
 def searched(space: SearchSpace, archs: Sequence[Architecture]) -> SearchSpace:
-    """Return where searches go: the space, or the codes of the table where the space is too large to list."""
-    return space if size(space) <= LARGEST_POOL else Listed(space, tuple(dict.fromkeys(map(space.canonical, archs))))
+    """Return where searches go: the space, or the codes of the table where it knows less than half of the space."""
+    return space if size(space) <= 2 * len(archs) else Listed(space, tuple(archs))
 
 
 def by_code(space: SearchSpace, archs: Sequence[Architecture], scores: NDArray[np.float64]) -> Known:
     """Return the scores by code, NaN where there is none; `space` is what `searched` returned."""
     if isinstance(space, Listed):
-        return dict(zip(map(space.canonical, archs), scores.tolist(), strict=True))
+        return dict(zip(archs, scores.tolist(), strict=True))
     cube = np.full(space.choices, np.nan)
     cube[tuple(np.array(archs).T)] = scores
     return cube
@@ -116,8 +123,7 @@ def search(space: SearchSpace, budget: int, run_seed: int, run: Run) -> tuple[tu
     def scores(archs: Sequence[Architecture]) -> NDArray[np.float64]:
         if isinstance(run.known, np.ndarray):
             return np.asarray(run.known[tuple(np.array(archs).T)])
-        known = run.known
-        return np.array([known.get(space.canonical(arch), np.nan) for arch in archs])
+        return np.array([run.known[code] for code in _listed(space, archs)])
 
     result = maximise(
         SEARCHERS[run.searcher.replace(" ", "_")](),
@@ -128,4 +134,11 @@ def search(space: SearchSpace, budget: int, run_seed: int, run: Run) -> tuple[tu
     )
     if result.best is None:
         raise SettingError(f"A search by {run.estimator} has no result: none of its architectures has a score.")
-    return key, space.canonical(result.best) if isinstance(space, Listed) else result.best
+    return key, _listed(space, [result.best])[0]
+
+
+def _listed(space: SearchSpace, archs: Sequence[Architecture]) -> list[Architecture]:
+    """Return the codes of the table; in a whole space, the codes themselves."""
+    if not isinstance(space, Listed):
+        return list(archs)
+    return [code for arch in archs if (code := space.listed(arch)) is not None]
