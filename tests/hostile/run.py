@@ -20,8 +20,14 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 CORPUS = Path(__file__).with_name("corpus")
+SHARED = {"export-plan": "plan", "export-rounds": "rounds-npz"}
+"""Readers of the files that the corpus has for another reader."""
 SECONDS, BYTES = 20, 2 << 30
 BATCH = 100
 OUTCOMES = ("read", "refused", "unforeseen", "crash", "hang", "over 2 GB", "code run")
@@ -36,13 +42,15 @@ _STARTED = (
 )
 
 
-def inputs(changes: int, seed: int) -> list[tuple[str, Path, int | None]]:
-    """Return reader, file, and the number of a random change, None for the file as it is."""
+def inputs(changes: int, seed: int, readers: Collection[str] = ()) -> list[tuple[str, Path, int | None]]:
+    """Return reader, file, and the number of a random change, None for the file as it is; for some readers, or all."""
     files = sorted(path for path in CORPUS.rglob("*") if path.is_file())
     whole = [(path.parent.name, path, None) for path in files]
-    changeable = [path for path in files if path.parent.name != "store"]
+    whole += [(reader, path, None) for reader, folder in SHARED.items() for path in files if path.parent.name == folder]
+    whole = [each for each in whole if not readers or each[0] in readers]
+    changeable = [(reader, path) for reader, path, _ in whole if reader not in ("store", "journal")]
     drawn = random.Random(seed)
-    return whole + [(path.parent.name, path, i) for i, path in enumerate(drawn.choices(changeable, k=changes))]
+    return whole + [(*pair, i) for i, pair in enumerate(drawn.choices(changeable, k=changes))]
 
 
 def changed(content: bytes, number: int | None) -> bytes:
@@ -152,12 +160,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=900, help="Begin no batch after so long.")
     parser.add_argument("--start", type=int, default=0, help="Leave out so many inputs, which another run has read.")
+    parser.add_argument("--readers", nargs="+", default=[], help="Only these.")
     parser.add_argument("--child", action="store_true")
     chosen = parser.parse_args()
     if chosen.child:
         child()
         return
-    todo, begun = inputs(chosen.changes, chosen.seed), time.monotonic()
+    todo, begun = inputs(chosen.changes, chosen.seed, chosen.readers), time.monotonic()
     random.Random(1).shuffle(todo)
     counts: dict[str, Counter[str]] = {}
     for at in range(chosen.start, len(todo), BATCH):

@@ -26,6 +26,9 @@ class Scratch(Store):
         self._set_up(in_memory())
         self._results: dict[Key, dict[Architecture, Row]] = {}
 
+    def refuse_damaged_rows(self) -> None:
+        """Check nothing: no row comes from a file."""
+
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the scores among those codes; NaN where scoring failed."""
         return {row.arch: row.score for row in self._known(key, archs)}
@@ -62,6 +65,10 @@ class Scratch(Store):
         """Yield every row, ordered by key and architecture."""
         for key in sorted(self._results, key=lambda key: (key.space, key.task, key.estimator, key.seed)):
             yield from _in_order(self._results[key])
+
+    def rows_by_name(self) -> Iterator[Row]:
+        """Yield every row by name and fingerprint of the estimator, seed, and code."""
+        yield from sorted(self.rows(), key=lambda row: (row.name, row.key.estimator, row.key.seed, row.arch))
 
     def _known(self, key: Key, archs: Iterable[Architecture]) -> list[Row]:
         """Return the rows of those of the codes that have one."""
