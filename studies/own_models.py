@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/own_models"))
     parser.add_argument("--bare", default=sys.executable, help="an interpreter with torch and without archsieve")
     parser.add_argument("--models", default=",".join(MODELS), help="those to run, with commas")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="those to run, with commas")
     parser.add_argument("--budget", default="30s", help="of each search")
     parser.add_argument("--page", action="store_true", help="write the page from what is there, and run nothing")
     parser.add_argument("--beside", help=argparse.SUPPRESS)
@@ -106,7 +107,7 @@ def main() -> None:
         print(json.dumps(beside(**json.loads(chosen.beside))))
         return
     chosen.out.mkdir(parents=True, exist_ok=True)
-    for seed in () if chosen.page else SEEDS:
+    for seed in () if chosen.page else map(int, chosen.seeds.split(",")):
         for name in chosen.models.split(","):
             path = chosen.out / f"{name}-{seed}.json"
             if not path.exists():

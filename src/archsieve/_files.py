@@ -91,6 +91,30 @@ def replace_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8 as `replace_file` does, line ends as they are."""
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def artifact_name(path: Path) -> str:
+    """Return whose artifact a file of a run folder is: the folder that is named by all it depends on, and its own name.
+
+    What was learnt for another search has another; empty for other files.
+    """
+    return f"{path.parent.name}/{path.name}" if path.parent.parent.name == "artifacts" else ""
+
+
+def check_artifact(path: Path, about: object) -> None:
+    """Check that an artifact, which says `about` whose it is, lies where it was written; old ones do not say it.
+
+    Raises:
+        ValueError: it was copied there.
+    """
+    if about and artifact_name(path) and about != artifact_name(path):
+        raise ValueError("it was copied from another search, or is of another network of this one")
+
+
 def _to_disk(path: Path) -> None:
     """Bring a file, or the names in a folder, to the disk."""
     if os.name != "posix" and path.is_dir():  # Windows has no such call for folders

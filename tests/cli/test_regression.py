@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from archsieve.report.verdict import place_and_cost, verdict
+from archsieve.runs.folder import write_json
 from archsieve.tasks.contract import Measure, measure_of
 from plugins.commands import invoke
 from plugins.pages import Elements
@@ -147,7 +148,7 @@ def test_an_audit_prints_errors_without_a_sign(run, plugin):
     assert invoke("report", again, "--html", page).exit_code == 0
     assert f"has {-content['winner_score']:.6g} (lower is better)" in Elements(page.read_text()).text
     before = {name: value for name, value in content.items() if name not in ("metric", "higher_is_better")}
-    (again / "audit.json").write_text(json.dumps(before))  # of an earlier version
+    write_json(again / "audit.json", before)  # of an earlier version
     assert "Audited: " in invoke("report", again).stdout
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from archsieve import Session, load_plan, run_plan, space_of
+from archsieve._checksums import with_checksum_line
 from archsieve.errors import RunFolderError, SettingError
 from archsieve.export.run import FORMATS, export_run, model_of
 from archsieve.export.source import of_own
@@ -227,7 +228,18 @@ def _forged(run):
 
 
 def _replace(name, old, new):
-    return lambda run: (run / name).write_text((run / name).read_text().replace(old, new))
+    return lambda run: (run / name).write_text(with_checksum_line((run / name).read_text().replace(old, new)))
+
+
+def _change(name, old, new):
+    """Change a text that stands in a file, and leave its checksum."""
+
+    def spoil(run):
+        text = (run / name).read_text()
+        assert old in text
+        (run / name).write_text(text.replace(old, new))
+
+    return spoil
 
 
 SPOILT = {
@@ -242,6 +254,9 @@ SPOILT = {
     "no plan": (lambda run: (run / "plan.toml").unlink(), "no plan.toml"),
     "another plan": (_replace("plan.toml", "own_nets:Convolutions", "own_nets:Deeper"), "made for another space"),
     "another task": (_replace("plan.toml", "images = 12", "images = 13"), "made for another task"),
+    "a plan changed by hand": (_change("plan.toml", "images = 12", "images = 11"), r"plan\.toml .*its checksum"),
+    "a result changed by hand": (_change("result.json", '"seed": 0', '"seed": 1'), r"result\.json .*its checksum"),
+    "a mark changed by hand": (_change("run.json", '"images": 12', '"images": 13'), r"run\.json .*its checksum"),
     "no mark": (lambda run: (run / "run.json").unlink(), "no run.json"),
     "another score": (_score, "Damaged rows"),
     "another score with its checksum": (_forged, "do not agree on the winner"),
@@ -270,7 +285,7 @@ def test_what_cannot_be_asked_for_is_one_sentence(run, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     asked = [
-        (("--to", tmp_path / "full"), "There is something in"),
+        (("--to", tmp_path / "full"), "There is already something in"),
         (("--to", tmp_path / "home", "--rank", "7"), "no rank 7"),
         (("--to", tmp_path / "home", "--format", "tflite"), f"must be one of {', '.join(FORMATS)}, but is 'tflite'"),
         (("--to", tmp_path / "home", "--weights", tmp_path / "none"), "no weights file"),

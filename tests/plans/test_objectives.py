@@ -116,7 +116,7 @@ def test_the_score_is_the_front_and_the_place_by_the_first_objective():
     [
         ((Quality(),), "two or more"),
         ((Quality(), Quality()), "two or more different"),
-        ((Quality(), ESTIMATORS["macs"]()), "'macs' makes networks large: write '-macs'"),
+        ((Quality(), ESTIMATORS["macs"]()), "'macs' favours large networks: write '-macs'"),
     ],
 )
 def test_objectives_are_two_different_ones_that_mean_what_they_say(parts, said):

@@ -12,6 +12,7 @@ from archsieve.plans.front import rank_under
 from archsieve.report.front_chart import front_charts
 from archsieve.report.load import read_run
 from archsieve.report.run_page import run_page
+from archsieve.runs.folder import write_json
 from archsieve.searchers.contract import Stage
 from plans.test_objectives import BOTH, run
 
@@ -56,7 +57,7 @@ def test_a_front_of_another_shape_is_refused(values, tmp_path):
     run(tmp_path, Stage(BOTH, top=1))
     stored = json.loads((tmp_path / "result.json").read_text())
     stored["front"]["networks"][0]["values"] = values
-    (tmp_path / "result.json").write_text(json.dumps(stored))
+    write_json(tmp_path / "result.json", stored)
     with pytest.raises(RunFolderError, match="not written by this version"):
         read_run(tmp_path)
     with pytest.raises(RunFolderError, match="damaged"):

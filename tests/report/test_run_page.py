@@ -17,6 +17,7 @@ from archsieve.registry import BENCHMARKS
 from archsieve.report.plot import Points
 from archsieve.report.run_page import run_page
 from archsieve.report.words import number
+from archsieve.runs.folder import write_json
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import Picture
@@ -306,7 +307,7 @@ def test_a_table_that_could_not_be_read_is_told(known, tmp_path):
 def edit(folder, **changes):
     """Change, or leave out, keys of a result."""
     told = json.loads((folder / "result.json").read_text()) | changes
-    (folder / "result.json").write_text(json.dumps({k: v for k, v in told.items() if v is not ...}))
+    write_json(folder / "result.json", {k: v for k, v in told.items() if v is not ...})
 
 
 @pytest.mark.parametrize(

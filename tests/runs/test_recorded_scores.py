@@ -19,6 +19,7 @@ from archsieve.plans.contract import Plan
 from archsieve.plans.run import run_plan
 from archsieve.report.load import read_rows, read_run
 from archsieve.report.run_page import run_page
+from archsieve.runs.folder import write_json
 from archsieve.runs.recorded_scores import RecordedScores
 from archsieve.runs.score_tables import CODES, Card, ScoreTable, shipped
 from archsieve.runs.session import Session
@@ -195,7 +196,7 @@ def test_results_of_earlier_versions_say_nothing_of_pictures(tmp_path):
     path = tmp_path / "run" / "result.json"
     told = json.loads(path.read_text())
     del told["pictures"]
-    path.write_text(json.dumps(told))
+    write_json(path, told)
     assert read_run(tmp_path / "run").result["pictures"] == []
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from archsieve.report.load import read_run
 from archsieve.report.run_page import run_page
+from archsieve.runs.folder import write_json
 from archsieve.runs.results import Result, StageReport
 from plugins.commands import invoke
 
@@ -42,7 +43,7 @@ def test_a_result_names_its_unit_of_effort(tmp_path):
     assert f"    Unit: {unit}\n" in found.stdout
     assert f"; one is {unit}" in next(c.note for c in run_page(folder).cards if c.name == "Cost in network-epochs")
     del result["network_epoch"]  # as older runs
-    (folder / "result.json").write_text(json.dumps(result))
+    write_json(folder / "result.json", result)
     assert read_run(folder).result["network_epoch"] == ""
     assert "    Unit: " not in invoke("report", folder).stdout
 

@@ -27,6 +27,8 @@ from archsieve.tasks.synthetic import Synthetic
 from plugins import toy
 from plugins.toy import TASK, Counting, Failing, Learner, Mate, Raw, Sum, Toy, calls, log, value
 
+pytest_plugins = ["plugins.fixtures"]
+
 SPACE = Toy()
 CODES = [(0, 0, 0, 1), (0, 0, 1, 2), (1, 1, 2, 2), (0, 1, 1, 1), (2, 2, 2, 2)]
 FAILS = (2, 2, 2, 2)  # the one canonical code among them that begins with 2
@@ -476,6 +478,7 @@ def test_a_failure_ranks_last_and_is_not_tried_again(tmp_path):
         assert [(r.arch, r.seconds) for r in session._store.rows()] == [(r.arch, r.seconds) for r in rows]
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
 @pytest.mark.parametrize("chunk", [1, 32])
 def test_an_exception_costs_that_score_only_and_its_traceback_is_in_the_log(tmp_path, executor, chunk):
@@ -517,6 +520,7 @@ def test_failures_are_tried_again_where_that_is_asked_for(tmp_path):
         assert session.failures(healed, CODES) == {}
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
 def test_our_own_errors_arrive_as_themselves(tmp_path, executor):
     with (
@@ -546,6 +550,7 @@ def test_something_that_is_no_scores_is_a_sentence(session, how, sentence):
 REASON = "no worker finished it in 4 tries: the last was killed by SIGKILL, often because memory ran out"
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_network_that_kills_its_workers_costs_its_own_score_alone(tmp_path):
     pool = KILLED
     with Session(tmp_path / "run", Toy(4), TASK, executor=Processes(2)) as session:
@@ -561,6 +566,7 @@ def test_a_network_that_kills_its_workers_costs_its_own_score_alone(tmp_path):
 KILLED = [(0, 0, 0, 0), *CODES, (0, 0, 2, 2), (1, 2, 2, 2), (0, 2, 2, 2)]
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_of_a_pass_the_estimator_that_kills_loses_its_score_alone(tmp_path):
     with Session(tmp_path / "run", Toy(4), TASK, executor=Processes(2)) as session:
         scores = session.scores([Killer(0), Killer(1)], CODES[3:])
@@ -581,6 +587,7 @@ class Killer(Mate):
         return super().score_group(members, archs, ctx)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_search_ends_where_all_networks_kill_and_what_was_scored_is_stored(tmp_path, monkeypatch):
     monkeypatch.setattr("archsieve.runs.chunks.RETRIES", 0)
     monkeypatch.setattr("archsieve.runs.computing._MOST_IN_A_ROW", 3)
@@ -765,6 +772,7 @@ def test_progress_names_those_of_a_pass_that_lack_scores(tmp_path):
     assert list(dict.fromkeys(seen)) == ["mate1", "mate2", "mate3, mate4"]
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_row_says_who_computed_it_and_how_long_it_took(tmp_path):
     with Session(tmp_path, SPACE, TASK, executor=Processes(2)) as session:
         begun = time.perf_counter()

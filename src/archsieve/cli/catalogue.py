@@ -38,7 +38,7 @@ def list_names(
         names["recipes"] = recipe_names()
         names["tables"] = [table.name for table in shipped()]
         if kind is not None and kind not in names:
-            raise typer.BadParameter(f"{kind!r} is none of {', '.join(names)}.")
+            raise typer.BadParameter(f"{kind!r} is not one of {', '.join(names)}.")
         chosen = names if kind is None else {kind: names[kind]}
         if as_json:
             console.out_json(chosen)

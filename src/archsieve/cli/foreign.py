@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsieve._files import replace_file
+from archsieve._checksums import with_checksum_line
+from archsieve._files import write_text
 from archsieve.cli import printing as console
 from archsieve.errors import SettingError
 from archsieve.plans.foreign import Served, served_by
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Benchmark = Annotated[
     str | None,
-    typer.Option(help="Take recorded values from this benchmark (or CSV or parquet file) instead of training."),
+    typer.Option(help="Use recorded values of this benchmark (or CSV or parquet file) instead of training."),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -54,7 +55,7 @@ def answered(
     if benchmark is None:
         if columns or truth or codes or notation:
             raise SettingError(
-                "--column, --truth, --codes and --notation go with --benchmark: name the table or the file."
+                "--column, --truth, --codes and --notation need --benchmark: name the table or the file with it."
             )
         return None
     served = served_by(plan, benchmark, columns or (), truth=truth, codes=codes, notation=notation)
@@ -72,5 +73,4 @@ def answered(
 def keep_served(served: Served, path: Path, folder: Path) -> None:
     """Keep the plan in the run folder as it was answered, so that an audit finds it."""
     text = plan_text(served.plan, [f"{path.name}, answered by {served.benchmark.name}"])
-    with replace_file(folder / PLAN_FILE) as copy:
-        copy.write_text(text, encoding="utf-8")
+    write_text(folder / PLAN_FILE, with_checksum_line(text))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from archsieve._files import write_text
 from archsieve._interrupts import exit_code, heard
 from archsieve.cli.lines import note
 from archsieve.errors import ArchsieveError, describe_error
@@ -64,7 +65,7 @@ def _logged(details: str, folder: Path | None) -> str:
             handle, name = tempfile.mkstemp(prefix="archsieve-", suffix=f"-{ERROR_FILE}")
             os.close(handle)
             path = Path(name)
-        path.write_text(details, encoding="utf-8")
+        write_text(path, details)
     except OSError:
         return f"\n{details}"
     return f" The traceback is in {path}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,9 @@ import numpy as np
 import tomli_w
 import typer
 
-from archsieve._files import replace_file
+from archsieve._checksums import with_checksum_line
+from archsieve._files import write_text
+from archsieve._reading import LARGEST_TOML, read_text
 from archsieve.benchmarks.contract import task_of
 from archsieve.cli import printing as console
 from archsieve.cli.progress import progress
@@ -50,7 +51,7 @@ Plugins = Annotated[
 AllowCommands = Annotated[
     bool,
     typer.Option(
-        "--allow-commands", help="Run the commands that the plan has in its estimators. Only for plans you trust."
+        "--allow-commands", help="Run the shell commands in the plan's estimators. Only for plans that you trust."
     ),
 ]
 Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="Proxy to score with, or params, macs. Repeatable.")]
@@ -61,7 +62,7 @@ WorkerTimeout = Annotated[
     str | None,
     typer.Option(
         "--worker-timeout",
-        help="End a worker process that takes longer with one piece of work (e.g. 10m), and try again elsewhere. "
+        help="Stop a worker process that needs longer for one chunk of work (e.g. 10m), and retry the chunk. "
         "(default: no limit)",
     ),
 ]
@@ -81,7 +82,7 @@ Repair = Annotated[
 ]
 Durable = Annotated[
     bool,
-    typer.Option("--durable", help="Bring every score to the disk before going on: a power cut then loses none."),
+    typer.Option("--durable", help="Write every score to the disk before continuing: a power failure then loses none."),
 ]
 RunFolder = Annotated[
     Path | None,
@@ -150,7 +151,7 @@ def with_settings(task: str | None, changes: Sequence[str] | None) -> str | dict
     if not changes:
         return task
     if task is None:
-        raise SettingError(f"--set {changes[0]} is a setting of the task, which no --task names.")
+        raise SettingError(f"--set {changes[0]} is a setting of the task: name the task with --task.")
     parts: dict[str, dict[str, Any]] = {"task": {}}
     apply_changes(parts, changes, own="task")
     return {"name": task, **parts["task"]}
@@ -259,9 +260,8 @@ def keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
     """Keep the plan in the run folder, as it was changed."""
     if not changes and path.resolve() == (folder / PLAN_FILE).resolve():
         return
-    text = tomli_w.dumps(changed_plan(read_plan(path), changes)) if changes else ""
-    with replace_file(folder / PLAN_FILE) as copy:
-        if changes:
-            copy.write_text(f"# {path.name}, changed: {'; '.join(changes)}\n{text}", encoding="utf-8")
-        else:
-            shutil.copyfile(path, copy)
+    text = read_text(path, LARGEST_TOML)
+    if changes:
+        table = tomli_w.dumps(changed_plan(read_plan(path), changes))
+        text = f"# {path.name}, changed: {'; '.join(changes)}\n{table}"
+    write_text(folder / PLAN_FILE, with_checksum_line(text))

@@ -132,9 +132,7 @@ def _check_together(task: str | None, options: _Said) -> None:
     """
     flags = [f"--{name}" for name, value in options._asdict().items() if value]
     if task and flags:
-        raise SettingError(
-            f"--task {task} defines inputs, outputs and loss, and {flags[0]} does so too: use one of them."
-        )
+        raise SettingError(f"--task {task} defines inputs, outputs and loss, and so does {flags[0]}: use one of them.")
     if options.shape and options.inputs:
         raise SettingError("--inputs (your own batch) and --shape (noise) both define the input: use one of them.")
     if options.loss is not None and options.loss not in _LOSS_OPTIONS:
@@ -152,8 +150,8 @@ def input_of(text: str) -> Input:
     match = _SHAPE.fullmatch(text.strip())
     if not text.strip() or match is None or (match["sides"] is None and match["tokens"] is None):
         raise PlanError(
-            f"A shape is written as numbers with x between, e.g. 3x32x32, but got {text!r}. Token ids are written "
-            f"128:tokens=30522, an input given by name NAME=3x32x32."
+            f"Write a shape as numbers with x between them, e.g. 3x32x32, but got {text!r}. Write token "
+            f"ids as 128:tokens=30522, and an input with a name as NAME=3x32x32."
         )
     sides = tuple(int(side) for side in match["sides"].lower().split("x")) if match["sides"] else ()
     return Input(sides, int(match["tokens"]) if match["tokens"] else None, match["name"])

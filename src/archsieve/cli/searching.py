@@ -79,7 +79,7 @@ def search(
     ray: OnRay = False,
     recompute: Recompute = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Score the architectures again that could not be scored before.")
+        bool, typer.Option("--retry-failed", help="Score architectures again if they could not be scored before.")
     ] = False,
     repair: Repair = False,
     durable: Durable = False,

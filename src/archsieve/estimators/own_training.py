@@ -9,11 +9,13 @@ import inspect
 import math
 import shutil
 import textwrap
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from archsieve._spent import tell_spent
 from archsieve.errors import (
     ArchsieveError,
     RunFolderError,
@@ -24,12 +26,13 @@ from archsieve.errors import (
     ends_the_run,
 )
 from archsieve.estimators.contract import Price
+from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import build_network
 from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
 from archsieve.registry import near_miss
 from archsieve.tasks.contract import measure_of
-from archsieve.training.checkpoint import save_weights_of
+from archsieve.training.checkpoint import save_weights_of, spent_toward
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -139,6 +142,8 @@ class OwnTraining:
         extras: dict[str, Any] = {"seed": ctx.seed, "device": ctx.device, "folder": _folder(arch, ctx)}
         chosen = {name: extras[name] for name in _extras(function, self.function)}
         network = build_network(ctx.space, arch, ctx.task, ctx.seed)
+        earlier, begun = self._earlier(arch, ctx), time.perf_counter()
+        tell_spent(earlier)
         try:
             if "folder" in chosen:
                 chosen["folder"].mkdir(parents=True, exist_ok=True)
@@ -149,8 +154,13 @@ class OwnTraining:
         except Exception as error:  # whatever the user's code raises
             raise _failed(self.function, error) from error
         score = self._score(returned, ctx.task)
-        save_weights_of(_weights(arch, ctx), network, self.budget)
+        spent = earlier + time.perf_counter() - begun
+        save_weights_of(_weights(arch, ctx), network, self.budget, toward=fingerprint(self), spent=spent)
         return score
+
+    def _earlier(self, arch: Architecture, ctx: Context) -> float:
+        """Return the seconds of an earlier call whose score was not stored: its process ended before."""
+        return spent_toward(_weights(arch, ctx), fingerprint(self))
 
     def _score(self, returned: Any, task: Task) -> float:
         """Return what the function returned as a number, higher is better.
@@ -172,7 +182,7 @@ class OwnTraining:
         if value < 0 and "error" in measure.name:
             raise ScoringError(
                 f"{self.function} returned {value:g}, but the {measure.name} is never below 0: return the error "
-                f"itself, or say returns = 'score' where higher is better"
+                f"itself, or set returns = 'score' where higher is better"
             )
         return 0.0 - value
 

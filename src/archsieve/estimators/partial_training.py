@@ -123,6 +123,7 @@ class PartialTraining:
             device=ctx.device,
             checkpoint=None if ahead else checkpoint,
             log=ctx.log and ctx.log / checkpoint.stem,
+            toward=self.name,
         )
         return evaluate(laid_out(network, ctx.device).eval(), ctx.task, self.split, device=ctx.device)
 

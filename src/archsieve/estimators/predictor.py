@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from archsieve._files import Remembered, replace_file
+from archsieve._checksums import with_checksum, without_checksum
+from archsieve._files import Remembered, artifact_name, check_artifact, write_text
 from archsieve._reading import LARGEST_DATA, parse_json, read_text
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
 from archsieve.estimators.combined.mean_rank import percentile_rank
-from archsieve.estimators.contract import leaves_of, uses_device
+from archsieve.estimators.contract import check_estimator, leaves_of, uses_device
 from archsieve.fingerprints import fingerprint, frozen
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import near_miss
@@ -75,6 +76,7 @@ class Predictor:
 
     def __post_init__(self) -> None:
         """Check the settings; a mapping and lists, as plan files have them, cannot be hashed."""
+        check_estimator(self.teacher, "`teacher`")
         object.__setattr__(self, "options", tuple(sorted(frozen(dict(self.options)).items())))
         for name in ("samples", "rounds"):
             check_whole(name, getattr(self, name))
@@ -138,10 +140,9 @@ class Predictor:
             taught = scores([self.teacher], sample)[:, 0]
         if np.isnan(taught).all():
             raise ScoringError(f"the teacher {self.teacher.name!r} could score none of {len(sample)} architectures")
-        lesson = {"archs": sample, "scores": [None if np.isnan(score) else float(score) for score in taught]}
-        ctx.workdir.mkdir(parents=True, exist_ok=True)
-        with replace_file(self._file(ctx)) as temporary:
-            temporary.write_text(json.dumps(lesson))
+        told = [None if np.isnan(score) else float(score) for score in taught]
+        lesson = {"archs": sample, "scores": told, "about": artifact_name(self._file(ctx))}
+        write_text(self._file(ctx), json.dumps(with_checksum(lesson)))
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the predictions, shape (n,), higher is better.
@@ -159,13 +160,14 @@ class Predictor:
     def _read(self, file: Path, ctx: Context) -> _Taught:
         """Return the model that learnt the lesson of a file."""
         try:
-            lesson = parse_json(read_text(file, LARGEST_DATA))
+            lesson = without_checksum(parse_json(read_text(file, LARGEST_DATA)))
             sample = [tuple(map(int, arch)) for arch in lesson["archs"]]
             taught = np.array(lesson["scores"], dtype=np.float64)
             if taught.shape != (len(sample),) or not all(map(ctx.space.is_valid, sample)) or np.isnan(taught).all():
                 raise ValueError("it is of another space, or has no scores")  # noqa: TRY301 - one sentence for all
             if any(score != score for score in lesson["scores"]):  # what could not be scored is null
                 raise ValueError("a score is no number")  # noqa: TRY301 - as above
+            check_artifact(file, lesson.get("about"))
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise RunFolderError(f"The file {file} is damaged: delete it to fit the predictor again.") from error
         return self._teach(sample, taught, ctx)

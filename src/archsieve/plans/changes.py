@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archsieve._checksums import without_checksum_line
 from archsieve._reading import LARGEST_TOML, parse_toml, quoted, read_text
 from archsieve.errors import PlanError
+from archsieve.runs.folder import RUN_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,10 +55,13 @@ def read_plan(path: Path) -> dict[str, Any]:
     """Return the table of a plan file.
 
     Raises:
-        PlanError: it is no TOML.
+        PlanError: it is no TOML, or is that of a run folder and not what was written there.
     """
     try:
-        return parse_toml(read_text(path, LARGEST_TOML))
+        text = read_text(path, LARGEST_TOML)
+        if (path.parent / RUN_FILE).exists():  # a copy elsewhere may be changed
+            without_checksum_line(text)
+        return parse_toml(text)
     except (OSError, ValueError) as error:
         raise PlanError(f"The plan {path} cannot be read: {error}.") from error
 

@@ -18,7 +18,7 @@ from archsieve.runs.folder import (
     RUN_FILE,
     claim,
     read_outcome,
-    read_rounds,
+    rounds_of,
 )
 from archsieve.runs.store import Store
 from archsieve.searchers.contract import order_best_first
@@ -43,7 +43,7 @@ def code_of_rank(folder: Path, rank: int) -> Architecture:
     if rank == 1 and result["code"] is not None:
         return tuple(result["code"])
     labels = [stage["label"] for stage in result["stages"]]
-    rounds, _ = read_rounds(folder, labels) if labels else ([], {})
+    rounds, _ = rounds_of(folder, result) if labels else ([], {})
     archs, scores = (rounds[-1].archs, rounds[-1].scores) if rounds else (np.empty((0, 0), dtype=int), np.empty(0))
     count = max(int(np.isfinite(scores).sum()), int(result["code"] is not None))
     if rank > count:
@@ -123,7 +123,7 @@ def _check_result(folder: Path, plan: Plan, result: dict[str, Any]) -> None:
     agrees = agrees and result.get("digits") == as_digits(best, space.choices)
     stored = _stored_scores(folder, plan, plan.stages[len(labels) - 1].estimator.name if labels else "")
     if labels and agrees:
-        rounds, _ = read_rounds(folder, labels)
+        rounds, _ = rounds_of(folder, result)
         archs = [tuple(arch) for arch in rounds[-1].archs.tolist()]
         kept, score = {archs[place] for place in rounds[-1].kept}, result.get("best_score")
         own = rounds[-1].scores[archs.index(best)] if best in kept else np.nan

@@ -129,7 +129,7 @@ class _Timer:
         if first.n is None:
             return None
         each = self._each(members)
-        at_once = max(1, min(workers, first.n))
+        at_once = 1 if is_measured(first.estimator) else max(1, min(workers, first.n))
         if each is None or not hasattr(first.estimator, "recipe"):
             return None if each is None else each * first.n / at_once
         if first.training is None or first.scoring is None:
@@ -153,8 +153,11 @@ class _Timer:
         try:
             if hasattr(first, "recipe"):
                 return self._trained(first)
-            if isinstance(first, Fittable | Resumable) or is_measured(first):
+            if isinstance(first, Fittable | Resumable):
                 return None
+            if is_measured(first):  # what a program of the user's takes is not known
+                seconds_of = getattr(first, "seconds_of", None)
+                return None if seconds_of is None else seconds_of(self._archs(1)[0], self._context(first))
             return self._scored(estimators, share)
         except Exception as error:  # no data, no memory, a network that cannot be scored: a search reports it
             if self.on_failure is not None:
@@ -163,9 +166,8 @@ class _Timer:
 
     def _scored(self, estimators: Sequence[AnyEstimator], share: float) -> float:
         """Return the seconds of one network's scores, by the largest round that there was time for."""
-        plan, first = self.plan, cast("Any", estimators[0])
-        task = self._present(4 * getattr(first, "batch_size", 16)) if hasattr(first, "needs") else plan.task
-        ctx = Context(plan.space, task, self.folder, plan.seed, self.device)
+        first = cast("Any", estimators[0])
+        ctx = self._context(first)
         score = first.score if len(estimators) == 1 else partial(first.score_group, list(estimators))
         timed: list[Architecture] = []
         begun, each = self.clock(), 0.0
@@ -177,6 +179,11 @@ class _Timer:
             score(timed, ctx)
             each = (self.clock() - before) / len(timed)
         return each * self._weight(timed)
+
+    def _context(self, estimator: Any) -> Context:
+        plan = self.plan
+        task = self._present(4 * getattr(estimator, "batch_size", 16)) if hasattr(estimator, "needs") else plan.task
+        return Context(plan.space, task, self.folder, plan.seed, self.device)
 
     def _trained(self, estimator: Any) -> float:
         """Return the seconds of one item's way through one network, forwards and backwards."""

@@ -8,7 +8,8 @@ from dataclasses import MISSING, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archsieve._files import replace_file
+from archsieve._checksums import with_checksum_line
+from archsieve._files import write_text
 from archsieve.errors import MissingPackageError, SettingError
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.contract import Pool
@@ -63,13 +64,12 @@ def keep_plan(plan: Plan, folder: Path) -> None:
     A plan that has things which no file can name is not written.
     """
     path = folder / PLAN_FILE
-    if path.is_file() and not path.read_text(encoding="utf-8").startswith(f"# {_OF_PYTHON}"):
+    if path.is_file() and f"# {_OF_PYTHON}" not in path.read_text(encoding="utf-8", errors="replace").splitlines()[:2]:
         return
     path.unlink(missing_ok=True)
     with suppress(SettingError, ImportError):
         text = plan_text(plan, [_OF_PYTHON])
-        with replace_file(path) as copy:
-            copy.write_text(text, encoding="utf-8")
+        write_text(path, with_checksum_line(text))
 
 
 def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:

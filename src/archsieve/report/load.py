@@ -22,11 +22,11 @@ from archsieve.runs.folder import (
     RESULT_FILE,
     RESULTS_FILE,
     ROUNDS_FILE,
-    digest_of_rounds,
     measure_of_mark,
+    measures_of_mark,
     read_json,
     read_mark,
-    read_rounds,
+    rounds_of,
 )
 from archsieve.runs.provenance import Provenance
 from archsieve.runs.results import (
@@ -65,8 +65,9 @@ class EstimatorReport:
 
     Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
     learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
-    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign. `pictures` is
-    empty where scores were made on those of the folder's task, else "another copy".
+    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign, and of what is
+    measured the number that was measured. `meaning` is what that value is, with its unit and direction; empty for a
+    plain score. `pictures` is empty where scores were made on those of the folder's task, else "another copy".
     """
 
     estimator: str
@@ -81,6 +82,7 @@ class EstimatorReport:
     best_value: float | None
     is_metric: bool
     pictures: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,11 +143,13 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     stored = _stored(folder, mark["fingerprints"].get("task"), notation)
     result = _read_result(folder)
     views = read_views(folder, result)
-    of_metric, measure = measure_of_mark(mark)
+    of_metric, metric = measure_of_mark(mark)
+    measures = measures_of_mark(mark)
 
     def report(tally: _Tally) -> EstimatorReport:
+        name = tally.group[0]
         learning = stored.learning.get(tally.group, 0.0)
-        return tally.report(learning, notation, measure if tally.group[0] in of_metric else None)
+        return tally.report(learning, notation, measures.get(name, Measure()), is_metric=name in of_metric)
 
     return RunReport(
         folder=str(folder),
@@ -156,7 +160,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
         failures=stored.failures,
         fates=fates(views, notation),
         rankings=rankings(views),
-        metric=measure,
+        metric=metric,
         agreements=agreements_of(views),
         audit=None if result is None else read_audit(folder, result["code"]),
         measurements=stored.measurements,
@@ -166,9 +170,12 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
 
 def meaning_of_scores(run: RunReport) -> str:
     """Return a sentence on the meaning of the best scores of a run; empty where none is stored."""
-    named = dict.fromkeys(e.estimator for e in run.estimators if e.is_metric and e.best is not None)
-    has_others = any(e.best is not None and not e.is_metric for e in run.estimators)
-    sentences = [f"Scores of {', '.join(named)}: {run.metric.title}."] if named else []
+    named: dict[str, dict[str, None]] = {}
+    for e in run.estimators:
+        if e.best is not None:
+            named.setdefault(e.meaning, {})[e.estimator] = None
+    has_others = named.pop("", None) is not None
+    sentences = [f"Scores of {', '.join(names)}: {meaning}." for meaning, names in named.items()]
     if has_others:
         sentences.append(f"{'Of the other' if named else 'Of all'} scores, higher is better.")
     return " ".join(sentences)
@@ -189,14 +196,9 @@ def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageVie
     path = folder / ROUNDS_FILE
     if result is None or not path.exists():
         return ()
-    rounds, pool = read_rounds(folder, [stage["label"] for stage in result["stages"]])
-    if result["rounds_sha256"] not in ("", digest_of_rounds(rounds)):
-        raise RunFolderError(
-            f"The rounds in {path} are not those that {RESULT_FILE} was written with: run the search again, which goes "
-            f"on from its scores."
-        )
-    of_metric, measure = measure_of_mark(read_mark(folder))
-    measures = [measure if stage.get("estimator") in of_metric else Measure() for stage in result["stages"]]
+    rounds, pool = rounds_of(folder, result)
+    by_name = measures_of_mark(read_mark(folder))
+    measures = [by_name.get(stage.get("estimator", ""), Measure()) for stage in result["stages"]]
     try:
         return stage_views(rounds, pool, measures)
     except (KeyError, IndexError, ValueError) as error:
@@ -400,7 +402,7 @@ class _Tally:
         if self.best is None or row.score > self.best[0] or (row.score == self.best[0] and row.arch < self.best[1]):
             self.best = row.score, row.arch
 
-    def report(self, learning: float, notation: Notation, measure: Measure | None) -> EstimatorReport:
+    def report(self, learning: float, notation: Notation, measure: Measure, *, is_metric: bool) -> EstimatorReport:
         """Return the figures as reports have them."""
         name, fingerprint, seed = self.group
         score, arch = self.best or (None, None)
@@ -414,9 +416,10 @@ class _Tally:
             learning_seconds=round(learning, 3),
             best=None if arch is None else notation(arch),
             best_score=score,
-            best_value=None if score is None else (measure or Measure()).value(score),
-            is_metric=measure is not None,
+            best_value=None if score is None else measure.value(score),
+            is_metric=is_metric,
             pictures=self.pictures,
+            meaning="" if measure == Measure() else measure.title,
         )
 
 

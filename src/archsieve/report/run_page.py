@@ -17,7 +17,7 @@ from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import place_and_cost, verdict
 from archsieve.report.views import joined
 from archsieve.report.words import number, ordinal, share
-from archsieve.runs.folder import PLAN_FILE
+from archsieve.runs.folder import PLAN_FILE, plan_text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ def run_page(folder: Path) -> Page:
         RunFolderError: it is no run folder, or damaged.
     """
     run = read_run(folder)
-    settings, plan = settings_of(run), folder / PLAN_FILE
-    texts = [Text("Plan", plan.read_text(encoding="utf-8", errors="replace"))] if plan.is_file() else []
+    settings = settings_of(run)
+    texts = [Text("Plan", plan_text_of(folder))] if (folder / PLAN_FILE).is_file() else []
     if run.result is None:
         lead = "This search is not finished. The page shows what is stored so far."
         return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=settings, texts=texts)
@@ -131,7 +131,8 @@ def _cards(result: Mapping[str, Any], folder: str) -> list[Tile]:
         sentences = ". ".join(line.strip() for line in worth_lines(result, shlex.quote(folder)))
         least = "" if worth["networks"] is not None else "at least "
         value = f"{least}{number(worth['networks'] or worth['low'])}"
-        cards.append(Tile("Worth in random trainings", value, sentences.removeprefix("Worth: ")))
+        words = sentences.removeprefix("Worth: ")
+        cards.append(Tile("Worth in random trainings", value, words[:1].upper() + words[1:]))
     if cost["macs"] is not None:
         cards.append(Tile("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
     return cards

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from archsieve._checksums import with_checksum, without_checksum
 from archsieve._files import replace_file
 from archsieve._reading import parse_json, read_text
 from archsieve.errors import RunFolderError
@@ -78,7 +79,7 @@ class TrainingLog:
         row = self._score(epoch)
         self.rows = [*before, row]
         with replace_file(self.path) as temporary:
-            temporary.write_text("".join(json.dumps(asdict(r)) + "\n" for r in self.rows), encoding="utf-8")
+            temporary.write_text("".join(map(_line, self.rows)), encoding="utf-8")
         figures = {name: value for name, value in asdict(row).items() if name != "epoch" and value is not None}
         self._write(row.epoch, figures)
         if self._show is not None:
@@ -95,6 +96,10 @@ class TrainingLog:
         return EpochMetrics(epoch.number, epoch.loss, epoch.rate, test, validation, epoch.seconds)
 
 
+def _line(row: EpochMetrics) -> str:
+    return json.dumps(with_checksum(asdict(row))) + "\n"
+
+
 def read_metrics(folder: Path) -> list[EpochMetrics]:
     """Return the metrics of the epochs that a folder holds.
 
@@ -105,6 +110,6 @@ def read_metrics(folder: Path) -> list[EpochMetrics]:
     if not path.exists():
         return []
     try:
-        return [EpochMetrics(**parse_json(line)) for line in read_text(path).splitlines()]
+        return [EpochMetrics(**without_checksum(parse_json(line))) for line in read_text(path).splitlines()]
     except (OSError, ValueError, TypeError) as error:
         raise RunFolderError(f"The file {path} cannot be read: {error}. Choose another folder.") from error

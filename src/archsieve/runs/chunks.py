@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from archsieve._spent import collected_seconds
 from archsieve.errors import (
     ArchsieveError,
     EstimatorError,
@@ -155,12 +156,13 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     scored = _Scored(np.full((len(chunk.archs), len(chunk.estimators)), np.nan), {})
     tracebacks: dict[str, str] = {}
     facts: dict[Architecture, Facts] = {}
+    spent: list[float] = []
     failure: ArchsieveError | None = None
     try:
         for plugin in chunk.plugins:
             importlib.import_module(plugin)
         arithmetic = chunk.arithmetic.applied(chunk.contexts[0].device)
-        with collected_facts() as facts, collected_tracebacks() as tracebacks, arithmetic:
+        with collected_facts() as facts, collected_tracebacks() as tracebacks, collected_seconds() as spent, arithmetic:
             scored = _score(chunk)
     except ArchsieveError as error:
         # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
@@ -170,7 +172,8 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     except (Exception, SystemExit) as error:
         message = f"The estimator {_names(chunk)}: {describe_error(error)}"
         failure = EstimatorError(message, traceback.format_exc())
-    return ChunkScores(chunk, *scored, time.perf_counter() - begun, os.getpid(), failure, tracebacks, facts)
+    seconds = time.perf_counter() - begun + math.fsum(spent)
+    return ChunkScores(chunk, *scored, seconds, os.getpid(), failure, tracebacks, facts)
 
 
 def shortened(text: str) -> str:

@@ -260,7 +260,7 @@ def _renew(db: sqlite3.Connection, *, leave_out: bool) -> list[Damage]:
     lost: list[Damage] = []
     with transaction(db):
         version = version_of(db)
-        if version == SCHEMA and not (leave_out and _damaged(db)):
+        if version == SCHEMA and not (leave_out and damaged_rows(db)):
             return []
         has_sums = version > 0
         there = [table for table in TABLES if _has(db, table)]
@@ -277,7 +277,7 @@ def _renew(db: sqlite3.Connection, *, leave_out: bool) -> list[Damage]:
     return lost
 
 
-def _damaged(db: sqlite3.Connection) -> list[Damage]:
+def damaged_rows(db: sqlite3.Connection) -> list[Damage]:
     """Return the damaged rows of a file of the current schema."""
     lost: list[Damage] = []
     for table in TABLES:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve._arrays import read_arrays
+from archsieve._checksums import with_checksum, without_checksum, without_checksum_line
 from archsieve._files import replace_file
-from archsieve._reading import fits, parse_json, read_text
-from archsieve.errors import RunFolderError
+from archsieve._reading import LARGEST_TOML, fits, parse_json, read_bytes, read_text
+from archsieve.errors import RunFolderError, StorageError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round
 from archsieve.tasks.contract import Measure, completed_task
@@ -34,6 +36,13 @@ PLAN_FILE = "plan.toml"
 ROUNDS_FILE = "rounds.npz"
 _OF_A_ROUND = ("archs", "scores", "kept")
 ERROR_FILE = "error.log"
+DECISIONS_FILE = "decisions.json"
+_ADVICE = {
+    RUN_FILE: "Put back a whole copy, or delete it and run the search again, which goes on from its scores.",
+    RESULT_FILE: "Delete it and run the search again, which goes on from its scores.",
+    "audit.json": "Delete it and run `archsieve audit` again.",
+    "asked.json": "Delete it and run `archsieve ask` again.",
+}
 
 
 def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
@@ -71,6 +80,7 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
     Raises:
         RunFolderError: it was made for another, or its mark is damaged.
     """
+    _recall_decisions(folder, space)
     prints = {"space": fingerprint(space), "task": fingerprint(task)}
     mark = folder / RUN_FILE
     if not mark.exists():
@@ -87,6 +97,19 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
                 f"The run folder {folder} was made for another {kind}: {reason}. Choose another folder."
             )
     return prints["space"], prints["task"]
+
+
+def _recall_decisions(folder: Path, space: SearchSpace) -> None:
+    """Spare a space the search for its decisions if an earlier command found them, else keep them for the next."""
+    whole: Any = space.whole
+    if not hasattr(whole, "recall"):
+        return
+    path = folder / DECISIONS_FILE
+    with suppress(RunFolderError):  # it is not there, or damaged
+        if whole.recall(json.dumps(read_json(path))):
+            return
+    with suppress(StorageError):  # what is not kept is looked for again
+        write_json(path, json.loads(whole.recorded))
 
 
 def former_identities(task: Task) -> list[dict[str, Any]]:
@@ -177,14 +200,20 @@ _FINISHED = {
 }
 
 
-def write_measure(folder: Path, measure: Measure, estimators: Collection[str]) -> None:
-    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it."""
+def write_measure(
+    folder: Path, measure: Measure, estimators: Collection[str], own: Mapping[str, Measure] | None = None
+) -> None:
+    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it.
+
+    `own` are the measures of estimators that measure something else, such as milliseconds, by name.
+    """
     mark = read_mark(folder)
+    measures = {**mark.get("measures", {}), **{name: asdict(each) for name, each in (own or {}).items()}}
     known, _ = measure_of_mark(mark)
     names = sorted({*known, *estimators})
     metric = {**asdict(measure), "estimators": names}
-    if mark.get("metric") != metric:
-        write_json(folder / RUN_FILE, {**mark, "metric": metric})
+    if mark.get("metric") != metric or mark.get("measures", {}) != measures:
+        write_json(folder / RUN_FILE, {**mark, "metric": metric, **({"measures": measures} if measures else {})})
 
 
 def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
@@ -194,10 +223,20 @@ def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
     return frozenset(metric.get("estimators", ())), measure
 
 
+def measures_of_mark(mark: Mapping[str, Any]) -> dict[str, Measure]:
+    """Return what scores are to a reader, by the name of the estimator; what is not there is a plain score."""
+    names, metric = measure_of_mark(mark)
+    own = {
+        str(name): Measure(str(each.get("name", "score")), bool(each.get("higher_is_better", True)))
+        for name, each in mark.get("measures", {}).items()
+    }
+    return own | dict.fromkeys(names, metric)
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file in one step."""
+    """Write a JSON file in one step, with a checksum of its content."""
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(with_checksum(value), indent=2) + "\n", encoding="utf-8")
 
 
 def digest_of_rounds(rounds: Sequence[Round]) -> str:
@@ -243,6 +282,21 @@ def read_rounds(folder: Path, labels: Sequence[str]) -> tuple[list[Round], dict[
     return rounds, pool
 
 
+def rounds_of(folder: Path, result: Mapping[str, Any]) -> tuple[list[Round], dict[str, NDArray[Any]]]:
+    """Return the rounds of a search with this result, and the columns of its pool.
+
+    Raises:
+        RunFolderError: they are not there, damaged, or of another search.
+    """
+    rounds, pool = read_rounds(folder, [stage["label"] for stage in result["stages"]])
+    if result.get("rounds_sha256", "") not in ("", digest_of_rounds(rounds)):
+        raise RunFolderError(
+            f"The rounds in {folder / ROUNDS_FILE} are not those that {RESULT_FILE} was written with: run the search "
+            f"again, which goes on from its scores."
+        )
+    return rounds, pool
+
+
 def _round(label: str, archs: NDArray[Any], scores: NDArray[Any], kept: NDArray[Any]) -> Round:
     """Return the round of these arrays.
 
@@ -257,17 +311,31 @@ def _round(label: str, archs: NDArray[Any], scores: NDArray[Any], kept: NDArray[
     return Round(label, archs, scores, kept)
 
 
-def read_json(path: Path) -> Any:
-    """Return the contents of a JSON file.
+def plan_text_of(folder: Path) -> str:
+    """Return the text of the plan that a search left in its folder, to be shown.
 
     Raises:
-        RunFolderError: it is not there, or damaged.
+        RunFolderError: it cannot be read, or is not what was written.
+    """
+    path = folder / PLAN_FILE
+    try:
+        return without_checksum_line(read_bytes(path, LARGEST_TOML).decode("utf-8", errors="replace"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"The plan {path} cannot be read: {error}.") from error
+
+
+def read_json(path: Path) -> Any:
+    """Return the contents of a JSON file, without their checksum.
+
+    Raises:
+        RunFolderError: it is not there, or damaged: its checksum, if it has one, is that of other content.
     """
     try:
-        return parse_json(read_text(path))
+        return without_checksum(parse_json(read_text(path)))
     except FileNotFoundError as error:
         raise RunFolderError(
             f"There is no {path.name} in {path.parent}: is this the folder of a finished run?"
         ) from error
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"The file {path} cannot be read: {error}. Delete it and run the search again.") from error
+        advice = _ADVICE.get(path.name, "Delete it and run the search again.")
+        raise RunFolderError(f"The file {path} cannot be read: {error}. {advice}") from error

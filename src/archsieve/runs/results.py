@@ -20,8 +20,8 @@ class Spending:
 
     Attributes:
         seconds: time that workers spent on the scores, learning included, whenever that was. Each score counts once,
-            however often the run was resumed; looked-up scores count 0. Work that a killed process had not stored, such
-            as the training of a supernet, is missing.
+            however often the run was resumed; looked-up scores count 0. Of a killed process, what led to a checkpoint
+            counts; what was lost with it is missing.
         network_epochs: as if nothing had been stored (see `archsieve.plans.contract.unit`); None: unknown.
         macs: multiply-adds, as if nothing had been stored (see `archsieve.runs.effort.in_macs`); None: unknown.
     """

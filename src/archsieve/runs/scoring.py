@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve._collector import collector_paused
+from archsieve._files import write_text
+from archsieve._spent import collected_seconds
 from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, describe_error
 from archsieve.estimators.contract import Context, Fittable, Outcome
 from archsieve.fingerprints import fingerprint
@@ -25,6 +27,7 @@ from archsieve.runs.chunks import passes, shortened
 from archsieve.runs.composites import Combining, lasting
 from archsieve.runs.executors import single_thread
 from archsieve.runs.folder import ERROR_FILE
+from archsieve.runs.learning import Learning
 from archsieve.runs.requests import Reference, Requests
 from archsieve.runs.store import Row
 from archsieve.spaces.contract import check
@@ -200,20 +203,22 @@ class Scoring:
         """Fit an estimator; if that fails with a `ScoringError`, all its missing scores are recorded as failed."""
         told = partial(self._computing.progress, f"{estimator.name}: learning")
         told(0, 0)
-        begun, elsewhere = time.perf_counter(), 0.0
-        requests = Requests()  # what the estimator learns from
+        requests, context = Requests(), self.context(estimator, call.pool)
+        learning = Learning(self._store, key, estimator.name, context.workdir, requests)
+        learning.begin()
 
         def scores(estimators: Sequence[AnyEstimator], archs: Sequence[Architecture]) -> NDArray[np.float64]:
-            nonlocal elsewhere
             start = time.perf_counter()
             checked = [check(self._space, arch) for arch in archs]
             values = self._answer(Call(checked, call.known, requests, Canonical(self._space), {}), estimators)
-            elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
+            learning.elsewhere += time.perf_counter() - start  # these seconds are stored with the rows
+            learning.note()
             return values
 
         try:
-            with single_thread(), self._computing.arithmetic.applied(self._keys.device):
-                estimator.fit(call.pool, replace(self.context(estimator, call.pool), progress=told), scores)
+            arithmetic = self._computing.arithmetic.applied(self._keys.device)
+            with single_thread(), arithmetic, collected_seconds() as spent:
+                estimator.fit(call.pool, replace(context, progress=told), scores)
         except ScoringError as error:
             failed = Outcome.failed(shortened(f"while learning: {describe_error(error)}"))
             missing = sorted(code for code in codes if code not in call.view(key))
@@ -227,9 +232,7 @@ class Scoring:
             ) from error
         finally:
             told(1, 1)
-            # Scores of another task are not paid for.
-            own = {teacher: archs for teacher, archs in requests.codes.items() if teacher.task == key.task}
-            self._store.learn(key, estimator.name, time.perf_counter() - begun - elsewhere, own)
+            learning.end(math.fsum(spent))
             call.requests.add(requests.codes)
 
     def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
@@ -265,7 +268,7 @@ class Scoring:
         if kind not in self._tracebacks:
             self._tracebacks[kind] = f"{kind}:\n{text}"
             with suppress(OSError):  # the reason itself is stored with the score
-                (self._folder / ERROR_FILE).write_text(self.tracebacks, encoding="utf-8")
+                write_text(self._folder / ERROR_FILE, self.tracebacks)
 
 
 def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome) -> Row:

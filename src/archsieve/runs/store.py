@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ __all__ = ["Key", "Row", "Store"]
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
+_NO_ROOM = 64 * 1024  # free bytes below which a disk is full to SQLite
 _SHOWN = 3  # damaged rows that a message names
 
 
@@ -132,12 +134,24 @@ class Store:
         Raises:
             RunFolderError: one was.
         """
-        if self._damaged:
-            first = next(iter(self._damaged))
+        self._refuse(self.damaged)
+
+    def _refuse(self, lost: Sequence[Damage]) -> None:
+        if lost:
             raise RunFolderError(
-                f"Damaged rows in the results file {self.path}: {len(self._damaged)}, the first: {first.about}. Repeat "
-                f"the search with --repair, which computes them again."
+                f"Damaged rows in the results file {self.path}: {len(lost)}, the first: {lost[0].about}. The others "
+                f"are whole. Repeat the search with --repair, which computes the damaged ones again."
             )
+
+    def refuse_damaged_rows(self) -> None:
+        """Check every row: a changed bit in a key hides a row from whoever asks for it, who would compute it again.
+
+        Raises:
+            RunFolderError: some are damaged; says how many, and names the first.
+        """
+        with self._guarded():
+            self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
+        self._refuse(self.damaged)
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed.
@@ -160,7 +174,7 @@ class Store:
         lost: list[Damage] = []
         rows = self._each(RESULTS, f"WHERE {_KEYED} ORDER BY architecture", columns_of(key), lost)
         scores = {code_of(values[4]): score_of(values[6]) for values in rows}
-        self._refuse(lost)
+        self._note(lost)
         return scores
 
     def forget_failures(self) -> None:
@@ -205,7 +219,7 @@ class Store:
             key = Key(text_of(values[0]), text_of(values[1]), text_of(values[2]), values[3])
             with self._guarded():
                 yield key, code_of(values[4]), _facts(text_of(values[5]))
-        self._refuse(lost)
+        self._note(lost)
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
@@ -287,7 +301,7 @@ class Store:
             condition = f"WHERE {_KEYED} AND architecture IN ({','.join('?' * len(codes))})"
             for values in self._each(RESULTS, condition, (*columns_of(key), *map(bytes.decode, codes)), lost):
                 yield codes[values[4]], values
-        self._refuse(lost)
+        self._note(lost)
 
     def _whole(self, table: Table, condition: str, parameters: Sequence[object]) -> list[Values]:
         """Return the whole rows of a query.
@@ -297,7 +311,7 @@ class Store:
         """
         lost: list[Damage] = []
         rows = list(self._each(table, condition, parameters, lost))
-        self._refuse(lost)
+        self._note(lost)
         return rows
 
     def _each(self, table: Table, condition: str, parameters: Sequence[object], lost: list[Damage]) -> Iterator[Values]:
@@ -312,14 +326,11 @@ class Store:
                 else:
                     lost.append(damage(table, row))
 
-    def _refuse(self, lost: Sequence[Damage]) -> None:
+    def _note(self, lost: Sequence[Damage]) -> None:
         """Note damaged rows; a driver does not go on with them."""
         self._damaged.update(dict.fromkeys(lost))
-        if lost and not self._read_only:
-            raise RunFolderError(
-                f"Damaged rows in the results file {self.path}: {len(lost)}, the first: {lost[0].about}. The "
-                f"others are whole. Repeat the command with --repair, which computes the damaged ones again."
-            )
+        if not self._read_only:
+            self._refuse(lost)
 
     def _is_there(self, table: Table) -> bool:
         query = "SELECT 1 FROM sqlite_master WHERE name = ?"
@@ -333,7 +344,8 @@ class Store:
             raise
         except (sqlite3.OperationalError, OSError) as error:
             raise RunFolderError(
-                f"Cannot use the results file {self.path}: {error}.{_ADVICE if _is_of_disk(error) else ''}"
+                f"Cannot use the results file {self.path}: {_cause(error, self.path)}."
+                f"{_ADVICE if _is_of_disk(error) else ''}"
             ) from error
         except database.SchemaError as error:
             raise RunFolderError(
@@ -355,6 +367,15 @@ def _facts(text: str) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise sqlite3.DatabaseError("facts beside a score are no table")
     return facts
+
+
+def _cause(error: Exception, path: Path) -> str:
+    """Return what SQLite says, and that there is no room, which it may call an error of input and output."""
+    if _is_of_disk(error):
+        with suppress(OSError):
+            if shutil.disk_usage(path.parent).free < _NO_ROOM:
+                return f"there is no room on the disk ({error})"
+    return str(error)
 
 
 def _is_of_disk(error: Exception) -> bool:

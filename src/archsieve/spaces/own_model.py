@@ -146,7 +146,7 @@ class _Chosen:
         meant = {name: tensors[name] for name in own if name in tensors} or tensors
         if len(meant) > 1:
             raise ScoringError(
-                f"{self.factory} returns several tensors: {', '.join(tensors)}. Say which one is meant: --output NAME, "
+                f"{self.factory} returns several tensors: {', '.join(tensors)}. Choose one: --output NAME, "
                 f"e.g. --output {next(iter(meant))} (OwnModel(..., output=NAME) in Python)."
             )
         return next(iter(meant.values()))
@@ -277,7 +277,7 @@ def _advice(network: nn.Module, task: Task, error: Exception) -> str:
         return "The function that --inputs names must return what it takes: a tensor, a tuple, or a dictionary by name."
     if has_tokens and not tables:
         return "It may take real numbers: leave `:tokens=` out."
-    return "Say which it takes (--shape), or give a batch of your own (--inputs module:function)."
+    return "Describe its inputs (--shape), or pass your own batch (--inputs module:function)."
 
 
 def _arguments(network: Any) -> tuple[list[str], int | None]:

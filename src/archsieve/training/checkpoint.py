@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archsieve._files import Remembered, State, replace_file, state_of
+from archsieve._files import Remembered, State, artifact_name, check_artifact, replace_file, state_of
 from archsieve._reading import check_file, quoted
 from archsieve.errors import RunFolderError
 
@@ -24,27 +24,33 @@ _LARGEST = 16 << 30  # bytes of a checkpoint
 class Place(NamedTuple):
     """The progress of a training: complete epochs, and the state inside the next one, empty at its beginning.
 
-    `losses` and `seconds` are those of the epoch inside which it stands, or of the one last trained.
+    `losses` and `seconds` are those of the epoch inside which it stands, or of the one last trained. `toward` says what
+    was trained for, and `spent` the seconds of all processes that did so far.
     """
 
     epochs: int
     inside: dict[str, Any]
     losses: Tensor
     seconds: float
+    toward: str = ""
+    spent: float = 0.0
 
 
 def save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, place: Place) -> None:
     """Write weights, the optimiser's state and the place."""
-    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), **place._asdict()}
-    with replace_file(path) as temporary, temporary.open("wb") as stream:  # torch's own writer names no reason
-        torch.save(state, stream)
+    _save(path, {"network": network.state_dict(), "optimiser": optimiser.state_dict(), **place._asdict()})
 
 
-def save_weights_of(path: Path, network: nn.Module, epochs: int) -> None:
+def save_weights_of(path: Path, network: nn.Module, epochs: int, *, toward: str = "", spent: float = 0.0) -> None:
     """Write the weights of a network that other code trained; `load_checkpoint` reads them without an optimiser."""
     weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    with replace_file(path) as temporary, temporary.open("wb") as stream:
-        torch.save({"network": weights, "optimiser": {}, "epochs": epochs, "inside": {}}, stream)
+    state = {"network": weights, "optimiser": {}, "epochs": epochs, "inside": {}, "toward": toward, "spent": spent}
+    _save(path, state)
+
+
+def _save(path: Path, state: dict[str, Any]) -> None:
+    with replace_file(path) as temporary, temporary.open("wb") as stream:  # torch's own writer names no reason
+        torch.save({**state, "about": artifact_name(path)}, stream)
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Place:
@@ -60,7 +66,8 @@ def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
         if optimiser is not None:
             optimiser.load_state_dict(state["optimiser"])
         losses = state.get("losses", torch.empty(0))  # checkpoints from before there were any have none
-        return Place(int(state["epochs"]), dict(state["inside"]), losses, float(state.get("seconds", 0.0)))
+        seconds, spent = float(state.get("seconds", 0.0)), float(state.get("spent", 0.0))
+        return Place(int(state["epochs"]), dict(state["inside"]), losses, seconds, str(state.get("toward", "")), spent)
 
 
 def epochs_trained(path: Path) -> int:
@@ -69,7 +76,17 @@ def epochs_trained(path: Path) -> int:
     Raises:
         RunFolderError: the file is damaged.
     """
-    return _progress(path)[0] if path.exists() else 0
+    return _progress(path).epochs if path.exists() else 0
+
+
+def spent_toward(path: Path, toward: str) -> float:
+    """Return the seconds that ended processes spent on a checkpoint to get there, 0 if they trained for something else.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    progress = _progress(path) if path.exists() else None
+    return progress.spent if progress is not None and progress.toward == toward else 0.0
 
 
 def is_beyond(path: Path, epochs: int) -> bool:
@@ -80,8 +97,8 @@ def is_beyond(path: Path, epochs: int) -> bool:
     """
     if not path.exists():
         return False
-    complete, is_inside_another = _progress(path)
-    return complete > epochs or (complete == epochs and is_inside_another)
+    progress = _progress(path)
+    return progress.epochs > epochs or (progress.epochs == epochs and progress.is_inside_another)
 
 
 def _check_numbers(state: dict[str, Any]) -> None:
@@ -99,25 +116,36 @@ def _check_numbers(state: dict[str, Any]) -> None:
             waiting.extend(part)
         elif isinstance(part, float | Tensor) and _has_nan(part):
             raise ValueError("it holds NaN")
-    if not 0 <= int(state["epochs"]) < 10**9 or not 0 <= float(state.get("seconds", 0.0)) < float("inf"):
-        raise ValueError("it holds no number of epochs or seconds")
+    for seconds in (state.get("seconds", 0.0), state.get("spent", 0.0)):
+        if not 0 <= int(state["epochs"]) < 10**9 or not 0 <= float(seconds) < float("inf"):
+            raise ValueError("it holds no number of epochs or seconds")
 
 
 def _has_nan(value: float | Tensor) -> bool:
     return bool(torch.isnan(value).any()) if isinstance(value, Tensor) else value != value
 
 
-_PROGRESS: Remembered[tuple[int, bool]] = Remembered(most=1024)
+class _Progress(NamedTuple):
+    """Complete epochs, whether there is a part of another, and what they cost whom."""
+
+    epochs: int
+    is_inside_another: bool
+    toward: str
+    spent: float
+
+
+_PROGRESS: Remembered[_Progress] = Remembered(most=1024)
 _LATEST: dict[tuple[Path, State], dict[str, Any]] = {}  # read to see how far it is, and not loaded yet; at most one
 
 
-def _progress(path: Path) -> tuple[int, bool]:
-    """Return the complete epochs, and whether there is a part of another; what was read is kept for `_taken`."""
+def _progress(path: Path) -> _Progress:
+    """Return how far a checkpoint is; what was read is kept for `_taken`."""
 
-    def read() -> tuple[int, bool]:
+    def read() -> _Progress:
         with _reading(path):
             before, state = state_of(path), _load(path)
-            progress = int(state["epochs"]), bool(state["inside"])
+            spent = float(state.get("spent", 0.0))
+            progress = _Progress(int(state["epochs"]), bool(state["inside"]), str(state.get("toward", "")), spent)
             _LATEST.clear()
             _LATEST[path, before] = state
             return progress
@@ -153,4 +181,5 @@ def _load(path: Path) -> dict[str, Any]:
         if broken := archive.testzip():  # torch does not look at the checksums
             raise zipfile.BadZipFile(f"wrong checksum of {broken}")
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    check_artifact(path, state.get("about"))
     return state

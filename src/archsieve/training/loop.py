@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from archsieve._spent import tell_spent
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.drop_path import set_drop_path
 from archsieve.networks.generators import drawing, draws_of, restore_draws, seed_draws
@@ -73,6 +74,7 @@ def train(
     tell: Callable[[Epoch], None] | None = None,
     log: Path | None = None,
     world: World | None = None,
+    toward: str = "",
 ) -> None:
     """Train `network`, in place, until it has seen `epochs` epochs in total; on CUDA in mixed precision.
 
@@ -97,15 +99,17 @@ def train(
             before they were told.
         log: folder for TensorBoard: training loss and learning rate of every epoch.
         world: the processes that train together; this one alone if None. The first of them writes.
+        toward: what is trained for; seconds that ended processes spent on the same are told to
+            `archsieve._spent.collected_seconds`.
 
     Raises:
-        SettingError: the task's loss knows no label smoothing, batches do not part evenly, or the network has no part
+        SettingError: the task's loss has no label smoothing, batches do not part evenly, or the network has no part
             that the recipe names.
         MissingPackageError: `log` is given, and tensorboard is not installed.
         DivergenceError: the loss or a weight is no finite number any more. Nothing of that is saved.
     """
     trainer = trainer_of(network, task, recipe, seed=seed, device=device, forward=forward, world=world)
-    trainer.checkpoint = checkpoint
+    trainer.checkpoint, trainer.toward = checkpoint, toward
     trainer.resume()
     with scalars(log) as write:
         if tell is not None and trainer.epochs and not trainer.inside:
@@ -166,6 +170,9 @@ class Trainer:
     losses: list[Tensor] = field(default_factory=list)  # of the steps of this epoch
     seconds: float = 0.0
     is_checked: bool = True  # whether a training that diverges is stopped
+    toward: str = ""
+    spent: float = 0.0  # seconds of ended processes on the same
+    begun: float = 0.0
 
     @property
     def parts(self) -> int:
@@ -180,10 +187,14 @@ class Trainer:
 
     def resume(self) -> None:
         """Load the checkpoint, if there is one."""
+        self.begun = time.perf_counter()
         if self.checkpoint and self.checkpoint.exists():
             place = load_checkpoint(self.checkpoint, self.network, self.optimiser)
             self.epochs, self.inside = place.epochs, place.inside
             self.losses, self.seconds = [*place.losses.to(self.device)], place.seconds
+            if place.toward == self.toward:
+                self.spent = place.spent
+                tell_spent(place.spent)
 
     def advance(self, most: int | None = None) -> bool:
         """Train to the end of the current epoch and save. Return False if a signal or `most` stopped it early.
@@ -305,7 +316,8 @@ class Trainer:
             check_weights(self.network, epoch + 1, rate_of(self.optimiser))
         if self.checkpoint and self.world.is_first:
             losses = torch.stack(self.losses).cpu() if self.losses else torch.empty(0)
-            place = Place(self.epochs, self.inside, losses, self.seconds)
+            spent = self.spent + time.perf_counter() - self.begun
+            place = Place(self.epochs, self.inside, losses, self.seconds, self.toward, spent)
             save_checkpoint(self.checkpoint, self.network, self.optimiser, place)
 
 

@@ -11,17 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from archsieve._files import Remembered
+from archsieve._spent import tell_spent
 from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimators.contract import Price
 from archsieve.estimators.prefixes import is_chain, walk
 from archsieve.estimators.supernet import paths
 from archsieve.estimators.supernet.distillation import Distilled
+from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.tasks.contract import count_items
 from archsieve.tasks.evaluation import evaluate_each, first_items, no_metric
-from archsieve.training.checkpoint import epochs_trained, load_checkpoint
+from archsieve.training.checkpoint import epochs_trained, load_checkpoint, spent_toward
 from archsieve.training.loop import train
 from archsieve.training.recipe import Recipe
 from archsieve.values import check_whole
@@ -99,7 +101,9 @@ class OneShot:
             raise SettingError(f"`sampling` must be 'uniform', 'fair' or 'sandwich', but got {self.sampling!r}.")
         check_whole("random_paths", self.random_paths, 0)
         if self.sampling != "sandwich" and (self.distillation or self.random_paths != OneShot.random_paths):
-            raise SettingError(f"`random_paths` and `distillation` go with sampling='sandwich', not {self.sampling!r}.")
+            raise SettingError(
+                f"`random_paths` and `distillation` need sampling='sandwich', but got {self.sampling!r}."
+            )
         if self.batch_norm not in ("batch", "recalibrated"):
             raise SettingError(f"`batch_norm` must be 'batch' or 'recalibrated', but got {self.batch_norm!r}.")
         self._recipe()
@@ -133,7 +137,9 @@ class OneShot:
             DivergenceError: the training diverges.
         """
         self.check_sampling(ctx.space)
+        toward = fingerprint(self)
         if epochs_trained(self._file(ctx)) >= self.epochs:
+            tell_spent(spent_toward(self._file(ctx), toward))
             return
         supernet = build_supernet(ctx.space, ctx.task, ctx.seed)
         forward, task = self.step(supernet, ctx.space, ctx.task)
@@ -149,6 +155,7 @@ class OneShot:
             forward=forward,
             on_epoch=None if told is None else lambda done: told(done, self.epochs),
             log=ctx.log,
+            toward=toward,
         )
 
     def step(self, supernet: Any, space: SearchSpace, task: Task) -> tuple[Forward, Task]:

@@ -124,7 +124,9 @@ def class_names(folders: Sequence[Path], count: int) -> list[str]:
     """
     first, *others = (sorted(p.name for p in f.glob("[!.]*") if p.is_dir()) for f in folders)
     if len(first) != count:
-        raise DataError(f"There must be {count} folders, one a class, in {folders[0]}, but there are {len(first)}.")
+        raise DataError(
+            f"There must be {count} folders, one for each class, in {folders[0]}, but there are {len(first)}."
+        )
     for folder, names in zip(folders[1:], others, strict=True):
         if names != first:
             odd = sorted(set(first) ^ set(names))[0]

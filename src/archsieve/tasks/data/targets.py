@@ -58,7 +58,8 @@ def targets_of(raw: NDArray[Any], kind: str, place: Place, *, classes: int = 0, 
         return _pixels(raw, place, classes)
     if raw.ndim != 1:
         raise DataError(
-            f"{place.where} must be one class an item, but has the shape {raw.shape}: say kind = 'multi-label' for "
+            f"{place.where} must be one class for each item, but has the shape {raw.shape}: set kind = "
+            f"'multi-label' for "
             f"several zeros and ones, 'regression' for numbers, or 'segmentation' for a class of each pixel."
         )
     targets = _classes(raw, place, classes)
@@ -66,7 +67,7 @@ def targets_of(raw: NDArray[Any], kind: str, place: Place, *, classes: int = 0, 
 
 
 def _numbers(raw: NDArray[Any], place: Place) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    numbers = _real(raw.reshape(len(raw), -1), place, "for classes, say kind = 'classification'").astype(np.float32)
+    numbers = _real(raw.reshape(len(raw), -1), place, "for classes, set kind = 'classification'").astype(np.float32)
     if not np.isfinite(numbers).all():
         index = int(np.flatnonzero(~np.isfinite(numbers).all(1))[0])
         raise DataError(f"{place.where} must be finite numbers, but {_shown(raw[index])} is in {place.item(index)}.")

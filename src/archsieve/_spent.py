@@ -1,0 +1,29 @@
+"""Seconds that an ended process spent on work that this one goes on from: they are part of what a score costs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COLLECTED: ContextVar[list[float] | None] = ContextVar("spent", default=None)
+
+
+@contextmanager
+def collected_seconds() -> Iterator[list[float]]:
+    """Collect the seconds that are told inside the context."""
+    seconds: list[float] = []
+    token = _COLLECTED.set(seconds)
+    try:
+        yield seconds
+    finally:
+        _COLLECTED.reset(token)
+
+
+def tell_spent(seconds: float) -> None:
+    """Tell the seconds of an ended process behind a checkpoint; nothing happens where nobody collects them."""
+    if (collected := _COLLECTED.get()) is not None:
+        collected.append(seconds)
