@@ -33,6 +33,7 @@ from archsieve.cli.options import (
 from archsieve.errors import require
 from archsieve.judging.mkr_study import PROXIES as STUDIED
 from archsieve.judging.mkr_study import STUDY_FILE, mkr_study
+from archsieve.plans.read import make
 from archsieve.report.as_files import draw_study
 from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_tables
