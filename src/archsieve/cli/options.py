@@ -110,6 +110,9 @@ Changes = Annotated[
         help="Change a setting: NAME=VALUE of the space (e.g. width=16), task.NAME=VALUE of the task. Repeatable.",
     ),
 ]
+Lookups = Annotated[
+    list[str] | None, typer.Option(help="Use a recorded column of the benchmark as an estimator. Repeatable.")
+]
 PlanChanges = Annotated[
     list[str] | None,
     typer.Option(
@@ -119,6 +122,11 @@ PlanChanges = Annotated[
     ),
 ]
 BASELINES = ("params", "macs", "chance")
+
+
+def baselines(space: SearchSpace) -> tuple[str, ...]:
+    """Return the names of the estimators that each measurement includes: sizes only where there are networks."""
+    return ("chance",) if getattr(space, "is_recorded", False) else BASELINES
 
 
 _NOISE_VALUES = 16 * 3 * 224 * 224  # approximate size of a batch of noise in the form of large pictures
