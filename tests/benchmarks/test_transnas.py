@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archsieve.benchmarks.contract import task_of
+from archsieve.benchmarks.foreign import ForeignTable
 from archsieve.benchmarks.transnas import MACRO, MICRO, TASKS
 from archsieve.errors import DataError
 from archsieve.registry import BENCHMARKS
@@ -165,6 +166,21 @@ def test_losses_and_similarities_have_ranges_of_their_own(folder):
     write(folder, "macro", room_layout_test_neg_loss=TRUTH["macro"], room_layout_valid_neg_loss=TRUTH["macro"])
     with pytest.raises(DataError, match="where a number from -inf to 0 is expected"):
         MACRO["room_layout"].load()
+
+
+def test_a_file_of_numbers_says_whose_they_are(tmp_path):
+    space, archs = TABLES["micro"].space, ARCHS["micro"][::97]
+    path = tmp_path / "mine.csv"
+    with path.open("w", newline="") as stream:
+        rows = zip(map(str, map(to_naslib, archs)), SIZES["micro"][::97], TRUTH["micro"][::97], strict=True)
+        csv.writer(stream).writerows([("arch", "params", "accuracy"), *rows])
+    with pytest.raises(DataError, match="--notation naslib or --notation own"):
+        ForeignTable(str(path), space).load()
+    with pytest.raises(DataError, match="another order of operations or edges"):
+        ForeignTable(str(path), space, notation="own").load()
+    assert (
+        ForeignTable(str(path), space, notation="naslib").load().lookup("accuracy", archs[:1])[0] == TRUTH["micro"][0]
+    )
 
 
 @pytest.mark.slow
