@@ -33,6 +33,7 @@ from archsieve.cli.options import (
     Workers,
     WorkerTimeout,
     baselines,
+    estimators_named,
     load,
     shared_by_all,
     space_and_task,
@@ -88,7 +89,7 @@ def measure(
             shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),
         )
         the_space, chosen_task = space_and_task(space, task, change, plugins, benchmark)
-        estimators = [make("estimator", name, plugins) for name in proxy or []]
+        estimators = estimators_named(proxy or [], plugins)
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
         estimators += [make("estimator", n) for n in baselines(the_space) if n not in {e.name for e in estimators}]
         is_limited = max_params is not None or max_macs is not None

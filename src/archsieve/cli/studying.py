@@ -24,6 +24,7 @@ from archsieve.cli.options import (
     Seed,
     Workers,
     WorkerTimeout,
+    estimators_named,
     load,
     shared_by_all,
     space_and_task,
@@ -80,7 +81,7 @@ def study(
         first = benchmark[0] if benchmark else None
         the_space, _ = space_and_task(space, None, change, plugins, first)
         named = proxy or (() if lookup else STUDIED)
-        estimators = [make("estimator", name, plugins) for name in named]
+        estimators = estimators_named(named, plugins)
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
         if not (proxy or lookup or recompute):  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]

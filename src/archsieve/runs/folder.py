@@ -42,7 +42,6 @@ _ADVICE = {
     RESULT_FILE: "Delete it and run the search again, which goes on from its scores.",
     "audit.json": "Delete it and run `archsieve audit` again.",
     "asked.json": "Delete it and run `archsieve ask` again.",
-    DECISIONS_FILE: "Delete it: the next command writes it again.",
 }
 
 
@@ -106,11 +105,11 @@ def _recall_decisions(folder: Path, space: SearchSpace) -> None:
     if not hasattr(whole, "recall"):
         return
     path = folder / DECISIONS_FILE
-    with suppress(OSError):  # it is not there, or cannot be read
-        if whole.recall(path.read_text(encoding="utf-8", errors="replace")):
+    with suppress(RunFolderError):  # it is not there, or damaged
+        if whole.recall(json.dumps(read_json(path))):
             return
-    with suppress(StorageError), replace_file(path) as copy:  # what is not kept is looked for again
-        copy.write_text(whole.recorded, encoding="utf-8")
+    with suppress(StorageError):  # what is not kept is looked for again
+        write_json(path, json.loads(whole.recorded))
 
 
 def former_identities(task: Task) -> list[dict[str, Any]]:

@@ -174,7 +174,7 @@ class Store:
         lost: list[Damage] = []
         rows = self._each(RESULTS, f"WHERE {_KEYED} ORDER BY architecture", columns_of(key), lost)
         scores = {code_of(values[4]): score_of(values[6]) for values in rows}
-        self._refuse(lost)
+        self._note(lost)
         return scores
 
     def forget_failures(self) -> None:
@@ -219,7 +219,7 @@ class Store:
             key = Key(text_of(values[0]), text_of(values[1]), text_of(values[2]), values[3])
             with self._guarded():
                 yield key, code_of(values[4]), _facts(text_of(values[5]))
-        self._refuse(lost)
+        self._note(lost)
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.nasbench101.cell import (
     EDGES,
     EXAMPLE,
@@ -97,7 +98,7 @@ class GraphSpace(SearchSpace):
         return self._sizes(arch, task)[1]
 
     def _sizes(self, arch: Architecture, task: Task) -> tuple[int, int]:
-        shape, outputs = tuple(task.input_shape), task.num_outputs
+        shape, outputs = pictures_of(task, self.name), task.num_outputs
         return graph_sizes(self.graph(arch), shape, outputs, self.width, self.stacks, self.cells)
 
 
