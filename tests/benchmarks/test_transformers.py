@@ -212,7 +212,8 @@ def test_measure_ranks_columns(folder):
 
 
 @pytest.mark.slow
-def test_a_study_of_columns_and_two_truths(folder, tmp_path_factory):
+def test_a_study_of_columns_and_two_truths(folder, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 50)
     write(folder, encoders())
     scores = {f"score {noise}": TRUTH + noise * RNG.normal(0, 1, len(TRUTH)) for noise in (1, 4, 9)}
     write_scores(folder, ID=range(len(ENCODERS)), **{"GLUE Score": TRUTH}, **scores)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import itertools
 
 import numpy as np
 import pytest
 
 from archsieve.benchmarks.contract import task_of
 from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.benchmarks.records import Table
 from archsieve.benchmarks.transnas import MACRO, MICRO, TASKS
 from archsieve.errors import DataError
 from archsieve.registry import BENCHMARKS
@@ -156,6 +158,23 @@ class TestMicroTable(BenchmarkContract):
     @pytest.fixture(autouse=True)
     def _table(self, micro_table):
         self.records = micro_table
+
+
+def test_nearly_all_other_orders_of_edges_are_refused(tmp_path):
+    # Edges from the input have other sizes than those between inner nodes: 36 orders leave the sizes as they are.
+    left = [p for p in itertools.permutations(range(6)) if {p[0], p[1], p[3]} == {0, 1, 3}]
+    assert len(left) == 36
+    rows = {arch: row for row, arch in enumerate(ARCHS["micro"])}
+    table, passed = TABLES["micro"], []
+    for order in left:
+        moved = [rows[tuple(arch[i] for i in order)] for arch in ARCHS["micro"]]
+        try:
+            table._check_unreached(tmp_path, Table(tuple(ARCHS["micro"]), {table.truth: TRUTH["micro"][moved]}))
+        except DataError:
+            continue
+        passed.append(order)
+    assert len(passed) == 10
+    assert tuple(range(6)) in passed
 
 
 def test_losses_and_similarities_have_ranges_of_their_own(folder):
