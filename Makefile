@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+LOCK ?= yes
+LOCKS := $(wildcard supply/locks/*.txt)
+INSTALL := $(BIN)/python supply/install.py $(if $(filter no,$(LOCK)),--no-lock)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal --doctest-modules --doctest-glob=README.md src tests README.md
 
-.PHONY: demo test test-slow coverage docs lint clean test-faults audit
+.PHONY: demo test test-slow coverage docs lint clean test-faults audit locks package-check
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/archsieve search demo --out runs/demo --workers 2
@@ -30,7 +32,13 @@ test-faults: $(VENV)/.ready-dev # kills, failing writes, damage and files from s
 audit: $(VENV)/.ready-dev # what is installed, in the database of known vulnerabilities
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(VENV)-audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(BIN)/python supply/audit.py --pip-audit $(VENV)-audit/bin/pip-audit
+
+locks: # of this Python on this platform, as pip chooses today
+	$(PYTHON) supply/make_locks.py
+
+package-check: $(VENV)/.ready-dev # wheel and source distribution in clean environments of every Python at hand
+	$(BIN)/python supply/package_check.py
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -46,10 +54,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "archsieve needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.ready-demo: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[torch,data]'
+$(VENV)/.ready-demo: $(VENV)/bin/python pyproject.toml constraints.txt $(LOCKS)
+	$(INSTALL) demo
 	touch $@
 
-$(VENV)/.ready-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[all,dev,docs]'
+$(VENV)/.ready-dev: $(VENV)/bin/python pyproject.toml constraints.txt $(LOCKS)
+	$(INSTALL) test
 	touch $@ $(VENV)/.ready-demo

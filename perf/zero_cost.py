@@ -1,7 +1,7 @@
 """How fast zero-cost proxies score whole spaces: the plain way and ours, side by side in one run.
 
     python perf/zero_cost.py                  # everything; about 15 minutes on two cores
-    python perf/zero_cost.py vote cells       # parts of it: bare, vote, cells, factors, memory, scale
+    python perf/zero_cost.py vote cells       # parts of it: bare, vote, cells, eleven, factors, memory, scale
 
 Plain is what one writes first: one proxy and one architecture at a time, a fresh network each, all cores in one
 process. It is timed on a few codes and extrapolated to all; ours is timed whole where that takes minutes, and the rest
@@ -179,6 +179,25 @@ def part_cells():
         )
 
 
+def part_eleven():
+    """The eleven on the same 12 cells of NAS-Bench-201, by processor time of one process each way."""
+    space = SPACES["nasbench201"]()
+    total, distinct = 15_625, len({space.canonical(a) for a in enumerate_space(space)})
+    first, *codes = drawn(space, 13)
+    with tempfile.TemporaryDirectory() as folder, Session(folder, space, task(), seed=SEED, tables=()) as session:
+        estimators = [ZeroCost(name) for name in ELEVEN]
+        session.scores(estimators, [first])
+        begun = time.process_time()
+        session.scores(estimators, codes)
+        together = (time.process_time() - begun) / len(codes)
+    begun = time.process_time()
+    for name in ELEVEN:
+        plain(space, name, codes)
+    alone = (time.process_time() - begun) / (len(codes) + 1)  # it warms up by one more
+    print(f"plain {alone:.3f} s a code, ours {together:.3f}: {alone / together:.2f} times as fast")
+    print(f"over all {total} codes, {distinct} of them distinct: {alone * total / (together * distinct):.1f} times")
+
+
 def part_factors():
     """Each factor alone, on NAS-Bench-201 without grasp."""
     space = SPACES["nasbench201"]()
@@ -305,6 +324,7 @@ PARTS = {
     "bare": part_bare,
     "vote": part_vote,
     "cells": part_cells,
+    "eleven": part_eleven,
     "factors": part_factors,
     "memory": part_memory,
     "scale": part_scale,

@@ -202,8 +202,9 @@ def figure(results):
 def page(results) -> list[str]:
     """Return the measured part of the page."""
     lines = lines_of(
-        f"Made by `studies/audit.py`: {SEARCHES} simulated searches on each table, each in a random half of the space,",
-        "by a mean rank of one to four proxies and one training of the best 20 to 100.",
+        f"Made by `studies/audit.py` with {SEARCHES} simulated searches on each table. Each search runs in a random",
+        "half of the space: a mean rank of one to four proxies, then one training of each of the best 20 to 100",
+        "networks.",
     )
     lines += [
         "",
@@ -224,14 +225,23 @@ def page(results) -> list[str]:
                 f"{means[1]:.3f} | {np.mean(taus):.1%} | {np.mean([row[n]['tau_error'] for row in rows]):.3f} |"
             )
     better = [f"{np.mean([row['any_better'] for row in rows_of(results, t, 'any', SEARCHES)]):.0%}" for t in TABLES]
-    lines += ["", *lines_of(f"Something better was cut in {', '.join(better)} of the searches.")]
+    shares = ", ".join(better)
+    lines += [
+        "",
+        *lines_of(
+            f"A network better than the winner was removed in {shares} of the searches (in the order of the tables)."
+        ),
+    ]
     lines += ["", "![Stated against true probability](audit.png)", ""]
     lines += [
-        f"A useless first stage (chance) and a good one (mean rank of {', '.join(GOOD)}), each keeping 50, in {NAMED} "
-        "searches:",
+        *lines_of(
+            f"{NAMED} searches with a useless first stage (chance) and {NAMED} with a good one (the mean rank of",
+            f"{', '.join(GOOD)}). Each first stage keeps 50 networks. The last columns count how many audits name the",
+            "first stage:",
+        ),
         "",
-        "| table | stage | tau (mean) | blind on what it kept | blind on a half that it kept | accused "
-        "by 12 | by 30 | by 60 audited |",
+        "| table | stage | tau (mean) | judged useless from what it kept | the same, if it keeps half | named "
+        "after 12 audited | 30 | 60 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in TABLES:

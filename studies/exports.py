@@ -26,6 +26,7 @@ from archsieve.searchers.contract import Stage
 SMALL = {"images": 24, "test_images": 4}
 CASES = {
     "nasbench201": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
+    "nats-size": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
     "nasbench-macro": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
     "darts": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
     "attentivenas": ("synthetic", {"shape": (3, 224, 224), "num_outputs": 1000, **SMALL}),

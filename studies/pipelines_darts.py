@@ -23,8 +23,8 @@ from archsieve.runs.folder import ROUNDS_FILE, RUN_FILE, read_mark, read_rounds
 
 RUNS = ("a", "b", "c")
 OLD_SPACE = (
-    "**The runs are of version 1 of the space, whose poolings had no batch normalisation (`pool_norm = false`);",
-    "today's plans put one after every pooling, so that a new run finds other cells.**",
+    "**These runs used version 1 of the space, which had no batch normalisation after poolings (`pool_norm =",
+    "false`). Today's plans put one after every pooling, so a new run finds other cells.**",
     "",
 )
 PAGE = Path(__file__).parents[1] / "docs" / "pipelines_darts.md"
@@ -142,14 +142,15 @@ def main() -> None:
     lines = [
         "# Pipelines A, B and C on DARTS, on two cores",
         "",
-        "Made by `studies/pipelines_darts.py` from runs of the `-cpu` plans, seed 0. What they search with is far",
-        "below the paper's scale, and is said on top of each plan: 8 channels and 5 cells, 1,980 images.",
+        "Made by `studies/pipelines_darts.py` from runs of the `-cpu` plans, seed 0. These plans are far below the",
+        "paper's scale: 8 channels and 5 cells, 1,980 images. The first lines of each plan say what was reduced.",
         "",
         *(OLD_SPACE if any(is_of_old_space(runs / name) for name in RUNS) else ()),
         f"**{BENCHMARKS[BENCHMARK].caution}**",
-        "Accuracies and ranks below are its predictions, ± what its members differ by; ranks with the 95 % range over",
-        "members. The best of several at random is the best by the stand-in itself, as if training them told it",
-        "without error: a bound that no search at that cost can count on.",
+        "The accuracies and ranks below are predictions of this surrogate. After ± stands the spread of its members;",
+        'the brackets hold the 95 % range of the rank over members. "The best of several at random" is the best by',
+        "the stand-in itself, as if training revealed it without error. It is an upper bound: no real search at that",
+        "cost can rely on it.",
         "",
     ]
     for name in RUNS:

@@ -30,9 +30,9 @@ SEEDS = 10
 
 HEAD = """# Pipelines on NAS-Bench-Macro, published truth
 
-Made by `python studies/pipelines_macro.py --supernet runs/macro-supernet`, seed 0, with the shipped proxy scores and
-the published accuracies (`mean_acc`). Stages up to the supernet were run; the supernet is a small one, see below.
-Partial training of the survivors needs a GPU, and was **not run**.
+Made by `python studies/pipelines_macro.py --supernet runs/macro-supernet`, seed 0, with the shipped proxy
+scores and the published accuracies (`mean_acc`). The stages up to the supernet were run. The supernet is a
+small one (see below). Partial training of the networks that remain needs a GPU and was **not run**.
 
 ## What each stage keeps
 
@@ -40,21 +40,23 @@ Partial training of the survivors needs a GPU, and was **not run**.
 |---|---|---|---|---|---|---|
 """
 SUPERNET = """
-The best network has {best:.2f} %. Partial training would keep one of those that the supernet keeps; a perfect one would
-return the network of the last column.
+The best network has {best:.2f} %. Partial training would choose one of the networks that the supernet keeps. A
+perfect partial training would return the network of the last column.
 
 ## The supernet
 
-`python studies/macro_supernet.py`: the settings of the plans, but 10 epochs instead of 50, pictures of 16 x 16 pixels
-instead of 32 x 32, and scores on 1,000 images instead of 5,000; 31 minutes of one core. Over the 3,969 networks it has
-a tau of {tau:.3f} and an MKR of {mkr:.4f} with the published accuracies. A larger one is on the page of
-[supernets](supernets.md): 15 epochs at 32 x 32 pixels, scores on 5,000 images, tau .541.
+Made by `python studies/macro_supernet.py` in 31 minutes of one core. It has the settings of the plans,
+except for 10 epochs instead of 50, images of 16 x 16 pixels instead of 32 x 32, and scores on 1,000 images
+instead of 5,000. Over the 3,969 networks it has a tau of {tau:.3f} and an MKR of {mkr:.4f} with the published
+accuracies. [Supernets](supernets.md) describes a larger one: 15 epochs at 32 x 32 pixels, scores on 5,000
+images, tau .541.
 
 ## The one-shot baseline: evolution on the supernet
 
-The plan `spos-nasbench-macro` with this supernet: evolution as below, {seeds} seeds. It finds networks of
-{low:.2f} to {high:.2f} %, ranks {first:,} to {last:,} of 3,969. Of all networks, the one of rank {favourite:,} has the
-highest score.
+The plan `spos-nasbench-macro` runs an evolution on this supernet, with the settings of the next section and
+{seeds} seeds. It finds networks of {low:.2f} to {high:.2f} %,
+which have ranks {first:,} to {last:,} of 3,969. The network to which
+the supernet gives its highest score has the true rank {favourite:,}.
 """
 
 

@@ -39,17 +39,18 @@ EVALUATIONS = 500
 LACKING = """
 ## What B and C lack here
 
-B lacks a forest that knows the best. It learns from the votes of 200 cells, not from accuracies, and places the
-better optimum between 99th and 2,530th of 6,590, where 1,318 pass: at 1,177 it passed by a hair, at 2,530 it
-was lost, and no later stage can bring it back. Where it passed, the vote, the supernet and the short training
-kept it each time, so that what B needs is a wider first cut, or none: without the forest B finds an optimum as
-often, for 2,059 network-epochs.
+The forest of B does not recognise the best network. It learns from the votes of 200 cells, not from
+accuracies. It gives the better optimum ranks from 99 to 2,530 of 6,590, and 1,318 networks pass. With rank
+1,177 the optimum passed narrowly; with rank 2,530 it was lost, and no later stage can recover it. Whenever
+it passed, the vote, the supernet and the short training kept it. So B needs a wider first cut or none:
+without the forest, B finds an optimum as often, for 2,059 network-epochs.
 
-C lacks examples to learn from. At a quantile of .99 about two of 200 cells pass the vote, and with two seeds
-the forest could tell nothing apart: an optimum is then the last of all (6,392nd). In no seed was one among the
-131 that pass (158th at best), so that all that follows chooses among cells without it. A forest on the ranks of
-its teacher (`above` left out) does not run dry; a mean rank of four proxies has an optimum among its first 80
-more often than not, see [the study of searchers](searchers_study.md).
+The forest of C has too few examples. At a quantile of .99, about two of 200 cells pass the vote. With two
+seeds the forest could not tell any networks apart, so the optimum had the last rank of all (6,392). With no
+seed was an optimum among the 131 networks that pass (its best rank was 158), so all later stages choose
+among networks without it. A forest that learns the ranks of the vote (without the setting `above`) does not
+have this problem. A mean rank of four proxies has an optimum among its first 80 networks more often than
+not: see [the study of searchers](searchers_study.md).
 """
 """What the runs say about B and C."""
 
@@ -154,10 +155,10 @@ def page(seeds, runs) -> list[str]:
     lines = [
         "# Pipelines on NAS-Bench-201",
         "",
-        f"Made by `studies/pipelines_nasbench201.py`, seeds {', '.join(map(str, seeds))}: CIFAR-10 (a copy in JPEG), "
-        "real proxies, one trained",
-        "supernet, recorded trainings. Costs are in network-epochs, see [pipelines](pipelines.md). The best is",
-        "94.3733, two networks. Where a way has fewer entries than there are seeds, they are those of the first seeds.",
+        f"Made by `studies/pipelines_nasbench201.py`, seeds {', '.join(map(str, seeds))}, on CIFAR-10 (a copy in",
+        "JPEG), with real proxies, one trained supernet and recorded trainings. Costs are in network-epochs (see",
+        "[pipelines](pipelines.md)). The best accuracy is 94.3733, which two networks share. If a row has fewer",
+        "entries than there are seeds, the entries are those of the first seeds.",
         "",
         "| way | accuracy found, by seed | rank in the table | network-epochs, mean |",
         "|---|---|---|---|",
@@ -170,7 +171,8 @@ def page(seeds, runs) -> list[str]:
         )
     lines += [
         "",
-        "Candidates, kept, and the place of the better optimum among the candidates (- once both are lost):",
+        "For each stage: the number of candidates, the number kept, and the rank of the better optimum among the",
+        "candidates (- if both optima are lost):",
         "",
     ]
     for letter in "ABC":

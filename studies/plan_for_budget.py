@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -65,6 +66,8 @@ def one(words, budget, folder):
         "seconds": seconds,
         "of_workers": result["cost"]["seconds"],
         "planning": planning,
+        "start": report["seconds_of_start"],
+        "load": os.getloadavg()[0],
         "stages": [[s["label"], s["candidates"], s["hours"] * 3600] for s in report["stages"]],
         "took": [stage["seconds"] for stage in result["stages"]],
     }
@@ -74,26 +77,27 @@ def main() -> None:
     """Make and run the plans that are missing, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--budgets", default=",".join(BUDGETS), help="those to run, with commas")
     chosen = parser.parse_args()
     path = chosen.out / "budgets.json"
     rows = json.loads(path.read_text()) if path.exists() else {}
-    for place, (space, words) in enumerate(SPACES.items()):
-        for budget in BUDGETS:
+    for budget in chosen.budgets.split(","):
+        for place, (space, words) in enumerate(SPACES.items()):
             if f"{space}|{budget}" not in rows:
                 rows[f"{space}|{budget}"] = one(words, budget, chosen.out / f"{place}-{budget}")
                 with replace_file(path) as temporary:
                     temporary.write_text(json.dumps(rows, indent=1))
                 print(space, budget, rows[f"{space}|{budget}"], flush=True)
     lines = [
-        "| space | budget | forecast | the search took | of it scoring | candidates by stage |",
+        "| space | budget | forecast, of it the start | the search took, of it scoring | ratio | candidates by stage |",
         "|---|---|---|---|---|---|",
     ]
     for key, row in rows.items():
         space, budget = key.split("|")
         counts = ", ".join(f"{label} {count}" for label, count, _ in row["stages"])
         lines.append(
-            f"| {space} | {budget} | {row['forecast']:.0f} s | {row['seconds']:.0f} s | {row['of_workers']:.0f} s | "
-            f"{counts} |"
+            f"| {space} | {budget} | {row['forecast']:.0f} s, {row['start']:.0f} s | {row['seconds']:.0f} s, "
+            f"{row['of_workers']:.0f} s | {row['seconds'] / row['forecast']:.2f} | {counts} |"
         )
     write_between(DOCS / "planning.md", "measured", lines)
 

@@ -44,12 +44,13 @@ PUBLISHED_AS = {"synflow_log": "synflow", "macs": "flops"}
 CHUNK = LEAST = 25
 AGREEMENT = (
     "",
-    "The published scores are of batches of 32 by their size: ours of `snip` and `grad_norm` are .71 of them with 64",
-    "inputs (median of 50 cells), and .95 to 1.06 with 32. With 32, over the first 30 cells, two seeds of ours agree",
-    "with each other in .94 (`snip`), .94 (`grad_norm`) and .90 (`fisher`), and with the published scores in .96 and",
-    ".95, .95 and .97, .92 and .91: as well as draws can. With bare poolings cells with many poolings are scored too",
-    "high beside cells with few. The published networks of NAS-Bench-201 have no normalisation behind poolings: our",
-    "`flops` of that space are the published ones for all 245 cells.",
+    "The size of the published scores suggests batches of 32. Our scores of `snip` and `grad_norm` are .71 of the",
+    "published ones with 64 inputs (median of 50 cells), and .95 to 1.06 with 32. With 32 inputs, over the first 30",
+    "cells, the rho of two of our seeds is .94 (`snip`), .94 (`grad_norm`) and .90 (`fisher`). The rho of these two",
+    "seeds with the published scores is .96 and .95, .95 and .97, .92 and .91: as high as between our seeds. Without",
+    "normalised poolings, cells with many poolings score too high relative to cells with few. The published networks",
+    "of NAS-Bench-201 have no normalisation after poolings: our `flops` of that space equal the published ones for",
+    "all 245 cells.",
 )
 """What the agreement with the published scores is to be compared with."""
 EARLIER = (  # over all 250 cells
@@ -138,17 +139,18 @@ def draws(folder, cells) -> list[str]:
         lines.append(f"| `{name}` | {known.sum()} | {' / '.join(own)} | {' / '.join(theirs)} |")
     return [
         "",
-        "## jacov and epe_nas are rounding",
+        "## jacov and epe_nas are rounding error",
         "",
-        "In these networks every path ends in a batch normalisation, then the mean over positions and a linear layer.",
-        "So the outputs of a batch have the bias of the classifier as their mean, whatever the inputs are, and the",
-        "gradient of the summed outputs with respect to the inputs, of which `jacov` and `epe_nas` are made, is zero.",
-        "What is computed is rounding: the norm of that gradient is 3.1e-6 in single precision and 1.1e-13 in double",
-        "precision for the first cell (16 inputs), and 21.1 in both without normalised poolings. NASLib's networks end",
-        "in the same way, so that the published columns of the two are such noise too. `synflow_bn` is zero for the",
-        "same reason. Rounding depends on the network and on the library that computes it, so that draws of one",
-        "library may agree in part and still say nothing of a published one. rho of our own draws (weights and",
-        f"batch by the seeds {', '.join(map(str, seeds))}) with each other, and of each with the published scores:",
+        "In these networks every path ends in a batch normalisation, followed by the mean over positions and a",
+        "linear layer. Therefore the mean output of a batch is the bias of the classifier, whatever the inputs are.",
+        "The gradient of the summed outputs with respect to the inputs, which `jacov` and `epe_nas` use, is zero.",
+        "The computed value is rounding error: for the first cell (16 inputs), the norm of that gradient is 3.1e-6",
+        "in single precision and 1.1e-13 in double precision. Without normalised poolings it is 21.1 in both.",
+        "NASLib's networks end in the same way, so the published columns of the two proxies are rounding error too.",
+        "`synflow_bn` is zero for the same reason. Rounding depends on the network and on the library. Scores from",
+        "one library may therefore correlate with each other without saying anything about published scores. The",
+        f"table gives the rho of our draws (weights and batch by the seeds {', '.join(map(str, seeds))}) with each",
+        "other, and of each draw with the published scores:",
         "",
         f"| proxy | cells | seeds {' / '.join(f'{a}-{b}' for a, b in combinations(seeds, 2))} | published, by seed |",
         "|---|---|---|---|",
@@ -162,9 +164,10 @@ def earlier() -> list[str]:
         "",
         "## Without normalised poolings",
         "",
-        "Measured with version 1 of the space, whose poolings were bare, over all 250 cells; not of today's networks.",
-        "`l2_norm` and `trainable_layers` do not see these normalisations, and `synflow` takes them out: their scores,",
-        "and so their figures, are those of both versions.",
+        "These figures were measured with version 1 of the space, which had no normalisation after poolings, over all",
+        "250 cells. They do not describe today's networks. `l2_norm` and `trainable_layers` do not see these",
+        "normalisations, and `synflow` removes them. The scores and figures of these proxies are the same in both",
+        "versions.",
         "",
         "| proxy | tau | MKR | rho | rho with published | published tau | published MKR |",
         "|---|---|---|---|---|---|---|",
@@ -181,17 +184,19 @@ def write(folder, cells, sizes) -> list[str]:
     lines = [
         "# Our proxies on NAS-Bench-301's cells, beside the published scores",
         "",
-        "Made by `python studies/proxies_nasbench301.py --out runs/nasbench301`.",
-        f"The {len(cells.archs)} DARTS cells whose scores NAS-Bench-Suite-Zero (arXiv 2210.03230) publishes: networks",
-        "of 8 cells and 32 channels without auxiliary head, with a batch normalisation without parameters after every",
-        "pooling (`pool_norm`, version 2 of the space), CIFAR-10 (a copy in JPEG), a batch of 64, seed 0. The truth is",
-        "`val_accuracy`, the published prediction of the NAS-Bench-301 surrogate (arXiv 2008.09777), which is a model",
-        "and no training. tau is tau-b; MKR is the least top share of a ranking that still holds the best cell, lower",
-        "is better; rho is Spearman's. Figures are over the cells that are `scored`, the published ones too.",
-        "Published scores are of other batches and weights; theirs of `synflow` is the logarithm, and their `flops`",
-        "stands beside our `macs` too. Behind the convolutions of a cell their normalisations have no parameters and",
-        "ours have: our `params` less these parameters, and our `flops` less one an element of these normalisations,",
-        "are the published numbers exactly. `params`, `macs` and `flops` are the baselines: they cost nothing.",
+        f"Made by `python studies/proxies_nasbench301.py --out runs/nasbench301`. The {len(cells.archs)} DARTS cells",
+        "are those whose scores NAS-Bench-Suite-Zero (arXiv 2210.03230) publishes. Their networks have 8 cells and",
+        "32 channels, no auxiliary head, and a batch normalisation without parameters after every pooling",
+        "(`pool_norm`, version 2 of the space). We scored them on CIFAR-10 (a copy in JPEG) with a batch of 64 and",
+        "seed 0. The truth is `val_accuracy`, the published prediction of the NAS-Bench-301 surrogate (arXiv",
+        "2008.09777); it comes from a model, not from training. tau is tau-b. MKR is the smallest top share of a",
+        "ranking that still contains the best cell; lower is better. rho is Spearman's. All figures, also the",
+        "published ones, are over the cells counted in the column `scored`. The published scores come from other",
+        "batches and weights. The published `synflow` is the logarithm. The row of our `macs` is compared with",
+        "their `flops` too. After the convolutions of a cell, their normalisations have no parameters and ours",
+        "have. If we subtract these parameters from our `params`, and one for each element of these normalisations",
+        "from our `flops`, we get exactly the published numbers. `params`, `macs` and `flops` are the baselines:",
+        "they cost nothing.",
         "",
         "| proxy | tau | MKR | rho | rho with published | published tau | published MKR | scored |",
         "|---|---|---|---|---|---|---|---|",
@@ -201,7 +206,10 @@ def write(folder, cells, sizes) -> list[str]:
     ]
     wanted = [name for names in GROUPS.values() for name in names] + ["zico", "gradsign", "az_nas", "grasp"]
     if left_out := ", ".join(f"`{name}`" for name in wanted if name not in found):
-        lines += ["", f"Not computed for these networks, since each takes seconds of a core a cell: {left_out}."]
+        lines += [
+            "",
+            f"Not computed for these networks, because each takes seconds of a core for one cell: {left_out}.",
+        ]
     PAGE.write_text("\n".join([*lines, *AGREEMENT, *draws(folder, cells), *earlier()]) + "\n")
     return ordered
 

@@ -155,11 +155,12 @@ def main() -> None:
     lines = [
         "# How far scores agree with themselves",
         "",
-        "Made by `python studies/proxy_agreement.py`: CIFAR-10 (a copy in JPEG), batch of 64. The first column says",
-        "whether the fast way gives the scores of the plain way: equal in every bit, else the largest relative",
-        "difference. The next two give Spearman / tau between two seeds (weights, batch and noise all differ), and",
-        "between weights drawn by position (shared) and anew for each architecture, both with seed 0. The last two say",
-        "how well each ranks these networks.",
+        'Made by `python studies/proxy_agreement.py` on CIFAR-10 (a copy in JPEG) with a batch of 64. The column "fast',
+        'and plain" says whether the fast implementation gives the scores of the plain one: equal in every bit, or the',
+        "largest relative difference. The next two columns give Spearman's rho / tau: first between two seeds",
+        "(weights, batch and noise all differ), then between weights initialised by position (shared) and weights",
+        "initialised for each architecture, both with seed 0. The last two columns say how well each proxy ranks",
+        "these networks.",
         "",
     ]
     for space_name in TRUTHS:

@@ -138,7 +138,8 @@ def sample_section(title, name, benchmark, column, tables) -> list[str]:
     lines = [
         f"## {title}: samples of networks, by seed",
         "",
-        "Weights, batch and noise differ from seed to seed; one figure a seed, beginning with seed 0.",
+        "Weights, batch and noise differ from seed to seed. A cell lists one figure for each seed, starting with",
+        "seed 0.",
         "",
         "| proxy | networks | tau | rho | MKR in the sample | without score |",
         "|---|---|---|---|---|---|",
@@ -202,11 +203,11 @@ def main() -> None:
     lines = [
         "# How well the proxies rank",
         "",
-        "Made by `python studies/proxy_quality.py` from the score tables that come with the package: CIFAR-10 (a copy",
-        "in JPEG), batch of 64, seed 0 unless said. tau is tau-b; the minimum keeping ratio (MKR) is the least top",
-        "share of a ranking that still holds the true best, lower is better. Read `params` and `macs` beside every",
-        "proxy: they cost nothing.",
-        "The published columns are of other batches, seeds and (Suite-Zero) five samples of 200 cells.",
+        "Made by `python studies/proxy_quality.py` from the shipped score tables: CIFAR-10 (a copy in JPEG), batch",
+        "of 64, seed 0 unless another is named. tau is tau-b. The minimum keeping ratio (MKR) is the smallest top",
+        "share of a ranking that still contains the true best network; lower is better. Compare every proxy with",
+        "`params` and `macs`, which cost nothing. The published columns come from other batches and seeds; those of",
+        "Suite-Zero come from five samples of 200 cells.",
         "",
     ]
     for name, section in (("nasbench201-cifar10", cells_section), ("nasbench-macro-cifar10", macro_section)):

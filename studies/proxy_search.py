@@ -161,12 +161,12 @@ def page_of(plan_name: str, plan, found: dict) -> list[str]:
     costs = list(found["winner_costs"])
     lines = [
         *lines_of(
-            f"By the plan `{plan_name}` ({plan.space.limits}), seed {plan.seed}, made by `studies/proxy_search.py`:",
-            f"{count:,} of {found['asked']:,} networks drawn at random were scored in {seconds:,.0f} seconds of one",
-            f"core: {count / seconds:.2f} a second, {seconds / count:.2f} seconds each.",
+            f"Made by `studies/proxy_search.py` with the plan `{plan_name}` ({plan.space.limits}) and seed",
+            f"{plan.seed}. Of {found['asked']:,} random networks, {count:,} were scored in {seconds:,.0f} seconds of",
+            f"one core: {count / seconds:.2f} networks in a second, {seconds / count:.2f} seconds for each.",
         ),
         "",
-        "| proxy | mean | deviation | largest | the winner's | its rank |",
+        "| proxy | mean | standard deviation | maximum | of the winner | rank of the winner |",
         "|---|---|---|---|---|---|",
         *(
             f"| {name} | {' | '.join(f'{found[key][name]:.2f}' for key in keys)} | {rank} |"
@@ -174,12 +174,11 @@ def page_of(plan_name: str, plan, found: dict) -> list[str]:
         ),
         "",
         *lines_of(
-            f"{found['passed']} networks got two votes of three at the 0.8 quantile. The best mean rank among these",
-            "has",
-            f"`{found['winner']}`: {said(found['winner_costs'])}.",
+            f"{found['passed']} networks got at least two of three votes at the 0.8 quantile. Among these, the",
+            f"winner has the best mean rank: `{found['winner']}`: {said(found['winner_costs'])}.",
         ),
         "",
-        "How the proxies go with sizes, and with each other (Kendall's tau over the sample):",
+        "Correlation of the proxies with sizes and with each other (Kendall's tau over the sample):",
         "",
         f"| proxy | {' | '.join(costs)} |",
         "|---|" + "---|" * len(costs),
@@ -189,23 +188,23 @@ def page_of(plan_name: str, plan, found: dict) -> list[str]:
     ]
     for of in found.get("evolution", ()):
         low, middle, high = of["at_random"]
-        beaten = ", ".join(f"{share:.1%} in {name}" for name, share in of["sample_beaten"].items())
+        beaten = ", ".join(f"{share:.1%} of the sample in {name}" for name, share in of["sample_beaten"].items())
         lines += [
             "",
             *lines_of(
-                f"At equal cost: an evolution of {of['budget']} networks that maximises the mean rank among the sample",
-                f"reaches {of['mean_rank']:.4f}; the best of {of['budget']} drawn at random from the sample has",
-                f"{middle:.4f} (median of 1,000 draws; 10 to 90 %: {low:.4f} to {high:.4f}).",
-                f"It finds `{of['best']}`: {said(of['costs'])}; of the sample it beats {beaten}.",
+                f"At equal cost, an evolution that scores {of['budget']} networks and maximises the mean rank within",
+                f"the sample reaches {of['mean_rank']:.4f}. The best of {of['budget']} random networks of the sample",
+                f"has {middle:.4f} (median of 1,000 draws; 10 to 90 %: {low:.4f} to {high:.4f}). The evolution finds",
+                f"`{of['best']}`: {said(of['costs'])}. Its score is above that of {beaten}.",
             ),
         ]
     return [
         *lines,
         "",
         *lines_of(
-            "What this does not say is whether the winner is any good. No accuracy of these networks is recorded here,",
-            "so that neither the winner nor chance can be judged. That the winner leads its sample in the proxies is",
-            "so by construction, and that they go with size is no evidence that they go with accuracy.",
+            "These results do not show whether the winner is a good network. No accuracies of these networks are",
+            "recorded here, so we can judge neither the winner nor random search. The winner has high proxy scores",
+            "by construction. A correlation of proxies with size is no evidence of a correlation with accuracy.",
         ),
     ]
 

@@ -133,7 +133,8 @@ def settings_lines(rows):
     for left_out, (own, _) in by_case.items():
         others = [values for case, (values, _) in by_case.items() if case != left_out]
         chosen = min(SETTINGS, key=lambda name: math.prod(values[name] for values in others))
-        yield f"- Without {left_out} the choice is `{chosen}`: {own[chosen]:.2f} of the shipped settings' regret there."
+        worth = f"{own[chosen]:.2f} times the regret of the shipped settings there"
+        yield f"- Without {left_out} we would choose `{chosen}`: {worth}."
 
 
 def ratios(rows):
@@ -174,7 +175,7 @@ def beaten_on_darts(rows):
 def goals(rows):
     """Yield what was aimed at, what was found, and whether it was reached."""
     chain, blurred = rows["201", "guided, 80 short trainings"], rows["201, blurred", "guided, 80 short trainings"]
-    yield "| aim | found | reached |"
+    yield "| aim | result | reached |"
     yield "|---|---|---|"
     for name, mine, cost, aim in (
         ("NAS-Bench-201, test accuracy", chain, 2000, 0.9),
@@ -182,7 +183,7 @@ def goals(rows):
         ("the same, short trainings blurred by 1 %", blurred, 4000, 0.9),
     ):
         share = found_by(mine, "test", cost)
-        wanted = f"an optimum among the fully trained in {aim:.0%} for {cost:,} network-epochs"
+        wanted = f"an optimum among the fully trained networks in {aim:.0%} for {cost:,} network-epochs"
         yield f"| {name}: {wanted} | {share:.0%} of {len(mine)} | {'yes' if share >= aim else 'no'} |"
     own, rivals = rows["macro", "guided"], [rows["macro", way] for way in ("regularized evolution", "Optuna TPE")]
     best, middle = min(median_cost(r, "test") for r in rivals), median_cost(own, "test")
@@ -205,7 +206,7 @@ def page(rows, settings, words) -> list[str]:
         lines += ["", f"## {title}", ""]
         if (case, truth) in {("digits", "test"), ("macro", "test"), ("201", "test"), ("darts", "test")}:
             figure(rows, case, truth, PAGE.parent / f"{name}.png")
-            lines += [f"![regret and share found against cost]({name}.png)", ""]
+            lines += [f"![regret, and share of searches with an optimum, against cost]({name}.png)", ""]
         lines += table(rows, case, truth)
     return [*lines, "", *words["settings"], "", *settings_lines(settings)]
 

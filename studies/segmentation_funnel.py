@@ -78,18 +78,20 @@ def page_of(rows: list[dict], plan) -> list[str]:
     said = [f"- Seed {row['seed']}, by the funnel: `{row['funnel']['best']}`." for row in rows]
     return [
         *lines_of(
-            f"By the plan `{PLAN}` ({plan.space.limits}) and `studies/segmentation_funnel.py`: mean IoU in percent on",
-            "the test scenes after 20 epochs, cost in network-epochs. Random search trains its networks for 20 epochs",
-            "and takes the best by validation, for no more than the funnel's cost.",
+            f"Made by `studies/segmentation_funnel.py` with the plan `{PLAN}` ({plan.space.limits}). The table gives",
+            "mean IoU in percent on the test scenes after 20 epochs, and costs in network-epochs. Random search",
+            "trains each of its networks for 20 epochs and returns the best by validation; it costs at most as much",
+            "as the funnel.",
         ),
         "",
         *lines,
         "",
         *lines_of(
-            f"Means: {funnel.mean():.2f}, {scores['random'].mean():.2f} and {scores['hand'].mean():.2f}. The funnel is",
-            f"ahead of random search with {(ahead['random'] > 0).sum()} of {len(rows)} seeds, and of the hand-made",
-            f"network with {(ahead['hand'] > 0).sum()}. One network differs by up to {np.ptp(scores['hand']):.1f}",
-            "points from seed to seed, so that so few seeds decide nothing.",
+            f"The means are {funnel.mean():.2f}, {scores['random'].mean():.2f} and {scores['hand'].mean():.2f}. The",
+            f"funnel is better than random search with {(ahead['random'] > 0).sum()} of {len(rows)} seeds, and",
+            f"better than the hand-made network with {(ahead['hand'] > 0).sum()}. The result of a single network",
+            f"differs by up to {np.ptp(scores['hand']):.1f} points from seed to seed, so {len(rows)} seeds are too",
+            "few for a conclusion.",
         ),
         "",
         *(line for text in said for line in lines_of(text)),

@@ -61,7 +61,7 @@ def test_a_dataclass_may_replace_a_default_by_a_field_without_one():
 
 
 def test_what_is_required_says_what_it_is():
-    with pytest.raises(AttributeError, match=r"^Kind must say its `title`: What it is called\.$"):
+    with pytest.raises(AttributeError, match=r"^Kind must define its `title`: What it is called\.$"):
         _ = Kind().title
     assert not hasattr(Kind(), "title")
     assert Kind().unit == "m"
@@ -77,7 +77,7 @@ def test_one_that_is_no_subclass_gets_the_same_defaults():
     assert completed(Lookalike(), Kind).steps() == 4
     with pytest.raises(AttributeError):
         _ = view.colour
-    with pytest.raises(AttributeError, match="must say its `title`"):
+    with pytest.raises(AttributeError, match="must define its `title`"):
         _ = completed(object(), Kind).title
 
 

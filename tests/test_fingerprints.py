@@ -19,6 +19,7 @@ from archsieve.fingerprints import fingerprint
 from archsieve.plans.read import find_plan, load_plan, plan_names
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.spaces.limits import Limits, Within
+from plugins.shipped import shipped
 
 OWN_DATA = ("arrays", "function", "images", "table")
 GOLDEN = Path(__file__).with_name("fingerprints.json")
@@ -59,7 +60,7 @@ def _composites() -> dict[str, Any]:
 
 def _estimators() -> dict[str, Any]:
     whole = {"vote", "mean_rank", "predictor", "objectives", "lower", "repeated"}
-    return {name: ESTIMATORS[name](**SETTINGS.get(name, {})) for name in ESTIMATORS if name not in whole}
+    return {name: ESTIMATORS[name](**SETTINGS.get(name, {})) for name in shipped(ESTIMATORS) if name not in whole}
 
 
 def _tasks_of_own_data() -> dict[str, Any]:

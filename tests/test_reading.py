@@ -212,6 +212,15 @@ def wait(path):
     time.sleep(60)
 
 
+def pause(path):
+    time.sleep(0.5)  # as if others had the processor
+
+
+def spin(path):
+    while True:
+        pass
+
+
 def test_what_a_trial_finds(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, sys.path)))
     path = tmp_path / "a"
@@ -226,6 +235,18 @@ def test_what_a_trial_finds(tmp_path, monkeypatch):
     monkeypatch.setattr("archsieve._trial.MOST_SECONDS", 0.2)
     with pytest.raises(DataError, match="to read: it was not read"):
         try_first([path], "test_reading:wait")
+    monkeypatch.setattr("archsieve._trial._PATIENCE", 600)
+    with pytest.raises(DataError, match=r"more than 0\.2 seconds of processor time to read: it was not read"):
+        try_first([path], "test_reading:spin")
+
+
+def test_a_trial_on_a_busy_machine_is_given_time_by_the_clock(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, sys.path)))
+    monkeypatch.setattr("archsieve._trial.MOST_SECONDS", 0.3)
+    monkeypatch.setattr("archsieve._trial._PATIENCE", 600)
+    path = tmp_path / "a"
+    path.touch()
+    try_first([path], "test_reading:pause")
 
 
 NO_SOCKETS = """

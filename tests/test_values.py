@@ -33,7 +33,7 @@ SPACE = Toy(3)
 @pytest.mark.parametrize("option", [1.9, 1.0, np.float32(1), "1", None, True, np.True_, np.ma.masked])
 def test_options_must_be_whole_numbers(option):
     with pytest.raises(
-        ArchitectureError, match=r"is no architecture of toy: decision 1 is .*, but must be a whole num"
+        ArchitectureError, match=r"is not an architecture of toy: decision 1 is .*, but must be a whole num"
     ):
         check(SPACE, (0, option, 2))
 

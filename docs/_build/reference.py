@@ -53,10 +53,10 @@ def _command(name: str) -> list[str]:
     lines = [f"## archsieve {name}", "", f"    archsieve {usage}", "", inspect.cleandoc(function.__doc__ or ""), ""]
     if arguments:
         lines += ["| argument | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{_placeholder(p)}` | {p.type} | {_cell(p.info.help or '')} |" for p in arguments]
+        lines += [f"| `{_placeholder(p)}` | {p.type} | {_help(p)} |" for p in arguments]
         lines.append("")
     lines += ["| option | type | default | meaning |", "|---|---|---|---|"]
-    lines += [f"| `{', '.join(_spellings(p))}` | {p.type} | {p.shown} | {_cell(p.info.help or '')} |" for p in options]
+    lines += [f"| `{', '.join(_spellings(p))}` | {p.type} | {p.shown} | {_help(p)} |" for p in options]
     return [*lines, ""]
 
 
@@ -73,7 +73,7 @@ class Parameter(typing.NamedTuple):
         """The default as the page has it."""
         if self.default is inspect.Parameter.empty:
             return "required"
-        return "" if self.default is None or self.default is False else f"`{self.default}`"
+        return "" if self.default in (None, False, "") else f"`{self.default}`"
 
 
 def parameters_of(function: Any) -> list[Parameter]:
@@ -90,8 +90,15 @@ def _kind(annotation: Any) -> str:
     """Return the type of an argument or option in words."""
     text = getattr(annotation, "__name__", str(annotation)) if isinstance(annotation, type) else str(annotation)
     text = text.removesuffix(" | None")
+    if options := typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ():
+        return "one of " + ", ".join(map(str, options))
     words = {"bool": "switch", "int": "whole number", "float": "number", "str": "text", "list[str]": "text, repeatable"}
     return words.get(text, "path" if "Path" in text else text)
+
+
+def _help(parameter: Parameter) -> str:
+    """Return the help of an argument or option as a cell, without the backslashes that keep brackets out of markup."""
+    return _cell((parameter.info.help or "").replace("\\[", "["))
 
 
 def _spellings(parameter: Parameter) -> list[str]:

@@ -107,7 +107,7 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dty
         read = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}[version]
         shape, is_fortran, kind = read(stream, max_header_size=_LONGEST_HEADER)
     except (KeyError, ValueError, SyntaxError, RecursionError, MemoryError, TypeError, OverflowError) as error:
-        raise ValueError(f"{name!r} is no array that can be read") from error
+        raise ValueError(f"{name!r} cannot be read as an array") from error
     if any(side < 0 for side in shape) or len(shape) > 32:
         raise ValueError(f"the array {name!r} has a shape that no array has")
     return shape, is_fortran, kind

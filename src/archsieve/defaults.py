@@ -36,7 +36,7 @@ class _OnInstances:
 class _Required(_OnInstances):
     def _value(self, instance: object) -> Any:
         name = self._function.__name__
-        raise AttributeError(f"{type(instance).__name__} must say its `{name}`: {self.__doc__}")
+        raise AttributeError(f"{type(instance).__name__} must define its `{name}`: {self.__doc__}")
 
 
 if not TYPE_CHECKING:

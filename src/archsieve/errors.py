@@ -96,7 +96,7 @@ class UntoldError(ArchsieveError, LookupError):
         """Return what is missing, and the commands that bring it."""
         folder = shlex.quote(self.folder)
         return (
-            f"The scores of {self.name!r} are told by hand, and {len(self.archs)} are missing: "
+            f"The scores of {self.name!r} are entered by hand, and {len(self.archs)} are missing: "
             f"`archsieve ask {folder}` says which, and `archsieve tell {folder} ARCHITECTURE SCORE` stores one."
         )
 
@@ -110,6 +110,10 @@ class ScoringError(ArchsieveError, ValueError):
 
     The only error of ours that a search survives.
     """
+
+
+class ShapeError(ScoringError, RuntimeError):
+    """A network that cannot be run on inputs of the form that its task gives."""
 
 
 class DivergenceError(ScoringError):

@@ -116,9 +116,9 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         """Return the entry of that name; an unknown one raises `UnknownNameError` with the near miss."""
         self._fill()
-        name = self._spelt(name)
-        if name not in self._entries:
-            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(name, self)}")
+        name = self._spelt(name) if isinstance(name, str) else name
+        if not isinstance(name, str) or name not in self._entries:
+            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(str(name), self)}")
         entry = self._entries[name]
         if isinstance(entry, str):
             target, _, attribute = entry.partition(":")

@@ -70,7 +70,7 @@ class Source:
         if _HASHED.get(path, self, lambda: self.state(check=True)) == "differs":
             raise DataError(
                 f"The file {path} is not the one that archsieve knows: its SHA-256 is not {self.sha256}. It is "
-                f"damaged, or another version: fetch it again from {self.origin}. If it is a table of your own, say "
+                f"damaged, or another version: download it again from {self.origin}. If it is a table of your own, say "
                 f"so: {OWN_FILES}={self.file}"
             )
         return path

@@ -6,8 +6,11 @@ import math
 import operator
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
+from inspect import getattr_static
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +154,64 @@ def check_sizes(thing: Any) -> None:
             raise SettingError(f"`{name}` must be finite, but got {name}={value}.")
         elif is_whole(value) and value > _LARGEST_SIZE:
             raise SettingError(f"`{name} <= {_LARGEST_SIZE:,}` must hold, but got {name}={value}.")
+
+
+def wrong_kind(what: str, wanted: str, value: Any, advice: str = "") -> SettingError:
+    """Return the error that says that a value is of another kind than it must be, and what to write.
+
+    >>> print(wrong_kind("`space`", "a search space", "darts", "write archsieve.SPACES['darts']()"))
+    `space` must be a search space, but is the text 'darts': write archsieve.SPACES['darts']().
+    """
+    if isinstance(value, str):
+        shown = f"the text {quoted(value)!r}"
+    elif isinstance(value, Path):
+        shown = f"the path {quoted(str(value))!r}"
+    elif isinstance(value, type):
+        shown, advice = f"the class {value.__name__}", advice or f"write {value.__name__}()"
+    elif value is None or isinstance(value, bool | int | float):
+        shown = f"{value!r}"
+    else:
+        shown = f"of type {type(value).__name__}"
+    return SettingError(f"{what} must be {wanted}, but is {shown}{': ' * bool(advice)}{advice}.")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Check a setting that must be a number, whole or not, Python's or numpy's.
+
+    Raises:
+        SettingError: it is none.
+    """
+    if not isinstance(value, Real):
+        raise wrong_kind(f"`{name}`", "a number", value)
+
+
+def check_list(what: str, values: Any, items: str, advice: str = "") -> None:
+    """Check that a value is a list, a tuple or another collection, and neither a text nor one of its items.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if isinstance(values, str | bytes | Path | Mapping | type) or not hasattr(values, "__iter__"):
+        raise wrong_kind(what, f"a list of {items}", values, advice)
+
+
+def offers(thing: Any, *names: str) -> bool:
+    """Whether a value that is no class has attributes of these names; none is computed, as a property may take long.
+
+    >>> offers(Path(), "parent", "read_text"), offers(Path, "parent")
+    (True, False)
+    """
+    missing = object()
+    return not isinstance(thing, type) and all(getattr_static(thing, name, missing) is not missing for name in names)
+
+
+def named_in(catalogue: str, value: Any) -> str:
+    """Return what to write instead of the name of a part; nothing where the value is no name.
+
+    >>> named_in("SPACES", "darts"), named_in("SPACES", 3)
+    ("write archsieve.SPACES['darts']()", '')
+    """
+    return f"write archsieve.{catalogue}[{quoted(value)!r}]()" if isinstance(value, str) else ""
 
 
 def as_floats(values: Any) -> NDArray[np.float64]:

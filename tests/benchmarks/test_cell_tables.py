@@ -99,12 +99,12 @@ def changed(rows, row, column, value):
     [
         (lambda rows: rows[:-1], "holds 15,624 architectures, but nasbench201 has 15,625"),
         (lambda rows: [*rows, rows[7]], "holds the architecture .* twice"),
-        (lambda rows: changed(rows, 3, 0, "|none~0|"), "wrong architecture: '|none~0|' is no architecture"),
+        (lambda rows: changed(rows, 3, 0, "|none~0|"), "wrong architecture: '|none~0|' is not an architecture"),
         (lambda rows: changed(rows, 3, 0, ""), "wrong architecture: ''"),
         (lambda rows: changed(rows, 3, 2, "high"), "more than numbers in its column 'test_acc_200'"),
         (lambda rows: changed(rows, 3, 2, ""), "holds nan as test_acc_200 of .*accuracy in percent"),
         (lambda rows: changed(rows, 3, 2, 100.5), r"holds 100\.5 as test_acc_200 of"),
-        (lambda rows: [*rows[:-1], rows[-1][:4]], "has 4 fields in row 15626, but its header has 9"),
+        (lambda rows: [*rows[:-1], rows[-1][:4]], "has 4 fields in line 15626, but its header has 9"),
     ],
 )
 def test_csv_with_one_thing_wrong(folder, rows, change, sentence):

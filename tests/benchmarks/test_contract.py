@@ -146,11 +146,11 @@ def test_a_fitting_one_whose_file_is_missing_says_where_it_comes_from(registered
 
 def test_what_no_benchmark_knows_is_refused(registered):
     registered(Fake("two"))
-    with pytest.raises(UnknownNameError, match="No benchmark is about the space Bits with these settings"):
+    with pytest.raises(UnknownNameError, match="No benchmark covers the space Bits with these settings"):
         find_benchmark(Bits(5))
     with pytest.raises(UnknownNameError, match=r"No benchmark of Bits has a column 'sise'\. Did you mean 'size'"):
         find_benchmark(Bits(), "sise")
-    with pytest.raises(UnknownNameError, match="'two' is not about the space Bits"):
+    with pytest.raises(UnknownNameError, match="'two' does not cover the space Bits"):
         find_benchmark(Bits(5), name="two")
     with pytest.raises(UnknownNameError, match="no benchmark 'tvo'"):
         find_benchmark(Bits(), name="tvo")

@@ -59,6 +59,14 @@ def test_numbers_get_their_leading_zeros_back(tmp_path):
         ForeignTable(path, MACRO).load()
 
 
+@pytest.mark.parametrize(("name", "separator"), [("t.csv", ";"), ("t.tsv", "\t"), ("t.txt", ",")])
+def test_fields_are_cut_as_spreadsheets_do(tmp_path, name, separator):
+    path = tmp_path / name
+    path.write_text("\n".join(separator.join(fields) for fields in (("arch", "acc"), ("012", "93.5"), ("210", "8"))))
+    table = ForeignTable(str(path), MACRO).load()
+    assert table.lookup("acc", [(2, 1, 0), (0, 1, 2)]).tolist() == [8, 93.5]
+
+
 def test_parquet_with_lists(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

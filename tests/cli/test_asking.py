@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 
+import numpy as np
 import pytest
 
 from archsieve.runs.store import Store
@@ -117,7 +118,7 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(begin, tmp_path):
         ((folder, other, 3), "was not requested. Asked for: "),
         ((folder, asked[0]), "Pass either a score, or --failed with the reason"),
         ((folder, asked[0], 3, "--failed", "x"), "Pass either a score"),
-        ((folder, "99", 3), "is no architecture of nasbench201"),
+        ((folder, "99", 3), "is not an architecture of nasbench201"),
         ((tmp_path / "nowhere", asked[0], 3), "begin a search with `archsieve ask PLAN --out"),
     ):
         answer = invoke("tell", *arguments)
@@ -128,7 +129,7 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(begin, tmp_path):
     answer = invoke("ask", plan, "--out", tmp_path / "other")
     assert (answer.exit_code, "No stage of this plan has the estimator `told`" in answer.stderr) == (1, True)
     answer = invoke("search", tmp_path / "own.toml", "--out", folder)
-    assert (answer.exit_code, "'accuracy' are told by hand, and 5 are missing" in answer.stderr) == (1, True)
+    assert (answer.exit_code, "'accuracy' are entered by hand, and 5 are missing" in answer.stderr) == (1, True)
 
 
 def test_a_cheap_stage_goes_first_and_all_that_is_left_may_be_told(begin):
@@ -192,3 +193,46 @@ def test_the_folder_in_a_hint_is_the_one_that_was_used_and_errors_get_a_minus_si
     plan.write_text(TOLD.replace('task = "synthetic"', task))
     asked = invoke("ask", plan, "--out", tmp_path / "errors")
     assert "tell a mean absolute error with a minus sign." in asked.stderr
+
+
+REGRESSION = """seed = 4
+[task]
+name = "arrays"
+file = "{file}"
+kind = "regression"
+[space]
+name = "nasbench201"
+[[stage]]
+estimator = {{ name = "told", what = "error", is_metric = {is_metric} }}
+top = 1
+search = {{ name = "random_search", batch = 3 }}
+budget = 3
+"""
+
+
+def test_a_metric_is_told_in_its_own_direction(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.ones((20, 3, 8, 8), dtype=np.float32), y=np.arange(20) / 3)
+    plan, folder = tmp_path / "own.toml", tmp_path / "run"
+    plan.write_text(REGRESSION.format(file=tmp_path / "a.npz", is_metric="true"))
+    asked = invoke("ask", plan, "--out", folder, "-n", 3)
+    assert "The score is the mean absolute error (lower is better)." in asked.stderr
+    assert "minus" not in asked.stderr
+    first, second, third = asked.stdout.split()
+    for digits, error in ((first, 0.5), (second, 0.25), (third, 0.75)):
+        assert invoke("tell", folder, digits, error).exit_code == 0
+    assert invoke("tell", folder, first, 0.5).exit_code == 0  # told twice
+    assert "already has a stored result: 0.5." in invoke("tell", folder, first, 0.6).stderr
+    end = invoke("ask", folder)
+    assert f"Best: {second}" in end.stderr, end.stderr
+    found = json.loads((folder / "result.json").read_text())
+    assert (found["best_score"], found["best_score_kind"], found["higher_is_better"]) == (-0.25, "metric", False)
+    report = invoke("report", folder)
+    assert "0.25 (lower is better)" in report.stdout, report.stdout
+
+
+def test_two_estimators_told_by_one_name_are_a_sentence(tmp_path):
+    stage = '[[stage]]\nestimator = {{ name = "told", epochs_behind = {} }}\ntop = 1\n'
+    plan = tmp_path / "own.toml"
+    plan.write_text(HEAD + "pool = { sample = 3 }\n" + stage.format(1).replace("top = 1", "top = 2") + stage.format(2))
+    answer = invoke("ask", plan, "--out", tmp_path / "run")
+    assert (answer.exit_code, "Give each its own `what`" in answer.stderr) == (1, True), answer.stderr

@@ -11,7 +11,7 @@ from archsieve._checksums import without_checksum_line
 from plugins.commands import ODD, TINY, invoke, run, start, wait_for
 
 pytest_plugins = ["plugins.fixtures"]
-pytestmark = pytest.mark.usefixtures("restored")
+pytestmark = pytest.mark.usefixtures("restored", "quick_workers")
 
 PARAMS = '[[stage]]\nestimator = "params"\nkeep = 0.5\n'
 SOUND = '[[stage]]\nestimator = "sound"\nkeep = 1\n'
@@ -50,10 +50,13 @@ def test_an_unknown_space():
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("22212223", r"'22212223' is no architecture of nasbench-macro: decision 7 is 3, but must lie in 0\.\.2\.$"),
-        ("2221222", r"'2221222' is no architecture of nasbench-macro: it has 7 decisions, the space 8\.$"),
-        ("2221222x", r"'2221222x' is no architecture of nasbench-macro: write 8 digits, e\.g\. '00000000'\.$"),
-        ("", r"'' is no architecture of nasbench-macro: "),
+        (
+            "22212223",
+            r"'22212223' is not an architecture of nasbench-macro: decision 7 is 3, but must lie in 0\.\.2\.$",
+        ),
+        ("2221222", r"'2221222' is not an architecture of nasbench-macro: it has 7 decisions, the space 8\.$"),
+        ("2221222x", r"'2221222x' is not an architecture of nasbench-macro: write 8 digits, e\.g\. '00000000'\.$"),
+        ("", r"'' is not an architecture of nasbench-macro: "),
     ],
 )
 def test_a_wrong_code(code, sentence):

@@ -7,7 +7,7 @@ import pytest
 from plugins.commands import invoke
 
 pytest_plugins = ["plugins.fixtures"]
-pytestmark = pytest.mark.usefixtures("restored")
+pytestmark = pytest.mark.usefixtures("restored", "quick_workers")
 
 FILE = """
 from dataclasses import dataclass
@@ -181,7 +181,7 @@ def test_design_knows_the_space_by_its_registered_name(plugin, tmp_path, named, 
 
 def test_messages_and_results_have_the_registered_name(plugin):
     result = invoke("score", "my-space", "013", "--plugin", plugin)
-    assert result.stderr.startswith("Error: '013' is no architecture of my-space: ")
+    assert result.stderr.startswith("Error: '013' is not an architecture of my-space: ")
 
 
 BENCHMARK = """

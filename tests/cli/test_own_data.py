@@ -91,7 +91,7 @@ def test_a_network_is_scored_on_arrays_and_on_what_a_function_returns(folder):
         (("--task", "images"), "the task 'images' needs the setting 'folder'"),
         (("--task", "images", "--set", "folder=picture"), "There is no folder */picture. Did you mean 'pictures'?"),
         (("--task", "images", "--set", "foldr=pictures"), "has no key 'foldr'. Did you mean 'folder'?"),
-        (("--set", "folder=pictures"), "--set folder=pictures is a setting of the task, which no --task names"),
+        (("--set", "folder=pictures"), "--set folder=pictures is a setting of the task: name the task with --task"),
         (
             ("--task", "images", "--set", "folder=pictures", "--set", "size=8", "--set", "channels=1"),
             "does not take inputs of shape (1, 8, 8) * These are the inputs of the task 'images': change",
@@ -99,7 +99,7 @@ def test_a_network_is_scored_on_arrays_and_on_what_a_function_returns(folder):
         (("--task", "function", "--set", "function=my_sets:splits"), "add --plugin my_sets.py"),
         (
             ("--task", "arrays", "--set", "file=series.npz"),
-            "must be classes, but * is in item 0 (counted from 0): say kind =",
+            "must be classes, but * is in item 0 (counted from 0): set kind =",
         ),
     ],
 )

@@ -299,23 +299,23 @@ def test_the_loss_makes_a_difference_and_the_precision_none(score):
         (
             "Asserts",
             ["--shape", "4"],
-            "does not take inputs of shape (4,): five columns are needed. Say which it takes",
+            "does not take inputs of shape (4,): five columns are needed. Describe its inputs",
         ),
         (
             "Unnamed",
             IDS,
-            "tensors: hidden, pooled, states.0. Say which one is meant: --output NAME, e.g. --output hidden",
+            "tensors: hidden, pooled, states.0. Choose one: --output NAME, e.g. --output hidden",
         ),
         ("Unnamed", [*IDS, "--output", "logits"], "has no output 'logits': it has hidden, pooled, states.0."),
-        ("Pair", IDS, "returns several tensors: 0, 1. Say which one is meant: --output NAME, e.g. --output 0"),
+        ("Pair", IDS, "returns several tensors: 0, 1. Choose one: --output NAME, e.g. --output 0"),
         ("scripted", ["--shape", "8"], "returns several tensors: 0, 1."),
         ("Nothing", IDS, "returns no tensor, but dict."),
         (
             "regression",
             ["--task", "digits", "--shape", "8"],
-            "--task digits defines inputs, outputs and loss, and --shape does so too",
+            "--task digits defines inputs, outputs and loss, and so does --shape",
         ),
-        ("regression", ["--task", "digits", "--outputs", "3"], "and --outputs does so too: use one of them."),
+        ("regression", ["--task", "digits", "--outputs", "3"], "and so does --outputs: use one of them."),
         (
             "regression",
             ["--shape", "8", "--inputs", "mine:batch"],
@@ -330,7 +330,7 @@ def test_the_loss_makes_a_difference_and_the_precision_none(score):
         (
             "regression",
             ["--shape", "8:token=4"],
-            "A shape is written as numbers with x between, e.g. 3x32x32, but got '8:token=4'.",
+            "Write a shape as numbers with x between them, e.g. 3x32x32, but got '8:token=4'.",
         ),
         ("regression", ["--shape", "a=8", "--shape", "9"], "Give all inputs a name or none, but got: a 8, 9"),
         ("regression", ["--inputs", "mine:bacth"], "Did you mean 'batch'?"),
@@ -367,7 +367,7 @@ def test_advice_that_can_help(score, model, options, sentence):
         ("Pair", [*IDS, "--output", "0"], "(5, 8) per item, but the loss of snip needs one number per class: choose"),
         ("memory", ["--shape", "7x5"], "(7, 4) per item, but the loss of snip needs one number per class"),
         ("Tokens", [*IDS, "--outputs", "3"], "gives outputs of shape (2,), but the task has 3 classes"),
-        ("Tokens", [*IDS, "--outputs", "1"], "gives outputs of shape (2,), but the task has 1 numbers an item"),
+        ("Tokens", [*IDS, "--outputs", "1"], "gives outputs of shape (2,), but the task has 1 numbers for each item"),
     ],
 )
 def test_outputs_that_do_not_fit_a_loss(score, model, options, sentence):
@@ -439,5 +439,5 @@ def test_how_inputs_are_written(text, meant):
     "text", ["", " ", "x", "3x", "3xa", "3,4", "-3", "3:tokens", "3:tokens=-1", "1=3", "a=", "\u0663"]
 )
 def test_what_is_no_shape(text):
-    with pytest.raises(PlanError, match="A shape is written as"):
+    with pytest.raises(PlanError, match="Write a shape as"):
         input_of(text)

@@ -3,13 +3,16 @@
 import json
 import math
 import re
+import sys
 import time
 from dataclasses import dataclass
+from io import StringIO
 
 import numpy as np
 import pytest
 
 from archsieve.cli import printing as console
+from archsieve.cli.lines import broken
 from archsieve.cli.progress import progress
 from archsieve.searchers.contract import Round
 
@@ -218,3 +221,51 @@ def test_the_table_of_stages_fits_eighty_columns_and_joins_what_cuts_nothing(cap
         ["45", "45", "0", "179.7", "-"],
     ]
     assert lines[2].startswith("trained (2 stages) ")
+
+
+class Terminal(StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+PROSE = "None of the 54 networks could be scored by nwot. Retry: archsieve search a.toml --out runs/a --retry-failed"
+
+
+def test_sentences_are_broken_between_words_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    console.out(PROSE)
+    console.note(PROSE)
+    assert capsys.readouterr() == (PROSE + "\n", PROSE + "\n")
+    for name, write in (("stdout", console.out), ("stderr", console.note)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"sys.{name}", Terminal())
+            write(PROSE)
+            assert getattr(sys, name).getvalue().splitlines() == [
+                "None of the 54 networks could be scored",
+                "by nwot. Retry:",
+                "archsieve search a.toml --out runs/a --retry-failed",  # one piece, to be copied
+            ]
+
+
+def test_data_is_never_broken(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    console.out_json({"why": PROSE})
+    console.record(PROSE)
+    assert sys.stdout.getvalue() == f'{{\n  "why": "{PROSE}"\n}}\n{PROSE}\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("short", ["short"]),
+        ("    deep " + "word " * 6, ["    deep word word", "    word word word", "    word"]),
+        ("x" * 30 + " y", ["x" * 30, "y"]),
+        ("See `archsieve data --check` for the files", ["See", "`archsieve data --check`", "for the files"]),
+        ("Use archsieve data --check. Then wait", ["Use", "archsieve data --check.", "Then wait"]),
+    ],
+)
+def test_lines_are_broken_between_words_and_keep_their_indent(line, expected):
+    assert [part.rstrip() for part in broken(line, 20).splitlines()] == expected

@@ -127,7 +127,7 @@ def test_what_multiply_adds_leave_out_is_said(score, model, macs, note, as_json)
         (["models_of_mine:number"], "must be callable without arguments, but: 'int' object is not callable"),
         (["models_of_mine:no_network"], "must return a torch.nn.Module, but returned int"),
         (["models_of_mine:wants_more"], "must be callable without arguments, but: wants_more() missing 1 required"),
-        (["models_of_mine:build", "--shape", "3xa"], "A shape is written as numbers with x between, e.g. 3x32x32, but"),
+        (["models_of_mine:build", "--shape", "3xa"], "Write a shape as numbers with x between them, e.g. 3x32x32, but"),
         (["models_of_mine:build", "--shape", "3x9x9"], "models_of_mine:build does not take inputs of shape (3, 9, 9)"),
         (["models_of_mine:build", "--shape", "3x2x2"], "gives outputs of shape (3,), but the task has 10 classes"),
     ],

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from archsieve.errors import DataError
 from archsieve.plans.read import load_plan
 from archsieve.registry import BENCHMARKS, PROXIES, SPACES
 from archsieve.spaces.sampling import draw_pool
-from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, run, start, wait_for
+from plugins.commands import ODD, PROGRAM, TINY, finish, invoke, rows, run, start, wait_for
+from plugins.fixtures import restoring
 
 pytest_plugins = ["plugins.fixtures"]
 pytestmark = pytest.mark.usefixtures("restored")
@@ -197,11 +197,11 @@ def test_a_dry_run_tells_hours_and_its_unit(tmp_path, monkeypatch):
     result = invoke("search", plan_file(tmp_path, *stages, head=head), "--dry-run", "--workers", 3)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert asked == [{"device": "cpu", "workers": 3}]
-    assert lines[0][-2:] == ["hours,", "about"]
-    assert [line[-1] for line in lines[1:3]] == ["12.5", "unknown"]
-    assert lines[3][-3:] == ["at", "most", "0.02"]
+    assert lines[0][-2:] == ["time,", "about"]
+    assert [" ".join(line[-2:]) for line in lines[1:3]] == ["12.5 h", "0.4 unknown"]
+    assert lines[3][-4:] == ["at", "most", "72", "s"]
     assert " ".join(lines[-1]) == (
-        "Time on this device (cpu, workers: 3): at most about 13 hours, plus 1 stages of unknown time."
+        "Time on this device (cpu, workers: 3): at most about 12.5 h, plus 1 stage of unknown time."
     )
     assert " ".join(lines[-2]).startswith("One network-epoch: one network trained once on the ")
 
@@ -462,18 +462,6 @@ def test_costs_of_a_cell_by_the_packaged_table(monkeypatch):
 # Signals, pipes and terminals: in processes of their own
 
 
-def rows(folder):
-    """Everything stored, or nothing while there is no file."""
-    path = folder / "results.sqlite"
-    if not path.exists():
-        return []
-    db = sqlite3.connect(path, timeout=30)
-    try:
-        return db.execute("SELECT * FROM results ORDER BY estimator, architecture").fetchall()
-    finally:
-        db.close()
-
-
 SLOW = ('estimator = { name = "sleeps", batch_size = 4 }\nkeep = 0.1', 'estimator = "zen"\nkeep = 0')
 SLOW_HEAD = TINY.replace("stages = [1, 1]", "stages = [2, 2]")  # 81 networks
 
@@ -482,11 +470,13 @@ SLOW_HEAD = TINY.replace("stages = [1, 1]", "stages = [2, 2]")  # 81 networks
 def whole(tmp_path_factory):
     """A slow search that nobody interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    code, _, err = run("search", plan_file(folder, *SLOW, head=SLOW_HEAD), "--out", folder / "run", "--plugin", ODD)
-    assert code == 0, err
+    with restoring(folder):
+        done = invoke("search", plan_file(folder, *SLOW, head=SLOW_HEAD), "--out", folder / "run", "--plugin", ODD)
+    assert done.exit_code == 0, done.stderr
     return folder / "run"
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, workers):
     plan, folder = plan_file(tmp_path, *SLOW, head=SLOW_HEAD), tmp_path / "a folder"
@@ -502,8 +492,8 @@ def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, wo
     assert 1 <= len(before) < 81
     again = shlex.split(sentence.partition("Resume with: archsieve ")[2])
     assert ("--workers" in again) == (workers == 2)
-    code, out, err = run(*again)
-    assert code == 0, err
+    done = invoke(*again)
+    assert done.exit_code == 0, done.stderr
     assert set(before) <= set(rows(folder))
     csv = [invoke("report", f, "--csv").stdout for f in (folder, whole)]
     assert csv[0] == csv[1]
@@ -701,7 +691,7 @@ def test_a_budget_may_be_in_hours(tmp_path, packaged):
     ("budget", "said"),
     [
         ("3h", "Error: A budget of 3h needs the seconds of one network-epoch: pass --epoch-seconds, or"),
-        ("soon", "Error: A budget is a number of network-epochs, or of hours, e.g. 3h, but got 'soon'."),
+        ("soon", "Error: A budget must be a number of network-epochs or of hours (e.g. 3h), but got 'soon'."),
         ("-1", "Error: `budget > 0` must hold, but got -1.0."),
     ],
 )
@@ -716,7 +706,7 @@ def test_a_budget_that_says_nothing_is_refused(tmp_path, packaged, budget, said)
     [
         (9, (), "Error: A pilot needs at least 10 networks with a truth, but has 9.\n"),
         (12, ("--delta", "1"), "Error: `0 < delta < 1` must hold, but got 1.0.\n"),
-        (12, ("--budget", "soon"), "Error: A budget is a number of network-epochs, or of hours, e.g. 3h, but got"),
+        (12, ("--budget", "soon"), "Error: A budget must be a number of network-epochs or of hours (e.g. 3h), but got"),
         (12, ("--budget", "-2h"), "Error: `budget > 0` must hold, but got -2.0.\n"),
     ],
 )
@@ -809,7 +799,7 @@ def test_without_a_benchmark_the_pilot_is_trained(tmp_path, packaged):
         (("--pilot-size", "730"), "`1 <= sample <= 729` must hold in nasbench-macro, but got 730."),
         (("--pilot-size", "0"), "A pilot needs at least 10 networks with a truth, but has 0."),
         (("--pilot-size", "60", "--truth", "test_ac"), "has a column 'test_ac'. Did you mean 'test_acc'?"),
-        (("--pilot-size", "60", "--benchmark", "nasbench201-analog"), "is not about the space nasbench-macro with"),
+        (("--pilot-size", "60", "--benchmark", "nasbench201-analog"), "does not cover the space nasbench-macro with"),
         (("--pilot-size", "60", "--proxy", "nwto"), "There is no estimator or proxy 'nwto'. Did you mean 'nwot'?"),
     ],
 )

@@ -40,6 +40,13 @@ def test_what_cannot_be_wrapped_is_a_block_of_lines(capsys):
     assert lines == [f"architecture: {code}", f"    truth: 91.5, where: {code},", "    why: -"]
 
 
+@pytest.mark.parametrize("width", range(23, 60))
+def test_a_line_of_a_block_fits_with_the_comma_at_its_end(capsys, width):
+    lines = printed(capsys, ("code", "one", "two", "three"), [("x" * 90, "a" * 9, "b" * 7, "c" * 12)], width)
+    assert max(map(len, lines[1:])) <= width
+    assert " ".join(line.strip() for line in lines[1:]) == f"one: {'a' * 9}, two: {'b' * 7}, three: {'c' * 12}"
+
+
 def test_the_width_is_the_terminals_and_a_pipe_has_none(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     assert terminal_columns() > 10_000

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from archsieve.networks.weights import read_weights
 from archsieve.retraining.log import read_metrics
-from plugins.commands import ONE_THREAD, finish, invoke, run, start, wait_for
+from plugins.commands import ONE_THREAD, finish, invoke, start, wait_for
 
 TINY = ["nasbench201", "333123", "--task", "digits", "--set", "space.width=4", "--set", "space.cells=1"]
 TINY += ["--set", "space.stages=2", "--set", "task.train_fraction=0.2", "--batch-size", "32"]
@@ -178,8 +178,8 @@ def test_interrupted_it_goes_on_by_the_same_command(trained, tmp_path, number):
     assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
     again = shlex.split(err.splitlines()[-1].partition("Resume with: ")[2])
     assert again[:2] == ["archsieve", "train"]
-    code, _, err = run(*again[1:], env=ONE_THREAD)
-    assert code == 0, err
+    done = invoke(*again[1:])
+    assert done.exit_code == 0, done.stderr
     ours, theirs = (read_weights(Path(f) / "weights.safetensors")[0] for f in (folder, trained[0]))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert [replace(row, seconds=0) for row in read_metrics(folder)] == [

@@ -308,9 +308,14 @@ def test_parquet_is_read_as_well(tmp_path):
             "architecture,accuracy\n0000,1\n0003,2\n",
             None,
             DataError,
-            "holds a wrong architecture: '0003' is no architecture of toy: decision 3 is 3, but must lie in 0..2.",
+            "holds a wrong architecture: '0003' is not an architecture of toy: decision 3 is 3, but must lie in 0..2.",
         ),
-        ("architecture,accuracy\n000,1\n", None, DataError, "holds a wrong architecture: '000' is no architecture of"),
+        (
+            "architecture,accuracy\n000,1\n",
+            None,
+            DataError,
+            "holds a wrong architecture: '000' is not an architecture of",
+        ),
         ("architecture,accuracy\n0012,1\n2100,2\n", None, DataError, "holds the network 2100 twice."),
         (
             "architecture,accuracy,flops\n0000,1,2\n",

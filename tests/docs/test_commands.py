@@ -51,6 +51,7 @@ HELD_ELSEWHERE = {
     "plug_ins.md": "tests/cli/test_plug_ins.py runs the page",
     "audit.md": "a search of its own; tests/judging and tests/cli hold the audit",
     "foreign_tables.md": "the tables are the reader's; tests/benchmarks/test_foreign.py makes its own",
+    "benchmarks.md": "the tables are the reader's; tests/docs/test_benchmarks_page.py converts made-up ones",
     "planning.md": "times networks for minutes; tests/design holds the planner",
     "latency.md": "exports to ONNX take half a minute; tests/cli/test_latency_page.py runs the searches",
     "cards.md": "reruns shipped figures; tests/verifying holds it",

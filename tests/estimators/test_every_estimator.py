@@ -12,6 +12,7 @@ from archsieve.registry import ESTIMATORS, PROXIES
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
+from plugins.shipped import shipped
 
 SMALL = {
     "chance": {},
@@ -35,11 +36,7 @@ SMALL = {
 }
 """Settings under which each is quick; without a row here, those that it has unless told."""
 # What is told by hand computes nothing.
-SHIPPED = [
-    name
-    for name in ESTIMATORS
-    if name not in {*PROXIES, "told"} and getattr(ESTIMATORS[name], "__module__", "archsieve.").startswith("archsieve.")
-]
+SHIPPED = [name for name in shipped(ESTIMATORS) if name not in {*PROXIES, "told"}]
 
 
 class TestEveryEstimator(EstimatorContract):

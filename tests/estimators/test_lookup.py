@@ -84,9 +84,9 @@ def test_what_is_not_there_says_so(tmp_path):
         scores(tmp_path, "acuracy")
     with pytest.raises(UnknownNameError, match="There is no benchmark 'third'"):
         scores(tmp_path, "accuracy", "third")
-    with pytest.raises(UnknownNameError, match="'first' is not about the space Bits with these settings"):
+    with pytest.raises(UnknownNameError, match="'first' does not cover the space Bits with these settings"):
         scores(tmp_path, "accuracy", "first", space=Bits(3))
-    with pytest.raises(UnknownNameError, match="No benchmark is about the space Bits with these settings"):
+    with pytest.raises(UnknownNameError, match="No benchmark covers the space Bits with these settings"):
         scores(tmp_path, "accuracy", space=Bits(3))
     with pytest.raises(MissingDataError, match=r"away\.csv is not there"):
         scores(tmp_path, "seconds")

@@ -285,7 +285,7 @@ def test_what_cannot_be_asked_for_is_one_sentence(run, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     asked = [
-        (("--to", tmp_path / "full"), "There is something in"),
+        (("--to", tmp_path / "full"), "There is already something in"),
         (("--to", tmp_path / "home", "--rank", "7"), "no rank 7"),
         (("--to", tmp_path / "home", "--format", "tflite"), f"must be one of {', '.join(FORMATS)}, but is 'tflite'"),
         (("--to", tmp_path / "home", "--weights", tmp_path / "none"), "no weights file"),

@@ -266,6 +266,106 @@ def parquets():
         yield f"flip-{place}", whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :]
 
 
+def parquet(table, **settings):
+    """Return the bytes of a parquet file."""
+    from pyarrow import parquet as format_of
+
+    stream = io.BytesIO()
+    format_of.write_table(table, stream, compression="NONE", **settings)
+    return stream.getvalue()
+
+
+def damaged(whole):
+    """Yield a parquet file, and what is left of it."""
+    yield "whole", whole
+    yield "empty", b""
+    yield "half", whole[: len(whole) // 2]
+    yield "no-end", whole[:-8]
+    yield "only-magic", b"PAR1PAR1"
+    yield "footer", b"PAR1" + b"\xff" * 40 + struct.pack("<I", 2**31) + b"PAR1"
+    for place, at in enumerate(range(4, len(whole), max(1, len(whole) // 10))):
+        yield f"flip-{place}", whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :]
+
+
+def own_parquets():
+    """Yield parquet files of a user's own data."""
+    import pyarrow as pa
+
+    good = {"a": [float(i) for i in range(40)], "y": ["uv"[i % 2] for i in range(40)]}
+    yield from damaged(parquet(pa.table(good)))
+    kinds = {"null": pa.nulls(40), "bytes": pa.array([b"\xff"] * 40), "list": pa.array([[1.0]] * 40)}
+    kinds |= {"nan": pa.array([float("nan")] * 40), "large": pa.array([2**62] * 40), "escape": pa.array([ESCAPE] * 40)}
+    kinds |= {"struct": pa.array([{"b": 1}] * 40), "date": pa.array([0] * 40, pa.timestamp("s"))}
+    for name, column in kinds.items():
+        yield f"a-{name}", parquet(pa.table({**good, "a": column}))
+        yield f"y-{name}", parquet(pa.table({**good, "y": column}))
+    yield "no-target", parquet(pa.table({"a": good["a"]}))
+    yield "no-rows", parquet(pa.table({name: column[:0] for name, column in good.items()}))
+    yield "title-escape", parquet(pa.table({ESCAPE: good["a"], "z": good["y"]}))
+    yield "title-long", parquet(pa.table({LONG: good["a"], "z": good["y"]}))
+    yield "title-twice", parquet(pa.Table.from_arrays([pa.array(good["a"])] * 2 + [pa.array(good["y"])], list("aay")))
+    many = pa.table({"a": pa.array(["x" * 100] * 200_000).dictionary_encode(), "y": pa.array([0.0] * 200_000)})
+    yield "repeated", parquet(many.cast(pa.schema([("a", pa.string()), ("y", pa.float64())])))
+
+
+def cifar_parquets():
+    """Yield copies of CIFAR-10's training pictures."""
+    import pyarrow as pa
+
+    def picture(width=32, height=32):
+        header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        parts = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(32 * 97))), (b"IEND", b"")]
+        chunks = (struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in parts)
+        return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+    def table(pictures=None, labels=None, names=("img", "label")):
+        pictures = pictures or [{"bytes": picture(), "path": None}] * 20
+        return pa.table({names[0]: pictures, names[1]: labels or [i % 10 for i in range(20)]})
+
+    good = {"bytes": picture(), "path": None}
+    yield from damaged(parquet(table()))
+    for name, first in {
+        "path": {"bytes": None, "path": "/etc/passwd"},
+        "none": None,
+        "no-bytes": {"bytes": b"", "path": None},
+        "huge": {"bytes": picture(60000, 60000), "path": None},
+        "other-size": {"bytes": picture(31, 32), "path": None},
+        "text": {"bytes": b"<svg/>", "path": None},
+    }.items():
+        yield f"picture-{name}", parquet(table([first, *[good] * 19]))
+    for place, label in enumerate([-1, 10, 2**40, None]):
+        yield f"label-{place}", parquet(table(labels=[label, *[i % 10 for i in range(19)]]))
+    yield "label-text", parquet(table(labels=["cat"] * 20))
+    yield "label-list", parquet(table(labels=[[1]] * 20))
+    yield "pictures-text", parquet(table(["a.png"] * 20))
+    yield "pictures-numbers", parquet(table([1.5] * 20))
+    yield "names", parquet(table(names=(ESCAPE, LONG)))
+    yield "no-rows", parquet(table().slice(0, 0))
+    about = {b"huggingface": b'{"info": {"features": {"img": {"_type": "%s"}}}}' % ESCAPE.encode()}
+    yield "features-escape", parquet(table().replace_schema_metadata(about))
+    yield "features-deep", parquet(table().replace_schema_metadata({b"huggingface": nested("[", "]").encode()}))
+
+
+JOURNALS = {  # what is done to the journal of a search
+    "gap": "DELETE FROM asks WHERE place = 1",
+    "first": "DELETE FROM asks WHERE place = 0",
+    "place": "UPDATE asks SET place = 9223372036854775807 WHERE place = 2",
+    "negative": "UPDATE asks SET place = -1 WHERE place = 0",
+    "text": "UPDATE asks SET architecture = 'abc'",
+    "escape": "UPDATE asks SET architecture = char(27) || '[2J'",
+    "long": "UPDATE asks SET architecture = printf('%.*c', 20000, '9')",
+    "digits": "UPDATE asks SET architecture = char(1633, 45, 1634)",
+    "blob": "UPDATE asks SET architecture = CAST(x'ff00' AS TEXT)",
+    "name": "UPDATE asks SET search = char(27) || search",
+    "checksum": "UPDATE asks SET checksum = checksum + 1",
+    "more": "INSERT INTO asks VALUES ('search', 3, '0-0', 0)",
+    "trigger": "CREATE TRIGGER more AFTER INSERT ON asks BEGIN DELETE FROM results; END",
+    "index": "CREATE INDEX more ON asks (architecture)",
+    "column": "ALTER TABLE asks ADD COLUMN more TEXT",
+    "gone": "DROP TABLE asks",
+}
+
+
 def checkpoints():
     """Yield checkpoints that are none."""
     yield "empty", b""
@@ -311,6 +411,11 @@ def corpus():
         "own-arrays": own_arrays(),
         "own-plan": own_plans(),
         "own-picture": pictures(),
+        "own-parquet": own_parquets(),
+        "cifar-parquet": cifar_parquets(),
+        "asked-json": jsons({"estimator": "told", "asked": ["00", "01"]}),
+        "journal": ((name, change.encode()) for name, change in JOURNALS.items()),
+        "export-result": jsons({"code": [0, 0], "best": "00", "digits": "00", "stages": [{"label": "params"}]}),
     }
     for reader, files in groups.items():
         for name, content in files:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -22,18 +26,26 @@ from archsieve.judging.judge_file import judge_file
 from archsieve.judging.score_files import read_scores
 from archsieve.networks.weights import load_weights
 from archsieve.plans.changes import read_plan
+from archsieve.plans.conversation import ASKED_FILE, tell
+from archsieve.plans.finished import read_finished
 from archsieve.plans.read import plan_of
+from archsieve.plans.run import run_plan
+from archsieve.plans.write import keep_plan
 from archsieve.registry import SPACES
 from archsieve.report.load import read_rows, read_run, read_study, to_csv
 from archsieve.retraining.recipe_files import training_of
 from archsieve.runs.folder import read_mark, read_rounds
+from archsieve.runs.session import Session
+from archsieve.runs.store import Store
 from archsieve.sources import Source
 from archsieve.tasks.arrays import Arrays, Table
+from archsieve.tasks.cifar import CIFAR10
 from archsieve.tasks.data.decoding import opened, pixels_of
 from archsieve.tasks.image_folder import ImageFolder
 from archsieve.training.checkpoint import load_checkpoint
 from archsieve.verifying.cards import read_card
 
+CORPUS = Path(__file__).with_name("corpus")
 RUN = Path(__file__).parents[1] / "runs" / "before_the_moves"
 
 
@@ -139,6 +151,77 @@ def _own(suffix, make):
     return read
 
 
+def _cifar(path):
+    """Read a file as the training pictures of a copy of CIFAR-10; its test pictures are whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copyfile(path, Path(folder, "cifar10-train.parquet"))
+        shutil.copyfile(CORPUS / "cifar-parquet" / "whole", Path(folder, "cifar10-test.parquet"))
+        with patch.dict(os.environ, ARCHSIEVE_CACHE=folder):
+            next(iter(CIFAR10(source=folder).batches("train", batch_size=2)))
+
+
+def _small_plan(text):
+    return plan_of(
+        {
+            "space": {"name": "nasbench-macro", "stem_width": 4, "widths": [4], "stages": [2], "head_width": 4},
+            "task": {"name": "synthetic", "shape": [3, 8, 8], "num_outputs": 2},
+            "stage": [{"estimator": text, "top": 1}],
+        }
+    )
+
+
+def _asked(path):
+    """Tell a score to a search that waits for what the file says."""
+    plan = _small_plan("told")
+    with tempfile.TemporaryDirectory() as folder, Session(folder, plan.space, plan.task) as session:
+        shutil.copyfile(path, Path(folder, ASKED_FILE))
+        tell(plan, session, "00", 1.0)
+
+
+def _journal(path):
+    """Go on with a search after the statement in the file was done to its journal."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "results.sqlite")
+        store = Store(file)
+        store.ask("search", [(0, 1), (1, 2), (2, 0)])
+        store.close()
+        with sqlite3.connect(file) as db:
+            db.execute(path.read_text())
+        db.close()
+        for settings in ({"read_only": True}, {}, {"repair": True}):
+            store = Store(file, **settings)
+            try:
+                assert store.asked("search")[:1] in ([], [(0, 1)])
+            finally:
+                store.close()
+
+
+@cache
+def _finished():
+    """Return the folder of a finished search, made once a process."""
+    folder = Path(tempfile.mkdtemp())
+    plan = _small_plan("params")
+    with Session(folder, plan.space, plan.task) as session:
+        run_plan(plan, session)
+    keep_plan(plan, folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _export(name):
+    """Return a reader of what an export reads: a folder of a finished search one of whose files is this one."""
+
+    def read(path):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            shutil.copytree(_finished(), run)
+            shutil.copyfile(path, run / name)
+            read_finished(run)
+            read_finished(run, rank=2)
+
+    return read
+
+
 def _pictures_beside(path, name=""):
     """Write pictures of two classes beside a file; one of them is the file where it is named."""
     root = path.parent / "pictures"
@@ -183,7 +266,14 @@ READERS = {
     ),
     "own-picture": _own("", lambda path: ImageFolder(folder=_pictures_beside(path, "a/0.png"), size=6, keep=False)),
     "own-plan": _plan,
+    "own-parquet": _own(".parquet", lambda path: Table(file=str(path), target="y")),
+    "cifar-parquet": _cifar,
+    "asked-json": _asked,
+    "journal": _journal,
+    "export-result": _export("result.json"),
+    "export-plan": _export("plan.toml"),
+    "export-rounds": _export("rounds.npz"),
 }
 """By name: what reads a file. It returns, or raises an error of ours."""
-TRIED = {"parquet", "analog-pickle", "xgboost"}
+TRIED = {"parquet", "analog-pickle", "xgboost", "own-parquet", "cifar-parquet"}
 """Readers that try a file in a process of its own first: half a second each."""

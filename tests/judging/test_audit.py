@@ -219,7 +219,7 @@ def test_refusals_say_what_to_do(tmp_path):
         audited(tmp_path / "empty", plan, 3)
     told = Plan(LINE, TASK, (Stage(FULL, top=2), Stage(Told(), top=1)))
     run_there(tmp_path / "told", plan)
-    with pytest.raises(SettingError, match="told by hand"):
+    with pytest.raises(SettingError, match="entered by hand"):
         audited(tmp_path / "told", told, 3)
 
 

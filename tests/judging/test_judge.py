@@ -113,7 +113,7 @@ def test_codes_without_a_truth_are_left_out(judged):
 
 
 def test_fewer_than_ten_are_refused(judged):
-    with pytest.raises(SettingError, match=r"column 'truth' of made-up knows 9 codes, but 10 are needed"):
+    with pytest.raises(SettingError, match=r"column 'truth' of made-up has 9 values, but 10 are needed"):
         judged(column(range(10)), column([*range(9), math.nan]))
 
 
@@ -127,7 +127,7 @@ def test_another_truth_may_be_named(judged):
     [
         ({"truth": "truht"}, r"No benchmark of toy has a column 'truht'\. Did you mean 'truth'\?"),
         ({"benchmark": "made-down"}, r"There is no benchmark 'made-down'\. Did you mean 'made-up'\?"),
-        ({"benchmark": "nasbench-macro-cifar10"}, r"'nasbench-macro-cifar10' is not about the space toy"),
+        ({"benchmark": "nasbench-macro-cifar10"}, r"'nasbench-macro-cifar10' does not cover the space toy"),
     ],
 )
 def test_what_is_not_there_is_a_sentence(judged, options, sentence):
@@ -138,7 +138,7 @@ def test_what_is_not_there_is_a_sentence(judged, options, sentence):
 def test_a_space_without_a_table_is_a_sentence(tmp_path):
     with (
         Session(tmp_path, SPACE, TASK) as session,
-        pytest.raises(UnknownNameError, match="No benchmark is about the space toy with these settings"),
+        pytest.raises(UnknownNameError, match="No benchmark covers the space toy with these settings"),
     ):
         judge(session, [Lookup("truth")])
 
@@ -231,7 +231,7 @@ def test_only_what_is_within_the_limits(tmp_path, publish, monkeypatch):
     with Session(tmp_path, SPACE, TASK) as session:
         (found,) = judge(session, [Position()], limits=Limits(max_params=20))
         assert (found.count, found.mkr) == (21, 1 / 21)
-        with pytest.raises(SettingError, match="Only 9 codes are left by params <= 8, but 10 are needed: allow more"):
+        with pytest.raises(SettingError, match="Only 9 codes are within params <= 8, but 10 are needed: relax"):
             judge(session, [Position()], limits=Limits(max_params=8))
 
 
@@ -281,6 +281,7 @@ def test_negative_numbers_are_refused(file, options):
         judge_file(file("name,acc,good,bad", *ROWS), "acc", **options)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_judgements_do_not_depend_on_the_workers(tmp_path):
     told = []
     for executor in (Serial(), Processes(2)):

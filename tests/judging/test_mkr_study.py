@@ -206,11 +206,11 @@ TIGHT, WIDE, BELOW = (0.1, 0.24, 0.4), (-0.2, 0.3, 0.8), (-0.5, -0.3, -0.1)
 @pytest.mark.parametrize(
     ("estimators", "searcher", "gains", "sentence"),
     [
-        (8, "s", {"1 - MKR": TIGHT, "nDCG": WIDE}, "more than tau: 1 - MKR (+0.24 [+0.10, +0.40])."),
-        (8, "t", {"1 - MKR": WIDE, "nDCG": WIDE}, "no measure supported as better than tau."),
+        (8, "s", {"1 - MKR": TIGHT, "nDCG": WIDE}, "better than tau: 1 - MKR (+0.24 [+0.10, +0.40])."),
+        (8, "t", {"1 - MKR": WIDE, "nDCG": WIDE}, "no measure is supported as better than tau."),
         (
             *(8, "t", {"1 - MKR": BELOW, "nDCG": None}),
-            "no measure supported as better than tau; less than tau: 1 - MKR (-0.30 [-0.50, -0.10]).",
+            "no measure is supported as better than tau; worse than tau: 1 - MKR (-0.30 [-0.50, -0.10]).",
         ),
         (7, "s", {"1 - MKR": TIGHT, "nDCG": TIGHT}, "no verdict, with 7 estimators."),
     ],
@@ -219,7 +219,7 @@ def test_the_conclusion_depends_on_the_searcher_and_on_how_many_estimators(estim
     columns = [(i / 10, float(i)) for i in range(estimators)]
     claim = Claim("a", searcher, {"tau": WIDE, "nDCG": (0.5, 0.6, 0.7), "1 - MKR": None}, {}, gains, gains)
     (found,) = conclusions(findings(*columns, searcher=searcher), [claim])
-    assert found == f"{searcher.upper()}, a: nDCG tells most (Kendall 0.60 [0.50, 0.70]); {sentence}"
+    assert found == f"{searcher.upper()}, a: nDCG predicts best (Kendall 0.60 [0.50, 0.70]); {sentence}"
 
 
 def test_conclusions_are_of_all_truths_where_there_are_several():
@@ -288,6 +288,7 @@ def test_the_command_writes_and_prints_the_study(tmp_path, monkeypatch):
     assert len(list((tmp_path / "one").glob("*.png"))) == 2 * len(STUDIED)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_workers_change_nothing(tmp_path, publish):
     from archsieve.benchmarks.digits import DIGITS
     from archsieve.registry import ESTIMATORS as KNOWN

@@ -257,7 +257,7 @@ def test_tokens_that_are_not_looked_up_have_no_place_for_noise(name):
         def forward(self, tokens):
             return self.layer(nn.functional.one_hot(tokens, TOKENS).float()).mean(1)
 
-    with pytest.raises(ScoringError, match="looks none of them up in an embedding"):
+    with pytest.raises(ScoringError, match="does not look them up in an embedding"):
         PROXIES[name](OneHot(), probe_of(torch.ones(3, LENGTH, dtype=torch.long)))
 
 

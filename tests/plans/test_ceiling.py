@@ -212,7 +212,7 @@ def test_a_plan_has_it_and_keeps_it_when_it_is_written():
     ("limits", "said"),
     [
         ({"max_latency_m": 8}, "Did you mean 'max_latency_ms'"),
-        ({"latency": "latency"}, "goes with `max_latency_ms`"),
+        ({"latency": "latency"}, "needs `max_latency_ms`"),
         ({"max_latency_ms": 0}, "above 0"),
         ({"max_latency_ms": "8"}, "must be a number"),
         ({"max_latency_ms": 8, "latency": "params"}, "needs an estimator that measures.*'params'"),

@@ -65,7 +65,7 @@ def test_train_and_score_count_the_same_network():
 def test_measure_takes_settings_and_says_when_no_table_is_about_them():
     result = invoke("measure", "nasbench-macro", "--set", "head_width=64")
     assert result.exit_code == 1
-    assert "No benchmark is about the space nasbench-macro with these settings" in result.stderr
+    assert "No benchmark covers the space nasbench-macro with these settings" in result.stderr
     space = BENCHMARKS["nasbench-macro-digits"].space
     given = [
         "--set",
@@ -76,7 +76,7 @@ def test_measure_takes_settings_and_says_when_no_table_is_about_them():
         "nasbench-macro-digits",
     ]
     refused = invoke("measure", "nasbench-macro", *given)
-    assert "'nasbench-macro-digits' is not about the space nasbench-macro with these settings" in refused.stderr
+    assert "'nasbench-macro-digits' does not cover the space nasbench-macro with these settings" in refused.stderr
 
 
 def test_a_search_by_a_changed_plan_is_kept_with_its_changes(tmp_path):

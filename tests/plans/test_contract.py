@@ -498,5 +498,5 @@ def test_the_strict_reader_is_strict(tmp_path):
 
 @pytest.mark.parametrize("setting", ["budget", "population", "tournament"])
 def test_a_pool_without_evolution_refuses_what_goes_with_one(setting):
-    with pytest.raises(SettingError, match=f"A pool's {setting} goes with `evolve`, but got {setting}=7 without"):
+    with pytest.raises(SettingError, match=f"A pool's {setting} needs `evolve`, but got {setting}=7 without"):
         Pool(**{setting: 7})

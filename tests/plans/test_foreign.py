@@ -160,7 +160,7 @@ def test_a_look_up_without_a_column_says_how_to_name_it(table):
         served_by(plan, table)
     with pytest.raises(UnknownNameError, match=r"no benchmark and no file 'nowhere\.csv'"):
         served_by(plan, "nowhere.csv")
-    with pytest.raises(UnknownNameError, match="not about the space"):
+    with pytest.raises(UnknownNameError, match="does not cover the space"):
         served_by(plan, "nasbench201-cifar10")
     two = Plan(DIGITS.space, Digits(), (Stage(Lookup("a"), top=9), Stage(Lookup("b"), top=1)))
     with pytest.raises(SettingError, match="a and b"):

@@ -116,7 +116,7 @@ def test_the_score_is_the_front_and_the_place_by_the_first_objective():
     [
         ((Quality(),), "two or more"),
         ((Quality(), Quality()), "two or more different"),
-        ((Quality(), ESTIMATORS["macs"]()), "'macs' makes networks large: write '-macs'"),
+        ((Quality(), ESTIMATORS["macs"]()), "'macs' favours large networks: write '-macs'"),
     ],
 )
 def test_objectives_are_two_different_ones_that_mean_what_they_say(parts, said):
@@ -300,6 +300,7 @@ def test_the_command_exports_that_network(tmp_path):
     front = json.loads(invoke("report", tmp_path / "run", "--json").stdout)["result"]["front"]
     lowest = min(front["networks"], key=lambda network: network["values"][1])
     words = ["export", tmp_path / "run", "--under", f"{lowest['values'][1]}macs", "--to", tmp_path / "out"]
+    words += ["--format", "plain"]
     assert "give one of them" in invoke(*words, "--rank", "2").stderr
     result = invoke(*words)
     assert result.exit_code == 0, result.stderr

@@ -204,7 +204,7 @@ MISTAKES = {
     ),
     "range in space": (
         'task = "digits"\nspace = { name = "nasbench-macro", widths = [8] }\n' + STAGE,
-        "`widths` and `stages` need one number a stage, but got widths=(8,), stages=(2, 3, 3).",
+        "`widths` and `stages` need one number for each stage, but got widths=(8,), stages=(2, 3, 3).",
     ),
     "setting of task": (
         'space = "nasbench-macro"\ntask = { name = "digits", validation_fracion = 0.1 }\n' + STAGE,
@@ -255,24 +255,39 @@ MISTAKES = {
     "top below 1": (HEAD + '[[stage]]\nestimator = "params"\ntop = 0', "stage 1: `top >= 1` must hold, but got top=0."),
     "number for label": (HEAD + STAGE + "label = 1", "label must be a text, but is 1."),
     # drop
-    "drop with keep": (HEAD + PARTIAL + "drop = [0.5]\nkeep = 0.5", "stage 1: `drop` goes with an estimator that has"),
+    "drop with keep": (HEAD + PARTIAL + "drop = [0.5]\nkeep = 0.5", "stage 1: `drop` needs an estimator with"),
     "drop without epochs": (
         HEAD + '[[stage]]\nestimator = "params"\ndrop = [0.5]',
-        "`drop` goes with an estimator that has epochs",
+        "`drop` needs an estimator with epochs",
     ),
     "drop and epochs": (
         HEAD + '[[stage]]\nestimator = { name = "partial_training", epochs = 9 }\ndrop = [0.5, 1]',
-        "stage 1: `drop` goes through one epoch a fraction, here 2, but the estimator has epochs=9: leave `epochs` out",
+        "stage 1: `drop` trains one epoch for each fraction, here 2, but the estimator has epochs=9: leave `epochs`",
     ),
     "evolution by what is relative": (
         HEAD + STAGE + '[pool]\nevolve = { name = "vote", parts = ["params"] }',
         "An evolution scores networks one by one, but the scores of 'vote' are relative to the networks scored with",
     ),
-    "drop above 1": (HEAD + PARTIAL + "drop = [0.5, 1.5]", "stage 1: `drop` needs one fraction in 0..1 an epoch, but"),
-    "drop below 0": (HEAD + PARTIAL + "drop = [-0.5]", "`drop` needs one fraction in 0..1 an epoch, but got [-0.5]."),
-    "bool in drop": (HEAD + PARTIAL + "drop = [true]", "`drop` needs one fraction in 0..1 an epoch, but got [True]."),
-    "text in drop": (HEAD + PARTIAL + 'drop = ["a"]', "`drop` needs one fraction in 0..1 an epoch, but got ['a']."),
-    "empty drop": (HEAD + PARTIAL + "drop = []", "stage 1: `drop` needs one fraction in 0..1 an epoch, but got []."),
+    "drop above 1": (
+        HEAD + PARTIAL + "drop = [0.5, 1.5]",
+        "stage 1: `drop` needs one fraction in 0..1 for each epoch, but",
+    ),
+    "drop below 0": (
+        HEAD + PARTIAL + "drop = [-0.5]",
+        "`drop` needs one fraction in 0..1 for each epoch, but got [-0.5].",
+    ),
+    "bool in drop": (
+        HEAD + PARTIAL + "drop = [true]",
+        "`drop` needs one fraction in 0..1 for each epoch, but got [True].",
+    ),
+    "text in drop": (
+        HEAD + PARTIAL + 'drop = ["a"]',
+        "`drop` needs one fraction in 0..1 for each epoch, but got ['a'].",
+    ),
+    "empty drop": (
+        HEAD + PARTIAL + "drop = []",
+        "stage 1: `drop` needs one fraction in 0..1 for each epoch, but got [].",
+    ),
     "number for drop": (HEAD + PARTIAL + "drop = 0.5", "stage 1: drop must be a list of fractions, but is 0.5."),
     "label of drop": (HEAD + PARTIAL + "drop = [0.5]\nlabel = 1", "stage 1: label must be a text, but is 1."),
     # estimators
@@ -338,7 +353,7 @@ MISTAKES = {
         'pool = { sample = 3, evolve = "params" }\n' + HEAD + STAGE,
         "the pool needs either `sample` or `evolve`, but got {",
     ),
-    "budget without evolve": ("pool = { sample = 3, budget = 9 }\n" + HEAD + STAGE, "`budget` goes with `evolve`."),
+    "budget without evolve": ("pool = { sample = 3, budget = 9 }\n" + HEAD + STAGE, "`budget` needs `evolve`."),
     "text for sample": ('pool = { sample = "3" }\n' + HEAD + STAGE, "sample must be a whole number, but is '3'."),
     "bool for sample": ("pool = { sample = true }\n" + HEAD + STAGE, "sample must be a whole number, but is True."),
     "sample below 1": ("pool = { sample = 0 }\n" + HEAD + STAGE, "`sample >= 1` must hold for a pool, but got sample"),
@@ -450,7 +465,7 @@ def test_code_that_the_command_line_names_is_run(load, plugin):
 
 
 def test_another_plugin_does_not_count(load, plugin):
-    with pytest.raises(PlanError, match="which the command line does not name"):
+    with pytest.raises(PlanError, match="which no --plugin names"):
         load(OWN, ["my_other_plugin"])
 
 
@@ -458,13 +473,23 @@ def test_another_plugin_does_not_count(load, plugin):
     ("name", "error", "sentence"),
     [
         ("my_plugin:Mien", UnknownNameError, "The module 'my_plugin' has no 'Mien'. Did you mean 'Mine'?"),
-        ("my_plugin:function", PlanError, "A model of your own is the space 'own', with factory = 'my_plugin:f"),
     ],
 )
 def test_something_else_in_a_plugin_is_a_sentence(load, plugin, name, error, sentence):
     module = load_plugin(str(plugin))
     with pytest.raises(error, match=re.escape(sentence)):
         load(f'space = "{name}"\ntask = "digits"\n{STAGE}', [module])
+
+
+def test_a_factory_named_as_a_space_is_the_own_space_with_that_factory(load, plugin):
+    module = load_plugin(str(plugin))
+    plan = load(f'space = "my_plugin:function"\ntask = "digits"\n{STAGE}', [module])
+    same = load(f'space = {{name = "own", factory = "my_plugin:function"}}\ntask = "digits"\n{STAGE}', [module])
+    assert plan.space == same.space
+    with pytest.raises(PlanError, match="not a dataclass"):
+        load(
+            f'space = {{name = "my_plugin:function", factory = "my_plugin:other"}}\ntask = "digits"\n{STAGE}', [module]
+        )
 
 
 def test_a_plugin_file_that_is_missing_is_a_sentence(tmp_path):
@@ -495,6 +520,6 @@ def test_a_plugin_named_with_what_is_in_it_says_how_to_name_its_file():
     with pytest.raises(PlanError, match=r"'my_net:Net' names 'Net' in it: --plugin my_net\.py\."):
         load_plugin("my_net:Net")
     with pytest.raises(
-        PlanError, match=r"'nets/my_net.py:Net' names a file: write 'my_net:Net', and give the file by "
+        PlanError, match=r"'nets/my_net.py:Net' names a file: write 'my_net:Net', and pass the file with "
     ):
         make("space", {"name": "own", "factory": "nets/my_net.py:Net"})

@@ -63,7 +63,11 @@ def test_a_stage_with_a_search_is_read_and_written(read):
 @pytest.mark.parametrize(
     ("stage", "error", "message"),
     [
-        (STAGE + 'search = "random_search"\n', PlanError, "stage 1: A stage's `search` and `budget` go together"),
+        (
+            STAGE + 'search = "random_search"\n',
+            PlanError,
+            "stage 1: A stage needs both `search` and `budget`, or neither",
+        ),
         (EVOLVING.replace("500", "19"), PlanError, "`budget >= population` must hold for a search"),
         (EVOLVING.replace("500", '"9"'), PlanError, "budget must be a whole number"),
         (EVOLVING.replace("population", "populatoin"), PlanError, "Did you mean 'population'"),

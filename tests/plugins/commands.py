@@ -1,6 +1,7 @@
 """Running the command line from tests: in this process where possible, in another where signals and pipes matter."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -66,6 +67,18 @@ def wait_for(condition, seconds=60):
         if time.monotonic() > end:
             raise AssertionError("it did not come true in time")
         time.sleep(0.02)
+
+
+def rows(folder, columns="*"):
+    """Return all rows of the results of a run, also while it goes on; none while there is no file."""
+    path = Path(folder, "results.sqlite")
+    if not path.exists():
+        return []
+    db = sqlite3.connect(path, timeout=30)
+    try:
+        return db.execute(f"SELECT {columns} FROM results ORDER BY estimator, architecture").fetchall()
+    finally:
+        db.close()
 
 
 def is_alive(pid):

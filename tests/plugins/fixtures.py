@@ -1,12 +1,15 @@
 """Fixtures of the tests that touch registries, plugins or the environment: what a test adds goes away with it."""
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from archsieve import registry
 from archsieve.benchmarks.records import Surrogate, Table
+from archsieve.runs import processes
+from plugins.quick import Context
 
 REGISTRIES = (
     registry.SPACES,
@@ -22,18 +25,33 @@ HERE = Path(__file__).parent
 @pytest.fixture
 def restored(tmp_path):
     """Take back what the test registers, and the plugins it imports."""
+    with restoring(tmp_path):
+        yield
+
+
+@contextmanager
+def restoring(folder):
+    """Take back what is registered inside, and the plugins of the folder, of these plugins or of the examples."""
     names = [set(r) for r in REGISTRIES]
     modules, path = set(sys.modules), list(sys.path)
-    yield
-    for catalogue, before in zip(REGISTRIES, names, strict=True):
-        for name in set(catalogue) - before:
-            del catalogue._entries[name]
-    sys.path[:] = path
-    homes = (tmp_path.resolve(), HERE, HERE.parents[1] / "examples")
-    for name in set(sys.modules) - modules:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if origin and Path(origin).parent in homes and "." not in name:
-            del sys.modules[name]
+    try:
+        yield
+    finally:
+        for catalogue, before in zip(REGISTRIES, names, strict=True):
+            for name in set(catalogue) - before:
+                del catalogue._entries[name]
+        sys.path[:] = path
+        homes = (folder.resolve(), HERE, HERE.parents[1] / "examples")
+        for name in set(sys.modules) - modules:
+            origin = getattr(sys.modules[name], "__file__", None)
+            if origin and Path(origin).parent in homes and "." not in name:
+                del sys.modules[name]
+
+
+@pytest.fixture
+def quick_workers(monkeypatch):
+    """Start worker processes as forks of one that has imported torch already."""
+    monkeypatch.setattr(processes.multiprocessing, "get_context", lambda kind: Context())
 
 
 @pytest.fixture

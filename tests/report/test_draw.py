@@ -4,8 +4,9 @@ import re
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pytest
 
-from archsieve.report.draw import save, svg
+from archsieve.report.draw import figure_of, save, svg
 from archsieve.report.plot import COLOURS, Axis, Bars, Chart, Histogram, Line, Points, Rule, array
 
 HOSTILE = '<img src=x onerror="alert(1)"> $\\frac{$ </svg>'
@@ -72,3 +73,9 @@ def test_many_points_stay_small():
     drawn = svg(chart(marks=[points], x=Axis("x")))
     assert drawn.count("<title>") == n
     assert len(drawn) < 130 * n + 20_000
+
+
+def test_bars_without_length_start_at_zero():
+    for lengths, right in (([0.0, 0.0], 1.0), ([3.0, 0.0], 3.75)):
+        chart = Chart("a", "b", [Bars(["x", "y"], np.array(lengths), ["0", "0"])], Axis("t"), Axis(), "c", 100)
+        assert figure_of(chart).axes[0].get_xlim() == (0.0, pytest.approx(right))

@@ -1,6 +1,7 @@
 """The report: it reads a run folder and nothing else."""
 
 import math
+import tracemalloc
 from dataclasses import asdict
 
 import pytest
@@ -12,7 +13,7 @@ from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import Plan
 from archsieve.plans.run import run_plan
 from archsieve.registry import BENCHMARKS
-from archsieve.report.load import read_rows, read_run, to_csv
+from archsieve.report.load import csv_parts, ordered_rows, read_rows, read_run, to_csv
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key, Row, Store
 from archsieve.searchers.contract import Stage
@@ -115,6 +116,27 @@ def test_codes_are_ordered_as_numbers(tmp_path):
     store.put(rows)
     store.close()
     assert [r.arch for r in read_rows(tmp_path)] == [(2,), (9,), (10,)]
+
+
+def test_a_report_takes_the_same_memory_for_many_rows_as_for_few(tmp_path):
+    peaks = {}
+    for count in (20, 20, 120):  # estimators of 50 codes; the first fills what is remembered of codes
+        folder = tmp_path / str(count)
+        with Session(folder, SPACE, TASK) as session:
+            if not read_rows(folder):
+                keys = [Key("s", "t", "e", seed) for seed in range(count)]
+                rows = (Row(key, (i, 1), "name", i / 7, 0.1, 1) for key in keys for i in range(50))
+                session._store.put(rows)
+        mark = {}
+        tracemalloc.start()
+        with ordered_rows(folder) as (rows, damage):
+            characters = sum(map(len, csv_parts(rows, mark)))
+            assert damage() == ""
+        assert characters > 50 * count * 20
+        assert len(read_run(folder).estimators) == count
+        peaks[count] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[120] < peaks[20] + 120 * 2000  # a tally of each estimator, and not 5,000 rows of more than 500 bytes
 
 
 def test_reading_changes_nothing(finished):

@@ -85,7 +85,7 @@ def test_a_study_by_hand():
         ["accuracy", "flat", "-", "-", "0", "0", "-2.5", "0.00 ± 0.00"],
     ]
     assert page.verdict.endswith(
-        "Random search, accuracy: 1 - MKR tells most (Kendall 0.50 [0.10, 0.90]); no verdict, with 3 estimators."
+        "Random search, accuracy: 1 - MKR predicts best (Kendall 0.50 [0.10, 0.90]); no verdict, with 3 estimators."
     )
     assert dict(page.made)["seed"] == "7"
     assert page.verdict.startswith("The study gives no verdict. A verdict needs 8 estimators")
@@ -118,15 +118,17 @@ def test_below_eight_estimators_there_is_no_verdict(ranking, verdicts, capsys, m
     page = study_page(study)
     assert [[row[5], row[8]] for row in page.tables[0].rows] == verdicts
     assert page.cards[-1].value == ("1 of 2" if ranking == 8 else "no verdict")
-    begins = "Random search, accuracy: 1 - MKR tells most" if ranking == 8 else "The study gives no verdict. A verdict"
+    begins = (
+        "Random search, accuracy: 1 - MKR predicts best" if ranking == 8 else "The study gives no verdict. A verdict"
+    )
     assert page.verdict.startswith(begins)
     monkeypatch.setenv("COLUMNS", "300")
     console.study(study)
     printed = capsys.readouterr().out
     rows = [line for line in printed.splitlines() if line.startswith(f"accuracy  {SEARCHER}")]
     assert [line.split("  ")[-1].strip() for line in rows] == [answers[1] for answers in verdicts]
-    conclusion = "Random search, accuracy: 1 - MKR tells most (Kendall 0.50 [0.10, 0.90]); "
-    more = "more than tau: 1 - MKR (+0.50 [+0.10, +0.90])." if ranking == 8 else "no verdict, with 7 estimators."
+    conclusion = "Random search, accuracy: 1 - MKR predicts best (Kendall 0.50 [0.10, 0.90]); "
+    more = "better than tau: 1 - MKR (+0.50 [+0.10, +0.90])." if ranking == 8 else "no verdict, with 7 estimators."
     assert printed.startswith(conclusion + more)
     few = "A verdict needs 8 estimators that rank, but there are fewer (accuracy: 7)."
     assert (few in printed) == (ranking == 7)

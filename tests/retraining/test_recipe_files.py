@@ -155,7 +155,7 @@ def test_settings_of_another_space_or_task_do_not_apply_and_that_is_said(own):
         (["epochs=many"], "horizon must be a whole number, but is 'many'."),
         (["epochs=0"], "`horizon >= 1`"),
         (["task.cutout=-1"], "`cutout >= 0` must hold, but got cutout=-1."),
-        (["batch_size=9", "micro_batches=2"], "A batch must part evenly"),
+        (["batch_size=9", "micro_batches=2"], "A batch must divide evenly"),
     ],
 )
 def test_what_is_not_understood_is_refused(own, changes, sentence):
@@ -170,7 +170,7 @@ def test_what_is_not_understood_is_refused(own, changes, sentence):
         ("epochs = ", PlanError, "cannot be read"),
         (OWN.replace("epochs = 3", ""), PlanError, "it needs the setting 'epochs'"),
         (OWN.replace("learning_rate", "learnin_rate"), PlanError, "Did you mean 'learning_rate'?"),
-        ("epochs = 1\nlearning_rate = 1.0\n", PlanError, "it names no task: name one by --task"),
+        ("epochs = 1\nlearning_rate = 1.0\n", PlanError, "it names no task: name one with --task"),
         (OWN.replace("digits", "digit"), UnknownNameError, "Did you mean 'digits'?"),
         ("space = 3\n" + OWN.partition("[")[0], PlanError, "the space must be a table with a name, but is 3."),
     ],

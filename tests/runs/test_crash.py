@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import sqlite3
 
 import pytest
 
-from plugins.commands import finish, invoke, run, start, wait_for
+from plugins.commands import finish, invoke, rows, start, wait_for
 
 PLAN = """
 seed = 3
@@ -36,18 +35,10 @@ STORED = {"l2_norm": 12, "nwot": 12, "zen": 12, "one_shot": 8, "partial_training
 slow = pytest.mark.slow
 
 
-def rows(folder):
+def outcomes(folder):
     """Everything stored: seconds and worker, which differ whenever something is computed anew, included."""
-    path = folder / "results.sqlite"
-    if not path.exists():
-        return []
-    db = sqlite3.connect(path, timeout=30)
-    try:
-        return db.execute(
-            "SELECT name, estimator, architecture, score, seconds, worker, error FROM results ORDER BY 1, 2, 3"
-        ).fetchall()
-    finally:
-        db.close()
+    columns = "name, estimator, architecture, score, seconds, worker, error"
+    return sorted(rows(folder, columns), key=lambda row: row[:3])
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +52,13 @@ def plan(tmp_path_factory):
 def whole(plan, tmp_path_factory):
     """The folder of an uninterrupted run in one process."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    code, _, err = run("search", plan, "--out", folder)
-    assert code == 0, err
+    done = invoke("search", plan, "--out", folder)
+    assert done.exit_code == 0, done.stderr
     return folder
 
 
 def test_the_uninterrupted_run_stores_what_its_stages_say(whole):
-    stored = [row[0] for row in rows(whole)]
+    stored = [row[0] for row in outcomes(whole)]
     assert {name: stored.count(name) for name in stored} == {**STORED, "partial_training[3, test]": 1}
 
 
@@ -85,17 +76,17 @@ def test_the_uninterrupted_run_stores_what_its_stages_say(whole):
 def test_a_killed_search_goes_on_as_if_nothing_had_happened(plan, whole, tmp_path, stage, workers):
     folder = tmp_path / "run"
     search = start("search", plan, "--out", folder, "--workers", workers)
-    wait_for(lambda: any(row[0] == stage for row in rows(folder)) or search.poll() is not None)
+    wait_for(lambda: any(row[0] == stage for row in outcomes(folder)) or search.poll() is not None)
     os.kill(search.pid, signal.SIGKILL)
     finish(search)
-    before = rows(folder)
+    before = outcomes(folder)
     assert any(row[0] == stage for row in before)
     if stage != "partial_training[3, test]":
         assert search.returncode == -signal.SIGKILL
         assert not (folder / "result.json").exists()
-    code, _, err = run("search", plan, "--out", folder, "--workers", workers)
-    assert code == 0, err
-    assert set(before) <= set(rows(folder))
+    done = invoke("search", plan, "--out", folder, "--workers", workers)
+    assert done.exit_code == 0, done.stderr
+    assert set(before) <= set(outcomes(folder))
     found, expected = (invoke("report", f, "--csv").stdout_bytes for f in (folder, whole))
     assert found == expected
     one, other = (json.loads((f / "result.json").read_text()) for f in (folder, whole))
@@ -111,12 +102,12 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(plan, whole, tmp_pat
 def test_a_search_killed_again_and_again_ends_as_if_nothing_had_happened(plan, whole, tmp_path):
     folder, kills = tmp_path / "run", 0
     while not (folder / "result.json").exists():
-        before = rows(folder)
+        before = outcomes(folder)
         search = start("search", plan, "--out", folder)
-        wait_for(lambda: len(rows(folder)) > len(before) or search.poll() is not None)  # noqa: B023 - waited for here
+        wait_for(lambda: len(outcomes(folder)) > len(before) or search.poll() is not None)  # noqa: B023 - waited for here
         search.kill()
         finish(search)
-        assert set(before) <= set(rows(folder))
+        assert set(before) <= set(outcomes(folder))
         kills += 1
         assert kills < 40
     assert kills > 5

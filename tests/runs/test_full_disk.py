@@ -2,15 +2,18 @@
 
 import errno
 import os
+import sqlite3
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from archsieve import _files
 from archsieve._files import remove_leftovers, replace_file
-from archsieve.errors import StorageError
+from archsieve.errors import RunFolderError, StorageError
 from archsieve.runs import durability
 from archsieve.runs.store import Store
 from archsieve.training.checkpoint import save_weights_of
@@ -107,3 +110,25 @@ def synced(monkeypatch, path, **settings):
 def test_the_log_is_on_the_disk_within_the_promised_time_or_at_once(tmp_path, monkeypatch):
     assert synced(monkeypatch, tmp_path / "results.sqlite") in [(1, 1), (1, 2), (1, 3)]
     assert synced(monkeypatch, tmp_path / "b" / "results.sqlite", durable=True) == (2, 0)  # by SQLite itself
+
+
+@pytest.mark.parametrize(
+    ("free", "said"), [(4096, "there is no room on the disk (disk I/O error)"), (10**9, "disk I/O")]
+)
+def test_what_sqlite_calls_an_error_of_input_and_output_is_named_where_there_is_no_room(
+    tmp_path, monkeypatch, free, said
+):
+    store = Store(tmp_path / "results.sqlite")
+
+    def full(*_):
+        raise sqlite3.OperationalError("disk I/O error")
+        yield
+
+    monkeypatch.setattr("archsieve.runs.database.transaction", contextmanager(full))
+    monkeypatch.setattr("archsieve.runs.store.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(RunFolderError) as raised:
+        store.put([row((0, 1), 1.0)])
+    assert f"results.sqlite: {said}" in str(raised.value)
+    assert "make room, or allow writing, and repeat the command" in str(raised.value)
+    monkeypatch.undo()
+    store.close()

@@ -17,6 +17,7 @@ import pytest
 
 from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, ScoringError, SettingError, WorkerError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.runs import executors
 from archsieve.runs.chunks import Chunk
 from archsieve.runs.executors import Processes, Ray, Serial
 from archsieve.runs.session import Session
@@ -26,6 +27,8 @@ from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from plugins import toy
 from plugins.toy import TASK, Counting, Failing, Learner, Mate, Raw, Sum, Toy, calls, log, value
+
+pytest_plugins = ["plugins.fixtures"]
 
 SPACE = Toy()
 CODES = [(0, 0, 0, 1), (0, 0, 1, 2), (1, 1, 2, 2), (0, 1, 1, 1), (2, 2, 2, 2)]
@@ -111,6 +114,22 @@ ESTIMATORS = [Counting(3), Raw(4), Mate(1), Mate(2), Sum((Counting(5), Mate(1)))
 
 
 @pytest.fixture(scope="module")
+def ray_runs():
+    """One Ray for the tests of this file, since it takes seconds to start."""
+    executors._start_ray(2)
+    yield
+    sys.modules["ray"].shutdown()
+
+
+@pytest.fixture
+def made_on(request):
+    """Return an executor of a test's parameter, on a Ray that runs."""
+    if request.node.get_closest_marker("ray"):
+        request.getfixturevalue("ray_runs")
+    return lambda make: make()
+
+
+@pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     """The pool and its scores, computed at once in this process."""
     with Session(tmp_path_factory.mktemp("reference"), Toy(5), TASK) as session:
@@ -127,11 +146,11 @@ def reference(tmp_path_factory):
         pytest.param(5, lambda: Ray(2), id="5-ray", marks=pytest.mark.ray),
     ],
 )
-def test_scores_depend_on_neither_order_nor_chunk_nor_executor(tmp_path, monkeypatch, reference, chunk, make):
+def test_scores_depend_on_neither_order_nor_chunk_nor_executor(tmp_path, monkeypatch, reference, chunk, make, made_on):
     pool, expected = reference
     monkeypatch.setattr("archsieve.runs.chunks._CHUNK", chunk)
     order = np.random.default_rng(chunk).permutation(len(pool))
-    with make() as executor, Session(tmp_path, Toy(5), TASK, executor=executor) as session:
+    with made_on(make) as executor, Session(tmp_path, Toy(5), TASK, executor=executor) as session:
         for part in np.array_split(order, 3):
             session.scores(ESTIMATORS[::-1], [pool[i] for i in part])
         found = session.scores(ESTIMATORS, [pool[i] for i in order])
@@ -157,11 +176,11 @@ def bytes_of(folder, make, codes, step):
         pytest.param(lambda: Ray(2), 1, id="ray", marks=pytest.mark.ray),
     ],
 )
-def test_proxies_give_the_same_bytes_everywhere(tmp_path, codes, make, step):
+def test_proxies_give_the_same_bytes_everywhere(tmp_path, codes, make, step, made_on):
     expected = bytes_of(tmp_path / "reference", lambda: nullcontext(Serial()), codes, 1)
     assert len(expected) == codes * 5 * 8
     assert not np.isnan(np.frombuffer(expected)).any()
-    assert bytes_of(tmp_path / "run", make, codes, step) == expected
+    assert bytes_of(tmp_path / "run", lambda: made_on(make), codes, step) == expected
 
 
 # Twins and raw codes
@@ -476,6 +495,7 @@ def test_a_failure_ranks_last_and_is_not_tried_again(tmp_path):
         assert [(r.arch, r.seconds) for r in session._store.rows()] == [(r.arch, r.seconds) for r in rows]
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
 @pytest.mark.parametrize("chunk", [1, 32])
 def test_an_exception_costs_that_score_only_and_its_traceback_is_in_the_log(tmp_path, executor, chunk):
@@ -517,6 +537,7 @@ def test_failures_are_tried_again_where_that_is_asked_for(tmp_path):
         assert session.failures(healed, CODES) == {}
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("executor", [Serial(), Processes(2)], ids=["serial", "processes"])
 def test_our_own_errors_arrive_as_themselves(tmp_path, executor):
     with (
@@ -546,6 +567,7 @@ def test_something_that_is_no_scores_is_a_sentence(session, how, sentence):
 REASON = "no worker finished it in 4 tries: the last was killed by SIGKILL, often because memory ran out"
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_network_that_kills_its_workers_costs_its_own_score_alone(tmp_path):
     pool = KILLED
     with Session(tmp_path / "run", Toy(4), TASK, executor=Processes(2)) as session:
@@ -561,6 +583,7 @@ def test_a_network_that_kills_its_workers_costs_its_own_score_alone(tmp_path):
 KILLED = [(0, 0, 0, 0), *CODES, (0, 0, 2, 2), (1, 2, 2, 2), (0, 2, 2, 2)]
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_of_a_pass_the_estimator_that_kills_loses_its_score_alone(tmp_path):
     with Session(tmp_path / "run", Toy(4), TASK, executor=Processes(2)) as session:
         scores = session.scores([Killer(0), Killer(1)], CODES[3:])
@@ -581,6 +604,7 @@ class Killer(Mate):
         return super().score_group(members, archs, ctx)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_search_ends_where_all_networks_kill_and_what_was_scored_is_stored(tmp_path, monkeypatch):
     monkeypatch.setattr("archsieve.runs.chunks.RETRIES", 0)
     monkeypatch.setattr("archsieve.runs.computing._MOST_IN_A_ROW", 3)
@@ -765,6 +789,7 @@ def test_progress_names_those_of_a_pass_that_lack_scores(tmp_path):
     assert list(dict.fromkeys(seen)) == ["mate1", "mate2", "mate3, mate4"]
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_row_says_who_computed_it_and_how_long_it_took(tmp_path):
     with Session(tmp_path, SPACE, TASK, executor=Processes(2)) as session:
         begun = time.perf_counter()

@@ -88,6 +88,29 @@ def test_a_row_twice_is_refused_and_nothing_of_its_batch_stays(store):
     assert len(list(store.rows())) == 2
 
 
+def test_rows_by_name_are_in_the_order_of_names_fingerprints_seeds_and_options(store):
+    codes = [(9,), (10,), (10, 0), (10, 0, 3), (2, 100), (2, 99), (0,)]
+    names = {"print2": "B", "print1": "B", "print0": "a", "print3": "Ä"}
+    keys = [Key(s, t, e, n) for s in "ba" for t in "zy" for e in names for n in (10, 9, -1)]
+    rows = [Row(key, arch, names[key.estimator], 0.5, 0.0, 0) for key in keys for arch in codes]
+    store.put(rows[::-1])
+    expected = sorted(rows, key=lambda r: (r.name, r.key.estimator, r.key.seed, r.arch, r.key.space, r.key.task))
+    assert list(store.rows_by_name()) == expected
+    assert set(store.rows()) == set(rows)
+
+
+def test_a_batch_whose_source_fails_is_not_stored(store):
+    def source():
+        yield from (row((i,), 0.5) for i in range(1200))
+        raise RuntimeError("the source fails")
+
+    with pytest.raises(RuntimeError, match="the source fails"):
+        store.put(source())
+    assert list(store.rows()) == []
+    store.put(row((i,), 0.5) for i in range(1200))
+    assert len(store.get(KEY, [(i,) for i in range(0, 1300, 2)])) == 600
+
+
 def test_it_is_there_after_it_was_closed(tmp_path):
     filled(tmp_path / "results.sqlite", 3)
     again = Store(tmp_path / "results.sqlite")

@@ -100,5 +100,5 @@ def test_a_budget_below_one_is_refused(name, budget, toy, recorder):
 
 
 def test_scores_of_another_shape_are_refused(name, toy):
-    with pytest.raises(SettingError, match=r"one score an architecture, shape \(\d+,\), but returned shape"):
+    with pytest.raises(SettingError, match=r"one score for each architecture, shape \(\d+,\), but returned shape"):
         run(name, toy(), lambda archs: np.zeros((len(archs), 2)))

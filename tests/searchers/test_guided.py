@@ -213,6 +213,26 @@ def test_a_funnel_may_search_in_its_first_stage_and_in_a_later_one():
     assert len(places) == 41
 
 
+def test_a_search_says_after_every_batch_how_many_of_its_budget_are_scored():
+    calls = []
+    guide = Guide(WIDE, progress=lambda *call: calls.append(call))
+    stage = Stage(first, top=1, search=EVOLUTION, budget=41, label="evolve")
+    funnel_search([stage], None, column, guide=guide)
+    labels, done, totals = zip(*calls, strict=True)
+    assert set(labels) == {"evolve: search"}
+    assert list(done) == sorted(done)
+    assert len(done) > 3
+    assert (done[-1], set(totals)) == (41, {41})
+
+
+def test_the_progress_of_a_search_ends_even_if_nothing_is_left_to_ask():
+    calls = []
+    pool = [(0, 0, 0, 1), (0, 0, 0, 2)]
+    stages = [Stage(first, top=1, search=fixed(pool), budget=9, label="two")]
+    funnel_search(stages, None, column, guide=Guide(WIDE, progress=lambda *call: calls.append(call)))
+    assert calls[-1] == ("two: search", 2, 2)
+
+
 def test_a_search_needs_a_guide_and_all_candidates_a_pool():
     searching = Stage(first, top=1, search=EVOLUTION, budget=9)
     with pytest.raises(SettingError, match="needs a `guide` with the space"):
@@ -224,8 +244,8 @@ def test_a_search_needs_a_guide_and_all_candidates_a_pool():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"search": EVOLUTION}, "`search` and `budget` go together"),
-        ({"budget": 9}, "`search` and `budget` go together"),
+        ({"search": EVOLUTION}, "both `search` and `budget`, or neither"),
+        ({"budget": 9}, "both `search` and `budget`, or neither"),
         ({"search": EVOLUTION, "budget": 5}, "`budget >= population` must hold for a search, but got budget=5, popul"),
         ({"search": EVOLUTION, "budget": 9.5}, "`budget` must be a whole number"),
         ({"search": RandomSearch(), "budget": 0}, "`budget >= 1` must hold"),

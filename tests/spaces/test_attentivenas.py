@@ -195,8 +195,8 @@ def test_rounding_by_hand():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"depths": ((1, 2),)}, "need one entry a stage, and `widths` two more"),
-        ({"strides": (1,) * 6}, "need one entry a stage"),
+        ({"depths": ((1, 2),)}, "need one entry for each stage, and `widths` two more"),
+        ({"strides": (1,) * 6}, "need one entry for each stage"),
         (
             {"resolutions": (224, 192)},
             r"The options of the resolution must ascend from 1 or more, but are \(224, 192\)",

@@ -60,10 +60,10 @@ def test_a_space_is_named_after_its_class_unless_it_names_itself():
 @pytest.mark.parametrize(
     ("space", "text", "sentence"),
     [
-        (Toy(), "2a1", "'2a1' is no architecture of Toy: write 3 digits, e.g. '000'"),
-        (Toy(), "", "'' is no architecture of Toy: it has 0 decisions, the space 3"),
-        (Toy(), "2011", "'2011' is no architecture of Toy: it has 4 decisions, the space 3"),
-        (Toy(), "210", "'210' is no architecture of Toy: decision 1 is 1, but must lie in 0..0"),
+        (Toy(), "2a1", "'2a1' is not an architecture of Toy: write 3 digits, e.g. '000'"),
+        (Toy(), "", "'' is not an architecture of Toy: it has 0 decisions, the space 3"),
+        (Toy(), "2011", "'2011' is not an architecture of Toy: it has 4 decisions, the space 3"),
+        (Toy(), "210", "'210' is not an architecture of Toy: decision 1 is 1, but must lie in 0..0"),
         (Toy(), "٢01", "write 3 digits"),
         (Toy((12, 3)), "11", "it has 1 decisions, the space 2"),
         (Toy(even=True), "201", "'201' is excluded by the limits of Toy"),

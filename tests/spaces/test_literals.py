@@ -76,7 +76,7 @@ def test_a_resolution_may_be_left_out_where_there_is_only_one():
 def test_a_dictionary_that_does_not_fit(text, sentence):
     with pytest.raises(ArchitectureError, match=re.escape(sentence)) as caught:
         AttentiveNAS().parse(text)
-    assert "is no architecture of attentivenas: " in str(caught.value)
+    assert "is not an architecture of attentivenas: " in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 350
 

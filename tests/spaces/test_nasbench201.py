@@ -171,9 +171,9 @@ def test_both_notations_are_read(arch):
         ("٣33123", "write six digits in 0..4"),
         ("|skip_connect~0|", "write six digits in 0..4"),
         ("|conv~0|+|none~0|none~1|+|none~0|none~1|none~2|", "with the operations none, skip_connect, nor_conv_1x1"),
-        ("|none~1|+|none~0|none~1|+|none~0|none~1|none~2|", "is no architecture of nasbench201"),
-        ("|none~0|none~0|none~1|+|none~0|none~1|none~2|", "is no architecture of nasbench201"),
-        ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|+", "is no architecture of nasbench201"),
+        ("|none~1|+|none~0|none~1|+|none~0|none~1|none~2|", "is not an architecture of nasbench201"),
+        ("|none~0|none~0|none~1|+|none~0|none~1|none~2|", "is not an architecture of nasbench201"),
+        ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|+", "is not an architecture of nasbench201"),
     ],
 )
 def test_texts_that_are_no_cell(text, sentence):

@@ -154,8 +154,8 @@ def test_the_canonical_network_computes_the_same(space, codes):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"widths": (64, 128)}, r"`widths` and `stages` need one number a stage, but got widths=\(64, 128\)"),
-        ({"widths": (), "stages": ()}, r"need one number a stage, but got widths=\(\), stages=\(\)"),
+        ({"widths": (64, 128)}, r"`widths` and `stages` need one number for each stage, but got widths=\(64, 128\)"),
+        ({"widths": (), "stages": ()}, r"need one number for each stage, but got widths=\(\), stages=\(\)"),
         ({"stages": (2, 0, 3)}, r"must be at least 1, but got .*stages=\(2, 0, 3\)"),
         ({"stem_width": 0}, r"must be at least 1, but got .*stem_width=0"),
         ({"widths": (64, -1, 8)}, r"must be at least 1, but got .*widths=\(64, -1, 8\)"),

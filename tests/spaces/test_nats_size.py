@@ -24,7 +24,7 @@ def test_the_space_by_hand():
     "text", ["8:16:24:32", "8:16:24:32:63", "8:16:24:32:64:64", "8:16:24:32:", "a:b:c:d:e", "01238"]
 )
 def test_other_strings_are_refused(text):
-    with pytest.raises(ArchitectureError, match=r"is no architecture of nats-size|01238"):
+    with pytest.raises(ArchitectureError, match=r"is not an architecture of nats-size|01238"):
         SPACE.parse(text)
 
 

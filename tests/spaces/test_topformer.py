@@ -153,7 +153,7 @@ def test_the_published_count_is_an_estimator(tmp_path):
     space = TopFormer("tiny")
     arch = space.parse(FOUND["tiny"])
     assert ESTIMATORS["published_flops"]().score([arch], Context(space, ADE, tmp_path)).tolist() == [580_761_600]
-    with pytest.raises(SettingError, match='nasbench201 has no `published_flops` of its own: take "macs"'):
+    with pytest.raises(SettingError, match='nasbench201 has no `published_flops` of its own: use "macs"'):
         ESTIMATORS["published_flops"]().score([(0,) * 6], Context(NASBench201(), ADE, tmp_path))
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from archsieve.tasks.data import parquet_trial
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,6 +17,18 @@ def _session_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARCHSIEVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _parquet_tried_here(request, monkeypatch):
+    """Try parquet files in this process, which takes no second each; a test of the trial itself asks for `trial`."""
+    if "trial" not in request.fixturenames:
+        monkeypatch.setattr(parquet_trial, "try_first", lambda paths, _: [parquet_trial._read(p) for p in paths])
+
+
+@pytest.fixture
+def trial():
+    """Let files be tried in a process of their own."""
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_where_it_is_not(tmp_path, monkeypatch):
         ImageNet(source=str(tmp_path)).identity()
     write_photographs(tmp_path / "imagenet")
     assert ImageNet().is_present()
-    with pytest.raises(DataError, match=r"There must be 1000 folders, one a class, in .*train, but there are 3"):
+    with pytest.raises(DataError, match=r"There must be 1000 folders, one for each class, in .*train, but there are 3"):
         ImageNet().count("train")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from archsieve.errors import SettingError
 from archsieve.tasks.contract import reads_ahead
 from archsieve.tasks.read_later import ReadLater, in_parts
 
@@ -18,14 +19,14 @@ class Numbers(ReadLater):
     num_outputs = 2
     made: ClassVar[list[slice]] = []
 
-    def pending(self, split, *, batch_size, rng=None, augment=False, device="cpu"):
-        order = np.arange(7) if rng is None else rng.permutation(7)
+    def answer(self, request):
+        order = np.arange(7) if request.rng is None else request.rng.permutation(7)
 
         def make(part):
             self.made.append(part)
             return torch.tensor(order[part]).float()[:, None], torch.tensor(order[part])
 
-        return in_parts(len(order), batch_size, make)
+        return in_parts(len(order), request.batch_size, make)
 
     def loss(self, outputs, targets):
         return outputs.mean()
@@ -58,3 +59,10 @@ def test_all_that_is_random_is_drawn_before_the_first_batch_is_made():
     assert rng.bit_generator.state == state
     assert order == same.permutation(7).tolist()
     assert reads_ahead(Numbers())
+
+
+def test_what_makes_no_sense_is_refused_before_the_task_is_asked():
+    with pytest.raises(SettingError, match="needs an `rng`"):
+        Numbers().pending("train", batch_size=2, augment=True)
+    with pytest.raises(SettingError, match="batch_size"):
+        Numbers().pending("train", batch_size=0)

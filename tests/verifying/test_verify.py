@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from archsieve.runs.provenance import provenance
 from archsieve.runs.rows import RESULTS, checksum_of
 from archsieve.runs.score_tables import CODES
 from archsieve.runs.score_tables import Card as TableCard
+from archsieve.runs.store import Store
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.digits import Digits
@@ -160,6 +161,29 @@ def test_a_run_is_its_own_card_and_a_changed_score_in_its_store_is_found(tmp_pat
     assert "1 OUTSIDE" in wrong.stdout
 
 
+def test_scores_of_another_seed_or_task_in_the_folder_of_a_run_are_not_taken_for_its_own(tmp_path):
+    plan, run = tmp_path / "plan.toml", tmp_path / "run"
+    stage = '[[stage]]\nestimator = {name = "zero_cost", proxy = "nwot", batch_size = 8}\ntop = 2\n'
+    plan.write_text(TINY.strip() + "\n" + stage)
+    assert invoke("search", plan, "--out", run).exit_code == 0
+    alone = json.loads(invoke("verify", run, "--fraction", 1, "--json").stdout)
+    store = Store(run / "results.sqlite")
+    rows = list(store.rows())
+    for change in ({"seed": 7}, {"task": "another"}):
+        store.put([r._replace(key=replace(r.key, **change), score=r.score + 1) for r in rows])
+    store.close()
+    among_others = invoke("verify", run, "--fraction", 1, "--json")
+    assert among_others.exit_code == 0, among_others.stderr
+    assert json.loads(among_others.stdout)["equal"] == alone["compared"] == len(rows)
+    with sqlite3.connect(run / "results.sqlite") as db:
+        db.execute("DELETE FROM results WHERE seed <> 7")
+        db.commit()
+    db.close()
+    shown = invoke("verify", run)
+    assert "0 figures computed again" in shown.stdout
+    assert "none is stored of the plan's task and seed: nwot" in shown.stdout
+
+
 def test_rounds_that_are_not_those_of_the_result_are_found(tmp_path):
     plan, run = tmp_path / "plan.toml", tmp_path / "run"
     plan.write_text(TINY.strip() + '\n[[stage]]\nestimator = "params"\ntop = 2\n')
@@ -201,6 +225,7 @@ def test_what_a_command_prints_is_compared_without_its_times(tmp_path):
         "archsieve measure nasbench201 --proxy --plugin --json",
         "archsieve list 'unclosed --json",
         "archsieve report RUN --html x --json",
+        "archsieve study mkr nasbench201 --out /etc/x --json",
         "archsieve list --json; rm x",
     ],
 )
@@ -228,6 +253,20 @@ def test_a_page_is_held_to_its_tables_and_its_script_runs_only_if_allowed(tmp_pa
     assert (verify(str(card), runs_scripts=True).equal, page.read_text()[:5]) == (1, "words")
     (tmp_path / "studies" / "page.py").write_text(script.replace("0.5", "0.6"))
     assert verify(str(card), runs_scripts=True).outside == 1
+    page.write_text("a\n| b | 0.1 |\n<!-- one -->\n| tau | 0.6 |\n<!-- end of one -->\n| c | 2 |\n")
+    marked = {"kind": "page", "page": "page.md", "command": "python studies/page.py", "marks": ["one"]}
+    write_card(card, **marked, sha256=digest_of_output(figures_of_page(page, ["one"])))
+    (tmp_path / "studies" / "page.py").write_text(
+        "from pathlib import Path\npage = Path('docs/page.md')\npage.write_text(page.read_text().replace('0.1', '9'))\n"
+    )
+    assert (verify(str(card), runs_scripts=True).compared, figures_of_page(page, ["one"])) == (1, "| tau | 0.6 |")
+    write_card(card, **{**marked, "marks": ["two"]}, sha256=digest)
+    with pytest.raises(DataError, match="no part between marks of the name 'two'"):
+        verify(str(card))
+    write_card(card, **{**marked, "marks": 1}, sha256=digest)
+    with pytest.raises(DataError, match="names no parts of a page"):
+        verify(str(card))
+    write_card(card, kind="page", page="page.md", command="python studies/page.py", sha256=digest)
     page.write_text("words\n| tau | 0.7 |\n")
     with pytest.raises(DataError, match="their hash differs"):
         verify(str(card))

@@ -119,7 +119,7 @@ def _code(path: Path, key: object) -> Architecture:
     """Return the code of a key, which is NASLib's tuple."""
     options = key if isinstance(key, tuple) and len(key) == 6 else ()
     if not options or not all(type(option) is int and 0 <= option <= 4 for option in options):
-        raise fault(path, "holds a key that is no tuple of six numbers in 0..4")
+        raise fault(path, "holds a key that is not a tuple of six numbers in 0..4")
     return from_naslib(options)
 
 

@@ -187,9 +187,9 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
     """
     about = [BENCHMARKS[name]] if name else benchmarks_of(space)
     if any(b.space != space.whole for b in about):
-        raise UnknownNameError(f"The benchmark {name!r} is not about the space {space.name} with these settings.")
+        raise UnknownNameError(f"The benchmark {name!r} does not cover the space {space.name} with these settings.")
     if not about:
-        raise UnknownNameError(f"No benchmark is about the space {space.name} with these settings: no truth is known.")
+        raise UnknownNameError(f"No benchmark covers the space {space.name} with these settings, so no truth is known.")
     fitting = [b for b in about if (b.truth if column is None else column in b.columns)]
     if not fitting:  # a user's copy may have more columns than are declared
         fitting = [b for b in about if b.is_present() and column in b.load().columns]

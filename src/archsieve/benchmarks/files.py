@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from archsieve._collector import collector_paused
 from archsieve._files import Remembered
-from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, read_text
+from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, read_bytes, read_text
 from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.records import Surrogate, Table
@@ -19,19 +19,22 @@ from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from archsieve.spaces.contract import Architecture, SearchSpace
 
-R = TypeVar("R", Table, Surrogate)
+R = TypeVar("R", bound=Table | Surrogate)
 B = TypeVar("B", bound=Benchmark)
+TEXT = (".csv", ".tsv", ".txt")
+"""How the names of text files with columns end."""
 LARGEST_COLUMNS = 512 << 20
 """Bytes of a parquet file."""
 MOST_FIELDS = 20_000_000
 """Rows times columns of a parquet file."""
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
 
@@ -71,6 +74,22 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: the file cannot be read, is no JSON object, or names a key twice.
     """
+    content = _json_in(path)
+    if not isinstance(content, dict):
+        raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
+    return content
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """Return the JSON list a file holds; raises as `read_json`."""
+    content = _json_in(path)
+    if not isinstance(content, list):
+        raise fault(path, f"holds a JSON {type(content).__name__} where a list is expected")
+    return content
+
+
+def _json_in(path: Path) -> Any:
+    """Return what a JSON file holds; raises as `read_json`."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)
@@ -80,20 +99,17 @@ def read_json(path: Path) -> dict[str, Any]:
         return entries
 
     try:
-        content = parse_json(read_text(path, LARGEST_DATA), once)
+        return parse_json(read_text(path, LARGEST_DATA), once)
     except OSError as error:
         raise fault(path, f"cannot be read: {error.strerror}") from error
     except DataError:
         raise
     except ValueError as error:
         raise fault(path, f"is damaged, or is not JSON: {quoted(error)}") from error
-    if not isinstance(content, dict):
-        raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
-    return content
 
 
 def read_columns(path: Path, *, is_known: bool = False) -> dict[str, list[Any]]:
-    """Return the columns of a parquet file, or of a CSV file, whose fields are text.
+    """Return the columns of a parquet file, or of a text file (.csv, .tsv, .txt), whose fields are text.
 
     Args:
         path: the file.
@@ -103,8 +119,8 @@ def read_columns(path: Path, *, is_known: bool = False) -> dict[str, list[Any]]:
         DataError: the file is damaged, or names a column twice.
         MissingPackageError: it is parquet and pyarrow is not installed.
     """
-    if path.suffix.lower() == ".csv":
-        return _read_csv(path)
+    if path.suffix.lower() in TEXT:
+        return dict(read_text_columns(path)[0])
     require("pyarrow", "data")
     if not is_known:
         try_first([path], f"{__name__}:_read_parquet")
@@ -132,19 +148,65 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
     return columns
 
 
-def _read_csv(path: Path) -> dict[str, list[Any]]:
-    try:
-        text = read_text(path, LARGEST_DATA).removeprefix("\ufeff")
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise fault(path, f"is damaged, or is not CSV: {error}") from error
-    header = rows[0] if rows else []
-    if len(set(header)) < len(header):
-        raise fault(path, "names a column twice")
-    for line, row in enumerate(rows[1:], start=2):
+def read_text_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """Return the columns of a file by title, and the place of each row ("line 7"), for messages.
+
+    Fields are cut by commas, semicolons or tabs, whichever cuts every row into as many as the header. Empty lines, and
+    columns without a title whose fields are all empty, are left out.
+
+    Raises:
+        DataError: the file is damaged, names a column twice, or has a row of another length than its header.
+    """
+    lines = _decoded(path).splitlines(keepends=True)
+    separator_line = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip("\r\n")) if lines else None  # Excel's own line
+    skipped = 1 if separator_line else 0
+    rows = _split(path, lines[skipped:], separator_line[1] if separator_line else None)
+    header = rows[0][1] if rows else []
+    for line, row in rows[1:]:
         if len(row) != len(header):
-            raise fault(path, f"has {len(row)} fields in row {line}, but its header has {len(header)}")
-    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(header)}
+            hint = ""
+            if len(row) > len(header):
+                hint = " (a decimal comma needs semicolons between the fields, or quotes)"
+            raise fault(path, f"has {len(row)} fields in line {line + skipped}, but its header has {len(header)}{hint}")
+    values = [(title, [row[i] for _, row in rows[1:]]) for i, title in enumerate(header)]
+    values = [(title, column) for title, column in values if title.strip() or any(map(str.strip, column))]
+    if len({title for title, _ in values}) < len(values):
+        raise fault(path, "names a column twice")
+    return dict(values), tuple(f"line {line + skipped}" for line, _ in rows[1:])
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = read_bytes(path, LARGEST_DATA)
+        is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return content.decode("utf-16" if is_wide else "utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise fault(path, f"is damaged, or is not CSV: {error}") from error
+
+
+def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tuple[int, list[str]]]:
+    """Return the rows that are not empty, each with the number of its last line.
+
+    The separator is the one that cuts every row into as many fields as the header, and more than one.
+    """
+    ways: dict[str, list[tuple[int, list[str]]]] = {}
+    wrong: csv.Error | None = None
+    for delimiter in [separator] if separator else _DELIMITERS:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            ways[delimiter] = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+        except csv.Error as error:
+            wrong = wrong or error
+    widths = {delimiter: {len(row) for _, row in rows} for delimiter, rows in ways.items()}
+    fitting = [delimiter for delimiter, lengths in widths.items() if len(lengths) == 1 and lengths != {1}]
+    if len(fitting) > 1:
+        names = " or ".join(_DELIMITERS[delimiter] for delimiter in fitting)
+        raise fault(path, f"may have {names} between its fields: both cut every line alike. Save it with only one")
+    if fitting:
+        return ways[fitting[0]]
+    if wrong is not None:
+        raise fault(path, f"is damaged, or is not CSV: {wrong}") from wrong
+    return max(ways.values(), key=lambda rows: len(rows[0][1]) if rows else 0)
 
 
 def shown(value: object) -> str:

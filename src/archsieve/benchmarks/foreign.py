@@ -163,7 +163,8 @@ def _code_column(path: Path, raw: Mapping[str, Sequence[Any]], named: str) -> st
         if title in by_lower:
             return by_lower[title]
     raise UnknownNameError(
-        f"The file {path} has no column of architectures, such as {', '.join(TITLES[:4])}: name it by --codes. It has "
+        f"The file {path} has no column of architectures, such as {', '.join(TITLES[:4])}: name it with "
+        f"--codes. It has "
         f"{', '.join(raw) or 'no columns'}."
     )
 
@@ -190,7 +191,7 @@ def read_codes(path: Path, space: SearchSpace, values: Sequence[Any], notation: 
         raise fault(
             path,
             f"writes networks as numbers in brackets, whose order of decisions and options may be {others} or this "
-            f"space's own ({_hint(path, space, values)}): say --notation {' or --notation '.join([*orders, 'own'])}",
+            f"space's own ({_hint(path, space, values)}): pass --notation {' or --notation '.join([*orders, 'own'])}",
         )
     if notation and notation not in (*NOTATIONS, *orders):
         raise fault(path, f"cannot be read with the notation {notation!r}: {space.name} has none of that name")

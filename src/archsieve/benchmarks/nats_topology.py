@@ -2,96 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import code, fault, read_columns, read_once, shown
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.foreign import check_sizes
-from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource, assembled
+from archsieve.benchmarks.nats import NATSTable, source_of
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL
 from archsieve.spaces.nasbench201.space import NASBench201
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from archsieve.benchmarks.records import Table
     from archsieve.spaces.contract import Architecture
 
-_ORIGIN = (
-    "https://github.com/D-X-Y/NATS-Bench (accuracies of the topology search space), put into one table with the "
-    "columns arch_str and test_acc_200; further columns of numbers become columns too"
-)
-_CITATION = "Dong et al., NATS-Bench, TPAMI 2021, arXiv 2009.00437"
+_TRUTH = "test_acc_200"
 
 
 @dataclass(frozen=True)
-class TopologyTable(Benchmark):
-    """All 15,625 cells on another data set, from a file that the user made of the published one.
+class TopologyTable(NATSTable):
+    """All 15,625 cells on another data set; `test_acc_200` is the accuracy in percent.
 
-    The file is parquet or CSV. `arch_str` is the published string of a cell, which names the operation and the source
-    of every edge: digits and tuples, whose order could be anybody's, are refused. The rows and their strings must
-    belong together: a cell whose output no input reaches has an accuracy near chance, cells do better by their 3x3
-    convolutions than by their 1x1 convolutions, and by these than by poolings, and columns of sizes are those of the
-    cells.
-
-    Attributes:
-        classes: of the data set.
-        shown_as: the form of the pictures, where archsieve has no task of this data set; empty: it has one.
+    `arch_str` is the published string of a cell, which names the operation and the source of every edge. A cell whose
+    output no input reaches must have an accuracy near chance, cells do better by their 3x3 convolutions than by their
+    1x1 convolutions, and by these than by poolings, and columns of sizes are those of the cells.
     """
 
-    name: str
-    task: str
-    source: TableSource
-    classes: int
-    shown_as: tuple[int, ...] = ()
-    columns: tuple[str, ...] = field(default=("test_acc_200",))
-    truth: str = "test_acc_200"
+    mark: ClassVar[str] = "~"
+    refusal: ClassVar[str] = (
+        f"which does not say whose order of edges and operations it has: write the published string, such as "
+        f"{NASBench201().describe((3, 3, 3, 1, 2, 3))!r}"
+    )
+
+    columns: tuple[str, ...] = (_TRUTH,)
+    truth: str = _TRUTH
 
     @property
     def space(self) -> NASBench201:
         """The space with the benchmark's settings."""
         return NASBench201()
 
-    @property
-    def task_settings(self) -> Mapping[str, Any]:
-        """The form of the pictures, where noise stands for them."""
-        return {"shape": self.shown_as, "num_outputs": self.classes} if self.shown_as else {}
-
-    @property
-    def caution(self) -> str:
-        """Says so where archsieve has no task of the data set."""
-        if not self.shown_as:
-            return ""
-        form = " x ".join(map(str, self.shown_as))
-        return (
-            f"{self.name}: archsieve has no task of this data set. Proxies that read data get noise of its form "
-            f"({form}, {self.classes} classes), unless --task names pictures."
-        )
-
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format, or its values are not those of its cells.
-        """
-        path = self.source.require_known()
-        raw = read_columns(path)
-        for title in (CODE_COLUMN, *self.columns):
-            if title not in raw:
-                raise fault(path, f"lacks the column {title}; it has {', '.join(raw) or 'none'}")
-        archs = [code(path, self.space.parse, _published(path, text)) for text in raw[CODE_COLUMN]]
-        table = assembled(path, self.space, archs, raw, self.columns, self.truth)
+    def check_join(self, path: Path, table: Table) -> None:
+        """Check sizes, cells that know no more than chance, and what the operations are worth."""
         check_sizes(path, self.space, table)
         self._check_chance(path, table)
         self._check_operations(path, table)
-        return table
 
     def _check_chance(self, path: Path, table: Table) -> None:
         """Check that a cell without a path from input to output knows no more than chance."""
@@ -120,17 +78,6 @@ class TopologyTable(Benchmark):
             )
 
 
-def _published(path: Path, text: object) -> object:
-    """Return a text that must name the operation and the source of each edge."""
-    if not isinstance(text, str) or "~" not in text:
-        raise fault(
-            path,
-            f"holds {shown(text)} in its column {CODE_COLUMN}, which does not say whose order of edges and operations "
-            f"it has: write the published string, such as {NASBench201().describe((3, 3, 3, 1, 2, 3))!r}",
-        )
-    return text
-
-
 def _reaches_output(arch: Architecture) -> bool:
     """Whether operations that pass something on lead from the first node to the last."""
     reached = {0}
@@ -141,8 +88,7 @@ def _reaches_output(arch: Architecture) -> bool:
 
 
 def _table(name: str, task: str, classes: int, shape: tuple[int, ...] = ()) -> TopologyTable:
-    source = TableSource(f"{name}.parquet", _ORIGIN, "MIT (NATS-Bench)", _CITATION)
-    return TopologyTable(name, task, source, classes, shape)
+    return TopologyTable(name, task, source_of(name, "topology", _TRUTH), classes, shape)
 
 
 CIFAR100 = _table("nasbench201-cifar100", "cifar100", 100)

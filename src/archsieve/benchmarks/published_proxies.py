@@ -112,7 +112,7 @@ def _naslib_code(key: str) -> Architecture:
     """Return the code of the text of NASLib's tuple."""
     match = _KEY.fullmatch(key)
     if match is None:
-        raise ArchitectureError(f"{key!r} is no tuple of six numbers in 0..4.")
+        raise ArchitectureError(f"{key!r} is not a tuple of six numbers in 0..4.")
     return from_naslib([int(option) for option in match.groups()])
 
 

@@ -5,6 +5,7 @@ A command's module is imported when the command is called: `archsieve --help` ne
 
 import gc
 import sys
+import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -54,7 +55,7 @@ COMMANDS = {
     "search": ("searching:search", "Run the search of a plan. The same command resumes an interrupted search."),
     "audit": (
         "auditing:audit_run",
-        "Audit a search: score a random sample of the networks that it cut, and report what it lost and where.",
+        "Audit a search: score a random sample of the networks that it removed, and report what it lost and where.",
     ),
     "ask": (
         "asking:ask",
@@ -146,8 +147,17 @@ def _options(
     """Neural architecture search as a funnel of performance estimators."""
 
 
+_began: list[float] = []  # when this process did, where it is a command's
+
+
+def began() -> float | None:
+    """Return the value of `time.perf_counter` when this process started; None where it does more than one command."""
+    return _began[0] if _began else None
+
+
 def main() -> None:
     """Run the command line."""
+    _began.append(time.perf_counter() - time.process_time())
     from archsieve._interrupts import end_at_once_on_signals
 
     end_at_once_on_signals()

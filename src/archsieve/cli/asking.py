@@ -122,10 +122,16 @@ def _print_asked(asked: Asked, plan: Plan, folder: Path, at_most: int, as_json: 
         console.out_json({"asked": digits[:at_most], "waiting": len(digits), "finished": False})
     else:
         for line in digits[:at_most]:
-            console.out(line)
+            console.record(line)
     if len(digits) < at_most:
         console.note(f"Only {len(digits)} can be scored in parallel now. {asked.pace}".rstrip())
     run, measure = shlex.quote(str(folder)), measure_of(plan.task)
-    console.note(f"Waiting for {len(digits)} scores of {asked.estimator!r}: archsieve tell {run} ARCHITECTURE SCORE")
-    if not measure.higher_is_better:
-        console.note(f"Of a score higher is better: tell a {measure.name} with a minus sign.")
+    scores = "1 score" if len(digits) == 1 else f"{len(digits)} scores"
+    console.note(f"Waiting for {scores} of {asked.estimator!r}: archsieve tell {run} ARCHITECTURE SCORE")
+    if not asked.measure.higher_is_better:
+        console.note(f"The score is the {asked.measure.title}.")
+    elif not measure.higher_is_better:
+        console.note(
+            f"Of a score higher is better: tell a {measure.name} with a minus sign. To tell it as it is, begin a "
+            f"search whose plan says is_metric = true for {asked.estimator!r}."
+        )

@@ -36,7 +36,7 @@ from archsieve.runs.session import Session
 def audit_run(
     run: Annotated[Path, typer.Argument(help="Folder of a finished search.")],
     networks: Annotated[
-        int, typer.Option(min=1, help="Number of networks to draw from those that the stages cut.")
+        int, typer.Option(min=1, help="Number of networks to draw from those that the stages removed.")
     ] = 12,
     device: Device = "cpu",
     workers: Workers = 1,
@@ -49,7 +49,7 @@ def audit_run(
     allow_commands: AllowCommands = False,
     as_json: Json = False,
 ) -> None:
-    """Audit a search: score a random sample of the networks that it cut, and report what it lost and where."""
+    """Audit a search: score a random sample of the networks that it removed, and report what it lost and where."""
     again = ["archsieve", "audit", str(run), "--networks", str(networks)] + ["--durable"] * durable
     again += [word for name in plugin or [] for word in ("--plugin", name)]
     again += ["--allow-commands"] * allow_commands

@@ -17,6 +17,7 @@ from archsieve.benchmarks.contract import caution_of, find_benchmark
 from archsieve.cli import printing as console
 from archsieve.cli.design_report import print_design, report_of, write_plan
 from archsieve.cli.options import (
+    AllowCommands,
     Device,
     Durable,
     Json,
@@ -28,6 +29,7 @@ from archsieve.cli.options import (
     Repair,
     Workers,
     WorkerTimeout,
+    estimators_named,
     load,
     offers_tables,
     shared_by_all,
@@ -40,7 +42,8 @@ from archsieve.estimators.contract import scores_metric
 from archsieve.estimators.lookup import Lookup
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import unit
-from archsieve.plans.read import find_plan, is_called, load_plan, make
+from archsieve.plans.named_code import commands_allowed
+from archsieve.plans.read import find_plan, is_called, load_plan
 from archsieve.plans.run import knowing_most, tables_about
 from archsieve.runs.session import Session
 from archsieve.values import number_in
@@ -78,11 +81,15 @@ def design_funnel(
     delta: Annotated[float, typer.Option(help="Largest accepted probability of losing the best network.")] = 0.1,
     budget: Annotated[
         str | None,
-        typer.Option(help="Largest cost in network-epochs, or in hours of one worker (e.g. 3h); without the pilot."),
+        typer.Option(
+            help="Largest cost in network-epochs, or in hours of one worker (e.g. 3h). The pilot is not included."
+        ),
     ] = None,
     epoch_seconds: Annotated[
         float | None,
-        typer.Option(help="Seconds of one network-epoch here. (default: as measured, if the pilot is trained)"),
+        typer.Option(
+            help="Seconds that one network-epoch takes on this machine. (default: as measured, if the pilot is trained)"
+        ),
     ] = None,
     change: PlanChanges = None,
     out: Annotated[Path | None, typer.Option(help="Write the designed plan to this file.")] = None,
@@ -98,6 +105,7 @@ def design_funnel(
     repair: Repair = False,
     durable: Durable = False,
     plugin: Plugins = None,
+    allow_commands: AllowCommands = False,
     as_json: Json = False,
 ) -> None:
     """Design the cheapest funnel that keeps the best network at a stated risk, from a pilot."""
@@ -114,13 +122,14 @@ def design_funnel(
             load(plugin),
             shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),
         )
-        plan = load_plan(find_plan(estimators), plugins, change or [])
+        with commands_allowed(allow_commands):
+            plan = load_plan(find_plan(estimators), plugins, change or [])
         if not is_called(plan.space, space, plugins) or plan.final is None:
             what = "has no final training" if plan.final is None else f"is about the space {plan.space.name}"
             raise SettingError(f"The plan {estimators} {what}: a design for {space} needs another.")
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
-        named = [make("estimator", name, plugins) for name in proxy or []]
+        named = estimators_named(proxy or [], plugins)
         candidates = list({fingerprint(e): e for e in [*(stage.estimator for stage in plan.stages), *named]}.values())
         candidates = with_mean_rank(candidates)
         session = stack.enter_context(
@@ -167,6 +176,7 @@ def design_funnel(
                     "search",
                     str(out),
                     *(word for name in plugin or [] for word in ("--plugin", name)),
+                    *(["--allow-commands"] if allow_commands else []),
                 ]
                 console.out(f"\nPlan: {out}. Run it: {shlex.join(again)}")
 
@@ -228,7 +238,7 @@ def _amount(budget: str) -> tuple[float, bool]:
         return number_in(text.removesuffix("h")), text.endswith("h")
     except ValueError:
         raise SettingError(
-            f"A budget is a number of network-epochs, or of hours, e.g. 3h, but got {budget!r}."
+            f"A budget must be a number of network-epochs or of hours (e.g. 3h), but got {budget!r}."
         ) from None
 
 

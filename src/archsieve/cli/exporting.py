@@ -24,7 +24,7 @@ def export(
     under: Annotated[
         str | None,
         typer.Option(
-            help="Of a search with objectives: the best by the first one among those within this bound, e.g. 8ms."
+            help="For a search with objectives: the network best by the first objective within this bound, e.g. 8ms."
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "plain",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Benchmark = Annotated[
     str | None,
-    typer.Option(help="Take recorded values from this benchmark (or CSV or parquet file) instead of training."),
+    typer.Option(help="Use recorded values of this benchmark (or CSV or parquet file) instead of training."),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -55,7 +55,7 @@ def answered(
     if benchmark is None:
         if columns or truth or codes or notation:
             raise SettingError(
-                "--column, --truth, --codes and --notation go with --benchmark: name the table or the file."
+                "--column, --truth, --codes and --notation need --benchmark: name the table or the file with it."
             )
         return None
     served = served_by(plan, benchmark, columns or (), truth=truth, codes=codes, notation=notation)

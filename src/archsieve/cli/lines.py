@@ -4,26 +4,61 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
+import textwrap
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from shutil import get_terminal_size
+from typing import Any, TextIO
 
 from archsieve._reading import visible
 
+_COMMAND = re.compile(r"`[^`]*`|\barchsieve [a-z-]+(?: [^\s]*[^\s.;:,](?= |$))*(?: \S+)?")
+_HELD = "\0"  # stands for a space at which a line is not broken
+
 
 def out(text: str = "") -> None:
-    """Print a line of results; control characters, which a terminal would obey, are written as escapes."""
+    """Print a sentence of results; control characters, which a terminal would obey, are written as escapes."""
+    print(_fitting(visible(text), sys.stdout))  # noqa: T201
+
+
+def record(text: str) -> None:
+    """Print a line of data or of a table as it is, however wide the terminal."""
     print(visible(text))  # noqa: T201
 
 
 def note(text: str) -> None:
-    """Print a line that is no result, above the bars where progress is shown."""
-    print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
+    """Print a sentence that is not a result, above the bars where progress is shown."""
+    print(_fitting(visible(text), sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _fitting(text: str, stream: TextIO) -> str:
+    """Return a text whose long lines are broken between words if the stream is a terminal."""
+    return (
+        "\n".join(broken(line, get_terminal_size().columns) for line in text.split("\n")) if stream.isatty() else text
+    )
+
+
+def broken(line: str, columns: int) -> str:
+    """Return a line broken between words; a command of ours stays in one piece, so that it can be copied.
+
+    >>> print(broken("  Some were not scored. Retry: archsieve search my.toml --retry-failed", 30))
+      Some were not scored. Retry:
+      archsieve search my.toml --retry-failed
+    """
+    if len(line) <= columns:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    whole = _COMMAND.sub(lambda match: match[0].replace(" ", _HELD), line)
+    wrapper = textwrap.TextWrapper(
+        columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+    return wrapper.fill(whole).replace(_HELD, " ")
 
 
 def out_json(value: Any) -> None:
     """Print JSON; what is not a number in JSON (NaN, infinities) becomes null or text."""
-    out(json.dumps(plain(value), indent=2))
+    record(json.dumps(plain(value), indent=2))
 
 
 def plain(value: Any) -> Any:
@@ -37,6 +72,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def duration(seconds: float) -> str:
+    """Return a time with two digits or more, in the unit that suits it.
+
+    >>> duration(0.05), duration(40), duration(150), duration(9000), duration(4e5)
+    ('0.05 s', '40 s', '2.5 min', '2.5 h', '111 h')
+    """
+    for unit, name in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.{0 if seconds >= 100 * unit else 1}f} {name}"
+    return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.2g} s"
 
 
 def clock(seconds: float) -> str:

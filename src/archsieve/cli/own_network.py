@@ -19,6 +19,7 @@ from archsieve.cli.options import (
     Proxies,
     Seed,
     TaskName,
+    estimators_named,
     load,
     shared_by_all,
     task_for,
@@ -107,10 +108,7 @@ def score_model(
         _check_together(task, options)
         space = OwnModel(load_model(model), output)
         plugins = [*load(plugin), space.factory.partition(":")[0]]
-        settings = [
-            {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
-        ]
-        estimators = [make("estimator", setting, plugins) for setting in settings]
+        estimators = estimators_named(proxy or ["params", "macs"], plugins, init="as_built")
         named = with_settings(task, change)
         the_task = task_for(named, estimators, plugins) if named or not any(options) else _own_task(space, options)
         fit = fit_of(space, the_task)
@@ -132,9 +130,7 @@ def _check_together(task: str | None, options: _Said) -> None:
     """
     flags = [f"--{name}" for name, value in options._asdict().items() if value]
     if task and flags:
-        raise SettingError(
-            f"--task {task} defines inputs, outputs and loss, and {flags[0]} does so too: use one of them."
-        )
+        raise SettingError(f"--task {task} defines inputs, outputs and loss, and so does {flags[0]}: use one of them.")
     if options.shape and options.inputs:
         raise SettingError("--inputs (your own batch) and --shape (noise) both define the input: use one of them.")
     if options.loss is not None and options.loss not in _LOSS_OPTIONS:
@@ -152,8 +148,8 @@ def input_of(text: str) -> Input:
     match = _SHAPE.fullmatch(text.strip())
     if not text.strip() or match is None or (match["sides"] is None and match["tokens"] is None):
         raise PlanError(
-            f"A shape is written as numbers with x between, e.g. 3x32x32, but got {text!r}. Token ids are written "
-            f"128:tokens=30522, an input given by name NAME=3x32x32."
+            f"Write a shape as numbers with x between them, e.g. 3x32x32, but got {text!r}. Write token "
+            f"ids as 128:tokens=30522, and an input with a name as NAME=3x32x32."
         )
     sides = tuple(int(side) for side in match["sides"].lower().split("x")) if match["sides"] else ()
     return Input(sides, int(match["tokens"]) if match["tokens"] else None, match["name"])

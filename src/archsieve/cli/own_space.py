@@ -102,7 +102,7 @@ def show_space(
 def _form(task: str | None, settings: dict[str, Any], shape: str | None, outputs: int, plugins: list[str]) -> Any:
     """Return what networks are counted for: the task's form, or inputs of a shape."""
     if settings and task is None:
-        raise SettingError(f"--set changes the task ({', '.join(settings)}): name it by --task.")
+        raise SettingError(f"--set changes the task ({', '.join(settings)}): name it with --task.")
     if shape is None:
         return FormOnly.of(make("task", {"name": task or "cifar10", **settings}, plugins))
     if task is not None:
@@ -137,7 +137,7 @@ def _report(space: OwnSpace, task: Any, seed: int) -> SpaceReport:
         least=sized(least),
         most=sized(most),
         sample=sized(sample),
-        note=f"No multiply-adds: it does not take {_inputs(task)}. Say which inputs it takes, by --shape or --task. "
+        note=f"No multiply-adds: it does not take {_inputs(task)}. Name its inputs with --shape or --task. "
         f"Its error was: {reasons[0]}"
         if reasons
         else "",
@@ -186,4 +186,4 @@ def _print(report: SpaceReport) -> None:
         console.out("Least and most by parameters are what single changes reach; others may lie beyond.")
     if report.note:
         console.note(report.note)
-    console.note(f'In a plan: [space] name = "own", factory = "{report.factory}"; give its file by --plugin.')
+    console.note(f'In a plan: [space] name = "own", factory = "{report.factory}"; pass its file with --plugin.')

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archsieve import cli
 from archsieve._files import replace_file, writing
 from archsieve.cli import printing as console
+from archsieve.cli.lines import duration
 from archsieve.cli.options import (
     Changes,
     Device,
@@ -24,8 +26,8 @@ from archsieve.cli.options import (
     space_and_task,
 )
 from archsieve.design.annotated import annotated
-from archsieve.design.budget import FEATURES, plan_for, seconds_of, total_seconds
-from archsieve.errors import require
+from archsieve.design.budget import FEATURES, FORMS, plan_for, seconds_of, total_seconds
+from archsieve.errors import SettingError, require
 from archsieve.plans.contract import forecast, unit
 from archsieve.plans.read import load_plan, make
 from archsieve.plans.write import plan_text
@@ -34,12 +36,16 @@ from archsieve.spaces.limits import Limits, Within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.design.budget import Form
     from archsieve.plans.contract import StageForecast
 
 
 @dataclass(frozen=True)
 class PlanReport:
-    """The report of `archsieve plan`: the stages with their hours, the budget, and what was measured, in seconds."""
+    """The report of `archsieve plan`: the stages with their hours, the budget, and what was measured, in seconds.
+
+    `hours` are those of the stages and of `seconds_of_start`: of the command, of the data, of the space's decisions.
+    """
 
     out: str
     stages: Sequence[StageForecast]
@@ -47,6 +53,7 @@ class PlanReport:
     hours: float
     seconds_of_features: dict[str, float]
     seconds_of_epoch: float
+    seconds_of_start: float = 0.0
 
 
 def make_plan(
@@ -58,6 +65,9 @@ def make_plan(
     max_params: Annotated[float | None, typer.Option(help="Only networks with at most this many parameters.")] = None,
     min_macs: Annotated[float | None, typer.Option(help="Only networks with at least this many multiply-adds.")] = None,
     min_params: Annotated[float | None, typer.Option(help="Only networks with at least this many parameters.")] = None,
+    form: Annotated[
+        str, typer.Option(help="Form of the plan: auto (guided or funnel, by the timing), guided, funnel or supernet.")
+    ] = "auto",
     change: Changes = None,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -70,6 +80,7 @@ def make_plan(
     with console.guarded():
         require("torch", "torch")
         seconds = seconds_of(budget)
+        chosen_form = _form(form)
         plugins = load(plugin)
         if device != "cpu":
             from archsieve.networks.building import check_device
@@ -82,21 +93,35 @@ def make_plan(
         searched = Within(the_space, the_task, Limits(**given)) if given else the_space
         console.note(f"Timing {', '.join(FEATURES)} and a training on {device} ...")
         settings: dict[str, Any] = {"device": device, "workers": workers, "tables": not recompute}
+        settings |= {"form": chosen_form, "began": cli.began()}
         found = plan_for(searched, the_task, seconds, seed=seed, **settings)
         rows = [replace(row, hours=hour) for row, hour in zip(forecast(found.plan), found.hours, strict=True)]
-        taken = total_seconds(found.hours)
+        taken = total_seconds(found.hours) + found.timing.start
         _write(out, found.plan, found.reasons, f"{budget} on {device}, workers: {workers}", taken)
         load_plan(out, plugins)
         if as_json:
             timing = found.timing
-            console.out_json(PlanReport(str(out), rows, seconds / 3600, taken / 3600, timing.features, timing.epoch))
+            measured = timing.features, timing.epoch, timing.start
+            console.out_json(PlanReport(str(out), rows, seconds / 3600, taken / 3600, *measured))
             return
         console.forecast(rows, as_json=False, unit=str(unit(found.plan)), timed=f"{device}, workers: {workers}")
-        console.out(f"Budget: {seconds / 3600:.3g} hours; the plan takes about {taken / seconds:.0%} of it.")
+        start = f", with {found.timing.start:.0f} seconds of the start" if found.timing.start >= 1 else ""
+        console.out(f"Budget: {duration(seconds)}; the plan takes about {taken / seconds:.0%} of it{start}.")
         again = ["archsieve", "search", str(out)] + ([] if device == "cpu" else ["--device", device])
         again += [] if workers == 1 else ["--workers", str(workers)]
         again += [word for name in plugin or [] for word in ("--plugin", name)]
         console.out(f"\nPlan: {out}. Run it: {shlex.join(again)}")
+
+
+def _form(name: str) -> Form | None:
+    """Return the form of a plan that is asked for; None: it is chosen.
+
+    Raises:
+        SettingError: there is no such form.
+    """
+    if name != "auto" and name not in FORMS:
+        raise SettingError(f"`--form` is one of auto, {', '.join(FORMS)}, but got {name!r}.")
+    return next((form for form in FORMS if form == name), None)
 
 
 def _write(out: Path, plan: Any, reasons: Sequence[tuple[str, str]], where: str, seconds: float) -> None:

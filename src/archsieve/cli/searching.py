@@ -42,16 +42,16 @@ from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import (
+    csv_parts,
     damage_of,
     meaning_of_scores,
-    read_rows_and_damage,
+    ordered_rows,
     read_run,
     read_study,
     read_views,
-    to_csv,
 )
 from archsieve.report.outcome import outcome, weights_of, winner
-from archsieve.report.run_page import run_page
+from archsieve.report.run_page import MOST_FAILURES, run_page
 from archsieve.report.study_page import study_page
 from archsieve.report.views import agreements_of
 from archsieve.runs.folder import read_mark
@@ -79,7 +79,7 @@ def search(
     ray: OnRay = False,
     recompute: Recompute = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Score the architectures again that could not be scored before.")
+        bool, typer.Option("--retry-failed", help="Score architectures again if they could not be scored before.")
     ] = False,
     repair: Repair = False,
     durable: Durable = False,
@@ -179,10 +179,7 @@ def report(
         if html is not None or files is not None:
             return
         if csv:
-            whole, damaged = read_rows_and_damage(run)
-            typer.echo(to_csv(whole, read_mark(run)), nl=False)
-            if damaged:
-                console.note(damaged)
+            _print_csv(run)
             return
         if is_study:
             (console.out_json if as_json else console.study)(read_study(run))
@@ -225,5 +222,16 @@ def report(
             console.out(damage_of(run_report))
         if meaning := meaning_of_scores(run_report):
             console.out(meaning)
-        for failure in run_report.failures:
+        for failure in run_report.failures[:MOST_FAILURES]:
             console.out(f"{failure.estimator} could not score {failure.architecture}: {failure.reason}")
+        if (hidden := len(run_report.failures) - MOST_FAILURES) > 0:
+            console.out(f"And {hidden:,} more, which --json and --csv list.")
+
+
+def _print_csv(run: Path) -> None:
+    """Print the stored scores, many at a time: of a million no more are held than of a thousand."""
+    with ordered_rows(run) as (rows, damage):
+        for part in csv_parts(rows, read_mark(run)):
+            typer.echo(part, nl=False)
+        if damaged := damage():
+            console.note(damaged)

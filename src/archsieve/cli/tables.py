@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from archsieve._reading import visible
-from archsieve.cli.lines import out
+from archsieve.cli.lines import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | 
     for row in [list(map(_title, titles, widths)), *(list(map(_wrapped, row, widths)) for row in cells)]:
         for line in zip_longest(*row, fillvalue=""):
             aligned = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, numeric, strict=True))
-            out(_GAP.join(aligned).rstrip())
+            record(_GAP.join(aligned).rstrip())
 
 
 def terminal_columns() -> int:
@@ -104,19 +104,19 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _print_blocks(titles: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> None:
     """Print each row as its first cell and, below it, what the other columns say, in lines that fit."""
     for row in cells:
-        out(f"{titles[0]}: {row[0]}")
+        record(f"{titles[0]}: {row[0]}")
         pairs = [f"{title}: {cell}" for title, cell in zip(titles[1:], row[1:], strict=True)]
         line = ""
         for pair in pairs:
             longer = f"{line}, {pair}" if line else f"    {pair}"
-            if line and len(longer) > room:
-                out(f"{line},")
+            if line and len(longer) + len(",") > room:
+                record(f"{line},")
                 longer = f"    {pair}"
             line = longer
         if line:
-            out(line)
+            record(line)
     if not cells:
-        out(_GAP.join(titles))
+        record(_GAP.join(titles))
 
 
 def _cell(value: object, grouped: bool) -> str:

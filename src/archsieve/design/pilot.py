@@ -46,7 +46,7 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
             raise UnknownNameError(f"The file {path} has no column {needed!r}.{near_miss(needed, columns)}")
     others = [name for name in columns if name != CODES]
     if truth is None and len(others) != 1:
-        which = "say which is the truth by --truth" if others else "one with the truth is needed"
+        which = "name the one with the truth with --truth" if others else "one with the truth is needed"
         raise SettingError(f"The file {path} has the columns {', '.join(columns)}: {which}.")
     name = others[0] if truth is None else truth
     numbers = read_numbers(path, {name: columns[name]}, table.places).get(name)

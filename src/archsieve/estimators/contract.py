@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archsieve.errors import SettingError
+from archsieve.values import check_list, named_in, offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -121,6 +122,29 @@ AnyEstimator: TypeAlias = "Estimator | Composite"
 """What a stage, a session and the catalogue hold."""
 
 
+def check_estimator(estimator: Any, what: str = "`estimator`") -> None:
+    """Check that a value is an estimator, and neither a name nor a class.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if not (offers(estimator, "name", "score") or offers(estimator, "name", "combine")):
+        of_proxy = f", or of a proxy archsieve.ZeroCost({estimator!r:.80})" if isinstance(estimator, str) else ""
+        raise wrong_kind(what, "an estimator", estimator, named_in("ESTIMATORS", estimator) + of_proxy)
+
+
+def check_estimators(estimators: Any, what: str = "`estimators`") -> None:
+    """Check that a value is a list of estimators.
+
+    Raises:
+        SettingError: it is one estimator, a text, or holds something else.
+    """
+    is_one = offers(estimators, "score") or offers(estimators, "combine")
+    check_list(what, estimators, "estimators", "write [estimator]" if is_one else "")
+    for estimator in estimators:
+        check_estimator(estimator, f"Each of {what}")
+
+
 def is_relative(estimator: AnyEstimator) -> bool:
     """Whether an estimator's scores depend on what else is scored, so that scores of two calls cannot be compared.
 
@@ -149,8 +173,8 @@ def refuse_relative(estimator: AnyEstimator, use: str) -> None:
     if is_relative(estimator):
         raise SettingError(
             f"{use} scores networks one by one, but the scores of {estimator.name!r} are relative to the networks "
-            f"scored with them, so that each would be compared with itself: give the composite, and each composite in "
-            f"it, a `calibration`, and let no part learn from the pool."
+            f"scored with them, so each would be compared with itself: give the composite, and each "
+            f"composite in it, a `calibration`, and use no part that learns from the pool."
         )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.benchmarks.contract import find_benchmark
 from archsieve.benchmarks.foreign import ForeignTable, column_of, content_of
-from archsieve.errors import SettingError
 from archsieve.estimators.contract import Price
+from archsieve.values import check_whole, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,11 @@ class Lookup:
     by_code: ClassVar[bool] = True
     uses_device: ClassVar[bool] = False
     chunk_size: ClassVar[int] = 100_000
+
+    def __post_init__(self) -> None:
+        """Check that the column has a title."""
+        if not isinstance(self.column, str):
+            raise wrong_kind("`column`", "a text", self.column, "write the title of a column of a benchmark")
 
     @property
     def name(self) -> str:
@@ -99,8 +104,7 @@ class Replay:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if self.epochs < 1:
-            raise SettingError(f"`epochs >= 1` must hold, but got epochs={self.epochs}.")
+        check_whole("epochs", self.epochs, 1)
 
     @property
     def name(self) -> str:

@@ -182,7 +182,7 @@ class OwnTraining:
         if value < 0 and "error" in measure.name:
             raise ScoringError(
                 f"{self.function} returned {value:g}, but the {measure.name} is never below 0: return the error "
-                f"itself, or say returns = 'score' where higher is better"
+                f"itself, or set returns = 'score' where higher is better"
             )
         return 0.0 - value
 

@@ -15,7 +15,7 @@ from archsieve._files import Remembered, artifact_name, check_artifact, write_te
 from archsieve._reading import LARGEST_DATA, parse_json, read_text
 from archsieve.errors import RunFolderError, ScoringError, SettingError, UnknownNameError, require
 from archsieve.estimators.combined.mean_rank import percentile_rank
-from archsieve.estimators.contract import leaves_of, uses_device
+from archsieve.estimators.contract import check_estimator, leaves_of, uses_device
 from archsieve.fingerprints import fingerprint, frozen
 from archsieve.randomness import derive_seed, generator
 from archsieve.registry import near_miss
@@ -76,6 +76,7 @@ class Predictor:
 
     def __post_init__(self) -> None:
         """Check the settings; a mapping and lists, as plan files have them, cannot be hashed."""
+        check_estimator(self.teacher, "`teacher`")
         object.__setattr__(self, "options", tuple(sorted(frozen(dict(self.options)).items())))
         for name in ("samples", "rounds"):
             check_whole(name, getattr(self, name))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 
+from archsieve.errors import SettingError
 from archsieve.estimators.contract import Price
-from archsieve.spaces.sizes import size_of
+from archsieve.spaces.sizes import SizeName, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.estimators.contract import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
-    from archsieve.spaces.sizes import SizeName
     from archsieve.tasks.contract import Task
 
 
@@ -32,6 +32,13 @@ class Size:
 
     name: SizeName
     uses_device: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Check that there is such a size."""
+        if self.name not in get_args(SizeName):
+            raise SettingError(
+                f"The `name` of a size must be one of {', '.join(get_args(SizeName))}, but got {self.name!r}."
+            )
 
     @property
     def version(self) -> int:

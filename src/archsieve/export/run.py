@@ -89,7 +89,7 @@ def export_run(
     if form not in FORMATS:
         raise SettingError(f"`form` must be one of {', '.join(FORMATS)}, but got {form!r}.")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise RunFolderError(f"There is something in {to} already: choose a new folder.")
+        raise RunFolderError(f"There is already something in {to}: choose a new folder.")
     found = read_finished(folder, rank, plugins)
     trained, sentence = _weighed(found, weights)
     temporary = to.with_name(f".{to.name}.{uuid.uuid4().hex}")

@@ -100,19 +100,20 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
     """
     if plan.ceiling is not None and (plan.is_open or plan.pool.evolve is not None):
         raise SettingError(
-            "An audit would draw networks beyond `max_latency_ms`, which this search did not ask for: only a search "
-            "with a pool within that limit can be audited."
+            "An audit would draw networks above `max_latency_ms`: only a search with a pool within "
+            "that limit can be audited."
         )
     if getattr(plan.stages[-1].estimator, "objectives", ()):
         raise SettingError(
-            "An audit compares networks by one estimator, but this search has several objectives: read its front."
+            "An audit compares networks by one estimator, but this search has several objectives: "
+            "see its front in the report."
         )
     result, rounds, pool = _finished(plan, session)
     winner = tuple(map(int, result["code"]))
     recipe = recipe_of(plan)
     strata = strata_of(plan, session, rounds, pool, winner)
     if not strata:
-        raise SettingError("The search cut no network, so that there is nothing to audit.")
+        raise SettingError("The search removed no network, so there is nothing to audit.")
     free = [is_scored_by(recipe, plan, stratum, rounds) for stratum in strata]
     sizes = [0 if is_free else s.count for s, is_free in zip(strata, free, strict=True)]
     counts = [s.count if is_free else n for s, is_free, n in zip(strata, free, allocate(sizes, networks), strict=True)]
@@ -148,7 +149,7 @@ def read_audit(folder: Path, code: Sequence[int] | None) -> dict[str, Any] | Non
     content = read_json(path)
     later = {f.name: f.default for f in fields(Audit) if f.default is not MISSING}
     if not isinstance(content, dict) or not {f.name for f in fields(Audit)} <= {*content, *later}:
-        raise RunFolderError(f"The file {path} is no audit of this version: run `archsieve audit` again.")
+        raise RunFolderError(f"The file {path} is not an audit by this version: run `archsieve audit` again.")
     return {**later, **content} if content["code"] == list(code) else None
 
 
@@ -190,9 +191,11 @@ def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round]
     """Return result, rounds and pool of a finished search."""
     result = read_outcome(session.folder)
     if result["code"] is None:
-        raise SettingError("The search found no network, so that there is nothing to compare those it cut with.")
+        raise SettingError("The search found no network, so the removed networks cannot be compared with it.")
     if any(isinstance(leaf, Told) for e in estimators_of(plan) for leaf in leaves_of(e)):
-        raise SettingError("The scores of this search are told by hand, so that an audit cannot ask for more of them.")
+        raise SettingError(
+            "The scores of this search are entered by hand (`archsieve tell`), so an audit cannot compute more of them."
+        )
     rounds, columns = rounds_of(session.folder, result)
     return result, rounds, [tuple(code) for code in columns["archs"].tolist()]
 
@@ -217,7 +220,7 @@ def _summary(
     sample: Sample, winner: Architecture, free: Sequence[bool], result: dict[str, Any], *, trainings: int
 ) -> Audit:
     if np.isnan(sample.values[-1]):
-        raise SettingError("The winner could not be scored again, so that there is nothing to compare with.")
+        raise SettingError("The winner could not be scored again, so there is nothing to compare with.")
     sizes = [s.count for s in sample.strata]
     hits, count = sample.hits(), sum(sizes) + 1
     at_most = sample.hits_at_most()

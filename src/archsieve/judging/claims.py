@@ -166,7 +166,7 @@ def _with_interval(value: float, samples: NDArray[np.float64]) -> Interval | Non
 
 
 def conclusions(findings: Sequence[Finding], claims: Sequence[Claim]) -> list[str]:
-    """Return a sentence for each searcher: which measure tells most of what it finds, and what is supported over tau.
+    """Return a sentence for each searcher: which measure predicts best what it finds, and what is supported over tau.
 
     Over all truths together where there are several.
     """
@@ -180,14 +180,14 @@ def _conclusion(claim: Claim, estimators: int) -> str:
     if not known:
         return f"{who}: no measure has a correlation with what is found."
     best = max(known, key=lambda measure: known[measure][1])
-    most = f"{who}: {best} tells most (Kendall {in_brackets(known[best])})"
+    most = f"{who}: {best} predicts best (Kendall {in_brackets(known[best])})"
     if estimators < FEWEST_FOR_A_VERDICT:
         return f"{most}; no verdict, with {estimators} estimators."
     judged = {measure: verdict(gain, estimators) for measure, gain in claim.kendall_gains.items()}
     more = [f"{m} ({in_brackets(claim.kendall_gains[m], '+')})" for m, answer in judged.items() if answer == "yes"]
     less = [f"{m} ({in_brackets(claim.kendall_gains[m], '+')})" for m, answer in judged.items() if answer == "reversed"]
-    parts = [f"more than tau: {', '.join(more)}"] if more else ["no measure supported as better than tau"]
-    parts += [f"less than tau: {', '.join(less)}"] if less else []
+    parts = [f"better than tau: {', '.join(more)}"] if more else ["no measure is supported as better than tau"]
+    parts += [f"worse than tau: {', '.join(less)}"] if less else []
     return f"{most}; {'; '.join(parts)}."
 
 

@@ -182,7 +182,7 @@ def chance_to_win(kept: Floats, cut: Floats) -> tuple[float, float]:
     (1.0, 0.0)
     """
     if min(len(kept), len(cut)) < 2:
-        raise SettingError(f"Two values on either side are needed, but got {len(kept)} and {len(cut)}.")
+        raise SettingError(f"At least two kept and two removed values are needed, but got {len(kept)} and {len(cut)}.")
     ranks = dense_ranks(np.concatenate([kept, cut]))
     above = np.sign(ranks[: len(kept), None] - ranks[len(kept) :]) / 2 + 0.5
     by_kept, by_cut = above.mean(axis=1), above.mean(axis=0)

@@ -9,10 +9,11 @@ import numpy as np
 
 from archsieve.benchmarks.contract import codes_of, find_benchmark, noisy_truths
 from archsieve.errors import SettingError
+from archsieve.estimators.contract import check_estimators
 from archsieve.judging.judgement import TOP, Subject, check_settings, judgements_of
 from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
-from archsieve.values import dense_ranks
+from archsieve.values import dense_ranks, offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,9 @@ def judge(
         SettingError: fewer than ten codes are left, or a number is negative.
     """
     check_settings(epsilon, bootstraps)
+    check_estimators(estimators)
+    if not offers(session, "scores", "space"):
+        raise wrong_kind("`session`", "an open session", session, "write archsieve.Session(folder, space, task)")
     recipe = find_benchmark(session.space, truth, benchmark)
     table, column = recipe.load().within(session.space), truth or str(recipe.truth)
     codes = codes_of(table, session.space, session.seed)
@@ -69,7 +73,7 @@ def judge(
     ]
     archs = archs if limits is None else _within(session, archs, limits)
     if len(archs) < TOP:
-        raise SettingError(f"The column {column!r} of {recipe.name} knows {len(archs)} codes, but {TOP} are needed.")
+        raise SettingError(f"The column {column!r} of {recipe.name} has {len(archs)} values, but {TOP} are needed.")
     scores = session.scores(estimators, archs)
     names = [e.name for e in estimators]
     values = table.lookup(column, archs)
@@ -115,5 +119,5 @@ def _within(session: Session, archs: list[Architecture], limits: Limits) -> list
     costs = session.scores([ESTIMATORS[name]() for name in names], archs)
     kept = [arch for arch, row in zip(archs, costs, strict=True) if limits.admits(dict(zip(names, row, strict=True)))]
     if len(kept) < TOP:
-        raise SettingError(f"Only {len(kept)} codes are left by {limits}, but {TOP} are needed: allow more.")
+        raise SettingError(f"Only {len(kept)} codes are within {limits}, but {TOP} are needed: relax the limits.")
     return kept

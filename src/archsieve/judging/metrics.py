@@ -233,7 +233,10 @@ def bootstrap(
 
 def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the scores as dense ranks (0 the lowest, NaN below all) and the truth as floats."""
-    estimate, values = as_floats(scores), as_floats(truth)
+    try:
+        estimate, values = as_floats(scores), as_floats(truth)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"Scores and truth must be two lists of numbers, but: {error}.") from error
     if estimate.ndim != 1 or estimate.shape != values.shape:
         raise SettingError(
             f"Scores and truth must be two lists of equal length, but have shapes {estimate.shape} and {values.shape}."

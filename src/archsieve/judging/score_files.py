@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve._reading import LARGEST_DATA, read_bytes
-from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.files import TEXT, fault, read_columns, read_text_columns, shown
 from archsieve.errors import MissingDataError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
 from archsieve.registry import near_miss
@@ -26,9 +24,7 @@ CODES = ("architecture", "architectures", "arch", "archs", "genotype", "code", "
 """Titles of columns of architectures; the first of them in a file tells which rows are repeated."""
 _LABELS = ("model", "name", "id")  # these too, unless all rows have the same value
 _INDEX = re.compile(r"|index|unnamed: \d+(\.\d+)?|level_\d+|__index_level_\d+__")
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
-_TEXT = (".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,11 +147,12 @@ def read_table(path: Path) -> Columns:
         raise fault(
             path, "is a workbook: save its sheet as CSV (in Excel: File, Save As, CSV UTF-8) and name that file"
         )
-    if path.suffix.lower() not in _TEXT:
+    if path.suffix.lower() not in TEXT:
         columns = read_columns(path)
         count = len(next(iter(columns.values()), ()))
         return Columns(path, columns, tuple(f"row {row}" for row in range(1, count + 1)))
-    return _read_text(path)
+    values, places = read_text_columns(path)
+    return Columns(path, values, places)
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
@@ -164,56 +161,3 @@ def _begins_with(path: Path, magic: bytes) -> bool:
             return stream.read(len(magic)) == magic
     except OSError as error:
         raise fault(path, f"cannot be read: {error.strerror}") from error
-
-
-def _read_text(path: Path) -> Columns:
-    lines = _decoded(path).splitlines(keepends=True)
-    separator_line = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip("\r\n")) if lines else None  # Excel's own line
-    skipped = 1 if separator_line else 0
-    rows = _split(path, lines[skipped:], separator_line[1] if separator_line else None)
-    header = rows[0][1] if rows else []
-    for line, row in rows[1:]:
-        if len(row) != len(header):
-            hint = ""
-            if len(row) > len(header):
-                hint = " (a decimal comma needs semicolons between the fields, or quotes)"
-            raise fault(path, f"has {len(row)} fields in line {line + skipped}, but its header has {len(header)}{hint}")
-    values = [(title, [row[i] for _, row in rows[1:]]) for i, title in enumerate(header)]
-    values = [(title, column) for title, column in values if title.strip() or any(map(str.strip, column))]
-    if len({title for title, _ in values}) < len(values):
-        raise fault(path, "names a column twice")
-    return Columns(path, dict(values), tuple(f"line {line + skipped}" for line, _ in rows[1:]))
-
-
-def _decoded(path: Path) -> str:
-    try:
-        content = read_bytes(path, LARGEST_DATA)
-        is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-        return content.decode("utf-16" if is_wide else "utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise fault(path, f"is damaged, or is not CSV: {error}") from error
-
-
-def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, each with the number of its last line.
-
-    The separator is the one that cuts every row into as many fields as the header, and more than one.
-    """
-    ways: dict[str, list[tuple[int, list[str]]]] = {}
-    wrong: csv.Error | None = None
-    for delimiter in [separator] if separator else _DELIMITERS:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        try:
-            ways[delimiter] = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-        except csv.Error as error:
-            wrong = wrong or error
-    widths = {delimiter: {len(row) for _, row in rows} for delimiter, rows in ways.items()}
-    fitting = [delimiter for delimiter, lengths in widths.items() if len(lengths) == 1 and lengths != {1}]
-    if len(fitting) > 1:
-        names = " or ".join(_DELIMITERS[delimiter] for delimiter in fitting)
-        raise fault(path, f"may have {names} between its fields: both cut every line alike. Save it with only one")
-    if fitting:
-        return ways[fitting[0]]
-    if wrong is not None:
-        raise fault(path, f"is damaged, or is not CSV: {wrong}") from wrong
-    return max(ways.values(), key=lambda rows: len(rows[0][1]) if rows else 0)

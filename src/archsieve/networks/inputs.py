@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
+import traceback
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from archsieve._reading import quoted
+from archsieve.errors import ArchsieveError, ShapeError
 from archsieve.networks.form import Given, Input, inputs_of
 
 if TYPE_CHECKING:
@@ -15,6 +19,17 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.form import Form
     from archsieve.tasks.contract import Task
+
+_MISFIT = re.compile(
+    r"shapes? .*cannot be multiplied|size mismatch|must match|mismatch in shape|same (dtype|number of dim)|"
+    r"[Ee]xpected (\d-?D|\d+D|.*input|.*dim|.*scalar type|.*to have)|Given (groups|input|normalized_shape)|"
+    r"invalid for input of size|can't be greater than|too small|expanded size|index out of range|"
+    r"out of range \(expected|"
+    r"embed_dim|but got .*(size|shape|channels|dim)|dimension|not broadcastable|inconsistent|same size|"
+    r"should contain \d+ elements|must be equal to|multiply up to|values to unpack"
+)
+"""What torch says of shapes and kinds of numbers that do not fit."""
+_NO_TOKEN = re.compile(r"index out of range in self")
 
 Example: TypeAlias = "tuple[int, ...] | tuple[Input, ...] | Given"
 """What a network is counted with: the shape of one input of real numbers, `Input`s, or a batch of inputs itself."""
@@ -24,12 +39,38 @@ def call(network: nn.Module, given: Given) -> Any:
     """Call a network and return its result: several inputs are passed in order, those in a dictionary by name.
 
     Inputs beyond the network's positional arguments go to its keyword-only arguments, the required ones first.
+
+    Raises:
+        ShapeError: torch refuses the shapes or the kind of numbers that a layer is given.
     """
-    if isinstance(given, dict):
-        return network(**given)
-    values = (given,) if isinstance(given, Tensor) else tuple(given)
-    placed, named = _arguments(network, values)
-    return network(*placed, **named)
+    values = () if isinstance(given, dict) else (given,) if isinstance(given, Tensor) else tuple(given)
+    placed, named = ((), given) if isinstance(given, dict) else _arguments(network, values)
+    try:
+        return network(*placed, **named)
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+        if isinstance(error, ArchsieveError) or not _MISFIT.search(str(error)):
+            raise
+        raise _misfit(network, given, error) from error
+
+
+def _misfit(network: nn.Module, given: Given, error: Exception) -> ShapeError:
+    """Return the error of a network that inputs do not fit, with the layer in which torch said so."""
+    layers = {id(module): (name, type(module).__name__) for name, module in network.named_modules() if name}
+    frames = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
+    met = [layers[id(layer)] for layer in frames if id(layer) in layers]
+    where = f" in the layer {met[-1][0]!r} ({met[-1][1]})" if met else ""
+    said = quoted(" ".join(str(error).split())).rstrip(".")
+    kinds = ", ".join(_kind_of(tensor) for tensor in parts_of(given))
+    advice = "Make the layers fit each other and the inputs of the task."
+    if _NO_TOKEN.search(said):
+        advice = "Give its table of embeddings a row for each token or place."
+    return ShapeError(f"The network cannot be run on {kinds}{where}: {said}. {advice}")
+
+
+def _kind_of(tensor: Tensor) -> str:
+    """Return the form of an input in words."""
+    what = "real numbers" if tensor.is_floating_point() else "whole numbers"
+    return f"{what} of shape {tuple(tensor.shape[1:])}"
 
 
 def _arguments(network: Any, values: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:

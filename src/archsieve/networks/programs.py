@@ -97,7 +97,7 @@ def onnx_session(path: Path, *, threads: int = 1, device: str = "cpu") -> Any:
     if provider not in onnxruntime.get_available_providers():
         raise SettingError(
             f"The onnxruntime installed here cannot compute on {device!r}: install one that does (for CUDA "
-            f"onnxruntime-gpu), or take the runtime 'eager'."
+            f"onnxruntime-gpu), or use the runtime 'eager'."
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -153,7 +153,7 @@ class Gate:
         if len(within) < count:
             raise SettingError(
                 f"Of {seen} networks drawn, {len(within)} are within max_latency_ms = {self.ceiling.most:g}, but the "
-                f"pool wants {count}: raise the limit, or take a smaller sample."
+                f"pool needs {count}: raise the limit, or use a smaller sample."
             )
         return within[:count]
 

@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.estimators.contract import Priced, leaves_of, lesson_of, refuse_relative, scores_metric
+from archsieve.estimators.contract import (
+    Priced,
+    check_estimator,
+    leaves_of,
+    lesson_of,
+    refuse_relative,
+    scores_metric,
+)
 from archsieve.randomness import generator
 from archsieve.registry import SEARCHERS
 from archsieve.runs.effort import Entry, Ledger, total, unit_of
+from archsieve.searchers.contract import check_stages
 from archsieve.searchers.features import features_of
 from archsieve.searchers.history import maximise
-from archsieve.spaces.contract import size
+from archsieve.spaces.contract import check_space, size
 from archsieve.spaces.sampling import pool_size
-from archsieve.tasks.contract import says_count
-from archsieve.values import check_whole
+from archsieve.tasks.contract import Measure, check_task, says_count
+from archsieve.values import check_whole, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,10 +71,11 @@ class Pool:
             if number < 1:
                 raise SettingError(f"`{name} >= 1` must hold for a pool, but got {name}={number}.")
             if self.evolve is None and name != "sample" and number != Pool.__dataclass_fields__[name].default:
-                raise SettingError(f"A pool's {name} goes with `evolve`, but got {name}={number} without.")
+                raise SettingError(f"A pool's {name} needs `evolve`, but got {name}={number} without.")
         if self.sample is not None and self.evolve is not None:
             raise SettingError(f"A pool is either a sample or an evolution, but got sample={self.sample} too.")
         if self.evolve is not None:
+            check_estimator(self.evolve, "`evolve`")
             refuse_relative(self.evolve, "An evolution")
 
     def draw(self, session: Session, gate: Gate | None = None) -> list[Architecture]:
@@ -149,6 +158,14 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Check that there is a stage, and that scores that a search is told can be compared."""
+        check_space(self.space)
+        check_task(self.task)
+        check_stages(self.stages)
+        if not isinstance(self.pool, Pool):
+            raise wrong_kind("`pool`", "a pool", self.pool, "write Pool(sample=200), or Pool() for all networks")
+        if self.final is not None:
+            check_estimator(self.final, "`final`")
+        check_whole("seed", self.seed)
         if not self.stages:
             raise SettingError("A plan needs at least one stage, but has none.")
         for stage in self.stages:
@@ -182,6 +199,13 @@ def names_of_metric(plan: Plan) -> list[str]:
     return [leaf.name for leaf in leaves if scores_metric(leaf)]
 
 
+def measures_of(plan: Plan) -> dict[str, Measure]:
+    """Return what the estimators of a plan that measure say their scores are, by name, those of its limit too."""
+    named = [*estimators_of(plan), *(() if plan.ceiling is None else (plan.ceiling.estimator,))]
+    leaves = [leaf for estimator in named for leaf in leaves_of(estimator)]
+    return {leaf.name: measure for leaf in leaves if isinstance(measure := getattr(leaf, "measure", None), Measure)}
+
+
 def unit(plan: Plan) -> Unit:
     """Return what a network-epoch is in a plan: an epoch of what it says its task stands for, else of its own task.
 
@@ -208,7 +232,8 @@ class StageForecast:
     """What a stage scores, keeps and costs in network-epochs (see `archsieve.runs.effort`) and hours; None: unknown.
 
     `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds. An evolution, a
-    stage of its own, keeps the distinct networks it met. `hours` are of this machine, where they were measured.
+    stage of its own, keeps the distinct networks it met. A limit that is measured is a stage of its own too; it
+    measures at least so many. `hours` are of this machine, where they were measured.
     """
 
     label: str
@@ -234,6 +259,10 @@ def steps(plan: Plan) -> Iterator[tuple[str, int, int | None, list[Entry]]]:
     if plan.pool.evolve is not None:
         entries = ledger.enter(plan.pool.evolve, plan.pool.budget)
         yield f"evolution by {plan.pool.evolve.name}", plan.pool.budget, None, entries
+    if plan.ceiling is not None:
+        least = plan.stages[0].asked(n) if plan.is_open else n
+        kept = None if plan.is_open or plan.pool.sample is None else least
+        yield f"limit by {plan.ceiling.estimator.name}", least, kept, ledger.enter(plan.ceiling.estimator, least)
     for stage in plan.stages:
         if n == 1:
             break

@@ -96,7 +96,7 @@ def _table(plan: Plan, source: str, codes: str, notation: str) -> Any:
     """Return the benchmark of that name, or of that file."""
     if source in BENCHMARKS:
         if BENCHMARKS[source].space != plan.space.whole:
-            raise UnknownNameError(f"The benchmark {source!r} is not about the space of the plan, {plan.space.name}.")
+            raise UnknownNameError(f"The benchmark {source!r} does not cover the space of the plan, {plan.space.name}.")
         return BENCHMARKS[source]
     if not Path(source).is_file():
         raise UnknownNameError(f"There is no benchmark and no file {source!r}.{near_miss(source, list(BENCHMARKS))}")
@@ -186,7 +186,7 @@ class _Server:
             if epochs is None or answer.epochs is None or epochs <= answer.epochs:
                 return answer
         raise SettingError(
-            f"The stage {stage.label!r} trains {epochs} epochs, more than the {answers[-1].epochs:g} behind "
+            f"The stage {stage.label!r} trains {epochs} epochs, more than the {answers[-1].epochs:g} of the column "
             f"{answers[-1].column!r}: name a column for it too, e.g. --column '{key}={answers[-1].column}:"
             f"{answers[-1].epochs:g},LONGER:200'."
         )
@@ -246,7 +246,7 @@ class _Server:
             self._looked_up.add(estimator.column)
         if len(self._looked_up) > 1:
             columns = " and ".join(sorted(self._looked_up))
-            raise SettingError(f"The plan looks up {columns}: say by --column which column answers each of them.")
+            raise SettingError(f"The plan looks up {columns}: name a column for each of them with --column.")
 
 
 def _check_column_of_plan(table: Any, source: str, column: str, estimator: Any) -> None:
@@ -255,7 +255,7 @@ def _check_column_of_plan(table: Any, source: str, column: str, estimator: Any) 
     except UnknownNameError as error:
         if getattr(estimator, "column", None) != column:
             raise
-        raise UnknownNameError(f"{str(error).rstrip('.')}. Say which it is: --column {column}=NAME.") from error
+        raise UnknownNameError(f"{str(error).rstrip('.')}. Name it: --column {column}=NAME.") from error
 
 
 def _names(thing: Any) -> list[str]:
@@ -279,8 +279,8 @@ def _joined(first: Stage, then: Stage) -> Stage:
         return replace(first, keep=None, above=None, top=then.top)
     if first.keep is None or then.keep is None:
         raise SettingError(
-            f"The stages {first.label!r} and {then.label!r} are answered by one column, but keep by rules that "
-            f"cannot be joined."
+            f"The stages {first.label!r} and {then.label!r} use one column, but their rules for what to "
+            f"keep cannot be combined."
         )
     return replace(first, keep=float(exact(first.keep) * exact(then.keep)))
 

@@ -107,7 +107,7 @@ def _front_in(folder: Path) -> Mapping[str, Any]:
     front = result.get("front") if isinstance(result, dict) else None
     if front is None:
         raise RunFolderError(
-            f"The search in {folder} had no `objectives`, among which a bound could choose: choose by --rank."
+            f"The search in {folder} had no `objectives`, so a bound cannot choose a network: use --rank."
         )
     if not fits(front, "Front", _RECORDS) or not all(
         len(network["values"]) == len(front["objectives"]) for network in front["networks"]

@@ -23,10 +23,10 @@ def check_named(name: str, plugins: Collection[str]) -> None:
     module, _, attribute = name.partition(":")
     if module.endswith(".py"):
         stem = module.removesuffix(".py").replace("\\", "/").rpartition("/")[2]
-        raise PlanError(f"{name!r} names a file: write '{stem}:{attribute}', and give the file by --plugin {module}.")
+        raise PlanError(f"{name!r} names a file: write '{stem}:{attribute}', and pass the file with --plugin {module}.")
     if module not in plugins:
         raise PlanError(
-            f"{name!r} would run code of the module {module!r}, which the command line does not name: if you trust it, "
+            f"{name!r} would run code of the module {module!r}, which no --plugin names: if you trust it, "
             f"add --plugin {module}.py (or --plugin {module})."
         )
 

@@ -20,7 +20,7 @@ from archsieve.plans.named_code import check_command, check_named, check_plugin_
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss, near_miss_in
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits, Within
-from archsieve.values import exact, path_in
+from archsieve.values import check_list, exact, path_in, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -87,6 +87,10 @@ def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence
         PlanError: it is no TOML, has an unknown or misspelt key, or a setting out of range.
         UnknownNameError: it names a space, task or estimator nobody registered.
     """
+    if not isinstance(path, str | Path):
+        raise wrong_kind("`path`", "a path or a name", path, "a plan that was read is run by archsieve.run_plan")
+    check_list("`plugins`", plugins, "modules")
+    check_list("`changes`", changes, "changes")
     path = find_plan(path) if isinstance(path, str) else path
     table = read_plan(path)
     try:
@@ -142,7 +146,8 @@ def _objective(part: Any) -> Any:
 def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     """Return the space, task, estimator or searcher that a name, or a table of a name and settings, stands for.
 
-    A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`.
+    A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`. As a space it may
+    also be a class or function that returns a network: it stands for the space `own` with that factory.
 
     Raises:
         UnknownNameError: nobody registered the name.
@@ -155,8 +160,9 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
     bound = entry.args if isinstance(entry, partial) else ()
     cls = entry.func if isinstance(entry, partial) else entry
     if not is_dataclass(cls):
-        own = f" A model of your own is the space 'own', with factory = {name!r}." if kind == "space" else ""
-        raise PlanError(f"the {kind} {name!r} is not a dataclass, so that it cannot be set from a plan.{own}")
+        if kind == "space" and "factory" not in table:
+            return make(kind, {**table, "name": "own", "factory": name}, plugins)
+        raise PlanError(f"the {kind} {name!r} is not a dataclass, so a plan cannot set it.")
     instance = entry(**settings_of(fields(cls)[len(bound) :], table, f"the {kind} {name!r}", plugins))
     if kind == "space" and ":" not in name and instance.name != name:  # another name of the class
         object.__setattr__(instance, "name", name)
@@ -252,13 +258,13 @@ def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
     drop = _typed(f"{where}: drop", "list of fractions", table.pop("drop"), list)
     if table.keys() & {"keep", "top", "above", "search", "budget"} or not hasattr(estimator, "epochs"):
         raise PlanError(
-            f"{where}: `drop` goes with an estimator that has epochs, and without keep, top, above or search."
+            f"{where}: `drop` needs an estimator with epochs, and cannot be combined with keep, top, above or search."
         )
     if not drop or not all(isinstance(d, int | float) and not isinstance(d, bool) and 0 <= d <= 1 for d in drop):
-        raise PlanError(f"{where}: `drop` needs one fraction in 0..1 an epoch, but got {drop}.")
+        raise PlanError(f"{where}: `drop` needs one fraction in 0..1 for each epoch, but got {drop}.")
     if isinstance(setting, dict) and setting.get("epochs", len(drop)) != len(drop):
         raise PlanError(
-            f"{where}: `drop` goes through one epoch a fraction, here {len(drop)}, but the estimator has "
+            f"{where}: `drop` trains one epoch for each fraction, here {len(drop)}, but the estimator has "
             f"epochs={setting['epochs']}: leave `epochs` out."
         )
     label = _typed(f"{where}: label", "text", table.get("label", estimator.name.partition("[")[0]), str)
@@ -279,7 +285,7 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
         raise PlanError(f"the pool needs either `sample` or `evolve`, but got {table}.")
     for key in of_evolution:
         if key in table and evolve is None:
-            raise PlanError(f"the pool: `{key}` goes with `evolve`.")
+            raise PlanError(f"the pool: `{key}` needs `evolve`.")
     names = ("sample", *of_evolution)
     numbers = {key: _typed(key, "whole number", table[key], int) for key in names if key in table}
     return Pool(evolve=evolve, **numbers)
@@ -291,7 +297,7 @@ def _limits(value: Any, plugins: Collection[str]) -> tuple[Limits | None, Ceilin
     _check_keys(table, (*by_name, *_MEASURED_LIMITS), "the table of limits")
     measured = {key: table.pop(key) for key in _MEASURED_LIMITS if key in table}
     if measured and "max_latency_ms" not in measured:
-        raise PlanError(f"the table of limits: {', '.join(measured)} goes with `max_latency_ms`.")
+        raise PlanError(f"the table of limits: {', '.join(measured)} needs `max_latency_ms`.")
     ceiling = None
     if measured:
         numbers: dict[str, Any] = {

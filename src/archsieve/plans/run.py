@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.contract import kind_of_score
 from archsieve.plans.ceiling import Gate
-from archsieve.plans.contract import names_of_metric, unit
+from archsieve.plans.contract import Plan, measures_of, names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
 from archsieve.plans.front import front_of, on_front
 from archsieve.plans.trained import Finished, trained_network
@@ -30,10 +31,10 @@ from archsieve.searchers.funnel import result_of, run_funnel
 from archsieve.spaces.contract import size
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import measure_of
+from archsieve.values import offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import nn
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from archsieve.benchmarks.contract import Benchmark
     from archsieve.benchmarks.records import Records
     from archsieve.estimators.contract import AnyEstimator
-    from archsieve.plans.contract import Plan
     from archsieve.runs.effort import Unit
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Round, Stage
@@ -92,6 +92,13 @@ def run_plan(
         command: what the user called, for the record.
         benchmark: that alone tells the truth; unless given, a registered one of the space and the task.
     """
+    if not isinstance(plan, Plan):
+        given = f"read it by archsieve.load_plan({str(plan)!r})" if isinstance(plan, str | Path) else ""
+        raise wrong_kind("`plan`", "a plan", plan, given)
+    if not offers(session, "scores", "folder"):
+        raise wrong_kind(
+            "`session`", "an open session", session, "write archsieve.Session(folder, plan.space, plan.task)"
+        )
     for kind in ("space", "task", "seed"):
         if getattr(plan, kind) != getattr(session, kind):
             raise SettingError(
@@ -107,7 +114,7 @@ def run_plan(
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
     before = len(account.paid)
     measure = measure_of(session.task)
-    write_measure(session.folder, measure, names_of_metric(plan))
+    write_measure(session.folder, measure, names_of_metric(plan), measures_of(plan))
     rounds: list[Round] = []
     for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=replace(session.guide(), admits=gate)):
         codes = [tuple(code) for code in latest.archs.tolist()]

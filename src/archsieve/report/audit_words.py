@@ -25,24 +25,25 @@ def audit_lines(audit: Mapping[str, Any]) -> list[str]:
     if times:
         seed = "trained with another seed" if times == 1 else f"trained with {times} other seeds"
     lines = [
-        f"Audited: {count} networks drawn from those cut, by {audit['recipe']}. The winner, {seed}, has {least}{score}."
+        f"Audited: {count} networks drawn from those removed, judged by {audit['recipe']}. "
+        f"The winner, {seed}, has {least}{score}."
     ]
     lines += [
-        f"    {better['architecture']} has {_value(better['score'], measure)}; lost by {better['lost_by']!r}"
+        f"    {better['architecture']} has {_value(better['score'], measure)}; removed by {better['lost_by']!r}"
         for better in audit["better"][:MOST_BETTER]
     ]
     if as_good > MOST_BETTER:
         lines.append(f"    and {as_good - MOST_BETTER} more")
     likely, most = share(audit["likely"]), share(audit["share"][1])
-    shares = f"of all networks cut about {likely}, at most {most} (95 % confidence)"
-    lines.append(f"As good as the winner: {as_good}; {shares}")
+    shares = f"of all networks removed about {likely}, at most {most} (95 % confidence)"
+    lines.append(f"At least as good as the winner: {as_good} of {count} audited; {shares}")
     lines += worth_lines({"worth": audit["worth"]})
     return [*lines, *(stage["accusation"] for stage in audit["stages"] if stage["accusation"])]
 
 
 def audit_table(audit: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
     """Return header and rows of what an audit says of each stage."""
-    header = ["stage", "cut", "audited", "as good", "share as good", "tau", "MKR", "passed on beats cut"]
+    header = ["stage", "removed", "audited", "as good", "share as good", "tau", "MKR", "kept beats removed"]
     rows: list[list[Any]] = []
     for stage in audit["stages"]:
         low, high = stage["share"]

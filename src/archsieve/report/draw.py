@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.errors import require
+from archsieve.report.labels import Box, places
 from archsieve.report.page_svg import as_part_of_a_page, group_of_tips
 from archsieve.report.plot import COLOURS, Bars, Chart, Funnel, Histogram, Line, Points, Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from archsieve.report.plot import Axis, Mark
@@ -98,7 +101,43 @@ def figure_of(chart: Chart, title: str = "") -> Any:
         figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=11.5, handlelength=2.4)
     if title:
         figure.suptitle("\n".join(textwrap.wrap(plain(title), 56)), fontsize=13)
+    points = [mark for mark in chart.marks if isinstance(mark, Points)]
+    if any(mark.labels for mark in points):
+        _label_points(figure, axes, points)
     return figure
+
+
+def _label_points(figure: Any, axes: Any, marks: Sequence[Points]) -> None:
+    """Write the labels of points where they cover neither each other nor any point, with a line to those far away."""
+    figure.draw_without_rendering()  # now it is known where everything is
+    unit = figure.dpi / 72
+    markers, bars = [], []
+    for mark in marks:
+        spread = np.zeros(len(mark.x)) if mark.spread is None else mark.spread
+        ends = (axes.transData.transform(np.column_stack([mark.x, mark.y + sign * spread])) for sign in (-1, 1))
+        for (x, low), (_, high) in zip(*ends, strict=True):
+            radius = mark.size * unit / 2
+            if mark.marker and math.isfinite(x + low + high):
+                middle = (low + high) / 2
+                markers.append(Box(x - radius, middle - radius, x + radius, middle + radius))
+                bars += [Box(x - unit, low, x + unit, high)] if high > low else []
+    texts = [
+        (axes.transData.transform((x, y)), axes.text(x, y, _in_lines(text), fontsize=10.5, in_layout=False))
+        for mark in marks
+        for x, y, text in zip(mark.x, mark.y, mark.labels, strict=False)
+        if math.isfinite(x + y)
+    ]
+    anchors = [(float(x), float(y)) for (x, y), _ in texts]
+    extents = [text.get_window_extent() for _, text in texts]
+    bounds = Box(*axes.get_window_extent().extents)
+    found = places(anchors, [(extent.width, extent.height) for extent in extents], bounds, markers, bars)
+    for anchor, (_, text), place in zip(anchors, texts, found, strict=True):
+        left, bottom, right, top = place.box
+        text.set(ha="center", va="center", position=axes.transData.inverted().transform(place.box.middle))
+        if place.is_far:
+            end = (min(max(anchor[0], left), right), min(max(anchor[1], bottom), top))
+            ends = axes.transData.inverted().transform([anchor, end])
+            axes.plot(*ends.T, color=COLOURS["grey"][0], linewidth=0.7, zorder=2, scalex=False, scaley=False)
 
 
 def _names(mark: Mark) -> list[str]:
@@ -122,6 +161,11 @@ def short(text: str, longest: int = _LONGEST_NAME) -> str:
     return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
+def _in_lines(text: str) -> str:
+    """Return the label of a point, broken into lines between words."""
+    return "\n".join(textwrap.wrap(short(text, 72), 24, break_long_words=False, break_on_hyphens=False))
+
+
 def _label(name: str) -> str:
     return short(name) if name else "_"  # matplotlib leaves names that begin so out of the legend
 
@@ -143,11 +187,6 @@ def _(mark: Points, axes: Any, number: int) -> None:
     if mark.marker:
         look = {"s": mark.size**2, "c": colour, "marker": mark.marker, "label": _label(mark.name), "zorder": 3}
         axes.scatter(*at, **look, **edge).set_gid(group_of_tips(number))
-    middle = (np.nanmin(mark.x) + np.nanmax(mark.x)) / 2 if len(mark.x) else 0.0
-    for x, y, text in zip(*at, mark.labels, strict=False):
-        right = x > middle
-        beside = {"xytext": (-6 if right else 6, 4), "ha": "right" if right else "left", "fontsize": 10.5}
-        axes.annotate(short(text, 32), (x, y), textcoords="offset points", **beside)
 
 
 @_draw.register
@@ -181,6 +220,7 @@ def _(mark: Bars, axes: Any, number: int) -> None:
     axes.set_yticks(range(len(names)), labels=names)
     axes.invert_yaxis()
     axes.margins(x=0.25)
+    axes.set_xlim(left=0, right=None if any(mark.lengths) else 1)
     axes.grid(visible=False, axis="y")
 
 

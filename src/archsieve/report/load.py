@@ -8,7 +8,7 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsieve._reading import fits
 from archsieve.errors import RunFolderError
@@ -23,6 +23,7 @@ from archsieve.runs.folder import (
     RESULTS_FILE,
     ROUNDS_FILE,
     measure_of_mark,
+    measures_of_mark,
     read_json,
     read_mark,
     rounds_of,
@@ -47,7 +48,7 @@ from archsieve.spaces.text import as_digits, encode
 from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from archsieve.report.views import Notation
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error", "task")
 OTHER_PICTURES = "another copy"
+_CSV_PART = 100_000  # characters of CSV that are held at a time, about
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ class EstimatorReport:
 
     Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
     learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
-    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign. `pictures` is
-    empty where scores were made on those of the folder's task, else "another copy".
+    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign, and of what is
+    measured the number that was measured. `meaning` is what that value is, with its unit and direction; empty for a
+    plain score. `pictures` is empty where scores were made on those of the folder's task, else "another copy".
     """
 
     estimator: str
@@ -79,6 +82,7 @@ class EstimatorReport:
     best_value: float | None
     is_metric: bool
     pictures: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,36 +139,43 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     """
     _store_of(folder)
     mark = read_mark(folder)
-    tallies, failed, learning, damaged = _tallied(folder, mark["fingerprints"].get("task"))
+    notation = encode if is_dashed else notation_of(mark["space"])
+    stored = _stored(folder, mark["fingerprints"].get("task"), notation)
     result = _read_result(folder)
     views = read_views(folder, result)
-    notation = encode if is_dashed else notation_of(mark["space"])
-    of_metric, measure = measure_of_mark(mark)
+    of_metric, metric = measure_of_mark(mark)
+    measures = measures_of_mark(mark)
+
+    def report(tally: _Tally) -> EstimatorReport:
+        name = tally.group[0]
+        learning = stored.learning.get(tally.group, 0.0)
+        return tally.report(learning, notation, measures.get(name, Measure()), is_metric=name in of_metric)
+
     return RunReport(
         folder=str(folder),
         space=mark["space"],
         task=mark["task"],
         result=result,
-        estimators=tuple(
-            tally.report(learning.get(tally.group, 0.0), notation, measure if tally.group[0] in of_metric else None)
-            for tally in tallies
-        ),
-        failures=tuple(Failure(r.name, notation(r.arch), r.error or "") for r in failed),
+        estimators=tuple(map(report, stored.tallies)),
+        failures=stored.failures,
         fates=fates(views, notation),
         rankings=rankings(views),
-        metric=measure,
+        metric=metric,
         agreements=agreements_of(views),
         audit=None if result is None else read_audit(folder, result["code"]),
-        measurements=_measurements(folder, {tally.group[1]: tally.group[0] for tally in tallies}, notation),
-        damaged=damaged,
+        measurements=stored.measurements,
+        damaged=stored.damaged,
     )
 
 
 def meaning_of_scores(run: RunReport) -> str:
     """Return a sentence on the meaning of the best scores of a run; empty where none is stored."""
-    named = dict.fromkeys(e.estimator for e in run.estimators if e.is_metric and e.best is not None)
-    has_others = any(e.best is not None and not e.is_metric for e in run.estimators)
-    sentences = [f"Scores of {', '.join(named)}: {run.metric.title}."] if named else []
+    named: dict[str, dict[str, None]] = {}
+    for e in run.estimators:
+        if e.best is not None:
+            named.setdefault(e.meaning, {})[e.estimator] = None
+    has_others = named.pop("", None) is not None
+    sentences = [f"Scores of {', '.join(names)}: {meaning}." for meaning, names in named.items()]
     if has_others:
         sentences.append(f"{'Of the other' if named else 'Of all'} scores, higher is better.")
     return " ".join(sentences)
@@ -186,8 +197,8 @@ def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageVie
     if result is None or not path.exists():
         return ()
     rounds, pool = rounds_of(folder, result)
-    of_metric, measure = measure_of_mark(read_mark(folder))
-    measures = [measure if stage.get("estimator") in of_metric else Measure() for stage in result["stages"]]
+    by_name = measures_of_mark(read_mark(folder))
+    measures = [by_name.get(stage.get("estimator", ""), Measure()) for stage in result["stages"]]
     try:
         return stage_views(rounds, pool, measures)
     except (KeyError, IndexError, ValueError) as error:
@@ -250,13 +261,21 @@ def read_rows(folder: Path) -> list[Row]:
     Raises:
         RunFolderError: there are no results, or they are damaged.
     """
-    return read_rows_and_damage(folder)[0]
+    with ordered_rows(folder) as (rows, _):
+        return list(rows)
 
 
-def read_rows_and_damage(folder: Path) -> tuple[list[Row], str]:
-    """Return what `read_rows` does, and a sentence on damaged rows; empty for none."""
+@contextmanager
+def ordered_rows(folder: Path) -> Iterator[tuple[Iterator[Row], Callable[[], str]]]:
+    """Give every stored score that is whole, one by one, ordered by estimator and architecture.
+
+    The second value returns, after the last, a sentence on damaged rows; empty for none.
+
+    Raises:
+        RunFolderError: there are no results, or they are damaged.
+    """
     with _opened(folder) as store:
-        return sorted(store.rows(), key=_in_order), _sentence_on([each.about for each in store.damaged])
+        yield store.rows_by_name(), lambda: _sentence_on([each.about for each in store.damaged])
 
 
 def damage_of(run: RunReport) -> str:
@@ -330,25 +349,34 @@ def _as_tuples(value: Any) -> Any:
 
 
 def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
-    """Return the rows as CSV, every score with all its digits; the same run gives the same bytes.
+    """Return the rows as CSV, in one text; see `csv_parts`."""
+    return "".join(csv_parts(rows, mark))
+
+
+def csv_parts(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Yield a header and the rows as CSV, many at a time; the same run gives the same bytes.
+
+    Every score has all its digits.
 
     Of a score higher is better. Where the mark of the folder says that the task's metric is an error, a last column has
     its values, which have no minus sign. `task` is the fingerprint of what a score is about: that of a table made on
     other pictures is not the folder's.
     """
     of_metric, measure = measure_of_mark(mark or {})
-    header, cells = [*CSV_HEADER], []
-    for r in rows:
-        cells.append([r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or "", r.key.task])
-        if not measure.higher_is_better:
-            cells[-1].append(repr(measure.value(r.score)) if r.name in of_metric and not r.error else "")
-    if not measure.higher_is_better:
-        header.append(measure.title)
+    header = [*CSV_HEADER] if measure.higher_is_better else [*CSV_HEADER, measure.title]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(cell, header))
-    writer.writerows(map(cell, row) for row in cells)
-    return text.getvalue()
+    for r in rows:
+        cells = [r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or "", r.key.task]
+        if not measure.higher_is_better:
+            cells.append(repr(measure.value(r.score)) if r.name in of_metric and not r.error else "")
+        writer.writerow(map(cell, cells))
+        if text.tell() > _CSV_PART:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
 
 
 @dataclass
@@ -374,7 +402,7 @@ class _Tally:
         if self.best is None or row.score > self.best[0] or (row.score == self.best[0] and row.arch < self.best[1]):
             self.best = row.score, row.arch
 
-    def report(self, learning: float, notation: Notation, measure: Measure | None) -> EstimatorReport:
+    def report(self, learning: float, notation: Notation, measure: Measure, *, is_metric: bool) -> EstimatorReport:
         """Return the figures as reports have them."""
         name, fingerprint, seed = self.group
         score, arch = self.best or (None, None)
@@ -388,16 +416,25 @@ class _Tally:
             learning_seconds=round(learning, 3),
             best=None if arch is None else notation(arch),
             best_score=score,
-            best_value=None if score is None else (measure or Measure()).value(score),
-            is_metric=measure is not None,
+            best_value=None if score is None else measure.value(score),
+            is_metric=is_metric,
             pictures=self.pictures,
+            meaning="" if measure == Measure() else measure.title,
         )
 
 
-def _tallied(
-    folder: Path, own_task: str | None
-) -> tuple[list[_Tally], list[Row], dict[tuple[str, str, int], float], tuple[str, ...]]:
-    """Return the tallies of the stored scores, the rows of what failed, seconds of learning, and damage, row by row."""
+class _Stored(NamedTuple):
+    """What a results file says, but for single scores; failures and measurements take memory each."""
+
+    tallies: list[_Tally]
+    failures: tuple[Failure, ...]
+    learning: dict[tuple[str, str, int], float]
+    measurements: tuple[Measurement, ...]
+    damaged: tuple[str, ...]
+
+
+def _stored(folder: Path, own_task: str | None, notation: Notation) -> _Stored:
+    """Return what is stored, read row by row, in the order of reports."""
     tallies: dict[tuple[tuple[str, str, int], str], _Tally] = {}
     failed: list[Row] = []
     with _opened(folder) as store:
@@ -409,17 +446,17 @@ def _tallied(
             tallies[group, pictures].add(row)
             if row.error:
                 failed.append(row)
-        learning = store.learning()
-        damaged = tuple(each.about for each in store.damaged)
-    return sorted(tallies.values(), key=lambda t: (t.group, t.first)), sorted(failed, key=_in_order), learning, damaged
-
-
-def _measurements(folder: Path, names: Mapping[str, str], notation: Notation) -> tuple[Measurement, ...]:
-    """Return what was measured beside scores; `names` are those of estimators by their fingerprints."""
-    with _opened(folder) as store:
-        return tuple(
+        names = {fingerprint: name for (name, fingerprint, _), _ in tallies}
+        measurements = tuple(
             Measurement(names.get(key.estimator, key.estimator), notation(arch), facts)
             for key, arch, facts in store.facts()
+        )
+        return _Stored(
+            sorted(tallies.values(), key=lambda t: (t.group, t.first)),
+            tuple(Failure(r.name, notation(r.arch), r.error or "") for r in sorted(failed, key=_in_order)),
+            store.learning(),
+            measurements,
+            tuple(each.about for each in store.damaged),
         )
 
 

@@ -136,19 +136,19 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
     worth = result.get("worth")
     if worth is None:
         return []
-    paid = "" if worth["paid"] is None else f"; the search paid for {_trainings(worth['paid'])}"
+    paid = "" if worth["paid"] is None else f"; this search paid for {_trainings(worth['paid'])}"
     if worth["networks"] is not None:
         among = f"{worth['as_good']:,} of {worth['count']:,} networks {_are(worth['as_good'])} at least as good"
         return [
-            f"Worth: {_trainings(worth['networks'])} of random search, on average, to meet as good a network{paid}",
+            f"Worth: random search needs {_trainings(worth['networks'])} on average for a network as good{paid}",
             f"    95 % of random searches need {worth['low']:,.0f} to {worth['high']:,.0f}: {among}",
         ]
     is_audit = worth["source"] == "audit"
     if is_audit and not worth["audited"] and worth["low"] <= 1:
         return [
-            f"Worth: unknown, since no benchmark tells the truth{paid}",
-            f"    `archsieve audit {run} --networks 12` gives a lower bound: 12 networks, none as good, say "
-            f"{worth['next_low'] or 1:.2g} trainings",
+            f"Worth: unknown, because no benchmark knows the truth{paid}",
+            f"    `archsieve audit {run} --networks 12` gives a lower bound: "
+            f"{worth['next_low'] or 1:.2g} trainings if none of 12 networks is as good",
         ]
     asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"
     if is_audit and not worth["audited"]:
@@ -156,7 +156,7 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
     as_good = worth["as_good"] or "none"
     lines = [f"Worth: at least {_trainings(worth['low'])} of random search, 95 % confidence{paid}"]
     next_low = worth["next_low"] if worth["audited"] else None
-    more = "" if next_low is None else f"; 30 more would say up to {next_low:.2g}"
+    more = "" if next_low is None else f"; 30 more could raise the bound to {next_low:.2g}"
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
 
 

@@ -38,11 +38,11 @@ class Panel:
     line: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None
 
     def labels(self) -> Iterator[tuple[str, float, float]]:
-        """Yield labels with their places; points that almost coincide share one label."""
+        """Yield labels with their places; points whose markers cover each other share one label."""
         x, y = self.x, self.y
         rest = list(np.lexsort((x, y)))
         while rest:
-            near = [i for i in rest if _near(x, i, rest[0], 0.15) and _near(y, i, rest[0], 0.03)]
+            near = [i for i in rest if _near(x, i, rest[0], 0.025) and _near(y, i, rest[0], 0.025)]
             yield ", ".join(self.names[i] for i in near), float(x[near].min()), float(y[near].max())
             rest = [i for i in rest if i not in near]
 

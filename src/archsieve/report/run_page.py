@@ -131,7 +131,8 @@ def _cards(result: Mapping[str, Any], folder: str) -> list[Tile]:
         sentences = ". ".join(line.strip() for line in worth_lines(result, shlex.quote(folder)))
         least = "" if worth["networks"] is not None else "at least "
         value = f"{least}{number(worth['networks'] or worth['low'])}"
-        cards.append(Tile("Worth in random trainings", value, sentences.removeprefix("Worth: ")))
+        words = sentences.removeprefix("Worth: ")
+        cards.append(Tile("Worth in random trainings", value, words[:1].upper() + words[1:]))
     if cost["macs"] is not None:
         cards.append(Tile("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
     return cards

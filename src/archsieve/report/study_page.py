@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from archsieve.judging.mkr_study import Study
 
 LEAD = (
-    "Each estimator is maximised by searches of a whole space. Does Kendall's tau tell what they will find, or does "
-    "another figure: the weighted tau, the minimum keeping ratio (MKR: the least share of the ranking that still holds "
-    "the best network), the discounted gain of the top per cent (nDCG), or what its top ten lack to the best (regret)?"
+    "Searches of a whole space maximise each estimator. Which figure of an estimator predicts what they find: "
+    "Kendall's tau, the weighted tau, the minimum keeping ratio (MKR: the smallest top share of the ranking that "
+    "contains the best network), the discounted gain of the top per cent (nDCG), or the distance of its top ten from "
+    "the best (regret)?"
 )
 
 
@@ -51,7 +52,7 @@ def study_page(study: Study) -> Page:
 
 
 def _verdict(is_judged: bool, study: Study) -> str:
-    """Return what tells most of what each searcher finds, with intervals; a sentence where there is no verdict."""
+    """Return what predicts best what each searcher finds, with intervals; a sentence where there is no verdict."""
     none = () if is_judged else (f"The study gives no verdict. {without_verdict(study)}",)
     return " ".join([*none, *conclusions(study.findings, study.claims)])
 

@@ -71,7 +71,7 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
         task = str(settings_of_task.pop("name"))
         changes += [f"task.{key}={_as_toml(value)}" for key, value in settings_of_task.items()]
     if lost := [key for key in settings if key not in kept]:
-        hint = f" The recipe has its own {', '.join(lost)}: set them by --set space.KEY=VALUE.{hint}"
+        hint = f" The recipe has its own {', '.join(lost)}: set them with --set space.KEY=VALUE.{hint}"
     change_note = f" with {', '.join(changes)}" if changes else ""
     return Found(name, arch, task, tuple(changes), f"Rank {rank} of {folder}: {arch} of {name}{change_note}.{hint}")
 

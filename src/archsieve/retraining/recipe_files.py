@@ -79,7 +79,7 @@ def recipe_for(space: str) -> str:
             return name
     raise UnknownNameError(
         f"No shipped recipe is made for the space {space!r}: name one ({', '.join(recipe_names())}) or a TOML file of "
-        "your own by --recipe."
+        "your own with --recipe."
     )
 
 
@@ -135,7 +135,7 @@ def _part(value: Any, kind: str) -> dict[str, Any]:
 def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
     """Set the name of a part; return a note on the settings that this drops, empty if there are none."""
     if name is None:
-        raise PlanError(f"it names no {kind}: name one by --{kind}.")
+        raise PlanError(f"it names no {kind}: name one with --{kind}.")
     own = parts[kind].get("name")
     if own == name:
         return ""
@@ -145,7 +145,7 @@ def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
         return ""
     return (
         f"The recipe's settings of the {kind} {own} ({', '.join(keys)}) do not go for {name}: "
-        f"settings of its own are set by --set {kind}.KEY=VALUE."
+        f"its own settings are set with --set {kind}.KEY=VALUE."
     )
 
 

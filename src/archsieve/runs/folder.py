@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from archsieve._arrays import read_arrays
 from archsieve._checksums import with_checksum, without_checksum, without_checksum_line
 from archsieve._files import replace_file
 from archsieve._reading import LARGEST_TOML, fits, parse_json, read_bytes, read_text
-from archsieve.errors import RunFolderError
+from archsieve.errors import RunFolderError, StorageError
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.searchers.contract import Round
 from archsieve.tasks.contract import Measure, completed_task
@@ -35,6 +36,7 @@ PLAN_FILE = "plan.toml"
 ROUNDS_FILE = "rounds.npz"
 _OF_A_ROUND = ("archs", "scores", "kept")
 ERROR_FILE = "error.log"
+DECISIONS_FILE = "decisions.json"
 _ADVICE = {
     RUN_FILE: "Put back a whole copy, or delete it and run the search again, which goes on from its scores.",
     RESULT_FILE: "Delete it and run the search again, which goes on from its scores.",
@@ -78,6 +80,7 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
     Raises:
         RunFolderError: it was made for another, or its mark is damaged.
     """
+    _recall_decisions(folder, space)
     prints = {"space": fingerprint(space), "task": fingerprint(task)}
     mark = folder / RUN_FILE
     if not mark.exists():
@@ -94,6 +97,19 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
                 f"The run folder {folder} was made for another {kind}: {reason}. Choose another folder."
             )
     return prints["space"], prints["task"]
+
+
+def _recall_decisions(folder: Path, space: SearchSpace) -> None:
+    """Spare a space the search for its decisions if an earlier command found them, else keep them for the next."""
+    whole: Any = space.whole
+    if not hasattr(whole, "recall"):
+        return
+    path = folder / DECISIONS_FILE
+    with suppress(RunFolderError):  # it is not there, or damaged
+        if whole.recall(json.dumps(read_json(path))):
+            return
+    with suppress(StorageError):  # what is not kept is looked for again
+        write_json(path, json.loads(whole.recorded))
 
 
 def former_identities(task: Task) -> list[dict[str, Any]]:
@@ -184,14 +200,20 @@ _FINISHED = {
 }
 
 
-def write_measure(folder: Path, measure: Measure, estimators: Collection[str]) -> None:
-    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it."""
+def write_measure(
+    folder: Path, measure: Measure, estimators: Collection[str], own: Mapping[str, Measure] | None = None
+) -> None:
+    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it.
+
+    `own` are the measures of estimators that measure something else, such as milliseconds, by name.
+    """
     mark = read_mark(folder)
+    measures = {**mark.get("measures", {}), **{name: asdict(each) for name, each in (own or {}).items()}}
     known, _ = measure_of_mark(mark)
     names = sorted({*known, *estimators})
     metric = {**asdict(measure), "estimators": names}
-    if mark.get("metric") != metric:
-        write_json(folder / RUN_FILE, {**mark, "metric": metric})
+    if mark.get("metric") != metric or mark.get("measures", {}) != measures:
+        write_json(folder / RUN_FILE, {**mark, "metric": metric, **({"measures": measures} if measures else {})})
 
 
 def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
@@ -199,6 +221,16 @@ def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
     metric = mark.get("metric", {})
     measure = Measure(str(metric.get("name", "score")), bool(metric.get("higher_is_better", True)))
     return frozenset(metric.get("estimators", ())), measure
+
+
+def measures_of_mark(mark: Mapping[str, Any]) -> dict[str, Measure]:
+    """Return what scores are to a reader, by the name of the estimator; what is not there is a plain score."""
+    names, metric = measure_of_mark(mark)
+    own = {
+        str(name): Measure(str(each.get("name", "score")), bool(each.get("higher_is_better", True)))
+        for name, each in mark.get("measures", {}).items()
+    }
+    return own | dict.fromkeys(names, metric)
 
 
 def write_json(path: Path, value: Any) -> None:

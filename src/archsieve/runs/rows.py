@@ -6,19 +6,23 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from functools import cached_property, lru_cache
+from itertools import islice
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from archsieve._reading import quoted
 from archsieve.spaces.text import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from archsieve.spaces.contract import Architecture
 
 Values: TypeAlias = "tuple[Any, ...]"
 """Of the columns of a row as SQLite has them: text as bytes in UTF-8, unless a flipped bit made it something else."""
 
+_Item = TypeVar("_Item")
 _TEXT, _WHOLE, _NUMBER = (bytes,), (int,), (float, int)
 _KINDS = {"TEXT": _TEXT, "INTEGER": _WHOLE, "REAL": _NUMBER}
 
@@ -103,11 +107,13 @@ class Table:
         """
         if checksum is not None and checksum != checksum_of(values):
             return False
-        for value, (_, declared) in zip(values, self.columns, strict=True):
-            kind, _, rest = declared.partition(" ")
-            if not isinstance(value, _KINDS[kind]) and (value is not None or rest):
-                return False
-        return True
+        return len(values) == len(self._kinds) and all(map(isinstance, values, self._kinds))
+
+    @cached_property
+    def _kinds(self) -> tuple[tuple[type, ...], ...]:
+        """The types of values in each column: read for every row."""
+        parts = (declared.partition(" ") for _, declared in self.columns)
+        return tuple(_KINDS[kind] if rest else (*_KINDS[kind], NoneType) for kind, _, rest in parts)
 
 
 _KEY_COLUMNS = (
@@ -185,9 +191,15 @@ def row_of(values: Values) -> Row:
         ValueError: the code is none.
     """
     space, task, estimator, seed, arch, name, score, seconds, worker, error = values
-    key = Key(text_of(space), text_of(task), text_of(estimator), seed)
+    key = _key_of(space, task, estimator, seed)
     why = None if error is None else text_of(error)
     return Row(key, code_of(arch), text_of(name), score_of(score), float(seconds), worker, why)
+
+
+@lru_cache(maxsize=64)
+def _key_of(space: bytes, task: bytes, estimator: bytes, seed: int) -> Key:
+    """Return the key of stored values; most rows have that of the row before."""
+    return Key(text_of(space), text_of(task), text_of(estimator), seed)
 
 
 def score_of(value: float | None) -> float:
@@ -207,6 +219,28 @@ def code_of(value: bytes) -> Architecture:
         ValueError: it is none.
     """
     return decode(value.decode("ascii"))
+
+
+def in_order(code: Any) -> Any:
+    """Return what sorts as the options of a stored code do as numbers; what is no code as it is.
+
+    >>> in_order(b"9-1") < in_order(b"10-0") < in_order(b"10-0-0"), in_order(None)
+    (True, None)
+    """
+    if not isinstance(code, bytes):
+        return code
+    return b"".join(bytes([min(len(option), 255)]) + option for option in code.split(b"-"))
+
+
+def parts_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield the items in lists of at most that many.
+
+    >>> list(parts_of(range(5), 2)), list(parts_of([], 2))
+    ([[0, 1], [2, 3], [4]], [])
+    """
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
 
 
 def damage(table: Table, values: Values) -> Damage:

@@ -66,6 +66,10 @@ class Scratch(Store):
         for key in sorted(self._results, key=lambda key: (key.space, key.task, key.estimator, key.seed)):
             yield from _in_order(self._results[key])
 
+    def rows_by_name(self) -> Iterator[Row]:
+        """Yield every row by name and fingerprint of the estimator, seed, and code."""
+        yield from sorted(self.rows(), key=lambda row: (row.name, row.key.estimator, row.key.seed, row.arch))
+
     def _known(self, key: Key, archs: Iterable[Architecture]) -> list[Row]:
         """Return the rows of those of the codes that have one."""
         rows = self._results.get(key)

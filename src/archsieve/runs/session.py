@@ -13,7 +13,15 @@ import numpy as np
 
 from archsieve._files import remove_leftovers
 from archsieve.errors import EstimatorError, RunFolderError, SettingError, require
-from archsieve.estimators.contract import Composite, Resumable, leaves_of, refuse_relative
+from archsieve.estimators.contract import (
+    Composite,
+    Resumable,
+    check_estimator,
+    check_estimators,
+    leaves_of,
+    refuse_relative,
+    scores_metric,
+)
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.arithmetic import CPU, EXACT, Arithmetic, kind_of
 from archsieve.runs.computing import Computing
@@ -28,9 +36,10 @@ from archsieve.runs.scratch import Scratch
 from archsieve.runs.store import Row, Store
 from archsieve.searchers.contract import compared_by
 from archsieve.searchers.guided import Guide
-from archsieve.spaces.contract import check
+from archsieve.spaces.contract import check, check_space
 from archsieve.spaces.sampling import draw_pool
-from archsieve.values import check_whole
+from archsieve.tasks.contract import Measure, check_task, measure_of
+from archsieve.values import check_list, check_number, check_whole, offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +83,8 @@ class Session:
 
     Raises:
         RunFolderError: the folder belongs to another space or task, is in use, or its results are damaged.
-        SettingError: the seed is no whole number or out of range, or the device is not there.
+        SettingError: space or task is a name or a class, the seed is no whole number or out of range, or the device is
+            not there.
         MissingPackageError: tensorboard is asked for and not installed.
     """
 
@@ -98,12 +108,17 @@ class Session:
         repair: bool = False,
         scratch: bool = False,
     ) -> None:
+        _check_kinds(folder, space, task, executor)
+        check_list("`plugins`", plugins, "modules")
+        check_list("`tables`", () if tables is None else tables, "score tables")
         check_whole("seed", seed)
         if not 0 <= seed < 2**63:
             raise SettingError(f"`0 <= seed < 2**63` must hold, but got seed={seed}.")
         if tensorboard:
             require("tensorboard", "tensorboard")
         if device != "cpu":
+            if not isinstance(device, str):
+                raise wrong_kind("`device`", "a text such as 'cpu' or 'cuda'", device)
             from archsieve.networks.building import check_device
 
             check_device(device)
@@ -147,7 +162,7 @@ class Session:
 
     def guide(self) -> Guide:
         """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
-        return Guide(self.space, self.seed, self._journal, self._stored)
+        return Guide(self.space, self.seed, self._journal, self._stored, progress=self._progress)
 
     def _stored(self, estimator: AnyEstimator) -> dict[Architecture, float]:
         """Return the scores of an estimator in the folder, by canonical code; none of one that is combined."""
@@ -178,8 +193,9 @@ class Session:
         executor (after learning where needed) and stored chunk by chunk. `failures` says why a score is NaN.
 
         Raises:
-            ArchitectureError: a code is no architecture of the space.
-            SettingError: a searcher that compares scores of several calls asks for some that are relative to the call.
+            ArchitectureError: a code is not an architecture of the space.
+            SettingError: `estimators` is one estimator or a name, or a searcher that compares scores of several calls
+                asks for some that are relative to the call.
             EstimatorError: an estimator failed for a reason that no architecture is to blame for; what was scored
                 before is stored.
             RunFolderError: the session is closed.
@@ -188,9 +204,11 @@ class Session:
             raise RunFolderError(
                 f"The session of the folder {self.folder} is closed: ask for scores inside of `with Session(...)`."
             )
+        check_estimators(estimators)
         if searcher := compared_by():
             for estimator in estimators:
                 refuse_relative(estimator, searcher)
+        check_list("`archs`", archs, "architectures", "read one with `space.parse`, and give a list of them")
         archs = [check(self.space, arch) for arch in archs]
         if not archs or not estimators:
             return np.empty((len(archs), len(estimators)))
@@ -199,16 +217,21 @@ class Session:
     def tell(self, estimator: AnyEstimator, arch: Architecture, score: float, error: str | None = None) -> None:
         """Store a score that was computed elsewhere, or NaN and why there is none; told again it must be the same.
 
+        Higher is better, whatever the direction of the metric is.
+
         Raises:
-            ArchitectureError: the code is no architecture of the space.
+            ArchitectureError: the code is not an architecture of the space.
             SettingError: another score is stored.
         """
+        check_estimator(estimator)
+        check_number("score", score)
         key, code = self._keys.key(estimator, ()), self._keys.code(estimator, check(self.space, arch))
         stored = self._store.get(key, [code])
         if code not in stored:
             self._store.put([Row(key, code, estimator.name, score, 0.0, 0, error)])
         elif stored[code] != score and not (math.isnan(stored[code]) and math.isnan(score)):
-            told = self._store.errors(key, [code]).get(code, stored[code])
+            measure = measure_of(self.task) if scores_metric(estimator) else Measure()
+            told = self._store.errors(key, [code]).get(code, measure.value(stored[code]))
             raise SettingError(
                 f"The architecture {self.space.describe(code)} already has a stored result: {told}. Stored scores do "
                 f"not change."
@@ -236,6 +259,7 @@ class Session:
         composite itself may have a score. For an estimator that learns from a pool, these are the failures after it
         learnt from `archs`, or from any other pool since the folder was opened.
         """
+        check_estimator(estimator)
         if isinstance(estimator, Composite):
             by_part = [(part.name, self.failures(part, archs)) for part in estimator.parts]
             return {
@@ -279,3 +303,13 @@ class Session:
         for leaf in leaves_of(estimator):
             if isinstance(leaf, Resumable):
                 leaf.forget([self._keys.code(leaf, arch) for arch in archs], self.context(leaf))
+
+
+def _check_kinds(folder: object, space: object, task: object, executor: object) -> None:
+    """Check that a session gets a path, a space and a task, in this order, and an executor if any."""
+    if not isinstance(folder, str | Path):
+        raise wrong_kind("`folder`", "a path", folder, "write Session(folder, space, task)")
+    check_space(space)
+    check_task(task)
+    if executor is not None and not offers(executor, "map"):
+        raise wrong_kind("`executor`", "an executor", executor)

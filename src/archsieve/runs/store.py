@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import parse_json
@@ -26,6 +28,8 @@ from archsieve.runs.rows import (
     code_of,
     columns_of,
     damage,
+    in_order,
+    parts_of,
     row_of,
     score_of,
     text_of,
@@ -45,6 +49,7 @@ __all__ = ["Key", "Row", "Store"]
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
+_NO_ROOM = 64 * 1024  # free bytes below which a disk is full to SQLite
 _SHOWN = 3  # damaged rows that a message names
 
 
@@ -156,21 +161,21 @@ class Store:
         """
         if not self._has_any(key):
             return {}
-        codes = {encode(arch).encode(): arch for arch in archs}
-        return {codes[values[4]]: score_of(values[6]) for values in self._rows_of(key, list(codes))}
+        return {arch: score_of(values[6]) for arch, values in self._rows_of(key, archs)}
 
     def errors(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, str]:
         """Return why scores could not be computed, for those of the codes."""
         if not self._has_any(key, "error IS NOT NULL AND"):
             return {}
-        codes = {encode(arch).encode(): arch for arch in archs}
-        rows = self._rows_of(key, list(codes))
-        return {codes[values[4]]: text_of(values[9]) for values in rows if values[9] is not None}
+        return {arch: text_of(values[9]) for arch, values in self._rows_of(key, archs) if values[9] is not None}
 
     def all_of(self, key: Key) -> dict[Architecture, float]:
         """Return all stored scores of a key, in the order of their codes; NaN where there is none."""
-        rows = self._whole(RESULTS, f"WHERE {_KEYED} ORDER BY architecture", columns_of(key))
-        return {code_of(values[4]): score_of(values[6]) for values in rows}
+        lost: list[Damage] = []
+        rows = self._each(RESULTS, f"WHERE {_KEYED} ORDER BY architecture", columns_of(key), lost)
+        scores = {code_of(values[4]): score_of(values[6]) for values in rows}
+        self._note(lost)
+        return scores
 
     def forget_failures(self) -> None:
         """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
@@ -196,20 +201,25 @@ class Store:
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
-        rows = list(rows)
-        facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in rows if r.facts]
-        if rows:
-            with self._guarded(), database.transaction(self._db):
-                self._add(RESULTS, map(values_of, rows))
+        parts = parts_of(rows, _AT_ONCE)
+        first = next(parts, None)
+        if first is None:
+            return
+        with self._guarded(), database.transaction(self._db):
+            for part in chain([first], parts):
+                facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in part if r.facts]
+                self._add(RESULTS, map(values_of, part))
                 self._add(FACTS, facts, "INSERT OR REPLACE")
-            self._committed()
+        self._committed()
 
     def facts(self) -> Iterator[tuple[Key, Architecture, dict[str, Any]]]:
         """Yield what was measured beside scores, ordered by key and architecture."""
-        for values in self._whole(FACTS, f"ORDER BY {FACTS.order}", ()):
+        lost: list[Damage] = []
+        for values in self._each(FACTS, f"ORDER BY {FACTS.order}", (), lost):
             key = Key(text_of(values[0]), text_of(values[1]), text_of(values[2]), values[3])
             with self._guarded():
                 yield key, code_of(values[4]), _facts(text_of(values[5]))
+        self._note(lost)
 
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
@@ -236,19 +246,29 @@ class Store:
 
     def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
         """Return the seconds spent on those codes by one estimator, and on its learning."""
-        spent = self._rows_of(key, [code.encode() for code in dict.fromkeys(map(encode, archs))])
         learnt = self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key))
-        return math.fsum([*(values[7] for values in spent), *(values[5] for values in learnt)])
+        spent = (values[7] for _, values in self._rows_of(key, dict.fromkeys(archs)))
+        return math.fsum(chain(spent, (values[5] for values in learnt)))
 
     def rows(self) -> Iterator[Row]:
         """Yield every whole row, ordered by key and architecture."""
+        yield from self._ordered(RESULTS.order)
+
+    def rows_by_name(self) -> Iterator[Row]:
+        """Yield every whole row by name and fingerprint of the estimator, seed, and code, whose options are numbers.
+
+        SQLite sorts them, in temporary files where they are many.
+        """
+        self._db.create_function("in_order", 1, in_order, deterministic=True)
+        order = "name, estimator, seed, in_order(CAST(architecture AS BLOB)), space, task"
+        yield from self._ordered(order)
+
+    def _ordered(self, order: str) -> Iterator[Row]:
+        lost: list[Damage] = []
         with self._guarded():
-            query = f"SELECT {RESULTS.names}, {self._checksum} FROM results ORDER BY {RESULTS.order}"
-            for *values, checksum in self._db.execute(query):
-                if RESULTS.is_whole(tuple(values), checksum):
-                    yield row_of(tuple(values))
-                else:
-                    self._damaged[damage(RESULTS, tuple(values))] = None
+            for values in self._each(RESULTS, f"ORDER BY {order}", (), lost):
+                yield row_of(values)
+        self._damaged.update(dict.fromkeys(lost))
 
     def close(self) -> None:
         """Close the file."""
@@ -269,14 +289,19 @@ class Store:
         statement = table.insertion.replace("INSERT", verb, 1)
         self._db.executemany(statement, ((*values, checksum_of(values)) for values in rows))
 
-    def _rows_of(self, key: Key, codes: Sequence[bytes]) -> list[Values]:
-        """Return those of the codes that are stored; no other row is read."""
-        rows: list[Values] = []
-        for begin in range(0, len(codes), _AT_ONCE):
-            part = [code.decode() for code in codes[begin : begin + _AT_ONCE]]
-            condition = f"WHERE {_KEYED} AND architecture IN ({','.join('?' * len(part))})"
-            rows += self._whole(RESULTS, condition, (*columns_of(key), *part))
-        return rows
+    def _rows_of(self, key: Key, archs: Iterable[Architecture]) -> Iterator[tuple[Architecture, Values]]:
+        """Yield those of the codes that are stored; no other row is read, and few are held at a time.
+
+        Raises:
+            RunFolderError: after the last, if some are damaged and this is a driver.
+        """
+        lost: list[Damage] = []
+        for part in parts_of(archs, _AT_ONCE):
+            codes = {encode(arch).encode(): arch for arch in part}
+            condition = f"WHERE {_KEYED} AND architecture IN ({','.join('?' * len(codes))})"
+            for values in self._each(RESULTS, condition, (*columns_of(key), *map(bytes.decode, codes)), lost):
+                yield codes[values[4]], values
+        self._note(lost)
 
     def _whole(self, table: Table, condition: str, parameters: Sequence[object]) -> list[Values]:
         """Return the whole rows of a query.
@@ -284,18 +309,28 @@ class Store:
         Raises:
             RunFolderError: there are others, and this is a driver; a reader notes them.
         """
+        lost: list[Damage] = []
+        rows = list(self._each(table, condition, parameters, lost))
+        self._note(lost)
+        return rows
+
+    def _each(self, table: Table, condition: str, parameters: Sequence[object], lost: list[Damage]) -> Iterator[Values]:
+        """Yield the whole rows of a query one by one; the others are added to `lost`."""
         query = f"SELECT {table.names}, {self._checksum} FROM {table.name} {condition}"
         with self._guarded():
             if self._checksum == "NULL" and not self._is_there(table):
-                return []
-            found = [(tuple(values), checksum) for *values, checksum in self._db.execute(query, parameters)]
-        rows = [values for values, checksum in found if table.is_whole(values, checksum)]
-        if len(rows) < len(found):
-            lost = [damage(table, values) for values, checksum in found if not table.is_whole(values, checksum)]
-            self._damaged.update(dict.fromkeys(lost))
-            if not self._read_only:
-                self._refuse(lost)
-        return rows
+                return
+            for *values, checksum in self._db.execute(query, parameters):
+                if table.is_whole(row := tuple(values), checksum):
+                    yield row
+                else:
+                    lost.append(damage(table, row))
+
+    def _note(self, lost: Sequence[Damage]) -> None:
+        """Note damaged rows; a driver does not go on with them."""
+        self._damaged.update(dict.fromkeys(lost))
+        if not self._read_only:
+            self._refuse(lost)
 
     def _is_there(self, table: Table) -> bool:
         query = "SELECT 1 FROM sqlite_master WHERE name = ?"
@@ -309,7 +344,8 @@ class Store:
             raise
         except (sqlite3.OperationalError, OSError) as error:
             raise RunFolderError(
-                f"Cannot use the results file {self.path}: {error}.{_ADVICE if _is_of_disk(error) else ''}"
+                f"Cannot use the results file {self.path}: {_cause(error, self.path)}."
+                f"{_ADVICE if _is_of_disk(error) else ''}"
             ) from error
         except database.SchemaError as error:
             raise RunFolderError(
@@ -331,6 +367,15 @@ def _facts(text: str) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise sqlite3.DatabaseError("facts beside a score are no table")
     return facts
+
+
+def _cause(error: Exception, path: Path) -> str:
+    """Return what SQLite says, and that there is no room, which it may call an error of input and output."""
+    if _is_of_disk(error):
+        with suppress(OSError):
+            if shutil.disk_usage(path.parent).free < _NO_ROOM:
+                return f"there is no room on the disk ({error})"
+    return str(error)
 
 
 def _is_of_disk(error: Exception) -> bool:

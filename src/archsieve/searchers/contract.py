@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.spaces.contract import one_hot
-from archsieve.values import as_floats, check_whole, exact
+from archsieve.spaces.contract import check_space, one_hot
+from archsieve.values import as_floats, check_list, check_number, check_whole, exact, named_in, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +46,10 @@ class Candidates:
     answers: Callable[[Sequence[Architecture]], NDArray[np.float64]] | None = None
     known: Mapping[Architecture, float] = field(default_factory=dict)
     objectives: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the space."""
+        check_space(self.space)
 
     @cached_property
     def _listed(self) -> frozenset[Architecture]:
@@ -196,10 +200,16 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Check that one rule is given and in range, and that a search has a budget."""
+        if isinstance(self.estimator, str | list | tuple | type):
+            name = named_in("ESTIMATORS", self.estimator)
+            raise wrong_kind("The estimator of a stage", "one estimator", self.estimator, name)
         self._check_search()
         rules = {k: v for k in ("keep", "top", "above") if (v := getattr(self, k)) is not None}
         if len(rules) != 1:
             raise SettingError(f"A stage needs exactly one of keep, top and above, but got {rules or 'none'}.")
+        for name in ("keep", "above"):
+            if name in rules:
+                check_number(name, rules[name])
         if self.above is not None and self.above != self.above:
             raise SettingError(f"`above` must be a number, but got above={self.above}.")
         if self.top is not None:
@@ -216,7 +226,8 @@ class Stage:
             return
         if self.search is None or self.budget is None:
             raise SettingError(
-                f"A stage's `search` and `budget` go together, but got search={self.search}, budget={self.budget}."
+                f"A stage needs both `search` and `budget`, or neither, but got search={self.search}, "
+                f"budget={self.budget}."
             )
         if not isinstance(self.search, Searcher):
             raise SettingError(f"A stage's search must be a searcher with a method `begin`, but got {self.search!r}.")
@@ -245,6 +256,18 @@ class Stage:
             return order[: self.count(len(scores))]
         passed = order[scores[order] > self.above]
         return passed if len(passed) else order[:1]
+
+
+def check_stages(stages: Any) -> None:
+    """Check that a value is a list of stages.
+
+    Raises:
+        SettingError: it is one stage, a text, or holds something else.
+    """
+    check_list("`stages`", stages, "stages", "write [stage]" if isinstance(stages, Stage) else "")
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            raise wrong_kind("Each of `stages`", "a stage", stage, "write Stage(estimator, keep=0.5)")
 
 
 @dataclass(frozen=True, eq=False)

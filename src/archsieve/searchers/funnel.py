@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.searchers.contract import SearchResult, record
+from archsieve.searchers.contract import SearchResult, check_stages, record
 from archsieve.searchers.guided import Searched
-from archsieve.values import as_floats
+from archsieve.values import as_floats, check_list, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +54,11 @@ def run_funnel(
         SettingError: no stages, an empty pool, none where it is needed, a search without a guide, or `scores` returned
             another shape; the last three when the stage runs.
     """
+    check_stages(stages)
+    if pool is not None:
+        check_list("`pool`", pool, "architectures", "of a session it is `session.pool()`")
+    if not callable(scores):
+        raise wrong_kind("`scores`", "a function", scores, "of a session it is `session.scores`")
     if not stages:
         raise SettingError("A funnel needs at least one stage, but got none.")
     if pool is not None and not len(pool):
@@ -194,7 +199,7 @@ def _scored(
             raise SettingError(f"The stage {stage.label!r} scores all candidates, but got no pool of them.")
         return Searched(left, columns([stage.estimator], left)[:, 0], 0)
     if guide is None:
-        raise SettingError(f"The stage {stage.label!r} searches, so that the funnel needs a `guide` with the space.")
+        raise SettingError(f"The stage {stage.label!r} searches, so the funnel needs a `guide` with the space.")
     searched = guide.scored(stage, place, left, columns)
     if not searched.archs:
         raise SettingError(f"The search of the stage {stage.label!r} asked for no candidate.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -74,6 +75,7 @@ class Guide:
         stored: returns the scores of an estimator that are stored, by canonical code; None: nothing is known before a
             search.
         admits: returns which architectures are within a limit that is measured; None: all are.
+        progress: called with a label, the number of networks scored and the budget after every batch of a search.
     """
 
     space: SearchSpace
@@ -81,6 +83,7 @@ class Guide:
     journal: Callable[[str, Sequence[AnyEstimator]], Journal] | None = None
     stored: Callable[[AnyEstimator], Mapping[Architecture, float]] | None = None
     admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None
+    progress: Callable[[str, int, int], None] | None = None
 
     def scored(
         self,
@@ -124,6 +127,7 @@ class Guide:
                 rng,
                 journal=journal,
                 admits=self.admits if left is None else None,
+                progress=None if self.progress is None else partial(self.progress, f"{stage.label}: search"),
             )
         codes = list(known) if left is None else [arch for arch in left if arch in known]
         scores = np.array([known[code] for code in codes], dtype=np.float64)
@@ -151,6 +155,7 @@ def search(
     *,
     journal: Journal,
     admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[Architecture, Any]:
     """Return the scores of the distinct networks that a search asked for, by canonical code, in the order asked.
 
@@ -176,6 +181,8 @@ def search(
             f"changed since. Choose another folder."
         ) from error
     while len(told.known) < most and told.repeats < REPEATS:
+        if progress is not None:
+            progress(len(told.known), most)
         archs = [tuple(map(int, arch)) for arch in running.ask(most - len(told.known))]
         if not archs:
             break
@@ -183,6 +190,8 @@ def search(
             _is_candidate(candidates, arch)  # raises before anything wrong is journalled
         journal.add(archs)
         running.tell(archs, told.scored(archs, scores))
+    if progress is not None and told.known:
+        progress(len(told.known), len(told.known))  # the bar goes away, even if the search ended early
     return told.known
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from archsieve.errors import SettingError
 from archsieve.searchers.contract import Candidates, SearchResult, comparing, order_best_first, record
 from archsieve.searchers.features import refuse_features
-from archsieve.values import as_floats, check_whole
+from archsieve.spaces.contract import check_space
+from archsieve.values import as_floats, check_whole, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,14 +41,14 @@ class History:
         """Return the scores of one batch, and remember them.
 
         Raises:
-            SettingError: `evaluate` returned something else than one score an architecture, or asks a session for
+            SettingError: `evaluate` returned something else than one score for each architecture, or asks a session for
                 scores that cannot be compared.
         """
         with comparing(self.searcher):
             scores = as_floats(self.evaluate(archs))
         if scores.shape != (len(archs),):
             raise SettingError(
-                f"`evaluate` must return one score an architecture, shape ({len(archs)},), "
+                f"`evaluate` must return one score for each architecture, shape ({len(archs)},), "
                 f"but returned shape {scores.shape}."
             )
         self.archs.extend(archs)
@@ -87,6 +88,12 @@ def maximise(
         SettingError: the budget is below the searcher's population, it asks for nothing at all or learns from scores
             of estimators, or `evaluate` asks a session for scores that are relative to what else is scored.
     """
+    check_space(space)
+    if not callable(evaluate):
+        whose = "lambda archs: session.scores([estimator], archs)[:, 0]"
+        raise wrong_kind("`evaluate`", "a function that scores a list of architectures", evaluate, f"write {whose}")
+    if not isinstance(rng, np.random.Generator):
+        raise wrong_kind("`rng`", "a generator of numpy", rng, "write numpy.random.default_rng(0)")
     refuse_features(searcher)
     label = label or str(getattr(searcher, "name", type(searcher).__name__)).replace("_", " ")
     check_budget(budget, getattr(searcher, "population", 1))

@@ -19,7 +19,7 @@ import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.text import as_digits, is_place
-from archsieve.values import is_whole
+from archsieve.values import is_whole, named_in, offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,10 +62,12 @@ class SearchSpace(ABC):
             the common prefixes of paths. It is faster, and right only if no network, and no part of one, writes to what
             it gets or keeps a state that its outputs depend on; `archsieve.testing.SpaceContract` tests that. Where it
             is False every proxy gets a network and a batch of its own.
+        is_recorded: True where only recorded values are known, and `build` raises.
     """
 
     name: str = ""
     is_shareable: ClassVar[bool] = False
+    is_recorded: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Set `name` to the class's name where the class does not set it."""
@@ -142,12 +144,12 @@ class SearchSpace(ABC):
         """Return the code that `describe` writes as `text`; digits may be separated by "-", as reports have them.
 
         Raises:
-            ArchitectureError: `text` is no architecture of this space.
+            ArchitectureError: `text` is not an architecture of this space.
         """
         parts = text.strip().split("-") if "-" in text or max(self.choices) > 10 else list(text.strip())
         if not all(map(is_place, parts)):
             raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write {len(self.choices)} digits, e.g. "
+                f"{text!r} is not an architecture of {self.name}: write {len(self.choices)} digits, e.g. "
                 f"{self.describe((0,) * len(self.choices))!r}."
             )
         return check(self, tuple(map(int, parts)), text)
@@ -206,7 +208,12 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
             says which.
     """
     choices = space.choices
-    is_plain = set(map(type, arch)) <= {int}  # most are; the words of `is_whole` cost more than all the rest
+    try:
+        is_plain = set(map(type, arch)) <= {int}  # most are; the words of `is_whole` cost more than all the rest
+    except TypeError as error:  # one architecture instead of a list of them, or what is no code at all
+        raise ArchitectureError(f"{arch!r:.200} is no architecture of {space.name}: {_CODES}.") from error
+    if isinstance(arch, str):
+        raise ArchitectureError(f"{arch!r:.200} is a text and no code: read it with `space.parse`.")
     if (
         len(arch) != len(choices)
         or not (is_plain or all(map(is_whole, arch)))
@@ -220,13 +227,26 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
     return code
 
 
+_CODES = "an architecture is a tuple of whole numbers, and several are a list of tuples"
+
+
+def check_space(space: Any, what: str = "`space`") -> None:
+    """Check that a value is a search space, and neither a name nor a class.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if not offers(space, "choices", "build"):
+        raise wrong_kind(what, "a search space", space, named_in("SPACES", space))
+
+
 def _shown(arch: Sequence[int], text: str | None) -> str:
     return repr(text) if text is not None else str(tuple(arch))
 
 
 def _why_not(space: SearchSpace, arch: Sequence[int], shown: str) -> str:
     """Return why a code has the wrong length, or an option that is no whole number or out of range."""
-    beginning = f"{shown} is no architecture of {space.name}:"
+    beginning = f"{shown} is not an architecture of {space.name}:"
     if len(arch) != len(space.choices):
         return f"{beginning} it has {len(arch)} decisions, the space {len(space.choices)}."
     i, option, options = next(
@@ -246,6 +266,7 @@ def size(space: SearchSpace) -> int:
 
 def enumerate_space(space: SearchSpace) -> Iterator[Architecture]:
     """Yield every valid code in lexicographic order, the first decision slowest."""
+    check_space(space)
     codes = itertools.product(*(range(n) for n in space.choices))
     return (arch for arch in codes if space.is_valid(arch))
 

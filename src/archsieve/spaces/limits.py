@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import identity
 from archsieve.randomness import generator
-from archsieve.spaces.contract import Picture, SearchSpace, neighbours
+from archsieve.spaces.contract import Picture, SearchSpace, check_space, neighbours
 from archsieve.spaces.form import form_of
 from archsieve.spaces.moves import descend, walk
 from archsieve.spaces.sizes import SizeName, size_of
 from archsieve.spaces.steering import can_steer, learn
+from archsieve.values import check_number, named_in, offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,6 +60,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        for each in fields(self):
+            if (value := getattr(self, each.name)) is not None:
+                check_number(each.name, value)
         if not self.bounds:
             raise SettingError(f"A limit needs at least one of {', '.join(f.name for f in fields(self))}.")
         for name, (least, most) in self.bounds.items():
@@ -133,6 +137,11 @@ class Within(SearchSpace):
 
     def __post_init__(self) -> None:
         """Replace the task by its form: sizes depend on nothing else."""
+        check_space(self.space)
+        if not offers(self.task, "input_shape", "num_outputs"):
+            raise wrong_kind("`task`", "a task", self.task, named_in("TASKS", self.task))
+        if not isinstance(self.limits, Limits):
+            raise wrong_kind("`limits`", "limits", self.limits, "write archsieve.Limits(max_macs=600e6)")
         object.__setattr__(self, "task", form_of(self.task))
 
     def __getattr__(self, name: str) -> Any:
@@ -208,7 +217,7 @@ class Within(SearchSpace):
         """Return the space's code of a text.
 
         Raises:
-            ArchitectureError: it is no architecture of the space, or beyond the limits; says how large it is.
+            ArchitectureError: it is not an architecture of the space, or beyond the limits; says how large it is.
         """
         arch = self.space.parse(text)
         if not self.is_valid(arch):

@@ -113,10 +113,10 @@ def numbers_of(key: str, value: Value, count: int) -> list[int | float]:
 
 
 def no_architecture(text: str, space: str, reason: ArchitectureError) -> ArchitectureError:
-    """Return the error that says that a text is no architecture of a space, and why."""
+    """Return the error that says that a text is not an architecture of a space, and why."""
     message = str(reason)
     return ArchitectureError(
-        f"{shortened(text)!r} is no architecture of {space}: {message}{'' if message.endswith(('?', '.')) else '.'}"
+        f"{shortened(text)!r} is not an architecture of {space}: {message}{'' if message.endswith(('?', '.')) else '.'}"
     )
 
 

@@ -146,7 +146,7 @@ class _Chosen:
         meant = {name: tensors[name] for name in own if name in tensors} or tensors
         if len(meant) > 1:
             raise ScoringError(
-                f"{self.factory} returns several tensors: {', '.join(tensors)}. Say which one is meant: --output NAME, "
+                f"{self.factory} returns several tensors: {', '.join(tensors)}. Choose one: --output NAME, "
                 f"e.g. --output {next(iter(meant))} (OwnModel(..., output=NAME) in Python)."
             )
         return next(iter(meant.values()))
@@ -247,8 +247,8 @@ def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
         )
     if loss != "cross_entropy" and math.prod(fit.outputs) != task.num_outputs:
         raise SettingError(
-            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} numbers an "
-            f"item: set the number (--outputs)."
+            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} numbers "
+            f"for each item: set the number (--outputs)."
         )
 
 
@@ -277,7 +277,7 @@ def _advice(network: nn.Module, task: Task, error: Exception) -> str:
         return "The function that --inputs names must return what it takes: a tensor, a tuple, or a dictionary by name."
     if has_tokens and not tables:
         return "It may take real numbers: leave `:tokens=` out."
-    return "Say which it takes (--shape), or give a batch of your own (--inputs module:function)."
+    return "Describe its inputs (--shape), or pass your own batch (--inputs module:function)."
 
 
 def _arguments(network: Any) -> tuple[list[str], int | None]:

@@ -33,7 +33,7 @@ def size_of(space: SearchSpace, arch: Architecture, task: Task, name: SizeName) 
 def count_size(space: SearchSpace, arch: Architecture, task: Task, name: SizeName) -> int:
     """Return a size as counted on the built network; raises as `size_of`."""
     if name == "published_flops":
-        raise SettingError(f'The space {space.name} has no `published_flops` of its own: take "macs".')
+        raise SettingError(f'The space {space.name} has no `published_flops` of its own: use "macs".')
     require("torch", "torch")
     from archsieve.networks import counting
     from archsieve.networks.inputs import example_of

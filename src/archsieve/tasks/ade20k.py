@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from archsieve._reading import LARGEST_PICTURE, read_bytes
+from archsieve._reading import LARGEST_PICTURE, quoted, read_bytes
 from archsieve.errors import DataError, MissingDataError, require
 from archsieve.sources import Source
 from archsieve.tasks.data.decoding import opened, pixels_of
+from archsieve.tasks.data.parquet_trial import try_parquet
 from archsieve.tasks.data.scenes import Scene, Scenes
 from archsieve.tasks.segmentation import Segmentation
 from archsieve.values import check_whole, path_in
@@ -239,6 +240,7 @@ def _rows(path: Path) -> _Rows:
     import pyarrow as arrow
     from pyarrow import parquet
 
+    try_parquet([path])
     try:
         names = parquet.read_schema(path).names
         picture, annotation = (_column(names, wanted, path) for wanted in (PICTURE_COLUMNS, LABEL_COLUMNS))
@@ -255,4 +257,4 @@ def _column(names: Sequence[str], wanted: Sequence[str], path: Path) -> str:
     for name in wanted:
         if name in names:
             return name
-    raise DataError(f"The column {' or '.join(map(repr, wanted))} is missing in {path}; it has {names}.")
+    raise DataError(f"The column {' or '.join(map(repr, wanted))} is missing in {path}; it has {quoted(names)}.")

@@ -179,7 +179,7 @@ class Table(_FromFiles):
             raise SettingError("`target` must name at least one column.")
         if len(self.target) > 1 and self.kind not in ("regression", "multi-label"):
             raise SettingError(
-                f"`target` names {len(self.target)} columns, but the kind {self.kind!r} has one target: say kind = "
+                f"`target` names {len(self.target)} columns, but the kind {self.kind!r} has one target: set kind = "
                 f"'regression' or 'multi-label'."
             )
         if self.split_column and (self.validation_file or self.test_file):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from archsieve.defaults import completed, default, has_own, required
 from archsieve.errors import SettingError
-from archsieve.values import check_whole
+from archsieve.values import check_whole, named_in, offers, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,6 +198,16 @@ def check_batch(batch_size: int, rng: np.random.Generator | None, augment: bool)
     check_whole("batch_size", batch_size, least=1)
     if augment and rng is None:
         raise SettingError("Augmentation is random, so `augment=True` needs an `rng`, but got rng=None.")
+
+
+def check_task(task: Any, what: str = "`task`") -> None:
+    """Check that a value is a task, and neither a name nor a class.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if not offers(task, "input_shape", "num_outputs"):
+        raise wrong_kind(what, "a task", task, named_in("TASKS", task))
 
 
 def completed_task(task: Any) -> Task:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve.errors import DataError, SettingError
-from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.picture_cache import Learnt, Size, learn, pixels_in
 from archsieve.tasks.data.picture_folder import Found, find_pictures
 from archsieve.tasks.data.targets import Place, Targets, targets_of
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Pending
+    from archsieve.tasks.read_later import Request
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, white is 1
 _LISTED = ("multi-label", "regression")  # kinds for which folders cannot say what is predicted
@@ -139,31 +138,16 @@ class ImageFolder(ReadLater, OwnData):
         found, learnt = self._learnt()
         return _known(found, learnt, self.kind, self.positive, self.duplicates == "refuse")
 
-    def pending(
-        self,
-        split: Split,
-        *,
-        batch_size: int,
-        rng: np.random.Generator | None = None,
-        augment: bool = False,
-        device: str = "cpu",
-    ) -> Iterator[Pending]:
-        """Yield batches that are read when they are asked for; see `archsieve.tasks.contract.Task.batches`.
-
-        Order and augmentation are drawn from `rng` in this call, for the whole split.
-
-        Raises:
-            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
-        """
+    def answer(self, request: Request) -> Iterator[Pending]:
+        """Return the batches; order and augmentation are drawn for the whole split."""
         from archsieve.tasks.data.augmentation import draw_moves
 
-        check_batch(batch_size, rng, augment)
-        order, moves = self.members(split), None
-        if rng is not None:
-            order = rng.permutation(order)
-            if augment and (self.shift or self.flip):
-                moves = draw_moves(len(order), self.shift, self.flip, rng)
-        return in_parts(len(order), batch_size, partial(self._batch, order, moves, device))
+        order, moves = self.members(request.split), None
+        if request.rng is not None:
+            order = request.rng.permutation(order)
+            if request.augment and (self.shift or self.flip):
+                moves = draw_moves(len(order), self.shift, self.flip, request.rng)
+        return in_parts(len(order), request.batch_size, partial(self._batch, order, moves, request.device))
 
     @property
     def _size(self) -> Size:
@@ -176,7 +160,7 @@ class ImageFolder(ReadLater, OwnData):
             what = "`target`" if self.target else "`split_column`" if self.split_column else f"kind = {self.kind!r}"
             raise SettingError(f"{what} needs `labels`, a table with a row for each picture.")
         if self.labels and not self.target:
-            raise SettingError(f"`target` must say which column of {self.labels} is to be predicted.")
+            raise SettingError(f"`target` must name the column of {self.labels} to predict.")
         if len(self.target) > 1 and self.kind not in _LISTED:
             raise SettingError(f"The kind {self.kind!r} has one target, but `target` names {len(self.target)} columns.")
 
@@ -273,5 +257,5 @@ def _refuse_duplicates(found: Found, groups: NDArray[np.int64]) -> None:
             more = f", and {len(odd) - 1} more" if len(odd) > 1 else ""
             raise DataError(
                 f"A picture of {found.folder} is in two {what}: {first} and {second}{more}. Remove one of each, or "
-                f"say duplicates = 'keep'."
+                f"set duplicates = 'keep'."
             )

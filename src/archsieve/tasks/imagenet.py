@@ -15,8 +15,8 @@ import numpy as np
 from archsieve.errors import DataError, MissingDataError, SettingError, require
 from archsieve.sources import Source
 from archsieve.tasks.classification import Classification
-from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.decoding import class_names, opened, pixels_of
+from archsieve.tasks.data.parquet_trial import try_parquet
 from archsieve.tasks.data.photographs import augmented, centred
 from archsieve.tasks.data.picture_index import folder_pictures, table_pictures
 from archsieve.tasks.data.published import Copy
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Pending
     from archsieve.tasks.data.picture_index import Pictures
+    from archsieve.tasks.read_later import Request
 
 HUB_ID = "ILSVRC/imagenet-1k"
 CLASSES, TOTALS = 1000, (1_281_167, 50_000)
@@ -117,31 +117,16 @@ class ImageNet(ReadLater, Classification):
         del settings["source"], settings["threads"]
         return {**settings, "content": _content(self._copy(), self.num_outputs)}
 
-    def pending(
-        self,
-        split: Split,
-        *,
-        batch_size: int,
-        rng: np.random.Generator | None = None,
-        augment: bool = False,
-        device: str = "cpu",
-    ) -> Iterator[Pending]:
-        """Yield batches that are read when they are asked for; see `archsieve.tasks.contract.Task.batches`.
-
-        The order and one number are drawn from `rng`; each picture draws from that number and its place in the order.
-
-        Raises:
-            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
-        """
-        check_batch(batch_size, rng, augment)
+    def answer(self, request: Request) -> Iterator[Pending]:
+        """Return the batches; the order and one number are drawn, and each picture draws from that and its place."""
         require("PIL", "data")
         train, test = (_pictures(self._copy(), part, self.num_outputs) for part in ("train", "test"))
-        order, seed = self.members(split, len(train.labels), len(test.labels)), None
-        if rng is not None:
-            order = rng.permutation(order)
-            seed = int(rng.integers(2**63)) if augment else None
-        pictures = test if split == "test" else train
-        return in_parts(len(order), batch_size, partial(self._batch, pictures, order, seed, device))
+        order, seed = self.members(request.split, len(train.labels), len(test.labels)), None
+        if request.rng is not None:
+            order = request.rng.permutation(order)
+            seed = int(request.rng.integers(2**63)) if request.augment else None
+        pictures = test if request.split == "test" else train
+        return in_parts(len(order), request.batch_size, partial(self._batch, pictures, order, seed, request.device))
 
     def _batch(
         self, pictures: Pictures, order: NDArray[np.int64], seed: int | None, device: str, part: slice
@@ -207,6 +192,8 @@ def _pictures(copy: Copy, part: str, classes: int) -> Pictures:
     if copy.kind == "folder":
         return folder_pictures(paths[0], class_names([copy.train[0], copy.test[0]], classes))
     split = "train" if part == "train" else "validation"
+    if copy.kind == "parquet":
+        try_parquet(paths)
     return table_pictures(copy.where if copy.kind == "hub" else paths, split, classes)
 
 

@@ -66,7 +66,9 @@ class InMemory(OwnData):
             raise SettingError(f"`shape` must be whole numbers from 1 on, but got {self.shape!r}.")
         object.__setattr__(self, "shape", tuple(self.shape))
         if self.classes and self.kind not in ("classification", "segmentation"):
-            raise SettingError(f"`classes` goes with classification or segmentation, but the kind is {self.kind!r}.")
+            raise SettingError(
+                f"`classes` needs the kind classification or segmentation, but the kind is {self.kind!r}."
+            )
 
     @abstractmethod
     def items(self) -> Items:

@@ -66,7 +66,7 @@ def check_metric(name: str, kind: Kind) -> None:
         raise SettingError(f"There is no metric {name!r}.{near_miss(name, METRICS)}")
     if kind not in METRICS[name].kinds:
         fitting = ", ".join(each for each, metric in METRICS.items() if kind in metric.kinds)
-        raise SettingError(f"The metric {name!r} is none of the kind {kind!r}, which has {fitting}.")
+        raise SettingError(f"The metric {name!r} does not fit the kind {kind!r}, which has {fitting}.")
 
 
 def metric_of(name: str, kind: Kind, classes: int, scale: NDArray[np.float64] | None = None) -> Metric:

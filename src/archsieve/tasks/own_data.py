@@ -95,9 +95,9 @@ class OwnData(Task):
         if not isinstance(share, int | float) or not 0 < share <= 1:
             raise SettingError(f"`0 < train_fraction <= 1` must hold, but got {share!r}.")
         if self.balanced_loss and self.kind in ("regression", "segmentation"):
-            raise SettingError(f"`balanced_loss` weighs classes, which the kind {self.kind!r} has none of.")
+            raise SettingError(f"`balanced_loss` weights classes, but the kind {self.kind!r} has none.")
         if self.positive and self.kind != "binary":
-            raise SettingError(f"`positive` goes with kind = 'binary', but the kind is {self.kind!r}.")
+            raise SettingError(f"`positive` needs kind = 'binary', but the kind is {self.kind!r}.")
 
     @abstractmethod
     def known(self) -> Known:
@@ -193,11 +193,12 @@ class OwnData(Task):
                 return loss_of_pixels(outputs, targets, label_smoothing)
             return functional.cross_entropy(outputs, targets, self._weights(outputs), label_smoothing=label_smoothing)
         if label_smoothing:
-            raise SettingError(f"The kind {self.kind!r} knows no label smoothing: set label_smoothing to 0.")
+            raise SettingError(f"The kind {self.kind!r} has no label smoothing: set label_smoothing to 0.")
         if outputs.numel() != targets.numel():
             raise SettingError(
-                f"The task {self.name!r} has {self.num_outputs} numbers an item, for which outputs of the shape "
-                f"{tuple(outputs.shape)} are no answers to {len(targets)} items."
+                f"The task {self.name!r} has {self.num_outputs} numbers for each item, but the "
+                f"network returns outputs of the shape "
+                f"{tuple(outputs.shape)} for {len(targets)} items."
             )
         outputs = outputs.reshape(targets.shape)
         if self.loss_name == "mse":

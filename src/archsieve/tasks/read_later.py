@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.tasks.contract import Task
+from archsieve.tasks.contract import Task, check_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,13 +20,23 @@ if TYPE_CHECKING:
     from archsieve.tasks.data.batching import Batch, Pending
 
 
+@dataclass(frozen=True)
+class Request:
+    """What the caller of `pending` asked for, checked but for the split."""
+
+    split: Split
+    batch_size: int
+    rng: np.random.Generator | None
+    augment: bool
+    device: str
+
+
 class ReadLater(Task):
-    """A task that says by `pending` how its batches are made; `batches` makes them."""
+    """A task that says by `answer` how its batches are made; `pending` yields them, `batches` makes them."""
 
     makes_ahead: ClassVar[bool] = True
     """Whether `batches` makes one batch in another thread while the one before is used."""
 
-    @abstractmethod
     def pending(
         self,
         split: Split,
@@ -43,6 +54,12 @@ class ReadLater(Task):
         Raises:
             SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
         """
+        check_batch(batch_size, rng, augment)
+        return self.answer(Request(split, batch_size, rng, augment, device))
+
+    @abstractmethod
+    def answer(self, request: Request) -> Iterator[Pending]:
+        """Return the batches of `pending`; what is random is drawn in this call, not when a batch is made."""
 
     def batches(
         self,

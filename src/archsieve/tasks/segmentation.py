@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.tasks.classification import Classification, check_outputs
-from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.scenes import IGNORED, Look, Scenes
 from archsieve.tasks.read_later import ReadLater, in_parts
 
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from archsieve.tasks.contract import Split
     from archsieve.tasks.data.batching import Batch, Pending
     from archsieve.tasks.data.scenes import Part
+    from archsieve.tasks.read_later import Request
 
 MOST_PIXELS = 1 << 20
 """In a batch of whole pictures, unless one alone has more: what their outputs take must not depend on the caller."""
@@ -111,36 +110,20 @@ class Segmentation(ReadLater, Classification):
         scenes = self.load()
         return len(scenes.train), len(scenes.test)
 
-    def pending(
-        self,
-        split: Split,
-        *,
-        batch_size: int,
-        rng: np.random.Generator | None = None,
-        augment: bool = False,
-        device: str = "cpu",
-    ) -> Iterator[Pending]:
-        """Yield (inputs, targets) once through `split`, crops to be made when they are asked for; see the class.
-
-        The order, and a seed for each item's augmentation, are drawn from `rng` in this call: the stream of items
-        depends neither on the batch size nor on the device, and is the same if the caller stops early.
-
-        Raises:
-            SettingError: an unknown split, a batch size below 1, or augmentation without `rng`.
-        """
+    def answer(self, request: Request) -> Iterator[Pending]:
+        """Return the batches, whose crops are made later; the order and a seed for each augmentation are drawn."""
         from archsieve.tasks.data.batching import made
 
-        check_batch(batch_size, rng, augment)
         scenes = self.load()
-        order = self.members(split, len(scenes.train), len(scenes.test))
-        part, seeds = scenes.test if split == "test" else scenes.train, None
-        if rng is not None:
-            order = rng.permutation(order)
-            if augment:
-                seeds = rng.integers(2**63, size=len(order))
-        if seeds is None and split != "train":
-            return map(made, self._whole(part, order, batch_size, device))
-        return in_parts(len(order), batch_size, partial(self._cropped, part, order, seeds, device))
+        order = self.members(request.split, len(scenes.train), len(scenes.test))
+        part, seeds = scenes.test if request.split == "test" else scenes.train, None
+        if request.rng is not None:
+            order = request.rng.permutation(order)
+            if request.augment:
+                seeds = request.rng.integers(2**63, size=len(order))
+        if seeds is None and request.split != "train":
+            return map(made, self._whole(part, order, request.batch_size, request.device))
+        return in_parts(len(order), request.batch_size, partial(self._cropped, part, order, seeds, request.device))
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Return the mean cross entropy of outputs (n, classes, h, w) over the pixels with a label; 0 without any."""

@@ -103,7 +103,7 @@ def train(
             `archsieve._spent.collected_seconds`.
 
     Raises:
-        SettingError: the task's loss knows no label smoothing, batches do not part evenly, or the network has no part
+        SettingError: the task's loss has no label smoothing, batches do not part evenly, or the network has no part
             that the recipe names.
         MissingPackageError: `log` is given, and tensorboard is not installed.
         DivergenceError: the loss or a weight is no finite number any more. Nothing of that is saved.

@@ -123,11 +123,11 @@ class Recipe:
             raise SettingError(f"`schedule` must be 'cosine' or 'linear', but got {self.schedule!r}.")
         if self.warm_up < 0 or self.cool_down < 0 or self.warm_up + self.cool_down > self.horizon - 1:
             raise SettingError(
-                f"`warm_up` and `cool_down` must leave an epoch of the horizon between them, but got "
+                f"`warm_up` and `cool_down` must leave at least one epoch of the horizon between them, but got "
                 f"{self.warm_up} and {self.cool_down} of {self.horizon}."
             )
         if self.cool_down and self.schedule != "linear":
-            raise SettingError(f"`cool_down` goes with the linear schedule, but got schedule={self.schedule!r}.")
+            raise SettingError(f"`cool_down` needs the linear schedule, but got schedule={self.schedule!r}.")
         if self.warm_up_steps < 0 or (self.warm_up_steps and not self.by_step):
             raise SettingError(
                 f"`warm_up_steps >= 0` must hold, and 0 unless `by_step`, but got {self.warm_up_steps} with "
@@ -135,8 +135,9 @@ class Recipe:
             )
         if self.by_step and (self.warm_up or self.cool_down):
             raise SettingError(
-                f"`warm_up` and `cool_down` are of a rate by the epoch, but got {self.warm_up} and {self.cool_down} "
-                f"with by_step=True: take `warm_up_steps`."
+                f"`warm_up` and `cool_down` need a rate that changes by the epoch, but got {self.warm_up} and "
+                f"{self.cool_down} "
+                f"with by_step=True: use `warm_up_steps`."
             )
 
     def rate(self, epoch: float) -> float:
@@ -192,7 +193,7 @@ class Recipe:
         parts = self.micro_batches * processes
         if self.micro_batches < 1 or self.batch_size % parts:
             raise SettingError(
-                f"A batch must part evenly, but got batch_size={self.batch_size} for {self.micro_batches} "
+                f"A batch must divide evenly, but got batch_size={self.batch_size} for {self.micro_batches} "
                 f"micro-batches in each of {processes} processes."
             )
         return self.batch_size // parts

@@ -15,7 +15,7 @@ RELATIVE = 1e-6
 """How far a figure may be from the recorded one on another processor, or by other versions of the libraries."""
 _SHOWN = 5  # deviations that are listed
 _TIMES = ("seconds", "hours")  # parts of names whose values no two runs share
-_NOT_COMPARED = ("versions", "processor", "path")
+_NOT_COMPARED = ("versions", "processor", "path", "command")
 
 
 @dataclass(frozen=True)

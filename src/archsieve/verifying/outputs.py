@@ -18,16 +18,18 @@ from archsieve.errors import DataError, SettingError
 from archsieve.verifying.comparison import leaves
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from archsieve.verifying.cards import Card
     from archsieve.verifying.scores import Figures
 
-COMMANDS = ("list", "measure", "score", "search")
-"""Commands that a card may name: they write nothing but the folder of a run, which is a temporary one here."""
+COMMANDS = ("list", "measure", "score", "search", "study")
+"""Commands that a card may name: they write nothing but the folder of a run or study, which is a temporary one here."""
 _NAMES = {"--proxy", "--lookup", "--truth", "--benchmark", "--set", "--seed", "--task", "--workers", "--epsilon"}
 _NAMES |= {"--bootstrap", "--max-params", "--max-macs"}
 _FLAGS = {"--json", "--recompute", "--distinct"}
 _WORD = re.compile(r"[\w.][\w.,:=\[\]{} -]*")
-_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?")
+_FIGURE = re.compile(r"\d|^\s*(equal|differs)\s*$")
 
 
 def output_again(card: Card) -> Figures:
@@ -48,7 +50,7 @@ def printed_by(command: str) -> str:
     """Return what a command prints that a card may name; raises as `output_again`."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = arguments_of(command)
-        if arguments[0] == "search":
+        if arguments[0] in ("search", "study"):
             arguments += ["--out", str(Path(folder) / "run")]
         process = subprocess.run(
             [sys.executable, "-m", "archsieve", *arguments], capture_output=True, text=True, check=False
@@ -86,10 +88,40 @@ def digest_of_output(output: Any) -> str:
     return hashlib.sha256(json.dumps(output, sort_keys=True).encode()).hexdigest()
 
 
-def figures_of_page(path: Path) -> str:
-    """Return the rows of all tables of a page: its figures, whatever the text around them."""
-    lines = read_text(path).splitlines()
-    return "\n".join(line for line in lines if line.startswith("|"))
+def figures_of_page(path: Path, marks: Sequence[str] = ()) -> str:
+    """Return the rows of all tables of a page: its figures, whatever the text around them.
+
+    Args:
+        path: of the page.
+        marks: names of the parts whose tables count, each between `<!-- NAME -->` and `<!-- end of NAME -->`; none for
+            the whole page.
+
+    Raises:
+        DataError: the page has no part of that name.
+    """
+    text = read_text(path)
+    parts = [_between(path, text, mark) for mark in marks] if marks else [text]
+    return "\n".join(line for part in parts for line in part.splitlines() if line.startswith("|"))
+
+
+def _between(path: Path, text: str, mark: str) -> str:
+    _, begin, rest = text.partition(f"<!-- {mark} -->")
+    part, end, _ = rest.partition(f"<!-- end of {mark} -->")
+    if not begin or not end:
+        raise DataError(f"The page {path} has no part between marks of the name {quoted(mark)!r}.")
+    return part
+
+
+def marks_of(card: Card) -> list[str]:
+    """Return the names of the parts of a page that a card is about; none for the whole page.
+
+    Raises:
+        DataError: they are no names.
+    """
+    marks = card.content.get("marks", [])
+    if not isinstance(marks, list) or not all(isinstance(mark, str) for mark in marks):
+        raise DataError(f"The card {card.path} names no parts of a page, but {quoted(marks)!r}.")
+    return marks
 
 
 def page_of(card: Card) -> Path:
@@ -126,7 +158,8 @@ def page_again(card: Card, *, runs_scripts: bool) -> Figures:
         if process.returncode:
             last = process.stderr.strip().splitlines()[-1:]
             raise DataError(f"The script of the card {card.path} fails: {quoted(' '.join(last))}")
-        recorded, computed = figures_of_page(page_of(card)), figures_of_page(copy / "docs" / page_of(card).name)
+        pages = page_of(card), copy / "docs" / page_of(card).name
+        recorded, computed = (figures_of_page(page, marks_of(card)) for page in pages)
     return list(_words(recorded, computed)), []
 
 
@@ -142,5 +175,5 @@ def _words(recorded: str, computed: str) -> Any:
             yield f"cells of row {place}", len(cells), len(others)
             continue
         for column, (cell, now) in enumerate(zip(cells, others, strict=True)):
-            if _NUMBER.search(cell):
+            if _FIGURE.search(cell):
                 yield f"row {place}, cell {column}", cell.strip(), now.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,12 +23,12 @@ from archsieve.verifying.cards import Card
 from archsieve.verifying.scores import computed, part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.plans.contract import Plan
-    from archsieve.runs.store import Row
+    from archsieve.runs.store import Key, Row
     from archsieve.verifying.scores import Figures
 
 
@@ -63,19 +64,21 @@ def stored_again(
     chosen, left_out = _estimators(plan)
     prints = read_mark(folder)["fingerprints"]
     keys = Keys(plan.space, (prints["space"], prints["task"]), plan.seed, CPU, EXACT, RecordedScores())
-    rows_of = _rows(folder, {keys.key(e, ()).estimator for e in chosen})
-    figures = []
+    parts = _parts(folder, {keys.key(e, ()): e.name for e in chosen}, fraction)
+    figures, absent = [], []
     for estimator in chosen:
-        rows = rows_of.get(keys.key(estimator, ()).estimator, [])
-        if not rows:
+        part = parts[keys.key(estimator, ())]
+        if not part:
+            absent.append(estimator.name)
             continue
-        part = part_of(rows, fraction, estimator.name)
         scores = computed(plan.space, plan.task, plan.seed, [estimator], [row.arch for row in part], progress)
         figures += [
             (f"{estimator.name} of {encode(row.arch)}", row.score, float(score))
             for row, score in zip(part, np.ravel(scores), strict=True)
         ]
     notes = [f"Not computed, since they learn, measure or were told: {', '.join(left_out)}."] if left_out else []
+    if absent:
+        notes.append(f"Not compared, since none is stored of the plan's task and seed: {', '.join(absent)}.")
     return figures, notes
 
 
@@ -88,14 +91,24 @@ def _estimators(plan: Plan) -> tuple[list[AnyEstimator], list[str]]:
     return [leaf for leaf in leaves if leaf not in others], [leaf.name for leaf in others]
 
 
-def _rows(folder: Path, prints: Collection[str]) -> dict[str, list[Row]]:
+def _parts(folder: Path, names: Mapping[Key, str], fraction: float) -> dict[Key, list[Row]]:
+    """Return a fraction of the stored scores of each key, drawn by the name of its estimator; no others are held."""
     store = Store(folder / RESULTS_FILE, read_only=True)
     try:
-        rows: dict[str, list[Row]] = {}
-        for row in store.rows():
-            if row.key.estimator in prints and not math.isnan(row.score):
-                rows.setdefault(row.key.estimator, []).append(row)
+        counts = Counter(row.key for row in _scores(store, names))
         store.refuse_damage()
-        return rows
+        places = {key: set(part_of(range(counts[key]), fraction, names[key])) for key in counts}
+        parts: dict[Key, list[Row]] = {key: [] for key in names}
+        met: Counter[Key] = Counter()
+        for row in _scores(store, names):
+            if met[row.key] in places[row.key]:
+                parts[row.key].append(row)
+            met[row.key] += 1
+        return parts
     finally:
         store.close()
+
+
+def _scores(store: Store, keys: Collection[Key]) -> Iterator[Row]:
+    """Yield the rows of these keys that have a score."""
+    return (row for row in store.rows() if row.key in keys and not math.isnan(row.score))

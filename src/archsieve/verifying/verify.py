@@ -14,7 +14,7 @@ from archsieve.runs.folder import RESULTS_FILE
 from archsieve.runs.provenance import provenance
 from archsieve.verifying.cards import Card, check_file, find_card, read_card
 from archsieve.verifying.comparison import Comparison, compare, tolerance_of
-from archsieve.verifying.outputs import digest_of_output, figures_of_page, output_again, page_again, page_of
+from archsieve.verifying.outputs import digest_of_output, figures_of_page, marks_of, output_again, page_again, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -114,7 +114,7 @@ def _again(
     if card.kind == "output":
         digest = digest_of_output(card.content.get("output"))
     elif card.kind == "page":
-        digest = digest_of_output(figures_of_page(page_of(card)))
+        digest = digest_of_output(figures_of_page(page_of(card), marks_of(card)))
     else:
         check_file(card)
         digest = card.sha256

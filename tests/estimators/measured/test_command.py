@@ -104,8 +104,8 @@ def test_a_shell_gets_it_quoted(tmp_path):
         ({"command": "bench '{onnx}"}, "cannot be split"),
         ({"command": " "}, "is empty"),
         ({"command": "bench {onnx}", "device": " "}, "`device` must name"),
-        ({"command": "bench {file}"}, "go together"),
-        ({"command": "bench {onnx}", "export": "my_export:write"}, "go together"),
+        ({"command": "bench {file}"}, "needs both {file} and `export`"),
+        ({"command": "bench {onnx}", "export": "my_export:write"}, "needs both {file} and `export`"),
         ({"command": "bench {file}", "export": "my_export"}, "module:name"),
         ({"command": "bench {onnx}", "tries": 0}, "tries >= 1"),
         ({"command": "bench {onnx}", "seconds": 0}, "seconds"),
@@ -270,6 +270,23 @@ def test_a_plan_runs_its_commands_only_where_the_user_says_so(stranger, tmp_path
     assert not made.exists()
     assert invoke("search", plan, "--out", tmp_path / "run", "--allow-commands").exit_code == 0
     assert made.read_text() == "x" * 9
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_design_asks_too(stranger, tmp_path):
+    plan, made = stranger
+    final = 'top = 5\n[final]\nname = "partial_training"'
+    plan.write_text(plan.read_text().replace("stages = [1, 1]", "stages = [2, 1]").replace("top = 1", final))
+    rows = ["222,9", *(f"{a}{b}{a},{a + b / 10}" for a in range(3) for b in range(3) if a + b < 4), "012,1", "120,2"]
+    pilot, out = tmp_path / "pilot.csv", tmp_path / "designed.toml"
+    pilot.write_text("architecture,accuracy\n" + "\n".join(rows) + "\n")
+    design = ("design", "nasbench-macro", "--estimators", plan, "--pilot", pilot, "--out", out)
+    refused = invoke(*design)
+    assert (refused.exit_code, made.exists()) == (1, False)
+    assert "--allow-commands" in refused.stderr
+    allowed = invoke(*design, "--allow-commands")
+    assert (allowed.exit_code, made.read_text()) == (0, "x" * 11), allowed.stderr
+    assert allowed.stdout.splitlines()[-1].endswith("--allow-commands")
 
 
 @pytest.mark.usefixtures("restored")

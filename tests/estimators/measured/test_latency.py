@@ -13,15 +13,25 @@ from archsieve import Session, _machine
 from archsieve.errors import PartialScoringError, SettingError
 from archsieve.estimators.contract import Context, is_measured
 from archsieve.estimators.measured import latency as module
+from archsieve.estimators.measured import runtimes
+from archsieve.estimators.measured.command import Command
 from archsieve.estimators.measured.facts import collected_facts
 from archsieve.estimators.measured.latency import Latency
 from archsieve.estimators.measured.rounds import Clocks, Timing, spread_of, timed
 from archsieve.fingerprints import fingerprint
+from archsieve.plans.ceiling import Ceiling
+from archsieve.plans.contract import Plan, Pool, forecast
+from archsieve.plans.forecast import hours_of
+from archsieve.plans.run import run_plan
 from archsieve.registry import ESTIMATORS
-from archsieve.report.load import read_run
+from archsieve.report.load import meaning_of_scores, read_run
+from archsieve.report.run_page import run_page
 from archsieve.runs.arithmetic import EXACT, place_of
+from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
+from plugins.commands import invoke
+from plugins.shipped import shipped
 
 SPACE = NASBenchMacro(stem_width=4, widths=(4, 4), stages=(1, 1), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=3, images=8, test_images=4)
@@ -175,7 +185,9 @@ def test_a_network_that_does_not_run_costs_its_own_score(tmp_path, monkeypatch):
     assert failed.value.scores[0, 0] < 0
 
 
-@pytest.mark.parametrize("runtime", ["eager", pytest.param("onnxruntime", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "runtime", ["eager", *(pytest.param(n, marks=pytest.mark.slow) for n in ("compile", "onnxruntime"))]
+)
 def test_a_network_is_measured(runtime, tmp_path):
     if runtime == "onnxruntime" and not all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")):
         pytest.skip("the extra `onnx` is not installed")
@@ -187,7 +199,45 @@ def test_a_network_is_measured(runtime, tmp_path):
     assert scores.tolist() == [-facts[arch]["ms"] for arch in [(0, 0), (2, 2)]] or np.allclose(
         scores, [-facts[arch]["ms"] for arch in [(0, 0), (2, 2)]], atol=1e-6
     )
-    assert (runtime in facts[0, 0]["versions"]) == (runtime != "eager")
+    assert set(facts[0, 0]["versions"]) == {"torch", *(["onnxruntime"] if runtime == "onnxruntime" else [])}
+
+
+@pytest.mark.slow
+def test_a_network_that_is_compiled_computes_the_same(tmp_path, monkeypatch):
+    """Also where more networks of one class are alive than torch keeps compiled code of."""
+    computed = []
+    monkeypatch.setattr(runtimes, "_passes", lambda run_once, device: lambda passes: computed.append(run_once()))
+    for kind in (runtimes.eager, runtimes.compiled):
+        kind((1, 2), Context(SPACE, TASK, tmp_path), 2, "float32", channels_last=True)(1)
+    eager, *compiled = computed
+    assert len(compiled) == 2  # as it is compiled, and again
+    for outputs in compiled:
+        torch.testing.assert_close(outputs, eager)
+
+
+def test_without_a_compiler_nothing_is_compiled(tmp_path, monkeypatch):
+    estimator = replace(QUICK, runtime="compile")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SettingError, match="needs a C\\+\\+ compiler, but CXX is 'no-such-compiler': install"):
+        estimator.score([(0, 0)], Context(SPACE, TASK, tmp_path))
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr(runtimes.shutil, "which", lambda name: None)
+    with pytest.raises(SettingError, match=r"but there is none: install .* or take the runtime 'eager'"):
+        estimator.score([(0, 0)], Context(SPACE, TASK, tmp_path))
+
+
+def test_how_long_a_measurement_takes_is_known_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(Latency, "_passes", lambda *_: lambda passes: None)
+    estimator = Latency(rounds=10, seconds=0.25)
+    assert estimator.seconds_of((0, 0), Context(SPACE, TASK, tmp_path)) == pytest.approx(2.5 + 0.1, abs=0.05)
+    plan = Plan(SPACE, TASK, (Stage(estimator, top=1),), pool=Pool(sample=4))
+    assert hours_of(plan, workers=2)[0] * 3600 == pytest.approx(4 * 2.6, abs=0.3)  # one at a time
+    limited = replace(plan, ceiling=Ceiling(8.0, estimator=estimator))
+    assert [row.label for row in forecast(limited)] == ["limit by latency[eager]", "latency[eager]"]
+    assert [(row.candidates, row.kept) for row in forecast(limited)] == [(4, 4), (4, 1)]
+    assert hours_of(limited)[0] * 3600 == pytest.approx(4 * 2.6, abs=0.3)
+    program = replace(plan, stages=(Stage(Command("bench {digits}", "x"), top=1),))
+    assert hours_of(program) == [None]
 
 
 @pytest.mark.parametrize("settings", [{"dtype": "bfloat16"}, {"batch": 3}, {"channels_last": False}, {"clock": "cpu"}])
@@ -198,8 +248,8 @@ def test_settings_reach_the_network(settings, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"runtime": "tensorrt"}, "`runtime` must be one of eager, onnxruntime"),
-        ({"runtime": "onnxruntime", "dtype": "float16"}, "goes with dtype = 'float32'"),
+        ({"runtime": "tensorrt"}, "`runtime` must be one of eager, compile, onnxruntime"),
+        ({"runtime": "onnxruntime", "dtype": "float16"}, "needs dtype = 'float32'"),
         ({"rounds": 2}, "rounds >= 3"),
         ({"spread": 0.0}, "0 < spread"),
         ({"least_share": 1.5}, "least_share <= 1"),
@@ -212,7 +262,7 @@ def test_settings_are_checked(settings, said):
 
 
 def test_the_clock_of_the_processor_goes_with_a_processor(tmp_path):
-    with pytest.raises(SettingError, match="'cpu' does not tell what 'cuda'"):
+    with pytest.raises(SettingError, match="'cpu' does not measure what 'cuda'"):
         Latency(clock="cpu").score([(0, 0)], Context(SPACE, TASK, tmp_path, device="cuda"))
 
 
@@ -234,7 +284,7 @@ def test_the_device_is_in_the_key_and_not_in_the_settings(monkeypatch):
 
 
 def test_what_measures_says_so():
-    measuring = {name for name in ESTIMATORS if getattr(ESTIMATORS[name], "is_measured", False)}
+    measuring = {name for name in shipped(ESTIMATORS) if getattr(ESTIMATORS[name], "is_measured", False)}
     assert measuring >= {"latency", "command"}
     assert is_measured(Latency())
     assert is_measured(ESTIMATORS["mean_rank"]((Latency(), ESTIMATORS["params"]())))
@@ -250,6 +300,29 @@ def test_the_report_lists_what_was_measured(tmp_path, monkeypatch):
     assert {each.estimator for each in measured} == {"latency[eager]"}
     assert [each.architecture for each in measured] == ["00", "11"]
     assert measured[0].facts["median_ms"] == 4.2
+
+
+@pytest.mark.parametrize("is_limit", [False, True])
+def test_milliseconds_are_printed_as_milliseconds(tmp_path, monkeypatch, is_limit):
+    monkeypatch.setattr(module, "timed", lambda networks, **_: [timing(4, 4.2, 4.2)] * len(networks))
+    params, measured = Stage(ESTIMATORS["params"](), keep=0.5), Stage(Latency(), top=1)
+    plan = Plan(SPACE, TASK, (params,) if is_limit else (params, measured))
+    plan = replace(plan, ceiling=Ceiling(8.0)) if is_limit else plan
+    with Session(tmp_path / "run", SPACE, TASK) as session:
+        run_plan(plan, session)
+    report = read_run(tmp_path / "run")
+    latency = next(e for e in report.estimators if e.estimator == "latency[eager]")
+    assert (latency.best_score, latency.best_value, latency.is_metric) == (-4.0, 4.0, False)
+    assert latency.meaning == "latency in ms (lower is better)"
+    assert meaning_of_scores(report) == (
+        "Scores of latency[eager]: latency in ms (lower is better). Of the other scores, higher is better."
+    )
+    printed = invoke("report", tmp_path / "run").stdout
+    assert "latency in ms (lower is better)" in printed
+    rows = [line.split() for line in printed.partition("best_score")[2].splitlines()]
+    assert next(row for row in rows if row[:1] == ["latency[eager]"])[-1] == "4"
+    stored = next(table for table in run_page(tmp_path / "run").tables if table.title == "Stored scores")
+    assert next(cells for cells in stored.rows if cells[0] == "latency[eager]")[2] == "4"
 
 
 @pytest.mark.gpu

@@ -114,7 +114,7 @@ def test_distillation_of_maps_is_a_mean_over_positions():
 
 def test_a_space_without_ends_is_refused(tmp_path):
     space = NASBenchMacro(stem_width=4, widths=(6,), stages=(3,), head_width=8)
-    with pytest.raises(SettingError, match="but the space nasbench-macro says of none that all others are parts of it"):
+    with pytest.raises(SettingError, match="but the space nasbench-macro does not declare them"):
         fitted(tmp_path, OneShot(epochs=1, sampling="sandwich"), space)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 import torch
 
 from archsieve.errors import PartialScoringError
@@ -16,15 +17,17 @@ from .odd_networks import BLOCKS, INPUTS, OUTPUTS, OddSpace
 from .test_every_proxy import ANYWHERE, SHIPPED
 
 SPACE, TASK = OddSpace(), Synthetic(shape=(3, 8, 8), num_outputs=3, images=20, test_images=6)
-COUNT = 66
 
 
-def odd_codes():
-    """Return codes that hold every block, way of writing and kind of output, at random beside each other."""
+def odd_codes(turns):
+    """Return codes in which every block is `turns` times the first and the second, at random beside each other.
+
+    They hold every way of writing and kind of output too.
+    """
     rng = np.random.default_rng(0)
-    blocks = [rng.permutation(len(BLOCKS)) for _ in range(4)]
-    firsts, seconds = np.concatenate(blocks[:2]), np.concatenate(blocks[2:])
-    return [(i % len(INPUTS), int(firsts[i]), int(seconds[i]), int(rng.integers(len(OUTPUTS)))) for i in range(COUNT)]
+    blocks = [rng.permutation(len(BLOCKS)) for _ in range(2 * turns)]
+    pairs = zip(np.concatenate(blocks[:turns]).tolist(), np.concatenate(blocks[turns:]).tolist(), strict=True)
+    return [(i % len(INPUTS), *pair, int(rng.integers(len(OUTPUTS)))) for i, pair in enumerate(pairs)]
 
 
 def outcomes(proxies, archs, ctx):
@@ -46,21 +49,23 @@ def states():
     return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
 
 
-def test_scores_of_odd_networks_do_not_depend_on_company(tmp_path):
-    """Each of 66 networks by each proxy, alone and in chunks of random networks, proxies and orders."""
-    ctx, codes, before = Context(SPACE, TASK, tmp_path), odd_codes(), states()
+@pytest.mark.parametrize("turns", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_scores_of_odd_networks_do_not_depend_on_company(tmp_path, turns):
+    """Each of 33 or 66 networks by each proxy, alone and in chunks of random networks, proxies and orders."""
+    ctx, codes, before = Context(SPACE, TASK, tmp_path), odd_codes(turns), states()
+    count = len(codes)
     alone = {key: value for a in codes for name in SHIPPED for key, value in outcomes([name], [a], ctx).items()}
     different = []
     for draw in range(2):
         rng = np.random.default_rng(draw)
-        order = rng.permutation(COUNT)
-        for chunk in np.split(order, np.sort(rng.choice(np.arange(1, COUNT), 6, replace=False))):
+        order = rng.permutation(count)
+        for chunk in np.split(order, np.sort(rng.choice(np.arange(1, count), 6, replace=False))):
             proxies = list(rng.permutation(SHIPPED)[: rng.integers(2, len(SHIPPED) + 1)])
             found = outcomes(proxies, [codes[i] for i in chunk], ctx)
             different += [key for key, value in found.items() if value != alone[key]]
     assert not different
     assert states() == before  # the caller's generators
-    assert len(alone) == COUNT * len(SHIPPED)
+    assert len(alone) == count * len(SHIPPED)
     refusals = [reason for (_, name), reason in alone.items() if isinstance(reason, str) and name in ANYWHERE]
     assert len(refusals) < 0.05 * len(alone)
     assert all(reason.endswith(".") or "Error: " in reason for reason in refusals)

@@ -19,6 +19,7 @@ from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import EstimatorContract
+from plugins.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +36,7 @@ RECORDED = {**SPACES, "darts-bare-pools": DARTS(width=4, layers=3, pool_norm=Fal
 ROUNDING = {"darts": {"jacov", "epe_nas", "synflow_bn"}}
 """What is made of gradients that cancel: all paths end in a normalisation, so that the mean output is constant."""
 EMPTY_CELL = (0,) * 6
-# Other tests may publish proxies of their own, which have the laws to keep but no recorded values.
-SHIPPED = sorted(name for name in PROXIES if PROXIES[name].function.__module__.startswith("archsieve."))
+SHIPPED = sorted(shipped(PROXIES))
 FOR_ATTENTION = {"dss"}
 """These refuse a network without attention; their laws are in `test_newest_proxies`."""
 ANYWHERE = [name for name in SHIPPED if name not in FOR_ATTENTION]
@@ -46,7 +46,7 @@ class TestEveryProxy(EstimatorContract):
     task = TASK
 
     @pytest.fixture(
-        autouse=True, params=[(p, s) for p in PROXIES if p not in FOR_ATTENTION for s in SPACES], ids="-".join
+        autouse=True, params=[(p, s) for p in shipped(PROXIES) if p not in FOR_ATTENTION for s in SPACES], ids="-".join
     )
     def _proxy(self, request):
         name, space = request.param
@@ -57,7 +57,7 @@ class TestEveryProxy(EstimatorContract):
 def test_all_proxies_in_one_pass_are_each_alone(space, tmp_path):
     ctx = Context(SPACES[space], TASK, tmp_path)
     archs = draw_distinct(SPACES[space], 3, np.random.default_rng(4))
-    members = [ZeroCost(name, batch_size=8) for name in PROXIES if name not in FOR_ATTENTION]
+    members = [ZeroCost(name, batch_size=8) for name in shipped(PROXIES) if name not in FOR_ATTENTION]
     together = members[0].score_group(members, archs, ctx)
     assert together.shape == (3, len(members))
     for column, member in zip(together.T, members, strict=True):

@@ -83,8 +83,8 @@ def test_l2_norm_is_the_published_number_itself(both):
 
 
 def test_agreement_on_darts_cells_with_few_and_with_many_poolings(tmp_path):
-    # The published networks normalise what poolings put out. With bare poolings the three are .89, .85 and .71 here,
-    # and the scores of cells with many poolings are 26 %, 32 % and 106 % too high beside those of cells with few.
+    # The published networks normalise what poolings put out. With bare poolings the three are .94, .92 and .85 here,
+    # and the scores of cells with many poolings are 15 %, 22 % and 73 % too high beside those of cells with few.
     benchmark = BENCHMARKS["nasbench301-published-proxies"]
     if not benchmark.is_present():
         pytest.skip(f"the file of {benchmark.name} is not there: see `archsieve data`")
@@ -95,8 +95,8 @@ def test_agreement_on_darts_cells_with_few_and_with_many_poolings(tmp_path):
     order = sorted(range(len(poolings)), key=poolings.__getitem__)
     few, many = order[:5], order[-7:]
     assert (max(poolings[i] for i in few), min(poolings[i] for i in many)) == (1, 8)
-    least = {"snip": 0.93, "grad_norm": 0.93, "fisher": 0.78}
-    members = [ZeroCost(name, batch_size=32) for name in least]
+    least = {"snip": 0.97, "grad_norm": 0.95, "fisher": 0.9}
+    members = [ZeroCost(name, batch_size=8) for name in least]
     cells = [published.archs[i] for i in few + many]
     scores = members[0].score_group(members, cells, Context(space, TASKS["cifar10"](), tmp_path))
     for (name, bound), ours in zip(least.items(), scores.T, strict=True):
@@ -105,4 +105,4 @@ def test_agreement_on_darts_cells_with_few_and_with_many_poolings(tmp_path):
         drift = ratios[len(few) :].mean() - ratios[: len(few)].mean()
         print(f"{name}: rho {agreement:.3f}, many poolings beside few {np.exp(drift) - 1:+.0%}")
         assert agreement >= bound
-        assert abs(drift) < 0.17
+        assert abs(drift) < 0.1

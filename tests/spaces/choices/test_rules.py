@@ -233,7 +233,7 @@ def test_what_a_constructor_refuses_is_no_architecture_and_says_why():
         ("width=9", "'width' has no option '9': it is one of 4, 8, 12"),
         ("width=4, width=8", "written twice, as 4 and as 8"),
         ("width=4, depth", "no decision 'depth'"),
-        ("abc", "is no architecture of own"),
+        ("abc", "is not an architecture of own"),
         ("9-9", "decisions"),
     ],
 )
@@ -324,7 +324,7 @@ def test_exploring_leaves_random_states_alone():
 
 def test_a_choice_in_forward_is_an_error():
     own = space_of(own_nets.InForward)
-    with pytest.raises(SettingError, match=r"'scale' is asked for while the network computes: .* constructor"):
+    with pytest.raises(SettingError, match=r"'scale' is made while the network computes: .* constructor"):
         own.build((0,), NUMBERS)
 
 
@@ -363,7 +363,7 @@ def test_a_factory_gets_of_the_task_what_it_names():
 
 
 def test_it_must_be_able_to_do_without_the_rest():
-    with pytest.raises(SettingError, match=r"asks_for_more needs the argument 'width', which nobody gives: vary it"):
+    with pytest.raises(SettingError, match=r"asks_for_more needs the argument 'width', which gets no value: vary it"):
         space_of(own_nets.asks_for_more)
     assert space_of(own_nets.asks_for_more, {"width": [2, 3]}).choices == (2,)
     with pytest.raises(SettingError, match=r"no argument 'widht' to vary. Did you mean 'width'?"):

@@ -240,10 +240,10 @@ def test_the_command_takes_settings_of_a_task_and_says_once_what_it_cannot_count
     assert json.loads(shown.stdout)["least"]["macs"] == 6 * 4 + 4 * 4 + 4 * 3
     wrong = invoke("space", f"{NETS}:plain", "--vary", "width=[4, 6]", "--shape", "5")
     note = " ".join(wrong.stderr.split())
-    assert note.count("No multiply-adds: it does not take inputs of 5. Say which") == 1
+    assert note.count("No multiply-adds: it does not take inputs of 5. Name its") == 1
     refused = invoke("space", f"{NETS}:plain", "--set", "shape=[6]")
     assert refused.exit_code == 1
-    assert "--set changes the task (shape): name it by --task." in " ".join(refused.stderr.split())
+    assert "--set changes the task (shape): name it with --task." in " ".join(refused.stderr.split())
 
 
 def test_options_of_an_argument_are_set_one_by_one():
@@ -260,7 +260,7 @@ def test_options_of_an_argument_are_set_one_by_one():
         (["Convolution"], "has no 'Convolution'. Did you mean 'Convolutions'?"),
         (["coin"], "own_nets:coin draws at random"),
         (["breaks"], "makes no network with its defaults: ZeroDivisionError"),
-        (["InForward", "--shape", "6"], "'scale' is asked for while the network computes"),
+        (["InForward", "--shape", "6"], "'scale' is made while the network computes"),
         (["Convolutions", "--shape", "3x8x8", "--task", "digits"], "--task digits and --shape both define the inputs"),
         (["plain", "--vary", "widht=[1, 2]"], "no argument 'widht' to vary. Did you mean 'width'?"),
         (["plain", "--vary", "width=3"], "'width' needs a list or mapping of options, but got 3"),

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
-from archsieve.errors import SettingError
-from archsieve.estimators.size import MACS
-from archsieve.estimators.zero_cost.estimator import ZeroCost
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from archsieve.estimators.contract import AnyEstimator, Scores
-
-_PROXIES = ("az_expressivity", "az_progressivity", "az_trainability")
+from archsieve.estimators.combined.log_places import LogPlaces
 
 
 @dataclass(frozen=True)
-class AZNAS:
+class AZNAS(LogPlaces):
     """Scores an architecture by its places in the rankings of expressivity, progressivity, trainability and MACs.
 
     The sum over the four of log(place / m), where the best of a reference of m has place m and ties share the lower
@@ -32,36 +21,6 @@ class AZNAS:
         calibration: codes of the space to rank among; None for the codes being scored.
     """
 
-    batch_size: int = 64
-    calibration: int | None = None
     name: ClassVar[str] = "az_nas"
     version: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        for name in ("batch_size", "calibration"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise SettingError(f"`{name} >= 1` must hold, but got {name}={number}.")
-
-    @property
-    def parts(self) -> tuple[AnyEstimator, ...]:
-        """The three proxies and the multiply-adds."""
-        return (*(ZeroCost(name, self.batch_size) for name in _PROXIES), MACS())
-
-    def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
-        """Return the sum of the logarithms of the places, shape (n,)."""
-        return sum_of_log_places(columns, reference)
-
-
-def sum_of_log_places(columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
-    """Return the sum over columns (n, k) of log(place / m) among the columns of a reference (m, k), shape (n,)."""
-    places = np.stack([_places(columns[:, k], reference[:, k]) for k in range(columns.shape[1])], axis=1)
-    return np.asarray(np.log(places / len(reference)).sum(axis=1))
-
-
-def _places(values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 + how many of the reference are worse, at most their number."""
-    ordered = np.sort(np.where(np.isnan(reference), -np.inf, reference))
-    below = np.searchsorted(ordered, np.where(np.isnan(values), -np.inf, values), side="left")
-    return np.minimum(below + 1, len(ordered)).astype(np.float64)
+    proxies: ClassVar[tuple[str, ...]] = ("az_expressivity", "az_progressivity", "az_trainability")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.estimators.contract import is_relative
+from archsieve.estimators.contract import check_estimators, is_relative
+from archsieve.values import check_list, check_number, check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,11 +38,12 @@ class MeanRank:
 
     def __post_init__(self) -> None:
         """Check the settings; a list of parts cannot be hashed."""
+        check_estimators(self.parts, "`parts`")
         object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
             raise SettingError("A mean rank needs at least one part, but got none.")
-        if self.calibration is not None and self.calibration < 1:
-            raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+        if self.calibration is not None:
+            check_whole("calibration", self.calibration, 1)
         if self.weights is not None:
             _check_weights(self.weights, len(self.parts))
             object.__setattr__(self, "weights", tuple(float(weight) for weight in self.weights))
@@ -59,6 +61,9 @@ class MeanRank:
 
 def _check_weights(weights: tuple[float, ...], parts: int) -> None:
     """Check that there is one weight a part, and that a mean can be taken with them."""
+    check_list("`weights`", weights, "numbers")
+    for weight in weights:
+        check_number("weights", weight)
     if len(weights) != parts:
         raise SettingError(
             f"A mean rank needs one weight for each of its {parts} parts, but got {len(weights)} weights: {weights}."

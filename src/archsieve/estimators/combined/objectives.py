@@ -42,7 +42,7 @@ class Objectives:
         if len(names) < 2 or len(set(names)) < len(names):
             raise SettingError(f"`objectives` must be two or more different estimators, but got {', '.join(names)}.")
         for name in sorted({"params", "macs", "flops"} & set(names)):
-            raise SettingError(f"The objective {name!r} makes networks large: write '-{name}' to make them small.")
+            raise SettingError(f"The objective {name!r} favours large networks: write '-{name}' to favour small ones.")
 
     @property
     def name(self) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 
 from archsieve.errors import SettingError
 from archsieve.estimators.combined.mean_rank import percentile_rank
-from archsieve.estimators.contract import Composite, Fittable, Resumable
+from archsieve.estimators.contract import Composite, Fittable, Resumable, check_estimator
 from archsieve.randomness import derive_seed
+from archsieve.values import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -37,8 +38,7 @@ class Repetition:
 
     def __post_init__(self) -> None:
         """Check the number."""
-        if self.number < 1:
-            raise SettingError(f"`number >= 1` must hold, but got number={self.number}.")
+        check_whole("number", self.number, 1)
 
     @property
     def name(self) -> str:
@@ -102,10 +102,10 @@ class Repeated:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        for name, least in (("repeats", 2), ("calibration", 1)):
-            number = getattr(self, name)
-            if number is not None and number < least:
-                raise SettingError(f"`{name} >= {least}` must hold, but got {name}={number}.")
+        check_estimator(self.estimator)
+        check_whole("repeats", self.repeats, 2)
+        if self.calibration is not None:
+            check_whole("calibration", self.calibration, 1)
         if isinstance(self.estimator, Composite | Fittable | Resumable) or not hasattr(self.estimator, "needs"):
             raise SettingError(f"Only a zero-cost proxy can be repeated, but {self.estimator.name!r} is none.")
 

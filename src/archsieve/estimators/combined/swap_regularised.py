@@ -11,6 +11,7 @@ import numpy as np
 from archsieve.errors import SettingError
 from archsieve.estimators.size import PARAMS
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.values import check_number, check_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,12 +43,14 @@ class RegularisedSwap:
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        for name in ("mu", "sigma"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name))
         if self.mu is not None and not math.isfinite(self.mu):
             raise SettingError(f"`mu` must be finite, but got mu={self.mu}.")
-        if self.calibration is not None and self.calibration < 1:
-            raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
-        if self.batch_size < 1:
-            raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
+        if self.calibration is not None:
+            check_whole("calibration", self.calibration, 1)
+        check_whole("batch_size", self.batch_size, 1)
         if self.sigma is not None and not self.sigma > 0:
             raise SettingError(f"`sigma > 0` must hold, but got sigma={self.sigma}.")
 

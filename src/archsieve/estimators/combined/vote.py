@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.errors import SettingError
-from archsieve.estimators.contract import is_relative
-from archsieve.values import exact
+from archsieve.estimators.contract import check_estimators, is_relative
+from archsieve.values import check_number, check_whole, exact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,13 +39,15 @@ class Vote:
 
     def __post_init__(self) -> None:
         """Check the settings; a list of parts cannot be hashed."""
+        check_estimators(self.parts, "`parts`")
         object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
             raise SettingError("A vote needs at least one part, but got none.")
+        check_number("quantile", self.quantile)
         if not 0 <= self.quantile < 1:
             raise SettingError(f"`0 <= quantile < 1` must hold, but got quantile={self.quantile}.")
-        if self.calibration is not None and self.calibration < 1:
-            raise SettingError(f"`calibration >= 1` must hold, but got calibration={self.calibration}.")
+        if self.calibration is not None:
+            check_whole("calibration", self.calibration, 1)
 
     @property
     def version(self) -> int:

@@ -97,7 +97,9 @@ class Command:
                 f"{{architecture}} or {{digits}} in it."
             )
         if ("file" in places) != bool(self.export):
-            raise SettingError("A command's {file} and `export`, the function that writes it, go together.")
+            raise SettingError(
+                "A command needs both {file} and `export`, the function that writes that file, or neither."
+            )
         if self.export and not all(self.export.partition(":")):
             raise SettingError(f"`export` must be module:name, e.g. my_export:write, but got {self.export!r}.")
         check_whole("tries", self.tries, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -13,7 +14,7 @@ from archsieve.errors import PartialScoringError, SettingError, describe_error, 
 from archsieve.estimators.contract import Price
 from archsieve.estimators.measured.alone import alone
 from archsieve.estimators.measured.facts import tell
-from archsieve.estimators.measured.rounds import Timing, spread_of, timed
+from archsieve.estimators.measured.rounds import WARM_UP, Timing, spread_of, timed
 from archsieve.tasks.contract import Measure
 from archsieve.values import check_whole
 
@@ -43,11 +44,12 @@ class Latency:
 
     Args:
         batch: items of a pass.
-        runtime: "eager" is torch as it is, "onnxruntime" the network as ONNX.
+        runtime: "eager" is torch as it is, "compile" what torch.compile makes of the network, which takes seconds to
+            a minute for each and on a CPU needs a C++ compiler, "onnxruntime" the network as ONNX.
         clock: "wall", or "cpu", the time that the process took of the processor; other processes disturb that less.
         threads: of a pass on a CPU.
-        dtype: "float32", "float16" or "bfloat16", for the runtime "eager".
-        channels_last: the layout of pictures and weights, for the runtime "eager".
+        dtype: "float32", "float16" or "bfloat16", for the runtimes of torch.
+        channels_last: the layout of pictures and weights, for the runtimes of torch.
         rounds: how many.
         seconds: of a round of one network, about.
         spread: how far the median of the rounds may lie above their minimum, as a share of it.
@@ -57,7 +59,7 @@ class Latency:
     """
 
     batch: int = 1
-    runtime: Literal["eager", "onnxruntime"] = "eager"
+    runtime: Literal["eager", "compile", "onnxruntime"] = "eager"
     clock: Literal["wall", "cpu"] = "wall"
     threads: int = 1
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -75,7 +77,7 @@ class Latency:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        choices = {"runtime": ("eager", "onnxruntime"), "clock": ("wall", "cpu"), "dtype": _DTYPES}
+        choices = {"runtime": ("eager", "compile", "onnxruntime"), "clock": ("wall", "cpu"), "dtype": _DTYPES}
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise SettingError(f"`{name}` must be one of {', '.join(known)}, but got {getattr(self, name)!r}.")
@@ -83,8 +85,8 @@ class Latency:
             check_whole(name, getattr(self, name), 1)
         check_whole("rounds", self.rounds, 3)
         check_whole("repeat", self.repeat, 0)
-        if self.runtime != "eager" and self.dtype != "float32":
-            raise SettingError(f"The runtime {self.runtime!r} goes with dtype = 'float32', but got {self.dtype!r}.")
+        if self.runtime == "onnxruntime" and self.dtype != "float32":
+            raise SettingError(f"The runtime {self.runtime!r} needs dtype = 'float32', but got {self.dtype!r}.")
         for name, most in (("seconds", 60.0), ("spread", 10.0), ("least_share", 1.0)):
             if not 0 < getattr(self, name) <= most:
                 raise SettingError(f"`0 < {name} <= {most:g}` must hold, but got {name}={getattr(self, name)}.")
@@ -107,6 +109,17 @@ class Latency:
         """Return nothing: nothing is trained."""
         return Price(0.0, 0.0)
 
+    def seconds_of(self, arch: Architecture, ctx: Context) -> float:
+        """Return about how many seconds it takes to measure a network once, this one made and run to tell.
+
+        Raises:
+            MissingPackageError: what the runtime needs is not installed.
+        """
+        begun = time.perf_counter()
+        with self._threads():
+            self._passes(arch, ctx)(1)
+        return time.perf_counter() - begun + WARM_UP + self.rounds * self.seconds
+
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return minus the milliseconds of a pass, shape (n,).
 
@@ -116,7 +129,7 @@ class Latency:
             MissingPackageError: what the runtime needs is not installed.
         """
         if self.clock == "cpu" and ctx.device != "cpu":
-            raise SettingError(f"`clock` = 'cpu' does not tell what {ctx.device!r} takes: leave it at 'wall'.")
+            raise SettingError(f"`clock` = 'cpu' does not measure what {ctx.device!r} takes: leave it at 'wall'.")
         scores, reasons = np.full((len(archs), 1), np.nan), {}
         with self._threads(), alone(f"latency {ctx.device}"):
             networks: dict[int, Passes] = {}
@@ -198,6 +211,8 @@ class Latency:
     def _passes(self, arch: Architecture, ctx: Context) -> Passes:
         from archsieve.estimators.measured import runtimes
 
+        if self.runtime == "compile":
+            return runtimes.compiled(arch, ctx, self.batch, self.dtype, channels_last=self.channels_last)
         if self.runtime == "onnxruntime":
             return runtimes.onnxruntime(arch, ctx, self.batch, self.threads)
         return runtimes.eager(arch, ctx, self.batch, self.dtype, channels_last=self.channels_last)

@@ -43,7 +43,7 @@ def places_in(command: str) -> set[str]:
     named = {match[1] for match in _PLACE.finditer(command) if match[1]}
     for name in sorted(named - set(PLACES)):
         raise SettingError(
-            f"The command names {{{name}}}, which is no part of a network.{near_miss(name, PLACES)} Write "
+            f"The command names {{{name}}}, which is not a placeholder of a network.{near_miss(name, PLACES)} Write "
             f"{{{{{name}}}}} for the text itself."
         )
     return named
@@ -175,7 +175,7 @@ def number_of(output: str, key: str = "") -> float:
         raise ScoringError("it printed nothing")
     value = _by_key(output, lines[-1], key) if key else _only_number(lines[-1])
     if not math.isfinite(value):
-        raise ScoringError(f"it printed {value}, which is no finite number")
+        raise ScoringError(f"it printed {value}, which is not a finite number")
     return value
 
 
@@ -201,7 +201,7 @@ def _by_key(output: str, last: str, key: str) -> float:
             raise ScoringError(f"what it printed has no key {key!r}.{known}")
         value = value[part]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ScoringError(f"the key {key!r} holds {value!r:.80}, which is no number")
+        raise ScoringError(f"the key {key!r} holds {value!r:.80}, which is not a number")
     return float(value)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+WARM_UP = 0.1
+"""Seconds of passes before the first round."""
 Passes: TypeAlias = "Callable[[int], None]"
 """Runs so many passes of a network, and returns when they are over."""
 
@@ -54,7 +56,7 @@ def spread_of(milliseconds: Sequence[float]) -> float:
 
 
 def timed(
-    networks: Sequence[Passes], *, rounds: int, seconds: float, warm_up: float = 0.1, clocks: Clocks | None = None
+    networks: Sequence[Passes], *, rounds: int, seconds: float, warm_up: float = WARM_UP, clocks: Clocks | None = None
 ) -> list[Timing]:
     """Return the timings of networks that take turns.
 

@@ -101,7 +101,9 @@ class OneShot:
             raise SettingError(f"`sampling` must be 'uniform', 'fair' or 'sandwich', but got {self.sampling!r}.")
         check_whole("random_paths", self.random_paths, 0)
         if self.sampling != "sandwich" and (self.distillation or self.random_paths != OneShot.random_paths):
-            raise SettingError(f"`random_paths` and `distillation` go with sampling='sandwich', not {self.sampling!r}.")
+            raise SettingError(
+                f"`random_paths` and `distillation` need sampling='sandwich', but got {self.sampling!r}."
+            )
         if self.batch_norm not in ("batch", "recalibrated"):
             raise SettingError(f"`batch_norm` must be 'batch' or 'recalibrated', but got {self.batch_norm!r}.")
         self._recipe()

@@ -44,8 +44,8 @@ def ends(space: SearchSpace) -> tuple[Architecture, Architecture]:
     """
     if space.extremes is None:
         raise SettingError(
-            f"The sandwich holds the smallest and the largest network, but the space {space.name} says of none that "
-            f'all others are parts of it: give it `extremes`, or use sampling="uniform".'
+            f"The sandwich rule trains the smallest and the largest network, but the space {space.name} does not "
+            f'declare them: give it `extremes`, or use sampling="uniform".'
         )
     return space.extremes
 

@@ -44,8 +44,8 @@ def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe
     tensors = [tensor.detach() for tensor in (*real, *lookups.found)]
     if not tensors:
         raise ScoringError(
-            "The inputs are whole numbers, and the network looks none of them up in an embedding (torch.nn.Embedding): "
-            "there is no place for noise or ones, or to differentiate by."
+            "The inputs are whole numbers, and the network does not look them up in an embedding (torch.nn.Embedding): "
+            "this proxy cannot replace them by noise or ones, or differentiate with respect to them."
         )
     numbers = torch.cat([tensor.flatten(1) for tensor in tensors], dim=1)
     targets = probe.batches[0][1]

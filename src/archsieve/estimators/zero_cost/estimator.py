@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,7 @@ from archsieve.estimators.contract import Price
 from archsieve.estimators.zero_cost.declared import declared
 from archsieve.fingerprints import frozen
 from archsieve.tasks.contract import count_items
+from archsieve.values import check_whole, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -46,10 +48,13 @@ class ZeroCost:
 
     def __post_init__(self) -> None:
         """Check the settings, and that the proxy exists and has the options."""
+        if not isinstance(self.proxy, str):
+            raise wrong_kind("`proxy`", "the name of a proxy", self.proxy, "write archsieve.ZeroCost('nwot')")
+        if not isinstance(self.options, Mapping | tuple | list):
+            raise wrong_kind("`options`", "a mapping", self.options, "write options={'activations': 'relu'}")
         # An option equal to its default is the same setting; a mapping, as plan files have it, cannot be hashed.
         object.__setattr__(self, "options", declared(self.proxy).chosen(frozen(dict(self.options))))
-        if self.batch_size < 1:
-            raise SettingError(f"`batch_size >= 1` must hold, but got batch_size={self.batch_size}.")
+        check_whole("batch_size", self.batch_size, 1)
         if self.init not in ("shared", "per_architecture", "as_built"):
             raise SettingError(f"`init` must be 'shared', 'per_architecture' or 'as_built', but got {self.init!r}.")
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from archsieve.errors import EstimatorError, ScoringError
+from archsieve.errors import EstimatorError, ScoringError, SettingError
 from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
 from archsieve.estimators.zero_cost.declared import Declared, Need
 from archsieve.networks.building import torch_generator
@@ -147,7 +147,7 @@ class Probe:
     def _check(self, need: Need) -> None:
         if need not in self._needs:
             raise EstimatorError(
-                f"This proxy uses the {need} without saying so: declare @proxy(needs=({need!r}, ...))."
+                f"This proxy uses the {need} without declaring it: write @proxy(needs=({need!r}, ...))."
             )
 
 
@@ -252,6 +252,9 @@ def proxy(
     """
 
     def decorate(function: ProxyFunction) -> ProxyFunction:
+        if not callable(function) or not hasattr(function, "__name__"):
+            given = f"the text {function!r:.100}" if isinstance(function, str) else f"{function!r:.100}"
+            raise SettingError(f"`proxy` decorates a function, but got {given}: write @proxy above `def`.")
         PROXIES.add(function.__name__, Proxy(function, **declared))
         return function
 

@@ -104,7 +104,7 @@ def check_finite(what: str, *tensors: Tensor) -> None:
         for tensor in tensors:
             if not bool(tensor.isfinite().all()):
                 kind = "NaN" if bool(tensor.isnan().any()) else "infinity"
-                raise ScoringError(f"The {what} of the network hold {kind}: a score of them would mean nothing.")
+                raise ScoringError(f"The {what} of the network hold {kind}: a score of them would be meaningless.")
 
 
 def check_outputs(outputs: object) -> None:
@@ -116,7 +116,7 @@ def check_outputs(outputs: object) -> None:
     with suppress(ScoringError):
         outputs = main_output(outputs)
     if isinstance(outputs, Tensor) and outputs.is_floating_point() and bool(outputs.isnan().any()):
-        raise ScoringError("The outputs of the network hold NaN: a score of it would mean nothing.")
+        raise ScoringError("The outputs of the network hold NaN: a score of it would be meaningless.")
 
 
 def gradients(
@@ -130,7 +130,7 @@ def gradients(
         ScoringError: it depends on none of the inputs, or a gradient is not finite.
     """
     if not torch.is_grad_enabled():
-        raise EstimatorError("This proxy takes gradients without saying so: declare @proxy(needs=('gradients', ...)).")
+        raise EstimatorError("This proxy takes gradients without declaring it: write @proxy(needs=('gradients', ...)).")
     differentiable = [x for x in inputs if x.requires_grad]  # a frozen layer has no gradient
     if not output.requires_grad or not differentiable:
         raise ScoringError("The network's output depends on none of its weights or inputs.")

@@ -170,6 +170,6 @@ def units_on(inputs: Tensor, count: int) -> Tensor:
         inputs = inputs.permute(0, 2, 3, 1)  # the units in the order of memory, whatever it is
     if inputs.shape[0] % count:
         raise ScoringError(
-            f"An activation gets {inputs.shape[0]} rows for {count} inputs: they have no units to compare."
+            f"An activation gets {inputs.shape[0]} rows for {count} inputs: their units cannot be compared."
         )
     return (inputs > 0).reshape(count, -1).float()

@@ -11,6 +11,7 @@ from torch.nn import functional
 from archsieve.networks.drop_path import DropPath
 from archsieve.networks.supernets import extract_path
 from archsieve.spaces.attentivenas.layout import HEAD_EXPANSION
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.slicing import ConvNorm, SlicedConv2d, SlicedLinear
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class SlicedNetwork(nn.Module):
         self._arch = space.extremes[1] if arch is None else arch
         genes = space.genes(self._arch)
         last, width = genes.widths[-2:]
-        self.stem = ConvNorm(task.input_shape[0], genes.widths[0], 3, 2)
+        self.stem = ConvNorm(pictures_of(task, space.name)[0], genes.widths[0], 3, 2)
         changes = [len({*options, *after}) > 1 for options, after in pairwise(space.widths[:-1])]
         self.stages = nn.ModuleList(
             nn.ModuleList(

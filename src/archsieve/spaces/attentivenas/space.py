@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.attentivenas.layout import HEAD_EXPANSION
 from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.convolutions import halved
 from archsieve.spaces.layers.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
 from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
@@ -110,7 +111,8 @@ class AttentiveNAS(SearchSpace):
         counts = {name: len(getattr(self, name)) for name in ("kernels", "expansions", "strides", "squeezes")}
         if not stages or len(self.widths) != stages + 2 or set(counts.values()) != {stages}:
             raise SettingError(
-                f"`depths`, {', '.join(f'`{name}`' for name in counts)} need one entry a stage, and `widths` two more, "
+                f"`depths`, {', '.join(f'`{name}`' for name in counts)} need one entry for each stage, and "
+                f"`widths` two more, "
                 f"but got {self}."
             )
         for name, options in self.decisions:
@@ -177,13 +179,14 @@ class AttentiveNAS(SearchSpace):
         shown = repr(text) if text is not None else str(tuple(values))
         if len(values) != len(self.decisions):
             raise ArchitectureError(
-                f"{shown} is no architecture of {self.name}: it has {len(values)} numbers, but {len(self.decisions)} "
+                f"{shown} is not an architecture of {self.name}: it has {len(values)} numbers, but "
+                f"{len(self.decisions)} "
                 f"are needed, e.g. {self.describe(self.extremes[0])!r}."
             )
         for value, (name, options) in zip(values, self.decisions, strict=True):
             if value not in options:
                 raise ArchitectureError(
-                    f"{shown} is no architecture of {self.name}: the {name} is {value}, but must be "
+                    f"{shown} is not an architecture of {self.name}: the {name} is {value}, but must be "
                     f"{'one of ' if len(options) > 1 else ''}{', '.join(map(str, options))}."
                 )
         return tuple(options.index(value) for value, (_, options) in zip(values, self.decisions, strict=True))
@@ -212,7 +215,7 @@ class AttentiveNAS(SearchSpace):
             words = word.split("-") if "-" in word else list(word)
         if not all(map(is_place, words)):
             raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write resolution, widths, depths, kernels and "
+                f"{text!r} is not an architecture of {self.name}: write resolution, widths, depths, kernels and "
                 f"expansions, e.g. {self.describe(self.extremes[0])!r}."
             )
         numbers = tuple(map(int, words))
@@ -277,7 +280,7 @@ class AttentiveNAS(SearchSpace):
         """Return parameters and multiply-adds."""
         genes = self.genes(arch)
         side, last, head = halved(genes.resolution), genes.widths[-2], genes.widths[-1]
-        params, macs = cost_of_stem(task.input_shape[0], genes.widths[0], side)
+        params, macs = cost_of_stem(pictures_of(task, self.name)[0], genes.widths[0], side)
         rules = *genes[2:], self.strides, self.squeezes
         for before, outputs, *rule in zip(genes.widths[:-2], genes.widths[1:-1], *rules, strict=True):
             more_params, more_macs = cost_of_stage(side, before, outputs, *rule)

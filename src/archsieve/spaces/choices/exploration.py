@@ -116,7 +116,7 @@ class _Explorer:
     def _measure(self, network: nn.Module, asks: Sequence[tuple[Ask, str]]) -> None:
         params = _params_of(network)
         if self.least is None or params < self.least.params or self.most is None or params > self.most.params:
-            size = _Size(params, tuple((ask.name, label) for ask, label in asks), _digest(layers_of(network)))
+            size = _Size(params, tuple((ask.name, label) for ask, label in asks), digest_of(layers_of(network)))
             self.least = size if self.least is None or params < self.least.params else self.least
             self.most = size if self.most is None or params > self.most.params else self.most
 
@@ -176,8 +176,9 @@ class _Explorer:
                 else:
                     why = self.failures.get((name, label), "it was never offered where the rest allowed it")
                     raise SettingError(
-                        f"{self._player.name} made no network with {name}={label} in {2 * patience} tries: {why}. Take "
-                        f"the option out, or make it possible."
+                        f"{self._player.name} made no network with {name}={label} in {2 * patience} tries: "
+                        f"{why}. Remove the "
+                        f"option, or make it possible."
                     )
 
 
@@ -210,7 +211,7 @@ def explore(player: Player, patience: int, form: Form | None = None) -> Explored
         tuple(Decision(n.removeprefix(prefix), tuple(o), n in explorer.modules) for n, o in explorer.decisions.items()),
         form,
         prefix,
-        _digest([_digest(layers_of(first.network)), explorer.most.layers]),
+        digest_of([digest_of(layers_of(first.network)), explorer.most.layers]),
         explorer.runs,
         explorer.least[:2],
         explorer.most[:2],
@@ -298,5 +299,6 @@ def _params_of(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if not is_lazy(p))
 
 
-def _digest(lines: Sequence[str]) -> str:
+def digest_of(lines: Sequence[str]) -> str:
+    """Return a digest of lines, as of a network's layers."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -43,7 +43,7 @@ def name_of(factory: Callable[..., Any] | str) -> str:
         module = _main_module()
     name = f"{module}:{qualname}"
     if found_by(name) is not factory:
-        raise SettingError(f"The name {name} means another thing than the factory given: give each a name of its own.")
+        raise SettingError(f"The name {name} names another object than this factory: give each its own name.")
     return name
 
 
@@ -113,7 +113,7 @@ def check_arguments(name: str, factory: Callable[..., Any], vary: Collection[str
         is_open = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if not (is_open or argument in vary or argument in OF_THE_TASK or parameter.default is not parameter.empty):
             raise SettingError(
-                f"{name} needs the argument {argument!r}, which nobody gives: vary it, give it a default, or name a "
+                f"{name} needs the argument {argument!r}, which gets no value: vary it, give it a default, or name a "
                 f"function that calls it. A factory gets {', '.join(OF_THE_TASK)} if it names them."
             )
 

@@ -69,11 +69,13 @@ class Player:
 
     Attributes:
         checked: the forms of tasks for which a network was seen to ask for nothing while it computes.
+        explored: what exploring brought, by how thoroughly it was done.
     """
 
     def __init__(self, name: str, factory: Callable[..., Any], vary: Mapping[str, Options]) -> None:
         self.name, self.vary = name, vary
         self.checked: set[Form] = set()
+        self.explored: dict[int, Any] = {}
         self._factory = factory
         self._root = _Node()
         self._nodes = 0

@@ -139,8 +139,8 @@ class _Forward:
             SettingError: always.
         """
         raise SettingError(
-            f"The choice {options.name!r} is asked for while the network computes: decisions belong to the "
-            f"constructor. Ask there, and keep the answer, e.g. self.{options.name} = choice(...)."
+            f"The choice {options.name!r} is made while the network computes: decisions belong to the "
+            f"constructor. Make it there, and store the result, e.g. self.{options.name} = choice(...)."
         )
 
 

@@ -18,6 +18,7 @@ from archsieve.spaces.choices.factory import arguments_for, check_arguments, fou
 from archsieve.spaces.choices.forward_check import check_forward
 from archsieve.spaces.choices.options import options_of
 from archsieve.spaces.choices.player import player_of
+from archsieve.spaces.choices.recorded import as_text, from_text
 from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.form import Form, form_of
 from archsieve.spaces.steering import Drawn
@@ -120,8 +121,31 @@ class OwnSpace(SearchSpace):
 
     @cached_property
     def explored(self) -> Explored:
-        """What exploring the factory brought; it is done once."""
-        return explore(self._player, self.explore, Form(self.shape, 10) if self.shape else None)
+        """What exploring the factory brought; it is done once in a process, and once for a run folder."""
+        known = self._player.explored
+        if self.explore not in known:
+            known[self.explore] = explore(self._player, self.explore, Form(self.shape, 10) if self.shape else None)
+        found: Explored = known[self.explore]
+        return found
+
+    @property
+    def recorded(self) -> str:
+        """What exploring brought, as text for `recall`."""
+        return as_text(self.explored, self._settings(), found_by(self.factory))
+
+    def recall(self, text: str) -> bool:
+        """Take what `recorded` was in an earlier process, instead of exploring again.
+
+        Return whether it is of these settings and of this code; else it is left alone.
+        """
+        explored = from_text(text, self._settings(), found_by(self.factory), self._player)
+        if explored is not None:
+            self._player.explored.setdefault(self.explore, explored)
+        return explored is not None
+
+    def _settings(self) -> str:
+        """Return the settings on which depends what exploring brings."""
+        return repr((self.factory, sorted((n, str(o)) for n, o in self.vary.items()), self.explore, self.shape))
 
     @cached_property
     def _player(self) -> Player:

@@ -12,6 +12,7 @@ from archsieve.networks.drop_path import DropPath
 from archsieve.networks.supernets import extract_path
 from archsieve.spaces.darts.cell import ALL_EDGES, MAX_POOL, NODES, SKIP, cells_of, edges_of
 from archsieve.spaces.darts.sizes import AUXILIARY_WIDTHS, KERNELS, SEPARABLE, auxiliary_stride, operation_sizes
+from archsieve.spaces.form import pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +39,9 @@ class DARTSNetwork(nn.Module):
 
     def __init__(self, space: DARTS, task: Task, arch: Architecture | None = None) -> None:
         super().__init__()
-        operation_sizes(space, tuple(task.input_shape), task.num_outputs)  # checks that the parts fit the pictures
+        operation_sizes(
+            space, pictures_of(task, space.name), task.num_outputs
+        )  # checks that the parts fit the pictures
         self._space, self._task = space, task
         self._path = arch or (0,) * len(space.choices)
         self._shapes = space.cells()

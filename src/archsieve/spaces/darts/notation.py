@@ -52,7 +52,7 @@ def _cells(value: Value) -> tuple[Value, Value]:
     match value:
         case Named():
             if value.word != "Genotype":
-                raise ArchitectureError(f"{value.word!r} is no Genotype")
+                raise ArchitectureError(f"{value.word!r} is not a Genotype")
             return _fields(value.arguments, value.keys)
         case Mapping():
             return _fields((), value)
@@ -74,7 +74,9 @@ def _fields(arguments: tuple[Value, ...], keys: Mapping[str, Value]) -> tuple[Va
         nodes = _nodes(fields.get(f"{name}_concat", NODES))
         if nodes is None or sorted(nodes) != list(NODES):
             actual = "something else" if nodes is None else f"the nodes {list(nodes)}"
-            raise ArchitectureError(f"{name}_concat is {actual}, but cells here put out the nodes {list(NODES)}")
+            raise ArchitectureError(
+                f"{name}_concat is {actual}, but the cells of this space output the nodes {list(NODES)}"
+            )
     return fields["normal"], fields["reduce"]
 
 
@@ -119,7 +121,7 @@ def _pair(name: str, value: Value) -> tuple[int, int]:
         case (str(operation), int(source)) | (int(source), str(operation)):
             if operation not in OPERATIONS:
                 known = ", ".join(OPERATIONS)
-                raise ArchitectureError(f"the {name} cell has the operation {operation!r}, which is none of {known}")
+                raise ArchitectureError(f"the {name} cell has the operation {operation!r}, which is not one of {known}")
             return source, OPERATIONS.index(operation)
         case (int(source), int(index)):
             if index >= len(OPERATIONS):

@@ -86,7 +86,7 @@ def check_auxiliary(space: DARTS, sides: _Sides) -> None:
     if not all(least <= side <= most for side in sides):
         raise SettingError(
             f"The auxiliary head needs maps of {least} to {most} pixels a side after the second reduction, but gets "
-            f"{sides[0]} x {sides[1]}: set auxiliary to false, or take another stem or images of another size."
+            f"{sides[0]} x {sides[1]}: set auxiliary to false, or choose another stem or images of another size."
         )
 
 

@@ -20,6 +20,7 @@ from archsieve.spaces.darts.cell import (
 )
 from archsieve.spaces.darts.notation import compact, genotype_text, read_cells
 from archsieve.spaces.darts.sizes import operation_sizes
+from archsieve.spaces.form import pictures_of
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class DARTS(SearchSpace):
         except ArchitectureError as error:
             shown = f"{text.strip()[:40]!r}{'...' if len(text.strip()) > 40 else ''}"
             raise ArchitectureError(
-                f"{shown} is no architecture of {self.name}: {error}. Write a Genotype(...), two lists of pairs as in "
+                f"{shown} is not an architecture of {self.name}: {error}. Write a Genotype(...), two lists of "
+                f"pairs as in "
                 f"{self.describe((0,) * len(self.choices))[:21]!r}..., or {len(self.choices)} digits."
             ) from error
 
@@ -155,7 +157,7 @@ class DARTS(SearchSpace):
     def params(self, arch: Architecture, task: Task) -> int:
         """Return the number of parameters, the auxiliary head included if there is one."""
         return (
-            operation_sizes(self, tuple(task.input_shape), task.num_outputs)
+            operation_sizes(self, pictures_of(task, self.name), task.num_outputs)
             .total(*map(edges_of, cells_of(arch)))
             .params
         )
@@ -163,7 +165,9 @@ class DARTS(SearchSpace):
     def macs(self, arch: Architecture, task: Task) -> int:
         """Return the multiply-adds of one image in evaluation, without the auxiliary head."""
         return (
-            operation_sizes(self, tuple(task.input_shape), task.num_outputs).total(*map(edges_of, cells_of(arch))).macs
+            operation_sizes(self, pictures_of(task, self.name), task.num_outputs)
+            .total(*map(edges_of, cells_of(arch)))
+            .macs
         )
 
     def cells(self) -> list[CellShape]:

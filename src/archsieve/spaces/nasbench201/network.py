@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from archsieve.networks.supernets import extract_path
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.nasbench201.cell import EDGES, KERNELS, NONE, POOL
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class CellNetwork(nn.Module):
         edge_options = [tuple(o) for o in options]
         self._path = tuple(o[0] for o in edge_options)
         self.stem = nn.Sequential(
-            nn.Conv2d(task.input_shape[0], space.width, 3, padding=1, bias=False), nn.BatchNorm2d(space.width)
+            nn.Conv2d(pictures_of(task, space.name)[0], space.width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(space.width),
         )
         self.body = nn.ModuleList()
         before = space.width

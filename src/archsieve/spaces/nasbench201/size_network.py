@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.nasbench201.cell import EDGES, KERNELS, REDUCES, SIZED_CELL
 from archsieve.spaces.nasbench201.network import ResidualBlock, relu_conv_bn
 
@@ -19,7 +20,9 @@ def sized_network(widths: tuple[int, ...], task: Task) -> nn.Sequential:
     """Return stem, parts and head for these numbers of channels."""
     before = widths[0]
     parts: list[nn.Module] = [
-        nn.Sequential(nn.Conv2d(task.input_shape[0], before, 3, padding=1, bias=False), nn.BatchNorm2d(before))
+        nn.Sequential(
+            nn.Conv2d(pictures_of(task, "nats-size")[0], before, 3, padding=1, bias=False), nn.BatchNorm2d(before)
+        )
     ]
     for reduces, outputs in zip(REDUCES, widths, strict=True):
         parts.append(ResidualBlock(before, outputs) if reduces else SizedCell(before, outputs))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CHANNELS, EDGES, KERNELS, REDUCES, SIZED_CELL
@@ -63,7 +64,7 @@ class NATSSize(SearchSpace):
         numbers = [int(n) for n in text.strip().split(":")] if _CHANNELS_TEXT.fullmatch(text.strip()) else []
         if len(numbers) != len(REDUCES) or not set(numbers) <= set(CHANNELS):
             raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write five numbers of channels out of "
+                f"{text!r} is not an architecture of {self.name}: write five numbers of channels out of "
                 f"{', '.join(map(str, CHANNELS))}, like '64:64:64:64:64'."
             )
         return tuple(CHANNELS.index(number) for number in numbers)
@@ -91,7 +92,7 @@ class NATSSize(SearchSpace):
         return convolutions.macs(self._convolutions(arch, task)) + self.channels(arch)[-1] * task.num_outputs
 
     def _convolutions(self, arch: Architecture, task: Task) -> Iterator[Convolution]:
-        pictures, height, width = task.input_shape
+        pictures, height, width = pictures_of(task, self.name)
         widths = self.channels(arch)
         before = widths[0]
         yield convolution(pictures, before, 3, height * width)

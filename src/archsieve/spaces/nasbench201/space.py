@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
@@ -102,7 +103,7 @@ class NASBench201(SearchSpace):
         if numbers := _NUMBERS.fullmatch(text):
             return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
         raise ArchitectureError(
-            f"{text!r} is no architecture of {self.name}: write six digits in 0..4, or a string like "
+            f"{text!r} is not an architecture of {self.name}: write six digits in 0..4, or a string like "
             f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
             f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
         )
@@ -118,7 +119,8 @@ class NASBench201(SearchSpace):
             return from_naslib([int(number) for number in numbers.replace(",", " ").split()])
         except ArchitectureError as error:
             raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: numbers in round brackets are NASLib's tuple, which has "
+                f"{text!r} is not an architecture of {self.name}: numbers in round brackets are NASLib's "
+                f"tuple, which has "
                 f"six numbers in 0..4 (skip_connect, none, nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the "
                 f"order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2."
             ) from error
@@ -162,7 +164,7 @@ class NASBench201(SearchSpace):
 
         See `archsieve.networks.counting.count_flops`, which counts the same on the built network.
         """
-        _, height, width = task.input_shape
+        _, height, width = pictures_of(task, self.name)
         convolutions_here = sum(operation in KERNELS for operation in arch)
         poolings = sum(operation == POOL for operation in arch)
         a_cell = 3 * convolutions_here + 9 * poolings  # an activation and a normalisation; a window of 3 x 3
@@ -185,7 +187,7 @@ class NASBench201(SearchSpace):
     def _sizes(self, arch: Architecture, task: Task) -> tuple[int, int]:
         """Return parameters and multiply-adds of the convolutions, which depend on how many of each kind a cell has."""
         kinds = tuple(sorted(operation for operation in arch if operation in KERNELS))
-        return _sizes_of(self, kinds, tuple(task.input_shape))
+        return _sizes_of(self, kinds, pictures_of(task, self.name))
 
     def convolutions(self, arch: Sequence[int], shape: tuple[int, ...]) -> Iterator[Convolution]:
         """Yield the convolutions of a network whose cells have these operations, for one input of this shape."""
@@ -222,7 +224,7 @@ def from_naslib(code: Sequence[int]) -> Architecture:
     (3, 3, 3, 1, 2, 3)
     """
     if len(code) != len(EDGES) or not all(0 <= o < len(OPERATIONS) for o in code):
-        raise ArchitectureError(f"{tuple(code)} is no NASLib code of a cell: six numbers in 0..4 are needed.")
+        raise ArchitectureError(f"{tuple(code)} is not a NASLib code of a cell: six numbers in 0..4 are needed.")
     arch = [NONE] * len(EDGES)
     for position, edge in enumerate(_NASLIB_EDGES):
         arch[edge] = _NASLIB_OPERATIONS[code[position]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.chain import Chain
 from archsieve.spaces.nasbench_macro.layout import EXPANSIONS, IDENTITY, KERNELS
 
@@ -33,7 +34,7 @@ class MacroBlocks:
 
     def stem(self) -> nn.Module:
         """Return 3x3 convolution, BN and ReLU at full size."""
-        return nn.Sequential(*_conv_bn(self.task.input_shape[0], self.space.stem_width, 3), nn.ReLU())
+        return nn.Sequential(*_conv_bn(pictures_of(self.task, self.space.name)[0], self.space.stem_width, 3), nn.ReLU())
 
     def block(self, position: int, option: int) -> nn.Module:
         """Return one layer."""

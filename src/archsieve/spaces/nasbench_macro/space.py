@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import SettingError
 from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench_macro.layout import EXPANSIONS, IDENTITY, KERNELS
@@ -55,7 +56,8 @@ class NASBenchMacro(SearchSpace):
         check_sizes(self)
         if len(self.widths) != len(self.stages) or not self.stages:
             raise SettingError(
-                f"`widths` and `stages` need one number a stage, but got widths={self.widths}, stages={self.stages}."
+                f"`widths` and `stages` need one number for each stage, but got widths={self.widths}, "
+                f"stages={self.stages}."
             )
         if min(self.stem_width, *self.widths, *self.stages, self.head_width) < 1:
             raise SettingError(f"Widths and stages must be at least 1, but got {self}.")
@@ -107,7 +109,7 @@ class NASBenchMacro(SearchSpace):
         ]
 
     def _convolutions(self, arch: Architecture, task: Task) -> Iterator[Convolution]:
-        channels, height, width = task.input_shape
+        channels, height, width = pictures_of(task, self.name)
         yield convolution(channels, self.stem_width, 3, height * width)
         for option, (inputs, outputs, stride) in zip(arch, self.layers(), strict=True):
             before = height * width

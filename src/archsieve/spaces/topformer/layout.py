@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.convolutions import halved
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def size_in_closed_form(layout: Layout, task: Task) -> PartSizes:
 
 def _parts(layout: Layout, task: Task) -> Iterator[PartSizes]:
     """Yield the sizes of the parts in order."""
-    channels, height, width = task.input_shape
+    channels, height, width = pictures_of(task, "topformer")
     height, width = halved(height), halved(width)
     yield PartSizes.of(Layer(channels * 9 * layout.stem, layout.stem, height * width, activated=True))
     before, sides = layout.stem, []

@@ -10,6 +10,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from archsieve.networks.drop_path import DropPath
 from archsieve.networks.supernets import extract_path
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.slicing import ConvNorm, SlicedBatchNorm2d, SlicedConv2d
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class TopFormerNetwork(nn.Module):
     def __init__(self, layout: Layout, task: Task) -> None:
         super().__init__()
         self.layout = layout
-        self.stem = ConvNorm(task.input_shape[0], layout.stem, 3, 2)
+        self.stem = ConvNorm(pictures_of(task, "topformer")[0], layout.stem, 3, 2)
         self.activation = nn.ReLU()
         self.stages = nn.ModuleList()
         before = layout.stem

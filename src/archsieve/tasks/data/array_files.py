@@ -74,7 +74,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     for name, header in wanted.items():
         if header.dtype.hasobject:
             raise DataError(
-                f"The array {name!r} of {path} holds Python objects, which are not read since that could run code: "
+                f"The array {name!r} of {path} holds Python objects, which are not read because they could run code: "
                 f"save numbers or text, all rows of one length."
             )
         if header.dtype.kind not in "biufUS":

@@ -115,7 +115,7 @@ class Columns:
                 numbers[row] = number_in(text)
             except ValueError:
                 raise DataError(
-                    f"{self._cell(name, row)} is {text!r}, which is no number: leave the column out (ignore = "
+                    f"{self._cell(name, row)} is {text!r}, which is not a number: leave the column out (ignore = "
                     f"[{name!r}]), or write numbers."
                 ) from None
         self._check_finite(numbers, name)
@@ -156,9 +156,9 @@ def read_columns(path: Path, wanted: Sequence[str] | None = None) -> Columns:
         table = _csv(path, csv.read_csv)
     names = column_names(path) if suffix == ".parquet" else [str(name) for name in table.column_names]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"The name {twice!r} stands above several columns of {path}: each needs one of its own.")
+        raise DataError(f"Several columns of {path} have the name {twice!r}: give each column its own name.")
     if not table.num_rows:
-        raise DataError(f"The file {path} has no rows below the names of its columns.")
+        raise DataError(f"The file {path} has a header and no rows.")
     if wanted is not None:
         table = table.select([name for name in names if name in set(wanted)])
     return Columns(table, path, tuple(names))
@@ -203,7 +203,7 @@ def _csv(path: Path, read: Any) -> Any:
     except (arrow.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         hint = " Each row needs as many values as there are names in the first." if "Expected" in reason else ""
-        raise DataError(f"{path} is no table that can be read: {reason}.{hint}") from error
+        raise DataError(f"{path} cannot be read as a table: {reason}.{hint}") from error
     if any(arrow.types.is_binary(kind) for kind in table.schema.types):  # which pyarrow makes of other encodings
         raise DataError(_not_utf_8(path))
     return table

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from archsieve._reading import LARGEST_PICTURE, read_bytes
+from archsieve._reading import LARGEST_PICTURE, quoted, read_bytes
 from archsieve.errors import DataError, MissingDataError, require
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def class_names(folders: Sequence[Path], count: int) -> list[str]:
     """
     first, *others = (sorted(p.name for p in f.glob("[!.]*") if p.is_dir()) for f in folders)
     if len(first) != count:
-        raise DataError(f"There must be {count} folders, one a class, in {folders[0]}, but there are {len(first)}.")
+        raise DataError(
+            f"There must be {count} folders, one for each class, in {folders[0]}, but there are {len(first)}."
+        )
     for folder, names in zip(folders[1:], others, strict=True):
         if names != first:
             odd = sorted(set(first) ^ set(names))[0]
@@ -243,7 +245,7 @@ def column(table: Any, names: Sequence[str], where: str) -> str:
         if name in table.column_names:
             return name
     wanted, has = " or ".join(map(repr, names)), ", ".join(table.column_names)
-    raise DataError(f"The column {wanted} is missing in {where}; it has: {has}.")
+    raise DataError(f"The column {wanted} is missing in {where}; it has: {quoted(has)}.")
 
 
 @contextlib.contextmanager

@@ -131,7 +131,7 @@ def seen(path: Path, channels: int) -> Picture:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not path.is_file():  # a pipe might never end
-        raise DataError(f"Cannot read {path}: it is no file, or a link to nowhere.")
+        raise DataError(f"Cannot read {path}: it is not a file, or it is a broken link.")
     try:
         with Image.open(path) as image:
             _check_size(image, path)

@@ -19,6 +19,7 @@ from archsieve.sources import sha256_of
 from archsieve.tasks.data import array_cache
 from archsieve.tasks.data import decoding as reading
 from archsieve.tasks.data.images import Images
+from archsieve.tasks.data.parquet_trial import try_parquet
 from archsieve.values import path_in
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ def _decoded(published: Published, copy: Copy) -> Images:
         names = reading.class_names(folders, published.classes)
         parts = reading.folder_items(folders[0], names), reading.folder_items(folders[1], names)
     else:
+        try_parquet((*copy.train, *copy.test))
         parts = reading.parquet_items(copy.train, "train"), reading.parquet_items(copy.test, "test")
     train, test = (
         reading.decode(part, f"The {split} split of {copy.where}", published.shape, published.classes)

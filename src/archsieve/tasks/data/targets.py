@@ -58,7 +58,8 @@ def targets_of(raw: NDArray[Any], kind: str, place: Place, *, classes: int = 0, 
         return _pixels(raw, place, classes)
     if raw.ndim != 1:
         raise DataError(
-            f"{place.where} must be one class an item, but has the shape {raw.shape}: say kind = 'multi-label' for "
+            f"{place.where} must be one class for each item, but has the shape {raw.shape}: set kind = "
+            f"'multi-label' for "
             f"several zeros and ones, 'regression' for numbers, or 'segmentation' for a class of each pixel."
         )
     targets = _classes(raw, place, classes)
@@ -66,7 +67,7 @@ def targets_of(raw: NDArray[Any], kind: str, place: Place, *, classes: int = 0, 
 
 
 def _numbers(raw: NDArray[Any], place: Place) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    numbers = _real(raw.reshape(len(raw), -1), place, "for classes, say kind = 'classification'").astype(np.float32)
+    numbers = _real(raw.reshape(len(raw), -1), place, "for classes, set kind = 'classification'").astype(np.float32)
     if not np.isfinite(numbers).all():
         index = int(np.flatnonzero(~np.isfinite(numbers).all(1))[0])
         raise DataError(f"{place.where} must be finite numbers, but {_shown(raw[index])} is in {place.item(index)}.")
@@ -117,7 +118,7 @@ def _classes(raw: NDArray[Any], place: Place, classes: int) -> Targets:
         )
     if raw.dtype.kind != "b" and len(names) > max(_FEW, len(values) // 2):
         raise DataError(
-            f"{place.where} has {len(names):,} different values in {len(values):,} items, too many for classes: say "
+            f"{place.where} has {len(names):,} different values in {len(values):,} items, too many for classes: set "
             f"kind = 'regression' if they are numbers to predict, or name another target."
         )
     return Targets(numbers.astype(np.int64).reshape(-1), tuple(map(str, names.tolist())))
@@ -129,7 +130,7 @@ def _whole(raw: NDArray[Any], place: Place) -> NDArray[np.int64]:
     if len(wrong):
         index = int(wrong[0])
         raise DataError(
-            f"{place.where} must be classes, but {_shown(raw[index])} is in {place.item(index)}: say "
+            f"{place.where} must be classes, but {_shown(raw[index])} is in {place.item(index)}: set "
             f"kind = 'regression' if numbers are to be predicted."
         )
     return raw.astype(np.int64)

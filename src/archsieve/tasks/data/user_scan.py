@@ -131,7 +131,7 @@ def _most(tensor: Tensor) -> int | None:
     if tensor.is_floating_point():
         return None
     if int(tensor.min()) < 0:
-        raise DataError(f"Whole numbers as inputs are token ids from 0 on, but {int(tensor.min())} is there.")
+        raise DataError(f"Inputs that are whole numbers are token ids of at least 0, but {int(tensor.min())} is there.")
     return int(tensor.max())
 
 

@@ -89,7 +89,7 @@ class _Answers:
             return
         if inputs.shape[0] % self._items:
             raise ScoringError(
-                f"An activation gets {inputs.shape[0]} rows for {self._items} inputs: they have no units to compare."
+                f"An activation gets {inputs.shape[0]} rows for {self._items} inputs: their units cannot be compared."
             )
         self.is_any, weight = True, 2.0**self._block
         check_finite("activations", inputs)

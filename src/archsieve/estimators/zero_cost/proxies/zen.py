@@ -82,8 +82,8 @@ class ZenMeter:
         distance = float((still - moved).abs().flatten(1).sum(1).mean())
         if not math.isfinite(distance):
             raise ScoringError(
-                "zen's features overflow to infinity or NaN: the network does so itself, or it has no normalisation "
-                "and standard normal weights are too large for it."
+                "zen's features overflow to infinity or NaN: either its own values overflow, or it "
+                "has no normalisation and standard normal weights are too large for it."
             )
         return (math.log(distance) if distance > 0 else -math.inf) + state.total
 

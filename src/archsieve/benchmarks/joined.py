@@ -1,0 +1,125 @@
+"""Tables that a user made of a published file: the join of rows and architectures, and what can be checked of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archsieve.benchmarks.files import code, fault, read_columns, shown
+from archsieve.benchmarks.records import Table
+from archsieve.values import field_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.spaces.contract import Architecture, SearchSpace
+
+
+def read_joined(
+    path: Path,
+    space: SearchSpace,
+    texts: tuple[str, ...],
+    needed: tuple[str, ...],
+    is_published: Callable[[str], bool],
+    example: str,
+) -> Table:
+    """Return the table of a file with a text of the architecture and columns of numbers in each row.
+
+    Args:
+        path: the CSV or parquet file.
+        space: what its texts belong to.
+        texts: titles of the columns whose texts, with a colon between them, are the architecture.
+        needed: columns that must be there and hold numbers; further columns of numbers become columns too.
+        is_published: whether a text says which edges and operations it means; digits alone do not.
+        example: a text that does.
+
+    Raises:
+        DataError: the file is damaged, lacks a column, or holds an architecture twice, or another text.
+    """
+    raw = read_columns(path)
+    require_columns(path, raw, (*texts, *needed))
+    archs = []
+    for parts in zip(*(raw[title] for title in texts), strict=True):
+        text = ":".join(parts) if all(isinstance(part, str) for part in parts) else parts[0]
+        if not isinstance(text, str) or not is_published(text):
+            raise fault(
+                path,
+                f"holds {shown(text)} where an architecture is expected, which does not say whose order of edges and "
+                f"operations it has: write the published string, such as {example!r}",
+            )
+        archs.append(code(path, space.parse, text))
+    check_once(path, space, archs)
+    return Table(tuple(archs), numbers_of(path, {name: raw[name] for name in raw if name not in texts}, needed))
+
+
+def numbers_of(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of numbers, empty fields as NaN; columns of text are left out.
+
+    Raises:
+        DataError: one of the needed columns is text.
+    """
+    return {n: values for n in raw if (values := _numbers(path, n, raw[n], n in needed)) is not None}
+
+
+def require_columns(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequence[str]) -> None:
+    """Check that a file has these columns.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    if missing := [name for name in needed if name not in raw]:
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(raw) or 'none'}")
+
+
+def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) -> None:
+    """Check that there is an architecture, and none twice.
+
+    Raises:
+        DataError: there is none, or one twice.
+    """
+    if not archs:
+        raise fault(path, "holds no architecture")
+    seen: set[Architecture] = set()
+    for arch in archs:
+        if arch in seen:
+            raise fault(path, f"holds the architecture {space.describe(arch)!r} twice")
+        seen.add(arch)
+
+
+def check_range(path: Path, space: SearchSpace, table: Table, column: str, least: float, most: float) -> None:
+    """Check that every value of a column lies in a range.
+
+    Raises:
+        DataError: one does not, or is missing.
+    """
+    values = table.columns[column]
+    for row in np.flatnonzero(~((values >= least) & (values <= most))):
+        raise fault(
+            path,
+            f"holds {values[row]} as {column} of {space.describe(table.archs[row])!r}, where a number from {least:g} "
+            f"to {most:g} is expected",
+        )
+
+
+def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return Spearman's rank correlation of what is known of both; 0 where one is the same everywhere."""
+    from scipy.stats import spearmanr
+
+    known = np.isfinite(first) & np.isfinite(second)
+    if known.sum() < 2 or np.ptp(first[known]) == 0 or np.ptp(second[known]) == 0:
+        return 0.0
+    return float(spearmanr(first[known], second[known]).statistic)
+
+
+def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
+    """Return a column as numbers, empty fields as NaN; None where it is a text column."""
+    try:
+        return field_values(values)
+    except (TypeError, ValueError) as error:
+        if is_needed:
+            raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
+        return None

@@ -1,0 +1,247 @@
+"""NAS-Bench-101, and NAS-Bench-1Shot1's three parts of it: a user's own table of its trainings, one row a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from archsieve.benchmarks.contract import Benchmark
+from archsieve.benchmarks.files import fault, read_columns, read_once, shown
+from archsieve.benchmarks.joined import check_range, numbers_of, require_columns
+from archsieve.benchmarks.nasbench201 import TableSource
+from archsieve.benchmarks.records import Surrogate, Table
+from archsieve.errors import ArchitectureError
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench101.cell import (
+    MOST_EDGES,
+    Graph,
+    canonical_graph,
+    canonical_graphs,
+    code_of,
+    graph_in,
+    graph_of,
+    is_cell,
+    pruned,
+)
+from archsieve.spaces.nasbench101.one_shot_space import OneShot1, OneShot2, OneShot3
+from archsieve.spaces.nasbench101.space import NASBench101
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from archsieve.benchmarks.records import Records
+    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.nasbench101.one_shot_space import OneShotSpace
+    from archsieve.tasks.contract import Task
+
+MATRIX, NAMES, SIZES = "module_adjacency", "module_operations", "trainable_parameters"
+"""Columns of the file, called as in the benchmark's own interface."""
+RUNS = 3
+TEST, VALIDATION = "test_acc_108", "val_acc_108"
+_SOURCE = TableSource(
+    "nasbench101.parquet",
+    "https://github.com/google-research/nasbench (its file nasbench_only108.tfrecord, 499 MB, SHA-256 "
+    "4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1), put into a table with the columns "
+    "module_adjacency, module_operations, trainable_parameters, test_acc_108_1 to 3 and val_acc_108_1 to 3",
+    "Apache-2.0 (NAS-Bench-101)",
+    "Ying et al., NAS-Bench-101, ICML 2019, arXiv 1902.09635",
+)
+_COMPARED, _LEAST_EQUAL = 1_000, 0.99  # rows, at equal steps, and how many of them must have the parameters of the file
+
+
+def _runs(column: str) -> tuple[str, ...]:
+    return tuple(f"{column}_{run + 1}" for run in range(RUNS))
+
+
+@dataclass(frozen=True, eq=False)
+class GraphTable(Table):
+    """A table with a row a network: a code has the values of its canonical one."""
+
+    def lookup(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the column's values of the networks, shape (n,), NaN where the table does not have one."""
+        return super().lookup(column, [self._known(arch) for arch in archs])
+
+    def row(self, arch: Architecture) -> dict[str, float]:
+        """Return all columns of one network."""
+        return super().row(self._known(arch))
+
+    def within(self, space: SearchSpace) -> Table:
+        """Return the table of those of its networks that are architectures of the space."""
+        table = super().within(space)
+        return table if table is self else GraphTable(table.archs, table.columns)
+
+    def _known(self, arch: Architecture) -> Architecture:
+        if arch in self._rows or not set(arch) <= {0, 1, 2} or not is_cell(arch):
+            return arch
+        return code_of(cast("Graph", canonical_graph(arch)))
+
+
+@dataclass(frozen=True)
+class NASBench101Table(Benchmark):
+    """Three trainings of 108 epochs of each network on CIFAR-10, from a file that the user made of the published one.
+
+    The file is parquet or CSV, with a row a network: the matrix (rows are sources), row by row, the names of its
+    operations with commas between them, the parameters, and test and validation accuracies in percent. It may have a
+    part of the 423,624 networks. Names and matrices leave nothing to guess, and the parameters must be those of the
+    networks. A code whose network is in the file as an isomorphic graph has that graph's values.
+    """
+
+    name: str = "nasbench101-cifar10"
+    task: str = "cifar10"
+    source: TableSource = _SOURCE
+    columns: tuple[str, ...] = (TEST, VALIDATION, SIZES, *_runs(TEST), *_runs(VALIDATION))
+    truth: str = TEST
+
+    @property
+    def space(self) -> NASBench101:
+        """The space with the benchmark's settings."""
+        return NASBench101()
+
+    @property
+    def repetitions(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of single trainings behind a column."""
+        return {TEST: _runs(TEST), VALIDATION: _runs(VALIDATION)}
+
+    @read_once
+    def load(self) -> Table:
+        """Read the table.
+
+        Raises:
+            MissingDataError: the file is not there.
+            MissingPackageError: the file is parquet and pyarrow is not installed.
+            DataError: the file is damaged or of another format, or its values are not those of its networks.
+        """
+        path = self.source.require_known()
+        raw = read_columns(path)
+        needed = (SIZES, *_runs(TEST), *_runs(VALIDATION))
+        require_columns(path, raw, (MATRIX, NAMES, *needed))
+        codes = _codes(path, raw[MATRIX], raw[NAMES])
+        columns = numbers_of(path, {title: raw[title] for title in raw if title not in (MATRIX, NAMES)}, needed)
+        for mean, runs in ((TEST, _runs(TEST)), (VALIDATION, _runs(VALIDATION))):
+            columns[mean] = np.mean([columns[run] for run in runs], axis=0)
+        table = GraphTable(codes, columns)
+        for title in (*_runs(TEST), *_runs(VALIDATION)):
+            check_range(path, self.space, table, title, 0, 100)
+        if columns[TEST].max() <= 1:
+            raise fault(path, "holds accuracies from 0 to 1, where percent are expected: multiply them by 100")
+        _check_sizes(path, self.space, table)
+        return table
+
+
+def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> tuple[Architecture, ...]:
+    """Return the canonical codes of the rows.
+
+    Raises:
+        DataError: a row has no cell of the space, or there are two of one network.
+    """
+    if not matrices:
+        raise fault(path, "holds no architecture")
+    graphs: list[Graph] = []
+    for row, (matrix, operations) in enumerate(zip(matrices, names, strict=True), 1):
+        try:
+            graph = pruned(graph_in(f"{matrix}:{operations}"))
+        except ArchitectureError as error:
+            raise fault(path, f"holds a wrong architecture in row {row}: {str(error).rstrip('.')}") from error
+        if graph is None or len(graph.edges) > MOST_EDGES:
+            what = f"{shown(matrix)} in row {row}, which has no path from input to output, or more than nine edges"
+            raise fault(path, f"holds the cell {what}")
+        graphs.append(graph)
+    codes = _canonical(graphs)
+    rows: dict[Architecture, int] = {}
+    for row, code in enumerate(codes, 1):
+        if (first := rows.setdefault(code, row)) != row:
+            raise fault(path, f"holds one network twice: the graphs of rows {first} and {row} are isomorphic")
+    return tuple(codes)
+
+
+def _canonical(graphs: Sequence[Graph]) -> list[Architecture]:
+    """Return the canonical codes of pruned graphs, those of each number of vertices together."""
+    codes: list[Architecture] = [()] * len(graphs)
+    for last in {graph.output for graph in graphs}:
+        places = [place for place, graph in enumerate(graphs) if graph.output == last]
+        matrices = np.zeros((len(places), last + 1, last + 1), dtype=np.uint8)
+        for row, place in enumerate(places):
+            for edge in graphs[place].edges:
+                matrices[(row, *edge)] = 1
+        operations = np.array([graphs[place].operations for place in places], dtype=np.uint8)
+        edges, labels = canonical_graphs(matrices, operations.reshape(len(places), last - 1))
+        pairs = [(source, target) for target in range(1, last + 1) for source in range(target)]
+        for place, present, own in zip(places, edges.tolist(), labels.tolist(), strict=True):
+            joined = tuple(pair for pair, is_there in zip(pairs, present, strict=True) if is_there)
+            codes[place] = code_of(Graph(joined, tuple(own)))
+    return codes
+
+
+def _check_sizes(path: Path, space: NASBench101, table: Table) -> None:
+    """Check that the parameters in the file are those of the networks."""
+    task = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
+    step = max(1, len(table.archs) // _COMPARED)
+    archs, sizes = table.archs[::step], table.columns[SIZES][::step]
+    differing = [i for i, arch in enumerate(archs) if space.params(arch, task) != sizes[i]]
+    if len(differing) > (1 - _LEAST_EQUAL) * len(archs):
+        arch, size = archs[differing[0]], sizes[differing[0]]
+        raise fault(
+            path,
+            f"holds {size:.0f} parameters for {space.describe(arch)!r}, which has {space.params(arch, task):,}, and so "
+            f"on in {len(differing)} of {len(archs)} rows. Its rows and their cells do not belong together (rows in "
+            f"another order, operations renamed, or another matrix)",
+        )
+
+
+@dataclass(frozen=True)
+class OneShotTable(Benchmark):
+    """What NAS-Bench-101's table says of the cells of one of NAS-Bench-1Shot1's spaces.
+
+    Every code whose network is in the table is a row; the third space is too large for that, and its values are looked
+    up as they are asked for.
+    """
+
+    number: int
+    task: str = "cifar10"
+    source: TableSource = _SOURCE
+    columns: tuple[str, ...] = NASBench101Table.columns
+    truth: str = TEST
+
+    @property
+    def name(self) -> str:
+        """The space and the data set."""
+        return f"{self.space.name}-cifar10"
+
+    @property
+    def space(self) -> OneShotSpace:
+        """The space with the benchmark's settings."""
+        return (OneShot1, OneShot2, OneShot3)[self.number - 1]()
+
+    @property
+    def repetitions(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of single trainings behind a column."""
+        return NASBENCH101.repetitions
+
+    @read_once
+    def load(self) -> Records:
+        """Read NAS-Bench-101's table and look the codes of the space up; raises as `NASBench101Table.load`."""
+        whole, space = NASBENCH101.load(), self.space
+        if self.number == 3:
+            return Surrogate({title: _looked_up(whole, space, title) for title in whole.columns})
+        archs = list(enumerate_space(space))
+        codes = _canonical([cast("Graph", pruned(graph_of(space.whole_code(arch)))) for arch in archs])
+        known = ~np.isnan(whole.lookup(TEST, codes))
+        if not known.any():
+            raise fault(self.source.require_known(), f"holds no network of {space.name}")
+        kept = np.flatnonzero(known).tolist()
+        columns = {title: whole.lookup(title, [codes[i] for i in kept]) for title in whole.columns}
+        return Table(tuple(archs[i] for i in kept), columns)
+
+
+def _looked_up(whole: Table, space: OneShotSpace, title: str) -> Any:
+    return lambda archs: whole.lookup(title, [code_of(space.graph(arch)) for arch in archs])[None]
+
+
+NASBENCH101 = NASBench101Table()
+ONE_SHOT_1, ONE_SHOT_2, ONE_SHOT_3 = (OneShotTable(number) for number in (1, 2, 3))

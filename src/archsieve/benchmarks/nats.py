@@ -1,0 +1,104 @@
+"""What the tables of NATS-Bench's two spaces share: a user's own file, with a row for each network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archsieve.benchmarks.contract import Benchmark
+from archsieve.benchmarks.files import code, fault, read_columns, read_once, shown
+from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource, assembled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from archsieve.benchmarks.records import Table
+
+_CITATION = "Dong et al., NATS-Bench, TPAMI 2021, arXiv 2009.00437"
+
+
+@dataclass(frozen=True)
+class NATSTable(Benchmark):
+    """All networks of a space on a data set, from a file that the user made of the published one.
+
+    The file is parquet or CSV. `arch_str` holds the published strings: digits and tuples, whose order could be
+    anybody's, are refused. A subclass says what tells such a string (`mark`, `refusal`) and checks that rows and
+    strings belong together (`check_join`).
+
+    Attributes:
+        classes: of the data set.
+        shown_as: the form of the pictures, where archsieve has no task of this data set; empty: it has one.
+    """
+
+    mark: ClassVar[str]
+    """What every published string holds."""
+    refusal: ClassVar[str]
+    """What a text without the mark leaves open, and what to write."""
+
+    name: str
+    task: str
+    source: TableSource
+    classes: int
+    shown_as: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+    truth: str = ""
+
+    @property
+    def task_settings(self) -> Mapping[str, Any]:
+        """The form of the pictures, where noise stands for them."""
+        return {"shape": self.shown_as, "num_outputs": self.classes} if self.shown_as else {}
+
+    @property
+    def caution(self) -> str:
+        """Says so where archsieve has no task of the data set."""
+        if not self.shown_as:
+            return ""
+        form = " x ".join(map(str, self.shown_as))
+        return (
+            f"{self.name}: archsieve has no task of this data set. Proxies that read data get noise of its form "
+            f"({form}, {self.classes} classes), unless --task names pictures."
+        )
+
+    @read_once
+    def load(self) -> Table:
+        """Read the table.
+
+        Raises:
+            MissingDataError: the file is not there.
+            MissingPackageError: the file is parquet and pyarrow is not installed.
+            DataError: the file is damaged or of another format, or its values are not those of its networks.
+        """
+        path = self.source.require_known()
+        raw = read_columns(path)
+        for title in (CODE_COLUMN, *self.columns):
+            if title not in raw:
+                raise fault(path, f"lacks the column {title}; it has {', '.join(raw) or 'none'}")
+        archs = [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
+        table = assembled(path, self.space, archs, raw, self.columns, self.truth)
+        self.check_join(path, table)
+        return table
+
+    @abstractmethod
+    def check_join(self, path: Path, table: Table) -> None:
+        """Check that the rows belong to their strings.
+
+        Raises:
+            DataError: they do not.
+        """
+
+    def _published(self, path: Path, text: object) -> str:
+        """Return a text that must be a published string."""
+        if not isinstance(text, str) or self.mark not in text:
+            raise fault(path, f"holds {shown(text)} in its column {CODE_COLUMN}, {self.refusal}")
+        return text
+
+
+def source_of(name: str, space: str, truth: str) -> TableSource:
+    """Return the file of a table: what it is made of, with which columns."""
+    origin = (
+        f"https://github.com/D-X-Y/NATS-Bench (accuracies of the {space} search space), put into one table with the "
+        f"columns {CODE_COLUMN} and {truth}; further columns of numbers become columns too"
+    )
+    return TableSource(f"{name}.parquet", origin, "MIT (NATS-Bench)", _CITATION)

@@ -1,0 +1,43 @@
+"""Parquet files of pictures tried in a process of their own before this one reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archsieve._reading import quoted
+from archsieve._trial import try_first
+from archsieve.errors import DataError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+READ_WHOLLY = 256 << 20
+"""Bytes of a file that is read wholly in the trial; of a larger one what it says of itself, and its first rows."""
+_ROWS = 256
+
+
+def try_parquet(paths: Sequence[Path]) -> None:
+    """Read parquet files in a process with limits of memory and time.
+
+    Raises:
+        DataError: one is no parquet or is cut short, or reading it crashes, or takes more than the limits.
+        MissingPackageError: pyarrow is not installed.
+    """
+    require("pyarrow", "data")
+    try_first(paths, f"{__name__}:_read")
+
+
+def _read(path: Path) -> None:
+    from pyarrow import ArrowException, parquet
+
+    try:
+        is_small = path.stat().st_size <= READ_WHOLLY
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_ROWS):
+                batch.validate(full=True)
+                if not is_small:
+                    return
+    except (ArrowException, OSError, ValueError) as error:
+        reason = quoted(str(error).partition("\n")[0].rstrip("."))
+        raise DataError(f"{path} is not a complete parquet file: {reason}") from error
