@@ -359,7 +359,7 @@ def test_the_auc_needs_all_classes(tmp_path):
         ({"scored_by": "mae"}, "'mae' does not fit the kind 'classification', which has accuracy"),
         ({"validation_fraction": 1.0}, "`0 <= validation_fraction < 1` must hold"),
         ({"train_fraction": 0}, "`0 < train_fraction <= 1` must hold"),
-        ({"kind": "regression", "balanced_loss": True}, "`balanced_loss` weighs classes"),
+        ({"kind": "regression", "balanced_loss": True}, "`balanced_loss` weights classes"),
         ({"positive": "a"}, "`positive` needs kind = 'binary'"),
         ({"kind": "binary", "positive": "c"}, "There is no class 'c'"),
         ({"shape": (0,)}, "`shape` must be whole numbers from 1 on"),
