@@ -161,10 +161,15 @@ def goes_on(
 # Kills
 
 
+def spread(world: World, turn: int, count: int) -> int:
+    """Return the number of a write, of so many that are spread over a search; another seed gives others."""
+    return 1 + ((2 * turn + world.seed % 2) * world.writes) // (2 * count)
+
+
 def kills(world: World, count: int) -> Iterator[Outcome]:
     """Kill a search at writes that are spread over it, before or in the middle of them."""
     for turn in range(count):
-        number = 1 + (turn * world.writes) // count
+        number = spread(world, turn, count)
         action = KILL_HALFWAY if turn % 3 == 2 else KILL
         folder = world.new()
         ended = in_child(command(*world.search(folder)), folder, fault=Fault(number, action))
@@ -208,7 +213,7 @@ def random_kills(world: World, count: int, *more: object, kind: str) -> Iterator
 def failures(world: World, count: int) -> Iterator[Outcome]:
     """Let writes fail that are spread over a search, one alone or all from there on."""
     for turn in range(count):
-        number, code = 1 + (turn * world.writes) // count, ERRORS[turn % len(ERRORS)]
+        number, code = spread(world, turn, count), ERRORS[turn % len(ERRORS)]
         action = FAIL_ONCE if turn % 8 > 5 else FAIL_ON
         folder = world.new()
         ended = in_child(command(*world.search(folder)), folder, fault=Fault(number, action, code))
