@@ -24,7 +24,8 @@ test-slow: $(VENV)/.ready-dev
 docs: $(VENV)/.ready-dev # the tests build it too
 	$(BIN)/python -m mkdocs build --strict --quiet
 
-test-faults: $(VENV)/.ready-dev # files from strangers, about a quarter of an hour
+test-faults: $(VENV)/.ready-dev # kills, failing writes, damage and files from strangers, about half an hour
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m faults.run
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m hostile.run --changes 2000
 	ARCHSIEVE_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/hostile tests/test_reading.py
 

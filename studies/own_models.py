@@ -6,7 +6,7 @@ Each model lies in studies/strangers/ with its data. Into an empty folder it is 
 limit of multiply-adds, reported and exported. PYTHON, an interpreter with torch and no archsieve, then runs what was
 exported. Two others get the same recipe: the best of random networks within the limit, whose trainings take as much
 processor time as the search took, and the model scaled by hand to the limit. It can be stopped and started again;
-`--page` writes docs/own_models_study.md from what is there.
+`--out studies/own_models --page` writes docs/own_models_study.md from the recorded outcomes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +101,7 @@ def main() -> None:
     parser.add_argument("--bare", default=sys.executable, help="an interpreter with torch and without archsieve")
     parser.add_argument("--models", default=",".join(MODELS), help="those to run, with commas")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="those to run, with commas")
-    parser.add_argument("--budget", default="30s", help="of each search")
+    parser.add_argument("--budget", default="60s", help="of each search")
     parser.add_argument("--page", action="store_true", help="write the page from what is there, and run nothing")
     parser.add_argument("--beside", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -142,6 +144,7 @@ def tried(chosen: argparse.Namespace, name: str, seed: int) -> dict:
     run(folder, spent, "report", "RUN")
     run(folder, spent, "export", "RUN", "--to", "HOME", "--format", "all", *plugin)
     found |= {key: result[key] for key in ("best", "final_score", "higher_is_better", "stages", "cost")}
+    found["plan"] = (folder / "plan.toml").read_text()
     found["check"] = (folder / "HOME" / "CHECK.txt").read_text()
     found["bare"] = run_bare(chosen.bare, folder)
     arguments = {"folder": str(folder), "seed": seed, "hand": model.hand, "seconds": spent["search"]["cpu"]}
@@ -241,8 +244,32 @@ def write_page(out: Path) -> None:
         return
     rows = "\n".join(row(each) for each in outcomes)
     costs = "\n".join(cost(each) for each in outcomes)
+    forms = "\n".join(taken_home(each) for each in outcomes if each["seed"] == 0)
+    words = {"rows": rows, "costs": costs, "forms": forms, "verdict": verdict(outcomes)}
     with replace_file(PAGE) as copy:
-        copy.write_text(WORDS.read_text().format(rows=rows, costs=costs, count=len(outcomes)), encoding="utf-8")
+        copy.write_text(WORDS.read_text().format(**words), encoding="utf-8")
+
+
+def verdict(outcomes: list[dict]) -> str:
+    """Return in how many searches the winner was better than the two others on the test items."""
+    better = {
+        other: sum(each["final_score"] > each["beside"][other] for each in outcomes) for other in ("random", "hand")
+    }
+    return (
+        f"Of {len(outcomes)} searches {better['random']} found a better network than random search did, and "
+        f"{better['hand']} a better one than the model scaled by hand."
+    )
+
+
+def taken_home(found: dict) -> str:
+    """Return a line of the table of exported forms: the greatest difference of each to the network of the search."""
+    off = {
+        line.partition(":")[0]: re.findall(r"difference (\S+) of", line)[0]
+        for line in found["check"].splitlines()
+        if "greatest difference" in line
+    }
+    forms = " | ".join(off[name] for name in ("network.pt2", "network.onnx"))
+    return f"| {MODELS[found['model']].title} | {forms} | {found['seconds']['export']['cpu']:.0f} |"
 
 
 def row(found: dict) -> str:
@@ -250,8 +277,16 @@ def row(found: dict) -> str:
     model, beside, sign = MODELS[found["model"]], found["beside"], 1 if found["higher_is_better"] else -1
     figures = [sign * found["final_score"], sign * beside["random"], sign * beside["hand"]]
     shown = " | ".join(f"{figure:.4g}" for figure in figures)
-    size = f"{found['decisions']} | {found['codes']:,} | {model.max_macs:,.0f}"
+    size = f"{found['decisions']} | {found['codes']:,} | {model.max_macs:,.0f} | {planned(found)}"
     return f"| {model.title} | {found['seed']} | {size} | {model.unit} | {shown} | {beside['networks']} |"
+
+
+def planned(found: dict) -> str:
+    """Return the budget of a plan, and what it trains."""
+    budget = re.findall(r"plan` for (\S+) on", found["plan"])[0]
+    stages = ", ".join(f"{stage['candidates']} {stage['label']}s" for stage in found["stages"])
+    epochs = tomllib.loads(found["plan"])["final"].get("epochs", 1)
+    return f"{budget}: {stages}, {epochs} epochs"
 
 
 def cost(found: dict) -> str:

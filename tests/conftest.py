@@ -11,6 +11,7 @@ import torch
 from plugins import shipped as _before_any_test  # noqa: F401
 
 os.environ.pop("COLUMNS", None)  # of the workers of pytest-xdist: it would fold tables as a terminal does
+pytest.register_assert_rewrite("plugins.fixtures")  # a test module may import it before it is a plugin
 torch.set_num_threads(1)  # as in a worker: sums then do not depend on the machine
 
 

@@ -21,7 +21,11 @@ EVERY = pytest.mark.parametrize("name", SHIPPED)
 ABSENT = (
     *("nasbench301", "nasbench201-cifar100", "nasbench201-imagenet16-120"),
     *(f"nats-size-{data_set}" for data_set in ("cifar10", "cifar100", "imagenet16-120")),
-    *(name for name in BENCHMARKS if name.startswith(("transnas-", "nasbench101", "nasbench1shot1"))),
+    *(
+        name
+        for name in BENCHMARKS
+        if name.startswith(("transnas-", "nasbench101", "nasbench1shot1", "flexibert", "vitbench"))
+    ),
 )
 IN_PACKAGE = [name for name in SHIPPED if BENCHMARKS[name].source.origin == "this package"]
 OF_FILES = [name for name in SHIPPED if name not in (*ABSENT, *IN_PACKAGE)]

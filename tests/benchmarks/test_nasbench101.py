@@ -97,14 +97,12 @@ def test_a_wrong_join_is_refused(folder, changed, sentence):
         NASBENCH101.load()
 
 
-def test_the_parts_look_up_their_codes(folder):
-    write(folder)
-    table, whole = ONE_SHOT_1.load(), NASBENCH101.load()
+def test_the_parts_look_up_their_codes(part, table):
     space = ONE_SHOT_1.space
-    assert len(table.archs) >= 40
-    for arch in table.archs[::29]:
+    assert len(part.archs) >= 40
+    for arch in part.archs[::29]:
         code = SPACE.parse(space.published(arch))
-        assert table.lookup(TEST, [arch])[0] == whole.lookup(TEST, [code])[0]
+        assert part.lookup(TEST, [arch])[0] == table.lookup(TEST, [code])[0]
 
 
 def test_the_third_part_is_looked_up_when_asked(folder):
@@ -138,6 +136,23 @@ class TestTable(BenchmarkContract):
     @pytest.fixture(autouse=True)
     def _table(self, table):
         self.records = table
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARCHSIEVE_DATA", str(folder))
+        write(folder)
+        return ONE_SHOT_1.load()
+
+
+class TestPart(BenchmarkContract):
+    benchmark = ONE_SHOT_1
+
+    @pytest.fixture(autouse=True)
+    def _table(self, part):
+        self.records = part
 
 
 def test_measure_takes_it_by_name(folder):

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from archsieve._checksums import without_checksum_line
 from plugins.commands import ODD, TINY, invoke, run, start, wait_for
 
 pytest_plugins = ["plugins.fixtures"]
@@ -189,7 +190,9 @@ def test_a_folder_made_for_another_space(plan, finished):
         invoke("search", other, "--out", folder),
         r"made for another space: its head_width is 8, and here it is 9\. Choose another folder",
     )
-    assert (folder / "plan.toml").read_text() == TINY + PARAMS  # the plan of the old search is still there
+    assert (
+        without_checksum_line((folder / "plan.toml").read_text()) == TINY + PARAMS
+    )  # the plan of the old search is still there
 
 
 @pytest.mark.parametrize("command", ["search", "report"])

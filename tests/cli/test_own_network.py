@@ -315,7 +315,7 @@ def test_the_loss_makes_a_difference_and_the_precision_none(score):
             ["--task", "digits", "--shape", "8"],
             "--task digits defines inputs, outputs and loss, and so does --shape",
         ),
-        ("regression", ["--task", "digits", "--outputs", "3"], "and --outputs does so too: use one of them."),
+        ("regression", ["--task", "digits", "--outputs", "3"], "and so does --outputs: use one of them."),
         (
             "regression",
             ["--shape", "8", "--inputs", "mine:batch"],

@@ -2,14 +2,17 @@
 
 import json
 import re
+import time
 import tomllib
 from dataclasses import replace
 
 import pytest
 
+from archsieve import cli
 from archsieve.design.annotated import annotated
-from archsieve.design.budget import plan_for, reckoned, seconds_of
-from archsieve.design.sizes import SHARES, choose
+from archsieve.design.budget import build, plan_for, reckoned, seconds_of
+from archsieve.design.reasons import reasons_of
+from archsieve.design.sizes import SHARES, Sizes, choose
 from archsieve.design.timing import Timing, count_of
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.estimators.partial_training import PartialTraining
@@ -149,13 +152,26 @@ def test_a_supernet_needs_some_epochs():
 def test_each_form_is_written_with_its_reasons(form):
     found = plan_for(SMALL, TASK, 60.0, clock=Clock(0.1), tables=False, form=form)
     text = annotated(plan_text(found.plan), found.reasons)
-    numbers = [line for line in text.split("\n") if re.match(r"(top|epochs|horizon|sample|seed|budget) = ", line)]
+    written = r"(top|epochs|horizon|sample|seed|budget|population|fraction_of_data) = "
+    numbers = [line for line in text.split("\n") if re.match(written, line)]
     assert all("  # " in line for line in numbers), text
+    assert text.count("  # ") == len(found.reasons)  # none is without its line
+    final = text[text.index("[final]") :]
+    assert final.count("  # ") == sum(line.startswith(("epochs", "horizon", "fraction")) for line in final.split("\n"))
     labels = {"guided": ["full training"], "supernet": ["supernet", "full training"]}
     if form in labels:
         assert [stage.label for stage in found.plan.stages] == labels[form]
     assert (found.plan.stages[-1].search is not None) == (form == "guided")
     assert len(found.hours) == len(forecast(found.plan))
+
+
+def test_a_setting_at_its_default_has_no_line_and_takes_no_comment_of_another():
+    timing, sizes = Timing({}, 2.0, supernet=(1.0, 0.1)), Sizes((), 100, 3, 50, 3, 7, 1.0, "supernet")
+    plan = build(SMALL, TASK, 0, RECIPE, sizes)
+    text = annotated(plan_text(plan), reasons_of(plan, sizes, timing, set()))
+    assert "epochs = 50" not in text  # the supernet's own
+    assert text.split("[[stage]]")[2].count("epochs = 7  # the most with which the budget pays for 3") == 1
+    assert "epochs = 7  # as the full training" in text
 
 
 def test_a_space_without_a_supernet_says_so():
@@ -174,23 +190,34 @@ def test_a_space_of_ones_own_is_searched_in_a_pool():
 def test_the_start_is_part_of_what_is_forecast():
     found = plan_for(SMALL, TASK, 60.0, clock=Clock(0.1), tables=False, began=-7.0)
     assert 7.0 < found.timing.start < 8.0
+    with_workers = plan_for(SMALL, TASK, 60.0, clock=Clock(0.1), tables=False, began=-7.0, workers=2)
+    assert with_workers.timing.start == pytest.approx(2 * found.timing.start)
+
+
+def test_a_command_knows_when_its_process_started(monkeypatch):
+    monkeypatch.setattr(cli, "app", lambda: None)
+    monkeypatch.setattr(cli, "_began", [])
+    monkeypatch.setattr("archsieve._interrupts.end_at_once_on_signals", lambda: None)
+    assert cli.began() is None  # in a process that does more, nobody can tell what starting takes
+    cli.main()
+    assert time.perf_counter() - cli.began() == pytest.approx(time.process_time(), abs=2)
 
 
 def test_the_plan_keeps_its_limits_and_says_why():
     space = Within(SMALL, TASK, Limits(max_params=3000))
-    found = plan_for(space, TASK, 20.0, clock=Clock(0.01), tables=False)
+    found = plan_for(space, TASK, 60.0, clock=Clock(0.1), tables=False)
     assert found.plan.space == space
     assert [s.label for s in found.plan.stages][-1] == "full training"
     assert found.plan.final.split == "test"
     assert len(found.hours) == len(found.plan.stages) + 1
-    assert sum(found.hours) * 3600 < 20
+    assert sum(found.hours) * 3600 < 60
     assert found.plan.stages[-1].estimator.horizon == found.plan.final.horizon
 
 
 def test_what_there_is_no_time_to_time_again_is_reckoned():
     timing = Timing({"nwot": 0.1}, 2.0, scoring=1.0, final_scoring=3.0)
     sizes = choose(timing, RECIPE, 4000, 1, 10**5)
-    found = plan_for(SMALL, TASK, 20.0, clock=Clock(0.01), tables=False)
+    found = plan_for(SMALL, TASK, 60.0, clock=Clock(0.1), tables=False, form="funnel")
     hours = [
         reckoned(found.plan, i, found.timing, replace(sizes, epochs=3, data=0.5), 2) for i in range(len(found.hours))
     ]
@@ -207,7 +234,7 @@ def test_a_training_that_fails_is_a_sentence():
 
     settings = {name: getattr(TASK, name) for name in ("shape", "num_outputs", "images")}
     with pytest.raises(SettingError, match="cannot be timed, since it fails: no loss"):
-        plan_for(SMALL, Broken(**settings), 20.0, clock=Clock(0.01), tables=False)
+        plan_for(SMALL, Broken(**settings), 60.0, clock=Clock(0.1), tables=False)
 
 
 def test_a_limit_that_no_network_keeps_is_its_own_sentence():
@@ -246,7 +273,7 @@ def test_a_pool_is_no_larger_than_what_a_limit_leaves_of_a_small_space_of_ones_o
     limited = Within(Costly(stem_width=4, widths=(6, 8), stages=(1, 1), head_width=8), TASK, Limits(max_params=400))
     there = len(draw_up_to(limited, 0, 9))
     assert 0 < there < count_of(limited)
-    pool = plan_for(limited, TASK, 3000.0, clock=Clock(0.01), tables=False).plan.pool
+    pool = plan_for(limited, TASK, 3000.0, clock=Clock(2.0), tables=False).plan.pool
     assert pool.count(limited) <= there
 
 

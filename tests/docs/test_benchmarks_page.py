@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from archsieve.benchmarks.nasbench101 import NASBENCH101
+from archsieve.benchmarks.transformers import AUTOFORMER_CIFAR100, PIT_CIFAR100
 from archsieve.tasks.cifar import CIFAR10
 
 from .documented import PAGES, blocks
@@ -94,3 +95,15 @@ def test_nasbench101_is_read_without_tensorflow(convert, monkeypatch, tmp_path):
     table = NASBENCH101.load()
     assert table.lookup("test_acc_108", archs) == pytest.approx([91.0] * 3)
     assert table.lookup("val_acc_108_3", archs) == pytest.approx([94.0] * 3)
+
+
+def test_vision_transformers_become_json(convert, monkeypatch, tmp_path):
+    arch = {"base_dim": 40, "mlp_ratio": 6, "depth": [3, 4, 6], "num_heads": [2, 8, 8]}
+    entry = {"c100_base_acc": 70.0, "c100_kd_acc": 75.0}
+    autoformer = {"hidden_dim": 192, "depth": 12, "mlp_ratio": [3.5] * 12, "num_heads": [3] * 12}
+    torch.save([{"arch": arch, **entry}, {"arch": {**arch, "base_dim": 16}, **entry}], "gt_pit.pth")
+    torch.save([{"arch": autoformer, **entry}], "gt_autoformer.pth")
+    convert("gt_{kind}")
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
+    assert PIT_CIFAR100.load().row(PIT_CIFAR100.space.parse("40:6:3-4-6:2-8-8")) == entry
+    assert AUTOFORMER_CIFAR100.load().columns["c100_kd_acc"].tolist() == [75.0]

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,21 +89,21 @@ class Fault(NamedTuple):
 
 
 def preloaded(arguments: list[str]) -> None:
-    """Start this program again with the library of `writes.c` before the C library, unless it is there.
+    """Run this program again with the library of `writes.c` before the C library, and end with it; there, do nothing.
 
     Raises:
-        SystemExit: there is no C compiler.
+        SystemExit: with its exit code, or since there is no C compiler.
     """
     if os.environ.get(_LIBRARY):
         return
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform != "linux":
         raise SystemExit("These trials need Linux and a C compiler (cc): writes are counted and broken there.")
-    library = Path(os.environ.get("TMPDIR", "/tmp")) / f"archsieve-faults-{os.getuid()}.so"  # noqa: S108 - built here
-    source = Path(__file__).with_name("writes.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
-    os.environ |= {_LIBRARY: str(library), "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
-    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - this program
+    with tempfile.TemporaryDirectory(prefix="archsieve-writes-") as folder:
+        library, source = Path(folder) / "writes.so", Path(__file__).with_name("writes.c")
+        subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
+        env = {**os.environ, _LIBRARY: str(library), "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
+        raise SystemExit(subprocess.run([sys.executable, *arguments], env=env, check=False).returncode)
 
 
 def in_child(

@@ -14,7 +14,6 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,17 +50,24 @@ def chosen_trials(world: World, chosen: argparse.Namespace) -> Iterator[Outcome]
             yield from begin()
 
 
-def table(outcomes: list[Outcome]) -> str:
-    """Return the counts as Markdown."""
+def counts_of(outcomes: list[Outcome]) -> dict[str, dict[str, int]]:
+    """Return how many trials of each kind there were, survived, and had each bad thing."""
     from faults.trials import BAD
 
-    lines = [f"| trial | injected | survived | {' | '.join(BAD)} |", "|---" * (len(BAD) + 3) + "|"]
-    for kind in [*dict.fromkeys(o.kind for o in outcomes), "all"]:
-        of_kind = [o for o in outcomes if kind in ("all", o.kind)]
-        counts = Counter(bad for o in of_kind for bad in {name for name, _ in o.bad})
-        survived = sum(not o.bad for o in of_kind)
-        cells = (f"{counts[name]:,}" for name in BAD)
-        lines.append(f"| {kind} | {len(of_kind):,} | {survived:,} | {' | '.join(cells)} |")
+    counts: dict[str, dict[str, int]] = {}
+    for outcome in outcomes:
+        of_kind = counts.setdefault(outcome.kind, dict.fromkeys(("injected", "survived", *BAD), 0))
+        for name in ("injected", *(["survived"] if not outcome.bad else []), *{name for name, _ in outcome.bad}):
+            of_kind[name] += 1
+    return counts
+
+
+def table(counts: dict[str, dict[str, int]]) -> str:
+    """Return the counts as Markdown, with their sums."""
+    names = list(next(iter(counts.values())))
+    sums = {name: sum(of_kind[name] for of_kind in counts.values()) for name in names}
+    lines = [f"| trial | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [f"| {k} | {' | '.join(f'{c[n]:,}' for n in names)} |" for k, c in {**counts, "all": sums}.items()]
     return "\n".join(lines)
 
 
@@ -94,22 +100,26 @@ def main() -> None:
             for name, text in outcome.bad:
                 print(f"{name}: {outcome.kind}, {outcome.about}: {text}", flush=True)
             if chosen.out is not None:
-                write(chosen.out, outcomes, chosen.seed, time.monotonic() - begin)
+                write(chosen.out, outcomes, chosen.seed)
             if time.monotonic() - begin > chosen.seconds:
                 print("The time is over.", flush=True)
                 break
-    print(table(outcomes))
+    print(table(counts_of(outcomes)))
     sys.exit(1 if any(o.bad for o in outcomes) else 0)
 
 
-def write(folder: Path, outcomes: list[Outcome], seed: int, seconds: float) -> None:
-    """Write the counts so far, and every trial that had something bad."""
+def write(folder: Path, outcomes: list[Outcome], seed: int) -> None:
+    """Write the counts so far and what was bad; kinds that another run of this wrote there stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "counts.md").write_text(table(outcomes) + "\n")
-    bad = [{"kind": o.kind, "about": o.about, "bad": o.bad} for o in outcomes if o.bad]
-    kinds = Counter(o.kind for o in outcomes)
-    content = {"seed": seed, "seconds": round(seconds), "injected": len(outcomes), "kinds": kinds, "bad": bad}
-    (folder / "counts.json").write_text(json.dumps(content, indent=2) + "\n")
+    path, earlier = folder / "counts.json", {"counts": {}, "bad": []}
+    if path.exists():
+        earlier = json.loads(path.read_text())
+    counts = counts_of(outcomes)
+    kept = [bad for bad in earlier["bad"] if bad["kind"] not in counts]
+    bad = kept + [{"kind": o.kind, "about": o.about, "bad": o.bad} for o in outcomes if o.bad]
+    counts = {**{kind: of for kind, of in earlier["counts"].items() if kind not in counts}, **counts}
+    path.write_text(json.dumps({"seed": seed, "counts": counts, "bad": bad}, indent=2) + "\n")
+    (folder / "counts.md").write_text(table(counts) + "\n")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_chance_to_win_by_hand():
     assert win == pytest.approx((1 + 2.5 + 3) / 9)
     by_kept, by_cut = np.array([1 / 3, 2.5 / 3, 1]), np.array([2 / 3, 1.5 / 3, 1])
     assert error == pytest.approx(np.sqrt(by_kept.var(ddof=1) / 3 + by_cut.var(ddof=1) / 3))
-    with pytest.raises(SettingError, match="Two values"):
+    with pytest.raises(SettingError, match="At least two kept and two removed"):
         chance_to_win(np.array([1.0]), np.array([1.0, 2.0]))
 
 

@@ -281,6 +281,7 @@ def test_negative_numbers_are_refused(file, options):
         judge_file(file("name,acc,good,bad", *ROWS), "acc", **options)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_judgements_do_not_depend_on_the_workers(tmp_path):
     told = []
     for executor in (Serial(), Processes(2)):

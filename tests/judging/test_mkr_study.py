@@ -288,6 +288,7 @@ def test_the_command_writes_and_prints_the_study(tmp_path, monkeypatch):
     assert len(list((tmp_path / "one").glob("*.png"))) == 2 * len(STUDIED)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_workers_change_nothing(tmp_path, publish):
     from archsieve.benchmarks.digits import DIGITS
     from archsieve.registry import ESTIMATORS as KNOWN

@@ -134,6 +134,25 @@ def test_a_training_is_timed_where_other_estimators_took_all_the_time():
     assert found[1] > 0
 
 
+@dataclass(frozen=True)
+class MostlyOverhead(PartialTraining):
+    """Takes 5 seconds, and 2 more for each epoch."""
+
+    def score(self, archs, ctx):
+        CLOCK.now += (5 + 2 * self.epochs) * len(archs)
+        return np.ones(len(archs))
+
+
+def test_what_a_training_takes_beside_its_steps_is_timed_too(monkeypatch):
+    monkeypatch.setattr(CLOCK, "tick", 1e-4)  # of a step
+    training = MostlyOverhead(epochs=4, horizon=4, batch_size=8)
+    found = hours(Stage(training, top=1), seconds=60.0)
+    assert found[0] * 3600 == pytest.approx(4 * (4 * 2 + 5), rel=0.01)
+    assert hours(Stage(training, top=1), seconds=60.0, by_steps=True)[0] * 3600 < 1
+    two = hours(Stage(training, top=1), seconds=60.0, workers=2)
+    assert two[0] * 3600 == pytest.approx(2 * (4 * 2 + 5), rel=0.01)
+
+
 def test_errors_of_what_cannot_be_timed_are_told():
     told = []
     stages = (Stage(Fails(), top=1),)

@@ -300,6 +300,7 @@ def test_the_command_exports_that_network(tmp_path):
     front = json.loads(invoke("report", tmp_path / "run", "--json").stdout)["result"]["front"]
     lowest = min(front["networks"], key=lambda network: network["values"][1])
     words = ["export", tmp_path / "run", "--under", f"{lowest['values'][1]}macs", "--to", tmp_path / "out"]
+    words += ["--format", "plain"]
     assert "give one of them" in invoke(*words, "--rank", "2").stderr
     result = invoke(*words)
     assert result.exit_code == 0, result.stderr

@@ -10,7 +10,9 @@ import pytest
 from archsieve.errors import RunFolderError
 from archsieve.runs import database
 from archsieve.runs.rows import TABLES, checksum_of
+from archsieve.runs.session import Session
 from archsieve.runs.store import Store
+from plugins.toy import TASK, Counting, Learner, Toy
 from runs.test_old_folder import OLD
 from runs.test_store import KEY, row
 
@@ -103,6 +105,36 @@ def test_a_changed_row_is_named_left_out_and_computed_again_on_request(path, cha
     again = Store(path, repair=True)
     assert again.repaired == ()
     again.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "results SET architecture = '2-2-2-1' WHERE architecture = '0-1-1-1' AND name = 'learner'",
+        "results SET estimator = 'other' WHERE architecture = '0-1-1-1' AND name = 'learner'",
+        "results SET seed = 1 WHERE architecture = '0-1-1-1' AND name = 'learner'",
+        "results SET space = 'x' || space WHERE architecture = '0-1-1-1' AND name = 'learner'",
+        "learning SET task = 'other'",
+        "taught SET architecture = '2-2-2-1' WHERE architecture = '0-0-0-1'",
+        "asks SET search = 'other' WHERE place = 1",
+    ],
+)
+def test_a_row_whose_key_was_changed_is_named_before_anything_is_computed(tmp_path, change):
+    codes = [(0, 0, 0, 1), (0, 1, 1, 1), (1, 1, 2, 2)]
+    with Session(tmp_path, Toy(), TASK) as session:
+        first = session.scores([Counting(), Learner(Counting(1))], codes)
+        session._journal("search", [Counting()]).add(codes[:2])
+        count = sum(1 for _ in session._store.rows())
+    changed(tmp_path / "results.sqlite", f"UPDATE {change}")
+    with pytest.raises(RunFolderError, match=r"Damaged rows .*: 1, the first: .* Repeat the search with --repair"):
+        Session(tmp_path, Toy(), TASK)
+    told = []
+    with Session(tmp_path, Toy(), TASK, repair=True, notify=told.append) as session:
+        assert "Damaged rows left out" in told[0]
+        assert session.scores([Counting(), Learner(Counting(1))], codes).tobytes() == first.tobytes()
+        assert sum(1 for _ in session._store.rows()) == count
+    with Session(tmp_path, Toy(), TASK):
+        pass
 
 
 def test_of_damaged_requests_those_before_are_kept(path):

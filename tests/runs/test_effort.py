@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -81,8 +82,9 @@ def test_data_of_ones_own_are_a_unit():
             return 90
 
     assert unit(Plan(SPACE, Own(), (SNIP,))).scale == 1
-    assert unit(Plan(SPACE, object(), (SNIP,))) == Unit(None, None)  # it does not say how many items it has
-    assert unit(Plan(SPACE, object(), (SNIP,), stands_for=Own())).epochs(1.0) is None
+    silent = SimpleNamespace(input_shape=(3, 8, 8), num_outputs=4)  # it does not say how many items it has
+    assert unit(Plan(SPACE, silent, (SNIP,))) == Unit(None, None)
+    assert unit(Plan(SPACE, silent, (SNIP,), stands_for=Own())).epochs(1.0) is None
 
 
 def test_a_plan_file_says_what_its_task_stands_for(tmp_path):

@@ -17,6 +17,7 @@ import pytest
 
 from archsieve.errors import EstimatorError, MissingDataError, RunFolderError, ScoringError, SettingError, WorkerError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.runs import executors
 from archsieve.runs.chunks import Chunk
 from archsieve.runs.executors import Processes, Ray, Serial
 from archsieve.runs.session import Session
@@ -113,6 +114,22 @@ ESTIMATORS = [Counting(3), Raw(4), Mate(1), Mate(2), Sum((Counting(5), Mate(1)))
 
 
 @pytest.fixture(scope="module")
+def ray_runs():
+    """One Ray for the tests of this file, since it takes seconds to start."""
+    executors._start_ray(2)
+    yield
+    sys.modules["ray"].shutdown()
+
+
+@pytest.fixture
+def made_on(request):
+    """Return an executor of a test's parameter, on a Ray that runs."""
+    if request.node.get_closest_marker("ray"):
+        request.getfixturevalue("ray_runs")
+    return lambda make: make()
+
+
+@pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     """The pool and its scores, computed at once in this process."""
     with Session(tmp_path_factory.mktemp("reference"), Toy(5), TASK) as session:
@@ -129,11 +146,11 @@ def reference(tmp_path_factory):
         pytest.param(5, lambda: Ray(2), id="5-ray", marks=pytest.mark.ray),
     ],
 )
-def test_scores_depend_on_neither_order_nor_chunk_nor_executor(tmp_path, monkeypatch, reference, chunk, make):
+def test_scores_depend_on_neither_order_nor_chunk_nor_executor(tmp_path, monkeypatch, reference, chunk, make, made_on):
     pool, expected = reference
     monkeypatch.setattr("archsieve.runs.chunks._CHUNK", chunk)
     order = np.random.default_rng(chunk).permutation(len(pool))
-    with make() as executor, Session(tmp_path, Toy(5), TASK, executor=executor) as session:
+    with made_on(make) as executor, Session(tmp_path, Toy(5), TASK, executor=executor) as session:
         for part in np.array_split(order, 3):
             session.scores(ESTIMATORS[::-1], [pool[i] for i in part])
         found = session.scores(ESTIMATORS, [pool[i] for i in order])
@@ -159,11 +176,11 @@ def bytes_of(folder, make, codes, step):
         pytest.param(lambda: Ray(2), 1, id="ray", marks=pytest.mark.ray),
     ],
 )
-def test_proxies_give_the_same_bytes_everywhere(tmp_path, codes, make, step):
+def test_proxies_give_the_same_bytes_everywhere(tmp_path, codes, make, step, made_on):
     expected = bytes_of(tmp_path / "reference", lambda: nullcontext(Serial()), codes, 1)
     assert len(expected) == codes * 5 * 8
     assert not np.isnan(np.frombuffer(expected)).any()
-    assert bytes_of(tmp_path / "run", make, codes, step) == expected
+    assert bytes_of(tmp_path / "run", lambda: made_on(make), codes, step) == expected
 
 
 # Twins and raw codes

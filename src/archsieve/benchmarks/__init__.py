@@ -29,3 +29,11 @@ BENCHMARKS.add_lazy("nasbench101-cifar10", "archsieve.benchmarks.nasbench101:NAS
 for _number in (1, 2, 3):
     _space = f"nasbench1shot1-{_number}"
     BENCHMARKS.add_lazy(f"{_space}-cifar10", f"archsieve.benchmarks.nasbench101:ONE_SHOT_{_number}", about=_space)
+BENCHMARKS.add_lazy("flexibert-glue", "archsieve.benchmarks.transformers:GLUE", about="flexibert")
+for _kind in ("autoformer", "pit"):
+    for _data_set in ("cifar100", "flowers", "chaoyang"):
+        BENCHMARKS.add_lazy(
+            f"vitbench-{_kind}-{_data_set}",
+            f"archsieve.benchmarks.transformers:{_kind.upper()}_{_data_set.upper()}",
+            about=f"vitbench-{_kind}",
+        )

@@ -74,6 +74,22 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: the file cannot be read, is no JSON object, or names a key twice.
     """
+    content = _json_in(path)
+    if not isinstance(content, dict):
+        raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
+    return content
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """Return the JSON list a file holds; raises as `read_json`."""
+    content = _json_in(path)
+    if not isinstance(content, list):
+        raise fault(path, f"holds a JSON {type(content).__name__} where a list is expected")
+    return content
+
+
+def _json_in(path: Path) -> Any:
+    """Return what a JSON file holds; raises as `read_json`."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)
@@ -83,16 +99,13 @@ def read_json(path: Path) -> dict[str, Any]:
         return entries
 
     try:
-        content = parse_json(read_text(path, LARGEST_DATA), once)
+        return parse_json(read_text(path, LARGEST_DATA), once)
     except OSError as error:
         raise fault(path, f"cannot be read: {error.strerror}") from error
     except DataError:
         raise
     except ValueError as error:
         raise fault(path, f"is damaged, or is not JSON: {quoted(error)}") from error
-    if not isinstance(content, dict):
-        raise fault(path, f"holds a JSON {type(content).__name__} where an object is expected")
-    return content
 
 
 def read_columns(path: Path, *, is_known: bool = False) -> dict[str, list[Any]]:

@@ -78,6 +78,11 @@ def data(
 
 
 def _sources() -> list[tuple[str, Any]]:
+    """Return each source once, with the names of all that use it."""
     benchmarks = [(name, completed_benchmark(BENCHMARKS[name]).source) for name in BENCHMARKS]
     tasks = [(name, source) for name in TASKS for source in getattr(TASKS[name], "sources", ())]  # of the class
-    return [(name, source) for name, source in benchmarks + tasks if source is not None]
+    users: dict[Any, list[str]] = {}
+    for name, source in benchmarks + tasks:
+        if source is not None:
+            users.setdefault(source, []).append(name)
+    return [(", ".join(names), source) for source, names in users.items()]

@@ -29,6 +29,7 @@ from archsieve.cli.options import (
     Repair,
     Workers,
     WorkerTimeout,
+    estimators_named,
     load,
     offers_tables,
     shared_by_all,
@@ -42,7 +43,7 @@ from archsieve.estimators.lookup import Lookup
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import unit
 from archsieve.plans.named_code import commands_allowed
-from archsieve.plans.read import find_plan, is_called, load_plan, make
+from archsieve.plans.read import find_plan, is_called, load_plan
 from archsieve.plans.run import knowing_most, tables_about
 from archsieve.runs.session import Session
 from archsieve.values import number_in
@@ -128,7 +129,7 @@ def design_funnel(
             raise SettingError(f"The plan {estimators} {what}: a design for {space} needs another.")
         if not recompute:
             offers_tables(device, plan.space, plan.seed)
-        named = [make("estimator", name, plugins) for name in proxy or []]
+        named = estimators_named(proxy or [], plugins)
         candidates = list({fingerprint(e): e for e in [*(stage.estimator for stage in plan.stages), *named]}.values())
         candidates = with_mean_rank(candidates)
         session = stack.enter_context(

@@ -14,13 +14,13 @@ from archsieve.benchmarks.contract import caution_of
 from archsieve.cli import printing as console
 from archsieve.cli.notes import cost_notes
 from archsieve.cli.options import (
-    BASELINES,
     Bootstrap,
     Changes,
     Device,
     Durable,
     Epsilon,
     Json,
+    Lookups,
     OnRay,
     Plugins,
     Proxies,
@@ -32,6 +32,8 @@ from archsieve.cli.options import (
     Wide,
     Workers,
     WorkerTimeout,
+    baselines,
+    estimators_named,
     load,
     shared_by_all,
     space_and_task,
@@ -48,9 +50,7 @@ from archsieve.spaces.limits import Limits
 def measure(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
     proxy: Proxies = None,
-    lookup: Annotated[
-        list[str] | None, typer.Option(help="Use a recorded column of the benchmark as an estimator. Repeatable.")
-    ] = None,
+    lookup: Lookups = None,
     truth: Annotated[
         str | None, typer.Option(help="Column of the benchmark that is the truth. (default: that of the benchmark)")
     ] = None,
@@ -89,9 +89,9 @@ def measure(
             shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),
         )
         the_space, chosen_task = space_and_task(space, task, change, plugins, benchmark)
-        estimators = [make("estimator", name, plugins) for name in proxy or []]
+        estimators = estimators_named(proxy or [], plugins)
         estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
-        estimators += [make("estimator", n) for n in BASELINES if n not in {e.name for e in estimators}]
+        estimators += [make("estimator", n) for n in baselines(the_space) if n not in {e.name for e in estimators}]
         is_limited = max_params is not None or max_macs is not None
         limits = Limits(max_params=max_params, max_macs=max_macs) if is_limited else None
         session = stack.enter_context(

@@ -74,6 +74,18 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
+def duration(seconds: float) -> str:
+    """Return a time with two digits or more, in the unit that suits it.
+
+    >>> duration(0.05), duration(40), duration(150), duration(9000), duration(4e5)
+    ('0.05 s', '40 s', '2.5 min', '2.5 h', '111 h')
+    """
+    for unit, name in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.{0 if seconds >= 100 * unit else 1}f} {name}"
+    return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.2g} s"
+
+
 def clock(seconds: float) -> str:
     """Return a time as minutes and seconds, or hours, minutes and seconds.
 

@@ -21,9 +21,9 @@ from archsieve.errors import SettingError, require
 from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
-from archsieve.plans.changes import apply_changes, changed_plan, read_plan
+from archsieve.plans.changes import apply_changes, changed_plan, part_in, read_plan
 from archsieve.plans.read import load_plugin, make
-from archsieve.registry import BENCHMARKS
+from archsieve.registry import BENCHMARKS, PROXIES
 from archsieve.runs.arithmetic import CPU, kind_of
 from archsieve.runs.executors import Processes, Ray, Serial
 from archsieve.runs.folder import PLAN_FILE
@@ -54,7 +54,14 @@ AllowCommands = Annotated[
         "--allow-commands", help="Run the shell commands in the plan's estimators. Only for plans that you trust."
     ),
 ]
-Proxies = Annotated[list[str] | None, typer.Option("--proxy", help="Proxy to score with, or params, macs. Repeatable.")]
+Proxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy",
+        help="Proxy to score with, or params, macs. NAME:SETTING=VALUE changes a setting (nwot:batch_size=32), "
+        "NAME:repeats=5 scores it so often. Repeatable.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
 Device = Annotated[str, typer.Option(help="Device: cpu, cuda or mps.")]
 Workers = Annotated[int, typer.Option(min=1, help="Number of worker processes.")]
@@ -103,6 +110,9 @@ Changes = Annotated[
         help="Change a setting: NAME=VALUE of the space (e.g. width=16), task.NAME=VALUE of the task. Repeatable.",
     ),
 ]
+Lookups = Annotated[
+    list[str] | None, typer.Option(help="Use a recorded column of the benchmark as an estimator. Repeatable.")
+]
 PlanChanges = Annotated[
     list[str] | None,
     typer.Option(
@@ -114,12 +124,35 @@ PlanChanges = Annotated[
 BASELINES = ("params", "macs", "chance")
 
 
+def baselines(space: SearchSpace) -> tuple[str, ...]:
+    """Return the names of the estimators that each measurement includes: sizes only where there are networks."""
+    return ("chance",) if getattr(space, "is_recorded", False) else BASELINES
+
+
 _NOISE_VALUES = 16 * 3 * 224 * 224  # approximate size of a batch of noise in the form of large pictures
 
 
 def load(plugins: Sequence[str] | None) -> list[str]:
     """Import the plugins the user named, and return the modules' names."""
     return [load_plugin(name) for name in plugins or []]
+
+
+def estimators_named(names: Sequence[str], plugins: Sequence[str], init: str = "") -> list[AnyEstimator]:
+    """Return the estimators that `--proxy` names, with their settings; `init` is that of proxies that say none.
+
+    Raises:
+        SettingError: two have the same name and other settings, so that their scores would be called the same.
+    """
+    made: dict[str, AnyEstimator] = {}
+    for text in names:
+        table = part_in(text)
+        inner = table["estimator"] if isinstance(table.get("estimator"), dict) else table
+        if init and inner["name"] in PROXIES:
+            inner.setdefault("init", init)
+        estimator = make("estimator", table, plugins)
+        if made.setdefault(estimator.name, estimator) != estimator:
+            raise SettingError(f"Two of --proxy are called {estimator.name!r}: ask for one of them at a time.")
+    return [*made.values()]
 
 
 def space_and_task(

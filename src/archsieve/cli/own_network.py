@@ -19,6 +19,7 @@ from archsieve.cli.options import (
     Proxies,
     Seed,
     TaskName,
+    estimators_named,
     load,
     shared_by_all,
     task_for,
@@ -107,10 +108,7 @@ def score_model(
         _check_together(task, options)
         space = OwnModel(load_model(model), output)
         plugins = [*load(plugin), space.factory.partition(":")[0]]
-        settings = [
-            {"name": name, "init": "as_built"} if name in PROXIES else name for name in proxy or ["params", "macs"]
-        ]
-        estimators = [make("estimator", setting, plugins) for setting in settings]
+        estimators = estimators_named(proxy or ["params", "macs"], plugins, init="as_built")
         named = with_settings(task, change)
         the_task = task_for(named, estimators, plugins) if named or not any(options) else _own_task(space, options)
         fit = fit_of(space, the_task)

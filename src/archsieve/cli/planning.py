@@ -12,6 +12,7 @@ import typer
 from archsieve import cli
 from archsieve._files import replace_file, writing
 from archsieve.cli import printing as console
+from archsieve.cli.lines import duration
 from archsieve.cli.options import (
     Changes,
     Device,
@@ -105,7 +106,7 @@ def make_plan(
             return
         console.forecast(rows, as_json=False, unit=str(unit(found.plan)), timed=f"{device}, workers: {workers}")
         start = f", with {found.timing.start:.0f} seconds of the start" if found.timing.start >= 1 else ""
-        console.out(f"Budget: {seconds / 3600:.3g} hours; the plan takes about {taken / seconds:.0%} of it{start}.")
+        console.out(f"Budget: {duration(seconds)}; the plan takes about {taken / seconds:.0%} of it{start}.")
         again = ["archsieve", "search", str(out)] + ([] if device == "cpu" else ["--device", device])
         again += [] if workers == 1 else ["--workers", str(workers)]
         again += [word for name in plugin or [] for word in ("--plugin", name)]

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from archsieve.cli.guard import guarded as guarded
+from archsieve.cli.lines import duration
 from archsieve.cli.lines import note as note
 from archsieve.cli.lines import out as out
 from archsieve.cli.lines import out_json as out_json
@@ -136,15 +137,17 @@ def forecast(rows: Sequence[StageForecast], as_json: bool, unit: str = "", timed
         at_most = "at most " if is_bound else ""
         is_bound = is_bound or row.kept is None
         kept = "by score" if row.kept is None else f"{at_most}{row.kept}"
-        costs = [_amount(cost, at_most) for cost in (row.network_epochs, *([row.hours] if timed else []))]
+        costs = [_amount(row.network_epochs, at_most), *([_time(row.hours, at_most)] if timed else [])]
         shown.append((row.label, f"{at_most}{row.candidates}", kept, *costs))
-    table(("stage", "candidates", "kept", "network-epochs", *(["hours, about"] if timed else [])), shown)
+    table(("stage", "candidates", "kept", "network-epochs", *(["time, about"] if timed else [])), shown)
     bound = "at most " if is_bound else ""
     out(f"\nTotal: {_in_all([row.network_epochs for row in rows], 'network-epochs', bound, 'cost')}")
     if unit and any(row.network_epochs != 0 for row in rows):
         out(f"One network-epoch: {unit}.")
     if timed:
-        out(f"Time on this device ({timed}): {_in_all([row.hours for row in rows], 'hours', f'{bound}about ', 'time')}")
+        hours = [row.hours for row in rows]
+        amount = duration(3600 * sum(hour for hour in hours if hour is not None))
+        out(f"Time on this device ({timed}): {bound}about {amount}{_unknown(hours, 'time')}.")
 
 
 def _amount(cost: float | None, at_most: str) -> str:
@@ -156,10 +159,17 @@ def _amount(cost: float | None, at_most: str) -> str:
 
 def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> str:
     """Return a sum, and how many of the costs are unknown."""
-    known = [cost for cost in costs if cost is not None]
-    unknown = f", plus {len(costs) - len(known)} stages of unknown {what}" if len(known) < len(costs) else ""
-    spent = sum(known)
-    return f"{bound}{f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} {unit}{unknown}."
+    spent = sum(cost for cost in costs if cost is not None)
+    return f"{bound}{f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} {unit}{_unknown(costs, what)}."
+
+
+def _unknown(costs: Sequence[float | None], what: str) -> str:
+    count = sum(cost is None for cost in costs)
+    return f", plus {count} stage{'s' * (count > 1)} of unknown {what}" if count else ""
+
+
+def _time(hours: float | None, at_most: str) -> str:
+    return "unknown" if hours is None else f"{at_most}{duration(3600 * hours)}"
 
 
 def round_notes() -> Callable[[Round], None]:

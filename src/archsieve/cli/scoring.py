@@ -24,6 +24,7 @@ from archsieve.cli.options import (
     TaskName,
     Workers,
     WorkerTimeout,
+    estimators_named,
     load,
     shared_by_all,
     space_and_task,
@@ -32,7 +33,6 @@ from archsieve.cli.options import (
 from archsieve.errors import EstimatorError
 from archsieve.estimators.contract import scores_metric
 from archsieve.estimators.size import Size
-from archsieve.plans.read import make
 from archsieve.runs.session import Session
 from archsieve.tasks.contract import measure_of
 
@@ -61,7 +61,7 @@ def score(
     """Score architectures of a space with proxies and costs."""
     with console.guarded(), ExitStack() as stack:
         plugins, shared = load(plugin), shared_by_all(stack, workers, ray, recompute, worker_timeout)
-        estimators = [make("estimator", name, plugins) for name in proxy or ["params", "macs"]]
+        estimators = estimators_named(proxy or ["params", "macs"], plugins)
         the_space, chosen_task = space_and_task(space, task, change, plugins)
         codes = [the_space.parse(text) for text in archs]
         folder = stack.enter_context(tempfile.TemporaryDirectory())

@@ -16,6 +16,7 @@ from archsieve.cli.options import (
     Changes,
     Durable,
     Json,
+    Lookups,
     Plugins,
     Proxies,
     Recompute,
@@ -23,6 +24,7 @@ from archsieve.cli.options import (
     Seed,
     Workers,
     WorkerTimeout,
+    estimators_named,
     load,
     shared_by_all,
     space_and_task,
@@ -36,6 +38,7 @@ from archsieve.report.as_files import draw_study
 from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_tables
 from archsieve.runs.session import Session
+from archsieve.spaces.contract import size
 
 
 def study(
@@ -48,6 +51,7 @@ def study(
     space: Annotated[str, typer.Argument(help="Name of the space.")],
     out: Annotated[Path, typer.Option(help="Folder for the figures, the numbers and the scores.")],
     proxy: Proxies = None,
+    lookup: Lookups = None,
     truth: Annotated[
         list[str] | None, typer.Option(help="Column of the benchmark that is the truth. Repeatable.")
     ] = None,
@@ -76,8 +80,10 @@ def study(
         )
         first = benchmark[0] if benchmark else None
         the_space, _ = space_and_task(space, None, change, plugins, first)
-        estimators = [make("estimator", name, plugins) for name in proxy or STUDIED]
-        if not proxy and not recompute:  # what no shipped table holds would take hours
+        named = proxy or (() if lookup else STUDIED)
+        estimators = estimators_named(named, plugins)
+        estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
+        if not (proxy or lookup or recompute):  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:
                 console.note(
@@ -97,6 +103,11 @@ def study(
             command=shlex.join(["archsieve", *sys.argv[1:]]),
         )
         stack.close()
+        if size(the_space) > 2 * result.count:
+            console.note(
+                f"The table has {result.count:,} of {size(the_space):,} codes of {the_space.name}: the searches drew "
+                f"and moved among those."
+            )
         write_json(out / STUDY_FILE, asdict(result))
         figures = draw_study(result, out)
         if as_json:

@@ -102,6 +102,8 @@ def plan_for(
     settings: dict[str, Any] = {"device": device, "seconds": min(SECONDS, seconds / 10), "clock": clock}
     supernet = _supernet_of(space, task) if form == "supernet" else None
     timing = measure(space, task, recipe, seed, known, began=began, supernet=supernet, **settings)
+    if workers > 1:  # which start as this process did, once it has
+        timing = replace(timing, start=2 * timing.start)
     budget, count = seconds * (1 - RESERVE), count_of(space)
     sizes = choose(timing, recipe, budget, workers, count, form=form)
     if space.is_costly_to_list and 4 * (sizes.pool or count) > size(space):
@@ -109,7 +111,7 @@ def plan_for(
         sizes = choose(timing, recipe, budget, workers, there, form=sizes.form)
         if sizes.form == "guided":  # which would draw anew for each batch where there is no pool
             sizes = replace(sizes, pool=there)
-    plan = _plan(space, task, seed, recipe, sizes)
+    plan = build(space, task, seed, recipe, sizes)
     hours = [reckoned(plan, i, timing, sizes, workers) for i in range(len(forecast(plan)))]
     return Budgeted(plan, tuple(hours), timing, reasons_of(plan, sizes, timing, known))
 
@@ -158,7 +160,8 @@ def _supernet_of(space: SearchSpace, task: Task, epochs: int = 1) -> Any:
     return ESTIMATORS["one_shot"](epochs=epochs, scoring_items=_SCORED if items > _SCORED else None)
 
 
-def _plan(space: SearchSpace, task: Task, seed: int, recipe: Any, sizes: Sizes) -> Plan:
+def build(space: SearchSpace, task: Task, seed: int, recipe: Any, sizes: Sizes) -> Plan:
+    """Return the plan of these sizes."""
     training = replace(recipe, horizon=sizes.epochs, fraction_of_data=round(sizes.data, 4))
     full = replace(training, epochs=sizes.epochs)
     short = replace(training, horizon=sizes.short_epochs, epochs=sizes.short_epochs)

@@ -122,12 +122,12 @@ def _looked_at(
 ) -> tuple[tuple[str, ...], int, float]:
     """Return proxies, the cheap ones first, for how many networks they are paid for, and the seconds of each of those.
 
-    As many proxies as leave `least` networks, or all there are; none where one is too dear.
+    As many proxies as leave `least` networks, or all there are, and one if it leaves half as many.
     """
     features: list[str] = []
     spent, paid = timing.draw * workers, SHARES["proxies"] * seconds * workers  # one process draws
     for name, each in sorted(timing.features.items(), key=lambda pair: pair[1]):
-        if (spent + each) * min(count, least) <= paid:
+        if (spent + each) * min(count, least if features else least // 2) <= paid:
             features.append(name)
             spent += each
     pool = min(count, max(GUIDED, int(paid / spent) if spent else count))

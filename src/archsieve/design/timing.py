@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchitectureError, ArchsieveError, SettingError
-from archsieve.estimators.contract import Context
+from archsieve.errors import ArchitectureError, SettingError
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.forecast import hours_of
+from archsieve.plans.timing import whole_trainings
 from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
-from archsieve.runs.executors import single_thread
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import LARGEST_POOL, pool_size
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 FEATURES = ("nwot", "swap", "synflow_log", "jacov")
 """Proxies to choose from: those of the mean rank that ranked three recorded spaces best."""
 _PROBED = 16
-_EPOCHS = 3  # of the longer of two whole trainings that are timed
-_MOST_TRAINED = 8  # networks that are trained whole
 _DRAWN = 16  # networks whose drawing is timed
 
 
@@ -99,7 +94,7 @@ def measure(
     errors: list[Exception] = []
     _read(task)
     start = 0.0 if began is None else max(0.0, clock() - began)
-    hours = hours_of(probe, device=device, seconds=seconds / 2, clock=clock, on_failure=errors.append)
+    hours = hours_of(probe, device=device, seconds=seconds / 2, clock=clock, on_failure=errors.append, by_steps=True)
     if hours[-1] is None:
         raise _why_not(space, task, errors)
     n = probe.pool.sample or 1
@@ -108,7 +103,7 @@ def measure(
     price, tested = (replace(epoch, split=split).price(1, space, task) for split in ("validation", "test"))
     an_epoch = hours[-1] * 3600 / n * price.training / (price.training + price.scoring)
     scoring, final = an_epoch * price.scoring, an_epoch * tested.scoring
-    if whole := _trained_whole(space, task, recipe, seed, an_epoch, seconds / 2, device, clock):
+    if whole := whole_trainings(space, task, recipe, seed, an_epoch, seconds / 2, device, clock):
         more = whole[0] * (tested.scoring - price.scoring)
         an_epoch, scoring, final = whole[0], whole[1], max(0.0, whole[1] + more)
     passes = None if supernet is None else _of_supernet(supernet, hours[-2], n, space, task)
@@ -157,44 +152,5 @@ def _why_not(space: SearchSpace, task: Task, errors: list[Exception]) -> Excepti
     """Return the error to raise where no training could be timed."""
     if errors and isinstance(errors[-1], ArchitectureError):
         return errors[-1]  # of the space or its limits, not of the training
-    why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:300]}" if errors else ""
+    why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:400]}" if errors else ""
     return SettingError(f"The training of a network of {space.name} on {task.name} cannot be timed{why}.")
-
-
-def _trained_whole(
-    space: SearchSpace,
-    task: Task,
-    recipe: Any,
-    seed: int,
-    an_epoch: float,
-    seconds: float,
-    device: str,
-    clock: Callable[[], float],
-) -> tuple[float, float] | None:
-    """Return the seconds of an epoch, and of the rest of a training, from trainings of one and of three epochs.
-
-    None where there is no time for such trainings, or where they fail: an epoch as long as `an_epoch` is then believed.
-    Networks are drawn until the time is over.
-    """
-    pair = [replace(recipe, epochs=epochs, horizon=epochs) for epochs in (1, _EPOCHS)]
-    rng, begun = generator(seed, "sample", "trained"), clock()
-    times: list[tuple[float, float]] = []
-    with tempfile.TemporaryDirectory() as folder, single_thread(), suppress(ArchsieveError):
-        while len(times) < _MOST_TRAINED:
-            spent = clock() - begun
-            each = spent / len(times) if times else 1.5 * (1 + _EPOCHS) * an_epoch
-            if each > seconds - spent:
-                break
-            arch = space.canonical(space.sample(rng))
-            marks = [clock()]
-            for timed in pair:
-                workdir = Path(folder) / f"{len(times)}-{timed.epochs}"
-                workdir.mkdir()
-                timed.score([arch], Context(space, task, workdir, seed, device))
-                marks.append(clock())
-            times.append((marks[1] - marks[0], marks[2] - marks[1]))
-    if not times:
-        return None
-    short, long = (sum(each) / len(times) for each in zip(*times, strict=True))
-    an_epoch = (long - short) / (_EPOCHS - 1)
-    return (an_epoch, max(0.0, short - an_epoch)) if an_epoch > 0 else None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.benchmarks.contract import find_benchmark, table_of
+from archsieve.benchmarks.records import Table
 from archsieve.errors import SettingError
 from archsieve.judging.claims import FEWEST_FOR_A_VERDICT, Claim, Finding, claims_of, count_estimators
 from archsieve.judging.metrics import (
@@ -24,11 +25,10 @@ from archsieve.judging.metrics import (
     top_hundredth,
     weighted_tau,
 )
-from archsieve.randomness import generator
+from archsieve.judging.study_searches import Run, by_code, search, searched
 from archsieve.registry import SEARCHERS
 from archsieve.runs.attempts import finished
 from archsieve.runs.provenance import Provenance, provenance
-from archsieve.searchers.history import maximise
 from archsieve.spaces.sampling import check_listable
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmarks.contract import Benchmark
-    from archsieve.benchmarks.records import Table
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.session import Session
     from archsieve.spaces.contract import SearchSpace
@@ -98,7 +97,8 @@ def mkr_study(
     """Measure the estimators over a whole space, maximise each by every searcher, and correlate.
 
     Args:
-        session: its space is the one searched; its executor runs the searches.
+        session: its space is the one searched, or the codes of the table where that knows less than half of the space;
+            its executor runs the searches.
         estimators: at least three.
         truths: columns of the benchmark; its own truth unless given. Where there are several, in one benchmark or in
             several, claims about all of them together are made too.
@@ -110,7 +110,7 @@ def mkr_study(
         command: what the user called, for the record.
 
     Raises:
-        SettingError: fewer than three estimators, one of them twice, no search, or a space too large to list.
+        SettingError: fewer than three estimators, one of them twice, or no search.
         UnknownNameError: no such benchmark, column or searcher.
         MissingDataError: the table's file is not there.
         EstimatorError: an estimator could score nothing.
@@ -121,19 +121,19 @@ def mkr_study(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingError(f"Each estimator can be studied once, but {twice[0]!r} was named twice.")
     labels = [_label(name) for name in searchers]
-    check_listable(session.space)
     chosen = _truths(session.space, truths, [benchmark] if isinstance(benchmark, str) else benchmark or [None])
     archs = _known_to_all(chosen)
     scores = session.scores(estimators, archs)
     for estimator, column in zip(estimators, scores.T, strict=True):
         session.require_scores(estimator, archs, column)
+    space = searched(session.space, archs)
     runs = (
-        _Run(name, searcher, seed, cube)
-        for name, cube in zip(names, (_cube(session.space, archs, column) for column in scores.T), strict=True)
+        Run(name, searcher, seed, known)
+        for name, known in zip(names, (by_code(space, archs, column) for column in scores.T), strict=True)
         for searcher in labels
         for seed in range(seeds)
     )
-    winners = dict(finished(session.executor.map(partial(_search, session.space, budget, session.seed), runs)))
+    winners = dict(finished(session.executor.map(partial(search, space, budget, session.seed), runs)))
     findings = tuple(
         _finding(
             name, truth, scores[:, k], archs, {s: [winners[name, s, seed] for seed in range(seeds)] for s in labels}
@@ -169,6 +169,8 @@ def _truths(space: SearchSpace, columns: Sequence[str], benchmarks: Sequence[str
     truths = []
     for name in benchmarks:
         recipe: Benchmark = find_benchmark(space, columns[0] if columns else None, name)
+        if not isinstance(recipe.load(), Table):
+            check_listable(space)
         table = table_of(recipe).within(space)
         for column in columns or [str(recipe.truth)]:
             label = column if len(benchmarks) == 1 else f"{recipe.name} {column}"
@@ -224,35 +226,3 @@ def _label(searcher: str) -> str:
     """Return what a study calls a searcher, after a check that there is one: its name with spaces."""
     SEARCHERS[searcher]
     return searcher.replace("-", "_").replace("_", " ")
-
-
-def _cube(space: SearchSpace, archs: Sequence[tuple[int, ...]], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the scores by code, NaN where there is none."""
-    cube = np.full(space.choices, np.nan)
-    cube[tuple(np.array(archs).T)] = scores
-    return cube
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One search: the estimator it maximises, searcher, seed, and the scores by code."""
-
-    estimator: str
-    searcher: str
-    seed: int
-    cube: NDArray[np.float64]
-
-
-def _search(space: SearchSpace, budget: int, run_seed: int, run: _Run) -> tuple[tuple[str, str, int], tuple[int, ...]]:
-    """Return the code that one search finds, with the key of the search."""
-    key = run.estimator, run.searcher, run.seed
-    result = maximise(
-        SEARCHERS[run.searcher.replace(" ", "_")](),
-        space,
-        lambda archs: run.cube[tuple(np.array(archs).T)],
-        budget=budget,
-        rng=generator(run_seed, "sample", "study", *key),
-    )
-    if result.best is None:
-        raise SettingError(f"A search by {run.estimator} has no result: none of its architectures has a score.")
-    return key, result.best

@@ -51,6 +51,36 @@ def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], o
         table[name] = _value(text)
 
 
+def part_in(text: str) -> dict[str, Any]:
+    """Return the table of an estimator that a command line names, with settings behind colons.
+
+    `repeats`, and a `calibration` beside it, are settings of `repeated`, which then has the named one as its proxy.
+
+    Raises:
+        PlanError: it names none, or a setting twice.
+
+    >>> part_in("zen"), part_in("zen:batch_size=8")
+    ({'name': 'zen'}, {'name': 'zen', 'batch_size': 8})
+    >>> part_in("snip:repeats=3")
+    {'name': 'repeated', 'repeats': 3, 'estimator': {'name': 'snip'}}
+    """
+    first, *parts = text.split(":")
+    while parts and "=" not in parts[0]:  # the class of "module:Class"
+        first = f"{first}:{parts.pop(0)}"
+    table: dict[str, Any] = {"name": first.strip()}
+    if not table["name"]:
+        raise PlanError(f"An estimator is named as nwot, with a setting nwot:batch_size=32, but got {quoted(text)!r}.")
+    for part in parts:
+        before = len(table)
+        apply_changes({"it": table}, [part], own="it")
+        if len(table) == before:
+            raise PlanError(f"{quoted(text)!r} gives {part.partition('=')[0].strip()!r} twice.")
+    if "repeats" not in table or table["name"] == "repeated":
+        return table
+    outer: dict[str, Any] = {key: table.pop(key) for key in ("repeats", "calibration") if key in table}
+    return {"name": "repeated", **outer, "estimator": table}
+
+
 def read_plan(path: Path) -> dict[str, Any]:
     """Return the table of a plan file.
 

@@ -15,6 +15,7 @@ from archsieve.estimators.contract import Context, Fittable, Grouped, Resumable,
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import Pool, steps
+from archsieve.plans.timing import whole_trainings
 from archsieve.randomness import generator
 from archsieve.runs.chunks import chunk_size
 from archsieve.runs.executors import single_thread
@@ -46,12 +47,14 @@ def hours_of(
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.perf_counter,
     on_failure: Callable[[Exception], None] | None = None,
+    by_steps: bool = False,
 ) -> list[float | None]:
     """Return about how many hours each step of a plan takes; None where that cannot be timed.
 
-    Estimators that score network by network are timed on a few networks of the space, those that train on a few steps.
-    Where the space has multiply-adds in closed form, the times are extrapolated by them. Looking up takes no time, and
-    neither does what fits a predictor to its scores. Nothing is kept.
+    Estimators that score network by network are timed on a few networks of the space. Those that train are timed on a
+    few steps, and by whole trainings where short ones fit into the time. Where the space has multiply-adds in closed
+    form, the times are extrapolated by them. Looking up takes no time, and neither does what fits a predictor to its
+    scores. Nothing is kept.
 
     Args:
         plan: what is to be run.
@@ -60,11 +63,12 @@ def hours_of(
         seconds: what timing may take in all, about.
         clock: returns seconds.
         on_failure: called with the error of what could not be timed because of it.
+        by_steps: whether trainings are timed by steps alone.
     """
     passes = [_passes(entries) for _, _, _, entries in steps(plan)]
     names = {_name(members) for step in passes for members in step if not _is_looked_up(members)}
     with tempfile.TemporaryDirectory() as folder, single_thread():
-        timer = _Timer(plan, Path(folder), device, clock, 0.0, len(names), on_failure)
+        timer = _Timer(plan, Path(folder), device, clock, 0.0, len(names), on_failure, by_steps=by_steps)
         timer.draw_one()
         timer.end = clock() + seconds
         return [_sum(timer.seconds(members, workers) for members in step) for step in passes]
@@ -114,7 +118,9 @@ class _Timer:
     end: float
     left: int
     on_failure: Callable[[Exception], None] | None = None
+    by_steps: bool = False
     known: dict[str, float | None] = field(default_factory=dict)
+    whole: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
     def draw_one(self) -> None:
         """Draw a network, since the first one may take long: a space looks for its decisions, or for its limits."""
@@ -135,6 +141,8 @@ class _Timer:
         if first.training is None or first.scoring is None:
             return None
         items = count_items(self.plan.task, "train")
+        if whole := self._whole(first, each * items):
+            return (first.training * whole[0] + first.n * whole[1]) / at_once
         learning = first.training / (1 if isinstance(first.estimator, Fittable) else at_once)
         return (learning + first.scoring / at_once) * items * each
 
@@ -147,6 +155,22 @@ class _Timer:
             is_over = share <= 0 and not hasattr(members[0].estimator, "recipe")  # a training, a few steps, is timed
             self.known[name] = None if is_over else self._timed([entry.estimator for entry in members], share)
         return self.known[name]
+
+    def _whole(self, entry: Entry, an_epoch: float) -> tuple[float, float] | None:
+        """Return the seconds of an epoch and of the rest of a training, from whole ones; None where they take too long.
+
+        Small networks take most of their time to be built, scored and kept.
+        """
+        estimator: Any = entry.estimator
+        if self.by_steps or not hasattr(estimator, "horizon") or not completed_task(self.plan.task).is_present():
+            return None
+        name = _name([entry])
+        if name not in self.whole:
+            share = (self.end - self.clock()) / max(1, self.left + 1)
+            recipe = replace(estimator, split="validation") if hasattr(estimator, "split") else estimator
+            about = self.plan.space, self.plan.task, recipe, self.plan.seed
+            self.whole[name] = whole_trainings(*about, an_epoch, share, self.device, self.clock)
+        return self.whole[name]
 
     def _timed(self, estimators: Sequence[AnyEstimator], share: float) -> float | None:
         first = estimators[0]

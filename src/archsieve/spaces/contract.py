@@ -62,10 +62,12 @@ class SearchSpace(ABC):
             the common prefixes of paths. It is faster, and right only if no network, and no part of one, writes to what
             it gets or keeps a state that its outputs depend on; `archsieve.testing.SpaceContract` tests that. Where it
             is False every proxy gets a network and a batch of its own.
+        is_recorded: True where only recorded values are known, and `build` raises.
     """
 
     name: str = ""
     is_shareable: ClassVar[bool] = False
+    is_recorded: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Set `name` to the class's name where the class does not set it."""

@@ -247,8 +247,8 @@ def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
         )
     if loss != "cross_entropy" and math.prod(fit.outputs) != task.num_outputs:
         raise SettingError(
-            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} numbers an "
-            f"item: set the number (--outputs)."
+            f"{space.factory} gives outputs of shape {fit.outputs}, but the task has {task.num_outputs} numbers "
+            f"for each item: set the number (--outputs)."
         )
 
 

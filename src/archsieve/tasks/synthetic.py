@@ -76,6 +76,10 @@ class Synthetic(ImageClassification):
         """The `shape`."""
         return self.shape
 
+    def totals(self) -> tuple[int, int]:
+        """Return how many pictures there are to train and validate on, and how many to test on; none is made."""
+        return self.images, self.test_images
+
     def load(self) -> Images:
         """Return the pictures, made anew in each process: equal settings give equal pixels."""
         signal = float(self.signal)
@@ -88,19 +92,25 @@ class Synthetic(ImageClassification):
 
 @functools.lru_cache(maxsize=4)
 def _draw(shape: tuple[int, ...], classes: int, train: int, test: int, signal: float, seed: int) -> Images:
-    channels, *sides = shape
-    coarse = (classes, channels, *(math.ceil(side / PATCH) for side in sides))
-    prototypes = generator(seed, "sample", "synthetic", "prototypes").standard_normal(coarse, dtype=np.float32)
-    for axis, side in enumerate(sides, 2):
-        prototypes = prototypes.repeat(PATCH, axis=axis).take(range(side), axis=axis)
-    prototypes = prototypes * np.float32(signal)
+    prototypes = _prototypes(shape, classes, seed) * np.float32(signal) if signal else None
 
     def draw(part: str, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         # A generator for each part: how many pictures one has does not change the other.
         rng = generator(seed, "sample", "synthetic", part)
         labels = rng.permutation(np.arange(count, dtype=np.int64) % classes)
         noise = rng.standard_normal((count, *shape), dtype=np.float32)
-        pixels = np.rint(255 * (0.5 + 0.25 * (noise + prototypes[labels]))).clip(0, 255)
-        return pixels.astype(np.uint8), labels
+        if prototypes is not None:
+            noise += prototypes[labels]
+        return np.rint(255 * (0.5 + 0.25 * noise)).clip(0, 255).astype(np.uint8), labels
 
     return read_only(Images(*draw("train", train), *draw("test", test)))
+
+
+def _prototypes(shape: tuple[int, ...], classes: int, seed: int) -> NDArray[np.float32]:
+    """Return a picture of patches for each class, (classes, *shape)."""
+    channels, *sides = shape
+    coarse = (classes, channels, *(math.ceil(side / PATCH) for side in sides))
+    prototypes = generator(seed, "sample", "synthetic", "prototypes").standard_normal(coarse, dtype=np.float32)
+    for axis, side in enumerate(sides, 2):
+        prototypes = prototypes.repeat(PATCH, axis=axis).take(range(side), axis=axis)
+    return prototypes

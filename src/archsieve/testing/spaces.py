@@ -105,6 +105,8 @@ class SpaceContract:
 
     def test_networks_fit_the_task(self) -> None:
         """A network maps a batch of the task to its outputs, with the same weights for the same seed."""
+        if getattr(self.space, "is_recorded", False):  # there are no networks
+            return
         inputs = _noise(self.task, 2)
         for arch in samples(self.space, 2):
             network, twin = (build_network(self.space, arch, self.task, 0).eval() for _ in range(2))
@@ -258,7 +260,8 @@ class SpaceContract:
             rng = np.random.default_rng(5)
             archs = [self.space.sample(rng) for _ in range(20)]
             drawn.append([*archs, *(self.space.mutate(arch, rng) for arch in archs)])
-        build_network(self.space, drawn[0][0], self.task, 0)
+        if not getattr(self.space, "is_recorded", False):
+            build_network(self.space, drawn[0][0], self.task, 0)
         if hasattr(self.space, "supernet"):
             build_supernet(self.space, self.task, 0)
         expect(drawn[0] == drawn[1], "equal generators give other samples or mutants")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.nasbench101.cell import KERNELS, inputs_of, vertex_channels
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def graph_network(graph: Graph, task: Task, width: int, stacks: int, cells: int) -> nn.Sequential:
     """Return stem, stacks of equal cells with poolings between them, and head."""
-    parts: list[nn.Module] = [_conv_bn_relu(task.input_shape[0], width, 3)]
+    parts: list[nn.Module] = [_conv_bn_relu(pictures_of(task, "nasbench101")[0], width, 3)]
     before = width
     for stack in range(stacks):
         if stack > 0:

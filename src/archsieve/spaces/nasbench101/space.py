@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.contract import Picture, SearchSpace, check
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.nasbench101.cell import (
     EDGES,
     EXAMPLE,
@@ -76,10 +77,10 @@ class GraphSpace(SearchSpace):
         return arch
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return the graph; an edge has the operation of its target."""
+        """Return the graph; an edge has the operation of its target, and the output joins what it gets."""
         graph = self.graph(arch)
-        titles = (INPUT, *map(str, range(1, graph.output)), OUTPUT)
-        labels = ("", *(OPERATIONS[o] for o in graph.operations), OUTPUT)
+        titles = ("in", *map(str, range(1, graph.output)), "out")
+        labels = ("", *(OPERATIONS[o].partition("-")[0] for o in graph.operations), "join")
         return Picture(cells={"cell": tuple((titles[s], titles[t], labels[t]) for s, t in graph.edges)})
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
@@ -97,7 +98,7 @@ class GraphSpace(SearchSpace):
         return self._sizes(arch, task)[1]
 
     def _sizes(self, arch: Architecture, task: Task) -> tuple[int, int]:
-        shape, outputs = tuple(task.input_shape), task.num_outputs
+        shape, outputs = pictures_of(task, self.name), task.num_outputs
         return graph_sizes(self.graph(arch), shape, outputs, self.width, self.stacks, self.cells)
 
 

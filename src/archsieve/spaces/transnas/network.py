@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import pad
 
 from archsieve.networks.supernets import extract_path
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.transnas.layout import EDGES, KERNELS, SKIP, ZERO
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class CellNetwork(nn.Module):
         self._space, self._task = space, task
         edge_options = [tuple(o) for o in options]
         self._path = tuple(o[0] for o in edge_options)
-        self.stem = _stem(task.input_shape[0], width)
+        self.stem = _stem(pictures_of(task, "transnas")[0], width)
         self.body = nn.ModuleList(TransNASCell(block, edge_options) for block in layout)
         self.head = _head(layout[-1].outputs, task.num_outputs)
 
@@ -90,7 +91,9 @@ class BlockNetwork(nn.Sequential):
 
     def __init__(self, task: Task, width: int, layout: Sequence[Block]) -> None:
         blocks = (ResidualBlock(block) for block in layout)
-        super().__init__(_stem(task.input_shape[0], width), *blocks, _head(layout[-1].outputs, task.num_outputs))
+        super().__init__(
+            _stem(pictures_of(task, "transnas")[0], width), *blocks, _head(layout[-1].outputs, task.num_outputs)
+        )
 
 
 class ResidualBlock(nn.Module):

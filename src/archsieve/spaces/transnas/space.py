@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture, SearchSpace
+from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import convolution
 from archsieve.spaces.text import NumberOrder
@@ -133,11 +134,13 @@ class TransNASMicro(SearchSpace):
 
     def params(self, arch: Architecture, task: Task) -> int:
         """Return the number of parameters."""
-        return self.encoder_params(arch, task.input_shape[0]) + (self._last() + 1) * task.num_outputs
+        return self.encoder_params(arch, pictures_of(task, self.name)[0]) + (self._last() + 1) * task.num_outputs
 
     def macs(self, arch: Architecture, task: Task) -> int:
         """Return the multiply-adds of one image."""
-        return convolutions.macs(self._convolutions(arch, task.input_shape)) + self._last() * task.num_outputs
+        return (
+            convolutions.macs(self._convolutions(arch, pictures_of(task, self.name))) + self._last() * task.num_outputs
+        )
 
     def encoder_params(self, arch: Architecture, channels: int = 3) -> int:
         """Return the number of parameters without the linear layer, as the benchmark's `encoder_params`."""

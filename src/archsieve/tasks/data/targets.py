@@ -118,7 +118,7 @@ def _classes(raw: NDArray[Any], place: Place, classes: int) -> Targets:
         )
     if raw.dtype.kind != "b" and len(names) > max(_FEW, len(values) // 2):
         raise DataError(
-            f"{place.where} has {len(names):,} different values in {len(values):,} items, too many for classes: say "
+            f"{place.where} has {len(names):,} different values in {len(values):,} items, too many for classes: set "
             f"kind = 'regression' if they are numbers to predict, or name another target."
         )
     return Targets(numbers.astype(np.int64).reshape(-1), tuple(map(str, names.tolist())))
@@ -130,7 +130,7 @@ def _whole(raw: NDArray[Any], place: Place) -> NDArray[np.int64]:
     if len(wrong):
         index = int(wrong[0])
         raise DataError(
-            f"{place.where} must be classes, but {_shown(raw[index])} is in {place.item(index)}: say "
+            f"{place.where} must be classes, but {_shown(raw[index])} is in {place.item(index)}: set "
             f"kind = 'regression' if numbers are to be predicted."
         )
     return raw.astype(np.int64)

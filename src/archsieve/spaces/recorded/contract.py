@@ -1,0 +1,25 @@
+"""What the spaces share whose networks are not built here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+from archsieve.errors import SettingError
+from archsieve.spaces.contract import SearchSpace
+
+if TYPE_CHECKING:
+    from archsieve.spaces.contract import Architecture
+    from archsieve.tasks.contract import Task
+
+
+class RecordedSpace(SearchSpace):
+    """A space of recorded values: `measure` and `study` rank columns of its benchmark, but no proxy can be computed."""
+
+    is_recorded: ClassVar[bool] = True
+
+    def build(self, arch: Architecture, task: Task) -> NoReturn:
+        """Raise a `SettingError`: there is no network."""
+        raise SettingError(
+            f"archsieve does not build the networks of {self.name}: name columns of its benchmark by --lookup, or rank "
+            f"a file of your own by `archsieve judge`."
+        )

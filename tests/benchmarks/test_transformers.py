@@ -1,0 +1,240 @@
+"""NAS-Bench-BERT and ViT-Bench-101: a user's files in the published layouts, and what is refused of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from archsieve.benchmarks.transformers import (
+    AUTOFORMER_CIFAR100,
+    GLUE,
+    PIT_CHAOYANG,
+    PIT_CIFAR100,
+    PIT_FLOWERS,
+    SCORES_FILE,
+)
+from archsieve.errors import DataError
+from archsieve.registry import BENCHMARKS
+from archsieve.testing import BenchmarkContract
+from plugins.commands import invoke
+
+BERT, AUTOFORMER, PIT = GLUE.space, AUTOFORMER_CIFAR100.space, PIT_CIFAR100.space
+RNG = np.random.default_rng(0)
+ENCODERS = list(dict.fromkeys(BERT.sample(RNG) for _ in range(40)))
+TRUTH = 60 + 10 * RNG.random(len(ENCODERS))
+
+
+def encoder(number, text, glue, **changed):
+    """Return an entry as NAS-Bench-BERT's JSON has it."""
+    hidden, layers = text.split(":")
+    parts = [layer.split("-") for layer in layers.split(",")]
+    return {
+        "id": number,
+        "completed": True,
+        "time_to_train": 3000.5 + number,
+        "scores": {task: glue - place for place, task in enumerate(GLUE.columns[:9])},
+        "hparams": {
+            "learning_rate": 0.0005,
+            "model_hparam_overrides": {
+                "hidden_size": int(hidden),
+                "nas_config": {
+                    "encoder_layers": [
+                        {
+                            "operation_type": kind,
+                            "operation_parameter": int(parameter) if parameter.isdigit() else parameter,
+                            "num_operation_heads": int(heads),
+                            "feed_forward_dimension": int(width),
+                            "num_feed_forward": int(stacks),
+                        }
+                        for kind, parameter, heads, width, stacks in parts
+                    ]
+                },
+            },
+        },
+        **changed,
+    }
+
+
+def encoders():
+    return [encoder(i, BERT.describe(arch), TRUTH[i]) for i, arch in enumerate(ENCODERS)]
+
+
+def write(folder, entries, benchmark=GLUE):
+    (folder / benchmark.source.file).write_text(json.dumps(entries), encoding="utf-8")
+
+
+def write_scores(folder, **columns):
+    with (folder / SCORES_FILE).open("w", newline="") as stream:
+        csv.writer(stream).writerows([list(columns), *zip(*columns.values(), strict=True)])
+
+
+def test_the_published_entry_of_the_first_network(folder):
+    text = "256:SA-WMA-4-1024-3,LT-DCT-2-512-3,SA-SDP-4-512-3,SA-SDP-4-1024-1"
+    write(folder, [encoder(0, text, 74.73375), encoder(1, "128:DSC-9-4-512-1,DSC-5-2-512-1", -2.0)])
+    table = GLUE.load()
+    assert table.lookup("glue", [BERT.parse(text)]).tolist() == [74.73375]
+    assert table.row(BERT.parse(text))["training_seconds"] == 3000.5
+    assert [BERT.describe(arch) for arch in table.archs] == [text, "128:DSC-9-4-512-1,DSC-5-2-512-1"]
+
+
+def test_scores_are_joined_by_id(folder):
+    write(folder, encoders())
+    ids = list(range(len(ENCODERS)))[::-1]
+    write_scores(folder, ID=ids, **{"GLUE Score": TRUTH[::-1], "Synaptic Diversity": [n * 2.0 for n in ids]})
+    assert GLUE.load().lookup("Synaptic Diversity", ENCODERS[3:5]).tolist() == [6.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"ID": range(len(ENCODERS)), "GLUE Score": TRUTH[::-1]}, "its rows belong to other networks"),
+        ({"ID": range(1, 1 + len(ENCODERS)), "GLUE Score": TRUTH}, "its rows belong to other networks"),
+        ({"ID": range(len(ENCODERS)), "mine": TRUTH}, "lacks the column 'GLUE Score'"),
+        ({"number": range(len(ENCODERS)), "GLUE Score": TRUTH}, "lacks the columns ID"),
+    ],
+    ids=["rows reversed", "shifted by one", "no proof", "no ID"],
+)
+def test_a_wrong_join_of_scores_is_refused(folder, columns, sentence):
+    write(folder, encoders())
+    write_scores(folder, **columns)
+    with pytest.raises(DataError, match=sentence):
+        GLUE.load()
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ([encoder(0, "256:SA-DFT-4-1024-3,LT-DCT-2-512-3", 70.0)], "another form"),
+        ([encoder(0, "512:SA-SDP-4-1024-3,LT-DCT-2-512-3", 70.0)], "another form"),
+        ([encoder(0, "256:SA-SDP-4-1024-3", 70.0)], "another form"),
+        ([encoder(0, "256:SA-SDP-4-1024-3,LT-DCT-2-512-3", 70.0, hparams={})], "another form"),
+        ([encoder(0, "256:SA-SDP-4-1024-3,LT-DCT-2-512-3", 70.0, scores=[1])], "an object is expected"),
+        ([encoder(0, "256:SA-SDP-4-1024-3,LT-DCT-2-512-3", 170.0)], "a number from -100 to 100 is expected"),
+        ([encoder(0, "256:SA-SDP-4-1024-3,LT-DCT-2-512-3", 70.0, scores={})], "lacks the columns glue"),
+        ({"0": 1}, "a list is expected"),
+        ([7], "an object is expected"),
+        ([], "lacks the columns"),
+    ],
+    ids=[
+        *("operation", "hidden size", "one layer", "no model", "scores of another form"),
+        *("above 100", "no scores", "an object", "a number", "empty"),
+    ],
+)
+def test_other_files_are_refused(folder, entries, sentence):
+    write(folder, entries)
+    with pytest.raises(DataError, match=sentence):
+        GLUE.load()
+
+
+def vision(space, arch, accuracy):
+    """Return an entry as ViT-Bench-101's lists have it."""
+    if space is PIT:
+        base, ratio, layers, heads = space.describe(arch).split(":")
+        lists = [[int(n) for n in part.split("-")] for part in (layers, heads)]
+        names = {"base_dim": int(base), "mlp_ratio": int(ratio), "depth": lists[0], "num_heads": lists[1]}
+    else:
+        hidden, layers = space.describe(arch).split(":")
+        pairs = [layer.split("-") for layer in layers.split(",")]
+        names = {
+            "hidden_dim": int(hidden),
+            "depth": len(pairs),
+            "mlp_ratio": [float(ratio) for ratio, _ in pairs],
+            "num_heads": [int(heads) for _, heads in pairs],
+        }
+    return {"arch": names, "c100_kd_acc": accuracy, "c100_base_acc": accuracy - 5, "my_score": accuracy * 2}
+
+
+@pytest.mark.parametrize("benchmark", [AUTOFORMER_CIFAR100, PIT_CIFAR100], ids=["autoformer", "pit"])
+def test_vision_transformers_by_the_names_of_their_decisions(folder, benchmark):
+    space = {AUTOFORMER.name: AUTOFORMER, PIT.name: PIT}[benchmark.space.name]
+    archs = list(dict.fromkeys(space.sample(np.random.default_rng(seed)) for seed in range(15)))
+    entries = [vision(space, arch, 60.0 + i) for i, arch in enumerate(archs)]
+    write(folder, [*entries, vision(space, archs[0], 70.0)], benchmark)  # trained twice: the mean
+    table = benchmark.load()
+    assert table.lookup("c100_kd_acc", archs[:2]).tolist() == [65.0, 61.0]
+    assert table.lookup("my_score", archs[1:2]).tolist() == [122.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"arch": {"base_dim": 40, "mlp_ratio": 5, "depth": [1, 4, 2], "num_heads": [2, 2, 2]}}, "another form"),
+        ({"arch": {"base_dim": 40, "mlp_ratio": 4, "depth": [4, 1, 2], "num_heads": [2, 2, 2]}}, "another form"),
+        ({"arch": {"base_dim": 40, "mlp_ratio": 4, "depth": [1, 4, 2], "num_heads": [2, 2]}}, "another form"),
+        ({"arch": [40, 4, 1, 4, 2, 2, 2, 2]}, "an object is expected"),
+        ({"c100_kd_acc": 0.7}, "where percent are expected"),
+        ({"c100_kd_acc": None}, "a number from 0 to 100 is expected"),
+    ],
+    ids=["ratio", "stages exchanged", "two stages", "numbers without names", "fractions", "missing"],
+)
+def test_other_vision_transformers_are_refused(folder, change, sentence):
+    write(folder, [vision(PIT, (0,) * 8, 1.0) | change], PIT_CIFAR100)
+    with pytest.raises(DataError, match=sentence):
+        PIT_CIFAR100.load()
+
+
+def test_every_data_set_has_its_own_truth(folder):
+    entry = vision(PIT, (1,) * 8, 70.0) | {"flower_kd_acc": 80.0, "chaoyang_kd_acc": 85.0}
+    write(folder, [entry], PIT_CIFAR100)
+    values = [each.load().lookup(each.truth, [(1,) * 8])[0] for each in (PIT_CIFAR100, PIT_FLOWERS, PIT_CHAOYANG)]
+    assert values == [70.0, 80.0, 85.0]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARCHSIEVE_DATA", str(folder))
+        write(folder, encoders())
+        return GLUE.load()
+
+
+class TestBERTTable(BenchmarkContract):
+    benchmark = GLUE
+
+    @pytest.fixture(autouse=True)
+    def _table(self, table):
+        self.records = table
+
+
+def test_measure_ranks_columns(folder):
+    write(folder, encoders())
+    scores = {f"score {i}": TRUTH * (-1) ** i + i for i in range(2)}
+    write_scores(folder, ID=range(len(ENCODERS)), **{"GLUE Score": TRUTH}, **scores)
+    result = invoke("measure", "flexibert", "--lookup", "score 0", "--lookup", "score 1", "--lookup", "mnli", "--json")
+    assert result.exit_code == 0, result.stderr
+    judged = {each["estimator"]: each for each in json.loads(result.stdout)}
+    assert set(judged) == {"score 0", "score 1", "mnli", "chance"}
+    assert (judged["score 0"]["tau"], judged["score 1"]["tau"]) == (1.0, -1.0)
+
+
+@pytest.mark.slow
+def test_a_study_of_columns_and_two_truths(folder, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 50)
+    write(folder, encoders())
+    scores = {f"score {noise}": TRUTH + noise * RNG.normal(0, 1, len(TRUTH)) for noise in (1, 4, 9)}
+    write_scores(folder, ID=range(len(ENCODERS)), **{"GLUE Score": TRUTH}, **scores)
+    lookups = [word for score in scores for word in ("--lookup", score)]
+    out = tmp_path_factory.mktemp("study")
+    options = ("--truth", "glue", "--truth", "mnli", "--seeds", "1", "--budget", "60")
+    result = invoke("study", "mkr", "flexibert", *options, *lookups, "--out", out / "run")
+    assert result.exit_code == 0, result.stderr
+    assert f"The table has {len(ENCODERS)} of 21,233,664 codes" in result.stderr
+    assert "no verdict, with 3 estimators" in result.stdout
+    study = json.loads((out / "run" / "study.json").read_text("utf-8"))
+    assert {finding["truth"] for finding in study["findings"]} == {"glue", "mnli"}
+
+
+def test_a_proxy_says_that_there_is_no_network(folder):
+    write(folder, encoders())
+    result = invoke("measure", "flexibert", "--proxy", "params")
+    assert result.exit_code == 1
+    assert "archsieve does not build the networks of flexibert" in result.stderr
+
+
+def test_they_are_in_the_catalogue():
+    for table in (GLUE, AUTOFORMER_CIFAR100, PIT_FLOWERS, PIT_CHAOYANG):
+        assert BENCHMARKS[table.name] == table

@@ -1,0 +1,90 @@
+"""`--proxy NAME:SETTING=VALUE`: settings of an estimator on the command line, and how often a proxy is scored."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from archsieve import Session, ZeroCost
+from archsieve.cli.options import estimators_named
+from archsieve.errors import PlanError, SettingError
+from archsieve.estimators.combined.repeated import Repeated
+from archsieve.plans.changes import part_in
+from archsieve.plans.read import make
+from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.tasks.synthetic import Synthetic
+from plugins.commands import invoke
+
+SMALL = [word for s in ("stem_width=4", "widths=[4]", "stages=[2]", "head_width=4") for word in ("--set", s)]
+SCORE = ["score", "nasbench-macro", "00", "12", "22", *SMALL, "--task", "synthetic", "--recompute", "--json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ("nwot", {"name": "nwot"}),
+        ("nwot:batch_size=8", {"name": "nwot", "batch_size": 8}),
+        ("nwot:options={ activations = 'relu' }", {"name": "nwot", "options": {"activations": "relu"}}),
+        ("my_file:Mine", {"name": "my_file:Mine"}),
+        ("my_file:Mine:depth=2:mode=wide", {"name": "my_file:Mine", "depth": 2, "mode": "wide"}),
+        ("zen:repeats=3", {"name": "repeated", "repeats": 3, "estimator": {"name": "zen"}}),
+        (
+            "zen:batch_size=4:repeats=3:calibration=9",
+            {"name": "repeated", "repeats": 3, "calibration": 9, "estimator": {"name": "zen", "batch_size": 4}},
+        ),
+        ("repeated:estimator=zen:repeats=2", {"name": "repeated", "estimator": "zen", "repeats": 2}),
+    ],
+)
+def test_how_it_is_written(text, table):
+    assert part_in(text) == table
+
+
+def test_a_proxy_is_scored_several_times(tmp_path):
+    done = invoke(*SCORE, "--proxy", "snip:batch_size=8:repeats=3", "--proxy", "params")
+    assert done.exit_code == 0, done.stderr
+    found = [row["snip x 3"] for row in json.loads(done.stdout)]
+    space, proxy = NASBenchMacro(stem_width=4, widths=(4,), stages=(2,), head_width=4), ZeroCost("snip", batch_size=8)
+    with Session(tmp_path, space, Synthetic(), tables=()) as session:
+        scores = session.scores(Repeated(proxy, 3).parts, [(0, 0), (1, 2), (2, 2)])
+    wins = [[np.mean([(a > b) + (a == b) / 2 for a in one for b in other]) for other in scores] for one in scores]
+    assert found == pytest.approx([np.mean(row) for row in wins])
+
+
+def test_settings_reach_the_estimator():
+    (estimator,) = estimators_named(["nwot:batch_size=8:init=per_architecture"], ())
+    assert estimator == ZeroCost("nwot", batch_size=8, init="per_architecture")
+    as_built = estimators_named(["nwot", "zen:init=shared", "snip:repeats=2", "params"], (), init="as_built")
+    assert [getattr(e, "init", None) for e in as_built] == ["as_built", "shared", None, None]
+    snip = {"name": "snip", "init": "as_built"}
+    assert as_built[2] == make("estimator", {"name": "repeated", "estimator": snip, "repeats": 2})
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [
+        (["nwot:batchsize=8"], "has no key 'batchsize'. Did you mean 'batch_size'?"),
+        (["nwot:batch_size=many"], "batch_size must be a whole number, but is 'many'."),
+        (["nwot:batch_size="], "a change is written as key=value"),
+        (["nwot:relu"], "would run code of the module 'nwot'"),
+        ([":batch_size=8"], "An estimator is named as nwot, with a setting nwot:batch_size=32, but got"),
+        (["nwot:batch_size=8:batch_size=9"], "gives 'batch_size' twice"),
+        (["nwot:repeats=1"], "`repeats >= 2` must hold, but got repeats=1"),
+        (["params:repeats=3"], "Only a zero-cost proxy can be repeated, but 'params' is none"),
+        (["nwot", "nwot:batch_size=8"], "Two of --proxy are called 'nwot': ask for one of them at a time."),
+    ],
+)
+def test_what_is_no_setting(named, sentence):
+    done = invoke(*SCORE, *(word for name in named for word in ("--proxy", name)))
+    assert done.exit_code == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_same_twice_is_once():
+    assert len(estimators_named(["params", "params"], ())) == 1
+    with pytest.raises(SettingError):
+        estimators_named(["nwot", "nwot:batch_size=8"], ())
+    with pytest.raises(PlanError):
+        part_in("")
