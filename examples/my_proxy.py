@@ -1,4 +1,4 @@
-"""A proxy of your own: a function of a network that has just been initialised."""
+"""Two proxies of your own: functions of a network that has just been initialised."""
 
 from archsieve import proxy
 
@@ -6,3 +6,8 @@ from archsieve import proxy
 @proxy
 def layer_count(network, probe):
     return sum(1 for module in network.modules() if not list(module.children()))
+
+
+@proxy(needs=("data",))
+def output_spread(network, probe):
+    return float(network(probe.inputs).std(dim=0).mean())

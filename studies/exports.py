@@ -25,10 +25,13 @@ from archsieve.searchers.contract import Stage
 
 SMALL = {"images": 24, "test_images": 4}
 CASES = {
-    "nasbench201": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
-    "nats-size": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
-    "nasbench-macro": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
-    "darts": ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
+    **dict.fromkeys(
+        ("nasbench201", "nats-size", "nasbench-macro", "darts", "nasbench101", "nasbench1shot1-1"),
+        ("synthetic", {"shape": (3, 32, 32), "num_outputs": 10, **SMALL}),
+    ),
+    **dict.fromkeys(
+        ("transnas-micro", "transnas-macro"), ("synthetic", {"shape": (3, 64, 64), "num_outputs": 10, **SMALL})
+    ),
     "attentivenas": ("synthetic", {"shape": (3, 224, 224), "num_outputs": 1000, **SMALL}),
     "topformer": ("synthetic-segmentation", {"side": 64, **SMALL}),
 }

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -276,8 +277,16 @@ def row(found: dict) -> str:
     model, beside, sign = MODELS[found["model"]], found["beside"], 1 if found["higher_is_better"] else -1
     figures = [sign * found["final_score"], sign * beside["random"], sign * beside["hand"]]
     shown = " | ".join(f"{figure:.4g}" for figure in figures)
-    size = f"{found['decisions']} | {found['codes']:,} | {model.max_macs:,.0f}"
+    size = f"{found['decisions']} | {found['codes']:,} | {model.max_macs:,.0f} | {planned(found)}"
     return f"| {model.title} | {found['seed']} | {size} | {model.unit} | {shown} | {beside['networks']} |"
+
+
+def planned(found: dict) -> str:
+    """Return the budget of a plan, and what it trains."""
+    budget = re.findall(r"plan` for (\S+) on", found["plan"])[0]
+    stages = ", ".join(f"{stage['candidates']} {stage['label']}s" for stage in found["stages"])
+    epochs = tomllib.loads(found["plan"])["final"].get("epochs", 1)
+    return f"{budget}: {stages}, {epochs} epochs"
 
 
 def cost(found: dict) -> str:

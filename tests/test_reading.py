@@ -19,7 +19,7 @@ from archsieve.benchmarks.nasbench_macro import CIFAR10
 from archsieve.cli.printing import out, table
 from archsieve.errors import DataError, EstimatorError, PlanError, SettingError, UnknownNameError
 from archsieve.judging.score_files import read_scores
-from archsieve.report.load import to_csv
+from archsieve.report.stored import to_csv
 from archsieve.report.words import cell
 from archsieve.runs.store import Key, Row
 from archsieve.searchers.contract import Stage

@@ -40,8 +40,10 @@ from archsieve import (
     run_plan,
 )
 from archsieve.errors import ArchsieveError, SettingError
+from archsieve.spaces.contract import check_space
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.values import offers
 
 SPACE = NASBenchMacro(stem_width=4, widths=(4, 4), stages=(1, 1), head_width=8)
 TASK = Synthetic(shape=(3, 8, 8), num_outputs=4, images=40)
@@ -248,6 +250,26 @@ def test_numbers_of_numpy_are_numbers():
     assert Stage(NWOT, keep=np.float32(0.5)).count(9) == 4
     assert Limits(max_macs=np.int64(9)).admits({"macs": 9})
     assert Vote((NWOT,), quantile=np.float64(0.5)).parts == (NWOT,)
+
+
+class View:
+    """Passes everything on to a task."""
+
+    def __getattr__(self, name):
+        return getattr(TASK, name)
+
+
+class Slow:
+    """Says what it is only after a while."""
+
+    choices = property(lambda self: pytest.fail("it was computed"))
+    build = None
+
+
+def test_what_passes_on_is_taken_and_what_is_computed_is_not_asked():
+    assert Plan(SPACE, View(), (STAGE,)).task.num_outputs == 4
+    check_space(Slow())
+    assert not offers(View(), "no_such_thing")
 
 
 def test_the_errors_are_what_a_caller_guesses():

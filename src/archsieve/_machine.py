@@ -13,7 +13,7 @@ from pathlib import Path
 def processor() -> str:
     """Return the processor's name as Linux has it, else what Python knows, and what torch uses of it.
 
-    Two processors of one name and one capability are taken to give equal scores.
+    Part of the key of measured latencies. It does not tell generations of one name apart; `model` does.
     """
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
@@ -24,6 +24,22 @@ def processor() -> str:
     from torch.backends import cpu
 
     return f"{name}, {cpu.get_cpu_capability()}"
+
+
+@cache
+def model() -> str:
+    """Return what tells processors apart that may round sums differently: name, capability, generation and caches.
+
+    Libraries choose the order of a sum by the sizes of caches, and virtual machines give several generations one name.
+    """
+    cpuinfo, parts = Path("/proc/cpuinfo"), [processor()]
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+        parts += [f"{key} {values[key]}" for key in ("cpu family", "model", "stepping") if key in values]
+    sizes = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"))
+    caches = [path.read_text(encoding="utf-8").strip() for path in sizes]
+    return ", ".join([*parts, f"caches {' '.join(caches)}"] if caches else parts)
 
 
 def cores() -> int:

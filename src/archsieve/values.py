@@ -196,13 +196,15 @@ def check_list(what: str, values: Any, items: str, advice: str = "") -> None:
 
 
 def offers(thing: Any, *names: str) -> bool:
-    """Whether a value that is no class has attributes of these names; none is computed, as a property may take long.
+    """Whether a value that is no class has attributes of these names; a property, which may take long, is not computed.
 
     >>> offers(Path(), "parent", "read_text"), offers(Path, "parent")
     (True, False)
     """
-    missing = object()
-    return not isinstance(thing, type) and all(getattr_static(thing, name, missing) is not missing for name in names)
+    missing, passes_on = object(), hasattr(type(thing), "__getattr__")  # as a view of something else does
+    return not isinstance(thing, type) and all(
+        getattr_static(thing, name, missing) is not missing or (passes_on and hasattr(thing, name)) for name in names
+    )
 
 
 def named_in(catalogue: str, value: Any) -> str:

@@ -211,6 +211,23 @@ def test_measure_ranks_columns(folder):
     assert (judged["score 0"]["tau"], judged["score 1"]["tau"]) == (1.0, -1.0)
 
 
+@pytest.mark.slow
+def test_a_study_of_columns_and_two_truths(folder, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 50)
+    write(folder, encoders())
+    scores = {f"score {noise}": TRUTH + noise * RNG.normal(0, 1, len(TRUTH)) for noise in (1, 4, 9)}
+    write_scores(folder, ID=range(len(ENCODERS)), **{"GLUE Score": TRUTH}, **scores)
+    lookups = [word for score in scores for word in ("--lookup", score)]
+    out = tmp_path_factory.mktemp("study")
+    options = ("--truth", "glue", "--truth", "mnli", "--seeds", "1", "--budget", "60")
+    result = invoke("study", "mkr", "flexibert", *options, *lookups, "--out", out / "run")
+    assert result.exit_code == 0, result.stderr
+    assert f"The table has {len(ENCODERS)} of 21,233,664 codes" in result.stderr
+    assert "no verdict, with 3 estimators" in result.stdout
+    study = json.loads((out / "run" / "study.json").read_text("utf-8"))
+    assert {finding["truth"] for finding in study["findings"]} == {"glue", "mnli"}
+
+
 def test_a_proxy_says_that_there_is_no_network(folder):
     write(folder, encoders())
     result = invoke("measure", "flexibert", "--proxy", "params")

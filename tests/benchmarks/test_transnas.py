@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import itertools
 
 import numpy as np
 import pytest
 
 from archsieve.benchmarks.contract import task_of
+from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.benchmarks.records import Table
 from archsieve.benchmarks.transnas import MACRO, MICRO, TASKS
 from archsieve.errors import DataError
 from archsieve.registry import BENCHMARKS
@@ -157,6 +160,23 @@ class TestMicroTable(BenchmarkContract):
         self.records = micro_table
 
 
+def test_nearly_all_other_orders_of_edges_are_refused(tmp_path):
+    # Edges from the input have other sizes than those between inner nodes: 36 orders leave the sizes as they are.
+    left = [p for p in itertools.permutations(range(6)) if {p[0], p[1], p[3]} == {0, 1, 3}]
+    assert len(left) == 36
+    rows = {arch: row for row, arch in enumerate(ARCHS["micro"])}
+    table, passed = TABLES["micro"], []
+    for order in left:
+        moved = [rows[tuple(arch[i] for i in order)] for arch in ARCHS["micro"]]
+        try:
+            table._check_unreached(tmp_path, Table(tuple(ARCHS["micro"]), {table.truth: TRUTH["micro"][moved]}))
+        except DataError:
+            continue
+        passed.append(order)
+    assert len(passed) == 10
+    assert tuple(range(6)) in passed
+
+
 def test_losses_and_similarities_have_ranges_of_their_own(folder):
     write(
         folder, "macro", room_layout_test_neg_loss=-1 / TRUTH["macro"], room_layout_valid_neg_loss=-1 / TRUTH["macro"]
@@ -165,6 +185,21 @@ def test_losses_and_similarities_have_ranges_of_their_own(folder):
     write(folder, "macro", room_layout_test_neg_loss=TRUTH["macro"], room_layout_valid_neg_loss=TRUTH["macro"])
     with pytest.raises(DataError, match="where a number from -inf to 0 is expected"):
         MACRO["room_layout"].load()
+
+
+def test_a_file_of_numbers_says_whose_they_are(tmp_path):
+    space, archs = TABLES["micro"].space, ARCHS["micro"][::97]
+    path = tmp_path / "mine.csv"
+    with path.open("w", newline="") as stream:
+        rows = zip(map(str, map(to_naslib, archs)), SIZES["micro"][::97], TRUTH["micro"][::97], strict=True)
+        csv.writer(stream).writerows([("arch", "params", "accuracy"), *rows])
+    with pytest.raises(DataError, match="--notation naslib or --notation own"):
+        ForeignTable(str(path), space).load()
+    with pytest.raises(DataError, match="another order of operations or edges"):
+        ForeignTable(str(path), space, notation="own").load()
+    assert (
+        ForeignTable(str(path), space, notation="naslib").load().lookup("accuracy", archs[:1])[0] == TRUTH["micro"][0]
+    )
 
 
 @pytest.mark.slow

@@ -32,7 +32,9 @@ from archsieve.plans.read import plan_of
 from archsieve.plans.run import run_plan
 from archsieve.plans.write import keep_plan
 from archsieve.registry import SPACES
-from archsieve.report.load import read_rows, read_run, read_study, to_csv
+from archsieve.report.load import read_run
+from archsieve.report.load_study import read_study
+from archsieve.report.stored import read_rows, to_csv
 from archsieve.retraining.recipe_files import training_of
 from archsieve.runs.folder import read_mark, read_rounds
 from archsieve.runs.session import Session

@@ -12,9 +12,10 @@ from archsieve.estimators.told import Told
 from archsieve.judging.audit import again, audit, recipe_of
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.run import run_plan
-from archsieve.report.load import read_rows, read_run
+from archsieve.report.load import read_run
 from archsieve.report.outcome import worth_lines
 from archsieve.report.run_page import run_page
+from archsieve.report.stored import read_rows
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.random_search import RandomSearch

@@ -13,7 +13,8 @@ from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import Plan
 from archsieve.plans.run import run_plan
 from archsieve.registry import BENCHMARKS
-from archsieve.report.load import csv_parts, ordered_rows, read_rows, read_run, to_csv
+from archsieve.report.load import read_run
+from archsieve.report.stored import csv_parts, ordered_rows, read_rows, to_csv
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key, Row, Store
 from archsieve.searchers.contract import Stage

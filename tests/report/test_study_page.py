@@ -12,7 +12,7 @@ from archsieve.errors import RunFolderError
 from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding
 from archsieve.judging.mkr_study import Study
 from archsieve.report.as_files import write_study
-from archsieve.report.load import read_study
+from archsieve.report.load_study import read_study
 from archsieve.report.panels import panels
 from archsieve.report.study_page import study_page
 from archsieve.runs.folder import write_json

@@ -17,8 +17,9 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.plans.contract import Plan
 from archsieve.plans.run import run_plan
-from archsieve.report.load import read_rows, read_run
+from archsieve.report.load import read_run
 from archsieve.report.run_page import run_page
+from archsieve.report.stored import read_rows
 from archsieve.runs.folder import write_json
 from archsieve.runs.recorded_scores import RecordedScores
 from archsieve.runs.score_tables import CODES, Card, ScoreTable, shipped

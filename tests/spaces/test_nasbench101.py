@@ -165,6 +165,14 @@ def test_sizes_are_counts_of_the_network(seed):
     assert space.macs(arch, TASK) == count_macs(network, TASK.input_shape)
 
 
+def test_the_drawing_names_the_operation_of_each_target():
+    assert SPACE.picture(SPACE.parse(CHAIN)).cells["cell"] == (
+        ("in", "1", "conv3x3"),
+        ("1", "2", "conv1x1"),
+        ("2", "out", "join"),
+    )
+
+
 def test_a_direct_edge_adds_a_projection():
     network = NASBench101(width=8, cells=1, stacks=1).build(SPACE.parse("0100:input,output"), TASK)
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]

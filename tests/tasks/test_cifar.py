@@ -19,7 +19,7 @@ from archsieve.errors import DataError, MissingDataError, RunFolderError
 from archsieve.estimators.chance import Chance
 from archsieve.fingerprints import fingerprint, identity
 from archsieve.registry import TASKS
-from archsieve.report.load import read_rows
+from archsieve.report.stored import read_rows
 from archsieve.runs.folder import write_json
 from archsieve.runs.session import Session
 from archsieve.runs.store import Key, Row, Store

@@ -7,10 +7,12 @@ import json
 import math
 import sqlite3
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from archsieve import _machine
 from archsieve.errors import DataError, SettingError, UnknownNameError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import identity
@@ -329,6 +331,23 @@ def test_only_figures_are_compared():
     assert (comparison.compared, comparison.outside, comparison.deviations[0].what) == (3, 1, "tau.1")
     assert compare(leaves({"tau": [1]}, {"tau": [1, 2]}), 0.0).outside == 1
     assert compare(leaves({"tau": 1}, {}), 0.0).outside == 1
+
+
+def test_proxies_that_amplify_rounding_have_a_tolerance_of_their_own_on_another_processor_only():
+    pairs = [("zico of 1-2", 1.0, 1.001), ("nwot of 1-2", 1.0, 1.0), ("plain of 1-2", 1.0, 1.001), ("zico", 1.0, 1.001)]
+    found = compare(pairs, RELATIVE)
+    assert ([d.what for d in found.deviations], found.wider) == (["plain of 1-2", "zico"], ("plain", "zico"))
+    assert (compare(pairs, 0.0).outside, compare(pairs, 0.0).wider) == (3, ())
+
+
+def test_processors_of_one_name_are_told_apart_by_generation_and_caches():
+    here, info = _machine.model(), Path("/proc/cpuinfo")
+    assert here.startswith(_machine.processor())
+    assert provenance().processor == here
+    if info.exists() and "cpu family" in (text := info.read_text()):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "read_text", lambda _, **__: text.replace("cpu family\t: ", "cpu family\t: 9"))
+            assert _machine.model.__wrapped__() != here
 
 
 def test_the_tolerance_is_none_only_on_the_same_processor_with_the_same_libraries():

@@ -105,16 +105,6 @@ def check_range(path: Path, space: SearchSpace, table: Table, column: str, least
         )
 
 
-def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return Spearman's rank correlation of what is known of both; 0 where one is the same everywhere."""
-    from scipy.stats import spearmanr
-
-    known = np.isfinite(first) & np.isfinite(second)
-    if known.sum() < 2 or np.ptp(first[known]) == 0 or np.ptp(second[known]) == 0:
-        return 0.0
-    return float(spearmanr(first[known], second[known]).statistic)
-
-
 def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
     """Return a column as numbers, empty fields as NaN; None where it is a text column."""
     try:

@@ -25,6 +25,7 @@ from archsieve.spaces.nasbench101.cell import (
     graph_of,
     is_cell,
     pruned,
+    with_edges,
 )
 from archsieve.spaces.nasbench101.one_shot_space import OneShot1, OneShot2, OneShot3
 from archsieve.spaces.nasbench101.space import NASBench101
@@ -171,10 +172,8 @@ def _canonical(graphs: Sequence[Graph]) -> list[Architecture]:
                 matrices[(row, *edge)] = 1
         operations = np.array([graphs[place].operations for place in places], dtype=np.uint8)
         edges, labels = canonical_graphs(matrices, operations.reshape(len(places), last - 1))
-        pairs = [(source, target) for target in range(1, last + 1) for source in range(target)]
         for place, present, own in zip(places, edges.tolist(), labels.tolist(), strict=True):
-            joined = tuple(pair for pair, is_there in zip(pairs, present, strict=True) if is_there)
-            codes[place] = code_of(Graph(joined, tuple(own)))
+            codes[place] = code_of(with_edges(present, own))
     return codes
 
 

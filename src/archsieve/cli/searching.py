@@ -41,17 +41,11 @@ from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.load import (
-    csv_parts,
-    damage_of,
-    meaning_of_scores,
-    ordered_rows,
-    read_run,
-    read_study,
-    read_views,
-)
+from archsieve.report.load import damage_of, meaning_of_scores, read_run, read_views
+from archsieve.report.load_study import read_study
 from archsieve.report.outcome import outcome, weights_of, winner
 from archsieve.report.run_page import MOST_FAILURES, run_page
+from archsieve.report.stored import csv_parts, ordered_rows
 from archsieve.report.study_page import study_page
 from archsieve.report.views import agreements_of
 from archsieve.runs.folder import read_mark

@@ -10,6 +10,7 @@ import typer
 from archsieve.cli import printing as console
 from archsieve.cli.options import Json, Plugins, load
 from archsieve.cli.progress import progress
+from archsieve.verifying.comparison import WIDER
 from archsieve.verifying.verify import PART, Verification, is_run
 from archsieve.verifying.verify import verify as verify_card
 
@@ -49,6 +50,8 @@ def _sentences(found: Verification) -> Sequence[str]:
     where = f"this processor, {found.here}" if found.processor == found.here else f"{found.here or 'this processor'}"
     other = "" if found.processor == found.here else f"; recorded on {found.processor or 'a processor nobody noted'}"
     rule = "equal to the last bit" if found.tolerance == 0 else f"a relative deviation of at most {found.tolerance:g}"
+    if found.wider:
+        rule += f", {', '.join(f'{WIDER[name]:g} of {name}' for name in found.wider)}"
     if not found.compared:
         verdict = "nothing was computed again; the file is the one of its card"
     elif found.outside:

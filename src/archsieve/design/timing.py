@@ -152,5 +152,5 @@ def _why_not(space: SearchSpace, task: Task, errors: list[Exception]) -> Excepti
     """Return the error to raise where no training could be timed."""
     if errors and isinstance(errors[-1], ArchitectureError):
         return errors[-1]  # of the space or its limits, not of the training
-    why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:300]}" if errors else ""
+    why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:400]}" if errors else ""
     return SettingError(f"The training of a network of {space.name} on {task.name} cannot be timed{why}.")

@@ -92,18 +92,7 @@ def run_plan(
         command: what the user called, for the record.
         benchmark: that alone tells the truth; unless given, a registered one of the space and the task.
     """
-    if not isinstance(plan, Plan):
-        given = f"read it by archsieve.load_plan({str(plan)!r})" if isinstance(plan, str | Path) else ""
-        raise wrong_kind("`plan`", "a plan", plan, given)
-    if not offers(session, "scores", "folder"):
-        raise wrong_kind(
-            "`session`", "an open session", session, "write archsieve.Session(folder, plan.space, plan.task)"
-        )
-    for kind in ("space", "task", "seed"):
-        if getattr(plan, kind) != getattr(session, kind):
-            raise SettingError(
-                f"The plan searches the {kind} {getattr(plan, kind)}, but this session was opened for another {kind}."
-            )
+    _check_same(plan, session)
     begun = time.perf_counter()
     (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
     keep_plan(plan, session.folder)
@@ -115,18 +104,7 @@ def run_plan(
     before = len(account.paid)
     measure = measure_of(session.task)
     write_measure(session.folder, measure, names_of_metric(plan), measures_of(plan))
-    rounds: list[Round] = []
-    for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=replace(session.guide(), admits=gate)):
-        codes = [tuple(code) for code in latest.archs.tolist()]
-        features = [(feature, latest.described) for feature in features_of(stage.search)]
-        account.pay(codes, *features, (stage.estimator, len(codes)))
-        dropped = set(range(len(codes))) - set(latest.kept.tolist()) - on_front(stage, latest)
-        session.forget(stage.estimator, [codes[i] for i in sorted(dropped)])
-        scored = {code for code, score in zip(codes, latest.scores, strict=True) if not np.isnan(score)}
-        failed_parts = len(scored & session.failures(stage.estimator, codes).keys())
-        rounds.append(replace(latest, failed_parts=failed_parts))
-        if on_round is not None:
-            on_round(rounds[-1])
+    rounds = _run_stages(plan, session, account, pool, gate, on_round)
     outcome = result_of(rounds, pool)
     has_ended = len(rounds) == len(plan.stages)
     front = front_of(plan.stages[-1], rounds[-1], session) if has_ended and outcome.best is not None else None
@@ -135,18 +113,6 @@ def run_plan(
     if pool is None:
         listed = gate is None and is_listable(session.space)
         pool = session.pool() if listed else [tuple(code) for code in rounds[0].archs.tolist()]
-    reports = tuple(
-        StageReport(
-            **asdict(cost),
-            label=r.label,
-            estimator=stage.estimator.name,
-            candidates=len(r.archs),
-            kept=len(r.kept),
-            failures=r.failures,
-            failed_parts=r.failed_parts,
-        )
-        for r, cost, stage in zip(rounds, account.paid[before:], plan.stages, strict=False)
-    )
     final, failure = math.nan, ""
     if best is None:
         failure = _failure_of(plan.stages[len(rounds) - 1], rounds[-1], session)
@@ -173,7 +139,7 @@ def run_plan(
         higher_is_better=measure.higher_is_better,
         truth=None if best is None else true_rank(recorded, best, pool),
         truth_note=" ".join(map(str, unreadable)),  # a search does not need the truth
-        stages=reports,
+        stages=_reports(plan, rounds, account.paid[before:]),
         cost=cost,
         exhaustive_network_epochs=exhaustive,
         random_search=random_search_at(cost.network_epochs, exhaustive, *recorded, pool)
@@ -198,6 +164,62 @@ def run_plan(
     write_json(session.folder / RESULT_FILE, asdict(result))
     object.__setattr__(result, "_source", partial(_network, session.folder, plan, result))
     return result
+
+
+def _check_same(plan: Plan, session: Session) -> None:
+    """Check that a plan and an open session are given, and that they belong together."""
+    if not isinstance(plan, Plan):
+        given = f"read it by archsieve.load_plan({str(plan)!r})" if isinstance(plan, str | Path) else ""
+        raise wrong_kind("`plan`", "a plan", plan, given)
+    if not offers(session, "scores", "folder"):
+        raise wrong_kind(
+            "`session`", "an open session", session, "write archsieve.Session(folder, plan.space, plan.task)"
+        )
+    for kind in ("space", "task", "seed"):
+        if getattr(plan, kind) != getattr(session, kind):
+            raise SettingError(
+                f"The plan searches the {kind} {getattr(plan, kind)}, but this session was opened for another {kind}."
+            )
+
+
+def _run_stages(
+    plan: Plan,
+    session: Session,
+    account: _Account,
+    pool: Sequence[Architecture] | None,
+    gate: Gate | None,
+    on_round: Callable[[Round], None] | None,
+) -> list[Round]:
+    """Run the stages, pay for each, forget what it did not keep, and return the rounds."""
+    rounds: list[Round] = []
+    for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=replace(session.guide(), admits=gate)):
+        codes = [tuple(code) for code in latest.archs.tolist()]
+        features = [(feature, latest.described) for feature in features_of(stage.search)]
+        account.pay(codes, *features, (stage.estimator, len(codes)))
+        dropped = set(range(len(codes))) - set(latest.kept.tolist()) - on_front(stage, latest)
+        session.forget(stage.estimator, [codes[i] for i in sorted(dropped)])
+        scored = {code for code, score in zip(codes, latest.scores, strict=True) if not np.isnan(score)}
+        failed_parts = len(scored & session.failures(stage.estimator, codes).keys())
+        rounds.append(replace(latest, failed_parts=failed_parts))
+        if on_round is not None:
+            on_round(rounds[-1])
+    return rounds
+
+
+def _reports(plan: Plan, rounds: Sequence[Round], paid: Sequence[Spending]) -> tuple[StageReport, ...]:
+    """Return what each stage that ran scored, kept and cost; `paid` has what was paid for each first."""
+    return tuple(
+        StageReport(
+            **asdict(cost),
+            label=r.label,
+            estimator=stage.estimator.name,
+            candidates=len(r.archs),
+            kept=len(r.kept),
+            failures=r.failures,
+            failed_parts=r.failed_parts,
+        )
+        for r, cost, stage in zip(rounds, paid, plan.stages, strict=False)
+    )
 
 
 def _network(folder: Path, plan: Plan, result: Result) -> nn.Module:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve._files import replace_file, writing
 from archsieve.report.draw import save
-from archsieve.report.load import read_run, read_study, read_views
+from archsieve.report.load import read_run, read_views
+from archsieve.report.load_study import read_study
 from archsieve.report.run_charts import run_charts
 from archsieve.report.study_charts import study_charts
 from archsieve.report.words import cell

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import fits
 from archsieve.errors import RunFolderError
 from archsieve.judging.agreement import Agreement  # noqa: TC001
 from archsieve.judging.audit import read_audit
-from archsieve.judging.claims import Claim, Finding
-from archsieve.judging.mkr_study import STUDY_FILE, Study
+from archsieve.report.stored import EstimatorReport, Failure, Measurement, Tally, sentence_on, store_of, stored_in
 from archsieve.report.views import Fate, Ranking, StageView, agreements_of, fates, rankings, stage_views
-from archsieve.report.words import cell
 from archsieve.runs.folder import (
     RESULT_FILE,
-    RESULTS_FILE,
     ROUNDS_FILE,
     measure_of_mark,
     measures_of_mark,
@@ -42,65 +35,15 @@ from archsieve.runs.results import (
     Truth,
     Worth,
 )
-from archsieve.runs.store import Row, Store
 from archsieve.spaces.contract import Picture
 from archsieve.spaces.text import as_digits, encode
 from archsieve.tasks.contract import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from archsieve.report.views import Notation
-    from archsieve.spaces.contract import Architecture
-
-CSV_HEADER = ("estimator", "fingerprint", "seed", "architecture", "score", "error", "task")
-OTHER_PICTURES = "another copy"
-_CSV_PART = 100_000  # characters of CSV that are held at a time, about
-
-
-@dataclass(frozen=True)
-class EstimatorReport:
-    """The stored scores of one estimator: their number, failures, summed worker seconds, and the best.
-
-    Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
-    learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
-    person reads: where `is_metric` the value of the task's metric, so that an error has no minus sign, and of what is
-    measured the number that was measured. `meaning` is what that value is, with its unit and direction; empty for a
-    plain score. `pictures` is empty where scores were made on those of the folder's task, else "another copy".
-    """
-
-    estimator: str
-    fingerprint: str
-    seed: int
-    scored: int
-    failures: int
-    seconds: float
-    learning_seconds: float
-    best: str | None
-    best_score: float | None
-    best_value: float | None
-    is_metric: bool
-    pictures: str = ""
-    meaning: str = ""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a code could not be scored."""
-
-    estimator: str
-    architecture: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What was measured beside the score of a network: of latency the median, quartiles, spread, load and more."""
-
-    estimator: str
-    architecture: str
-    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -137,16 +80,16 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     Raises:
         RunFolderError: it is no run folder, or damaged.
     """
-    _store_of(folder)
+    store_of(folder)
     mark = read_mark(folder)
     notation = encode if is_dashed else notation_of(mark["space"])
-    stored = _stored(folder, mark["fingerprints"].get("task"), notation)
+    stored = stored_in(folder, mark["fingerprints"].get("task"), notation)
     result = _read_result(folder)
     views = read_views(folder, result)
     of_metric, metric = measure_of_mark(mark)
     measures = measures_of_mark(mark)
 
-    def report(tally: _Tally) -> EstimatorReport:
+    def report(tally: Tally) -> EstimatorReport:
         name = tally.group[0]
         learning = stored.learning.get(tally.group, 0.0)
         return tally.report(learning, notation, measures.get(name, Measure()), is_metric=name in of_metric)
@@ -255,210 +198,6 @@ _RECORDS: dict[str, dict[str, str]] = {
 }
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """Return every stored score that is whole, ordered by estimator and architecture.
-
-    Raises:
-        RunFolderError: there are no results, or they are damaged.
-    """
-    with ordered_rows(folder) as (rows, _):
-        return list(rows)
-
-
-@contextmanager
-def ordered_rows(folder: Path) -> Iterator[tuple[Iterator[Row], Callable[[], str]]]:
-    """Give every stored score that is whole, one by one, ordered by estimator and architecture.
-
-    The second value returns, after the last, a sentence on damaged rows; empty for none.
-
-    Raises:
-        RunFolderError: there are no results, or they are damaged.
-    """
-    with _opened(folder) as store:
-        yield store.rows_by_name(), lambda: _sentence_on([each.about for each in store.damaged])
-
-
 def damage_of(run: RunReport) -> str:
     """Return the sentence on the damaged rows of a run; empty for none."""
-    return _sentence_on(run.damaged)
-
-
-def _sentence_on(damaged: Sequence[str]) -> str:
-    if not damaged:
-        return ""
-    return (
-        f"Stored rows that are damaged, and left out: {len(damaged)}, the first: {damaged[0]}. To compute them again, "
-        f"repeat the search with --repair."
-    )
-
-
-def _store_of(folder: Path) -> Path:
-    path = folder / RESULTS_FILE
-    if not path.exists():
-        raise RunFolderError(f"{folder} is not a run folder: it has no {RESULTS_FILE}.")
-    return path
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[Store]:
-    store = Store(_store_of(folder), read_only=True)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def read_study(folder: Path) -> Study:
-    """Return the study that a folder holds.
-
-    Raises:
-        RunFolderError: it holds none, or a damaged one.
-    """
-    path = folder / STUDY_FILE
-    content = read_json(path)
-    try:
-        return _study_of(content)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise RunFolderError(f"The file {path} was not written by this version: run the study again.") from error
-
-
-def _study_of(content: dict[str, Any]) -> Study:
-    findings = tuple(
-        Finding(**{**f, "found": {searcher: tuple(values) for searcher, values in f["found"].items()}})
-        for f in content["findings"]
-    )
-    if not findings:
-        raise KeyError("findings")
-    claims = tuple(_claim_of({key: _as_tuples(value) for key, value in claim.items()}) for claim in content["claims"])
-    plain = {"provenance": Provenance(**content["provenance"]), "pictures": tuple(content.get("pictures", ()))}
-    return Study(**{**content, "findings": findings, "claims": claims, **plain})
-
-
-def _claim_of(claim: dict[str, Any]) -> Claim:
-    """Return a claim; earlier versions had one gain, that of the minimum keeping ratio."""
-    for name in ("kendall", "pearson"):
-        if f"{name}_gain" in claim:
-            claim[f"{name}_gains"] = {"1 - MKR": claim.pop(f"{name}_gain")}
-    return Claim(**claim)
-
-
-def _as_tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _as_tuples(inner) for key, inner in value.items()}
-    return tuple(value) if isinstance(value, list) else value
-
-
-def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
-    """Return the rows as CSV, in one text; see `csv_parts`."""
-    return "".join(csv_parts(rows, mark))
-
-
-def csv_parts(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Yield a header and the rows as CSV, many at a time; the same run gives the same bytes.
-
-    Every score has all its digits.
-
-    Of a score higher is better. Where the mark of the folder says that the task's metric is an error, a last column has
-    its values, which have no minus sign. `task` is the fingerprint of what a score is about: that of a table made on
-    other pictures is not the folder's.
-    """
-    of_metric, measure = measure_of_mark(mark or {})
-    header = [*CSV_HEADER] if measure.higher_is_better else [*CSV_HEADER, measure.title]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(cell, header))
-    for r in rows:
-        cells = [r.name, r.key.estimator, r.key.seed, encode(r.arch), repr(r.score), r.error or "", r.key.task]
-        if not measure.higher_is_better:
-            cells.append(repr(measure.value(r.score)) if r.name in of_metric and not r.error else "")
-        writer.writerow(map(cell, cells))
-        if text.tell() > _CSV_PART:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
-
-
-@dataclass
-class _Tally:
-    """What is known of the scores of one estimator after some of its rows: however many, it takes the same memory."""
-
-    group: tuple[str, str, int]
-    pictures: str
-    first: Architecture
-    scored: int = 0
-    failures: int = 0
-    seconds: float = 0.0
-    best: tuple[float, Architecture] | None = None
-
-    def add(self, row: Row) -> None:
-        """Count a row; among equal scores the first code is the best."""
-        self.first = min(self.first, row.arch)
-        self.seconds += row.seconds
-        if math.isnan(row.score):
-            self.failures += 1
-            return
-        self.scored += 1
-        if self.best is None or row.score > self.best[0] or (row.score == self.best[0] and row.arch < self.best[1]):
-            self.best = row.score, row.arch
-
-    def report(self, learning: float, notation: Notation, measure: Measure, *, is_metric: bool) -> EstimatorReport:
-        """Return the figures as reports have them."""
-        name, fingerprint, seed = self.group
-        score, arch = self.best or (None, None)
-        return EstimatorReport(
-            estimator=name,
-            fingerprint=fingerprint,
-            seed=seed,
-            scored=self.scored,
-            failures=self.failures,
-            seconds=round(self.seconds, 3),
-            learning_seconds=round(learning, 3),
-            best=None if arch is None else notation(arch),
-            best_score=score,
-            best_value=None if score is None else measure.value(score),
-            is_metric=is_metric,
-            pictures=self.pictures,
-            meaning="" if measure == Measure() else measure.title,
-        )
-
-
-class _Stored(NamedTuple):
-    """What a results file says, but for single scores; failures and measurements take memory each."""
-
-    tallies: list[_Tally]
-    failures: tuple[Failure, ...]
-    learning: dict[tuple[str, str, int], float]
-    measurements: tuple[Measurement, ...]
-    damaged: tuple[str, ...]
-
-
-def _stored(folder: Path, own_task: str | None, notation: Notation) -> _Stored:
-    """Return what is stored, read row by row, in the order of reports."""
-    tallies: dict[tuple[tuple[str, str, int], str], _Tally] = {}
-    failed: list[Row] = []
-    with _opened(folder) as store:
-        for row in store.rows():
-            group = row.name, row.key.estimator, row.key.seed
-            pictures = "" if row.key.task == own_task else OTHER_PICTURES
-            if (group, pictures) not in tallies:
-                tallies[group, pictures] = _Tally(group, pictures, row.arch)
-            tallies[group, pictures].add(row)
-            if row.error:
-                failed.append(row)
-        names = {fingerprint: name for (name, fingerprint, _), _ in tallies}
-        measurements = tuple(
-            Measurement(names.get(key.estimator, key.estimator), notation(arch), facts)
-            for key, arch, facts in store.facts()
-        )
-        return _Stored(
-            sorted(tallies.values(), key=lambda t: (t.group, t.first)),
-            tuple(Failure(r.name, notation(r.arch), r.error or "") for r in sorted(failed, key=_in_order)),
-            store.learning(),
-            measurements,
-            tuple(each.about for each in store.damaged),
-        )
-
-
-def _in_order(row: Row) -> tuple[Any, ...]:
-    return row.name, row.key.estimator, row.key.seed, row.arch
+    return sentence_on(run.damaged)

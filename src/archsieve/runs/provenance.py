@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
-from archsieve._machine import processor
+from archsieve._machine import model as processor
 
 _PACKAGES = ("archsieve", "numpy", "scipy", "scikit-learn", "torch")
 

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from archsieve.errors import ArchsieveError, ScoringError, SettingError, UnknownNameError
+from archsieve.errors import ArchsieveError, ScoringError, SettingError, ShapeError, UnknownNameError
 from archsieve.networks.form import inputs_of
 from archsieve.registry import near_miss
 from archsieve.spaces.contract import SearchSpace
@@ -209,9 +209,10 @@ def fit_of(space: OwnModel, task: Task) -> Fit:
                 for each, tensor in zip(inputs_of(task), parts_of(inputs), strict=True):
                     tensor[1] = (each.tokens or 1) - 1  # the last token, which an embedding may not have
             outputs = outputs_of(network, inputs)
-    except ArchsieveError:
-        raise
-    except Exception as error:  # of any kind, by what code does with inputs that it does not expect
+    except Exception as raised:  # of any kind, by what code does with inputs that it does not expect
+        error = raised.__cause__ if isinstance(raised, ShapeError) else raised
+        if not isinstance(error, Exception) or isinstance(error, ArchsieveError):
+            raise
         forms = " and ".join(map(str, inputs_of(task)))
         shape = tuple(task.input_shape) if len(inputs_of(task)) == 1 and inputs_of(task)[0].tokens is None else forms
         reason = " ".join(f"{error}".split()).rstrip(".") or type(error).__name__

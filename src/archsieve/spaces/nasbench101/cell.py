@@ -79,7 +79,7 @@ def is_cell(arch: Architecture) -> bool:
     return graph is not None and len(graph.edges) <= MOST_EDGES
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=50_000)
 def canonical_graph(arch: Architecture) -> Graph | None:
     """Return the pruned graph of a code in canonical form; None where it has no path, or more than nine edges.
 
@@ -93,11 +93,14 @@ def canonical_graph(arch: Architecture) -> Graph | None:
     for source, target in graph.edges:
         matrix[0, source, target] = 1
     edges, operations = canonical_graphs(matrix, np.array([graph.operations], dtype=np.uint8))
-    places = [(s, t) for t in range(1, graph.output + 1) for s in range(t)]
-    return Graph(
-        tuple(place for place, present in zip(places, edges[0].tolist(), strict=True) if present),
-        tuple(operations[0].tolist()),
-    )
+    return with_edges(edges[0].tolist(), operations[0].tolist())
+
+
+def with_edges(present: Sequence[int], operations: Sequence[int]) -> Graph:
+    """Return the graph of what `canonical_graphs` returns for it."""
+    count = len(operations) + 2
+    pairs = EDGES[: count * (count - 1) // 2]
+    return Graph(tuple(pair for pair, is_there in zip(pairs, present, strict=True) if is_there), tuple(operations))
 
 
 def canonical_graphs(

@@ -115,7 +115,7 @@ def _combinations(vertex: int, count: int) -> list[tuple[int, ...]]:
     return list(itertools.combinations(range(vertex), count))
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=50_000)
 def _first_code(parents: tuple[int, ...], graph: Graph | None) -> Architecture:
     """Return the first code whose pruned graph is this one up to isomorphism; vertices that lead nowhere are zeros.
 

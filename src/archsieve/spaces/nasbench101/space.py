@@ -77,10 +77,10 @@ class GraphSpace(SearchSpace):
         return arch
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return the graph; an edge has the operation of its target."""
+        """Return the graph; an edge has the operation of its target, and the output joins what it gets."""
         graph = self.graph(arch)
-        titles = (INPUT, *map(str, range(1, graph.output)), OUTPUT)
-        labels = ("", *(OPERATIONS[o] for o in graph.operations), OUTPUT)
+        titles = ("in", *map(str, range(1, graph.output)), "out")
+        labels = ("", *(OPERATIONS[o].partition("-")[0] for o in graph.operations), "join")
         return Picture(cells={"cell": tuple((titles[s], titles[t], labels[t]) for s, t in graph.edges)})
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
