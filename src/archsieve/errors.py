@@ -148,7 +148,7 @@ def collected_tracebacks() -> Iterator[dict[str, str]]:
 
 def describe_error(error: BaseException) -> str:
     """Return the error as one line: its message, after its type where it is not one of ours."""
-    text = " ".join(str(error).split()) or "no message"
+    text = " ".join(str(error).split()) or ("memory ran out" if isinstance(error, MemoryError) else "no message")
     if isinstance(error, ArchsieveError):
         return text
     if (collected := _COLLECTED.get()) is not None:

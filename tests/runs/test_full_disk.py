@@ -82,6 +82,18 @@ def test_a_checkpoint_without_room_leaves_the_old_one(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_is_told(tmp_path, monkeypatch):
+    path, network = tmp_path / "a.pt", torch.nn.Linear(200, 2000)  # more than a stream keeps back
+    save_weights_of(path, network, 1)
+    before, own = path.read_bytes(), Path.open
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, *a, **k: own(Path("/dev/full"), *a, **k))
+        with pytest.raises(StorageError, match=r"Cannot write to .*a\.pt: No space left on device\. What was stored"):
+            save_weights_of(path, network, 2)
+    assert path.read_bytes() == before
+
+
 def test_leftovers_of_killed_processes_go_and_nothing_else(tmp_path):
     inner = tmp_path / "artifacts" / "a"
     inner.mkdir(parents=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +49,32 @@ def save_weights_of(path: Path, network: nn.Module, epochs: int, *, toward: str 
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:
-    with replace_file(path) as temporary, temporary.open("wb") as stream:  # torch's own writer names no reason
-        torch.save({**state, "about": artifact_name(path)}, stream)
+    with replace_file(path) as temporary, temporary.open("wb") as stream:
+        noting = _Noting(stream)
+        try:
+            torch.save({**state, "about": artifact_name(path)}, cast("IO[bytes]", noting))
+        except RuntimeError as error:  # by which torch hides that a write failed
+            raise noting.failure or error from error
+
+
+class _Noting:
+    """A stream that keeps the error of a write."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write."""
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def flush(self) -> None:
+        """Flush."""
+        self._stream.flush()
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Place:
