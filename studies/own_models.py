@@ -286,7 +286,7 @@ def planned(found: dict) -> str:
     budget = re.findall(r"plan` for (\S+) on", found["plan"])[0]
     stages = ", ".join(f"{stage['candidates']} {stage['label']}s" for stage in found["stages"])
     epochs = tomllib.loads(found["plan"])["final"].get("epochs", 1)
-    return f"{budget}: {stages}, {epochs} epochs"
+    return f"{budget}: {stages}, {epochs} epoch{'s' if epochs > 1 else ''}"
 
 
 def cost(found: dict) -> str:

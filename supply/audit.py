@@ -34,13 +34,18 @@ def main() -> None:
         print(f"Nothing was audited: {reason[:300]}\n{NEEDS}", file=sys.stderr)
         sys.exit(2)
     packages = report["dependencies"]
-    known = [(p["name"], p["version"], v) for p in packages for v in p.get("vulns", ())]
-    skipped = [f"{p['name']} ({p['skip_reason']})" for p in packages if "skip_reason" in p]
-    for name, version, each in known:
-        fixed = ", ".join(each["fix_versions"]) or "no version"
-        print(f"{name} {version}: {each['id']}, fixed in {fixed}")
+    skipped = [each["name"] for each in packages if "skip_reason" in each]
+    if len(skipped) == len(packages):
+        print(
+            f"Nothing was audited: the index here knows none of {len(packages)} packages' faults.\n{NEEDS}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    known = [(each["name"], each["version"], fault) for each in packages for fault in each.get("vulns", ())]
+    for name, version, fault in known:
+        print(f"{name} {version}: {fault['id']}, fixed in {', '.join(fault['fix_versions']) or 'no version'}")
     if skipped:
-        print(f"Not looked up: {'; '.join(skipped)}")
+        print(f"Not looked up, {len(skipped)}: {', '.join(skipped)}")
     print(f"{len(packages) - len(skipped)} packages looked up, {len(known)} known vulnerabilities.")
     sys.exit(1 if known else 0)
 

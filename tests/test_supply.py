@@ -93,6 +93,7 @@ def test_with_a_lock_hashes_are_required_and_nothing_is_built():
     ("output", "code", "words"),
     [
         ("", 2, "Nothing was audited: no route"),
+        ('{"dependencies": [{"name": "a", "skip_reason": "not found"}]}', 2, "knows none of 1 packages' faults"),
         ('{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}', 0, "1 packages looked up, 0 known"),
         (
             '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "X-1", "fix_versions": ["2"]}]},'

@@ -133,6 +133,8 @@ def test_where_a_short_training_says_nothing_all_trainings_become_shorter():
     timing = Timing({"nwot": 0.001}, 2.0, scoring=1.0)
     sizes = choose(timing, RECIPE, 120, 1, 1_000)
     assert (sizes.form, sizes.epochs, sizes.full) == ("guided", 4, 13)  # (120 - 1) / 12 = 9.9 = 4 * 2 + 1 + 0.9
+    nearest = choose(timing, RECIPE, 57, 1, 1_000)
+    assert (nearest.epochs, nearest.full) == (2, 11)  # (57 - 1) / 12 = 4.67 = 1.83 * 2 + 1; 56 // 5, and not 18 of one
     tiny = choose(timing, RECIPE, 19, 1, 1_000)
     assert (tiny.form, tiny.epochs, tiny.full) == ("guided", 1, 12)
     assert tiny.data == pytest.approx(0.25)  # (19 - 1) / 12 = 1.5 = 1 + 0.25 * 2

@@ -321,7 +321,7 @@ def test_parquet_is_read_as_well(tmp_path):
             "architecture,accuracy,flops\n0000,1,2\n",
             None,
             SettingError,
-            "has the columns architecture, accuracy, flops: say which is the truth by --truth.",
+            "has the columns architecture, accuracy, flops: name the one with the truth with --truth.",
         ),
         ("net,accuracy\n0000,1\n", None, UnknownNameError, "has no column 'architecture'."),
         ("architecture\n0000\n", None, SettingError, "has the columns architecture: one with the truth is needed."),

@@ -135,7 +135,7 @@ def test_a_cell_is_trained_in_the_network_of_the_recipe(tmp_path):
     head = '[space]\nname = "darts"\nwidth = 16\nlayers = 5\n[task]\nname = "cifar10"\nvalidation_fraction = 0.5\n'
     found = found_by(run_of(tmp_path / "run", head, searched, [searched.parse(GENOTYPE)]), 1, None, None)
     assert (found.space, found.task, found.changes) == ("darts", None, ())
-    assert "The recipe has its own width, layers: set them by --set space.KEY=VALUE." in found.note
+    assert "The recipe has its own width, layers: set them with --set space.KEY=VALUE." in found.note
     training = training_of(found.space, "darts-cifar10", changes=found.changes)
     assert training.space == DARTS(36, 20, auxiliary=True, pool_norm=False)
     assert training.space.parse(found.arch) == searched.parse(GENOTYPE)

@@ -49,7 +49,7 @@ def test_a_closed_form_is_asked_first():
 
 
 def test_published_flops_are_the_spaces_own_or_none():
-    with pytest.raises(SettingError, match=r"no `published_flops` of its own: take \"macs\"\."):
+    with pytest.raises(SettingError, match=r"no `published_flops` of its own: use \"macs\"\."):
         size_of(Lines(), (0,), TASK, "published_flops")
 
 

@@ -198,7 +198,7 @@ def test_files_that_are_none(tmp_path):
     assert "is a folder" in refusal(Table(file=str(tmp_path), target="label"))
     (tmp_path / "empty.csv").touch()
     assert "is empty" in refusal(Table(file=str(tmp_path / "empty.csv"), target="label"))
-    assert "has no rows" in refusal(Table(file=csv(tmp_path, "x,label"), target="label"))
+    assert "has a header and no rows" in refusal(Table(file=csv(tmp_path, "x,label"), target="label"))
     assert "must be a .csv, .tsv or .parquet" in refusal(Table(file=csv(tmp_path, "x", name="a.txt"), target="x"))
     (tmp_path / "no.npz").write_bytes(b"PK not really")
     assert "is not a complete .npz file" in refusal(Arrays(file=str(tmp_path / "no.npz")))
@@ -359,7 +359,7 @@ def test_the_auc_needs_all_classes(tmp_path):
         ({"scored_by": "mae"}, "'mae' does not fit the kind 'classification', which has accuracy"),
         ({"validation_fraction": 1.0}, "`0 <= validation_fraction < 1` must hold"),
         ({"train_fraction": 0}, "`0 < train_fraction <= 1` must hold"),
-        ({"kind": "regression", "balanced_loss": True}, "`balanced_loss` weighs classes"),
+        ({"kind": "regression", "balanced_loss": True}, "`balanced_loss` weights classes"),
         ({"positive": "a"}, "`positive` needs kind = 'binary'"),
         ({"kind": "binary", "positive": "c"}, "There is no class 'c'"),
         ({"shape": (0,)}, "`shape` must be whole numbers from 1 on"),

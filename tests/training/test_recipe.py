@@ -79,7 +79,7 @@ def test_a_rate_by_the_epoch_is_that_of_all_its_steps():
     [
         ({"schedule": "step"}, "`schedule` must be 'cosine' or 'linear', but got 'step'"),
         ({"warm_up": 10}, "must leave at least one epoch of the horizon between them, but got 10 and 0 of 10"),
-        ({"warm_up": -1}, "must leave an epoch"),
+        ({"warm_up": -1}, "must leave at least one epoch"),
         ({"schedule": "linear", "warm_up": 5, "cool_down": 5}, "but got 5 and 5 of 10"),
         ({"cool_down": 1}, "`cool_down` needs the linear schedule"),
         ({"label_smoothing": 1.0}, "`0 <= label_smoothing < 1` must hold, but got 1"),
@@ -117,7 +117,7 @@ def test_a_rate_by_the_epoch_is_that_of_all_its_steps():
         ({"first_drop_path": 1.0}, "`0 <= first_drop_path < 1` must hold, but got 1"),
         ({"warm_up_steps": 5}, "and 0 unless `by_step`, but got 5 with by_step=False"),
         ({"warm_up_steps": -1, "by_step": True}, "`warm_up_steps >= 0` must hold"),
-        ({"warm_up": 1, "by_step": True}, "but got 1 and 0 with by_step=True: take `warm_up_steps`"),
+        ({"warm_up": 1, "by_step": True}, "but got 1 and 0 with by_step=True: use `warm_up_steps`"),
     ],
 )
 def test_settings_that_cannot_be(given, sentence):

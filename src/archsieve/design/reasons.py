@@ -86,4 +86,4 @@ def _why_epochs(recipe: Any, sizes: Sizes) -> str:
         return f"the most with which the budget pays for {sizes.full} full trainings"
     if sizes.full >= COMPLETE:
         return "a complete training"
-    return f"the most with which the budget pays for {GUIDED} trainings, or a complete training"
+    return f"as many as leave about {GUIDED} trainings, or a complete training"

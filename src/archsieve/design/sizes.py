@@ -108,10 +108,10 @@ def _guided(timing: Timing, recipe: Any, seconds: float, workers: int, count: in
     least = min(GUIDED, count)
     if full < least:
         longest = (left * at_once / least - timing.scoring) / timing.epoch
-        epochs, data = max(1, min(epochs, int(longest))), min(1.0, longest)
+        epochs, data = max(1, min(epochs, round(longest))), min(1.0, longest)
         if data < LEAST_DATA:
             raise _too_little(timing, seconds, least / at_once / (1 - SHARES["proxies"]))
-        full = max(least, int(left * at_once / (timing.epoch * epochs * data + timing.scoring)))
+        full = max(1, int(left * at_once / (timing.epoch * epochs * data + timing.scoring) + 1e-9))  # nine of twelve
     full = min(full, pool, MOST_GUIDED)
     kept = features if full < pool else ()
     return Sizes(kept, None if pool == count else pool, full, epochs, full, epochs, data, "guided")

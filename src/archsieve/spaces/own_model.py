@@ -209,17 +209,22 @@ def fit_of(space: OwnModel, task: Task) -> Fit:
                 for each, tensor in zip(inputs_of(task), parts_of(inputs), strict=True):
                     tensor[1] = (each.tokens or 1) - 1  # the last token, which an embedding may not have
             outputs = outputs_of(network, inputs)
-    except Exception as raised:  # of any kind, by what code does with inputs that it does not expect
-        error = raised.__cause__ if isinstance(raised, ShapeError) else raised
-        if not isinstance(error, Exception) or isinstance(error, ArchsieveError):
+    except ArchsieveError as error:
+        if not isinstance(error, ShapeError):
             raise
-        forms = " and ".join(map(str, inputs_of(task)))
-        shape = tuple(task.input_shape) if len(inputs_of(task)) == 1 and inputs_of(task)[0].tokens is None else forms
+        raise _refused(space, original, task, str(error).rpartition(". ")[0], error.__cause__ or error) from error
+    except Exception as error:  # of any kind, by what code does with inputs that it does not expect
         reason = " ".join(f"{error}".split()).rstrip(".") or type(error).__name__
-        raise SettingError(
-            f"{space.factory} does not take inputs of shape {shape}: {reason}. {_advice(original, task, error)}"
-        ) from error
+        raise _refused(space, original, task, reason, error) from error
     return Fit(tuple(outputs.shape[1:]), precision)
+
+
+def _refused(space: OwnModel, network: nn.Module, task: Task, reason: str, error: BaseException) -> SettingError:
+    """Return the error of a network that does not take the task's inputs: why, and what to do."""
+    forms = " and ".join(map(str, inputs_of(task)))
+    shape = tuple(task.input_shape) if len(inputs_of(task)) == 1 and inputs_of(task)[0].tokens is None else forms
+    advice = _advice(network, task, error)
+    return SettingError(f"{space.factory} does not take inputs of shape {shape}: {reason}. {advice}")
 
 
 def check_fit(space: OwnModel, task: Task) -> Fit:
@@ -253,7 +258,7 @@ def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
         )
 
 
-def _advice(network: nn.Module, task: Task, error: Exception) -> str:
+def _advice(network: nn.Module, task: Task, error: BaseException) -> str:
     """Return advice for a network that does not take the inputs."""
     from torch import nn
 

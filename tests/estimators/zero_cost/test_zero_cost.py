@@ -119,13 +119,13 @@ def test_options_of_the_proxy_are_settings(tmp_path):
 @pytest.mark.parametrize(
     ("needs", "use", "sentence"),
     [
-        ((), lambda network, probe: probe.inputs.sum(), "uses the data without saying so"),
-        (("data",), lambda network, probe: len(probe.targets), "uses the labels without saying so"),
-        (("labels",), lambda network, probe: len(probe.targets), "uses the data without saying so"),
+        ((), lambda network, probe: probe.inputs.sum(), "uses the data without declaring it"),
+        (("data",), lambda network, probe: len(probe.targets), "uses the labels without declaring it"),
+        (("labels",), lambda network, probe: len(probe.targets), "uses the data without declaring it"),
         (
             ("data", "labels"),
             lambda network, probe: gradients(network(probe.inputs).sum(), list(network.parameters()))[0].sum(),
-            "takes gradients without saying so",
+            "takes gradients without declaring it",
         ),
     ],
 )
