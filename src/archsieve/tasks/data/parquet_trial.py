@@ -32,12 +32,18 @@ def _read(path: Path) -> None:
     from pyarrow import ArrowException, parquet
 
     try:
-        is_small = path.stat().st_size <= READ_WHOLLY
-        with parquet.ParquetFile(path) as file:
+        file = parquet.ParquetFile(path)
+    except (ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path} is not a complete parquet file: {_reason(error)}") from error
+    try:
+        with file:
             for batch in file.iter_batches(batch_size=_ROWS):
                 batch.validate(full=True)
-                if not is_small:
+                if path.stat().st_size > READ_WHOLLY:
                     return
     except (ArrowException, OSError, ValueError) as error:
-        reason = quoted(str(error).partition("\n")[0].rstrip("."))
-        raise DataError(f"{path} is not a complete parquet file: {reason}") from error
+        raise DataError(f"Cannot read {path}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return quoted(str(error).partition("\n")[0].rstrip("."))
