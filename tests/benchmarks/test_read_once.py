@@ -6,16 +6,10 @@ from dataclasses import replace
 import pytest
 
 from archsieve.benchmarks import (
-    analog,
-    digits,
-    nasbench201,
-    nasbench_macro,
-    nats_size,
-    nats_topology,
     published_proxies,
 )
 from archsieve.benchmarks.digits import DIGITS
-from archsieve.benchmarks.nasbench301 import stand_in, surrogate
+from archsieve.benchmarks.nasbench301 import stand_in
 from archsieve.benchmarks.nasbench301.stand_in import STANDIN
 from archsieve.benchmarks.published_proxies import PROXIES, PublishedProxies
 from archsieve.estimators.contract import Context
@@ -92,9 +86,7 @@ def test_the_trees_of_a_surrogate_are_read_once(monkeypatch):
 
 @pytest.mark.parametrize("name", shipped(BENCHMARKS))
 def test_every_shipped_benchmark_is_read_once(name):
-    tables = (analog, digits, nasbench201, nasbench_macro, nats_size, nats_topology, published_proxies)
-    modules = (*tables, stand_in, surrogate)
     benchmark = BENCHMARKS[name]
-    assert type(benchmark).__module__ in {module.__name__ for module in modules}
+    assert type(benchmark).__module__.startswith("archsieve.benchmarks.")
     assert hasattr(type(benchmark).load, "__wrapped__")
     assert hash(benchmark) == hash(replace(benchmark))
