@@ -97,6 +97,18 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
+def remove_file(path: Path) -> None:
+    """Delete a file, if it is there.
+
+    Raises:
+        StorageError: it cannot be deleted.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"Cannot delete {path}: {error.strerror or error}. {_REPEAT}") from error
+
+
 def artifact_name(path: Path) -> str:
     """Return whose artifact a file of a run folder is: the folder that is named by all it depends on, and its own name.
 

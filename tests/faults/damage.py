@@ -146,7 +146,9 @@ def read_by_all(world: World, folder: Path, file: str, references: dict[str, Any
 def searched_again(world: World, folder: Path, file: str, expected: Any) -> list[tuple[str, str]]:
     """Return what is bad about a search that goes on in a damaged folder, and after the advice that it gives."""
     code, out, err = run_here(*world.search(folder))
-    same = code == 0 and result_of(folder) == expected
+    # Of a log SQLite takes what comes before the damage: what was learnt may have outlived the rows of its teacher.
+    lacks = file.endswith("-wal")
+    same = code == 0 and is_the_same(result_of(folder), expected, lacks_rows=lacks)
     if (bad := verdict("search", code, same, out, err, file)) is not None:
         return [bad]
     if same:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from archsieve.benchmarks.nasbench101 import GraphTable
 from archsieve.benchmarks.records import Table
 from archsieve.estimators.lookup import Lookup
 from archsieve.judging.claims import POOLED
@@ -32,7 +33,8 @@ def made_up(space, truths):
     truth = rng.normal(70, 5, len(archs))
     columns = {title: truth + rng.normal(0, 1, len(archs)) for title in truths}
     columns |= {f"score {noise}": truth + rng.normal(0, noise, len(archs)) for noise in (1, 4, 8, 16)}
-    return Table(tuple(archs), columns)
+    kind = GraphTable if space.name == "nasbench101" else Table
+    return kind(tuple(archs), columns)
 
 
 @pytest.mark.parametrize("name", TRUTHS)

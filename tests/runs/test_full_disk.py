@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from archsieve import _files
-from archsieve._files import remove_leftovers, replace_file
+from archsieve._files import remove_file, remove_leftovers, replace_file
 from archsieve.errors import RunFolderError, StorageError
 from archsieve.runs import durability
 from archsieve.runs.store import Store
@@ -92,6 +92,13 @@ def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_is_told(tmp_path, mon
         with pytest.raises(StorageError, match=r"Cannot write to .*a\.pt: No space left on device\. What was stored"):
             save_weights_of(path, network, 2)
     assert path.read_bytes() == before
+
+
+def test_what_cannot_be_deleted_is_a_sentence(tmp_path):
+    (tmp_path / "a.pt" / "inside").mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"Cannot delete .*a\.pt: .*\. What was stored before is unchanged"):
+        remove_file(tmp_path / "a.pt")
+    remove_file(tmp_path / "not there")
 
 
 def test_leftovers_of_killed_processes_go_and_nothing_else(tmp_path):

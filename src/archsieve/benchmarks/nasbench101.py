@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -63,6 +63,8 @@ def _runs(column: str) -> tuple[str, ...]:
 @dataclass(frozen=True, eq=False)
 class GraphTable(Table):
     """A table with a row a network: a code has the values of its canonical one."""
+
+    by_network: ClassVar[bool] = True
 
     def lookup(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the column's values of the networks, shape (n,), NaN where the table does not have one."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from archsieve._files import remove_file
 from archsieve._spent import tell_spent
 from archsieve.errors import (
     ArchsieveError,
@@ -135,7 +136,7 @@ class OwnTraining:
         """Delete folders and weights of these architectures."""
         for arch in archs:
             shutil.rmtree(_folder(arch, ctx), ignore_errors=True)
-            _weights(arch, ctx).unlink(missing_ok=True)
+            remove_file(_weights(arch, ctx))
 
     def _trained(self, arch: Architecture, ctx: Context) -> float:
         function = function_of(self.function)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from archsieve._files import remove_file
 from archsieve.errors import SettingError
 from archsieve.estimators.contract import Price
 from archsieve.networks.building import build_network, laid_out
@@ -104,7 +105,7 @@ class PartialTraining:
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
         """Delete the checkpoints of these codes."""
         for arch in archs:
-            self._checkpoint(arch, ctx).unlink(missing_ok=True)
+            remove_file(self._checkpoint(arch, ctx))
 
     def _checkpoint(self, arch: Architecture, ctx: Context) -> Path:
         return ctx.workdir / f"{'-'.join(map(str, arch))}.pt"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsieve.benchmarks.contract import find_benchmark, table_of
-from archsieve.benchmarks.records import Table
 from archsieve.errors import SettingError
 from archsieve.judging.claims import FEWEST_FOR_A_VERDICT, Claim, Finding, claims_of, count_estimators
 from archsieve.judging.metrics import (
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmarks.contract import Benchmark
+    from archsieve.benchmarks.records import Table
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.session import Session
     from archsieve.spaces.contract import SearchSpace
@@ -110,7 +110,8 @@ def mkr_study(
         command: what the user called, for the record.
 
     Raises:
-        SettingError: fewer than three estimators, one of them twice, or no search.
+        SettingError: fewer than three estimators, one of them twice, no search, or a space too large to list, unless
+            its table has a row for each network (`by_network`) or only recorded values are known of it.
         UnknownNameError: no such benchmark, column or searcher.
         MissingDataError: the table's file is not there.
         EstimatorError: an estimator could score nothing.
@@ -169,7 +170,7 @@ def _truths(space: SearchSpace, columns: Sequence[str], benchmarks: Sequence[str
     truths = []
     for name in benchmarks:
         recipe: Benchmark = find_benchmark(space, columns[0] if columns else None, name)
-        if not isinstance(recipe.load(), Table):
+        if not (getattr(space, "is_recorded", False) or getattr(recipe.load(), "by_network", False)):
             check_listable(space)
         table = table_of(recipe).within(space)
         for column in columns or [str(recipe.truth)]:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from archsieve._files import remove_file
 from archsieve._reading import fits, quoted
 from archsieve.errors import RunFolderError, SettingError, UntoldError
 from archsieve.estimators.contract import leaves_of
@@ -60,7 +61,7 @@ def go_on(plan: Plan, session: Session, command: str = "") -> Result | Asked:
         digits = [as_digits(arch, session.space.choices) for arch in error.archs]
         write_json(path, {"estimator": error.name, "asked": digits})
         return Asked(error.name, error.archs, _pace(plan, error.name), _measure(plan, error.name))
-    path.unlink(missing_ok=True)
+    remove_file(path)
     return result
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from archsieve._files import remove_file
 from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about
 from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
@@ -94,7 +95,7 @@ def run_plan(
     """
     _check_same(plan, session)
     begun = time.perf_counter()
-    (session.folder / RESULT_FILE).unlink(missing_ok=True)  # it may be the result of another plan
+    remove_file(session.folder / RESULT_FILE)  # it may be the result of another plan
     keep_plan(plan, session.folder)
     epoch_unit = unit(plan)
     gate = None if plan.ceiling is None else Gate(plan.ceiling, session)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archsieve._checksums import with_checksum_line
-from archsieve._files import write_text
+from archsieve._files import remove_file, write_text
 from archsieve.errors import MissingPackageError, SettingError
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.contract import Pool
@@ -66,7 +66,7 @@ def keep_plan(plan: Plan, folder: Path) -> None:
     path = folder / PLAN_FILE
     if path.is_file() and f"# {_OF_PYTHON}" not in path.read_text(encoding="utf-8", errors="replace").splitlines()[:2]:
         return
-    path.unlink(missing_ok=True)
+    remove_file(path)
     with suppress(SettingError, ImportError):
         text = plan_text(plan, [_OF_PYTHON])
         write_text(path, with_checksum_line(text))
