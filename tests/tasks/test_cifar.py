@@ -416,7 +416,7 @@ def test_an_empty_file_is_refused(tmp_path):
 
 def test_an_image_folder_must_have_all_classes(tmp_path):
     folder = write_image_folder(tmp_path / "images", CLASSES[:9])
-    assert "There must be 10 folders, one a class" in refused(folder)
+    assert "There must be 10 folders, one for each class" in refused(folder)
 
 
 def test_both_halves_of_an_image_folder_must_have_the_same_classes(tmp_path):
