@@ -10,6 +10,7 @@ import shutil
 import time
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,6 @@ class World:
     plan: Path = field(init=False)
     whole: Path = field(init=False)
     half: Path = field(init=False)
-    other: Path = field(init=False)
     expected: dict[str, Any] = field(init=False)
     writes: int = field(init=False)
     drawn: random.Random = field(init=False)
@@ -79,16 +79,22 @@ class World:
         lines = [f"{a}-{b}-{c},{50 + 7 * a + 3 * b + c}.5" for a, b, c in codes]
         table = self.base / "table.csv"
         table.write_text("\n".join(["architecture,accuracy", *lines, ""]))
-        self.plan, other = self.base / "plan.toml", self.base / "other.toml"
+        self.plan = self.base / "plan.toml"
         self.plan.write_text(PLAN.format(seed=3, table=table))
-        other.write_text(PLAN.format(seed=4, table=table))
         warm(self.plan, self.base / "warm")
-        self.whole, self.half, self.other = (self.base / name for name in ("whole", "half", "other"))
+        self.whole, self.half = self.base / "whole", self.base / "half"
         self.writes = writes_of(self.whole, *self.search(self.whole))
         self.expected = result_of(self.whole)
-        if (ended := in_child(command("search", other, "--out", self.other), self.other)).code:
-            raise SystemExit(f"The other search fails: {ended}")
         in_child(command(*self.search(self.half)), self.half, fault=Fault(int(self.writes * 0.8), KILL))
+
+    @cached_property
+    def other(self) -> Path:
+        """The folder of a search with another seed."""
+        plan, folder = self.base / "other.toml", self.base / "other"
+        plan.write_text(PLAN.format(seed=4, table=self.base / "table.csv"))
+        if (ended := in_child(command("search", plan, "--out", folder), folder)).code:
+            raise SystemExit(f"The other search fails: {ended}")
+        return folder
 
     def search(self, folder: Path, *more: object) -> tuple[object, ...]:
         """Return the command of the search."""
