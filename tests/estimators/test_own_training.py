@@ -164,7 +164,7 @@ def test_a_function_of_other_arguments_is_refused(tmp_path):
 
 def test_a_plan_runs_it_only_if_the_command_line_names_the_code():
     table = {"name": "own_training", "function": "plugins.trainings:fitted", "budget": 3}
-    with pytest.raises(PlanError, match=r"would run code of the module 'plugins.trainings', which the command line"):
+    with pytest.raises(PlanError, match=r"would run code of the module 'plugins.trainings', which no --plugin names"):
         make("estimator", table)
     assert make("estimator", table, ["plugins.trainings"]) == own("fitted", 3)
     plan = {"space": "nasbench201", "task": "digits", "stage": [{"estimator": table, "top": 1}]}

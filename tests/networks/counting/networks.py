@@ -16,7 +16,6 @@ from archsieve.spaces.topformer.space import TopFormer
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.tasks.synthetic_segmentation import SyntheticSegmentation
 from estimators.zero_cost.families import FAMILIES
-from plugins.shipped import shipped
 
 
 class First(nn.Module):
@@ -139,7 +138,7 @@ def of_family(name):
 FAMILIES_BY_LAYERS = [name for name in FAMILIES if "by hand" not in name and "words" not in name]
 NETWORKS = {
     **{f"{name} {seed}": (drawn, name, seed) for name in RANDOM for seed in range(DRAWS)},
-    **{f"{name} {seed}": (of_space, name, seed) for name in shipped(SPACES) for seed in range(2)},
+    **{f"{name} {seed}": (of_space, name, seed) for name in SPACES for seed in range(2)},
     **{name: (of_family, name) for name in FAMILIES_BY_LAYERS},
 }
 

@@ -67,12 +67,11 @@ def one_input(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except ScoringError:
-        raise
-    except ValueError as error:
+    except ValueError as error:  # of torch, or what tells of it
         if "Expected more than 1" not in str(error):  # value per channel, or spatial element, when training
             raise
-        raise ScoringError(f"{name} normalises a single input, which this network does not allow: {error}") from error
+        reason = error.__cause__ or error
+        raise ScoringError(f"{name} normalises a single input, which this network does not allow: {reason}") from error
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
