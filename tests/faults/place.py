@@ -141,9 +141,10 @@ class Child(NamedTuple):
         with suppress(ProcessLookupError, PermissionError):  # workers that outlive a driver
             os.killpg(self.pid, signal.SIGKILL)
         hung = killed and kill_after is None
-        texts = [self.log.with_suffix(end).read_text(errors="replace") for end in (".out", ".err")]
-        for end in (".out", ".err"):
-            self.log.with_suffix(end).unlink()
+        files = [self.log.with_suffix(end) for end in (".out", ".err")]  # a kill may come before they are made
+        texts = [file.read_text(errors="replace") if file.exists() else "" for file in files]
+        for file in files:
+            file.unlink(missing_ok=True)
         return Ended(None if hung else os.waitstatus_to_exitcode(status), *texts, usage.ru_maxrss * 1024)
 
 

@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--failures", type=int, default=104)
-    parser.add_argument("--damages", type=int, default=360)
+    parser.add_argument("--damages", type=int, default=420)
     parser.add_argument("--others", type=int, default=6, help="Trials of each other kind; 0: none.")
     kinds = "damage artifacts kills again failures random limits clock drivers readers workers"
     parser.add_argument("--kinds", default=kinds, help="Also: ray.")
