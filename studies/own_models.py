@@ -284,7 +284,7 @@ def row(found: dict) -> str:
 def planned(found: dict) -> str:
     """Return the budget of a plan, and what it trains."""
     budget = re.findall(r"plan` for (\S+) on", found["plan"])[0]
-    stages = ", ".join(f"{stage['candidates']} {stage['label']}s" for stage in found["stages"])
+    stages = ", ".join(f"{stage['candidates']} {stage['label'].removesuffix('s')}s" for stage in found["stages"])
     epochs = tomllib.loads(found["plan"])["final"].get("epochs", 1)
     return f"{budget}: {stages}, {epochs} epoch{'s' if epochs > 1 else ''}"
 

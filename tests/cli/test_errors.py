@@ -1,13 +1,16 @@
 """Everything that can go wrong at the command line: one sentence, an exit code, no traceback on the screen."""
 
+import errno
 import json
 import re
 import shutil
 
 import numpy as np
 import pytest
+import typer
 
 from archsieve._checksums import without_checksum_line
+from archsieve.cli.guard import guarded
 from plugins.commands import ODD, TINY, invoke, run, start, wait_for
 
 pytest_plugins = ["plugins.fixtures"]
@@ -344,3 +347,14 @@ def test_exit_codes_are_those_of_the_process(plan, tmp_path):
     assert err == "Error: There is no space 'nasbench-makro'. Did you mean 'nasbench-macro'?\n"
     assert run("list", "animals")[0] == 2
     assert run("list", "spaces")[0] == 0
+
+
+@pytest.mark.parametrize("file", ["run/plan.toml", None])
+def test_too_many_open_files(capsys, tmp_path, file):
+    error = OSError(errno.EMFILE, "Too many open files", file) if file else OSError(errno.ENFILE, "Too many")
+    with pytest.raises(typer.Exit) as left, guarded(tmp_path):
+        raise error
+    said = capsys.readouterr().err
+    assert left.value.exit_code == 1
+    assert f"Too many files are open, so {file or 'another one'} cannot be opened. Raise the limit" in said
+    assert not list(tmp_path.iterdir())

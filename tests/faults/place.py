@@ -222,9 +222,15 @@ def writes_of(folder: Path, *arguments: object) -> int:
 
 
 def copied(folder: Path, target: Path) -> Path:
-    """Copy a folder, which a process may be writing to."""
+    """Copy a folder, which a process may be writing to: what is deleted meanwhile is left out."""
+
+    def copy(file: str, to: str) -> str:
+        with suppress(FileNotFoundError):
+            shutil.copy2(file, to)
+        return to
+
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(folder, target)
+    shutil.copytree(folder, target, copy_function=copy)
     return target
 
 

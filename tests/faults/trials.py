@@ -321,10 +321,11 @@ def readers(world: World, count: int) -> Iterator[Outcome]:
         folder.mkdir()
         reading = [begun(read, folder) for _ in range(2)]
         fault = Fault(1 + (turn * world.writes) // count, KILL) if turn else None
-        in_child(command(*world.search(folder)), folder, fault=fault)
-        before = rows_of(folder)
-        bad = goes_on(world, folder, before)
-        (folder / "stop").touch()
+        try:
+            in_child(command(*world.search(folder)), folder, fault=fault)
+            bad = goes_on(world, folder, rows_of(folder))
+        finally:  # or they read for ever
+            (folder / "stop").touch()
         for ended in [child.wait() for child in reading]:
             bad += ill(ended)
             if ended.code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import traceback
@@ -45,6 +46,12 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         except Exception as error:
             if came:  # what was interrupted made another error of it
                 raise _interrupted(exit_code(error, came), folder, again) from None
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                note(
+                    f"Error: Too many files are open, so {error.filename or 'another one'} cannot be opened. Raise the "
+                    f"limit (`ulimit -n 4096`) or use fewer --workers, and run the same command again."
+                )
+                raise typer.Exit(1) from None
             note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
             raise typer.Exit(1) from None
 

@@ -57,7 +57,7 @@ def printed_by(command: str) -> str:
         )
     if process.returncode:
         raise DataError(quoted(process.stderr.strip()))
-    return process.stdout
+    return process.stdout.replace(folder, "runs")  # the folder has another name each time
 
 
 def arguments_of(command: str) -> list[str]:
