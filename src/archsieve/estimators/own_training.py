@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import importlib
 import inspect
@@ -16,15 +15,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve._files import remove_file
+from archsieve._shortage import machine_number
 from archsieve._spent import tell_spent
 from archsieve.errors import (
     ArchsieveError,
-    RunFolderError,
     ScoringError,
     SettingError,
     UnknownNameError,
     describe_error,
     ends_the_run,
+    machine_error,
 )
 from archsieve.estimators.contract import Price
 from archsieve.fingerprints import fingerprint
@@ -150,9 +150,9 @@ class OwnTraining:
                 chosen["folder"].mkdir(parents=True, exist_ok=True)
             with drawing(derive_seed(ctx.seed, "train", "own"), ctx.device):
                 returned = function(network, ctx.task, self.budget, **chosen)
-        except ScoringError:
-            raise
         except Exception as error:  # whatever the user's code raises
+            if isinstance(error, ScoringError) and not ends_the_run(error):
+                raise
             raise _failed(self.function, error) from error
         score = self._score(returned, ctx.task)
         spent = earlier + time.perf_counter() - begun
@@ -208,8 +208,8 @@ def _weights(arch: Architecture, ctx: Context) -> Path:
 
 def _failed(name: str, error: Exception) -> Exception:
     """Return the error of a network that the function failed on; what would fail on every network ends the run."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunFolderError(f"{name} found no room on the disk ({error.strerror}): make room, and start again.")
+    if machine_number(error):
+        return machine_error(error, f"The function {name} failed")
     is_own = isinstance(error, ArchsieveError)
     if not is_own and not isinstance(error, OSError | ImportError) and ends_the_run(error):
         return error  # a device that is lost

@@ -75,7 +75,8 @@ class Session:
             as such; see `pictures`.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
-        retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
+        retry_failed: forget which scores of the folder could not be computed, so that they are tried again; what the
+            machine may be to blame for, as a lack of memory, always is.
         durable: bring every score to the disk before going on; else a power cut may lose those of the last seconds
             (`archsieve.runs.durability`).
         repair: leave damaged rows of the results file out, so that they are computed again; `notify` is told of them.
@@ -139,8 +140,7 @@ class Session:
                 for sentence in self._store.repaired:
                     notify(sentence)
             self._store.refuse_damaged_rows()
-            if retry_failed:
-                self._store.forget_failures()
+            self._store.forget_failures(of_machine=not retry_failed)
         except BaseException:
             self._lock.close()
             raise

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import parse_json
-from archsieve.errors import RunFolderError, StorageError
+from archsieve.errors import AGAIN, RunFolderError, StorageError
 from archsieve.runs import database
 from archsieve.runs.durability import Syncing
 from archsieve.runs.rows import (
@@ -48,6 +48,7 @@ __all__ = ["Key", "Row", "Store"]
 
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
+_OF_MACHINE = f"substr(error, 1, {len(AGAIN)}) = '{AGAIN}'"
 _ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
 _NO_ROOM = 64 * 1024  # free bytes below which a disk is full to SQLite
 _SHOWN = 3  # damaged rows that a message names
@@ -177,11 +178,18 @@ class Store:
         self._note(lost)
         return scores
 
-    def forget_failures(self) -> None:
-        """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
+    def forget_failures(self, *, of_machine: bool = False) -> None:
+        """Delete the rows of what could not be computed, and the journals of searches that were told of it.
+
+        Args:
+            of_machine: only of what the machine may be to blame for, and of what could then not be learnt.
+        """
         with self._guarded(), database.transaction(self._db):
-            deleted = self._db.execute("DELETE FROM results WHERE error IS NOT NULL").rowcount
-            if deleted:
+            there = f"SELECT 1 FROM results WHERE {_OF_MACHINE} LIMIT 1"
+            if of_machine and self._db.execute(there).fetchone() is None:
+                return
+            condition = f"{_OF_MACHINE} OR error LIKE 'while learning: %'" if of_machine else "error IS NOT NULL"
+            if self._db.execute(f"DELETE FROM results WHERE {condition}").rowcount:
                 self._db.execute("DELETE FROM asks")
 
     def asked(self, search: str) -> list[Architecture]:
