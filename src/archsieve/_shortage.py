@@ -109,7 +109,7 @@ def is_short_of_memory(error: BaseException) -> bool:
 def _is_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error)))
+    return isinstance(error, RuntimeError | ImportError) and bool(_NO_MEMORY.search(str(error)))
 
 
 def has_memory(count: int) -> bool:

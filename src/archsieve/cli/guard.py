@@ -14,7 +14,7 @@ import typer
 
 from archsieve._files import write_text
 from archsieve._interrupts import exit_code, heard
-from archsieve._shortage import advice_for, machine_number
+from archsieve._shortage import advice_for, is_short_of_memory, machine_number
 from archsieve.cli.lines import note
 from archsieve.errors import ArchsieveError, describe_error
 from archsieve.notices import listening
@@ -65,7 +65,7 @@ def _of_machine(error: Exception) -> str:
         )
     if number:
         return f"{describe_error(error).rstrip('.')}. {advice_for(number)}, and run the same command again."
-    if isinstance(error, MemoryError):
+    if is_short_of_memory(error):
         return "Memory ran out. Free memory, or use fewer --workers, and run the same command again."
     return ""
 
