@@ -161,6 +161,7 @@ def run_plan(
         limit=None if gate is None else gate.report(best),
         front=front,
     )
+    session.check_folder()
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
     object.__setattr__(result, "_source", partial(_network, session.folder, plan, result))

@@ -38,7 +38,7 @@ from archsieve.runs.rows import (
 from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from archsieve.runs.rows import Table, Values
@@ -72,6 +72,7 @@ class Store:
 
     _read_only = False
     _syncing: Syncing | None = None
+    before_writing: Callable[[], None] = staticmethod(lambda: None)
     repaired: tuple[str, ...] = ()
 
     def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False, repair: bool = False) -> None:
@@ -202,6 +203,7 @@ class Store:
 
     def ask(self, search: str, archs: Iterable[Architecture]) -> None:
         """Append to what a search asked for, in one transaction."""
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()
             self._add(ASKS, ((search, place, encode(arch)) for place, arch in enumerate(archs, count)))
@@ -213,6 +215,7 @@ class Store:
         first = next(parts, None)
         if first is None:
             return
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             for part in chain([first], parts):
                 facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in part if r.facts]
@@ -235,6 +238,7 @@ class Store:
         """Add to the seconds an estimator has spent on learning, and to the scores that it asked for meanwhile."""
         rows = [(*columns_of(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
         before = math.fsum(values[5] for values in self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key)))
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             self._add(TAUGHT, rows, "INSERT OR IGNORE")
             self._add(LEARNING, [(*columns_of(key), name, before + seconds)], "INSERT OR REPLACE")
