@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sqlite3
 from contextlib import contextmanager, suppress
@@ -154,6 +155,22 @@ class Store:
         with self._guarded():
             self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
         self._refuse(self.damaged)
+
+    def refuse_another_search(self, space: str, seed: int) -> None:
+        """Check that some row has space and seed of the search whose files lie beside this one, if there are any.
+
+        Raises:
+            RunFolderError: none has: the file was exchanged for that of another search.
+        """
+        with self._guarded():
+            has_any = self._db.execute("SELECT 1 FROM results LIMIT 1").fetchone() is not None
+            own = "SELECT 1 FROM results WHERE space = ? AND seed = ? LIMIT 1"
+            has_own = self._db.execute(own, (space, seed)).fetchone() is not None
+        if has_any and not has_own:
+            raise RunFolderError(
+                f"The results file {self.path} is of another search: no score in it has the space and the seed {seed} "
+                f"of this one. Put back its own, or repeat the search, which computes the scores again."
+            )
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores among those codes; NaN where scoring failed.
@@ -382,7 +399,12 @@ def _facts(text: str) -> dict[str, Any]:
 
 
 def _cause(error: Exception, path: Path) -> str:
-    """Return what SQLite says, and that there is no room, which it may call an error of input and output."""
+    """Return what SQLite says, and what is behind it: there is no room, or nothing can be written here."""
+    if "unable to open" in str(error):
+        if path.is_dir():
+            return "it is a folder"
+        if not os.access(path.parent, os.W_OK):
+            return f"its folder is read-only ({error}). Allow writing, or copy the folder"
     if _is_of_disk(error):
         with suppress(OSError):
             if shutil.disk_usage(path.parent).free < _NO_ROOM:
