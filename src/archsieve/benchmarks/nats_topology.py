@@ -1,4 +1,4 @@
-"""NATS-Bench's topology space on CIFAR-100 and ImageNet16-120: a user's own table, one row a cell."""
+"""NATS-Bench's topology space on CIFAR-100 and ImageNet16-120: a user's own table, one row per cell."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class TopologyTable(NATSTable):
         return NASBench201()
 
     def check_join(self, path: Path, table: Table) -> None:
-        """Check sizes, cells that know no more than chance, and what the operations are worth."""
+        """Check the sizes, the cells at chance level, and the mean accuracy by operation."""
         check_sizes(path, self.space, table)
         self._check_chance(path, table)
         self._check_operations(path, table)
 
     def _check_chance(self, path: Path, table: Table) -> None:
-        """Check that a cell without a path from input to output knows no more than chance."""
+        """Check that cells without a path from input to output have chance accuracy."""
         chance, values = 100 / self.classes, table.columns[self.truth]
         for arch, value in zip(table.archs, values.tolist(), strict=True):
             if value > 2 * chance and not _reaches_output(arch):
@@ -64,7 +64,7 @@ class TopologyTable(NATSTable):
                 )
 
     def _check_operations(self, path: Path, table: Table) -> None:
-        """Check that accuracies rise from pooling to 1x1 and to 3x3 convolutions, as on every data set published."""
+        """Check that mean accuracy rises from pooling to 1x1 and to 3x3 convolutions, as in all published data sets."""
         codes, values = np.array(table.archs), table.columns[self.truth]
         means = [float(np.average(values, weights=(codes == option).sum(axis=1))) for option in (POOL, CONV1, CONV3)]
         if not means[0] < means[1] < means[2]:
@@ -79,7 +79,7 @@ class TopologyTable(NATSTable):
 
 
 def _reaches_output(arch: Architecture) -> bool:
-    """Whether operations that pass something on lead from the first node to the last."""
+    """Whether the operations that pass data on connect the first node to the last."""
     reached = {0}
     for (source, target), operation in sorted(zip(EDGES, arch, strict=True)):
         if operation != NONE and source in reached:

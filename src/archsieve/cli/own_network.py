@@ -1,4 +1,4 @@
-"""The command that scores a network of one's own, and what it says of the inputs."""
+"""The command that scores the user's own network."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _check_together(task: str | None, options: _Said) -> None:
 
 
 def input_of(text: str) -> Input:
-    """Return the input that a text such as "3x32x32", "128:tokens=30522" or "ids=128:tokens=30522" describes.
+    """Return the input described by a text such as "3x32x32", "128:tokens=30522" or "ids=128:tokens=30522".
 
     A number alone, such as one token id, has no sides: ":tokens=100".
 
@@ -156,7 +156,7 @@ def input_of(text: str) -> Input:
 
 
 def _own_task(space: OwnModel, options: _Said) -> Any:
-    """Return the task of a user's batch, or of noise; unless given, the number of outputs is the network's."""
+    """Return the task of a user's batch, or of noise; the default number of outputs is the network's."""
     shape, inputs, outputs, loss = options
     form = tuple(input_of(text) for text in shape or ()) or (_IMAGE,)
     is_plain = len(form) == 1 and form[0].tokens is None and form[0].name is None and 1 <= len(form[0].shape) <= 3
@@ -171,7 +171,7 @@ def _own_task(space: OwnModel, options: _Said) -> Any:
 
 
 def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
-    """Check the outputs if an estimator uses them: costs never do, and noise only with a loss.
+    """Check the outputs if an estimator uses them; costs do not, and noise only with a loss.
 
     Raises:
         SettingError: they are not those of the task.
@@ -189,7 +189,7 @@ def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[An
 
 
 def _labelled(estimators: Sequence[AnyEstimator]) -> list[str]:
-    """Return the names of the estimators that take a loss."""
+    """Return the names of the estimators that need a loss."""
     leaves = [leaf for e in estimators for leaf in leaves_of(e)]
     return [leaf.name for leaf in leaves if "labels" in getattr(leaf, "needs", ()) or hasattr(leaf, "epochs")]
 
@@ -209,7 +209,7 @@ def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimato
 
 
 def _in_batches(estimator: Any, task: Any) -> Any:
-    """Return a proxy that takes several batches with as many items in each as a user's batch has for it."""
+    """Return a proxy of several batches with the batch size that matches a user's batch."""
     parts = getattr(PROXIES[estimator.proxy], "batches", 1) if hasattr(estimator, "proxy") else 1
     if not isinstance(task, OwnBatch) or parts == 1:
         return estimator

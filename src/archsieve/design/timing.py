@@ -1,4 +1,4 @@
-"""What networks take on this device: by each proxy, in training, to be drawn, and what a search takes beside them."""
+"""Timing of networks on this device: each proxy, training, drawing, and the overhead of a search."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WEIGHED = 16  # networks by whose multiply-adds a mean one is compared with suc
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured, in seconds of one network: by each feature, of an epoch of its training, and of its scoring.
+    """Measured seconds per network: of each feature, of a training epoch, and of scoring.
 
     Attributes:
         features: of each proxy.
@@ -68,7 +68,7 @@ def measure(
     began: float | None = None,
     supernet: Any = None,
 ) -> Timing:
-    """Return what the features, and an epoch of the recipe, take for one network.
+    """Return the measured seconds of the features and of an epoch of the recipe for one network.
 
     A feature that fails is left out. Trainings are timed by a few steps, and whole where short ones fit into the time.
     They are those of large networks, the largest of four drawn: proxies prefer such networks, and so does a search.
@@ -123,7 +123,7 @@ def count_of(space: SearchSpace) -> int:
 
 
 def _drawing(space: SearchSpace, seed: int, clock: Callable[[], float]) -> float:
-    """Return the seconds that a network takes to be drawn; the first one, which finds the decisions, is left out.
+    """Return the seconds to draw a network, without the first one, which includes finding the decisions.
 
     Raises:
         ArchitectureError: the space, or its limits, hold none.
@@ -149,7 +149,7 @@ def _weight_of_large(space: SearchSpace, task: Task, seed: int) -> float:
 
 
 def _read(task: Task) -> None:
-    """Read the data, so that reading them is part of the start."""
+    """Read the data once beforehand, so that later timings exclude it."""
     with suppress(Exception):  # what is wrong with them is said where a training is timed
         next(iter(task.batches("train", batch_size=2)), None)
 
@@ -157,7 +157,7 @@ def _read(task: Task) -> None:
 def _of_supernet(
     supernet: Any, hours: float | None, n: int, space: SearchSpace, task: Task
 ) -> tuple[float, float] | None:
-    """Return the seconds of an epoch of a supernet, and of a network's score, from the hours of one and `n`."""
+    """Return the seconds of a supernet epoch and of one network's score, from the hours for one and for `n`."""
     if hours is None:
         return None
     price = supernet.price(n, space, task)
@@ -166,7 +166,7 @@ def _of_supernet(
 
 
 def _why_not(space: SearchSpace, task: Task, errors: list[Exception]) -> Exception:
-    """Return the error to raise where no training could be timed."""
+    """Return the error to raise if no training could be timed."""
     if errors and isinstance(errors[-1], ArchitectureError):
         return errors[-1]  # of the space or its limits, not of the training
     why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:400]}" if errors else ""

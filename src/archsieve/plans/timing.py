@@ -1,4 +1,4 @@
-"""The time of whole trainings on this device."""
+"""Timing of whole trainings on this device."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def whole_trainings(
     clock: Callable[[], float],
     drawn: int = 1,
 ) -> tuple[float, float] | None:
-    """Return the seconds of an epoch, and of the rest of a training, from trainings of one and of three epochs.
+    """Return the seconds per epoch and the fixed seconds of a training, from trainings of one and three epochs.
 
     None where there is no time for such trainings, or where they fail: an epoch as long as `an_epoch` is then believed.
     Networks are drawn until the time is over; of so many `drawn` the largest is trained.

@@ -1,4 +1,4 @@
-"""A plan as the text of a plan file: what `archsieve.plans.read` reads."""
+"""Writing of plan files that `archsieve.plans.read` reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OF_PYTHON = "Made in Python, and written by run_plan."
 
 
 def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
-    """Return the plan as TOML, below comments. Read again it is the same plan; settings at their default are left out.
+    """Return the plan as TOML after comments, omitting defaults; reading it gives the same plan.
 
     Raises:
         SettingError: a setting cannot be written to a plan file.
@@ -65,7 +65,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
 
 
 def keep_plan(plan: Plan, folder: Path) -> None:
-    """Write a plan made in Python into its run folder, for export and audit; a file that a command put there stays.
+    """Write a plan made in Python into its run folder for export and audit; an existing file is kept.
 
     A plan that has things which no file can name is not written.
     """
@@ -79,7 +79,7 @@ def keep_plan(plan: Plan, folder: Path) -> None:
 
 
 def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
-    """Return the space without its limits, and the table of those."""
+    """Return the space without its limits, and the table of the limits."""
     if not isinstance(plan.space, Within):
         return plan.space, {}
     if plan.space.task != form_of(plan.task):
@@ -88,13 +88,13 @@ def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
 
 
 def _ceiling(ceiling: Ceiling) -> dict[str, Any]:
-    """Return the keys of a limit that is measured."""
+    """Return the keys of a measured limit."""
     keys = {"max_latency_ms": ceiling.most, "latency": _table(ESTIMATORS, ceiling.estimator)}
     return keys if ceiling.edge == Ceiling.edge else {**keys, "latency_edge": ceiling.edge}
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
-    """Return the table that `archsieve.plans.read.make` turns into this space, task, estimator or searcher."""
+    """Return the table from which `archsieve.plans.read.make` makes this space, task, estimator or searcher."""
     for name in catalogue.all_names:
         try:
             entry = catalogue[name]
@@ -129,7 +129,7 @@ def _value(value: Any, field: Any) -> Any:
 
 
 def _estimator(value: Any) -> Any:
-    """Return the table of an estimator; a searcher may hold a name instead of one."""
+    """Return the table of an estimator; a searcher may hold a name instead."""
     return value if isinstance(value, str) else _table(ESTIMATORS, value)
 
 

@@ -1,4 +1,4 @@
-"""One network of the user as a space of one architecture, so that all estimators can score it."""
+"""One user network as a space with one architecture, so that all estimators can score it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONLY = (0,)
 
 @dataclass(frozen=True)
 class OwnModel(SearchSpace):
-    """The space of the network that a function without arguments returns; its one architecture is (0,).
+    """The space of the network that a function without arguments returns; its only architecture is (0,).
 
     It is scored in float32, whatever precision its weights have. Lazy modules get their weights by a pass of zeros.
 
@@ -40,7 +40,7 @@ class OwnModel(SearchSpace):
     output: str | None = field(default=None, metadata={"added": True})
 
     def identity(self) -> dict[str, Any]:
-        """Return the identity; it has no key `output` if no output is named."""
+        """Return the identity; the key `output` exists only if an output is named."""
         entries = super().identity()
         if self.output is None:
             del entries["output"]
@@ -48,7 +48,7 @@ class OwnModel(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Nothing to choose."""
+        """One decision with one option."""
         return (1,)
 
     def describe(self, arch: Architecture) -> str:
@@ -77,7 +77,7 @@ class OwnModel(SearchSpace):
         return network
 
     def made(self) -> nn.Module:
-        """Return what the function returns, as it is; raises as `build`."""
+        """Return the function's result unchanged; raises as `build`."""
         from torch import nn
 
         network = result_of(self.factory)
@@ -87,7 +87,7 @@ class OwnModel(SearchSpace):
 
 
 def result_of(factory: str) -> Any:
-    """Return what the function "module:function" returns.
+    """Return the result of the function "module:function".
 
     Raises:
         UnknownNameError: the module has no such function.
@@ -108,7 +108,7 @@ def result_of(factory: str) -> Any:
 
 
 def precision_of(network: nn.Module) -> str:
-    """Return the precisions of a network's real weights where one is not float32, e.g. "bfloat16"; else nothing."""
+    """Return the precisions of a network's real weights if one is not float32, e.g. "bfloat16"; else empty."""
     import torch
 
     kinds = {p.dtype for p in network.parameters() if p.is_floating_point()} - {torch.float32}
@@ -117,13 +117,13 @@ def precision_of(network: nn.Module) -> str:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A hook that replaces the network's outputs by the main one."""
+    """A hook that replaces the network's outputs by the selected one."""
 
     factory: str
     output: str | None
 
     def __call__(self, module: nn.Module, arguments: object, outputs: object) -> Tensor:
-        """Return the output.
+        """Return the selected output.
 
         Raises:
             ScoringError: it is not clear which one is meant, or there is none of the name.
@@ -153,7 +153,7 @@ class _Chosen:
 
 
 def _by_name(outputs: object) -> dict[str, object]:
-    """Return the entries of a dictionary, a dataclass, a tuple or a list, by name or position."""
+    """Return the entries of a dictionary, dataclass, tuple or list, by name or position."""
     from archsieve.networks.outputs import named_outputs
 
     by_name = named_outputs(outputs)
@@ -163,7 +163,7 @@ def _by_name(outputs: object) -> dict[str, object]:
 
 
 def _flat(outer: dict[str, object], before: str = "") -> dict[str, Tensor]:
-    """Return all tensors except scalars, by name; nested ones are called "outer.inner"."""
+    """Return all tensors except scalars by name; nested ones are named "outer.inner"."""
     from torch import Tensor
 
     tensors: dict[str, Tensor] = {}
@@ -188,7 +188,7 @@ class Fit(NamedTuple):
 
 
 def fit_of(space: OwnModel, task: Task) -> Fit:
-    """Return what one forward pass shows: of two items, zeros or last tokens, or of the task's own example.
+    """Return the result of one forward pass of two items: zeros, last tokens, or the task's own example.
 
     Raises:
         SettingError: the network does not take the task's inputs; says what it takes.
@@ -220,7 +220,7 @@ def fit_of(space: OwnModel, task: Task) -> Fit:
 
 
 def _refused(space: OwnModel, network: nn.Module, task: Task, reason: str, error: BaseException) -> SettingError:
-    """Return the error of a network that does not take the task's inputs: why, and what to do."""
+    """Return the error for a network that rejects the task's inputs: the reason, and what to do."""
     forms = " and ".join(map(str, inputs_of(task)))
     shape = tuple(task.input_shape) if len(inputs_of(task)) == 1 and inputs_of(task)[0].tokens is None else forms
     advice = _advice(network, task, error)
@@ -228,7 +228,7 @@ def _refused(space: OwnModel, network: nn.Module, task: Task, reason: str, error
 
 
 def check_fit(space: OwnModel, task: Task) -> Fit:
-    """Return `fit_of`, and check that the network has the task's outputs.
+    """Return `fit_of`, after checking that the network has the task's outputs.
 
     Raises:
         SettingError: it does not, or does not take the task's inputs.
@@ -240,7 +240,7 @@ def check_fit(space: OwnModel, task: Task) -> Fit:
 
 
 def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
-    """Check that the outputs that `fit_of` returned have the shape that the task needs.
+    """Check that the outputs in `fit_of`'s result have the shape that the task needs.
 
     Raises:
         SettingError: they are not.
@@ -259,7 +259,7 @@ def check_outputs(space: OwnModel, task: Task, fit: Fit) -> None:
 
 
 def _advice(network: nn.Module, task: Task, error: BaseException) -> str:
-    """Return advice for a network that does not take the inputs."""
+    """Return advice for a network that rejects the inputs."""
     from torch import nn
 
     inputs, is_own = inputs_of(task), hasattr(task, "example")
@@ -287,7 +287,7 @@ def _advice(network: nn.Module, task: Task, error: BaseException) -> str:
 
 
 def _arguments(network: Any) -> tuple[list[str], int | None]:
-    """Return the names of the inputs that a network cannot do without, and how many it takes at most; None: any."""
+    """Return the names of a network's required inputs, and the maximum number of inputs; None: unlimited."""
     try:
         parameters = list(inspect.signature(network.forward).parameters.values())
     except (AttributeError, TypeError, ValueError):

@@ -25,7 +25,7 @@ def space_of(
     weights: Literal["fresh", "given"] = "fresh",
     shape: Sequence[int] = (),
 ) -> OwnSpace:
-    """Return the space of the networks that a class or function makes, by what `choice` and `one_of` in it ask.
+    """Return the space of the networks that a class or function makes, with decisions from `choice` and `one_of`.
 
     The factory is run, some hundred times, to find its decisions.
 
