@@ -143,15 +143,15 @@ def _unreached() -> NDArray[np.bool_]:
 
 def _rows_of(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the places of codes among all codes, in order."""
-    return np.ravel_multi_index(tuple(codes.T), (len(OPERATIONS),) * len(EDGES))
+    places: NDArray[np.int64] = codes @ len(OPERATIONS) ** np.arange(len(EDGES) - 1, -1, -1)
+    return places
 
 
 @cache
 def _networks() -> NDArray[np.int64]:
     """Return the number of the network of each code, in order of the codes."""
     canonical = _rows_of(np.array([NASBench201().canonical(arch) for arch in _all_codes()]))
-    networks: NDArray[np.int64] = np.unique(canonical, return_inverse=True)[1]
-    return networks
+    return np.unique(canonical, return_inverse=True)[1]
 
 
 def _spread_within_networks(values: NDArray[np.float64], skip: int) -> float:
