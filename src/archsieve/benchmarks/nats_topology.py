@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.benchmarks.files import fault
-from archsieve.benchmarks.foreign import check_sizes
+from archsieve.benchmarks.foreign_codes import check_sizes
 from archsieve.benchmarks.nats import NATSTable, source_of
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL
 from archsieve.spaces.nasbench201.space import NASBench201
