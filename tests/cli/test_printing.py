@@ -95,8 +95,8 @@ def test_progress_without_a_terminal_is_plain_lines_now_and_then(capsys, monkeyp
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "learning",
-        "nwot: 20/100, about 0:20 left",
-        "nwot: 40/100, about 0:15 left",
+        "nwot: 20/100, about 0:09 left",
+        "nwot: 40/100, about 0:12 left",
         "nwot, [zen]: 50/50",
     ]
 
