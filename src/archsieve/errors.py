@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import sys
+import sysconfig
 import traceback
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import message, quoted
@@ -156,6 +159,23 @@ def describe_error(error: BaseException) -> str:
         place = f" in {last.filename}, line {last.lineno}" if last else ""
         collected.setdefault(f"{type(error).__name__}{place}", "".join(traceback.format_exception(error)))
     return f"{type(error).__name__}: {quoted(text)}"
+
+
+def line_of(error: BaseException, module: str = "") -> str:
+    """Return the last line of a user's own code that an error came through, e.g. "my_net.py, line 12"; else nothing.
+
+    Code of the user's is what is neither installed nor part of Python; `module` is theirs wherever it lies.
+    """
+    file = getattr(sys.modules.get(module), "__file__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == file or not _is_installed(Path(frame.filename))]
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
+
+
+def _is_installed(file: Path) -> bool:
+    homes = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    is_below = any(file.is_relative_to(home) for home in [*map(Path, homes), Path(__file__).parent])
+    return is_below or not file.is_absolute() or "site-packages" in file.parts or "dist-packages" in file.parts
 
 
 def ends_the_run(error: Exception) -> bool:

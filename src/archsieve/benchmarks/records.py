@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class Table:
     >>> table.lookup("accuracy", [(1, 1), (0, 1)])
     array([80., 90.])
     """
+
+    by_network: ClassVar[bool] = False
+    """Whether its codes are canonical ones, a row for each network."""
 
     archs: tuple[Architecture, ...]
     columns: Mapping[str, NDArray[np.float64]]

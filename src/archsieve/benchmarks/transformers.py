@@ -30,7 +30,7 @@ _TRAINED_AS = 1e-6  # difference of a GLUE score in both files
 _BERT_SOURCE = Source(
     "BERT_benchmark.json",
     "https://github.com/aaronserianni/training-free-nas (its data/BERT_benchmark.json, 453 kB)",
-    "Apache-2.0 (NAS-Bench-BERT)",
+    "not stated (no licence file in the repository, nor a licence in its README): ask before you pass the file on",
     "Serianni and Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023, "
     "arXiv 2306.00288",
 )
@@ -235,7 +235,7 @@ def _vit(kind: str, data_set: str, prefix: str, task: str, classes: int) -> ViTT
     source = Source(
         f"gt_{kind}.json",
         f"https://github.com/lliai/Auto-Prox-AAAI24 (its gt_results/gt_{kind}.pth, a list of entries, written as JSON)",
-        "Apache-2.0 (ViT-Bench-101)",
+        "not stated (no licence file in the repository, nor a licence in its README): ask before you pass the file on",
         "Wei et al., Auto-Prox, AAAI 2024, arXiv 2312.09059",
     )
     return ViTTable(kind, data_set, task, classes, f"{prefix}_kd_acc", source)

@@ -33,16 +33,20 @@ from archsieve.networks.form import Input
 from archsieve.plans.read import load_model, make
 from archsieve.registry import PROXIES
 from archsieve.runs.session import Session
-from archsieve.spaces.own_model import ONLY, OwnModel, check_outputs, fit_of
+from archsieve.spaces.choices.declaration import space_of
+from archsieve.spaces.choices.factory import default_of, found_by
+from archsieve.spaces.choices.fit import check_outputs, fit_of
 from archsieve.tasks.noise import LOSSES, LossName, Noise, default_loss
 from archsieve.tasks.own_batch import OwnBatch
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.values import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.estimators.contract import AnyEstimator
-    from archsieve.spaces.own_model import Fit
+    from archsieve.spaces.choices.fit import Fit
+    from archsieve.spaces.choices.space import OwnSpace
 
 _SHAPE = re.compile(
     r"(?:(?P<name>[^\W\d]\w*)=)?(?P<sides>[0-9]+(?:x[0-9]+)*)?(?::tokens=(?P<tokens>[0-9]+))?",
@@ -106,12 +110,13 @@ def score_model(
     with printing.guarded(), ExitStack() as stack:
         options = _Said(shape, inputs, outputs, loss)
         _check_together(task, options)
-        space = OwnModel(load_model(model), output)
+        space = space_of(load_model(model), weights="given", output=output)
         plugins = [*load(plugin), space.factory.partition(":")[0]]
         estimators = estimators_named(proxy or ["params", "macs"], plugins, init="as_built")
         named = with_settings(task, change)
         the_task = task_for(named, estimators, plugins) if named or not any(options) else _own_task(space, options)
         fit = fit_of(space, the_task)
+        space = space if fit.output is None else replace(space, output=fit.output)
         _check_outputs(space, the_task, fit, estimators)
         _tell(space, the_task, fit, estimators)
         estimators = [_in_batches(e, the_task) for e in estimators]
@@ -119,7 +124,7 @@ def score_model(
         session = Session(
             folder, space, the_task, seed=seed, device=device, plugins=plugins, **shared_by_all(stack, 1, False)
         )
-        score_and_print(stack, session, estimators, [ONLY], as_json)
+        score_and_print(stack, session, estimators, [space.default], as_json)
 
 
 def _check_together(task: str | None, options: _Said) -> None:
@@ -155,9 +160,11 @@ def input_of(text: str) -> Input:
     return Input(sides, int(match["tokens"]) if match["tokens"] else None, match["name"])
 
 
-def _own_task(space: OwnModel, options: _Said) -> Any:
-    """Return the task of a user's batch, or of noise; the default number of outputs is the network's."""
+def _own_task(space: OwnSpace, options: _Said) -> Any:
+    """Return the task of a user's batch, or of noise; unless given, the number of outputs is the network's."""
     shape, inputs, outputs, loss = options
+    if outputs is None and is_whole(default := default_of(found_by(space.factory), "num_outputs")):
+        outputs = int(default)  # of a factory that is told the number, its own
     form = tuple(input_of(text) for text in shape or ()) or (_IMAGE,)
     is_plain = len(form) == 1 and form[0].tokens is None and form[0].name is None and 1 <= len(form[0].shape) <= 3
     if not inputs and is_plain and outputs != 1 and loss in (None, "cross-entropy"):
@@ -170,8 +177,8 @@ def _own_task(space: OwnModel, options: _Said) -> Any:
     return replace(task, num_outputs=outputs, loss_name=_LOSS_OPTIONS[loss] if loss else default_loss(outputs))
 
 
-def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
-    """Check the outputs if an estimator uses them; costs do not, and noise only with a loss.
+def _check_outputs(space: OwnSpace, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
+    """Check the outputs if an estimator uses them: costs never do, and noise only with a loss.
 
     Raises:
         SettingError: they are not those of the task.
@@ -194,8 +201,13 @@ def _labelled(estimators: Sequence[AnyEstimator]) -> list[str]:
     return [leaf.name for leaf in leaves if "labels" in getattr(leaf, "needs", ()) or hasattr(leaf, "epochs")]
 
 
-def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
+def _tell(space: OwnSpace, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
     """Print notes on how the network and its targets are used."""
+    if count := len(space.decisions):
+        printing.note(
+            f"{space.factory} asks for {count} decision{'s' * (count > 1)}: this is its default network. Others: "
+            f"`archsieve score {space.factory} ARCHITECTURE --plugin {space.factory.partition(':')[0]}`."
+        )
     if fit.precision:
         printing.note(f"{space.factory} has {fit.precision} weights; it is scored in float32.")
     if isinstance(task, Noise | OwnBatch) and (names := _labelled(estimators)):

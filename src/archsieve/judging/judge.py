@@ -66,10 +66,11 @@ def judge(
     recipe = find_benchmark(session.space, truth, benchmark)
     table, column = recipe.load().within(session.space), truth or str(recipe.truth)
     codes = codes_of(table, session.space, session.seed)
+    is_distinct = not distinct or getattr(table, "by_network", False)
     archs = [
         arch
         for arch, value in zip(codes, table.lookup(column, codes), strict=True)
-        if not np.isnan(value) and (not distinct or session.space.canonical(arch) == arch)
+        if not np.isnan(value) and (is_distinct or session.space.canonical(arch) == arch)
     ]
     archs = archs if limits is None else _within(session, archs, limits)
     if len(archs) < TOP:

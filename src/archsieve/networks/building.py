@@ -86,15 +86,24 @@ def build_network(
 
     With `as_built` the weights are those the space's own code gave it, as they are in a space that keeps them
     (`keeps_weights`) unless `is_fresh`. Lazily initialised modules get their weights by
-    a pass of zeros in the form of the task's inputs. A network in half precision or bfloat16 is made one in float32.
+    a pass of zeros in the form of the task's inputs. A network in another precision is made one in float32.
     """
     with drawing(derive_seed(run_seed, "init")):
         network = space.build(arch, task)
-        if any(p.dtype in (torch.float16, torch.bfloat16) for p in network.parameters()):
-            network = network.float()
-        network = with_all_weights(network, task)
+        network = with_all_weights(in_float32(network), task)
     is_kept = as_built or (bool(getattr(space, "keeps_weights", False)) and not is_fresh)
     return (network if is_kept else initialise(network, run_seed)).train()
+
+
+def precisions_of(network: nn.Module) -> str:
+    """Return the precisions of a network's real weights where one is not float32, e.g. "bfloat16"; else nothing."""
+    kinds = {p.dtype for p in network.parameters() if p.is_floating_point()} - {torch.float32}
+    return " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+
+
+def in_float32(network: nn.Module) -> nn.Module:
+    """Return the network, in place, with all real weights and buffers in float32 if some weights are not."""
+    return network.float() if precisions_of(network) else network
 
 
 def with_all_weights(network: nn.Module, task: Task) -> nn.Module:

@@ -135,6 +135,8 @@ def _population(plan: Plan, records: Records, pool: Sequence[Architecture]) -> t
     if not plan.is_open and plan.pool.evolve is None:
         return pool, True
     if isinstance(records, Table):
+        if records.by_network:
+            return records.archs, True
         return list(dict.fromkeys(map(plan.space.canonical, records.archs))), True
     return draw_up_to(plan.space, plan.seed, SAMPLED), size(plan.space) <= SAMPLED
 

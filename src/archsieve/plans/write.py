@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from archsieve.plans.contract import Plan
     from archsieve.registry import Registry
+    from archsieve.searchers.contract import Stage
     from archsieve.spaces.contract import SearchSpace
 
 _OF_PYTHON = "Made in Python, and written by run_plan."
@@ -46,16 +47,21 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
         table["stands_for"] = _table(TASKS, plan.stands_for)
     if plan.pool != Pool():
         table["pool"] = _settings(plan.pool)
-    table["stage"] = [
-        {"label": s.label, "estimator": _table(ESTIMATORS, s.estimator)}
-        | ({} if s.search is None else {"search": _table(SEARCHERS, s.search), "budget": s.budget})
-        | {rule: value for rule in ("keep", "top", "above") if (value := getattr(s, rule)) is not None}
-        for s in plan.stages
-    ]
-    if plan.final is not None:
-        table["final"] = _table(ESTIMATORS, plan.final)
-    lines = [line for comment in comments for line in comment.split("\n")]
-    return "".join(f"# {line}\n" for line in lines) + tomli_w.dumps(table)
+    stages = [{"stage": _stage(stage)} for stage in plan.stages]
+    final = [] if plan.final is None else [{"final": _table(ESTIMATORS, plan.final)}]
+    lines = [f"# {line}\n" for comment in comments for line in comment.split("\n")]
+    parts = [tomli_w.dumps(table)]
+    parts += [tomli_w.dumps(stage).replace("[stage]", "[[stage]]", 1) for stage in stages]  # never in one line
+    parts += [tomli_w.dumps(each) for each in final]
+    return "".join(lines) + "\n".join(parts)
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    """Return the table of a stage."""
+    table: dict[str, Any] = {"label": stage.label, "estimator": _table(ESTIMATORS, stage.estimator)}
+    if stage.search is not None:
+        table |= {"search": _table(SEARCHERS, stage.search), "budget": stage.budget}
+    return table | {rule: value for rule in ("keep", "top", "above") if (value := getattr(stage, rule)) is not None}
 
 
 def keep_plan(plan: Plan, folder: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from archsieve.errors import ArchsieveError, DataError, SettingError, describe_error
 from archsieve.networks.form import Input
-from archsieve.spaces.own_model import result_of
+from archsieve.spaces.choices.factory import result_of
 from archsieve.tasks.contract import check_batch
 from archsieve.tasks.data.scenes import IGNORED
 from archsieve.tasks.data.targets import Place, Targets, targets_of

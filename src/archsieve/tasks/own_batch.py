@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from archsieve.errors import SettingError
 from archsieve.networks.form import Input
-from archsieve.spaces.own_model import result_of
+from archsieve.spaces.choices.factory import result_of
 from archsieve.tasks.noise import LossName, Untaught
 
 if TYPE_CHECKING:

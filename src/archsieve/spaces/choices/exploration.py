@@ -255,7 +255,7 @@ def _first_run(player: Player, forms: Sequence[Form]) -> tuple[Form, Played]:
 
 
 def _check_repeatable(explorer: _Explorer, name: str, first: Played) -> None:
-    """Check that the default network does not depend on the random state.
+    """Check that the default network is the same under several random states, and another object each time.
 
     Raises:
         SettingError: it is not.
@@ -270,6 +270,19 @@ def _check_repeatable(explorer: _Explorer, name: str, first: Played) -> None:
                 f"different networks ({_short(this, that)} and {_short(that, this)}). Make what it draws a choice, or "
                 f"an argument with a fixed value."
             )
+        if kept := _in_both(first.network, again.network):
+            raise SettingError(
+                f"{name} returns networks that share {kept}, so that training one would change the next. Make it in "
+                f"the function each time, or return a copy, e.g. copy.deepcopy(...)."
+            )
+
+
+def _in_both(network: nn.Module | None, other: nn.Module | None) -> str:
+    """Return the name of a parameter that two networks share; empty if there is none."""
+    if network is None or other is None:
+        return ""
+    here = {id(p): name for name, p in network.named_parameters()}
+    return next((here[id(p)] for p in other.parameters() if id(p) in here), "")
 
 
 def _shown(played: Played) -> list[str]:

@@ -82,6 +82,24 @@ def found_by(name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def result_of(name: str) -> Any:
+    """Return what the function "module:name" returns, called without arguments.
+
+    Raises:
+        UnknownNameError: the module has no such function.
+        SettingError: it is no function, or cannot be called without arguments.
+        Exception: whatever it raises.
+    """
+    function = found_by(name)
+    try:
+        return function()
+    except TypeError as error:
+        # The first frame is this one: from further inside, the call itself went well.
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise
+        raise SettingError(f"{name} must be callable without arguments, but: {error}.") from error
+
+
 def _imported(module: str) -> Any:
     main = sys.modules.get("__main__")
     if module not in sys.modules and main is not None and "__file__" in vars(main) and _main_module() == module:
@@ -126,11 +144,19 @@ def names_argument(factory: Callable[..., Any], argument: str) -> bool:
         return False
 
 
+def default_of(factory: Callable[..., Any], argument: str) -> Any:
+    """Return the default of an argument of a factory; None where there is none."""
+    if not names_argument(factory, argument):
+        return None
+    default = inspect.signature(factory).parameters[argument].default
+    return None if default is inspect.Parameter.empty else default
+
+
 def varied_options(factory: Callable[..., Any], vary: Mapping[str, Any]) -> dict[str, Options]:
     """Return the options of the varied arguments; a default is the factory's own if it is an option."""
     options = {name: options_of(name, offered) for name, offered in vary.items()}
     for name, offered in vary.items():
-        own = inspect.signature(factory).parameters[name].default if names_argument(factory, name) else None
+        own = default_of(factory, name)
         if any(own is value or (type(own) is type(value) and own == value) for value in options[name].values):
             options[name] = options_of(name, offered, own)
     return options

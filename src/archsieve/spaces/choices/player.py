@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archsieve.errors import ArchsieveError, SettingError
+from archsieve.errors import ArchsieveError, SettingError, line_of
 from archsieve.spaces.choices.factory import arguments_for, varied_options
 from archsieve.spaces.choices.replay import Ask, Pick, Replay
 
@@ -134,7 +134,7 @@ class Player:
             except (ArchsieveError, ImportError, OSError, MemoryError):
                 raise
             except Exception as error:  # of any kind: a constructor of the user
-                failure = described(error)
+                failure = described(error, self._factory.__module__)
         return Played(Trail(tuple(replay.asks), replay.refused, failure), None if replay.refused else network)
 
     def build(self, pick: Pick, task: Task | Form) -> tuple[Trail, nn.Module]:
@@ -186,10 +186,11 @@ def _class_of(factory: object) -> type | None:
     return factory if isinstance(factory, type) else None
 
 
-def described(error: Exception) -> str:
-    """Return an error of the user's code as one line."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+def described(error: Exception, module: str) -> str:
+    """Return an error of the user's code as one line, with the place in their file."""
+    text, line = " ".join(str(error).split()).rstrip("."), line_of(error, module)
+    said = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+    return f"{said} ({line})" if line else said
 
 
 def layers_of(network: nn.Module) -> list[str]:

@@ -17,6 +17,7 @@ from archsieve.spaces.choices.exploration import Decision, Explored, climb, expl
 from archsieve.spaces.choices.factory import arguments_for, check_arguments, found_by
 from archsieve.spaces.choices.forward_check import check_forward
 from archsieve.spaces.choices.options import options_of
+from archsieve.spaces.choices.output import with_output
 from archsieve.spaces.choices.player import player_of
 from archsieve.spaces.choices.recorded import as_text, from_text
 from archsieve.spaces.contract import Picture, SearchSpace
@@ -56,6 +57,8 @@ class OwnSpace(SearchSpace):
             gives, such as those of a checkpoint that it reads.
         shape: of an input, told to a factory that names `input_shape` while decisions are looked for; empty tries
             3x32x32, 3x128 and 16.
+        output: which output is meant where the networks return several: a name, or a place such as "0". None: `logits`,
+            else the first.
     """
 
     name: ClassVar[str] = "own"  # type: ignore[misc]
@@ -66,6 +69,7 @@ class OwnSpace(SearchSpace):
     explore: int = 30
     weights: Literal["fresh", "given"] = "fresh"
     shape: tuple[int, ...] = ()
+    output: str | None = None
 
     def __post_init__(self) -> None:
         """Check the settings, except what running the factory shows."""
@@ -75,6 +79,8 @@ class OwnSpace(SearchSpace):
         check_whole("explore", self.explore, 1)
         if self.weights not in ("fresh", "given"):
             raise SettingError(f"`weights` must be 'fresh' or 'given', but got {self.weights!r}.")
+        if self.output is not None and (not isinstance(self.output, str) or not self.output):
+            raise SettingError(f"`output` must be the name or place of an output as text, but got {self.output!r}.")
         if not isinstance(self.vary, Mapping):
             raise SettingError(
                 f"`vary` must give the options of each argument by its name, but got {self.vary!r:.200}."
@@ -95,6 +101,7 @@ class OwnSpace(SearchSpace):
             "factory": self.factory,
             "decisions": [{"name": d.name, "options": list(d.options)} for d in explored.decisions],
             **({"weights": self.weights} if self.weights != "fresh" else {}),
+            **({"output": self.output} if self.output is not None else {}),
             "choices": self.choices,
             "digest_of_layers": explored.layers,
         }
@@ -183,6 +190,13 @@ class OwnSpace(SearchSpace):
         return self._built(arch, task)
 
     def _built(self, arch: Architecture, task: Task) -> nn.Module:
+        from archsieve.networks.building import in_float32
+
+        network = in_float32(self.as_written(arch, task))
+        return network if self.output is None else with_output(network, self.factory, self.output)
+
+    def as_written(self, arch: Architecture, task: Task) -> nn.Module:
+        """Return the network as the user's constructor makes it, with all outputs; raises as `build`."""
         trail, network = self._player.build(self._by(arch), task)
         if trail.refused is not None:
             raise ArchitectureError(self._why_not(arch, trail))

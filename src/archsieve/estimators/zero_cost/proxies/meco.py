@@ -108,7 +108,8 @@ def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0
         inputs: how many, at most the batch; the positions of all are one sample. The paper has one, by which small maps
             of many channels add nothing.
         channels: 0, or how many channels are drawn of each map that has more: its eigenvalue then counts (channels of
-            the map) / (drawn) times, the paper's weighted variant MeCo_opt. Small maps then add something too.
+            the map) / (drawn) times, the weighted variant MeCo_opt; the authors' code has 8. Small maps then add
+            something too.
 
     Raises:
         ScoringError: a normalisation gets one position of the one input, so that it has no statistics.
