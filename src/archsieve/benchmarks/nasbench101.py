@@ -150,7 +150,8 @@ def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> t
         try:
             graph = pruned(graph_in(f"{matrix}:{operations}"))
         except ArchitectureError as error:
-            raise fault(path, f"holds a wrong architecture in row {row}: {str(error).rstrip('.')}") from error
+            what = f"holds a wrong architecture in row {row}, {shown(matrix)} with {shown(operations)}: {error}"
+            raise fault(path, what) from error
         if graph is None or len(graph.edges) > MOST_EDGES:
             what = f"{shown(matrix)} in row {row}, which has no path from input to output, or more than nine edges"
             raise fault(path, f"holds the cell {what}")

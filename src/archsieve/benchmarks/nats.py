@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import code, fault, read_columns, read_once, shown
 from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource, assembled
+from archsieve.registry import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ class NATSTable(Benchmark):
         raw = read_columns(path)
         for title in (CODE_COLUMN, *self.columns):
             if title not in raw:
-                raise fault(path, f"lacks the column {title}; it has {', '.join(raw) or 'none'}")
+                raise fault(path, f"lacks the column {title}; it has {listed(raw) or 'none'}")
         archs = [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
         table = assembled(path, self.space, archs, raw, self.columns, self.truth)
         self.check_join(path, table)

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture
 from archsieve.spaces.recorded.contract import RecordedSpace
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +66,8 @@ class FlexiBERT(RecordedSpace):
         try:
             return self.code(int(hidden), [(p[0], int(p[1]), int(p[2]), int(p[3])) for p in parts])
         except (ValueError, IndexError) as error:
-            raise ArchitectureError(
-                f"{text[:200]!r} is no architecture of {self.name}: write one like "
-                f"'256:SA-WMA-4-1024-3,LT-DCT-2-512-3'."
-            ) from error
+            advice = "write one like '256:SA-WMA-4-1024-3,LT-DCT-2-512-3'"
+            raise not_an_architecture(text, self.name, advice) from error
 
     def code(self, hidden: int, layers: Sequence[tuple[str, int, int, int]]) -> Architecture:
         """Return the code of a hidden size and layers (operation, heads, feed-forward width, feed-forward networks).

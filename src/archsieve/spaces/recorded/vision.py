@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.recorded.contract import RecordedSpace
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,10 +58,8 @@ class AutoFormer(RecordedSpace):
             parts = [each.split("-") for each in layers.split(",")]
             return self.code(int(hidden), [(float(ratio), int(heads)) for ratio, heads in parts])
         except ValueError as error:
-            raise ArchitectureError(
-                f"{text[:200]!r} is no architecture of {self.name}: write one like '192:3.5-3,4.0-4,...' with 12 to 14 "
-                f"layers."
-            ) from error
+            advice = "write one like '192:3.5-3,4.0-4,...' with 12 to 14 layers"
+            raise not_an_architecture(text, self.name, advice) from error
 
     def code(self, hidden: int, layers: Sequence[tuple[float, int]]) -> Architecture:
         """Return the code of a hidden size and layers (ratio, heads).
@@ -110,9 +108,7 @@ class PiT(RecordedSpace):
             base, ratio, layers, heads = text.strip().split(":")
             return self.code(int(base), int(ratio), *([int(n) for n in part.split("-")] for part in (layers, heads)))
         except ValueError as error:
-            raise ArchitectureError(
-                f"{text[:200]!r} is no architecture of {self.name}: write one like '40:6:3-4-6:2-8-8'."
-            ) from error
+            raise not_an_architecture(text, self.name, "write one like '40:6:3-4-6:2-8-8'") from error
 
     def code(self, base: int, ratio: int, layers: Sequence[int], heads: Sequence[int]) -> Architecture:
         """Return the code of a base width, a ratio, and layers and heads of the three stages.
