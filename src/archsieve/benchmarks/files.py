@@ -290,4 +290,17 @@ def assemble(
     for row in np.flatnonzero(~((values >= 0) & (values <= 100))):
         what = f"holds {values[row]} as {truth} of {space.describe(rows[row])!r}"
         raise fault(path, f"{what}, where an accuracy in percent (0 to 100) is expected")
+    check_no_fractions(path, truth, values)
     return Table(rows, columns)
+
+
+def check_no_fractions(path: Path, column: str, values: NDArray[np.float64]) -> None:
+    """Check that a column of percent does not hold fractions.
+
+    Raises:
+        DataError: it has several values, none of which is above 1.
+    """
+    if len(values) > 1 and 0 < np.nanmax(values) <= 1:
+        raise fault(
+            path, f"holds values from 0 to 1 in its column {column!r}, where percent are expected: multiply by 100"
+        )

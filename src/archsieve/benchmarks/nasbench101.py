@@ -10,7 +10,7 @@ import numpy as np
 
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import fault, read_columns, read_once, shown
-from archsieve.benchmarks.joined import check_range, numbers_of, require_columns
+from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
 from archsieve.benchmarks.nasbench201 import TableSource
 from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError
@@ -129,10 +129,7 @@ class NASBench101Table(Benchmark):
         for mean, runs in ((TEST, _runs(TEST)), (VALIDATION, _runs(VALIDATION))):
             columns[mean] = np.mean([columns[run] for run in runs], axis=0)
         table = GraphTable(codes, columns)
-        for title in (*_runs(TEST), *_runs(VALIDATION)):
-            check_range(path, self.space, table, title, 0, 100)
-        if columns[TEST].max() <= 1:
-            raise fault(path, "holds accuracies from 0 to 1, where percent are expected: multiply them by 100")
+        check_percent(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)))
         _check_sizes(path, self.space, table)
         return table
 

@@ -133,7 +133,7 @@ def _numbers(path: Path, name: str, values: list[Any], is_needed: bool) -> NDArr
     """Return a column as numbers, empty fields as NaN; None where it is a text column."""
     try:
         column = field_values(values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
             raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.files import code, fault, read_columns, read_once, shown
+from archsieve.benchmarks.joined import require_columns
 from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource, assembled
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ class NATSTable(Benchmark):
         """
         path = self.source.require_known()
         raw = read_columns(path)
-        for title in (CODE_COLUMN, *self.columns):
-            if title not in raw:
-                raise fault(path, f"lacks the column {title}; it has {', '.join(raw) or 'none'}")
+        require_columns(path, raw, (CODE_COLUMN, *self.columns))
         archs = [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
         table = assembled(path, self.space, archs, raw, self.columns, self.truth)
         self.check_join(path, table)
