@@ -1,4 +1,4 @@
-"""A table of one's own: a CSV or parquet file with a column of architectures and columns of numbers."""
+"""A table of your own: a CSV or parquet file with a column of architectures and numeric columns."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _HASHES: Remembered[str] = Remembered(most=32)
 
 @dataclass(frozen=True)
 class ForeignTable(Benchmark):
-    """The recorded values of a file.
+    """The recorded values in a user's file.
 
     Args:
         path: of the CSV or parquet file.
@@ -74,25 +74,25 @@ class ForeignTable(Benchmark):
 
     @property
     def task(self) -> str:
-        """None: it is about whatever its owner says."""
+        """None: the file does not say which task it belongs to."""
         return ""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Titles of its columns of numbers."""
+        """Titles of its numeric columns."""
         return tuple(self.load().columns)
 
     @property
     def choosers(self) -> Mapping[str, tuple[str, ...]]:
-        """By which column a search would choose."""
+        """The column by which a search would choose."""
         return {self.truth: (self.chooser,)} if self.truth and self.chooser else {}
 
     def is_present(self) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         return Path(self.path).is_file()
 
     def load(self) -> Table:
-        """Read the table, once while the file stays the same.
+        """Read the table; an unchanged file is read once.
 
         A network whose canonical code is not in the file has the values of its first twin that is.
 
@@ -108,7 +108,7 @@ class ForeignTable(Benchmark):
 
 
 def content_of(path: str) -> str:
-    """Return the hash of a file's bytes, computed once while it stays the same.
+    """Return the hash of a file's bytes, cached while the file is unchanged.
 
     Raises:
         MissingDataError: there is no such file.
@@ -170,7 +170,7 @@ def _code_column(path: Path, raw: Mapping[str, Sequence[Any]], named: str) -> st
 
 
 def _numbers(values: Sequence[Any]) -> NDArray[np.float64] | None:
-    """Return a column as numbers, empty fields as NaN; None where it is one of text."""
+    """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
         column = field_values(values)
     except (TypeError, ValueError, OverflowError):
@@ -179,7 +179,7 @@ def _numbers(values: Sequence[Any]) -> NDArray[np.float64] | None:
 
 
 def read_codes(path: Path, space: SearchSpace, values: Sequence[Any], notation: str) -> list[Architecture]:
-    """Return the codes of a column: text of the space, digits, or numbers in brackets or lists.
+    """Return the codes of a column written in the space's notation, as digits, or as numbers in brackets or lists.
 
     Raises:
         DataError: one is no architecture, or nothing says whose order of edges numbers in brackets have.
@@ -200,7 +200,7 @@ def read_codes(path: Path, space: SearchSpace, values: Sequence[Any], notation: 
 
 
 def _code(path: Path, space: SearchSpace, value: Any, notation: str, width: int, row: int) -> Architecture:
-    """Return one code; digits that lost their leading zeros, as numbers do, get them back."""
+    """Return one code; leading zeros that a spreadsheet removed are restored."""
     text = str(list(value)) if isinstance(value, list | tuple | np.ndarray) else str(value).strip()
     length, order = len(space.choices), space.number_orders.get(notation)
     try:
@@ -217,7 +217,7 @@ def _code(path: Path, space: SearchSpace, value: Any, notation: str, width: int,
 
 
 def _hint(path: Path, space: SearchSpace, values: Sequence[Any]) -> str:
-    """Return what columns of sizes say of the two notations."""
+    """Return a sentence on which of two notations the size columns support."""
     raw = read_columns(path)
     for title in raw:
         if is_size(title) and (column := _numbers(raw[title])) is not None:
@@ -235,7 +235,7 @@ def is_size(title: str) -> bool:
 
 
 def _agreement(space: SearchSpace, archs: Sequence[Architecture], sizes: NDArray[np.float64]) -> float:
-    """Return the rank correlation of a column of sizes with the multiply-adds of these codes."""
+    """Return the rank correlation of a size column with the multiply-adds of these codes."""
     from scipy.stats import spearmanr
 
     task: Any = SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10)  # the ranking is the same for other forms
@@ -247,7 +247,7 @@ def _agreement(space: SearchSpace, archs: Sequence[Architecture], sizes: NDArray
 
 
 def check_sizes(path: Path, space: SearchSpace, table: Table) -> None:
-    """Check that columns of parameters or multiply-adds are those of the codes, which a wrong notation breaks.
+    """Check that columns of parameters or multiply-adds match the codes; a wrong notation fails this.
 
     Raises:
         DataError: they are not.
@@ -264,7 +264,7 @@ def check_sizes(path: Path, space: SearchSpace, table: Table) -> None:
 
 
 def _with_twins(space: SearchSpace, table: Table) -> Table:
-    """Return the table with a row for each canonical code that only a twin has."""
+    """Return the table with a row for each canonical code that is only present as an equivalent code."""
     known = set(table.archs)
     first: dict[Architecture, int] = {}
     for row, arch in enumerate(table.archs):

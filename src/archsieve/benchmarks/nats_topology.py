@@ -57,7 +57,7 @@ class TopologyTable(NATSTable):
         return NASBench201()
 
     def check_join(self, path: Path, table: Table) -> None:
-        """Check sizes, cells that know no more than chance, and what operations and edges are worth."""
+        """Check the sizes, the cells at chance level, and the mean accuracy by operation and by order of the edges."""
         check_sizes(path, self.space, table)
         self.check_values(path, table.lookup(self.truth, _all_codes()))
 
@@ -73,7 +73,7 @@ class TopologyTable(NATSTable):
         self._check_direction(path, values)
 
     def _check_chance(self, path: Path, values: NDArray[np.float64]) -> None:
-        """Check that a cell without a path from input to output knows no more than chance."""
+        """Check that cells without a path from input to output have chance accuracy."""
         chance = 100 / self.classes
         for row in np.flatnonzero(_unreached() & (values > 2 * chance)):
             raise fault(
@@ -96,7 +96,7 @@ class TopologyTable(NATSTable):
             )
 
     def _check_operations(self, path: Path, values: NDArray[np.float64]) -> None:
-        """Check that accuracies rise from pooling to 1x1 and to 3x3 convolutions, as on every data set published."""
+        """Check that mean accuracy rises from pooling to 1x1 and to 3x3 convolutions, as in all published data sets."""
         counts = [(_codes() == option).sum(axis=1) for option in (POOL, CONV1, CONV3)]
         means = [float(np.average(values, weights=count)) for count in counts]
         if not means[0] < means[1] < means[2]:

@@ -1,4 +1,4 @@
-"""NAS-Bench-BERT and ViT-Bench-101: trained transformers, from a user's copies of the published files."""
+"""NAS-Bench-BERT and ViT-Bench-101: trained transformers, read from a user's copies of the published files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class BERTTable(Benchmark):
 
     @property
     def caution(self) -> str:
-        """Says that there are no networks."""
+        """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of 500 networks; archsieve does not build them."
 
     @read_once
@@ -84,7 +84,7 @@ class BERTTable(Benchmark):
 
 
 def _flexibert(path: Path, space: FlexiBERT, entry: Mapping[str, Any]) -> Architecture:
-    """Return the code of an entry, whose decisions have names."""
+    """Return the code of an entry whose decisions are named."""
     try:
         model = entry["hparams"]["model_hparam_overrides"]
         layers = [
@@ -113,7 +113,7 @@ def _scores(path: Path, entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _joined(path: Path, ids: Sequence[object], glue: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of a file of scores, in the order of the networks; NaN for those that it does not have.
+    """Return the columns of a score file in the order of the networks; NaN for networks it lacks.
 
     Raises:
         DataError: it has an ID twice, none of the networks, or other GLUE scores than they have.
@@ -158,7 +158,7 @@ class ViTTable(Benchmark):
 
     @property
     def name(self) -> str:
-        """The space and the data set."""
+        """The names of the space and the data set."""
         return f"vitbench-{self.kind}-{self.data_set}"
 
     @property
@@ -168,17 +168,17 @@ class ViTTable(Benchmark):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The accuracy with distillation; the file may have more."""
+        """The accuracy with distillation; the file may hold more columns."""
         return (self.truth,)
 
     @property
     def task_settings(self) -> Mapping[str, Any]:
-        """The number of classes, where there is no task of the data set."""
+        """The number of classes, used if archsieve has no task of the data set."""
         return {"num_outputs": self.classes} if self.task == "synthetic" else {}
 
     @property
     def caution(self) -> str:
-        """Says that there are no networks."""
+        """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of trained networks; archsieve does not build them."
 
     @read_once
@@ -201,7 +201,7 @@ class ViTTable(Benchmark):
 
 
 def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arch: object) -> Architecture:
-    """Return the code of decisions by name, in capitals or not."""
+    """Return the code of named decisions, ignoring case."""
     decisions = record(path, arch, "'arch' of a network")
     names = {str(name).lower(): value for name, value in decisions.items()}
     if len(names) < len(decisions):
@@ -215,7 +215,7 @@ def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arc
 
 
 def _autoformer(names: Mapping[str, Any]) -> Architecture:
-    """Return the code of `hidden_dim`, `depth`, and `mlp_ratio` and `num_heads` of each layer."""
+    """Return the code of `hidden_dim`, `depth`, and each layer's `mlp_ratio` and `num_heads`."""
     depth = names["depth"]
     layers = list(zip(names["mlp_ratio"][:depth], names["num_heads"][:depth], strict=True))
     if len(layers) != depth:
@@ -229,7 +229,7 @@ def _pit(names: Mapping[str, Any]) -> Architecture:
 
 
 def _columns(path: Path, rows: Sequence[Mapping[str, Any]], needed: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of entries, NaN where an entry does not have it.
+    """Return the columns of entries; NaN where an entry lacks the value.
 
     Raises:
         DataError: none has one that is needed.
@@ -241,7 +241,7 @@ def _columns(path: Path, rows: Sequence[Mapping[str, Any]], needed: Sequence[str
 
 
 def _means(path: Path, archs: Sequence[Architecture], columns: Mapping[str, NDArray[np.float64]]) -> Table:
-    """Return the table of the networks, with the mean where one is there several times."""
+    """Return the table of the networks; values of a repeated network are averaged."""
     if not archs:
         raise fault(path, "holds no architecture")
     rows: dict[Architecture, list[int]] = {}

@@ -1,4 +1,4 @@
-"""What `--column` says: which columns of recorded values answer which part of a plan."""
+"""The option `--column`: which recorded columns answer which part of a plan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """A column that answers an estimator, and the epochs behind it; None: those of the estimator itself."""
+    """A column that answers an estimator, and the epochs behind it; None: the estimator's own epochs."""
 
     column: str
     epochs: float | None
 
 
 def parse_answers(columns: Sequence[str]) -> dict[str, list[Answer]]:
-    """Return the answers that texts like "KEY=COLUMN:EPOCHS" give, by their key.
+    """Return the answers in texts like "KEY=COLUMN:EPOCHS", by key.
 
     Raises:
         SettingError: a text is written otherwise.

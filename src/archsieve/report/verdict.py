@@ -1,4 +1,4 @@
-"""The first sentence of a page (the winner, its quality, and what chance finds for the same cost), and the next."""
+"""The opening sentences of a page: the winner, its quality, random search at equal cost, rank and cost."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def verdict(result: Mapping[str, Any], task: str) -> str:
-    """Return the verdict on a run in one sentence, from its `result.json` and the name of its task."""
+    """Return a one-sentence verdict on a run, from its `result.json` and the task name."""
     if result["best"] is None:
         return f"The search chose no network for {task} because none could be scored."
     return f"The search found a network for {task} {_quality(result)}{_beside_chance(result)}."
 
 
 def place_and_cost(result: Mapping[str, Any]) -> list[str]:
-    """Return a sentence on the winner's place by the truth, and one on the cost, where they are known."""
+    """Return sentences on the winner's true rank and on the cost, where known."""
     if result["best"] is None:
         return []
     stages, truth = result["stages"], result["truth"]
@@ -45,7 +45,7 @@ def _quality(result: Mapping[str, Any]) -> str:
 
 
 def _measured(result: Mapping[str, Any]) -> str:
-    """Return the winner's final score, else that of the last stage where it is a value of the metric."""
+    """Return the winner's final score, else the last stage's score if it is a metric value."""
     measure, score, stage = measure_of_result(result), result["final_score"], ""
     if score is None and result.get("best_score_kind") == "metric":
         score, stage = result["best_score"], " in the last stage"
@@ -57,7 +57,7 @@ def _measured(result: Mapping[str, Any]) -> str:
 
 
 def _of(metric: str, value: str) -> str:
-    """Return a value with what it is a value of: "an accuracy of 91.88 %" for 91.88 of "accuracy in percent"."""
+    """Return a value with its measure: "an accuracy of 91.88 %" for 91.88 of "accuracy in percent"."""
     name = metric.removesuffix(" in percent")
     article = "an" if name[:1].lower() in "aeiou" else "a"
     return f"{article} {name} of {value}{'' if name == metric else ' %'}"

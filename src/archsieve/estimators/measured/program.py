@@ -1,4 +1,4 @@
-"""A program of the user's: how its words are made, how it is run within a time limit, and the number it prints."""
+"""Running of a user's program: its arguments, a time limit, and the number it prints."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _QUOTED = 200  # characters of an output that a reason quotes
 
 
 class CannotStartError(ScoringError):
-    """A program that is not there, or may not be run: another try will not help."""
+    """A program that does not exist or may not be run; retrying does not help."""
 
 
 def places_in(command: str) -> set[str]:
-    """Return what a command names in braces; `{{` and `}}` stand for braces.
+    """Return the placeholders in braces of a command; `{{` and `}}` stand for literal braces.
 
     Raises:
         SettingError: it names something else.
@@ -50,7 +50,7 @@ def places_in(command: str) -> set[str]:
 
 
 def words_of(command: str, values: Mapping[str, str], *, uses_shell: bool = False) -> list[str]:
-    """Return the words to run: the command split as a shell splits it, then each place filled in its word.
+    """Return the argument list: the command split as a shell splits it, then placeholders filled in.
 
     What is filled in is never split or read by a shell. With `uses_shell`, the whole text goes to `/bin/sh -c`, and
     what is filled in is quoted for it.
@@ -64,7 +64,7 @@ def words_of(command: str, values: Mapping[str, str], *, uses_shell: bool = Fals
 
 
 def split(command: str) -> list[str]:
-    """Return the words of a command.
+    """Return the command split into arguments.
 
     Raises:
         SettingError: a quotation mark is left open, or there is no word.
@@ -83,7 +83,7 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def output_of(words: Sequence[str], seconds: float) -> str:
-    """Run a program, and return what it prints on standard output.
+    """Run a program, and return its standard output.
 
     It gets no input and the folder and environment of this process. What it started ends with it when the time is over:
     it runs in a process group of its own, which is killed as a whole.
@@ -113,7 +113,7 @@ def output_of(words: Sequence[str], seconds: float) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program with all that it started, if it is still running."""
+    """Kill a program and its child processes if it is still running."""
     if process.poll() is not None:
         return
     with suppress(ProcessLookupError, PermissionError):
@@ -132,7 +132,7 @@ def _signal(number: int) -> str:
 
 
 def _text(file: BinaryIO) -> str:
-    """Return what was written to a file.
+    """Return the content of an output file.
 
     Raises:
         ScoringError: it is more than a megabyte.
@@ -145,7 +145,7 @@ def _text(file: BinaryIO) -> str:
 
 
 def _last_line(file: BinaryIO) -> str:
-    """Return ": LINE" with the last line of a file that is not empty, at most 200 characters of it."""
+    """Return ": LINE" with the last non-empty line of a file, cut at 200 characters."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - 4096))
     lines = [line.strip() for line in file.read().decode("utf-8", errors="replace").splitlines() if line.strip()]
