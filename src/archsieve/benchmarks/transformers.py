@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_columns, read_json_list, read_once, record, shown
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import fault, read_columns, read_json_list, record, shown
 from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
 from archsieve.benchmarks.records import Table
 from archsieve.sources import Source
@@ -40,7 +40,7 @@ _BERT_SOURCE = Source(
 
 
 @dataclass(frozen=True)
-class BERTTable(Benchmark):
+class BERTTable(FileTable):
     """GLUE scores in percent of 500 encoders of FlexiBERT's space, from the published JSON.
 
     Where the folder has `BERT_results_activation.csv` too, its columns of numbers become columns, joined by the `ID`
@@ -63,15 +63,9 @@ class BERTTable(Benchmark):
         """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of 500 networks; archsieve does not build them."
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            DataError: it is damaged or of another format, or its scores are not those of its networks.
-        """
-        path, space = self.source.require_known(), self.space
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
+        space = self.space
         entries = [record(path, entry, "a network") for entry in read_json_list(path)]
         trained = [entry for entry in entries if entry.get("completed", True)]
         _check_ids(path, trained)
@@ -143,7 +137,7 @@ def _joined(path: Path, ids: Sequence[object], glue: NDArray[np.float64]) -> dic
 
 
 @dataclass(frozen=True)
-class ViTTable(Benchmark):
+class ViTTable(FileTable):
     """Accuracies in percent of transformers on one data set, from a JSON list of the published entries.
 
     An entry has `arch`, a mapping with names of the decisions, and accuracies, such as `c100_kd_acc` (trained with
@@ -184,15 +178,9 @@ class ViTTable(Benchmark):
         """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of trained networks; archsieve does not build them."
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            DataError: it is damaged or of another format.
-        """
-        path, space = self.source.require_known(), self.space
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
+        space = self.space
         entries = [record(path, entry, "a network") for entry in read_json_list(path)]
         entries = [entry for entry in entries if self.truth in entry] or entries  # trained on this data set
         read = _autoformer if self.kind == "autoformer" else _pit

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_once
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.joined import check_percent, check_range, read_joined
 from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource
 from archsieve.spaces.transnas.layout import EDGES, OPERATIONS, ZERO
@@ -68,7 +68,7 @@ TASKS = {
 
 
 @dataclass(frozen=True)
-class TransNASTable(Benchmark):
+class TransNASTable(FileTable):
     """All networks of one space evaluated on one task, from a file made from the published one.
 
     The file is parquet or CSV. `arch_str` is the published string of a network; digits and tuples, whose order could
@@ -129,16 +129,9 @@ class TransNASTable(Benchmark):
             f"({form}, {self.metric.outputs} outputs), unless --task names pictures.{head}"
         )
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format, or its values are not those of its networks.
-        """
-        path, space = self.source.require_known(), self.space
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
+        space = self.space
         is_published = (lambda text: "_" in text) if self.kind == "micro" else (lambda text: text.endswith("basic"))
         example = space.describe((1, 0, 2, 3, 3, 3) if self.kind == "micro" else (0, 1, 2, 3, 4, 4))
         table = read_joined(path, space, (CODE_COLUMN,), self.columns, is_published, example)
