@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import numpy as np
 
 from archsieve.benchmarks.files import fault
-from archsieve.benchmarks.foreign import is_size
+from archsieve.benchmarks.foreign_codes import is_size
 from archsieve.benchmarks.nats import NATSTable, source_of
 from archsieve.spaces.nasbench201.size_space import NATSSize
 

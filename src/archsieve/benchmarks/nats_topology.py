@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from archsieve.benchmarks.files import fault
-from archsieve.benchmarks.foreign import check_sizes
+from archsieve.benchmarks.foreign_codes import check_sizes
 from archsieve.benchmarks.nasbench201 import CIFAR10
 from archsieve.benchmarks.nats import NATSTable, source_of
 from archsieve.spaces.contract import enumerate_space

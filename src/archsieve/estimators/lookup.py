@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from archsieve.benchmarks.contract import find_benchmark
 from archsieve.benchmarks.foreign import ForeignTable, column_of, content_of
 from archsieve.estimators.contract import Price
+from archsieve.tasks.contract import Measure
 from archsieve.values import check_whole, wrong_kind
 
 if TYPE_CHECKING:
@@ -137,6 +140,27 @@ class Replay:
             **settings,
             **_content(self.file, self.codes, self.notation),
         }
+
+
+def measure_of_final(estimator: Any, measure: Measure, space: SearchSpace) -> Measure:
+    """Return what the final scores of an estimator are called: those of a file need not be of the task's metric.
+
+    They are taken for accuracies in percent where they lie in [0, 100] and not in [0, 1]. The negatives of a column of
+    errors are shown as that column has them.
+
+    Args:
+        estimator: that scores the winner; None where a plan has none.
+        measure: of the task.
+        space: of the networks.
+    """
+    if not isinstance(estimator, Lookup) or not estimator.file:
+        return measure
+    table = ForeignTable(estimator.file, space.whole, estimator.codes, estimator.notation).load()
+    values = table.columns[column_of(table, estimator.file, estimator.column)]
+    if estimator.column.startswith("-") and estimator.column[1:] in table.columns:
+        return Measure(estimator.column[1:], higher_is_better=False)
+    is_percent = measure.higher_is_better and np.nanmin(values) >= 0 and 1 < np.nanmax(values) <= 100
+    return measure if is_percent else Measure(estimator.column)
 
 
 def _content(file: str, codes: str, notation: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.benchmarks.foreign import ForeignTable, check_finite_truth, offered_columns, refuse_error
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.estimators.contract import Fittable, leaves_of
 from archsieve.estimators.lookup import Lookup, Replay
@@ -66,8 +66,8 @@ def served_by(
         SettingError: a text is written otherwise, or stages cannot be answered by one column.
         UnknownNameError: nothing of the plan has that key, or there is no such column or benchmark.
     """
-    answers = parse_answers(columns)
     table = _table(plan, source, codes, notation)
+    answers = parse_answers(columns, table.load().columns)
     server = _Server(plan, table, source, codes, notation, answers)
     changed = server.plan_served()
     server.check_all_used()
@@ -78,6 +78,7 @@ def served_by(
     chooser = last.column if isinstance(last, Lookup) else ""
     if isinstance(table, ForeignTable):
         table = replace(table, truth=truth, chooser=chooser)
+        check_finite_truth(table)
         check_join(table)
     elif truth != table.truth:
         changed_table: Any = table
@@ -107,9 +108,9 @@ def _check_column(table: Any, source: str, column: str) -> None:
     records = table.load()
     if column not in records.columns:
         raise UnknownNameError(
-            f"{source} has no column of numbers {column!r}: it has {', '.join(records.columns)}."
-            f"{near_miss(column, records.columns)}"
+            f"{source} has no column of numbers {column!r}.{near_miss(column, offered_columns(records.columns))}"
         )
+    refuse_error(source, records.columns, column)
 
 
 class _Server:
@@ -255,7 +256,7 @@ def _check_column_of_plan(table: Any, source: str, column: str, estimator: Any) 
     except UnknownNameError as error:
         if getattr(estimator, "column", None) != column:
             raise
-        raise UnknownNameError(f"{str(error).rstrip('.')}. Name it: --column {column}=NAME.") from error
+        raise UnknownNameError(f"{error} Name the one to use: --column {column}=NAME.") from error
 
 
 def _names(thing: Any) -> list[str]:

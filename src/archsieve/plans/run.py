@@ -16,6 +16,7 @@ from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about
 from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.contract import kind_of_score
+from archsieve.estimators.lookup import measure_of_final
 from archsieve.plans.ceiling import Gate
 from archsieve.plans.contract import Plan, measures_of, names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
@@ -104,6 +105,7 @@ def run_plan(
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
     before = len(account.paid)
     measure = measure_of(session.task)
+    of_final = measure_of_final(plan.final, measure, plan.space)
     write_measure(session.folder, measure, names_of_metric(plan), measures_of(plan))
     rounds = _run_stages(plan, session, account, pool, gate, on_round)
     outcome = result_of(rounds, pool)
@@ -136,8 +138,8 @@ def run_plan(
         chosen_by=rounds[-1].label if rounds and best is not None else "",
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
-        metric=measure.name,
-        higher_is_better=measure.higher_is_better,
+        metric=of_final.name,
+        higher_is_better=of_final.higher_is_better,
         truth=None if best is None else true_rank(recorded, best, pool),
         truth_note=" ".join(map(str, unreadable)),  # a search does not need the truth
         stages=_reports(plan, rounds, account.paid[before:]),

@@ -99,13 +99,18 @@ def limit_lines(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def true_value(value: float) -> str:
+    """Return a true value as text: percentages with two decimals, fractions with four digits."""
+    return f"{value:.4g}" if 0 < abs(value) < 2 else f"{value:.2f}"
+
+
 def _truth(truth: Mapping[str, Any] | None) -> list[str]:
     if truth is None:
         return []
     spread = "" if truth["spread"] is None else f" ± {truth['spread']:.2f}"
     among = "" if truth["spread"] is None else " candidates"
-    place = f"rank {truth['rank']} of {truth['count']}{among} (best {truth['best']:.2f})"
-    line = f"{truth['column']} of {truth['benchmark']}: {truth['value']:.2f}{spread}, {place}"
+    place = f"rank {truth['rank']} of {truth['count']}{among} (best {true_value(truth['best'])})"
+    line = f"{truth['column']} of {truth['benchmark']}: {true_value(truth['value'])}{spread}, {place}"
     return [line, f"    {truth['caution']}"] if truth["caution"] else [line]
 
 
@@ -125,7 +130,7 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
     if chance is None or result["truth"] is None:
         return []
     networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
-    return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
+    return [f"Random search at this cost finds {true_value(chance['value'])} on average ({networks} trained once)"]
 
 
 def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archsieve.report.outcome import measure_of_result
+from archsieve.report.outcome import measure_of_result, true_value
 from archsieve.report.words import ordinal, share
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def place_and_cost(result: Mapping[str, Any]) -> list[str]:
     cost, whole = result["cost"]["network_epochs"], result["exhaustive_network_epochs"]
     if truth is not None:
         among = "candidates" if truth["spread"] is not None else "networks whose truth is recorded"
-        sentences.append(f"It is {_place(truth)} of {truth['count']:,} {among}; the best has {truth['best']:.2f}.")
+        place = f"It is {_place(truth)} of {truth['count']:,} {among}"
+        sentences.append(f"{place}; the best has {true_value(truth['best'])}.")
     if cost and whole and count > 1:
         sentences.append(f"The search cost {share(cost / whole)} of training all candidates once.")
     return sentences
@@ -41,7 +42,7 @@ def _quality(result: Mapping[str, Any]) -> str:
         metric = str(truth["column"])
     if truth["spread"] is not None:
         return f"that is predicted to reach {_of(metric, '{:.2f} ± {:.2f}'.format(truth['value'], truth['spread']))}"
-    return f"that reaches {_of(metric, '{:.2f}'.format(truth['value']))}"
+    return f"that reaches {_of(metric, true_value(truth['value']))}"
 
 
 def _measured(result: Mapping[str, Any]) -> str:
@@ -71,9 +72,10 @@ def _beside_chance(result: Mapping[str, Any]) -> str:
     truth, chance = result["truth"], result.get("random_search")  # older runs do not have it
     if truth is None or chance is None:
         return ""
-    difference = round(truth["value"] - chance["value"], 2)
-    beside = f"{abs(difference):.2f} {'more' if difference > 0 else 'less'} than" if difference else "the same as"
-    networks = f"{chance['networks']:,} network{'' if chance['networks'] == 1 else 's'}"
-    return (
-        f", {beside} random search finds on average at the same cost ({chance['value']:.2f}, {networks} trained once)"
-    )
+    is_fraction = 0 < abs(truth["value"]) < 2
+    difference = round(truth["value"] - chance["value"], 4 if is_fraction else 2)
+    amount = f"{abs(difference):.4g}" if is_fraction else f"{abs(difference):.2f}"
+    beside = f"{amount} {'more' if difference > 0 else 'less'} than" if difference else "the same as"
+    networks = f"{chance['networks']:,} network{'' if chance['networks'] == 1 else 's'} trained once"
+    found = f"{true_value(chance['value'])}, {networks}"
+    return f", {beside} random search finds on average at the same cost ({found})"

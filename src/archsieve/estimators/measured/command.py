@@ -17,7 +17,15 @@ from archsieve.errors import ArchsieveError, ScoringError, SettingError, describ
 from archsieve.estimators.contract import Price
 from archsieve.estimators.measured.alone import alone
 from archsieve.estimators.measured.facts import tell
-from archsieve.estimators.measured.program import CannotStartError, number_of, output_of, places_in, split, words_of
+from archsieve.estimators.measured.printed import number_of
+from archsieve.estimators.measured.program import (
+    CannotStartError,
+    check_outside_quotes,
+    output_of,
+    places_in,
+    split,
+    words_of,
+)
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import Measure
 from archsieve.values import check_whole
@@ -42,6 +50,7 @@ class Command:
     `export` writes, `{architecture}` for the architecture in the space's notation, `{digits}` for its digits,
     `{python}` for the interpreter that runs this. A batch may have any size. The network has the initial weights of the
     run's seed and is in evaluation mode. The program gets no input, and the folder and environment of this process.
+    When it ends or is killed, so is all that it started, except what left its process group.
 
     A network that cannot be exported, or for which the program fails in every try, costs that network's score alone;
     the reason quotes the last line that the program wrote on standard error. One program runs at a time on this
@@ -56,11 +65,12 @@ class Command:
         key: of the number where the program prints JSON, as "latency.p50". Empty: the number is the only one in the
             last line that it prints.
         lower_is_better: whether a smaller number is a better network.
-        unit: of the number, for reports.
+        unit: of the number, for reports. Of ns, us, ms, s, kB, MB, GB, KiB, MiB, GiB, uJ, mJ and J: a number that is
+            printed with another one, or below 0, is refused.
         export: "module:name", a function `write(network, inputs, path)` that writes the network to `{file}`. The module
             is imported: name only code you trust.
         tries: how often the program is run at most before a network is given up.
-        seconds: how long each try may take. The program and all that it started is killed then.
+        seconds: how long each try may take. The program is killed then.
         uses_shell: run the command by /bin/sh, for pipes and variables; what stands for the braces is quoted for it.
         repeat: which of several measurements of the same network.
 
@@ -91,6 +101,8 @@ class Command:
         if not self.device.strip():
             raise SettingError("`device` must name where the command measures, e.g. 'pi 4', but is empty.")
         split(self.command)
+        if self.uses_shell:
+            check_outside_quotes(self.command)
         if not (places := places_in(self.command) - {"python"}):
             raise SettingError(
                 f"The command {self.command!r:.200} is the same for every network: name {{onnx}}, {{pt2}}, {{file}}, "
@@ -150,7 +162,7 @@ class Command:
         for attempt in range(1, self.tries + 1):
             begun = time.perf_counter()
             try:
-                number = number_of(output_of(words, self.seconds), self.key)
+                number = number_of(output_of(words, self.seconds), self.key, self.unit)
             except CannotStartError:
                 raise
             except ScoringError as error:
