@@ -226,6 +226,6 @@ def _print_csv(run: Path) -> None:
     """Print the stored scores, many at a time: of a million no more are held than of a thousand."""
     with ordered_rows(run) as (rows, damage):
         for part in csv_parts(rows, read_mark(run)):
-            typer.echo(part, nl=False)
+            typer.echo(part, nl=False, file=console.results())
         if damaged := damage():
             console.note(damaged)
