@@ -15,8 +15,8 @@ import typer
 from archsieve._files import write_text
 from archsieve._interrupts import exit_code, heard
 from archsieve._shortage import advice_for, is_short_of_memory, machine_number
-from archsieve.cli.lines import note
-from archsieve.errors import ArchsieveError, describe_error
+from archsieve.cli.lines import note, only_results
+from archsieve.errors import ArchsieveError, describe_error, line_of
 from archsieve.notices import listening
 from archsieve.runs.folder import ERROR_FILE
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
-    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to a log.
+    """Turn every error into one sentence and an exit code; tracebacks of unforeseen errors go to a log.
 
     Args:
         folder: the run folder, where the log goes and results are kept.
@@ -34,7 +34,7 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
     """
     with heard() as came:
         try:
-            with listening(note):
+            with listening(note), only_results():
                 yield
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
@@ -43,6 +43,10 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         except ArchsieveError as error:
             log = _logged(error.details, folder) if error.details else ""
             note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
+            raise typer.Exit(1) from None
+        except SystemExit as stop:  # never ours: a model, a plug-in
+            place = f" ({line})" if (line := line_of(stop)) else ""
+            note(f"Error: Code that this command runs ended Python by exit({stop.code!r:.50}){place}: remove that.")
             raise typer.Exit(1) from None
         except Exception as error:
             if came:  # what was interrupted made another error of it
@@ -71,14 +75,14 @@ def _of_machine(error: Exception) -> str:
 
 
 def _interrupted(code: int, folder: Path | None, again: str) -> typer.Exit:
-    """Print how to go on after a signal, and return how to leave."""
+    """Print how to resume after a signal, and return the exit code."""
     hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
     note(f"Interrupted.{hint}")
     return typer.Exit(code)
 
 
 def _logged(details: str, folder: Path | None) -> str:
-    """Write a traceback to the run folder, else to a new temporary file, and say where."""
+    """Write a traceback to the run folder, else to a new temporary file, and return its path."""
     try:
         if folder is not None and folder.is_dir():
             path = folder / ERROR_FILE

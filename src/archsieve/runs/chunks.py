@@ -1,4 +1,4 @@
-"""A piece of work: some codes and the estimators of one pass, and how a worker scores them."""
+"""A chunk of work: codes and the estimators of one pass, and how a worker scores them."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ _CHUNK = 32
 _CHUNKS_A_WORKER = 8  # so that workers end together
 _LEAST_MEMORY = 64 << 20  # bytes without which nothing can be scored
 _LONGEST = 200  # characters of a reason
+_SENTENCE = 600  # of one that says what to do
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """The input of one worker: estimators of one pass with their contexts, codes, and modules to import first.
+    """The input of one worker: estimators of one pass with contexts, codes, and modules to import first.
 
     `arithmetic` holds the settings of the device while it computes, in the driver or in a worker. `columns` are the
     places of the estimators among those of the pass.
@@ -69,11 +70,11 @@ class Chunk:
 
     @property
     def retries(self) -> int:
-        """How often it is tried again when its worker dies: several networks only once, then in parts."""
+        """How often it is retried when its worker dies: once for several networks, then in smaller chunks."""
         return RETRIES if is_narrow(self) else 1
 
     def parts(self) -> Iterator[Chunk]:
-        """Yield it in about as many parts as each has networks; one network in parts of one estimator each."""
+        """Yield the chunk split into smaller ones: of few networks each, or for one network of one estimator each."""
         length = math.ceil(len(self.archs) / math.ceil(math.sqrt(len(self.archs))))
         if len(self.archs) > 1:
             for begin in range(0, len(self.archs), length):
@@ -83,7 +84,7 @@ class Chunk:
             yield replace(self, estimators=(estimator,), contexts=(context,), columns=(column,))
 
     def failed(self, reason: str, seconds: float) -> ChunkScores:
-        """Return what is stored of it where no worker could score it."""
+        """Return the scores to store if no worker could score the chunk."""
         shape = len(self.archs), len(self.estimators)
         errors = dict.fromkeys(np.ndindex(*shape), shortened(reason))
         return ChunkScores(self, np.full(shape, np.nan), errors, seconds, 0)
@@ -91,7 +92,7 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class ChunkScores:
-    """The output of one worker: scores (n, k), reasons of NaN by (row, column), seconds, and the worker's process.
+    """The output of one worker: scores (n, k), reasons for NaN by (row, column), seconds, and the process.
 
     Attributes:
         failure: set where the whole chunk could not be scored; an unforeseen error becomes an `EstimatorError`.
@@ -110,22 +111,22 @@ class ChunkScores:
 
 
 class _UnusableError(Exception):
-    """An estimator returned something other than scores: the fault is the estimator's, not a network's."""
+    """An estimator returned a wrong type or shape: a fault of the estimator, not of a network."""
 
 
 def is_narrow(chunk: Chunk) -> bool:
-    """Whether a chunk holds one score, and cannot be parted."""
+    """Whether a chunk holds one score, and cannot be split."""
     return len(chunk.archs) * len(chunk.estimators) == 1
 
 
 def chunk_size(estimator: AnyEstimator, space: SearchSpace, task: Task) -> int:
-    """Return how many codes an estimator wants at a time, 32 where it does not say."""
+    """Return the chunk size that an estimator prefers; 32 by default."""
     size = getattr(estimator, "chunk_size", _CHUNK)
     return int(size(space, task) if callable(size) else size)
 
 
 def shares_work(members: Sequence[Any], space: SearchSpace, task: Task) -> bool:
-    """Whether the members of a pass take larger chunks than usual, because networks of a chunk share parts."""
+    """Whether the members of a pass prefer large chunks because networks in a chunk share parts."""
     return min(chunk_size(e, space, task) for e in members) > _CHUNK
 
 
@@ -137,7 +138,7 @@ def chunks_of(
     plugins: Sequence[str] = (),
     arithmetic: Arithmetic = EXACT,
 ) -> Iterator[Chunk]:
-    """Yield codes in chunks of the size that the members of a pass want, smaller if that would leave workers idle."""
+    """Yield codes in chunks of the preferred size, smaller if workers would otherwise be idle."""
     space, task = contexts[0].space, contexts[0].task
     size = min(chunk_size(e, space, task) for e in members)
     fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * workers))
@@ -148,7 +149,7 @@ def chunks_of(
 
 
 def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
-    """Return the leaves that can be computed together, in order of first appearance."""
+    """Return the estimators grouped into passes that can be computed together, in order of first appearance."""
     passes: dict[Any, dict[Key, Any]] = {}
     for key, leaf in leaves.items():
         mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else key
@@ -157,7 +158,7 @@ def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
 
 
 def score_chunk(chunk: Chunk) -> ChunkScores:
-    """Score a chunk. Errors are part of the result, because workers on other machines return plain values only."""
+    """Score a chunk; errors are returned as part of the result, because workers may be on other machines."""
     begun = time.perf_counter()
     scored = _Scored(np.full((len(chunk.archs), len(chunk.estimators)), np.nan), {})
     tracebacks: dict[str, str] = {}
@@ -187,14 +188,14 @@ def _failure(error: BaseException, what: str) -> ArchsieveError:
     return EstimatorError(f"{what}: {text}", traceback.format_exc())
 
 
-def shortened(text: str) -> str:
-    """Return a text as one line of at most 200 characters.
+def shortened(text: str, most: int = _LONGEST) -> str:
+    """Return a text as one line of at most so many characters.
 
     >>> len(shortened("word " * 100)), shortened("two  words")
     (200, 'two words')
     """
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def _names(chunk: Chunk) -> str:
@@ -205,14 +206,14 @@ def _names(chunk: Chunk) -> str:
 
 
 class _Scored(NamedTuple):
-    """Scores (n, k), and why some are NaN, by (row, column)."""
+    """Scores (n, k), and the reasons for NaN by (row, column)."""
 
     scores: NDArray[np.float64]
     errors: dict[tuple[int, int], str]
 
 
 def _score(chunk: Chunk) -> _Scored:
-    """Score all at once; where that fails and the estimator does not say on which, one by one."""
+    """Score all networks at once; if that fails without naming a network, score them one by one."""
     is_single = len(chunk.archs) * len(chunk.estimators) == 1
     scores, errors = (None if is_single else _score_at_once(chunk)) or _score_one_by_one(chunk)
     unusable = np.isnan(scores) | np.isposinf(scores)
@@ -224,7 +225,7 @@ def _score(chunk: Chunk) -> _Scored:
 
 
 def _score_at_once(chunk: Chunk) -> _Scored | None:
-    """Score all in one pass; None where it failed."""
+    """Score all networks in one pass; None if it failed."""
     try:
         return _Scored(_ask(chunk.estimators, chunk.archs, chunk.contexts), {})
     except PartialScoringError as failed:
@@ -243,7 +244,7 @@ def _score_at_once(chunk: Chunk) -> _Scored | None:
 
 
 def _score_one_by_one(chunk: Chunk) -> _Scored:
-    """Score every architecture by every estimator alone: a failure costs only that score."""
+    """Score every architecture by every estimator separately, so that a failure costs only that score."""
     scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
     errors: dict[tuple[int, int], str] = {}
     for i, arch in enumerate(chunk.archs):
@@ -269,8 +270,8 @@ def _outcome(estimator: AnyEstimator, arch: Architecture, context: Context) -> O
 def _reason_of(error: Exception) -> str:
     """Return why one architecture could not be scored."""
     if isinstance(error, PartialScoringError) and error.reasons:
-        return shortened(next(iter(error.reasons.values())))
-    return shortened(reason_of(error))
+        return shortened(next(iter(error.reasons.values())), _SENTENCE)
+    return shortened(reason_of(error), _SENTENCE)
 
 
 def _is_of_the_run(error: Exception) -> bool:
@@ -278,7 +279,7 @@ def _is_of_the_run(error: Exception) -> bool:
 
 
 def _located(error: Exception, estimator: AnyEstimator, arch: str) -> Exception:
-    """Return an error of the run as one that names estimator and architecture; errors of ours already do."""
+    """Return an error of the run with estimator and architecture named; archsieve errors are returned unchanged."""
     if isinstance(error, ArchsieveError | _UnusableError) and not isinstance(error, ScoringError):
         return error
     return _failure(error, f"The estimator {estimator.name!r} failed on {arch}")
@@ -299,7 +300,7 @@ def _check_memory() -> None:
 
 
 def _free_memory() -> None:
-    """Release cached device memory, so that a network that was too large does not leave the next without room."""
+    """Release cached device memory, so that a network that was too large does not affect the next one."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         gc.collect()

@@ -1,4 +1,4 @@
-"""One pass through all items of a user's data sets: hash, targets and form, kept where the user names a revision."""
+"""One pass through all items of a user's data sets: hash, targets and form, cached if the user names a revision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from archsieve._files import replace_file
-from archsieve.errors import ArchsieveError, DataError, describe_error
+from archsieve.errors import ArchsieveError, DataError, describe_error, line_of
 from archsieve.networks.inputs import parts_of
 from archsieve.notices import LongPass
 from archsieve.tasks.data.array_cache import cache_folder
@@ -36,7 +36,7 @@ _LAYOUT = 1
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What one pass through all items shows.
+    """The result of one pass through all items.
 
     Attributes:
         content: hash of all inputs and targets.
@@ -54,7 +54,7 @@ class Scan:
 
 
 def guarded(batches: Iterator[T], where: str) -> Iterator[T]:
-    """Yield what a user's data set gives, and turn what its code raises into one sentence.
+    """Yield the items of a user's data set, and turn errors in its code into one sentence.
 
     Raises:
         DataError: its code raised, or items of one batch differ in size.
@@ -64,13 +64,14 @@ def guarded(batches: Iterator[T], where: str) -> Iterator[T]:
     except ArchsieveError:
         raise
     except Exception as error:  # whatever the user's code raises
-        reason = describe_error(error)
+        reason, line = describe_error(error), line_of(error, where.partition(":")[0])
+        reason += f" ({line})" if line else ""
         hint = " All items need one size." if "equal size" in reason else ""
         raise DataError(f"The items of {where} cannot be read: {reason}.{hint}") from error
 
 
 def scanned(sets: list[UserSet], function: str, revision: str) -> Scan:
-    """Return the scan of data sets, from the cache where the user named a revision.
+    """Return the scan of data sets, cached if the user names a revision.
 
     Raises:
         DataError: an item cannot be read, or has another form than the first; the cache folder cannot be written.
@@ -136,7 +137,7 @@ def _most(tensor: Tensor) -> int | None:
 
 
 def _joined(before: Form | None, new: Form, function: str) -> Form:
-    """Return the form with the greatest tokens so far."""
+    """Return the form with the largest token numbers so far."""
     if before is None:
         return new
     if [entry[:2] for entry in before] != [entry[:2] for entry in new]:
