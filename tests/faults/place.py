@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COUNT, KILL, KILL_HALFWAY, FAIL_ONCE, FAIL_ON = range(5)  # as in writes.c
-SECONDS, BYTES = 120, 2 << 30
+SECONDS, BYTES = 300, 2 << 30
 _LIBRARY = "FAULTS_LIBRARY"
 
 PLAN = """

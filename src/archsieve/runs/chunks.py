@@ -271,7 +271,7 @@ def _reason_of(error: Exception) -> str:
     """Return why one architecture could not be scored."""
     if isinstance(error, PartialScoringError) and error.reasons:
         return shortened(next(iter(error.reasons.values())), _SENTENCE)
-    return shortened(reason_of(error), _SENTENCE)
+    return shortened(reason_of(error), _SENTENCE if isinstance(error, ScoringError) else _LONGEST)
 
 
 def _is_of_the_run(error: Exception) -> bool:
