@@ -165,7 +165,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name, whose module is imported now."""
+    """Import the module of a public name and return the object."""
     if name == "__version__":
         value: Any = importlib.import_module("importlib.metadata").version("archsieve")
     elif name in _HOMES:
@@ -177,5 +177,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names beside what the module holds already."""
+    """Return the names in the module, all public names included."""
     return sorted({*globals(), *__all__})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import sys
+import sysconfig
 import traceback
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import message, quoted
@@ -26,20 +29,20 @@ class ArchsieveError(Exception):
     details: str = ""
 
     def __str__(self) -> str:
-        """Return the message; what it quotes of an input is cut, and has no control characters."""
+        """Return the message, with quoted input cut and control characters escaped."""
         return message(super().__str__())
 
 
 class UnknownNameError(ArchsieveError, KeyError):
-    """A name that no registry, table or plan knows; the message suggests the closest known name."""
+    """A name that is not in a registry, table or plan; the message suggests the closest known names."""
 
     def __str__(self) -> str:
-        """Return the message itself: `KeyError` would show its repr."""
+        """Return the message itself; `KeyError` would return its repr."""
         return message(str(self.args[0]))
 
 
 class SettingError(ArchsieveError, ValueError):
-    """A setting outside its range, or of the wrong type."""
+    """A setting that is out of range or of the wrong type."""
 
 
 class ArchitectureError(ArchsieveError, ValueError):
@@ -47,15 +50,15 @@ class ArchitectureError(ArchsieveError, ValueError):
 
 
 class PlanError(ArchsieveError, ValueError):
-    """A plan file that cannot be read as a plan."""
+    """A plan file that cannot be read."""
 
 
 class DataError(ArchsieveError, ValueError):
-    """A data file that is damaged, or does not hold what its name promises."""
+    """A data file that is damaged or lacks the expected content."""
 
 
 class MissingDataError(ArchsieveError, FileNotFoundError):
-    """A data file that is not there; the message says where it comes from."""
+    """A data file that does not exist; the message says where to get it."""
 
 
 class MissingPackageError(ArchsieveError, ImportError):
@@ -67,7 +70,7 @@ class RunFolderError(ArchsieveError, RuntimeError):
 
 
 class StorageError(RunFolderError, OSError):
-    """A file that cannot be written: no room, no right, or a broken disk. What it replaces is as it was."""
+    """A file that cannot be written (disk full, no permission, or a disk error). The old file is unchanged."""
 
     def __str__(self) -> str:
         return str(self.args[0])  # an OSError with a number would print that instead
@@ -86,14 +89,14 @@ class EstimatorError(ArchsieveError, RuntimeError):
 
 
 class UntoldError(ArchsieveError, LookupError):
-    """Scores of the estimator `told` that are still missing: its name, the architectures, and the run folder."""
+    """Scores of the estimator `told` are still missing: its name, the architectures, and the run folder."""
 
     def __init__(self, name: str, archs: tuple[tuple[int, ...], ...], folder: str = "RUN") -> None:
         super().__init__(name, archs, folder)
         self.name, self.archs, self.folder = name, archs, folder
 
     def __str__(self) -> str:
-        """Return what is missing, and the commands that bring it."""
+        """Return the missing scores, and the commands that supply them."""
         folder = shlex.quote(self.folder)
         return (
             f"The scores of {self.name!r} are entered by hand, and {len(self.archs)} are missing: "
@@ -102,7 +105,7 @@ class UntoldError(ArchsieveError, LookupError):
 
 
 class WorkerError(ArchsieveError, RuntimeError):
-    """Workers that cannot be started, or that end one after the other."""
+    """Worker processes cannot be started, or die repeatedly."""
 
 
 class ScoringError(ArchsieveError, ValueError):
@@ -113,22 +116,22 @@ class ScoringError(ArchsieveError, ValueError):
 
 
 class ShapeError(ScoringError, RuntimeError):
-    """A network that cannot be run on inputs of the form that its task gives."""
+    """A network cannot process inputs of the shape that its task provides."""
 
 
 class DivergenceError(ScoringError):
-    """A training diverged: its loss or weights are not finite any more."""
+    """A training diverged: its loss or weights are no longer finite."""
 
 
 class PartialScoringError(ScoringError):
-    """Some of many architectures cannot be scored: the scores (n, k) of the rest, and why by (row, column)."""
+    """Some architectures cannot be scored: scores (n, k) with NaN, and reasons by (row, column)."""
 
     def __init__(self, scores: NDArray[np.float64], reasons: dict[tuple[int, int], str]) -> None:
         super().__init__(f"{len(reasons)} scores could not be computed; the first: {next(iter(reasons.values()))}")
         self.scores, self.reasons = scores, reasons
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to pickle it: from its parts, not from its message."""
+        """Return how to pickle this error from its parts instead of its message."""
         return type(self), (self.scores, self.reasons)
 
 
@@ -137,7 +140,7 @@ _COLLECTED: ContextVar[dict[str, str] | None] = ContextVar("collected", default=
 
 @contextmanager
 def collected_tracebacks() -> Iterator[dict[str, str]]:
-    """Collect tracebacks of unforeseen errors that are described inside the context: the first by type and place."""
+    """Collect tracebacks of unforeseen errors described inside the context, the first by type and place."""
     tracebacks: dict[str, str] = {}
     token = _COLLECTED.set(tracebacks)
     try:
@@ -147,7 +150,7 @@ def collected_tracebacks() -> Iterator[dict[str, str]]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the error as one line: its message, after its type where it is not one of ours."""
+    """Return the error as one line: its message, preceded by its type unless it is an archsieve error."""
     text = " ".join(str(error).split()) or ("memory ran out" if isinstance(error, MemoryError) else "no message")
     if isinstance(error, ArchsieveError):
         return text
@@ -158,8 +161,25 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {quoted(text)}"
 
 
+def line_of(error: BaseException, module: str = "") -> str:
+    """Return the last line of a user's own code that an error came through, e.g. "my_net.py, line 12"; else nothing.
+
+    Code of the user's is what is neither installed nor part of Python; `module` is theirs wherever it lies.
+    """
+    file = getattr(sys.modules.get(module), "__file__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == file or not _is_installed(Path(frame.filename))]
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
+
+
+def _is_installed(file: Path) -> bool:
+    homes = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    is_below = any(file.is_relative_to(home) for home in [*map(Path, homes), Path(__file__).parent])
+    return is_below or not file.is_absolute() or "site-packages" in file.parts or "dist-packages" in file.parts
+
+
 def ends_the_run(error: Exception) -> bool:
-    """Whether an error concerns the whole run rather than the one network that was scored."""
+    """Whether an error concerns the whole run rather than a single network."""
     if isinstance(error, ArchsieveError):
         return not isinstance(error, ScoringError)
     is_out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
@@ -169,7 +189,7 @@ def ends_the_run(error: Exception) -> bool:
 
 
 def require(module: str, extra: str) -> None:
-    """Raise a sentence naming the extra to install where an optional module is missing.
+    """Raise an error that names the extra to install if an optional module is missing.
 
     Raises:
         MissingPackageError: `module` cannot be found.

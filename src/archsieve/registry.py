@@ -1,4 +1,4 @@
-"""Names to objects: the catalogues of spaces, tasks, benchmarks, proxies and estimators."""
+"""Registries that map names to objects: spaces, tasks, benchmarks, proxies, estimators and more."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def near_miss(name: str, known: Iterable[str]) -> str:
 
 
 def near_miss_in(name: str, namespace: Mapping[str, object]) -> str:
-    """Return `near_miss` among the classes and functions of a module or class that have no underscore before them.
+    """Return `near_miss` among the public classes and functions of a module or class.
 
     >>> near_miss_in("Nett", {"Net": dict, "_hidden": dict, "size": 3})
     " Did you mean 'Net'?"
@@ -42,7 +42,7 @@ def near_miss_in(name: str, namespace: Mapping[str, object]) -> str:
 
 
 class Registry(Generic[T]):
-    """A catalogue: to register is to publish, and the contract suites test every entry.
+    """A catalogue of named entries; the contract suites test every registered entry.
 
     An entry is an object, or "module:Name", which is imported when somebody asks for it.
 
@@ -70,7 +70,7 @@ class Registry(Generic[T]):
         self._about: dict[str, str] = {}
 
     def add(self, name: str, entry: T) -> None:
-        """Publish an entry.
+        """Register an entry.
 
         Raises:
             UnknownNameError: the name is taken by something else.
@@ -88,7 +88,7 @@ class Registry(Generic[T]):
             entry.name = name  # type: ignore[attr-defined]
 
     def add_lazy(self, name: str, target: str, *, is_listed: bool = True, about: str = "") -> None:
-        """Publish "module:Name", imported when first asked for.
+        """Register "module:Name", which is imported on first use.
 
         An entry that means nothing without settings of the user's, such as where their model is, is found by its name
         and not listed. `about` is the name of the space that an entry is about, so that nobody need import it to know.
@@ -100,12 +100,12 @@ class Registry(Generic[T]):
 
     @property
     def all_names(self) -> list[str]:
-        """The names of all entries, those that are not listed too."""
+        """The names of all entries, including hidden ones."""
         self._fill()
         return list(self._entries)
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that publishes what it decorates under `name`."""
+        """Return a decorator that registers an object under `name`."""
 
         def decorate(entry: T) -> T:
             self.add(name, entry)
@@ -114,7 +114,7 @@ class Registry(Generic[T]):
         return decorate
 
     def __getitem__(self, name: str) -> T:
-        """Return the entry of that name; an unknown one raises `UnknownNameError` with the near miss."""
+        """Return the entry of that name; an unknown name raises `UnknownNameError` with the nearest names."""
         self._fill()
         name = self._spelt(name) if isinstance(name, str) else name
         if not isinstance(name, str) or name not in self._entries:
@@ -129,12 +129,12 @@ class Registry(Generic[T]):
         return entry
 
     def may_be_about(self, name: str, space: str) -> bool:
-        """Whether an entry is about the space of that name, or does not say without being imported."""
+        """Whether an entry may belong to the space of that name, without importing the entry."""
         self._fill()
         return self._about.get(name, space) == space
 
     def not_imported(self, name: str) -> tuple[str, str] | None:
-        """Return module and name of an entry that nobody has asked for yet; None for any other entry."""
+        """Return module and name of an entry that is not imported yet; None for other entries."""
         self._fill()
         entry = self._entries.get(name)
         if not isinstance(entry, str):
@@ -154,7 +154,7 @@ class Registry(Generic[T]):
         return sum(1 for _ in self)
 
     def _spelt(self, name: str) -> str:
-        """Return the name as this catalogue spells it."""
+        """Return a name in this catalogue's spelling."""
         return name.replace("-", "_") if self._reads_hyphens and name not in self._entries else name
 
     def _fill(self) -> None:
@@ -168,7 +168,7 @@ class Registry(Generic[T]):
 
 
 def _import(module: str) -> Any:
-    """Import a module of the catalogue; where it lacks an optional package, name the extra that brings it."""
+    """Import a catalogue's module; if an optional package is missing, name the extra that installs it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -178,7 +178,7 @@ def _import(module: str) -> Any:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two entries are one definition, announced first or imported twice (a plugin file loaded again)."""
+    """Whether two entries are the same definition: registered lazily first, or imported twice (a reloaded plugin)."""
     return one == other or _origin(one) == _origin(other)
 
 
@@ -198,7 +198,7 @@ SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers", reads_hyp
 
 
 def estimator_named(name: str) -> Callable[..., AnyEstimator]:
-    """Return what makes an estimator from settings, given its name; a proxy's name is an estimator's.
+    """Return the factory of the estimator with that name; a proxy's name is an estimator's name.
 
     Raises:
         UnknownNameError: there is none of that name.

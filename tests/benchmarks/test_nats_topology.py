@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import csv
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from archsieve.benchmarks.contract import is_about, task_of
+from archsieve.benchmarks.nasbench201 import CIFAR10
 from archsieve.benchmarks.nats_topology import CIFAR100, IMAGENET16, _reaches_output
+from archsieve.benchmarks.records import Table
 from archsieve.errors import DataError, SettingError
 from archsieve.judging.mkr_study import mkr_study
 from archsieve.registry import BENCHMARKS, ESTIMATORS
@@ -78,6 +84,61 @@ def test_a_wrong_join_is_refused(folder, kind):
     with pytest.raises(DataError, match="Its rows and their architectures do not belong together") as refused:
         CIFAR100.load()
     assert str(path) in str(refused.value)
+
+
+NETWORKS = np.array([SPACE.canonical(arch) for arch in ARCHS])
+PUBLISHED_LIKE = np.where(
+    TRUTH == 1, 1.0, 30 + (GAINS[NETWORKS] * [1.1, 1, 1, 1.3, 1, 0.9]).sum(1) + np.sin(NETWORKS @ [1, 2, 3, 5, 7, 11])
+)
+"""Accuracies that cells of one network share, as published ones do but for their noise."""
+
+
+def accepted(values_of_orders, noise=0.3):
+    """Return the orders whose values are not refused."""
+    values = np.where(PUBLISHED_LIKE == 1, 1, PUBLISHED_LIKE + np.random.default_rng(0).normal(0, noise, len(ARCHS)))
+    kept = []
+    for order, rows in values_of_orders:
+        try:
+            CIFAR100.check_values(Path("copy.csv"), values[rows])
+        except DataError:
+            continue
+        kept.append(order)
+    return kept
+
+
+def test_every_other_order_of_operations_is_refused(folder):
+    rows = ((order, rows_of(np.array(order)[CODES])) for order in itertools.permutations(range(5)))
+    assert accepted(rows) == [(0, 1, 2, 3, 4)]
+
+
+def test_every_other_order_of_edges_is_refused_but_from_output_to_input(folder):
+    rows = ((order, rows_of(CODES[:, order])) for order in map(list, itertools.permutations(range(6))))
+    assert accepted(rows) == [[0, 1, 2, 3, 4, 5], [5, 4, 2, 3, 1, 0]]
+
+
+def test_edges_from_output_to_input_are_refused_where_cifar10_is_at_hand(monkeypatch):
+    known = Table(tuple(ARCHS), {"truth": 2 * PUBLISHED_LIKE})
+    there = SimpleNamespace(is_present=lambda: True, load=lambda: known, truth="truth")
+    monkeypatch.setattr("archsieve.benchmarks.nats_topology.CIFAR10", there)
+    orders = [[0, 1, 2, 3, 4, 5], [5, 4, 2, 3, 1, 0]]
+    assert accepted((order, rows_of(CODES[:, order])) for order in orders) == orders[:1]
+
+
+@pytest.mark.data
+def test_the_accuracies_published_for_cifar10_pass_as_such_a_table():
+    """Another training of the cells stands for another data set; wrong orders of its rows are refused."""
+    values = CIFAR10.load().lookup("val_acc_200", ARCHS)
+    table = replace(CIFAR100, classes=10)
+    table.check_values(Path("copy.csv"), values)
+    wrong = [CODES[:, [5, 4, 2, 3, 1, 0]], CODES[:, [0, 2, 1, 3, 4, 5]], np.array([0, 2, 1, 3, 4])[CODES]]
+    for codes in wrong:
+        with pytest.raises(DataError, match="do not belong together"):
+            table.check_values(Path("copy.csv"), values[rows_of(codes)])
+
+
+def rows_of(codes):
+    """Return the places of codes among all codes."""
+    return codes @ 5 ** np.arange(5, -1, -1)
 
 
 def test_sizes_that_are_not_those_of_the_cells_are_refused(folder):

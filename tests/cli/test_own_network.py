@@ -12,7 +12,9 @@ from archsieve.fingerprints import fingerprint
 from archsieve.networks.form import Input
 from archsieve.registry import PROXIES
 from archsieve.runs.session import Session
-from archsieve.spaces.own_model import ONLY, OwnModel, check_fit, fit_of
+from archsieve.spaces.choices.declaration import space_of
+from archsieve.spaces.choices.fit import check_fit, fit_of
+from archsieve.spaces.choices.space import OwnSpace
 from archsieve.tasks.noise import Noise
 from archsieve.tasks.own_batch import OwnBatch
 from plugins.commands import invoke
@@ -29,6 +31,7 @@ SOURCE = """
 from dataclasses import dataclass
 import torch
 from torch import nn
+from archsieve import choice
 
 def regression():
     return nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 1))
@@ -131,6 +134,28 @@ class Masked(Tokens):
 def memory():
     return nn.LSTM(5, 4, batch_first=True)
 
+class Scalar(Tokens):
+    def forward(self, ids):
+        features = self.features(ids)
+        return features.sum(), self.head(features.mean(1))
+
+class Chosen(nn.Module):
+    def __init__(self, num_outputs=4, input_shape=(9,)):
+        super().__init__()
+        self.layer = nn.Linear(input_shape[0], choice("width", [2, 5]))
+        self.head = nn.Linear(self.layer.out_features, num_outputs)
+
+    def forward(self, x):
+        return self.head(self.layer(x))
+
+def asks_later():
+    network = nn.Linear(8, 4)
+    network.register_forward_hook(lambda *_: choice("late", [1, 2]) and None)
+    return network
+
+def mixed():
+    return nn.Sequential(nn.Linear(8, 6).half(), nn.ReLU(), nn.Linear(6, 4).double())
+
 def bfloat16():
     return regression().bfloat16()
 
@@ -220,6 +245,11 @@ TOKENS_PARAMS, TOKENS_MACS = 20 * 8 + 72 + 18, 5 * 64 + 16
         ("Unnamed", [*IDS, "--output", "pooled"], TOKENS_PARAMS, TOKENS_MACS),
         ("Unnamed", [*IDS, "--output", "states.0"], TOKENS_PARAMS, TOKENS_MACS),
         ("Pair", [*IDS, "--output", "1"], TOKENS_PARAMS, TOKENS_MACS),
+        ("Scalar", IDS, TOKENS_PARAMS, TOKENS_MACS),
+        ("mixed", ["--shape", "8"], 54 + 28, 48 + 24),
+        ("Chosen", ["--shape", "8"], 18 + 12, 16 + 8),  # the number of outputs that it has by itself
+        ("Chosen", ["--shape", "8", "--outputs", "7"], 18 + 21, 16 + 14),
+        ("Chosen", ["--shape", "8", "--outputs", "1"], 18 + 3, 16 + 2),
         ("scripted", ["--shape", "8", "--output", "1"], 18, 16),
         ("memory", ["--shape", "7x5"], 4 * 4 * (5 + 4 + 2), 7 * 4 * 4 * (5 + 4)),
         ("memory", ["--shape", "7x5", "--output", "1.0"], 4 * 4 * (5 + 4 + 2), 7 * 4 * 4 * (5 + 4)),
@@ -243,6 +273,8 @@ def test_costs_by_hand(score, model, options, params, macs):
         ("Flat", ["--shape", "8", "--outputs", "1", "--loss", "bce"]),
         ("Two", TWO),
         ("Structured", IDS),
+        ("Scalar", IDS),
+        ("mixed", ["--shape", "8", "--outputs", "4"]),
         ("Unnamed", [*IDS, "--output", "pooled"]),
         ("Masked", ["--inputs", "mine:masked_batch"]),
         ("Two", ["--shape", "numbers=10", "--shape", "picture=3x6x6"]),
@@ -269,6 +301,8 @@ def test_what_takes_a_loss_scores_them(score, model, options):
         ("Flat", ["--loss", "bce"], "Loss of snip: binary cross entropy of logits, against random zeros and ones."),
         ("bfloat16", ["--outputs", "1"], ":bfloat16 has bfloat16 weights; it is scored in float32."),
         ("double", ["--outputs", "1"], ":double has float64 weights; it is scored in float32."),
+        ("mixed", ["--outputs", "4"], ":mixed has float16 and float64 weights; it is scored in float32."),
+        ("Chosen", [], ":Chosen asks for 1 decision: this is its default network. Others: `archsieve score "),
     ],
 )
 def test_what_is_made_of_a_network_is_said(score, model, options, note):
@@ -310,6 +344,7 @@ def test_the_loss_makes_a_difference_and_the_precision_none(score):
         ("Pair", IDS, "returns several tensors: 0, 1. Choose one: --output NAME, e.g. --output 0"),
         ("scripted", ["--shape", "8"], "returns several tensors: 0, 1."),
         ("Nothing", IDS, "returns no tensor, but dict."),
+        ("asks_later", ["--shape", "8"], "The choice 'late' is made while the network computes: decisions belong to"),
         (
             "regression",
             ["--task", "digits", "--shape", "8"],
@@ -400,24 +435,29 @@ def test_a_task_of_tokens_says_itself_what_they_are(score):
 
 
 def test_the_same_in_python(models, tmp_path):
-    space, task = OwnModel(f"{models}:Unnamed", output="pooled"), Noise((Input((5,), tokens=20),), 2)
+    task = Noise((Input((5,), tokens=20),), 2)
+    space = space_of(f"{models}:Unnamed", output="pooled", weights="given")
     assert check_fit(space, task).outputs == (2,)
     with Session(tmp_path, space, task) as session:
         from archsieve.estimators.size import MACS
         from archsieve.estimators.zero_cost.estimator import ZeroCost
 
-        macs, snip = session.scores([MACS(), ZeroCost("snip", init="as_built")], [ONLY])[0]
+        macs, snip = session.scores([MACS(), ZeroCost("snip", init="as_built")], [space.default])[0]
     assert macs == TOKENS_MACS
     assert snip > 0
     with pytest.raises(ScoringError, match="several tensors"):
-        fit_of(OwnModel(f"{models}:Unnamed"), task)
+        fit_of(space_of(f"{models}:Unnamed"), task)
     with pytest.raises(SettingError, match="has 3 classes"):
         check_fit(space, Noise((Input((5,), tokens=20),), 3))
 
 
 def test_an_output_that_is_not_named_leaves_the_identity(models):
-    assert "output" not in OwnModel("a:b").identity()
-    assert fingerprint(OwnModel("a:b")) != fingerprint(OwnModel("a:b", output="x"))
+    space = OwnSpace(f"{models}:Unnamed")
+    assert "output" not in space.identity()
+    assert fingerprint(space) != fingerprint(OwnSpace(f"{models}:Unnamed", output="pooled"))
+    for output in ("", 0):
+        with pytest.raises(SettingError, match="`output` must be the name or place of an output as text"):
+            OwnSpace(f"{models}:Unnamed", output=output)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -307,6 +308,28 @@ def kept():
     if "part" not in KEPT:
         KEPT["part"] = nn.Linear(6, choice("width", [3, 4]))
     return nn.Sequential(KEPT["part"])
+
+
+BACKBONE = nn.Linear(6, 6)
+
+
+def shared_backbone():
+    """Every network has the same first layer."""
+    return nn.Sequential(BACKBONE, nn.Linear(6, choice("width", [3, 4])))
+
+
+@cache
+def remembered():
+    """It returns one network, each time."""
+    return nn.Linear(6, 3)
+
+
+def copied_backbone():
+    return nn.Sequential(copy.deepcopy(BACKBONE), nn.Linear(6, choice("width", [3, 4])))
+
+
+def in_doubles():
+    return nn.Sequential(nn.Linear(6, 4).half(), nn.ReLU(), nn.Linear(4, choice("width", [3, 4])).double())
 
 
 def swallows():

@@ -1,4 +1,4 @@
-"""Tables that a user made of a published file: the join of rows and architectures, and what can be checked of it."""
+"""Tables that a user made from a published file: matching rows to architectures, and the checks of that match."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_joined(
     is_published: Callable[[str], bool],
     example: str,
 ) -> Table:
-    """Return the table of a file with a text of the architecture and columns of numbers in each row.
+    """Return the table of a file whose rows hold an architecture as text and numeric columns.
 
     Args:
         path: the CSV or parquet file.
@@ -57,7 +57,7 @@ def read_joined(
 
 
 def numbers_of(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of numbers, empty fields as NaN; columns of text are left out.
+    """Return the numeric columns, with empty fields as NaN; text columns are omitted.
 
     Raises:
         DataError: one of the needed columns is text.
@@ -76,7 +76,7 @@ def require_columns(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequen
 
 
 def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) -> None:
-    """Check that there is an architecture, and none twice.
+    """Check that the file holds at least one architecture, and none twice.
 
     Raises:
         DataError: there is none, or one twice.
@@ -106,7 +106,7 @@ def check_range(path: Path, space: SearchSpace, table: Table, column: str, least
 
 
 def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
-    """Return a column as numbers, empty fields as NaN; None where it is a text column."""
+    """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
         return field_values(values)
     except (TypeError, ValueError) as error:

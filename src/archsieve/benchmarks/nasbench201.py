@@ -1,4 +1,4 @@
-"""NAS-Bench-201's accuracies on CIFAR-10, one row a cell, in a parquet or CSV file with named columns."""
+"""NAS-Bench-201's accuracies on CIFAR-10: one row per cell, in a parquet or CSV file with named columns."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ CODE_COLUMN = "arch_str"
 
 @dataclass(frozen=True)
 class TableSource(Source):
-    """A parquet file, or the same table as CSV beside it: same name, ending in `.csv`."""
+    """A parquet file, or the same table as a CSV file beside it with the same name."""
 
     def find(self) -> Path | None:
-        """Return the parquet file's path, else the CSV's, else None."""
+        """Return the path of the parquet file, else of the CSV file, else None."""
         csv_file = self.file.removesuffix(".parquet") + ".csv"
         return super().find() or Source(csv_file, self.origin, self.licence, self.citation).find()
 
     def state(self, *, check: bool = False) -> FileState:
-        """Return whether the file is there; a CSV is the user's own writing, so no hash is known for it."""
+        """Return whether the file is present; a CSV file is written by the user and has no known hash."""
         path = self.find()
         if check and path is not None and path.suffix == ".csv":
             return "unchecked"
@@ -72,7 +72,7 @@ class NASBench201Table(Benchmark):
 
     @property
     def noise(self) -> Mapping[str, float]:
-        """The standard deviation of one value, in percent, from cells above 88 % whose networks are the same."""
+        """The standard deviation of one value in percent, from cells above 88 % with identical networks."""
         return {"test_acc_200": 0.15, "val_acc_200": 0.30}
 
     @property
@@ -94,7 +94,7 @@ class NASBench201Table(Benchmark):
         return assembled(path, self.space, self._codes(path, raw), raw, self.columns, self.truth)
 
     def text(self, column: str) -> dict[Architecture, str]:
-        """Return a text column by code, such as `unique_str`, NATS-Bench's string of what reaches the output.
+        """Return a text column by code, such as `unique_str`, NATS-Bench's string of the active part of a cell.
 
         Raises:
             UnknownNameError: the file has no such column.
@@ -119,7 +119,7 @@ def assembled(
     needed: tuple[str, ...],
     truth: str,
 ) -> Table:
-    """Return the table of a file's columns of numbers, after the checks of `assemble`.
+    """Return the table of a file's numeric columns after the checks of `assemble`.
 
     Raises:
         DataError: one of the needed columns holds more than numbers, or as `assemble`.
@@ -130,7 +130,7 @@ def assembled(
 
 
 def _numbers(path: Path, name: str, values: list[Any], is_needed: bool) -> NDArray[np.float64] | None:
-    """Return a column as numbers, empty fields as NaN; None where it is a text column."""
+    """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
         column = field_values(values)
     except (TypeError, ValueError) as error:
@@ -141,7 +141,7 @@ def _numbers(path: Path, name: str, values: list[Any], is_needed: bool) -> NDArr
 
 
 def _read(path: Path, needed: tuple[str, ...], *, is_known: bool) -> dict[str, list[Any]]:
-    """Return the file's columns; those needed and the codes are among them."""
+    """Return the file's columns; the required ones and the codes must be among them."""
     columns = read_columns(path, is_known=is_known)
     missing = [name for name in (CODE_COLUMN, *needed) if name not in columns]
     if missing:

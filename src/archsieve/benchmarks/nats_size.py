@@ -1,4 +1,4 @@
-"""NATS-Bench's size space: a user's own table of accuracies, one row a network."""
+"""NATS-Bench's size space: a user's own table of accuracies, one row per network."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SizeTable(NATSTable):
         return NATSSize()
 
     def check_join(self, path: Path, table: Table) -> None:
-        """Check that accuracy follows the size of the networks, and not that of the strings read backwards."""
+        """Check that accuracy correlates with network size, and not with that of the reversed strings."""
         step = max(1, len(table.archs) // _COMPARED)
         archs, values = table.archs[::step], table.columns[self.truth][::step]
         forwards, backwards = (_agreement(self._macs(some), values) for some in (archs, [arch[::-1] for arch in archs]))
@@ -66,7 +66,7 @@ class SizeTable(NATSTable):
 
 
 def _agreement(sizes: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return the rank correlation; 0 where all values are equal."""
+    """Return the rank correlation; 0 if all values are equal."""
     from scipy.stats import spearmanr
 
     return 0.0 if np.ptp(values) == 0 else float(spearmanr(sizes, values).statistic)

@@ -42,7 +42,7 @@ _KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
 
 @dataclass(frozen=True)
 class PublishedProxies(Benchmark):
-    """Scores by cell, larger is better, and the validation accuracy in percent.
+    """Zero-cost scores by cell, higher is better, and the validation accuracy in percent.
 
     A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the space, of the data
     set, or of both, as published. `flops` and `params` are in millions. NaN where a proxy gave no score.
@@ -72,7 +72,7 @@ class PublishedProxies(Benchmark):
 
     @read_once
     def load(self) -> Table:
-        """Read the table; proxies that the file has besides the declared ones become columns too.
+        """Read the table; proxies in the file beyond the declared ones become columns too.
 
         Raises:
             MissingDataError: the file is not there.
@@ -90,7 +90,7 @@ class PublishedProxies(Benchmark):
         return assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
 
     def _cells(self, path: Path, content: dict[str, Any]) -> dict[str, Any]:
-        """Return the entries by cell, from below the names of the space and the data set where these are there."""
+        """Return the entries by cell; levels named after the space and the data set are descended first."""
         names = [*self.published_as, self.task]
         while name := next((name for name in names if name in content), None):
             content = record(path, content[name], repr(name))
@@ -98,7 +98,7 @@ class PublishedProxies(Benchmark):
         return content
 
     def _code(self, path: Path, key: str) -> Architecture:
-        """Return the code of a key, which is read and never evaluated."""
+        """Return the code of a key, parsed without evaluating it."""
         try:
             return self.key(key)
         except ArchitectureError as error:
@@ -109,7 +109,7 @@ class PublishedProxies(Benchmark):
 
 
 def _naslib_code(key: str) -> Architecture:
-    """Return the code of the text of NASLib's tuple."""
+    """Return the code of NASLib's tuple, given as text."""
     match = _KEY.fullmatch(key)
     if match is None:
         raise ArchitectureError(f"{key!r} is not a tuple of six numbers in 0..4.")

@@ -1,4 +1,4 @@
-"""NAS-Bench-BERT and ViT-Bench-101: trained transformers, from a user's copies of the published files."""
+"""NAS-Bench-BERT and ViT-Bench-101: trained transformers, read from a user's copies of the published files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TRAINED_AS = 1e-6  # difference of a GLUE score in both files
 _BERT_SOURCE = Source(
     "BERT_benchmark.json",
     "https://github.com/aaronserianni/training-free-nas (its data/BERT_benchmark.json, 453 kB)",
-    "Apache-2.0 (NAS-Bench-BERT)",
+    "not stated (no licence file in the repository, nor a licence in its README): ask before you pass the file on",
     "Serianni and Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023, "
     "arXiv 2306.00288",
 )
@@ -57,7 +57,7 @@ class BERTTable(Benchmark):
 
     @property
     def caution(self) -> str:
-        """Says that there are no networks."""
+        """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of 500 networks; archsieve does not build them."
 
     @read_once
@@ -83,7 +83,7 @@ class BERTTable(Benchmark):
 
 
 def _flexibert(path: Path, space: FlexiBERT, entry: Mapping[str, Any]) -> Architecture:
-    """Return the code of an entry, whose decisions have names."""
+    """Return the code of an entry whose decisions are named."""
     try:
         model = entry["hparams"]["model_hparam_overrides"]
         layers = [
@@ -105,7 +105,7 @@ def _scores(path: Path, entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _joined(path: Path, ids: Sequence[object], glue: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of a file of scores, in the order of the networks; NaN for those that it does not have."""
+    """Return the columns of a score file in the order of the networks; NaN for networks it lacks."""
     raw = read_columns(path)
     require_columns(path, raw, ("ID",))
     own = numbers_of(path, {title: raw[title] for title in raw if title != "ID"}, ())
@@ -138,7 +138,7 @@ class ViTTable(Benchmark):
 
     @property
     def name(self) -> str:
-        """The space and the data set."""
+        """The names of the space and the data set."""
         return f"vitbench-{self.kind}-{self.data_set}"
 
     @property
@@ -148,17 +148,17 @@ class ViTTable(Benchmark):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The accuracy with distillation; the file may have more."""
+        """The accuracy with distillation; the file may hold more columns."""
         return (self.truth,)
 
     @property
     def task_settings(self) -> Mapping[str, Any]:
-        """The number of classes, where there is no task of the data set."""
+        """The number of classes, used if archsieve has no task of the data set."""
         return {"num_outputs": self.classes} if self.task == "synthetic" else {}
 
     @property
     def caution(self) -> str:
-        """Says that there are no networks."""
+        """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of trained networks; archsieve does not build them."
 
     @read_once
@@ -182,7 +182,7 @@ class ViTTable(Benchmark):
 
 
 def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arch: object) -> Architecture:
-    """Return the code of decisions by name, in capitals or not."""
+    """Return the code of named decisions, ignoring case."""
     names = {str(name).lower(): value for name, value in record(path, arch, "'arch' of a network").items()}
     try:
         return read(names)
@@ -193,7 +193,7 @@ def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arc
 
 
 def _autoformer(names: Mapping[str, Any]) -> Architecture:
-    """Return the code of `hidden_dim`, `depth`, and `mlp_ratio` and `num_heads` of each layer."""
+    """Return the code of `hidden_dim`, `depth`, and each layer's `mlp_ratio` and `num_heads`."""
     depth = names["depth"]
     layers = list(zip(names["mlp_ratio"][:depth], names["num_heads"][:depth], strict=True))
     if len(layers) != depth:
@@ -207,7 +207,7 @@ def _pit(names: Mapping[str, Any]) -> Architecture:
 
 
 def _columns(path: Path, rows: Sequence[Mapping[str, Any]], needed: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of entries, NaN where an entry does not have it.
+    """Return the columns of entries; NaN where an entry lacks the value.
 
     Raises:
         DataError: none has one that is needed.
@@ -219,7 +219,7 @@ def _columns(path: Path, rows: Sequence[Mapping[str, Any]], needed: Sequence[str
 
 
 def _means(path: Path, archs: Sequence[Architecture], columns: Mapping[str, NDArray[np.float64]]) -> Table:
-    """Return the table of the networks, with the mean where one is there several times."""
+    """Return the table of the networks; values of a repeated network are averaged."""
     if not archs:
         raise fault(path, "holds no architecture")
     rows: dict[Architecture, list[int]] = {}
@@ -235,7 +235,7 @@ def _vit(kind: str, data_set: str, prefix: str, task: str, classes: int) -> ViTT
     source = Source(
         f"gt_{kind}.json",
         f"https://github.com/lliai/Auto-Prox-AAAI24 (its gt_results/gt_{kind}.pth, a list of entries, written as JSON)",
-        "Apache-2.0 (ViT-Bench-101)",
+        "not stated (no licence file in the repository, nor a licence in its README): ask before you pass the file on",
         "Wei et al., Auto-Prox, AAAI 2024, arXiv 2312.09059",
     )
     return ViTTable(kind, data_set, task, classes, f"{prefix}_kd_acc", source)

@@ -1,4 +1,4 @@
-"""TransNAS-Bench-101: a user's own tables of its two spaces, with a benchmark for each of the seven tasks."""
+"""TransNAS-Bench-101: a user's own tables of its two spaces, with one benchmark for each of the seven tasks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ORIGIN = (
 
 
 class _Metric(NamedTuple):
-    """What a task is judged by, in which range it lies, and how many outputs the task has; higher is better."""
+    """The metric of a task, its range, and the number of outputs of the task; higher is better."""
 
     name: str
     least: float
@@ -59,7 +59,7 @@ TASKS = {
 
 @dataclass(frozen=True)
 class TransNASTable(Benchmark):
-    """All networks of one space, judged on one task, from a file that the user made of the published one.
+    """All networks of one space evaluated on one task, from a file made from the published one.
 
     The file is parquet or CSV. `arch_str` is the published string of a network; digits and tuples, whose order could
     be anybody's, are refused. `encoder_params` must be in proportion to the parameters of the networks, and cells whose
@@ -77,7 +77,7 @@ class TransNASTable(Benchmark):
 
     @property
     def name(self) -> str:
-        """The space and the task."""
+        """The names of the space and the task."""
         return f"transnas-{self.kind}-{self.of_task.replace('_', '-')}"
 
     @property
@@ -87,7 +87,7 @@ class TransNASTable(Benchmark):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The metric on test and on validation pictures, and the size."""
+        """The metric on test and validation pictures, and the sizes."""
         return (self.truth, f"{self.of_task}_valid_{self.metric.name}", SIZES)
 
     @property
@@ -97,17 +97,17 @@ class TransNASTable(Benchmark):
 
     @property
     def metric(self) -> _Metric:
-        """What the task is judged by."""
+        """The metric of the task."""
         return TASKS[self.of_task]
 
     @property
     def task_settings(self) -> Mapping[str, Any]:
-        """The form of the pictures, for which noise stands."""
+        """The shape of the pictures, which noise replaces."""
         return {"shape": _PICTURE, "num_outputs": self.metric.outputs}
 
     @property
     def caution(self) -> str:
-        """Says that there is no task of the data set, and where the published head is not built."""
+        """States that archsieve has no task of the data set, and where the published head is not built."""
         form = " x ".join(map(str, _PICTURE))
         head = (
             ""
@@ -141,7 +141,7 @@ class TransNASTable(Benchmark):
         return table
 
     def _check_sizes(self, path: Path, table: Table) -> None:
-        """Check that the parameters in the file are those of the architectures, in whichever unit."""
+        """Check that the parameter counts in the file are those of the architectures, in either unit."""
         step = max(1, len(table.archs) // _COMPARED)
         own = np.array([self.space.encoder_params(arch) for arch in table.archs[::step]], dtype=np.float64)
         ratios = table.columns[SIZES][::step] / own
@@ -168,7 +168,7 @@ class TransNASTable(Benchmark):
 
 
 def _reaches_output(arch: Architecture) -> bool:
-    """Whether operations that pass something on lead from the first node to the last."""
+    """Whether the operations that pass data on connect the first node to the last."""
     reached = {0}
     for (source, target), operation in zip(EDGES, arch, strict=True):
         if operation != ZERO and source in reached:

@@ -1,4 +1,4 @@
-"""Commands that list what is available: names, and data files."""
+"""Commands that list the available names and data files."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def data(
 
 
 def _sources() -> list[tuple[str, Any]]:
-    """Return each source once, with the names of all that use it."""
+    """Return each source once, with the names of everything that uses it."""
     benchmarks = [(name, completed_benchmark(BENCHMARKS[name]).source) for name in BENCHMARKS]
     tasks = [(name, source) for name in TASKS for source in getattr(TASKS[name], "sources", ())]  # of the class
     users: dict[Any, list[str]] = {}

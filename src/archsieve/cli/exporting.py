@@ -1,4 +1,4 @@
-"""The command that takes a network home."""
+"""The command that exports a found network."""
 
 from __future__ import annotations
 

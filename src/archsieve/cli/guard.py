@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
-    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to a log.
+    """Turn every error into one sentence and an exit code; tracebacks of unforeseen errors go to a log.
 
     Args:
         folder: the run folder, where the log goes and results are kept.
@@ -57,14 +57,14 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
 
 
 def _interrupted(code: int, folder: Path | None, again: str) -> typer.Exit:
-    """Print how to go on after a signal, and return how to leave."""
+    """Print how to resume after a signal, and return the exit code."""
     hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
     note(f"Interrupted.{hint}")
     return typer.Exit(code)
 
 
 def _logged(details: str, folder: Path | None) -> str:
-    """Write a traceback to the run folder, else to a new temporary file, and say where."""
+    """Write a traceback to the run folder, else to a new temporary file, and return its path."""
     try:
         if folder is not None and folder.is_dir():
             path = folder / ERROR_FILE

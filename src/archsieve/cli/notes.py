@@ -1,4 +1,4 @@
-"""Notes printed beside the sizes that a command prints."""
+"""Notes printed beside the sizes in a command's output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IN_TRAINING = ("auxiliary",)  # settings that change the training and not the f
 def cost_notes(
     estimators: Sequence[AnyEstimator], space: SearchSpace, archs: Sequence[Architecture], task: Task
 ) -> tuple[str, ...]:
-    """Return sentences on what the sizes used by these estimators and the space's limits leave out, each once."""
+    """Return sentences on what the sizes in these estimators and the space's limits leave out, each once."""
     names = dict.fromkeys(name for estimator in estimators for name in _sizes_of(estimator))
     names |= dict.fromkeys(_limited(space))
     notes: dict[str, None] = {}
@@ -39,7 +39,7 @@ def cost_notes(
 
 
 def weights_notes(estimators: Sequence[AnyEstimator], space: Any) -> tuple[str, ...]:
-    """Return sentences on the initial weights, where the space keeps those that its own code gives."""
+    """Return sentences on the initial weights if the space keeps those of its own code."""
     if not getattr(space, "keeps_weights", False):
         return ()
     leaves = [leaf for estimator in estimators for leaf in leaves_of(estimator)]
@@ -54,7 +54,7 @@ def weights_notes(estimators: Sequence[AnyEstimator], space: Any) -> tuple[str, 
 
 
 def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpace) -> str:
-    """Return a sentence that says which task scores are of."""
+    """Return a sentence that states the task of the scores."""
     meant = space.default_task if named is None else named if isinstance(named, str) else str(named["name"])
     form = f"{' and '.join(map(str, inputs_of(task)))} to {task.num_outputs:,} outputs"
     own = "" if named is not None else f", the default of {space.name}"
@@ -62,7 +62,7 @@ def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpa
 
 
 def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[AnyEstimator]) -> str:
-    """Return a sentence on the network that `archsieve train` would build, if the sizes here are of another one.
+    """Return a sentence on the network that `archsieve train` would build if it differs from the one counted here.
 
     Settings that the user changed are intended, and are not mentioned.
     """
@@ -95,7 +95,7 @@ def _toml(value: Any) -> str:
 
 
 def _sizes_of(estimator: AnyEstimator) -> Iterator[SizeName]:
-    """Yield the sizes that an estimator uses, those of its parts and its teachers included."""
+    """Yield the sizes that an estimator uses, including those of its parts and teachers."""
     for leaf in leaves_of(estimator):
         if isinstance(leaf, Size):
             yield leaf.name

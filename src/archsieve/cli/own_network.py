@@ -1,4 +1,4 @@
-"""The command that scores a network of one's own, and what it says of the inputs."""
+"""The command that scores the user's own network."""
 
 from __future__ import annotations
 
@@ -33,16 +33,20 @@ from archsieve.networks.form import Input
 from archsieve.plans.read import load_model, make
 from archsieve.registry import PROXIES
 from archsieve.runs.session import Session
-from archsieve.spaces.own_model import ONLY, OwnModel, check_outputs, fit_of
+from archsieve.spaces.choices.declaration import space_of
+from archsieve.spaces.choices.factory import default_of, found_by
+from archsieve.spaces.choices.fit import check_outputs, fit_of
 from archsieve.tasks.noise import LOSSES, LossName, Noise, default_loss
 from archsieve.tasks.own_batch import OwnBatch
 from archsieve.tasks.synthetic import Synthetic
+from archsieve.values import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from archsieve.estimators.contract import AnyEstimator
-    from archsieve.spaces.own_model import Fit
+    from archsieve.spaces.choices.fit import Fit
+    from archsieve.spaces.choices.space import OwnSpace
 
 _SHAPE = re.compile(
     r"(?:(?P<name>[^\W\d]\w*)=)?(?P<sides>[0-9]+(?:x[0-9]+)*)?(?::tokens=(?P<tokens>[0-9]+))?",
@@ -106,12 +110,13 @@ def score_model(
     with printing.guarded(), ExitStack() as stack:
         options = _Said(shape, inputs, outputs, loss)
         _check_together(task, options)
-        space = OwnModel(load_model(model), output)
+        space = space_of(load_model(model), weights="given", output=output)
         plugins = [*load(plugin), space.factory.partition(":")[0]]
         estimators = estimators_named(proxy or ["params", "macs"], plugins, init="as_built")
         named = with_settings(task, change)
         the_task = task_for(named, estimators, plugins) if named or not any(options) else _own_task(space, options)
         fit = fit_of(space, the_task)
+        space = space if fit.output is None else replace(space, output=fit.output)
         _check_outputs(space, the_task, fit, estimators)
         _tell(space, the_task, fit, estimators)
         estimators = [_in_batches(e, the_task) for e in estimators]
@@ -119,7 +124,7 @@ def score_model(
         session = Session(
             folder, space, the_task, seed=seed, device=device, plugins=plugins, **shared_by_all(stack, 1, False)
         )
-        score_and_print(stack, session, estimators, [ONLY], as_json)
+        score_and_print(stack, session, estimators, [space.default], as_json)
 
 
 def _check_together(task: str | None, options: _Said) -> None:
@@ -138,7 +143,7 @@ def _check_together(task: str | None, options: _Said) -> None:
 
 
 def input_of(text: str) -> Input:
-    """Return the input that a text such as "3x32x32", "128:tokens=30522" or "ids=128:tokens=30522" describes.
+    """Return the input described by a text such as "3x32x32", "128:tokens=30522" or "ids=128:tokens=30522".
 
     A number alone, such as one token id, has no sides: ":tokens=100".
 
@@ -155,9 +160,11 @@ def input_of(text: str) -> Input:
     return Input(sides, int(match["tokens"]) if match["tokens"] else None, match["name"])
 
 
-def _own_task(space: OwnModel, options: _Said) -> Any:
+def _own_task(space: OwnSpace, options: _Said) -> Any:
     """Return the task of a user's batch, or of noise; unless given, the number of outputs is the network's."""
     shape, inputs, outputs, loss = options
+    if outputs is None and is_whole(default := default_of(found_by(space.factory), "num_outputs")):
+        outputs = int(default)  # of a factory that is told the number, its own
     form = tuple(input_of(text) for text in shape or ()) or (_IMAGE,)
     is_plain = len(form) == 1 and form[0].tokens is None and form[0].name is None and 1 <= len(form[0].shape) <= 3
     if not inputs and is_plain and outputs != 1 and loss in (None, "cross-entropy"):
@@ -170,7 +177,7 @@ def _own_task(space: OwnModel, options: _Said) -> Any:
     return replace(task, num_outputs=outputs, loss_name=_LOSS_OPTIONS[loss] if loss else default_loss(outputs))
 
 
-def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
+def _check_outputs(space: OwnSpace, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
     """Check the outputs if an estimator uses them: costs never do, and noise only with a loss.
 
     Raises:
@@ -189,13 +196,18 @@ def _check_outputs(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[An
 
 
 def _labelled(estimators: Sequence[AnyEstimator]) -> list[str]:
-    """Return the names of the estimators that take a loss."""
+    """Return the names of the estimators that need a loss."""
     leaves = [leaf for e in estimators for leaf in leaves_of(e)]
     return [leaf.name for leaf in leaves if "labels" in getattr(leaf, "needs", ()) or hasattr(leaf, "epochs")]
 
 
-def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
+def _tell(space: OwnSpace, task: Any, fit: Fit, estimators: Sequence[AnyEstimator]) -> None:
     """Print notes on how the network and its targets are used."""
+    if count := len(space.decisions):
+        printing.note(
+            f"{space.factory} asks for {count} decision{'s' * (count > 1)}: this is its default network. Others: "
+            f"`archsieve score {space.factory} ARCHITECTURE --plugin {space.factory.partition(':')[0]}`."
+        )
     if fit.precision:
         printing.note(f"{space.factory} has {fit.precision} weights; it is scored in float32.")
     if isinstance(task, Noise | OwnBatch) and (names := _labelled(estimators)):
@@ -209,7 +221,7 @@ def _tell(space: OwnModel, task: Any, fit: Fit, estimators: Sequence[AnyEstimato
 
 
 def _in_batches(estimator: Any, task: Any) -> Any:
-    """Return a proxy that takes several batches with as many items in each as a user's batch has for it."""
+    """Return a proxy of several batches with the batch size that matches a user's batch."""
     parts = getattr(PROXIES[estimator.proxy], "batches", 1) if hasattr(estimator, "proxy") else 1
     if not isinstance(task, OwnBatch) or parts == 1:
         return estimator

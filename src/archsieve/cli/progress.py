@@ -1,4 +1,4 @@
-"""Progress of a command: bars on a terminal, else a plain line now and then."""
+"""Progress of a command: bars on a terminal, else plain lines at intervals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _is_terminal() -> bool:
-    """Whether standard error is a terminal, or the user says that it is to be taken for one."""
+    """Whether standard error is a terminal, or the user asked to treat it as one."""
     return sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR")) or os.environ.get("TTY_COMPATIBLE") == "1"
 
 

@@ -1,4 +1,4 @@
-"""Commands that search, and report on a search."""
+"""Commands that run a search and report its results."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def search(
 
 
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
-    """Print what each stage of a plan will do, and about how long it will take here."""
+    """Print what each stage of a plan will do, and its estimated time on this machine."""
     with progress() as shown:
         if not plan.is_open:
             plan.pool.count(plan.space, shown)  # may take long where networks are built for it, and is remembered
@@ -223,7 +223,7 @@ def report(
 
 
 def _print_csv(run: Path) -> None:
-    """Print the stored scores, many at a time: of a million no more are held than of a thousand."""
+    """Print the stored scores in parts, so that memory use does not depend on their number."""
     with ordered_rows(run) as (rows, damage):
         for part in csv_parts(rows, read_mark(run)):
             typer.echo(part, nl=False)

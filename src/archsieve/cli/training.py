@@ -1,4 +1,4 @@
-"""The command that trains the architecture of a finished search, or any other, by a recipe."""
+"""The command that trains an architecture, given or found by a search, by a recipe."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def train(
 def _found(
     folder: str, rank: int | None, recipe: str | None, task: str | None, changes: list[str], plugins: list[str]
 ) -> tuple[str, str, str | None, list[str]]:
-    """Return space, architecture, task and settings of the result of a search; the user's changes come last."""
+    """Return space, architecture, task and settings from a search result; the user's changes come last."""
     if rank is None and not Path(folder).is_dir():
         raise typer.BadParameter(
             f"Pass an architecture of the space {folder}, or the folder of a finished search instead of a space.",
@@ -138,7 +138,7 @@ def _say_notes(training: Training, init: Path | None) -> None:
 
 
 def _program() -> list[str]:
-    """Return how the program was started: alone, or as one of several processes."""
+    """Return how the program was started: as one process, or as one of several."""
     count = os.environ.get("LOCAL_WORLD_SIZE", "1")
     return ["archsieve"] if count == "1" else ["torchrun", "--nproc-per-node", count, "-m", "archsieve"]
 
@@ -153,7 +153,7 @@ def _train(
     command: str,
     as_json: bool,
 ) -> None:
-    """Train in all processes that were started; only the first one prints."""
+    """Train in all started processes; only the first one prints."""
     from archsieve.retraining.run import run_training
     from archsieve.training.distributed import joined_world
 

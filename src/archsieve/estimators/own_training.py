@@ -1,4 +1,4 @@
-"""Own training: a function of the user's trains a network and says how good it is."""
+"""Own training: the user's function trains a network and returns its quality."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _EXTRAS = ("folder", "seed", "device")
 
 @dataclass(frozen=True)
 class OwnTraining:
-    """Scores an architecture by what a function `train(network, task, budget)` returns.
+    """Scores an architecture by the value that the function `train(network, task, budget)` returns.
 
     The function trains the network, which is newly initialised by the run's seed and lies on the CPU, as it likes: its
     own loss, augmentation, optimiser. It may name further arguments, and then gets them: `folder`, a folder of the
@@ -81,7 +81,7 @@ class OwnTraining:
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
 
     def __post_init__(self) -> None:
-        """Check the settings; the function is looked up when it is needed."""
+        """Check the settings; the function is imported on first use."""
         if not isinstance(self.function, str) or not all(self.function.partition(":")):
             raise SettingError(f"`function` must be module:name, e.g. my_training:train, but got {self.function!r}.")
         if self.returns not in ("metric", "score"):
@@ -101,7 +101,7 @@ class OwnTraining:
 
     @property
     def lineage(self) -> OwnTraining:
-        """The same training of no budget: its folder holds the folders of all architectures."""
+        """The same training with no budget: its work folder holds the folders of all architectures."""
         return replace(self, budget=0)
 
     def identity(self) -> dict[str, Any]:
@@ -117,13 +117,13 @@ class OwnTraining:
         }
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return `budget` epochs a network, which a greater budget goes on from where the function takes a folder."""
+        """Return `budget` epochs per network; larger budgets continue smaller ones if the function takes a folder."""
         cost = float(n * self.budget)
         goes_on = "folder" in _extras(function_of(self.function), self.function)
         return Price(cost, 0.0) if goes_on else Price(0.0, cost)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return what the function returns, shape (n,), higher is better.
+        """Return the function's values, shape (n,), negated if lower is better.
 
         Raises:
             ScoringError: the function raises, or returns no finite number.
@@ -133,7 +133,7 @@ class OwnTraining:
         return np.array([self._trained(arch, ctx) for arch in archs])
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete folders and weights of these architectures."""
+        """Delete the folders and weights of these architectures."""
         for arch in archs:
             shutil.rmtree(_folder(arch, ctx), ignore_errors=True)
             remove_file(_weights(arch, ctx))
@@ -160,11 +160,11 @@ class OwnTraining:
         return score
 
     def _earlier(self, arch: Architecture, ctx: Context) -> float:
-        """Return the seconds of an earlier call whose score was not stored: its process ended before."""
+        """Return the seconds of an earlier call that ended before its score was stored."""
         return spent_toward(_weights(arch, ctx), fingerprint(self))
 
     def _score(self, returned: Any, task: Task) -> float:
-        """Return what the function returned as a number, higher is better.
+        """Return the function's value as a number, negated if lower is better.
 
         Raises:
             ScoringError: it is no finite number, or an error below zero.
@@ -189,7 +189,7 @@ class OwnTraining:
 
 
 def _number(returned: Any) -> float | None:
-    """Return a number, or a tensor of one number, as a float; None where it is something else."""
+    """Return a number, or a one-element tensor, as a float; None for other values."""
     if returned is None or isinstance(returned, str | bytes | bool):
         return None
     try:
@@ -207,7 +207,7 @@ def _weights(arch: Architecture, ctx: Context) -> Path:
 
 
 def _failed(name: str, error: Exception) -> Exception:
-    """Return the error of a network that the function failed on; what would fail on every network ends the run."""
+    """Return the error for a network on which the function failed; errors that affect every network end the run."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunFolderError(f"{name} found no room on the disk ({error.strerror}): make room, and start again.")
     is_own = isinstance(error, ArchsieveError)
@@ -239,7 +239,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 
 def _extras(function: Callable[..., Any], name: str) -> list[str]:
-    """Return which further arguments a function names.
+    """Return the names of further arguments that a function accepts.
 
     Raises:
         SettingError: it does not take a network, a task and a budget, or needs something else.
@@ -260,7 +260,7 @@ def _extras(function: Callable[..., Any], name: str) -> list[str]:
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """Return a hash of a function's source text; where there is none, its name."""
+    """Return a hash of a function's source text, or its name if the source is unavailable."""
     try:
         text = textwrap.dedent(inspect.getsource(function)).strip()
     except (OSError, TypeError):

@@ -1,4 +1,4 @@
-"""A finished search read again: its plan, and one of its architectures."""
+"""Reading of a finished search: its plan, and one of its architectures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def code_of_rank(folder: Path, rank: int) -> Architecture:
 
 
 def plan_table(folder: Path) -> dict[str, Any]:
-    """Return the table of the plan that a search left in its folder.
+    """Return the table of the plan stored in a run folder.
 
     Raises:
         RunFolderError: there is none, or it names no space and task.
@@ -71,7 +71,7 @@ def plan_table(folder: Path) -> dict[str, Any]:
 
 
 def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) -> Finished:
-    """Return an architecture of a finished search, if all files of the folder agree on it.
+    """Return an architecture of a finished search, after checking that the folder's files agree on it.
 
     Raises:
         RunFolderError: the search is not finished, or its files were changed or cut.
@@ -95,7 +95,7 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
 
 
 def _stored_scores(folder: Path, plan: Plan, name: str) -> dict[Architecture, float]:
-    """Return what is stored of an estimator of a name, by architecture; reads all scores, which must be whole."""
+    """Return the stored scores of a named estimator by architecture; damaged rows are an error."""
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"There is no {RESULTS_FILE} in {folder}: put back a whole copy of the run folder.")
@@ -109,7 +109,7 @@ def _stored_scores(folder: Path, plan: Plan, name: str) -> dict[Architecture, fl
 
 
 def _check_result(folder: Path, plan: Plan, result: dict[str, Any]) -> None:
-    """Check that what the result says of the winner is one architecture, kept by the last stage with the score stored.
+    """Check that the result's winner is one architecture, kept by the last stage, with the stored score.
 
     Raises:
         RunFolderError: it is not.

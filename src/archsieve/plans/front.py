@@ -1,4 +1,4 @@
-"""The front of a search with several objectives: what its last stage scored, and which networks no other dominates."""
+"""The front of a search with several objectives: the last stage's networks, and the non-dominated ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _UNITS = {
 
 
 def measure_of_objective(objective: AnyEstimator, task: Task) -> Measure:
-    """Return what the scores of an objective are to a reader."""
+    """Return the measure of an objective as shown to readers."""
     own = getattr(objective, "measure", None)
     if isinstance(own, Measure):
         return own
@@ -47,7 +47,7 @@ def measure_of_objective(objective: AnyEstimator, task: Task) -> Measure:
 
 
 def front_of(stage: Stage, latest: Round, session: Session) -> Front | None:
-    """Return the front of a stage with several objectives: every network of its round that all of them scored.
+    """Return the front of a multi-objective stage: every network of its round with all objectives scored.
 
     The non-dominated networks come first, by their first objective; None where the stage has no objectives.
     """
@@ -78,14 +78,14 @@ def front_of(stage: Stage, latest: Round, session: Session) -> Front | None:
 
 
 def on_front(stage: Stage, latest: Round) -> set[int]:
-    """Return the positions of a round that no other network dominates, whose weights are kept."""
+    """Return the positions of a round's non-dominated networks, whose weights are kept."""
     if not getattr(stage.estimator, "objectives", ()):
         return set()
     return set(np.flatnonzero(latest.scores >= 0).tolist())
 
 
 def rank_under(folder: Path, bound: str) -> int:
-    """Return the rank, in the last stage, of the best network by the first objective within a bound such as "8ms".
+    """Return the last-stage rank of the best network by the first objective within a bound such as "8ms".
 
     Raises:
         RunFolderError: the folder holds no finished search with objectives.
@@ -130,7 +130,7 @@ _RECORDS = {
 
 
 def _bound(text: str, objectives: list[dict[str, Any]]) -> tuple[float, int, str]:
-    """Return a bound in the unit of the objective that it is of, that objective's place, and the unit.
+    """Return a bound in the unit of its objective, that objective's index, and the unit.
 
     Raises:
         SettingError: it is no number with the unit of an objective of which lower is better.

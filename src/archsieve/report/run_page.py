@@ -63,7 +63,7 @@ def run_page(folder: Path) -> Page:
 
 
 def _size(result: Mapping[str, Any], views: Sequence[StageView]) -> str:
-    """Return the parameters and multiply-adds of the winner's network, where the space counts them in closed form."""
+    """Return the parameters and multiply-adds of the winner, if the space has closed forms of them."""
     for view in reversed(views):
         for i in np.flatnonzero((view.archs == result["code"]).all(axis=1)) if result["code"] is not None else ():
             sizes = {name: values[i] for name, values in view.sizes.items()}
@@ -75,7 +75,7 @@ _SIZES = {"params": "parameters", "macs": "multiply-adds"}
 
 
 def _usage(folder: Path) -> str:
-    """Return the lines that make use of the winner, on the command line and in Python."""
+    """Return lines that use the winner, on the command line and in Python."""
     return (
         f"archsieve export {shlex.quote(str(folder))} --to winner   # source code, weights, ONNX\n\n"
         f"from pathlib import Path\nfrom archsieve.export.run import model_of\nmodel = model_of(Path({str(folder)!r}))"
@@ -83,7 +83,7 @@ def _usage(folder: Path) -> str:
 
 
 def _digest(result: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
-    """Return the hash of what the stages scored and kept, and how to compute the scores again."""
+    """Return the hash of the stages' scores and survivors, and the command that recomputes the scores."""
     digest = result["rounds_sha256"]
     return (
         [("SHA-256 of its scores", f"{digest} (archsieve verify {shlex.quote(folder)} computes them again)")]

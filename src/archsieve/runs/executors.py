@@ -1,4 +1,4 @@
-"""Executors: one `map` that runs a function on many items, here, in other processes, or on Ray."""
+"""Executors: one `map` that runs a function on many items, in this process, in worker processes, or on Ray."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 
 class Executor(Protocol):
-    """Runs `fn` on every item, one thread of arithmetic an item, and yields results as they come, in any order.
+    """Runs `fn` on every item with one arithmetic thread each, and yields results in any order.
 
     `fn` and the items must pickle. An error raised by `fn` is raised here, and what is not finished is dropped.
 
@@ -35,7 +35,7 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many items run at a time."""
+        """The number of items that run at the same time."""
 
     def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost]:
         """Yield fn(item) for every item, in order of completion, or a `Lost` for one that no worker finished."""
@@ -43,7 +43,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Serial:
-    """Runs everything in this process, which ends with what kills it.
+    """Runs everything in this process; what kills a worker here kills the process.
 
     >>> list(Serial().map(abs, [-1, 2]))
     [1, 2]
@@ -60,7 +60,7 @@ class Serial:
 
 
 class Ray:
-    """Runs on Ray: the cluster `RAY_ADDRESS` names, else a local one of `workers` processes.
+    """Runs on Ray: on the cluster at `RAY_ADDRESS`, else on a local one of `workers` processes.
 
     All machines must see the run folder under the same path. As a context manager it keeps a Ray it started.
 
@@ -119,7 +119,7 @@ class Ray:
                 self._stop()
 
     def _outcome(self, schedule: Schedule[T], task: Any, attempts: Attempts[T], begun: float) -> Iterator[Any]:
-        """Yield the result of a task, or its item if that is lost now."""
+        """Yield the result of a task, or a `Lost` after its last attempt."""
         import ray
 
         kinds = ("WorkerCrashedError", "NodeDiedError", "ObjectLostError", "OutOfMemoryError")
@@ -143,7 +143,7 @@ class Ray:
 
 
 def _on_ray(fn: Callable[[T], R], item: T, limit: float | None) -> R:
-    """Compute an item in a worker of Ray, which ends itself at the limit, whatever the interpreter is doing."""
+    """Compute an item in a Ray worker, which kills itself at the time limit."""
     if limit is not None:
         faulthandler.dump_traceback_later(limit, exit=True, file=2)
     try:
@@ -160,7 +160,7 @@ def _ray_failed(error: Exception) -> WorkerError:
 
 
 def _start_ray(workers: int) -> None:
-    """Connect to the cluster `RAY_ADDRESS` names, or start one on this machine."""
+    """Connect to the cluster at `RAY_ADDRESS`, or start one on this machine."""
     import ray
 
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

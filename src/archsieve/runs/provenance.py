@@ -1,4 +1,4 @@
-"""What a result was made with, so that a reader can reproduce it."""
+"""Provenance of a result, so that a reader can reproduce it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("archsieve", "numpy", "scipy", "scikit-learn", "torch")
 
 @dataclass(frozen=True)
 class Provenance:
-    """The command, empty if it was called from Python; device and workers; versions by name; the processor."""
+    """The command (empty if called from Python), device, workers, versions by name, and processor."""
 
     command: str
     device: str
@@ -23,7 +23,7 @@ class Provenance:
 
 
 def provenance(command: str = "", device: str = "cpu", workers: int = 1) -> Provenance:
-    """Return what this process works with."""
+    """Return the provenance of this process."""
     versions = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in _PACKAGES:
         try:

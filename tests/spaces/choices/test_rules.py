@@ -313,6 +313,16 @@ def test_a_factory_that_draws_is_found():
         space_of(own_nets.CoinFlag)
 
 
+@pytest.mark.parametrize(("factory", "shared"), [("shared_backbone", "0.weight"), ("remembered", "weight")])
+def test_networks_that_share_weights_are_found(factory, shared):
+    with pytest.raises(SettingError, match=rf"{factory} returns networks that share {shared}, .*copy.deepcopy"):
+        space_of(getattr(own_nets, factory))
+    own = space_of(own_nets.copied_backbone)
+    first, second = (own.build(own.default, NUMBERS)[0].weight for _ in range(2))
+    assert torch.equal(first, second)
+    assert first is not second
+
+
 def test_exploring_leaves_random_states_alone():
     torch.manual_seed(4), random.seed(4), np.random.seed(4)  # noqa: NPY002
     before = torch.get_rng_state(), random.getstate(), str(np.random.get_state())  # noqa: NPY002
@@ -426,6 +436,7 @@ def test_a_network_is_plain_pytorch():
     network = space("convolutions").build((0,) * 8, PICTURES)
     assert type(network) is own_nets.Convolutions
     modules = {type(module).__module__.partition(".")[0] for module in network.modules()}
+    pickle.dumps(network)
     assert modules == {"torch", "plugins"}
     assert all(type(p) is nn.Parameter for p in network.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())

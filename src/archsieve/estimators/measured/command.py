@@ -1,4 +1,4 @@
-"""A command of the user's as an estimator: a network is exported, a program runs, and the number it prints counts."""
+"""The user's command as an estimator: it gets an exported network and prints a number."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _LONGEST_TIME = 1e6  # seconds
 
 @dataclass(frozen=True)
 class Command:
-    """Scores an architecture by the number that a command of the user's prints for it.
+    """Scores an architecture by the number that the user's command prints for it.
 
     The command is split into words as a shell splits it, and run without a shell; in each word `{onnx}` stands for the
     path of the network as ONNX, `{pt2}` for that of its program of torch.export, `{file}` for that of what the function
@@ -94,7 +94,7 @@ class Command:
     is_measured: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Check the settings; whether the program is there shows when it is run."""
+        """Check the settings; a missing program is only noticed when it is run."""
         for name in ("command", "device", "key", "unit", "export"):
             if not isinstance(getattr(self, name), str):
                 raise SettingError(f"`{name}` must be text, but got {getattr(self, name)!r:.200}.")
@@ -121,25 +121,25 @@ class Command:
 
     @property
     def name(self) -> str:
-        """The name with the device, and which repeat it is."""
+        """The name with the device and the repeat number."""
         return f"command[{self.device}{f', repeat {self.repeat}' if self.repeat else ''}]"
 
     @property
     def measure(self) -> Measure:
-        """What the program's number is, and its direction."""
+        """The measured quantity and its direction."""
         return Measure(f"{self.unit} on {self.device}", higher_is_better=not self.lower_is_better)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that the number depends on: not how often and how long it is tried, nor its unit."""
+        """Return the settings that the number depends on: not retries, time limit or unit."""
         names = ("command", "device", "key", "lower_is_better", "export", "uses_shell", "repeat")
         return {"type": "Command", "version": self.version, **{name: getattr(self, name) for name in names}}
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return nothing: nothing is trained."""
+        """Return zero: nothing is trained."""
         return Price(0.0, 0.0)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the numbers, shape (n,), with a minus sign where lower is better.
+        """Return the numbers, shape (n,), negated where lower is better.
 
         Raises:
             ScoringError: a network cannot be exported, or the program gives no number for it.
@@ -158,7 +158,7 @@ class Command:
         return 0.0 - value if self.lower_is_better else value
 
     def _tried(self, words: list[str]) -> tuple[float, int, float]:
-        """Return the number, in which try it came, and how long that took."""
+        """Return the number, the attempt that gave it, and its duration."""
         for attempt in range(1, self.tries + 1):
             begun = time.perf_counter()
             try:
@@ -174,7 +174,7 @@ class Command:
         raise ScoringError("it was not tried")
 
     def _values(self, arch: Architecture, ctx: Context, folder: Path) -> dict[str, str]:
-        """Return what stands for each place in the command; files are written."""
+        """Return the value of each placeholder in the command; exported files are written."""
         places = places_in(self.command)
         values = {"architecture": ctx.space.describe(arch), "digits": as_digits(arch, ctx.space.choices)}
         values["python"] = sys.executable

@@ -1,4 +1,4 @@
-"""A program of the user's: how its words are made, and how it is run within limits of time and output."""
+"""Running of a program of the user: its arguments, and limits of time and output."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _QUOTED = 200  # characters of an output that a reason quotes
 
 
 class CannotStartError(ScoringError):
-    """A program that is not there, or may not be run: another try will not help."""
+    """A program that does not exist or may not be run; retrying does not help."""
 
 
 def places_in(command: str) -> set[str]:
-    """Return what a command names in braces; `{{` and `}}` stand for braces.
+    """Return the placeholders in braces of a command; `{{` and `}}` stand for literal braces.
 
     Raises:
         SettingError: it names something else.
@@ -52,7 +52,7 @@ def places_in(command: str) -> set[str]:
 
 
 def words_of(command: str, values: Mapping[str, str], *, uses_shell: bool = False) -> list[str]:
-    """Return the words to run: the command split as a shell splits it, then each place filled in its word.
+    """Return the argument list: the command split as a shell splits it, then placeholders filled in.
 
     What is filled in is never split or read by a shell. With `uses_shell`, the whole text goes to `/bin/sh -c`, and
     what is filled in is quoted for it.
@@ -66,7 +66,7 @@ def words_of(command: str, values: Mapping[str, str], *, uses_shell: bool = Fals
 
 
 def check_outside_quotes(command: str) -> None:
-    """Check that a command for a shell names no place within quotation marks: what is filled in has its own.
+    """Check that a shell command has no placeholder within quotation marks, since archsieve quotes the values itself.
 
     Raises:
         SettingError: it does.
@@ -80,7 +80,7 @@ def check_outside_quotes(command: str) -> None:
 
 
 def split(command: str) -> list[str]:
-    """Return the words of a command.
+    """Return the command split into arguments.
 
     Raises:
         SettingError: a quotation mark is left open, or there is no word.
@@ -99,7 +99,7 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def output_of(words: Sequence[str], seconds: float) -> str:
-    """Run a program, and return what it prints on standard output.
+    """Run a program, and return its standard output.
 
     It gets no input and the folder and environment of this process. It runs in a process group of its own, and what is
     left of that group when the program ends, or when it is stopped, is killed.
@@ -172,7 +172,7 @@ def _signal(number: int) -> str:
 
 
 def _last_line(file: BinaryIO) -> str:
-    """Return ": LINE" with the last line of a file that is not empty, at most 200 characters of it."""
+    """Return ": LINE" with the last non-empty line of a file, cut at 200 characters."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - 4096))
     lines = [line.strip() for line in file.read().decode("utf-8", errors="replace").splitlines() if line.strip()]

@@ -24,8 +24,9 @@ def space_of(
     explore: int = 30,
     weights: Literal["fresh", "given"] = "fresh",
     shape: Sequence[int] = (),
+    output: str | None = None,
 ) -> OwnSpace:
-    """Return the space of the networks that a class or function makes, by what `choice` and `one_of` in it ask.
+    """Return the space of the networks that a class or function makes, with decisions from `choice` and `one_of`.
 
     The factory is run, some hundred times, to find its decisions.
 
@@ -37,13 +38,15 @@ def space_of(
         explore: random runs in a row that bring nothing new before the search for decisions ends.
         weights: "fresh", or "given" to start each training from the weights that the factory gives.
         shape: of an input, for a factory that names `input_shape` and takes neither 3x32x32, 3x128 nor 16.
+        output: which output is meant where the networks return several: a name, or a place such as "0"; None for
+            `logits`, else the first.
 
     Raises:
         SettingError: the factory has no name that can be imported, needs other arguments, fails, draws at random, or
             its options are not written as they must be.
         UnknownNameError: there is no such factory.
     """
-    space = OwnSpace(name_of(factory), vary or {}, version, explore, weights, tuple(shape))
+    space = OwnSpace(name_of(factory), vary or {}, version, explore, weights, tuple(shape), output)
     try:
         pickle.dumps({f.name: getattr(space, f.name) for f in fields(space)})
     except (pickle.PicklingError, AttributeError, TypeError) as error:

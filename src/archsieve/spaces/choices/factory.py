@@ -1,4 +1,4 @@
-"""The factory of a space: a class or function that is found by name, and the arguments it gets."""
+"""The factory of a space: a class or function found by name, and its arguments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_THE_TASK = ("task", "input_shape", "num_outputs")
 
 
 def name_of(factory: Callable[..., Any] | str) -> str:
-    """Return "module:name" of a factory, by which workers find it.
+    """Return the "module:name" of a factory, by which workers import it.
 
     Raises:
         SettingError: it has no such name, as a lambda or a function inside another has none.
@@ -48,7 +48,7 @@ def name_of(factory: Callable[..., Any] | str) -> str:
 
 
 def _main_module() -> str:
-    """Return the name by which others can import the script that runs.
+    """Return the name under which other processes can import the running script.
 
     Raises:
         SettingError: it is no file.
@@ -63,7 +63,7 @@ def _main_module() -> str:
 
 
 def found_by(name: str) -> Callable[..., Any]:
-    """Return the factory of a name "module:name".
+    """Return the factory named "module:name".
 
     Raises:
         SettingError: it is no such name, or the module cannot be imported.
@@ -82,6 +82,24 @@ def found_by(name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def result_of(name: str) -> Any:
+    """Return what the function "module:name" returns, called without arguments.
+
+    Raises:
+        UnknownNameError: the module has no such function.
+        SettingError: it is no function, or cannot be called without arguments.
+        Exception: whatever it raises.
+    """
+    function = found_by(name)
+    try:
+        return function()
+    except TypeError as error:
+        # The first frame is this one: from further inside, the call itself went well.
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise
+        raise SettingError(f"{name} must be callable without arguments, but: {error}.") from error
+
+
 def _imported(module: str) -> Any:
     main = sys.modules.get("__main__")
     if module not in sys.modules and main is not None and "__file__" in vars(main) and _main_module() == module:
@@ -95,7 +113,7 @@ def _imported(module: str) -> Any:
 
 
 def check_arguments(name: str, factory: Callable[..., Any], vary: Collection[str]) -> None:
-    """Check that a factory takes the arguments that vary, and can do without the rest.
+    """Check that a factory accepts the varied arguments, and requires no others.
 
     Raises:
         SettingError: one is not taken, or another has no default.
@@ -119,25 +137,33 @@ def check_arguments(name: str, factory: Callable[..., Any], vary: Collection[str
 
 
 def names_argument(factory: Callable[..., Any], argument: str) -> bool:
-    """Whether a factory has an argument of a name."""
+    """Whether a factory has an argument with this name."""
     try:
         return argument in inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return False
 
 
+def default_of(factory: Callable[..., Any], argument: str) -> Any:
+    """Return the default of an argument of a factory; None where there is none."""
+    if not names_argument(factory, argument):
+        return None
+    default = inspect.signature(factory).parameters[argument].default
+    return None if default is inspect.Parameter.empty else default
+
+
 def varied_options(factory: Callable[..., Any], vary: Mapping[str, Any]) -> dict[str, Options]:
-    """Return the options of the arguments that vary; the default of one is the factory's own where it is an option."""
+    """Return the options of the varied arguments; a default is the factory's own if it is an option."""
     options = {name: options_of(name, offered) for name, offered in vary.items()}
     for name, offered in vary.items():
-        own = inspect.signature(factory).parameters[name].default if names_argument(factory, name) else None
+        own = default_of(factory, name)
         if any(own is value or (type(own) is type(value) and own == value) for value in options[name].values):
             options[name] = options_of(name, offered, own)
     return options
 
 
 def arguments_for(factory: Callable[..., Any], task: Task | Form, vary: Collection[str]) -> dict[str, Any]:
-    """Return what a factory gets of a task: of `OF_THE_TASK` what it names, and what does not vary."""
+    """Return a factory's arguments for a task: those in `OF_THE_TASK` that it accepts, and the fixed ones."""
     try:
         named: Mapping[str, Any] = inspect.signature(factory).parameters
     except (TypeError, ValueError):

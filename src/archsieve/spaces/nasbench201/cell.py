@@ -1,4 +1,4 @@
-"""The cell of NAS-Bench-201: which operations there are, and which nodes the edges join."""
+"""The cell of NAS-Bench-201: its operations, and the nodes that its edges connect."""
 
 NONE, SKIP, CONV1, CONV3, POOL = range(5)
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")

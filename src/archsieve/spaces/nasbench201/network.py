@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CellNetwork(nn.Module):
-    """Stem, stages of equal cells with residual blocks between them, head; a supernet if it holds many paths.
+    """Stem, stages of equal cells separated by residual blocks, head; with several paths a supernet.
 
     Args:
         space: the space it belongs to.
@@ -54,7 +54,7 @@ class CellNetwork(nn.Module):
         )
 
     def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
-        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first or only path."""
         path = arch or self._path
         x = self.stem(inputs)
         for part in self.body:
@@ -62,7 +62,7 @@ class CellNetwork(nn.Module):
         return self.head(x)  # type: ignore[no-any-return]
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return the path as a network of its own, with copies of the weights."""
+        """Return the path as a stand-alone network with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)
 
 
@@ -88,7 +88,7 @@ class NASBench201Cell(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, the first of stride 2, beside a pooled 1x1 shortcut without BN."""
+    """Two 3x3 convolutions, the first of stride 2, beside a shortcut of pooling and a 1x1 convolution without BN."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

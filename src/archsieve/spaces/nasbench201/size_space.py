@@ -1,4 +1,4 @@
-"""The size search space of NATS-Bench: one cell, and five numbers of channels (arXiv 2009.00437)."""
+"""The size search space of NATS-Bench: one cell and five channel counts (arXiv 2009.00437)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHANNELS_TEXT = re.compile(r"\d{1,4}(:\d{1,4})*")
 
 @dataclass(frozen=True)
 class NATSSize(SearchSpace):
-    """The size search space of NATS-Bench: 8^5 = 32,768 networks of one cell and five numbers of channels.
+    """The size search space of NATS-Bench: 8^5 = 32,768 networks of one cell and five channel counts.
 
     A stem of the first number of channels; then cell, residual block of stride 2, cell, residual block, cell, each with
     its own number. The published string of a network is its channels, as "64:64:64:64:64". A cell that changes the
@@ -42,11 +42,11 @@ class NATSSize(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Eight numbers of channels for each of five parts."""
+        """Eight channel counts for each of five parts."""
         return (len(CHANNELS),) * len(REDUCES)
 
     def channels(self, arch: Architecture) -> tuple[int, ...]:
-        """Return the channels of the parts."""
+        """Return the channel counts of the parts."""
         return tuple(CHANNELS[option] for option in arch)
 
     def describe(self, arch: Architecture) -> str:

@@ -1,4 +1,4 @@
-"""FlexiBERT's space as NAS-Bench-BERT has it: encoders of two or four layers (arXiv 2205.11656, 2306.00288)."""
+"""FlexiBERT's space as in NAS-Bench-BERT: encoders of two or four layers (arXiv 2205.11656, 2306.00288)."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class FlexiBERT(RecordedSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Hidden size, layers, and four decisions a layer."""
+        """Hidden size, layers, and four decisions per layer."""
         return (len(HIDDEN), len(DEPTHS), *_A_LAYER * DEPTHS[-1])
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether the layers that it lacks are zeros."""
+        """Whether the decisions of absent layers are zeros."""
         return not any(arch[2 + len(_A_LAYER) * DEPTHS[arch[1]] :])
 
     def describe(self, arch: Architecture) -> str:
@@ -54,7 +54,7 @@ class FlexiBERT(RecordedSpace):
         return f"{HIDDEN[arch[0]]}:{','.join(_title(layer) for layer in layers)}"
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of such a text, or of 18 digits.
+        """Return the code of a text from `describe`, or of 18 digits.
 
         Raises:
             ArchitectureError: `text` is neither.

@@ -19,7 +19,7 @@ BASES, PIT_RATIOS, PIT_DEPTHS, PIT_HEADS = (16, 24, 32, 40), (2, 4, 6, 8), ((1, 
 
 @dataclass(frozen=True)
 class AutoFormer(RecordedSpace):
-    """AutoFormer's tiny space (arXiv 2107.00651): hidden size, 12 to 14 layers, and ratio and heads of each layer.
+    """AutoFormer's tiny space (arXiv 2107.00651): hidden size, 12 to 14 layers, and each layer's MLP ratio and heads.
 
     A code gives the hidden size (192, 216, 240), the number of layers (12, 13, 14), and for each layer the ratio of its
     feed-forward network (3, 3.5, 4) and its heads (3, 4). Layers that an encoder lacks are zeros.
@@ -33,20 +33,20 @@ class AutoFormer(RecordedSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Hidden size, layers, and two decisions a layer."""
+        """Hidden size, layers, and two decisions per layer."""
         return (len(HIDDEN), len(DEPTHS), *(len(RATIOS), len(HEADS)) * DEPTHS[-1])
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether the layers that it lacks are zeros."""
+        """Whether the decisions of absent layers are zeros."""
         return not any(arch[2 + 2 * DEPTHS[arch[1]] :])
 
     def describe(self, arch: Architecture) -> str:
-        """Return the hidden size, and ratio and heads of the layers."""
+        """Return the hidden size, and the layers' MLP ratios and heads."""
         layers = (arch[2 + 2 * i : 4 + 2 * i] for i in range(DEPTHS[arch[1]]))
         return f"{HIDDEN[arch[0]]}:{','.join(f'{RATIOS[r]}-{HEADS[h]}' for r, h in layers)}"
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of such a text, or of 30 digits.
+        """Return the code of a text from `describe`, or of 30 digits.
 
         Raises:
             ArchitectureError: `text` is neither.
@@ -75,7 +75,7 @@ class AutoFormer(RecordedSpace):
 
 @dataclass(frozen=True)
 class PiT(RecordedSpace):
-    """PiT's space: base width, ratio of the feed-forward networks, and layers and heads of the three stages.
+    """PiT's space: base width, MLP ratio, and layers and heads of the three stages.
 
     A code gives the base width (16, 24, 32, 40), the ratio (2, 4, 6, 8), the layers of the stages (1, 2, 3; 4, 6, 8;
     2, 4, 6) and their heads (2, 4, 8).
@@ -99,7 +99,7 @@ class PiT(RecordedSpace):
         return f"{BASES[base]}:{PIT_RATIOS[ratio]}:{layers}:{'-'.join(str(PIT_HEADS[o]) for o in rest[3:])}"
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of such a text, or of eight digits.
+        """Return the code of a text from `describe`, or of eight digits.
 
         Raises:
             ArchitectureError: `text` is neither.

@@ -26,7 +26,7 @@ MOST_DOUBLINGS = 6
 
 
 class Block(NamedTuple):
-    """One cell or residual block: its channels, and its stride."""
+    """One cell or residual block: channels and stride."""
 
     inputs: int
     outputs: int
@@ -34,7 +34,7 @@ class Block(NamedTuple):
 
     @property
     def changes(self) -> bool:
-        """Whether its output has another shape than its input."""
+        """Whether its output shape differs from its input shape."""
         return self.stride > 1 or self.inputs != self.outputs
 
 
@@ -49,7 +49,7 @@ def halves(module: str) -> bool:
 
 
 def blocks(width: int, modules: str) -> list[Block]:
-    """Return the blocks of the modules, two each, behind a stem of that many channels."""
+    """Return the blocks of the modules, two each, after a stem with that many channels."""
     layout, before = [], width
     for module in modules:
         outputs = 2 * before if doubles(module) else before
@@ -85,7 +85,7 @@ def stem_convolutions(width: int, shape: Sequence[int]) -> list[Convolution]:
 
 
 def with_positions(layout: Sequence[Block], shape: Sequence[int]) -> Iterator[tuple[Block, int]]:
-    """Yield each block with the positions of its output, for an input picture of this shape."""
+    """Yield each block with its number of output positions, for an input picture of this shape."""
     height, width = (halved(halved(side)) for side in shape[1:])
     for block in layout:
         if block.stride > 1:

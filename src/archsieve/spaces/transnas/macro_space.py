@@ -69,11 +69,11 @@ class TransNASMacro(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Four kinds of a module; the last two may be missing."""
+        """Four kinds per module; the last two modules may be absent."""
         return (len(MODULES),) * FEWEST + (len(MODULES) + 1,) * (MOST - FEWEST)
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether missing modules are the last ones, and channels and picture change as often as allowed."""
+        """Whether absent modules come last, and channels and resolution change as often as allowed."""
         modules = self.modules(arch)
         return (
             all(option == NO_MODULE for option in arch[len(modules) :])
@@ -82,7 +82,7 @@ class TransNASMacro(SearchSpace):
         )
 
     def modules(self, arch: Architecture) -> str:
-        """Return the kinds of the modules, up to the first that is missing."""
+        """Return the kinds of the modules that are present."""
         count = arch.index(NO_MODULE) if NO_MODULE in arch else len(arch)
         return "".join(MODULES[option] for option in arch[:count])
 
@@ -91,7 +91,7 @@ class TransNASMacro(SearchSpace):
         return f"{self.width}-{self.modules(arch)}-basic"
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of the published string, or of six digits of the code.
+        """Return the code of the published string, or of six digits.
 
         Raises:
             ArchitectureError: `text` is neither, or it is the string of another stem.
@@ -136,7 +136,7 @@ class TransNASMacro(SearchSpace):
         )
 
     def encoder_params(self, arch: Architecture, channels: int = 3) -> int:
-        """Return the number of parameters without the linear layer, as the benchmark's `encoder_params`."""
+        """Return the number of parameters without the linear layer, as in the benchmark's `encoder_params`."""
         return convolutions.params(self._convolutions(arch, (channels, 1, 1)))
 
     def _last(self, arch: Architecture) -> int:

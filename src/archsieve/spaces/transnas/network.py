@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CellNetwork(nn.Module):
-    """Stem, equal cells, head; a supernet if it holds many paths.
+    """Stem, equal cells, head; with several paths a supernet.
 
     Args:
         space: the space it belongs to.
@@ -45,19 +45,19 @@ class CellNetwork(nn.Module):
         self.head = _head(layout[-1].outputs, task.num_outputs)
 
     def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
-        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first or only path."""
         x = self.stem(inputs)
         for cell in self.body:
             x = cell(x, arch or self._path)
         return self.head(x)  # type: ignore[no-any-return]
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return the path as a network of its own, with copies of the weights."""
+        """Return the path as a stand-alone network with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)
 
 
 class TransNASCell(nn.Module):
-    """Four nodes, each the sum of its incoming edges; edges from the input change channels and halve the picture."""
+    """Four nodes, each the sum of its incoming edges; edges from the input may change channels and resolution."""
 
     def __init__(self, block: Block, options: Sequence[Sequence[int]]) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class TransNASCell(nn.Module):
         return nodes[3]
 
     def _nothing(self, inputs: Tensor) -> Tensor:
-        """Return a node without inputs: zero, but in the graph, so that its gradients are zeros rather than missing."""
+        """Return a node without inputs: zero, but part of the graph, so that gradients are zeros and not None."""
         stride = self.block.stride
         zeros = inputs[:, :, ::stride, ::stride] * 0
         return zeros.repeat(1, self.block.outputs // self.block.inputs, 1, 1)
@@ -97,7 +97,7 @@ class BlockNetwork(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution where the shape changes."""
+    """Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution if the shape changes."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class ResidualBlock(nn.Module):
 
 
 class ShiftedHalves(nn.Module):
-    """A skip that changes the shape: ReLU, two 1x1 convolutions of half of the channels each, one of them shifted."""
+    """A shape-changing skip: ReLU and two 1x1 convolutions of half the channels each, one on a shifted map."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class ShiftedHalves(nn.Module):
         self.norm = nn.BatchNorm2d(block.outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the maps; beyond the border stands a black pixel."""
+        """Return the maps, zero-padded at the border."""
         x = self.relu(inputs)
         shifted = pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
         return self.norm(torch.cat([self.straight(x), self.moved(shifted)], dim=1))  # type: ignore[no-any-return]
