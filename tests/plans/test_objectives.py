@@ -15,7 +15,7 @@ from archsieve import Session
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.combined.objectives import Lower, Objectives
 from archsieve.estimators.measured.latency import Latency
-from archsieve.fronts import hypervolume
+from archsieve.fronts import fronts_of, hypervolume
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.finished import code_of_rank
 from archsieve.plans.front import rank_under
@@ -258,7 +258,10 @@ def finished(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("bound", "most"), [("8ms", 8.0), (" 0.009 s", 9.0), ("13000us", 13.0), ("1 ms", 1.0)])
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [("8ms", 8.0), (" 0.009 s", 9.0), ("13000us", 13.0), ("1 ms", 1.0), ("13e3 \u00b5s", 13.0), ("8.ms", 8.0)],
+)
 def test_a_bound_chooses_the_best_by_the_first_objective_within_it(finished, bound, most):
     networks = json.loads((finished / "result.json").read_text())["front"]["networks"]
     expected = max((n for n in networks if n["values"][1] <= most), key=lambda n: n["values"][0])
@@ -272,12 +275,50 @@ def test_a_bound_chooses_the_best_by_the_first_objective_within_it(finished, bou
         ("8", "a number with a unit"),
         ("ms", "a number with a unit"),
         ("8MB", "latency in ms"),
+        ("8,5ms", "a number with a unit"),
+        ("-8ms", "a number with a unit"),
+        ("nan ms", "a number with a unit"),
+        ("8ms onnxruntime", "latency in ms"),
         ("8 quality", "latency in ms"),
     ],
 )
 def test_a_bound_that_cannot_choose_says_why(finished, bound, said):
     with pytest.raises(SettingError, match=said):
         rank_under(finished, bound)
+
+
+def test_two_objectives_in_one_unit_are_told_apart(tmp_path):
+    slow = ESTIMATORS["latency"](runtime="onnxruntime").name
+
+    @dataclass(frozen=True)
+    class Other(Time):
+        name: ClassVar[str] = slow
+
+        def score(self, archs, ctx):
+            return super().score(archs, ctx) - 10
+
+    front = run(tmp_path, Stage(Objectives((Quality(), Time(), Other())), top=1)).front
+    titles = ["quality", "latency in ms, time", f"latency in ms, {slow}"]
+    assert [objective.title for objective in front.objectives] == titles
+    for network in front.networks:
+        assert network.values[2] == network.values[1] + 10
+    with pytest.raises(SettingError, match=r"may be of 2 objectives .*add a word .*'19 ms onnxruntime'"):
+        rank_under(tmp_path, "19 ms")
+    lower, higher = (code_of_rank(tmp_path, rank_under(tmp_path, f"19 ms {word}")) for word in ("onnxruntime", "time"))
+    taken = {network.code: network.values for network in front.networks}
+    assert taken[lower][2] <= 19 < taken[higher][2]
+    assert taken[higher][1] <= 19
+
+
+def test_three_objectives_have_the_front_of_the_definition():
+    points = np.random.default_rng(0).integers(0, 6, (500, 3)).astype(float)
+    points[7] = np.nan
+    for columns in (points, points[:, :2]):
+        fronts = fronts_of(columns)
+        for place, point in enumerate(columns):
+            dominating = (columns >= point).all(axis=1) & (columns > point).any(axis=1)
+            expected = -1 if np.isnan(point).any() else max(fronts[dominating], default=-1) + 1
+            assert fronts[place] == expected
 
 
 def test_without_objectives_a_bound_says_what_else_chooses(tmp_path):
