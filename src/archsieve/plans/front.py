@@ -133,7 +133,7 @@ def _none_under(folder: Path, bound: str, lowest: float, word: str) -> SettingEr
 def _rank_within_limit(folder: Path, bound: str) -> int:
     """Return the rank of the best network of the last stage that took no longer than a bound."""
     result = read_outcome(folder)
-    values = result["limit"].get("values") if isinstance(result["limit"], dict) else None
+    values: Any = result["limit"].get("values") if isinstance(result["limit"], dict) else None
     if not fits(values, "dict[str, float]", {}):
         raise RunFolderError(
             f"The result of {folder} does not say what each network takes: run the search again, which recalls it."
