@@ -122,6 +122,14 @@ def test_a_bound_chooses_among_what_the_limit_measured(tmp_path):
     assert read_run(tmp_path).result["limit"]["values"] == {}
 
 
+def test_a_bound_takes_a_single_candidate_too(tmp_path):
+    result = run(tmp_path, Ceiling(1.0, Stopwatch(), edge=0.0), stage=Stage(Training(), top=1))
+    assert result.stages == ()
+    assert rank_under(tmp_path, "1 ms") == 1
+    with pytest.raises(SettingError, match="the lowest has 1 ms"):
+        rank_under(tmp_path, "0.9 ms")
+
+
 def test_both_measurements_are_read_in_milliseconds(tmp_path):
     run(tmp_path, Ceiling(3.1, Stopwatch(drift=1.0), edge=0.05))
     values = {each.estimator: each.best_value for each in read_run(tmp_path).estimators}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -23,8 +23,10 @@ from archsieve.plans.read import plan_of
 from archsieve.plans.run import run_plan
 from archsieve.plans.write import plan_text
 from archsieve.registry import ESTIMATORS, SEARCHERS
+from archsieve.report.front_chart import front_charts
 from archsieve.report.load import read_run
 from archsieve.report.outcome import front_lines
+from archsieve.runs.results import Objective, Trade
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.scalarised import scalarised
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
@@ -146,6 +148,24 @@ def test_a_pool_is_scored_by_all_and_the_front_is_that_of_the_definition(tmp_pat
     lines = front_lines(report.result)
     assert lines[0] == f"Front: {len(best)} of 26 networks are not dominated in quality, latency in ms"
     assert lines[1] == "    222: 6.2, 13"
+
+
+@pytest.mark.parametrize(
+    ("count", "best", "said"),
+    [(1, 1, "1 of 1 network is"), (500, 1, "1 of 500 networks is"), (1200, 500, "500 of 1,200 networks are")],
+)
+def test_a_front_of_one_and_of_many_is_a_sentence(count, best, said):
+    objectives = [asdict(Objective("q", "quality", True)), asdict(Objective("t", "latency in ms", False))]
+    networks = [
+        asdict(Trade(f"{place:04}", (place,), (float(-place), float(count - place)), place < best, place + 1))
+        for place in range(count)
+    ]
+    result = {"front": {"objectives": objectives, "networks": networks}}
+    lines = front_lines(result)
+    assert lines[0] == f"Front: {said} not dominated in quality, latency in ms"
+    assert len(lines) == 1 + min(best, 12) + (best > 12)
+    (chart,) = front_charts(result)
+    assert chart.caption.startswith(f"{best} of {count:,} networks {said.split()[-1]} not dominated: ")
 
 
 def volume_of(result):

@@ -21,10 +21,8 @@ from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import Measure, measure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.session import Session
@@ -140,26 +138,29 @@ def _rank_within_limit(folder: Path, bound: str) -> int:
         )
     number, _, word = _bound(bound, [{"title": "latency in ms", "higher_is_better": False}])
     rounds, _ = rounds_of(folder, result) if result["stages"] else ([], {})
-    ranked = [] if not rounds else [rounds[-1].archs[place] for place in order_best_first(rounds[-1].scores)]
-    count = 0 if not rounds else int(np.isfinite(rounds[-1].scores).sum())
-    taken = [values.get(_digits_in(values, arch), math.nan) for arch in ranked[:count]]
+    ranked = [result["code"] or ()]  # a single candidate is not scored
+    if rounds:
+        count = int(np.isfinite(rounds[-1].scores).sum())
+        ranked = rounds[-1].archs[order_best_first(rounds[-1].scores)[:count]].tolist()
+    taken = [values.get(_digits_in(values, arch), math.nan) for arch in ranked]
     within = [rank for rank, value in enumerate(taken, 1) if value <= number]
     if not within:
         raise _none_under(folder, bound, min((v for v in taken if not math.isnan(v)), default=math.nan), word)
     return within[0]
 
 
-def _digits_in(values: Mapping[str, float], arch: NDArray[np.int64]) -> str:
+def _digits_in(values: Mapping[str, float], arch: Sequence[int]) -> str:
     """Return an architecture in the notation that the keys have: options of one digit without a mark between them."""
-    joined = "".join(map(str, arch.tolist()))
-    return joined if joined in values else "-".join(map(str, arch.tolist()))
+    joined = "".join(map(str, arch))
+    return joined if joined in values else "-".join(map(str, arch))
 
 
 def _front_in(folder: Path, result: Any) -> Mapping[str, Any]:
     front = result.get("front") if isinstance(result, dict) else None
     if front is None:
         raise RunFolderError(
-            f"The search in {folder} had no `objectives`, so a bound cannot choose a network: use --rank."
+            f"The search in {folder} had no `objectives` and no limit of latency, or one network only, so a bound "
+            f"cannot choose: use --rank."
         )
     if not fits(front, "Front", _RECORDS) or not all(
         len(network["values"]) == len(front["objectives"]) for network in front["networks"]
