@@ -58,7 +58,7 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
 
 def _stage(stage: Stage) -> dict[str, Any]:
     """Return the table of a stage."""
-    table = {"label": stage.label, "estimator": _table(ESTIMATORS, stage.estimator)}
+    table: dict[str, Any] = {"label": stage.label, "estimator": _table(ESTIMATORS, stage.estimator)}
     if stage.search is not None:
         table |= {"search": _table(SEARCHERS, stage.search), "budget": stage.budget}
     return table | {rule: value for rule in ("keep", "top", "above") if (value := getattr(stage, rule)) is not None}
