@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from archsieve._files import remove_file
-from archsieve._shortage import machine_number
 from archsieve._spent import tell_spent
-from archsieve.errors import ScoringError, SettingError
+from archsieve.errors import ScoringError, SettingError, ends_the_run
 from archsieve.estimators.contract import Price
 from archsieve.estimators.training_function import (
     contained,
@@ -152,11 +151,9 @@ class OwnTraining:
                 old = chosen["folder"] if any(chosen["folder"].iterdir()) else None
             with contained(derive_seed(ctx.seed, "train", "own"), ctx.device):
                 returned = function(network, ctx.task, self.budget, **chosen)
-        except ScoringError as error:
-            if machine_number(error):
-                raise failed(self.function, error, network, ctx.task, old) from error
-            raise
         except (Exception, SystemExit) as error:  # whatever the user's code raises
+            if isinstance(error, ScoringError) and not ends_the_run(error):
+                raise
             raise failed(self.function, error, network, ctx.task, old) from error
         score = self._score(returned, ctx.task)
         spent = earlier + time.perf_counter() - begun

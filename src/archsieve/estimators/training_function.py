@@ -74,7 +74,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 
 def extras_of(function: Callable[..., Any], name: str) -> list[str]:
-    """Return which further arguments a function names.
+    """Return the names of further arguments that a function accepts.
 
     Raises:
         SettingError: it does not take a network, a task and a budget, or needs something else.
@@ -95,7 +95,7 @@ def extras_of(function: Callable[..., Any], name: str) -> list[str]:
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """Return a hash of a function's source text; where there is none, its name."""
+    """Return a hash of a function's source text, or its name if the source is unavailable."""
     try:
         text = textwrap.dedent(inspect.getsource(function)).strip()
     except (OSError, TypeError):
@@ -137,7 +137,7 @@ def what_is(returned: Any) -> str:
 
 
 def failed(name: str, error: BaseException, network: nn.Module, task: Task, old: Path | None) -> Exception:
-    """Return the error of a network that the function failed on; what would fail on every network ends the run.
+    """Return the error for a network on which the function failed; errors that affect every network end the run.
 
     Args:
         name: of the function.

@@ -105,6 +105,8 @@ def run_plan(
     account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session, gate)
     if plan.pool.evolve is not None:
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
+    elif gate is not None and pool:  # what measuring took is part of no stage
+        account.pay(pool)
     before = len(account.paid)
     measure = measure_of(session.task)
     of_final = measure_of_final(plan.final, measure, plan.space)

@@ -177,6 +177,8 @@ def _complete(result: Any) -> None:
         result.setdefault("pictures", [])
         for key in ("worth", "limit", "front", "winner_params", "winner_macs"):
             result.setdefault(key, None)
+        if isinstance(result["limit"], dict):
+            result["limit"].setdefault("values", {})
         result.setdefault("rounds_sha256", "")
         if isinstance(result.get("provenance"), dict):
             result["provenance"].setdefault("processor", "")
