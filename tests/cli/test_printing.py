@@ -95,8 +95,8 @@ def test_progress_without_a_terminal_is_plain_lines_now_and_then(capsys, monkeyp
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "learning",
-        "nwot: 20/100, about 0:20 left",
-        "nwot: 40/100, about 0:15 left",
+        "nwot: 20/100, about 0:09 left",
+        "nwot: 40/100, about 0:12 left",
         "nwot, [zen]: 50/50",
     ]
 
@@ -161,6 +161,17 @@ def test_progress_says_how_many_are_to_do_and_how_long_that_takes(monkeypatch):
     assert "0/?" not in text.getvalue()
     assert "30/100" in text.getvalue()
     assert re.search(r"about 0:0\d left", text.getvalue())
+
+
+def test_the_time_left_is_shown_where_each_item_takes_minutes(monkeypatch):
+    text, now = terminal(monkeypatch), [0.0]
+    monkeypatch.setattr("rich.console.monotonic", lambda: now[0])
+    with progress() as show:
+        for done in range(4):
+            now[0] = 120.0 * done
+            show("training", done, 10)
+            time.sleep(0.6)
+    assert re.search(r"about 1[0-9]:00 left", text.getvalue())
 
 
 def over(label, candidates, kept, seconds=1.0, **changed):
