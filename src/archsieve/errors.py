@@ -212,7 +212,7 @@ def machine_error(error: BaseException, what: str) -> MachineError:
 
 
 def ends_the_run(error: Exception) -> bool:
-    """Whether an error concerns the whole run rather than the one network that was scored.
+    """Whether an error concerns the whole run rather than a single network.
 
     What the machine lacks concerns the run, wherever it lies among the causes of an error; memory alone does not.
     """

@@ -95,7 +95,7 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
 
 
 def _stored_scores(folder: Path, plan: Plan, name: str, space: str) -> dict[Architecture, float]:
-    """Return what is stored of an estimator of a name, by architecture; reads all scores, which must be whole."""
+    """Return the stored scores of a named estimator by architecture; damaged rows are an error."""
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"There is no {RESULTS_FILE} in {folder}: put back a whole copy of the run folder.")
@@ -110,7 +110,7 @@ def _stored_scores(folder: Path, plan: Plan, name: str, space: str) -> dict[Arch
 
 
 def _check_result(folder: Path, plan: Plan, result: dict[str, Any], space_print: str) -> None:
-    """Check that what the result says of the winner is one architecture, kept by the last stage with the score stored.
+    """Check that the result's winner is one architecture, kept by the last stage, with the stored score.
 
     Raises:
         RunFolderError: it is not.

@@ -279,7 +279,7 @@ def _is_of_the_run(error: Exception) -> bool:
 
 
 def _located(error: Exception, estimator: AnyEstimator, arch: str) -> Exception:
-    """Return an error of the run as one that names estimator and architecture; errors of ours already do."""
+    """Return an unforeseen error with estimator and architecture named; archsieve errors are returned unchanged."""
     if isinstance(error, ArchsieveError | _UnusableError) and not isinstance(error, ScoringError):
         return error
     return _failure(error, f"The estimator {estimator.name!r} failed on {arch}")

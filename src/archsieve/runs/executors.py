@@ -162,7 +162,7 @@ def _ray_failed(error: Exception) -> WorkerError:
 
 
 def _start_ray(workers: int) -> None:
-    """Connect to the cluster `RAY_ADDRESS` names, or start one on this machine.
+    """Connect to the cluster at `RAY_ADDRESS`, or start one on this machine.
 
     A busy machine may take longer to start Ray than Ray waits: then it is started again, up to three times in all.
     """

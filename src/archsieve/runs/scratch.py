@@ -43,7 +43,7 @@ class Scratch(Store):
         return {row.arch: row.score for row in _in_order(self._results.get(key, {}))}
 
     def forget_failures(self, *, of_machine: bool = False) -> None:
-        """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
+        """Delete the rows of failures, and the journals of searches that received them."""
         if of_machine:  # nothing is here from an earlier start
             return
         for key, rows in self._results.items():

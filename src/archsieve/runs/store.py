@@ -197,7 +197,7 @@ class Store:
         return scores
 
     def forget_failures(self, *, of_machine: bool = False) -> None:
-        """Delete the rows of what could not be computed, and the journals of searches that were told of it.
+        """Delete the rows of failures, and the journals of searches that received them.
 
         Args:
             of_machine: only of what the machine may be to blame for, and of what could then not be learnt.
@@ -219,7 +219,7 @@ class Store:
             return [code_of(values[2]) for values in rows]
 
     def ask(self, search: str, archs: Iterable[Architecture]) -> None:
-        """Append to what a search asked for, in one transaction."""
+        """Append to a search's requests in one transaction."""
         self.before_writing()
         with self._guarded(), database.transaction(self._db):
             (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()

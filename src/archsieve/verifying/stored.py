@@ -97,7 +97,7 @@ def _estimators(plan: Plan) -> tuple[list[AnyEstimator], list[str]]:
 
 
 def _parts(folder: Path, names: Mapping[Key, str], fraction: float, space: str, seed: int) -> dict[Key, list[Row]]:
-    """Return a fraction of the stored scores of each key, drawn by the name of its estimator; no others are held."""
+    """Return a fraction of each key's stored scores, chosen by the estimator's name."""
     store = Store(folder / RESULTS_FILE, read_only=True)
     try:
         store.refuse_another_search(space, seed)
