@@ -163,6 +163,17 @@ def test_progress_says_how_many_are_to_do_and_how_long_that_takes(monkeypatch):
     assert re.search(r"about 0:0\d left", text.getvalue())
 
 
+def test_the_time_left_is_shown_where_each_item_takes_minutes(monkeypatch):
+    text, now = terminal(monkeypatch), [0.0]
+    monkeypatch.setattr("rich.console.monotonic", lambda: now[0])
+    with progress() as show:
+        for done in range(4):
+            now[0] = 120.0 * done
+            show("training", done, 10)
+            time.sleep(0.6)
+    assert re.search(r"about 1[0-9]:00 left", text.getvalue())
+
+
 def over(label, candidates, kept, seconds=1.0, **changed):
     """Return a round of a stage."""
     codes = np.arange(candidates)[:, None]

@@ -387,6 +387,6 @@ def test_what_is_left_out_is_said(file):
     score, chance = judge_file(file(*rows), "acc", note=notes.append)
     assert (score.estimator, chance.estimator, score.count) == ("score", "chance", 12)
     assert notes == [
-        "No estimators, left out: '' (an index), 'architecture' (names the rows), 'family' (text).",
+        "Columns that are not judged: '' (an index), 'architecture' (names the rows), 'family' (text).",
         "Rows that repeat another one are counted once: 1 left out.",
     ]

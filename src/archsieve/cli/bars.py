@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _FEW_COLUMNS = 20  # of a bar
+_REMEMBERED = 1800.0  # seconds that the remaining time is estimated from: single trainings take minutes
 
 
 class _Counts(ProgressColumn):
@@ -42,7 +43,8 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function of (label, done, total) that updates progress bars on standard error; they vanish at the end."""
     name = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
     columns = (name, BarColumn(_FEW_COLUMNS), _Counts(), TimeElapsedColumn(), _Remaining())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=_REMEMBERED) as progress:
         shown: dict[str, TaskID] = {}
 
         def show(label: str, done: int, total: int) -> None:

@@ -107,7 +107,7 @@ def _left_out(values: Mapping[str, Sequence[Any]], numbers: Mapping[str, Any]) -
         return "an index" if is_index(title) else "names the rows" if _is_name(title) else "text"
 
     out = [f"{title!r} ({why(title)})" for title in values if title not in numbers]
-    return (f"No estimators, left out: {', '.join(out)}.",) if out else ()
+    return (f"Columns that are not judged: {', '.join(out)}.",) if out else ()
 
 
 def _distinct_rows(table: Columns, named: str, numbers: Mapping[str, NDArray[np.float64]]) -> list[int]:
