@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHOWN = 12  # networks of a front
+_MORE = 30  # further networks of an audit, of which `next_low` tells
 _KINDS = {
     "relative": "It compares the candidates of that stage only; higher is better.",
     "score": "It only ranks candidates; higher is better.",
@@ -153,7 +154,7 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
         return [
             f"Worth: unknown, because no benchmark knows the truth{paid}",
             f"    `archsieve audit {run} --networks 12` gives a lower bound: "
-            f"{worth['next_low'] or 1:.2g} trainings if none of 12 networks is as good",
+            f"{_trainings(worth['next_low'] or 1)} if none of 12 networks is as good",
         ]
     asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"
     if is_audit and not worth["audited"]:
@@ -161,7 +162,7 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
     as_good = worth["as_good"] or "none"
     lines = [f"Worth: at least {_trainings(worth['low'])} of random search, 95 % confidence{paid}"]
     next_low = worth["next_low"] if worth["audited"] else None
-    more = "" if next_low is None else f"; 30 more could raise the bound to {next_low:.2g}"
+    more = "" if next_low is None else f"; {_MORE} more, or all that are left, could raise it to {_number(next_low)}"
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
 
 
@@ -171,8 +172,12 @@ def _are(count: int) -> str:
 
 def _trainings(count: float) -> str:
     """Return a number of trainings as text: small ones with two digits, large ones whole."""
-    text = f"{count:.2g}" if count < 9.95 else f"{count:,.0f}"
+    text = _number(count)
     return f"{text} training{'' if text == '1' else 's'}"
+
+
+def _number(count: float) -> str:
+    return f"{count:.2g}" if count < 9.95 else f"{count:,.0f}"
 
 
 def _plain(score: float) -> str:

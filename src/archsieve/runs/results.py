@@ -247,7 +247,8 @@ class Worth:
             of the expectation, with 95 % confidence.
         high: None where only a lower bound is known.
         paid: what the search cost, in trainings of one network by the recipe; None: unknown.
-        next_low: what the bound would be with 30 more networks audited, none of them as good; without an audit with 12.
+        next_low: what the bound would be with 30 more networks audited, or all where fewer are left, none of them as
+            good; without an audit with 12. None where none is left.
     """
 
     source: str
