@@ -55,8 +55,12 @@ def about_plans() -> dict[str, str]:
     return {name: ". ".join(part.rstrip(".") for part in parts if part) for name, parts in told.items()}
 
 
-def find_plan(name: str) -> Path:
+def find_plan(name: str, what: str = "plan file") -> Path:
     """Return the path of a plan file, or of the shipped plan of that name.
+
+    Args:
+        name: the path or the name.
+        what: what else the name could be, for the message.
 
     Raises:
         UnknownNameError: there is neither.
@@ -66,7 +70,8 @@ def find_plan(name: str) -> Path:
     if name in plan_names():
         return Path(str(files("archsieve.plans") / f"{name}.toml"))
     raise UnknownNameError(
-        f"There is no plan file {name!r}, nor a shipped plan of that name.{near_miss(name, plan_names())}"
+        f"There is no {what} {name!r}, nor a shipped plan of that name."
+        f"{near_miss(name, plan_names(), 'archsieve list plans')}"
     )
 
 

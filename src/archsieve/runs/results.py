@@ -167,6 +167,8 @@ class Result:
         provenance: what the result was made with.
         failure: which stage could score no candidate and why, or why the final estimator failed; else empty.
         pictures: which scores were not made on the pictures of the task.
+        winner_params: the winner's parameters; None without a winner, or where the space has no networks.
+        winner_macs: its multiply-adds for one input.
         rounds_sha256: of what all stages scored and kept (see `archsieve.runs.folder.digest_of_rounds`).
     """
 
@@ -198,6 +200,8 @@ class Result:
     rounds_sha256: str = ""
     limit: LimitReport | None = None
     front: Front | None = None
+    winner_params: int | None = None
+    winner_macs: int | None = None
 
     def model(self) -> nn.Module:
         """Return the winner as a network on the CPU in evaluation mode, with the weights of its last training.
@@ -248,7 +252,7 @@ class Worth:
         high: None where only a lower bound is known.
         paid: what the search cost, in trainings of one network by the recipe; None: unknown.
         next_low: what the bound would be with 30 more networks audited, or all where fewer are left, none of them as
-            good; without an audit with 12. None where none is left.
+            good; None without an audit, and where none is left.
     """
 
     source: str
