@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError
+from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError, line_of
 from archsieve.fingerprints import frozen
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.changes import changed_plan, read_plan
@@ -212,8 +212,9 @@ def load_plugin(name: str) -> str:
         sys.path.insert(0, str(path.resolve().parent))
     try:
         loaded = importlib.import_module(module)
-    except Exception as error:
-        failed = PlanError(f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # a script that runs and ends, too
+        place = f" ({line})" if (line := line_of(error, module)) else ""
+        failed = PlanError(f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}{place}")
         failed.details = traceback.format_exc()
         raise failed from error
     origin = getattr(loaded, "__file__", None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.spaces.recorded.contract import RecordedSpace
 from archsieve.spaces.recorded.encoders import EncoderSpace
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
