@@ -103,7 +103,7 @@ def figure(rows, case, truth, path):
         )
         right.plot(grid, [found_by(own, truth, cost) for cost in grid], **style)
     left.set(xscale="log", yscale="log", xlabel="network-epochs", ylabel="regret of the returned network, percent")
-    right.set(xscale="log", xlabel="network-epochs", ylabel="an optimum is among the fully trained, share", ylim=(0, 1))
+    right.set(xscale="log", xlabel="network-epochs", ylabel="share that has trained an optimum", ylim=(0, 1))
     for axis in (left, right):
         axis.grid(alpha=0.3)
     drawn.suptitle(TITLES[case, truth], fontsize=11)
