@@ -109,7 +109,7 @@ class NASBench101Table(FileTable):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return {TEST: _runs(TEST), VALIDATION: _runs(VALIDATION)}
 
     def read(self, path: Path) -> Table:
@@ -212,7 +212,7 @@ class OneShotTable(Benchmark):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return NASBENCH101.repetitions
 
     @read_once

@@ -40,12 +40,12 @@ def results() -> TextIO:
 
 
 def out(text: str = "") -> None:
-    """Print a sentence of results; control characters, which a terminal would obey, are written as escapes."""
+    """Print a sentence of results; control characters are escaped."""
     print(_fitting(visible(text), results()), file=results())
 
 
 def record(text: str) -> None:
-    """Print a line of data or of a table as it is, however wide the terminal."""
+    """Print a line of data or of a table unchanged, whatever the width of the terminal."""
     print(visible(text), file=results())
 
 

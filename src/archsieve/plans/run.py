@@ -105,6 +105,8 @@ def run_plan(
     account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session, gate)
     if plan.pool.evolve is not None:
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
+    elif gate is not None and pool:  # what measuring took is part of no stage
+        account.pay(pool)
     before = len(account.paid)
     measure = measure_of(session.task)
     of_final = measure_of_final(plan.final, measure, plan.space)
@@ -167,6 +169,7 @@ def run_plan(
         winner_params=_size(best, session, "params"),
         winner_macs=_size(best, session, "macs"),
     )
+    session.check_folder()
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
     object.__setattr__(result, "_source", partial(_network, session.folder, plan, result))

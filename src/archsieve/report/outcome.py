@@ -81,7 +81,8 @@ def front_lines(result: Mapping[str, Any]) -> list[str]:
     best = [network for network in front["networks"] if network["is_best"]]
     titles = [objective["title"] for objective in front["objectives"]]
     measures = [Measure(o["title"], o["higher_is_better"]) for o in front["objectives"]]
-    lines = [f"Front: {len(best)} of {len(front['networks'])} networks are not dominated in {', '.join(titles)}"]
+    count = f"{len(best)} of {_networks(len(front['networks']))} {_are(len(best))}"
+    lines = [f"Front: {count} not dominated in {', '.join(titles)}"]
     for network in best[:_SHOWN]:
         values = (measure.amount(value) for measure, value in zip(measures, network["values"], strict=True))
         lines.append(f"    {network['architecture']}: {', '.join(values)}")
@@ -102,7 +103,7 @@ def limit_lines(result: Mapping[str, Any]) -> list[str]:
         near = "" if twice is None else " (near the limit)"
         lines.append(f"    The network found takes {limit['best']:.4g} ms{again}{near}")
     if limit["edge"]:
-        lines.append(f"    Near the limit, and measured twice: {len(limit['edge'])} networks")
+        lines.append(f"    Near the limit, and measured twice: {_networks(len(limit['edge']))}")
     return lines
 
 
@@ -136,7 +137,7 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
     chance = result["random_search"]
     if chance is None or result["truth"] is None:
         return []
-    networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
+    networks = _networks(chance["networks"])
     return [f"Random search at this cost finds {true_value(chance['value'])} on average ({networks} trained once)"]
 
 
@@ -174,6 +175,10 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
 def is_unknown(worth: Mapping[str, Any]) -> bool:
     """Whether neither a benchmark nor an audit tells anything of a search's worth."""
     return bool(worth["source"] == "audit" and not worth["audited"] and worth["low"] <= 1)
+
+
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"{count:,} networks"
 
 
 def _are(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
@@ -88,7 +88,8 @@ class LimitReport:
     """The effect of a measured limit: estimator, limit, and counts of networks measured, within, beyond and failed.
 
     `best` is what was measured of the winner; `edge` are the networks that were measured again because they are near
-    the limit.
+    the limit. `values` has every network that could be measured, by its digits: the lower of both numbers where there
+    are two; older results do not have it.
     """
 
     estimator: str
@@ -99,6 +100,7 @@ class LimitReport:
     not_measured: int
     best: float | None
     edge: tuple[Edge, ...]
+    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class EncoderSpace(RecordedSpace):
         return (len(self.hidden), len(self.depths), *tuple(map(len, self.layer)) * self.depths[-1])
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether the layers that it lacks are zeros."""
+        """Whether the decisions of absent layers are zeros."""
         return not any(arch[2 + len(self.layer) * self.depths[arch[1]] :])
 
     def describe(self, arch: Architecture) -> str:
