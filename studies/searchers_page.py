@@ -1,5 +1,6 @@
 """Writes docs/searchers_study.md and a figure a space from the files of studies/searchers.py.
 
+python studies/searchers_page.py                   # from the outcomes in studies/searchers
 python studies/searchers_page.py runs/searchers.jsonl runs/searcher-settings.jsonl
 """
 
@@ -102,7 +103,7 @@ def figure(rows, case, truth, path):
         )
         right.plot(grid, [found_by(own, truth, cost) for cost in grid], **style)
     left.set(xscale="log", yscale="log", xlabel="network-epochs", ylabel="regret of the returned network, percent")
-    right.set(xscale="log", xlabel="network-epochs", ylabel="an optimum is among the fully trained, share", ylim=(0, 1))
+    right.set(xscale="log", xlabel="network-epochs", ylabel="share that has trained an optimum", ylim=(0, 1))
     for axis in (left, right):
         axis.grid(alpha=0.3)
     drawn.suptitle(TITLES[case, truth], fontsize=11)
@@ -159,9 +160,12 @@ def ratios(rows):
 
 
 def beaten_on_darts(rows):
-    """Return in how many searches of DARTS the guided ones beat the expected best of random search at equal cost."""
+    """Return in how many searches of DARTS the guided ones beat the expected best of random search at equal cost.
+
+    With it comes whether the default one does so in 90 % of 30 at both costs.
+    """
     random = rows["darts", "random search"]
-    lines = []
+    lines, is_reached = [], len(rows["darts", "guided"]) >= 30
     for way in ("guided", "guided, the whole space", "guided, code alone"):
         own = rows["darts", way]
         for cost in (6000, 12000):
@@ -169,7 +173,8 @@ def beaten_on_darts(rows):
                 regret(row, "test", cost) < np.mean([regret(other, "test", cost) for other in random]) for row in own
             ]
             lines.append(f"`{way}` at {cost:,}: {np.mean(pairs):.0%} of {len(own)}")
-    return "; ".join(lines)
+            is_reached &= way != "guided" or float(np.mean(pairs)) >= 0.9
+    return "; ".join(lines), "yes" if is_reached else "no"
 
 
 def goals(rows):
@@ -195,7 +200,7 @@ def goals(rows):
     yield f"| Macro: an optimum in 95% within 120 trainings | {told} |"
     yield "| Digits: mean true accuracy at least 91.5 for at most 10 % of training all | the demo: see below | yes |"
     aim = "DARTS: better than the mean best of random search at equal cost in 90% of 30"
-    yield f"| {aim} | {beaten_on_darts(rows)} | yes, with fewer seeds |"
+    yield f"| {aim} | {' | '.join(beaten_on_darts(rows))} |"
 
 
 def page(rows, settings, words) -> list[str]:
@@ -214,8 +219,9 @@ def page(rows, settings, words) -> list[str]:
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", type=Path)
-    parser.add_argument("settings", type=Path)
+    kept = Path(__file__).with_name("searchers")
+    parser.add_argument("rows", type=Path, nargs="?", default=kept / "rows.jsonl")
+    parser.add_argument("settings", type=Path, nargs="?", default=kept / "settings.jsonl")
     chosen = parser.parse_args()
     words = dict(_paragraphs(Path(__file__).with_name("searchers_words.md")))
     lines = page(read(chosen.rows), read(chosen.settings), words)

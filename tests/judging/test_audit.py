@@ -1,7 +1,7 @@
 """Audits of searches on made-up spaces whose truth is known: what was lost, where, and which stage is useless."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from archsieve.estimators.told import Told
 from archsieve.judging.audit import again, audit, recipe_of
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.run import run_plan
+from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.load import read_run
 from archsieve.report.outcome import worth_lines
 from archsieve.report.run_page import run_page
@@ -69,10 +70,30 @@ def test_an_audit_of_all_that_was_cut_is_exact(tmp_path):
     assert found.as_good == len(better) > 0
     assert found.worth.low == pytest.approx(61 / (len(better) + 2))
     assert found.share == pytest.approx((len(better) / 59,) * 2)
+    assert found.worth.next_low is None  # nothing is left to audit
+    again = audited(tmp_path, plan, 10**6)
+    assert again == found
+    assert found.winner_trainings == 3  # of 48 networks, and not of the million asked for
     cheap, full = found.stages
     assert (cheap.cut, cheap.audited, full.cut, full.audited) == (48, 48, 11, 11)
     assert cheap.share == pytest.approx((len(better) / 48,) * 2)
     assert full.share == (0, 0)
+
+
+@pytest.mark.parametrize(("networks", "says"), [(12, "30 more, or all"), (47, "30 more, or all"), (48, "good\n")])
+def test_what_more_networks_could_say_is_told_while_some_are_left(tmp_path, networks, says):
+    plan, _ = searched(tmp_path, Given(tuple(TRUE)))
+    lines = audit_lines(asdict(audited(tmp_path, plan, networks)))
+    assert says in "\n".join([*lines, ""])
+
+
+def test_small_figures_of_a_stage_keep_two_digits():
+    stage = {
+        "label": "a", "cut": 9, "audited": 9, "as_good": 0, "share": (0.0, 0.0), "win": None, "tau": 0.5,
+        "tau_interval": (-0.02, 0.6), "mkr": 0.000151, "mkr_interval": None,
+    }  # fmt: skip
+    _, (row,) = audit_table({"stages": [stage]})
+    assert row[5:] == ["0.50 (-0.02 to 0.60)", "0.00015", "-"]
 
 
 def test_tau_and_mkr_of_a_whole_audit_are_those_of_the_space(tmp_path):

@@ -1,5 +1,6 @@
 """Plans with the guided search, and the baselines of mean rank: they run, and a kill changes nothing."""
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from archsieve.plans.read import about_plans, find_plan, load_plan, plan_names
 from archsieve.plans.run import run_plan
 from archsieve.plans.write import plan_text
 from archsieve.registry import estimator_named
+from archsieve.report.run_page import run_page
 from archsieve.runs.executors import Processes, Serial
 from archsieve.runs.session import Session
 from archsieve.runs.store import Store
@@ -192,3 +194,33 @@ def test_every_pipeline_says_what_it_is_known_to_find():
         if name[:2] in ("a-", "b-", "c-") and "topformer" not in name:
             assert load_plan(find_plan(name)).finds, name
             assert load_plan(find_plan(name)).finds in told[name]
+
+
+SMALLER = {
+    r"width = 8\b": "width = 4",
+    r"layers = 5\b": "layers = 3",
+    r'name = "cifar10"\n(\w+ = .*\n)*': 'name = "digits"\n',
+    r"sample = 500\b": "sample = 5",
+    r"(top|budget) = (40|8)\b": lambda found: f"{found[1]} = {4 if found[2] == '40' else 2}",
+    r"(horizon|epochs) = (3|10)\b": lambda found: f"{found[1]} = {1 if found[2] == '3' else 2}",
+    r'name = "guided"\nfeatures': 'name = "guided"\npopulation = 2\nbatch = 1\nsample = 5\nscreened = 2\nfeatures',
+    r"population = 4\nbatch = 2\n": "population = 2\nbatch = 1\n",
+}
+
+
+@pytest.mark.slow  # each trains a few networks of DARTS
+@pytest.mark.parametrize("name", ["mean-rank-darts-cpu", "guided-darts-cpu"])
+def test_plans_of_darts_run_to_the_report_at_a_smaller_scale(tmp_path, name):
+    text = find_plan(name).read_text()
+    for pattern, smaller in SMALLER.items():
+        text = re.sub(pattern, smaller, text)
+    (tmp_path / "plan.toml").write_text(text)
+    plan = load_plan(tmp_path / "plan.toml")
+    with Session(tmp_path / "run", plan.space, plan.task) as session:
+        result = run_plan(plan, session)
+    counts = [(4, 4), (2, 1)] if "guided" in name else [(5, 4), (4, 2), (2, 1)]
+    assert [(stage.candidates, stage.kept) for stage in result.stages] == counts
+    assert [stage.failures for stage in result.stages] == [0] * len(counts)
+    assert 0 <= result.final_score <= 100
+    page = run_page(tmp_path / "run").html()
+    assert result.digits in page

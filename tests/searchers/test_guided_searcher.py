@@ -91,6 +91,38 @@ def test_no_network_is_asked_for_twice_and_all_are_in_the_end():
     assert sorted(told) == sorted(archs)
 
 
+SOME = [(0, b, c, d, 0, 0) for b in range(4) for c in range(4) for d in range(2)]
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("scores", "features"),
+    [
+        ([NAN], [NAN, NAN]),
+        ([1.0], [3.0, 3.0]),
+        ([INF, -INF, NAN, 2.0], [INF, -INF]),
+        ([1e308, -1e308], [1e308, -1e308]),
+    ],
+    ids=["nothing", "constant", "infinite", "huge"],
+)
+@pytest.mark.parametrize("settings", [{}, {"earlier": 1}, {"listed": 9, "sample": 9, "screened": 4}])
+def test_values_that_tell_nothing_do_not_stop_it(scores, features, settings):
+    def of(values):
+        return lambda archs: np.array([[values[(sum(a) + k) % len(values)] for k in range(2)] for a in archs])
+
+    is_open = "listed" in settings
+    candidates = Candidates(Wide(), None if is_open else SOME, of(features))
+    told = run(Guided(TWO, **settings), candidates, 15, lambda archs: of(scores)(archs)[:, 0])
+    assert len(told) == 15
+    assert is_open or set(told) <= set(SOME)
+
+
+@pytest.mark.parametrize("archs", [[], SOME[:1], SOME[:2]], ids=["none", "one", "two"])
+@pytest.mark.parametrize("names", [TWO, ()], ids=["features", "code"])
+def test_few_candidates_are_all_asked_for(archs, names):
+    assert list(run(Guided(names), Candidates(Wide(), archs, proxies), 10**6)) in (archs, archs[::-1])
+
+
 def test_the_first_batch_is_of_the_best_by_mean_rank():
     asked = Asked()
     search = Guided(TWO, share=0.05).begin(Candidates(Wide(), answers=asked), np.random.default_rng(3))
@@ -165,7 +197,9 @@ def test_it_goes_on_from_what_another_processor_would_not_have_asked_for():
         ({"population": 0}, "population"),
         ({"batch": 0}, "batch"),
         ({"share": 0.0}, "`0 < share <= 1` must hold"),
+        ({"share": "some"}, "`share` must be a number, but is the text 'some'"),
         ({"deviations": float("nan")}, "`deviations` must be a finite number"),
+        ({"deviations": "half"}, "`deviations` must be a number"),
         ({"features": ("nwot",), "earlier": 2}, "more than the number of features, but got earlier=2, 1 features"),
     ],
 )

@@ -116,6 +116,7 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
         raise SettingError("The search removed no network, so there is nothing to audit.")
     free = [is_scored_by(recipe, plan, stratum, rounds) for stratum in strata]
     sizes = [0 if is_free else s.count for s, is_free in zip(strata, free, strict=True)]
+    networks = min(networks, sum(sizes))  # how often the winner is trained again follows from what can be drawn
     counts = [s.count if is_free else n for s, is_free, n in zip(strata, free, allocate(sizes, networks), strict=True)]
     drawn = [stratum.archs[:n] for stratum, n in zip(strata, counts, strict=True)]
     fresh = again(recipe, plan, trainings_of_winner(networks))
@@ -228,7 +229,8 @@ def _summary(
     audited = sum(n for n, is_free in zip(sample.counts, free, strict=True) if not is_free)
     later = [0 if is_free else n for n, is_free in zip(sizes, free, strict=True)]
     more = [s if f else n for s, f, n in zip(sizes, free, allocate(later, audited + MORE), strict=True)]
-    next_low = expected_draws(count, 1 + greatest_count(sizes, more, at_most))
+    is_whole = audited == sum(later)
+    next_low = None if is_whole else expected_draws(count, 1 + greatest_count(sizes, more, at_most))
     paid = (result.get("worth") or {}).get("paid")
     worth = Worth("audit", count, sum(at_most), audited, None, expected_draws(count, 1 + most), None, paid, next_low)
     choices = sample.session.space.choices

@@ -62,4 +62,11 @@ def _value(score: float, measure: Measure) -> str:
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" if interval is None else f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
+    return (
+        _figure(value) if interval is None else f"{_figure(value)} ({_figure(interval[0])} to {_figure(interval[1])})"
+    )
+
+
+def _figure(value: float) -> str:
+    """Return a figure with two decimals, a small one with two digits."""
+    return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.2f}"

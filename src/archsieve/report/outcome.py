@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _SIZES = {"winner_params": "parameters", "winner_macs": "multiply-adds"}
 _SHOWN = 12  # networks of a front
+_MORE = 30  # further networks of an audit, of which `next_low` tells
 _KINDS = {
     "relative": "It compares the candidates of that stage only; higher is better.",
     "score": "It only ranks candidates; higher is better.",
@@ -167,7 +168,7 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
     as_good = worth["as_good"] or "none"
     lines = [f"Worth: at least {_trainings(worth['low'])} of random search, 95 % confidence{paid}"]
     next_low = worth["next_low"] if worth["audited"] else None
-    more = "" if next_low is None else f"; 30 more could raise the bound to {next_low:.2g}"
+    more = "" if next_low is None else f"; {_MORE} more, or all that are left, could raise it to {_number(next_low)}"
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
 
 
@@ -186,8 +187,12 @@ def _are(count: int) -> str:
 
 def _trainings(count: float) -> str:
     """Return a number of trainings as text: small ones with two digits, large ones whole."""
-    text = f"{count:.2g}" if count < 9.95 else f"{count:,.0f}"
+    text = _number(count)
     return f"{text} training{'' if text == '1' else 's'}"
+
+
+def _number(count: float) -> str:
+    return f"{count:.2g}" if count < 9.95 else f"{count:,.0f}"
 
 
 def _plain(score: float) -> str:

@@ -253,7 +253,8 @@ class Worth:
             of the expectation, with 95 % confidence.
         high: None where only a lower bound is known.
         paid: what the search cost, in trainings of one network by the recipe; None: unknown.
-        next_low: what the bound would be with 30 more networks audited, none of them as good; None without an audit.
+        next_low: what the bound would be with 30 more networks audited, or all where fewer are left, none of them as
+            good; None without an audit, and where none is left.
     """
 
     source: str

@@ -21,7 +21,7 @@ from archsieve.searchers.modelled import Modelled
 from archsieve.searchers.scalarised import promising
 from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import draw_pool
-from archsieve.values import check_whole
+from archsieve.values import check_number, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +88,8 @@ class Guided:
         for name, least in (("population", 1), ("batch", 1), ("listed", 1), ("sample", 1), ("screened", 1)):
             check_whole(name, getattr(self, name), least)
         check_whole("earlier", self.earlier, 0)
+        for name in ("share", "deviations"):
+            check_number(name, getattr(self, name))
         if self.earlier > len(self.features):
             settings = f"earlier={self.earlier}, {len(self.features)} features"
             raise SettingError(f"`earlier` cannot be more than the number of features, but got {settings}.")
@@ -154,8 +156,8 @@ class _Proposals:
 
     def _features(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the features of architectures, (n, f), each requested once."""
-        if not self._settings.features:
-            return np.empty((len(archs), 0))
+        if not self._settings.features or not archs:
+            return np.empty((len(archs), len(self._settings.features)))
         if missing := [arch for arch in dict.fromkeys(archs) if arch not in self._known]:
             self._known |= zip(missing, self._candidates.features(missing), strict=True)
         return np.stack([self._known[arch] for arch in archs])
