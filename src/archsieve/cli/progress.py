@@ -45,8 +45,6 @@ def _plain_progress() -> Callable[[str, int, int], None]:
         start, before = begun.setdefault(label, (now, done))
         if done < before or before == 0:  # the same work on other networks; or the first one, which includes the start
             start, before = begun[label] = now, done
-        if before == 0 < done:  # the first items also take the time to start: the estimate begins after them
-            start, before = begun[label] = now, done
         if total == 0 or now - last.setdefault(label, now) >= _PLAIN_EVERY:
             last[label] = now
             left = ""
