@@ -170,10 +170,11 @@ def test_codes_of_an_unknown_order_are_impossible(folder, names):
         ({"names": [*NAMES[:-1], NAMES[0]]}, "holds the architecture .* twice"),
         ({"names": NAMES[:-1], "truth": TRUTH[:-1]}, "holds 15,624 architectures, but nasbench201 has 15,625"),
         ({"truth": [*TRUTH[:-1], 101]}, "holds 101.0 as test_acc_200"),
+        ({"truth": TRUTH / 100}, "holds values from 0 to 1 in its column 'test_acc_200', where percent are expected"),
         ({"truth": ["high", *TRUTH[1:]]}, "holds more than numbers in its column 'test_acc_200'"),
         ({"names": ["|none~0|+|none~0|none~1|+|none~0|none~1|conv~2|", *NAMES[1:]]}, "holds a wrong architecture"),
     ],
-    ids=["twice", "one less", "no percent", "text", "an unknown operation"],
+    ids=["twice", "one less", "no percent", "fractions", "text", "an unknown operation"],
 )
 def test_a_damaged_table_is_a_sentence(folder, change, sentence):
     write(folder, **change)
@@ -183,7 +184,7 @@ def test_a_damaged_table_is_a_sentence(folder, change, sentence):
 
 def test_a_table_without_the_column_names_those_that_it_has(folder):
     (folder / "nasbench201-cifar100.csv").write_text("arch_str,accuracy\n")
-    with pytest.raises(DataError, match="lacks the column test_acc_200; it has arch_str, accuracy"):
+    with pytest.raises(DataError, match="lacks the columns test_acc_200; it has arch_str, accuracy"):
         CIFAR100.load()
 
 

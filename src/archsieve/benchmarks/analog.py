@@ -15,7 +15,8 @@ import numpy as np
 
 from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import assemble, fault, number, read_once
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import assemble, fault, number
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from archsieve._arrays import read_arrays
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_once
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.records import Table
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source

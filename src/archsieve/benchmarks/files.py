@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve._collector import collector_paused
-from archsieve._files import Remembered
 from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, read_bytes, read_text
 from archsieve._trial import try_first
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.records import Surrogate, Table
+from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
 
@@ -26,8 +22,6 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import Architecture, SearchSpace
 
-R = TypeVar("R", bound=Table | Surrogate)
-B = TypeVar("B", bound=Benchmark)
 TEXT = (".csv", ".tsv", ".txt")
 """How the names of text files with columns end."""
 LARGEST_COLUMNS = 512 << 20
@@ -37,30 +31,6 @@ MOST_FIELDS = 20_000_000
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
-
-
-def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
-    """Decorate the `load` of a hashable benchmark so that a process reads the file once, and again after a change.
-
-    A file, or any file below a folder, has changed if its size, time or inode has. The arrays of a table are made
-    read-only, since all callers share them.
-    """
-    tables: Remembered[R] = Remembered(most=16)
-
-    @wraps(load)
-    def loaded(benchmark: B) -> R:
-        def read() -> R:
-            with collector_paused():
-                records = load(benchmark)
-            if isinstance(records, Table):
-                for values in records.columns.values():
-                    values.setflags(write=False)
-            return records
-
-        source = benchmark.source
-        return read() if source is None else tables.get(source.require(), benchmark, read)
-
-    return loaded
 
 
 def fault(path: Path, what: str) -> DataError:
@@ -290,4 +260,17 @@ def assemble(
     for row in np.flatnonzero(~((values >= 0) & (values <= 100))):
         what = f"holds {values[row]} as {truth} of {space.describe(rows[row])!r}"
         raise fault(path, f"{what}, where an accuracy in percent (0 to 100) is expected")
+    check_no_fractions(path, truth, values)
     return Table(rows, columns)
+
+
+def check_no_fractions(path: Path, column: str, values: NDArray[np.float64]) -> None:
+    """Check that a column of percent does not hold fractions.
+
+    Raises:
+        DataError: it has several values, none of which is above 1.
+    """
+    if len(values) > 1 and 0 < np.nanmax(values) <= 1:
+        raise fault(
+            path, f"holds values from 0 to 1 in its column {column!r}, where percent are expected: multiply by 100"
+        )

@@ -32,7 +32,7 @@ def numbers_of(values: Sequence[Any]) -> NDArray[np.float64] | None:
     """Return a column as numbers, empty fields as NaN; None where it is one of text."""
     try:
         column = field_values(values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return None if np.isnan(column).all() else column
 
@@ -79,7 +79,7 @@ def _hint(path: Path, space: SearchSpace, values: Sequence[Any]) -> str:
     """Return a sentence on which of two notations the size columns support."""
     raw = read_columns(path)
     for title in raw:
-        if _is_size(title) and (column := numbers_of(raw[title])) is not None:
+        if is_size(title) and (column := numbers_of(raw[title])) is not None:
             names = (*space.number_orders, "own")
             agreed = {n: _agreement(space, read_codes(path, space, values, n), column) for n in names}
             best, *others = sorted(agreed, key=lambda name: -agreed[name])
@@ -88,7 +88,8 @@ def _hint(path: Path, space: SearchSpace, values: Sequence[Any]) -> str:
     return "nothing in it tells"
 
 
-def _is_size(title: str) -> bool:
+def is_size(title: str) -> bool:
+    """Whether a column with this title holds parameters or multiply-adds."""
     return re.search(r"param|flop|macs", title.lower()) is not None
 
 
@@ -113,7 +114,7 @@ def check_sizes(path: Path, space: SearchSpace, table: Table) -> None:
     if not space.number_orders:
         return
     for title, column in table.columns.items():
-        if _is_size(title) and (agreed := _agreement(space, table.archs, column)) < 0.9:
+        if is_size(title) and (agreed := _agreement(space, table.archs, column)) < 0.9:
             raise fault(
                 path,
                 f"holds sizes in its column {title!r} that are not those of its codes (rank correlation {agreed:.2f}): "

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import code, fault, read_columns, shown
+from archsieve.benchmarks.files import check_no_fractions, code, fault, read_columns, shown
 from archsieve.benchmarks.records import Table
+from archsieve.registry import listed
 from archsieve.values import field_values
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def numbers_of(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequence[st
     """Return the numeric columns, with empty fields as NaN; text columns are omitted.
 
     Raises:
-        DataError: one of the needed columns is text.
+        DataError: one of the needed columns is text, or has no number at all.
     """
     return {n: values for n in raw if (values := _numbers(path, n, raw[n], n in needed)) is not None}
 
@@ -72,7 +73,7 @@ def require_columns(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequen
         DataError: it lacks one.
     """
     if missing := [name for name in needed if name not in raw]:
-        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(raw) or 'none'}")
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(raw) or 'none'}")
 
 
 def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) -> None:
@@ -105,11 +106,25 @@ def check_range(path: Path, space: SearchSpace, table: Table, column: str, least
         )
 
 
+def check_percent(path: Path, space: SearchSpace, table: Table, columns: Sequence[str], least: float = 0) -> None:
+    """Check that columns hold percent, not fractions; a column whose values are all from 0 to 1 holds fractions.
+
+    Raises:
+        DataError: a value is missing, is no percentage, or all of a column are fractions.
+    """
+    for column in columns:
+        check_range(path, space, table, column, least, 100)
+        check_no_fractions(path, column, table.columns[column])
+
+
 def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
     """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
-        return field_values(values)
-    except (TypeError, ValueError) as error:
+        numbers = field_values(values)
+    except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
             raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
         return None
+    if is_needed and len(numbers) > 0 and np.isnan(numbers).all():
+        raise fault(path, f"holds no number in its column {name!r}")
+    return numbers

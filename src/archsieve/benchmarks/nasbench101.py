@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_columns, read_once, shown
-from archsieve.benchmarks.joined import check_range, numbers_of, require_columns
+from archsieve.benchmarks.file_table import FileTable, read_once
+from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
 from archsieve.benchmarks.nasbench201 import TableSource
 from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError
@@ -86,7 +87,7 @@ class GraphTable(Table):
 
 
 @dataclass(frozen=True)
-class NASBench101Table(Benchmark):
+class NASBench101Table(FileTable):
     """Three trainings of 108 epochs of each network on CIFAR-10, from a file made from the published one.
 
     The file is parquet or CSV, with a row a network: the matrix (rows are sources), row by row, the names of its
@@ -108,19 +109,11 @@ class NASBench101Table(Benchmark):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return {TEST: _runs(TEST), VALIDATION: _runs(VALIDATION)}
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format, or its values are not those of its networks.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
         raw = read_columns(path)
         needed = (SIZES, *_runs(TEST), *_runs(VALIDATION))
         require_columns(path, raw, (MATRIX, NAMES, *needed))
@@ -129,10 +122,7 @@ class NASBench101Table(Benchmark):
         for mean, runs in ((TEST, _runs(TEST)), (VALIDATION, _runs(VALIDATION))):
             columns[mean] = np.mean([columns[run] for run in runs], axis=0)
         table = GraphTable(codes, columns)
-        for title in (*_runs(TEST), *_runs(VALIDATION)):
-            check_range(path, self.space, table, title, 0, 100)
-        if columns[TEST].max() <= 1:
-            raise fault(path, "holds accuracies from 0 to 1, where percent are expected: multiply them by 100")
+        check_percent(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)))
         _check_sizes(path, self.space, table)
         return table
 
@@ -150,7 +140,8 @@ def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> t
         try:
             graph = pruned(graph_in(f"{matrix}:{operations}"))
         except ArchitectureError as error:
-            raise fault(path, f"holds a wrong architecture in row {row}: {str(error).rstrip('.')}") from error
+            what = f"holds a wrong architecture in row {row}, {shown(matrix)} with {shown(operations)}: {error}"
+            raise fault(path, what) from error
         if graph is None or len(graph.edges) > MOST_EDGES:
             what = f"{shown(matrix)} in row {row}, which has no path from input to output, or more than nine edges"
             raise fault(path, f"holds the cell {what}")
@@ -221,7 +212,7 @@ class OneShotTable(Benchmark):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return NASBENCH101.repetitions
 
     @read_once

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns, read_once
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns
 from archsieve.errors import UnknownNameError
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.values import field_values
@@ -46,7 +46,7 @@ class TableSource(Source):
 
 
 @dataclass(frozen=True)
-class NASBench201Table(Benchmark):
+class NASBench201Table(FileTable):
     """All 15,625 cells, accuracies in percent; further numeric columns of the file become columns too.
 
     `test_acc_200` and `val_acc_200` follow the 200-epoch schedule; `test_acc_12` and `val_acc_12` are other
@@ -80,16 +80,8 @@ class NASBench201Table(Benchmark):
         """The space with the benchmark's settings."""
         return NASBench201()
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
         raw = _read(path, self.columns, is_known=self.source.is_known())
         return assembled(path, self.space, self._codes(path, raw), raw, self.columns, self.truth)
 
@@ -133,7 +125,7 @@ def _numbers(path: Path, name: str, values: list[Any], is_needed: bool) -> NDArr
     """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
         column = field_values(values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
             raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
         return None
@@ -145,7 +137,7 @@ def _read(path: Path, needed: tuple[str, ...], *, is_known: bool) -> dict[str, l
     columns = read_columns(path, is_known=is_known)
     missing = [name for name in (CODE_COLUMN, *needed) if name not in columns]
     if missing:
-        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(columns) or 'none'}")
     return columns
 
 

@@ -6,8 +6,9 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import code, fault, read_columns, read_once, shown
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import code, fault, read_columns, shown
+from archsieve.benchmarks.joined import require_columns
 from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource, assembled
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _CITATION = "Dong et al., NATS-Bench, TPAMI 2021, arXiv 2009.00437"
 
 
 @dataclass(frozen=True)
-class NATSTable(Benchmark):
+class NATSTable(FileTable):
     """All networks of a space on a data set, from a file made from the published one.
 
     The file is parquet or CSV. `arch_str` holds the published strings: digits and tuples, whose order could be
@@ -61,20 +62,10 @@ class NATSTable(Benchmark):
             f"({form}, {self.classes} classes), unless --task names pictures."
         )
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format, or its values are not those of its networks.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
         raw = read_columns(path)
-        for title in (CODE_COLUMN, *self.columns):
-            if title not in raw:
-                raise fault(path, f"lacks the column {title}; it has {', '.join(raw) or 'none'}")
+        require_columns(path, raw, (CODE_COLUMN, *self.columns))
         archs = [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
         table = assembled(path, self.space, archs, raw, self.columns, self.truth)
         self.check_join(path, table)

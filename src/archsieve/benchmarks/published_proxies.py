@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, read_once, record
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
 from archsieve.spaces.darts.space import DARTS
@@ -41,7 +41,7 @@ _KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
 
 
 @dataclass(frozen=True)
-class PublishedProxies(Benchmark):
+class PublishedProxies(FileTable):
     """Zero-cost scores by cell, higher is better, and the validation accuracy in percent.
 
     A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the space, of the data
@@ -70,15 +70,8 @@ class PublishedProxies(Benchmark):
     columns: tuple[str, ...] = (*PROXIES, "val_accuracy")
     truth: str = "val_accuracy"
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table; proxies in the file beyond the declared ones become columns too.
-
-        Raises:
-            MissingDataError: the file is not there.
-            DataError: the file is damaged or of another format.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; proxies in it beyond the declared ones become columns too. Raises as `load`."""
         content = self._cells(path, read_json(path))
         archs = [self._code(path, key) for key in content]
         rows = [_scores(path, key, entry) for key, entry in content.items()]
@@ -139,7 +132,7 @@ def _source(space: str, sha256: str) -> Source:
     )
 
 
-CIFAR10: Benchmark = PublishedProxies(
+CIFAR10 = PublishedProxies(
     name="nasbench201-published-proxies",
     task="cifar10",
     source=_source("nasbench201", "6a08743e6ae2eca75a97b53985282763d8945dc0d5f0a979ce5792d087b859b1"),
@@ -150,7 +143,7 @@ CIFAR10: Benchmark = PublishedProxies(
 )
 """245 cells; the accuracy is that after 200 epochs."""
 
-DARTS_CIFAR10: Benchmark = PublishedProxies(
+DARTS_CIFAR10 = PublishedProxies(
     name="nasbench301-published-proxies",
     task="cifar10",
     source=_source("nasbench301", "a02e0dc14cc01321149cd1bc02e166f23463211bce7251ba1c16dd3f5e0f8146"),

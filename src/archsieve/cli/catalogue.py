@@ -61,7 +61,7 @@ def data(
     with console.guarded():
         rows = [
             {"used_by": name, "file": s.file, "state": s.state(check=check), "licence": s.licence}
-            | {"origin": s.origin, "citation": s.citation, "path": str(s.find() or "")}
+            | {"origin": s.origin, "citation": s.citation, "path": str(s.find() or ""), "sha256": s.sha256}
             for name, s in _sources()
         ]
         if as_json:
@@ -69,7 +69,10 @@ def data(
         else:
             for row in rows:
                 console.out(f"{row['file']}: {row['state']}  (for {row['used_by']}; licence: {row['licence']})")
-                console.out(f"    {row['path'] or 'from ' + row['origin']}")
+                if row["path"]:
+                    console.out(f"    {row['path']}")
+                console.out(f"    from {row['origin']}")
+                console.out(f"    SHA-256: {row['sha256'] or 'none recorded, its bytes depend on who makes it'}")
         if check and any(row["state"] == "differs" for row in rows):
             console.note(
                 "A file differs from the version that archsieve knows. See its state above, and download it again."

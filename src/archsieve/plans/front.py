@@ -102,7 +102,7 @@ def on_front(stage: Stage, latest: Round) -> set[int]:
 
 
 def rank_under(folder: Path, bound: str) -> int:
-    """Return the rank, in the last stage, of the best network by the first objective within a bound such as "8ms".
+    """Return the last-stage rank of the best network by the first objective within a bound such as "8ms".
 
     Of a search without objectives under a measured limit, it is the best network of the last stage within the bound.
 

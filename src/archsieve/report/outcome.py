@@ -9,6 +9,7 @@ from archsieve.tasks.contract import Measure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SIZES = {"winner_params": "parameters", "winner_macs": "multiply-adds"}
 _SHOWN = 12  # networks of a front
 _KINDS = {
     "relative": "It compares the candidates of that stage only; higher is better.",
@@ -28,7 +29,12 @@ def winner(result: Mapping[str, Any]) -> list[str]:
     lines = [f"Best: {result['digits']}"]
     if result["best"] != result["digits"]:
         lines.append(f"    In the space's own notation: {result['best']}")
-    return lines
+    return [*lines, f"    Size: {sizes}"] if (sizes := sizes_of_winner(result)) else lines
+
+
+def sizes_of_winner(result: Mapping[str, Any]) -> str:
+    """Return the parameters and multiply-adds of the winner as text; empty where they are unknown."""
+    return ", ".join(f"{result[key]:,} {word}" for key, word in _SIZES.items() if result.get(key) is not None)
 
 
 def weights_of(space: Mapping[str, Any]) -> list[str]:
@@ -149,13 +155,12 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
             f"Worth: random search needs {_trainings(worth['networks'])} on average for a network as good{paid}",
             f"    95 % of random searches need {worth['low']:,.0f} to {worth['high']:,.0f}: {among}",
         ]
-    is_audit = worth["source"] == "audit"
-    if is_audit and not worth["audited"] and worth["low"] <= 1:
+    if is_unknown(worth):
         return [
             f"Worth: unknown, because no benchmark knows the truth{paid}",
-            f"    `archsieve audit {run} --networks 12` gives a lower bound: "
-            f"{worth['next_low'] or 1:.2g} trainings if none of 12 networks is as good",
+            f"    `archsieve audit {run} --networks 12` gives a lower bound",
         ]
+    is_audit = worth["source"] == "audit"
     asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"
     if is_audit and not worth["audited"]:
         asked = f"{worth['count'] - 1:,} other"  # the search itself scored them all by the recipe
@@ -164,6 +169,11 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
     next_low = worth["next_low"] if worth["audited"] else None
     more = "" if next_low is None else f"; 30 more could raise the bound to {next_low:.2g}"
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
+
+
+def is_unknown(worth: Mapping[str, Any]) -> bool:
+    """Whether neither a benchmark nor an audit tells anything of a search's worth."""
+    return bool(worth["source"] == "audit" and not worth["audited"] and worth["low"] <= 1)
 
 
 def _networks(count: int) -> str:

@@ -16,7 +16,8 @@ from archsieve._arrays import read_arrays
 from archsieve._reading import parse_json, read_text
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.digits import PackageSource
-from archsieve.benchmarks.files import fault, read_once
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.records import Surrogate, mean_of_rows
 from archsieve.spaces.darts.cell import (
     DILATED_3,

@@ -20,7 +20,8 @@ import numpy as np
 from archsieve._reading import quoted, read_bytes
 from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_json, read_once, shown
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import fault, read_json, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import LARGEST_PICKLE, read_pickle
 from archsieve.benchmarks.records import Surrogate

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from archsieve.spaces.form import pictures_of
+from archsieve.spaces.layers.edge_cells import relu_conv_bn
 from archsieve.spaces.nasbench201.cell import EDGES, KERNELS, REDUCES, SIZED_CELL
-from archsieve.spaces.nasbench201.network import ResidualBlock, relu_conv_bn
+from archsieve.spaces.nasbench201.network import ResidualBlock
 
 if TYPE_CHECKING:
     from torch import Tensor

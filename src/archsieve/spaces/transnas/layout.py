@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archsieve.errors import SettingError
 from archsieve.spaces.layers.convolutions import convolution, halved
+from archsieve.spaces.layers.edges import EDGES as EDGES
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 ZERO, SKIP, CONV1, CONV3 = range(4)
 OPERATIONS = ("zero", "skip", "conv1x1", "conv3x3")
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""(source, target) of each decision of a cell."""
 KERNELS = {CONV1: 1, CONV3: 3}
 MODULES = ("1", "2", "3", "4")
 """Kinds of modules: as it is, channels doubled, picture halved, both."""
