@@ -55,6 +55,10 @@ def context(folder):
         ('{"ms": 7}', "ms", 7.0),
         ('loading...\n{"p50": {"ms": 7.5}, "p99": 9}\n', "p50.ms", 7.5),
         ('{\n  "ms": 1.5\n}\n', "ms", 1.5),
+        ('{"benchmarks": [{"ms": 1}, {"ms": 2.5}]}', "benchmarks.1.ms", 2.5),
+        ('{"p50.ms": 3, "p50": {"s": 9}}', "p50.ms", 3.0),
+        ('{"a": {"b.c": {"d": 4}}}', "a.b.c.d", 4.0),
+        ('{"0": 5}', "0", 5.0),
     ],
 )
 def test_the_number_is_read(output, key, expected):
@@ -112,6 +116,9 @@ def test_a_number_with_its_unit_is_read(output, unit, expected):
         ('{"ms": NaN}', "ms", "no JSON|not a finite"),
         ('{"ms": 1%s}' % ("0" * 400), "ms", "no JSON|not a finite"),
         ('{"a": [{"ms": 7}]}', "a.ms", "no key"),
+        ('{"a": [{"ms": 7}]}', "a.1.ms", "no key"),
+        ('{"a": [{"ms": 7}]}', "a.-1.ms", "no key"),
+        ('{"a": [7]}', "a", "holds .* which is not a number"),
     ],
 )
 def test_another_unit_or_an_error_as_a_number_is_refused(output, key, reason):

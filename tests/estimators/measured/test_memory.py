@@ -37,6 +37,28 @@ def test_by_hand(batch, option, tmp_path):
     assert tensors == 4 * 16 * batch * (2 + 2 * channels)
 
 
+class Asking(nn.Sequential):
+    """Asks for a number of its input, which no tensor on the meta device has."""
+
+    def forward(self, x):
+        if x.sum().item() > 1e9 or x.numpy().size == 0:
+            raise ValueError("not met")
+        return super().forward(x)
+
+
+class Asks(Convolution):
+    def build(self, arch, task):
+        network = super().build(arch, task)
+        asking = Asking(*network)
+        asking.register_buffer("numbers", network.numbers)
+        return asking
+
+
+def test_a_network_that_does_not_run_on_meta_is_counted_by_running_it(tmp_path):
+    plain, asking = (Memory(4).score([(1,)], Context(space, TASK, tmp_path)) for space in (Convolution(), Asks()))
+    assert asking == plain
+
+
 def test_names_and_words():
     assert (Memory().name, Memory(8).name) == ("memory", "memory[batch 8]")
     assert Memory().measure.text(-2.5) == "2.5 (lower is better)"

@@ -73,6 +73,15 @@ class Lower:
     calibration: ClassVar[int | None] = None
     version: ClassVar[int] = 1
 
+    def __post_init__(self) -> None:
+        """Check that a low score of the estimator can be wanted."""
+        measure = getattr(self.of, "measure", None)
+        if isinstance(measure, Measure) and not measure.higher_is_better:
+            raise SettingError(
+                f"'-{self.of.name}' asks for a high {measure.name}, because scores of {self.of.name!r} are higher "
+                f"where it is lower: leave out the minus sign."
+            )
+
     @property
     def name(self) -> str:
         """The estimator's name after a minus sign."""

@@ -39,8 +39,8 @@ def number_of(output: str, key: str = "", unit: str = "") -> float:
 
     Args:
         output: all that it printed.
-        key: of a JSON object, "result.p50" for one in another; the output, or its last line, is JSON then. Empty: the
-            number is the only one in the last line.
+        key: of a JSON object, "result.p50" for one in another, "runs.0.ms" for one in a list; the output, or its last
+            line, is JSON then. Empty: the number is the only one in the last line.
         unit: of the number. Another unit of time, memory or energy behind the number is refused.
 
     Raises:
@@ -81,17 +81,26 @@ def _only_number(line: str) -> tuple[float, str]:
 
 
 def _by_key(output: str, last: str, key: str) -> float:
-    value = _parsed(output, last)
-    for part in key.split("."):
-        if not isinstance(value, dict) or part not in value:
-            known = near_miss(part, map(str, value)) if isinstance(value, dict) else ""
-            raise ScoringError(f"what it printed has no key {key!r}.{known}")
-        value = value[part]
+    value, words = _parsed(output, last), key.split(".")
+    while words:
+        count, value = _entered(value, words, key)
+        words = words[count:]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ScoringError(f"the key {key!r} holds {value!r:.80}, which is not a number")
     with suppress(OverflowError):
         return float(value)
     return math.inf
+
+
+def _entered(value: Any, words: list[str], key: str) -> tuple[int, Any]:
+    """Return what a value has under the first words of a key, as many as are one name, and how many these are."""
+    if isinstance(value, list) and words[0].isascii() and words[0].isdigit() and int(words[0][:9]) < len(value):
+        return 1, value[int(words[0][:9])]
+    for count in range(len(words), 0, -1) if isinstance(value, dict) else ():
+        if (name := ".".join(words[:count])) in value:
+            return count, value[name]
+    known = near_miss(words[0], map(str, value)) if isinstance(value, dict) else ""
+    raise ScoringError(f"what it printed has no key {key!r}.{known}")
 
 
 def _parsed(output: str, last: str) -> Any:
