@@ -68,7 +68,16 @@ def _show(first: Session, second: Session, archs: list[tuple[int, ...]], truth: 
     twice = np.arange(len(archs)) // CHUNK % 4 == 0
     again = second.scores(NEW, [arch for arch, chosen in zip(archs, twice, strict=True) if chosen])
     print(f"{len(archs)} codes, {connected.sum()} of them connected, {twice.sum()} scored by two seeds")
-    header = ("proxy", "tau", "connected", "MKR", "nDCG", "seconds a network, all new ones together", "tau by two seeds", "two seeds agree in")
+    header = (
+        "proxy",
+        "tau",
+        "connected",
+        "MKR",
+        "nDCG",
+        "seconds, all new ones",
+        "tau by two seeds",
+        "two seeds agree in",
+    )
     print(f"| {' | '.join(header)} |\n{'|---' * len(header)}|")
     for k, estimator in enumerate(STUDIED):
         one = scores[:, k]
