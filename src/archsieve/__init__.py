@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from archsieve.plans.run import run_plan
     from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
     from archsieve.runs.session import Session
+    from archsieve.searchers.batches import Batches
     from archsieve.searchers.contract import Candidates, Round, SearchResult, Stage
     from archsieve.searchers.differential_evolution import differential_evolution
     from archsieve.searchers.funnel import funnel_search, run_funnel
@@ -58,6 +59,7 @@ _HOMES = {
     "Accuracy": "tasks.classification",
     "Architecture": "spaces.contract",
     "ArchsieveError": "errors",
+    "Batches": "searchers.batches",
     "Benchmark": "benchmarks.contract",
     "Chance": "estimators.chance",
     "Candidates": "searchers.contract",
@@ -116,6 +118,7 @@ __all__ = [
     "Accuracy",
     "Architecture",
     "ArchsieveError",
+    "Batches",
     "Benchmark",
     "Candidates",
     "Chance",

@@ -173,7 +173,7 @@ def line_of(error: BaseException, module: str = "") -> str:
 
 
 def _is_installed(file: Path) -> bool:
-    homes = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    homes = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
     is_below = any(file.is_relative_to(home) for home in [*map(Path, homes), Path(__file__).parent])
     return is_below or not file.is_absolute() or "site-packages" in file.parts or "dist-packages" in file.parts
 

@@ -17,19 +17,47 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def near_miss(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" with the closest known name, else the list of known ones.
+_LISTED = 8
+"""Names that a message lists at most."""
+
+
+def near_miss(name: str, known: Iterable[str], command: str = "") -> str:
+    """Return the sentence on what may be meant by an unknown name, with a space before it.
+
+    It names the closest known name; where none is close, all of a few, or the three nearest of many.
+
+    Args:
+        name: the unknown name.
+        known: the known ones.
+        command: the command that lists them, named where they are too many to list.
 
     >>> near_miss("nwto", ["nwot", "zen"])
     " Did you mean 'nwot'?"
     >>> near_miss("a", ["nwot", "zen"])
     ' Known: nwot, zen.'
+    >>> near_miss("run7", [f"plan-{letter}" for letter in "abcdefghij"], "archsieve list plans")
+    " The nearest are 'plan-j', 'plan-i' and 'plan-h'; `archsieve list plans` lists all 10."
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         return f" Did you mean {close[0]!r}?"
+    if len(names) > _LISTED:
+        first, second, third = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+        rest = f"`{command}` lists all {len(names)}" if command else f"there are {len(names)}"
+        return f" The nearest are {first!r}, {second!r} and {third!r}; {rest}."
     return f" Known: {', '.join(names)}." if names else " None is known."
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between them; of many the first, and how many more there are.
+
+    >>> listed(["a", "b"]), listed("abcdefghij")
+    ('a, b', 'a, b, c, d, e, f, g, h and 2 more')
+    """
+    every = list(names)
+    more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
+    return f"{', '.join(every[:_LISTED])}{more}"
 
 
 def near_miss_in(name: str, namespace: Mapping[str, object]) -> str:
@@ -64,6 +92,9 @@ class Registry(Generic[T]):
             reads_hyphens: a name with hyphens, an earlier spelling, stands for the one with underscores.
         """
         self.kind = kind
+        plural = "proxies" if kind == "proxy" else f"{kind}s"
+        self.command = f"archsieve list {plural}" if home else ""
+        """The command that lists the names; empty for a catalogue that `archsieve list` does not have."""
         self._home, self._names_classes, self._reads_hyphens = home, names_classes, reads_hyphens
         self._entries: dict[str, T | str] = {}
         self._unlisted: set[str] = set()
@@ -118,7 +149,7 @@ class Registry(Generic[T]):
         self._fill()
         name = self._spelt(name) if isinstance(name, str) else name
         if not isinstance(name, str) or name not in self._entries:
-            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(str(name), self)}")
+            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(str(name), self, self.command)}")
         entry = self._entries[name]
         if isinstance(entry, str):
             target, _, attribute = entry.partition(":")
@@ -207,4 +238,5 @@ def estimator_named(name: str) -> Callable[..., AnyEstimator]:
         return ESTIMATORS[name]
     if name in PROXIES:
         return partial(ESTIMATORS["zero_cost"], name)
-    raise UnknownNameError(f"There is no estimator or proxy {name!r}.{near_miss(name, [*ESTIMATORS, *PROXIES])}")
+    hint = near_miss(name, [*ESTIMATORS, *PROXIES], "archsieve list")
+    raise UnknownNameError(f"There is no estimator or proxy {name!r}.{hint}")

@@ -156,6 +156,22 @@ def asks_later():
 def mixed():
     return nn.Sequential(nn.Linear(8, 6).half(), nn.ReLU(), nn.Linear(6, 4).double())
 
+class Prints(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 2)
+        print("building")
+
+    def forward(self, x):
+        print("computing")
+        return super().forward(x)
+
+class Exits(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 2)
+
+    def forward(self, x):
+        raise SystemExit("enough")
+
 def bfloat16():
     return regression().bfloat16()
 
@@ -309,6 +325,20 @@ def test_what_is_made_of_a_network_is_said(score, model, options, note):
     result = score(model, "--shape", "8", *options, proxies=["snip"])
     assert row_of(result)["snip"] > 0
     assert note in result.stderr
+
+
+def test_what_a_network_prints_is_beside_the_results(score):
+    result = score("Prints", "--shape", "8", "--outputs", "2", proxies=["params", "nwot"])
+    assert row_of(result)["params"] == 18
+    assert {"building", "computing"} < set(result.stderr.splitlines())
+
+
+def test_a_network_that_ends_python_is_one_sentence(score):
+    result = score("Exits", "--shape", "8")
+    assert result.exit_code == 1
+    line = 1 + SOURCE.splitlines().index('        raise SystemExit("enough")')
+    assert "ended Python by exit('enough') (mine_" in result.stderr
+    assert result.stderr.strip().endswith(f", line {line}): remove that.")
 
 
 def test_the_loss_makes_a_difference_and_the_precision_none(score):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +13,12 @@ import torch
 from archsieve import Session
 from archsieve.errors import PlanError, RunFolderError, ScoringError, SettingError, UnknownNameError
 from archsieve.estimators.contract import Context, scores_metric
-from archsieve.estimators.own_training import OwnTraining, function_of, source_of
+from archsieve.estimators.own_training import OwnTraining
+from archsieve.estimators.training_function import function_of, source_of
 from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import build_network
+from archsieve.networks.settings import kept_settings
+from archsieve.notices import listening
 from archsieve.plans.read import make, plan_of
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.tasks.arrays import Arrays
@@ -116,11 +123,117 @@ def test_an_error_below_zero_is_refused(tmp_path, regression):
         ("nan", "returned nan: the training diverged, or there was nothing to score"),
         ("text", "must return a number, but returned 'good' (str)"),
         ("nothing", "must return a number, but returned nothing"),
+        ("nothing", "returned nothing (None): end it with `return score`"),
         ("several", "must return a number, but returned tensor([0., 0., 0.]) (Tensor)"),
+        ("pair", "must return a number, but returned (2.5, 0.1) (tuple): return one of them"),
+        ("by_name", "must return a number, but returned {'accuracy': 2.5} (dict): return one of its values"),
+        ("truth", "must return a number, but returned np.True_ (bool)"),
+        ("too_many_percent", "returned 101, but the accuracy in percent is in 0..100: return the metric itself"),
+        ("leaves", "leaves ended Python by exit('no GPU') (trainings.py, line "),
     ],
 )
 def test_what_goes_wrong_is_a_sentence(tmp_path, name, said):
     assert said in reason(name, tmp_path)
+
+
+FORMS = (
+    "A batch of the task has inputs float32 (n, 3, 8, 8) and targets int64 (n), the network returns float32 (n, 3): "
+    "make head, loss and targets fit each other"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "line", "advice"),
+    [
+        ("wrong_kind", "raised RuntimeError: expected ", "targets.int()", FORMS),
+        ("wrong_loss", "raised ValueError: Target size (torch.Size([4])) must be the", "**options).b", FORMS),
+        ("narrow_head", "raised IndexError: Target ", "outputs[:, :1]", FORMS),
+        ("not_reduced", "raised RuntimeError: grad can be", "**options).b", "A loss must be one number: reduce it"),
+        ("without_gradient", "raised RuntimeError: element 0 of", "**options).b", "outside of torch.no_grad()"),
+        ("raises", "raised KeyError: 'momentum'", 'KeyError("momentum")', ""),
+    ],
+)
+def test_a_loss_that_does_not_fit_says_where_and_what_the_forms_are(tmp_path, name, said, line, advice):
+    text = reason(name, tmp_path)
+    lines = Path(trainings.__file__).read_text().splitlines()
+    place = 1 + next(i for i, text in enumerate(lines) if line in text)
+    assert text.startswith(f"plugins.trainings:{name} {said}")
+    assert f" (trainings.py, line {place})" in text
+    assert text.endswith(advice or f"line {place})") or advice in text
+    assert len(text) < 600
+
+
+def test_the_whole_sentence_is_stored(tmp_path):
+    with Session(tmp_path, SPACE, TASK) as session:
+        session.scores([own("narrow_head")], CODES[:1])
+        (stored,) = session.failures(own("narrow_head"), CODES[:1]).values()
+    assert stored.endswith(FORMS)
+
+
+@pytest.mark.parametrize("name", ["one_tensor", "as_numpy", "with_gradient"])
+def test_a_number_may_be_of_any_kind(tmp_path, name):
+    assert own(name).score(CODES[:1], Context(SPACE, TASK, tmp_path)).tolist() == [2.5]
+
+
+def test_ctrl_c_is_passed_on(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        own("interrupted").score(CODES[:1], Context(SPACE, TASK, tmp_path))
+
+
+def process_state():
+    return (
+        torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state()),  # noqa: NPY002
+        torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_device(),
+        torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(), list(warnings.filters),
+        Path.cwd(),
+    )  # fmt: skip
+
+
+def test_what_it_changes_for_the_process_is_put_back(tmp_path):
+    before = process_state()
+    assert own("changes_all").score(CODES, Context(SPACE, TASK, tmp_path)).tolist() == [1, 1]
+    assert process_state() == before
+    with torch.device("meta"):
+        with kept_settings():
+            torch.set_default_device("cpu")
+            assert not torch.empty(1).is_meta
+        assert torch.empty(1).is_meta
+    assert process_state() == before
+
+
+def test_what_it_prints_goes_to_standard_error(tmp_path, capsys):
+    own("prints").score(CODES, Context(SPACE, TASK, tmp_path))
+    assert capsys.readouterr() == ("", "epoch 1 of 1\n" * 2)
+
+
+def test_a_network_in_another_precision_is_kept_as_it_is(tmp_path):
+    own("moves").score(CODES[:1], Context(SPACE, TASK, tmp_path))
+    network, fresh = (build_network(SPACE, CODES[0], TASK, 0) for _ in range(2))
+    load_checkpoint(tmp_path / "3-3-3-3-3-3.pt", network)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), fresh.parameters(), strict=True))
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ["prunes", "empties"])
+def test_weights_of_another_network_are_not_kept_and_it_is_said(tmp_path, name):
+    own("fitted").score(CODES[:1], Context(SPACE, TASK, tmp_path))
+    said = []
+    with listening(said.append):
+        assert own(name).score(CODES[:1], Context(SPACE, TASK, tmp_path)).tolist() == [1]
+    assert not (tmp_path / "3-3-3-3-3-3.pt").exists()
+    assert len(said) == 1
+    assert f"{name} changed the tensors of the network (" in said[0]
+
+
+def test_a_half_written_checkpoint_of_its_own_says_what_to_do(tmp_path):
+    ctx = Context(SPACE, TASK, tmp_path)
+    assert own("reads_a_checkpoint").score(CODES[:1], ctx).tolist() == [1]
+    with pytest.raises(ScoringError) as caught:
+        own("reads_a_checkpoint", 2).score(CODES[:1], ctx)
+    folder = tmp_path / "3-3-3-3-3-3"
+    said = str(caught.value)
+    assert f"An earlier call left files in {folder}, and one may be half-written: delete that folder" in said
+    assert "--retry-failed" in said
 
 
 def test_a_failure_costs_that_network_alone(tmp_path):

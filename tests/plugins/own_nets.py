@@ -332,6 +332,18 @@ def in_doubles():
     return nn.Sequential(nn.Linear(6, 4).half(), nn.ReLU(), nn.Linear(4, choice("width", [3, 4])).double())
 
 
+def talks():
+    """It prints, and changes what belongs to the process."""
+    print("building")
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    return nn.Linear(6, choice("width", [3, 4]))
+
+
+def exits():
+    raise SystemExit(3)
+
+
 def swallows():
     """Its constructor catches what it raises itself."""
     try:

@@ -15,7 +15,7 @@ from archsieve.benchmarks.files import fault, read_columns
 from archsieve.benchmarks.foreign_codes import NOTATIONS, check_sizes, numbers_of, read_codes
 from archsieve.benchmarks.records import Table
 from archsieve.errors import MissingDataError, SettingError, UnknownNameError
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 from archsieve.sources import sha256_of
 from archsieve.values import path_in
 
@@ -198,7 +198,7 @@ def _code_column(path: Path, raw: Mapping[str, Sequence[Any]], named: str) -> st
     raise UnknownNameError(
         f"The file {path} has no column of architectures, such as {', '.join(TITLES[:4])}: name it with "
         f"--codes. It has "
-        f"{', '.join(raw) or 'no columns'}."
+        f"{listed(raw) or 'no columns'}."
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from archsieve.benchmarks.files import check_no_fractions, code, fault, read_columns, shown
 from archsieve.benchmarks.records import Table
+from archsieve.registry import listed
 from archsieve.values import field_values
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def require_columns(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequen
         DataError: it lacks one.
     """
     if missing := [name for name in needed if name not in raw]:
-        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(raw) or 'none'}")
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(raw) or 'none'}")
 
 
 def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) -> None:

@@ -109,7 +109,7 @@ class NASBench101Table(FileTable):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return {TEST: _runs(TEST), VALIDATION: _runs(VALIDATION)}
 
     def read(self, path: Path) -> Table:
@@ -140,7 +140,8 @@ def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> t
         try:
             graph = pruned(graph_in(f"{matrix}:{operations}"))
         except ArchitectureError as error:
-            raise fault(path, f"holds a wrong architecture in row {row}: {str(error).rstrip('.')}") from error
+            what = f"holds a wrong architecture in row {row}, {shown(matrix)} with {shown(operations)}: {error}"
+            raise fault(path, what) from error
         if graph is None or len(graph.edges) > MOST_EDGES:
             what = f"{shown(matrix)} in row {row}, which has no path from input to output, or more than nine edges"
             raise fault(path, f"holds the cell {what}")
@@ -211,7 +212,7 @@ class OneShotTable(Benchmark):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return NASBENCH101.repetitions
 
     @read_once

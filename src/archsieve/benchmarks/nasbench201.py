@@ -10,7 +10,7 @@ import numpy as np
 from archsieve.benchmarks.file_table import FileTable
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns
 from archsieve.errors import UnknownNameError
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.values import field_values
@@ -137,7 +137,7 @@ def _read(path: Path, needed: tuple[str, ...], *, is_known: bool) -> dict[str, l
     columns = read_columns(path, is_known=is_known)
     missing = [name for name in (CODE_COLUMN, *needed) if name not in columns]
     if missing:
-        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(columns) or 'none'}")
     return columns
 
 

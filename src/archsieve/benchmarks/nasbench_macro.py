@@ -41,7 +41,7 @@ class NASBenchMacroTable(FileTable):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return {"mean_acc": _RUN_COLUMNS}
 
     @property

@@ -165,7 +165,7 @@ def _spread_within_networks(values: NDArray[np.float64], skip: int) -> float:
 
 
 def _reaches_output(arch: Architecture) -> bool:
-    """Whether operations that pass something on lead from the first node to the last."""
+    """Whether the operations that pass data on connect the first node to the last."""
     reached = {0}
     for (source, target), operation in sorted(zip(EDGES, arch, strict=True)):
         if operation != NONE and source in reached:

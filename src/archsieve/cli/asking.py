@@ -58,7 +58,7 @@ def ask(
     again += ["--allow-commands"] * allow_commands
     with console.guarded(folder, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
-        path = _plan_of(folder) if Path(source).is_dir() else find_plan(source)
+        path = _plan_of(folder) if Path(source).is_dir() else find_plan(source, "run folder or plan file")
         with commands_allowed(allow_commands):
             plan = load_plan(path, plugins)
         shared = shared_by_all(stack, 1, ray=False, repair=repair, durable=durable)

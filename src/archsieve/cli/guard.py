@@ -14,8 +14,8 @@ import typer
 
 from archsieve._files import write_text
 from archsieve._interrupts import exit_code, heard
-from archsieve.cli.lines import note
-from archsieve.errors import ArchsieveError, describe_error
+from archsieve.cli.lines import note, only_results
+from archsieve.errors import ArchsieveError, describe_error, line_of
 from archsieve.notices import listening
 from archsieve.runs.folder import ERROR_FILE
 
@@ -33,7 +33,7 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
     """
     with heard() as came:
         try:
-            with listening(note):
+            with listening(note), only_results():
                 yield
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
@@ -42,6 +42,10 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         except ArchsieveError as error:
             log = _logged(error.details, folder) if error.details else ""
             note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
+            raise typer.Exit(1) from None
+        except SystemExit as stop:  # never ours: a model, a plug-in
+            place = f" ({line})" if (line := line_of(stop)) else ""
+            note(f"Error: Code that this command runs ended Python by exit({stop.code!r:.50}){place}: remove that.")
             raise typer.Exit(1) from None
         except Exception as error:
             if came:  # what was interrupted made another error of it

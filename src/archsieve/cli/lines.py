@@ -7,24 +7,46 @@ import math
 import re
 import sys
 import textwrap
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
 from shutil import get_terminal_size
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from archsieve._reading import visible
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _COMMAND = re.compile(r"`[^`]*`|\barchsieve [a-z-]+(?: [^\s]*[^\s.;:,](?= |$))*(?: \S+)?")
+_RESULTS: ContextVar[TextIO | None] = ContextVar("results", default=None)
 _HELD = "\0"  # stands for a space at which a line is not broken
+
+
+@contextmanager
+def only_results() -> Iterator[None]:
+    """Leave standard output to results: what other code prints inside, such as a user's model, goes beside them."""
+    token = _RESULTS.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _RESULTS.reset(token)
+
+
+def results() -> TextIO:
+    """Return the stream of results."""
+    return _RESULTS.get() or sys.stdout
 
 
 def out(text: str = "") -> None:
     """Print a sentence of results; control characters are escaped."""
-    print(_fitting(visible(text), sys.stdout))  # noqa: T201
+    print(_fitting(visible(text), results()), file=results())
 
 
 def record(text: str) -> None:
     """Print a line of data or of a table unchanged, whatever the width of the terminal."""
-    print(visible(text))  # noqa: T201
+    print(visible(text), file=results())
 
 
 def note(text: str) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from archsieve.estimators.contract import AnyEstimator
+    from archsieve.searchers.contract import Stage
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -36,6 +37,20 @@ def cost_notes(
             with suppress(ArchsieveError):  # a network that cannot be built has no size, and its failure is reported
                 notes |= dict.fromkeys(notes_on(space, [arch], task, name))
     return tuple(notes)
+
+
+def budget_notes(stages: Sequence[Stage], counts: Sequence[int]) -> tuple[str, ...]:
+    """Return a sentence on each search that ended before its budget, given the candidates of each stage."""
+    early = [
+        (stage, getattr(stage.search, "name", type(stage.search).__name__), count)
+        for stage, count in zip(stages, counts, strict=False)
+        if stage.search is not None and stage.budget is not None and count < stage.budget
+    ]
+    return tuple(
+        f"The search {name!r} of the stage {stage.label!r} scored {count} networks of its budget of {stage.budget}: it "
+        f"had no other networks to ask for."
+        for stage, name, count in early
+    )
 
 
 def weights_notes(estimators: Sequence[AnyEstimator], space: Any) -> tuple[str, ...]:

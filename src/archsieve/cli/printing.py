@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from archsieve.cli.lines import out as out
 from archsieve.cli.lines import out_json as out_json
 from archsieve.cli.lines import plain as plain
 from archsieve.cli.lines import record as record
+from archsieve.cli.lines import results as results
 from archsieve.cli.tables import table as table
 from archsieve.judging.claims import conclusions
 from archsieve.judging.mkr_study import without_verdict
@@ -21,6 +21,7 @@ from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.study_tables import claims, findings
 from archsieve.runs.effort import total
+from archsieve.runs.provenance import folder_in_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -207,7 +208,7 @@ def result(the_result: Result, folder: Path) -> None:
     stages([asdict(stage) for stage in the_result.stages])
     out()
     content = asdict(the_result)
-    for line in [*winner(content), *outcome(content, shlex.quote(str(folder)))]:
+    for line in [*winner(content), *outcome(content, folder_in_command(str(folder), content))]:
         out(line)
     if the_result.truth_note:
         note(f"The truth could not be looked up: {the_result.truth_note}")

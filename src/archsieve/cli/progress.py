@@ -43,7 +43,7 @@ def _plain_progress() -> Callable[[str, int, int], None]:
     def show(label: str, done: int, total: int) -> None:
         now = time.monotonic()
         start, before = begun.setdefault(label, (now, done))
-        if done < before:  # the same work again, on other networks
+        if done < before or before == 0:  # the same work on other networks; or the first one, which includes the start
             start, before = begun[label] = now, done
         if total == 0 or now - last.setdefault(label, now) >= _PLAIN_EVERY:
             last[label] = now

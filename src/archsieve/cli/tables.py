@@ -6,13 +6,12 @@ import math
 import os
 import re
 import shutil
-import sys
 import textwrap
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from archsieve._reading import visible
-from archsieve.cli.lines import record
+from archsieve.cli.lines import record, results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +52,7 @@ def terminal_columns() -> int:
 
     Other programs read what goes into a pipe, a row a line. Who sets COLUMNS wants that number there too.
     """
-    if sys.stdout.isatty():
+    if results().isatty():
         return max(COLUMNS, shutil.get_terminal_size((COLUMNS, 24)).columns)
     told = os.environ.get("COLUMNS", "")
     return max(COLUMNS, int(told)) if told.isascii() and told.isdigit() else _UNLIMITED

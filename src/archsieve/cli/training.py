@@ -13,6 +13,7 @@ import typer
 from archsieve.cli import printing as console
 from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
 from archsieve.errors import SettingError, require
+from archsieve.registry import SPACES
 from archsieve.retraining.from_run import found_by
 from archsieve.retraining.recipe_files import recipe_for, training_of
 from archsieve.tasks.contract import Measure, measure_of
@@ -89,7 +90,9 @@ def train(
             space, arch, task, changes = _found(space, rank, recipe, task, changes, load(plugin))
         elif rank is not None:
             raise SettingError("--rank applies to the folder of a search: pass the folder and no architecture.")
-        training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=load(plugin))
+        plugins = load(plugin)
+        SPACES[space]  # an unknown name is an error of its own, before any on recipes
+        training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=plugins)
         code = training.space.parse(arch)
         if init is None and (init_partial or init_prefix):
             raise SettingError("--init-partial and --init-prefix need a file of weights: pass it with --init.")

@@ -11,7 +11,7 @@ from archsieve.benchmarks.files import code, fault
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
 from archsieve.judging.score_files import read_table
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 from archsieve.searchers.contract import count_kept
 from archsieve.values import dense_ranks
 
@@ -47,7 +47,7 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
     others = [name for name in columns if name != CODES]
     if truth is None and len(others) != 1:
         which = "name the one with the truth with --truth" if others else "one with the truth is needed"
-        raise SettingError(f"The file {path} has the columns {', '.join(columns)}: {which}.")
+        raise SettingError(f"The file {path} has the columns {listed(columns)}: {which}.")
     name = others[0] if truth is None else truth
     numbers = read_numbers(path, {name: columns[name]}, table.places).get(name)
     if numbers is None:

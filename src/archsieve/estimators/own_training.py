@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import importlib
-import inspect
 import math
 import shutil
-import textwrap
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,34 +12,34 @@ import numpy as np
 
 from archsieve._files import remove_file
 from archsieve._spent import tell_spent
-from archsieve.errors import (
-    ArchsieveError,
-    RunFolderError,
-    ScoringError,
-    SettingError,
-    UnknownNameError,
-    describe_error,
-    ends_the_run,
-)
+from archsieve.errors import ScoringError, SettingError
 from archsieve.estimators.contract import Price
+from archsieve.estimators.training_function import (
+    contained,
+    extras_of,
+    failed,
+    function_of,
+    number_of,
+    source_of,
+    what_is,
+)
 from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import build_network
-from archsieve.networks.generators import drawing
+from archsieve.notices import notice
 from archsieve.randomness import derive_seed
-from archsieve.registry import near_miss
 from archsieve.tasks.contract import measure_of
 from archsieve.training.checkpoint import save_weights_of, spent_toward
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from torch import nn
 
     from archsieve.estimators.contract import Context, Scores
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
-
-_EXTRAS = ("folder", "seed", "device")
 
 
 @dataclass(frozen=True)
@@ -54,9 +49,12 @@ class OwnTraining:
     The function trains the network, which is newly initialised by the run's seed and lies on the CPU, as it likes: its
     own loss, augmentation, optimiser. It may name further arguments, and then gets them: `folder`, a folder of the
     architecture's own that exists and is there again for a greater budget, so that training goes on; `seed`, the run's;
-    `device`, the session's. torch, numpy and `random` are seeded before each call.
+    `device`, the session's. torch, numpy and `random` are seeded before each call. What it changes for the whole
+    process (torch's default precision, threads, modes, the directory) is put back, and what it prints goes to standard
+    error.
 
-    A function that raises, or returns no finite number, costs that network's score alone; the reason is recorded.
+    A function that raises or exits, or returns no finite number, costs that network's score alone; the reason is
+    recorded with the line of its file.
 
     The weights that the network has when the function returns are kept for `archsieve export` and `model()` of a
     result, as long as a stage keeps the network; an average that is meant instead must be copied into it.
@@ -119,7 +117,7 @@ class OwnTraining:
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
         """Return `budget` epochs per network; larger budgets continue smaller ones if the function takes a folder."""
         cost = float(n * self.budget)
-        goes_on = "folder" in _extras(function_of(self.function), self.function)
+        goes_on = "folder" in extras_of(function_of(self.function), self.function)
         return Price(cost, 0.0) if goes_on else Price(0.0, cost)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -141,22 +139,33 @@ class OwnTraining:
     def _trained(self, arch: Architecture, ctx: Context) -> float:
         function = function_of(self.function)
         extras: dict[str, Any] = {"seed": ctx.seed, "device": ctx.device, "folder": _folder(arch, ctx)}
-        chosen = {name: extras[name] for name in _extras(function, self.function)}
+        chosen = {name: extras[name] for name in extras_of(function, self.function)}
         network = build_network(ctx.space, arch, ctx.task, ctx.seed)
+        tensors = _forms_of(network)
         earlier, begun = self._earlier(arch, ctx), time.perf_counter()
         tell_spent(earlier)
+        old = None
         try:
             if "folder" in chosen:
                 chosen["folder"].mkdir(parents=True, exist_ok=True)
-            with drawing(derive_seed(ctx.seed, "train", "own"), ctx.device):
+                old = chosen["folder"] if any(chosen["folder"].iterdir()) else None
+            with contained(derive_seed(ctx.seed, "train", "own"), ctx.device):
                 returned = function(network, ctx.task, self.budget, **chosen)
         except ScoringError:
             raise
-        except Exception as error:  # whatever the user's code raises
-            raise _failed(self.function, error) from error
+        except (Exception, SystemExit) as error:  # whatever the user's code raises
+            raise failed(self.function, error, network, ctx.task, old) from error
         score = self._score(returned, ctx.task)
         spent = earlier + time.perf_counter() - begun
-        save_weights_of(_weights(arch, ctx), network, self.budget, toward=fingerprint(self), spent=spent)
+        path = _weights(arch, ctx)
+        if changed := _changed(tensors, _forms_of(network)):
+            remove_file(path)
+            notice(
+                f"{self.function} changed the tensors of the network ({changed}), so its weights are not kept for "
+                f"`archsieve export`: undo such changes (pruning, parametrisations, fused layers) before it returns."
+            )
+        else:
+            save_weights_of(path, network, self.budget, toward=fingerprint(self), spent=spent)
         return score
 
     def _earlier(self, arch: Architecture, ctx: Context) -> float:
@@ -169,16 +178,22 @@ class OwnTraining:
         Raises:
             ScoringError: it is no finite number, or an error below zero.
         """
-        value = _number(returned)
+        value = number_of(returned)
         if value is None:
-            what = "nothing" if returned is None else f"{returned!r:.60} ({type(returned).__name__})"
-            raise ScoringError(f"{self.function} must return a number, but returned {what}")
+            raise ScoringError(f"{self.function} must return a number, but returned {what_is(returned)}")
         if not math.isfinite(value):
             raise ScoringError(
                 f"{self.function} returned {value}: the training diverged, or there was nothing to score"
             )
         measure = measure_of(task)
-        if self.returns == "score" or measure.higher_is_better:
+        if self.returns == "score":
+            return value
+        if "percent" in measure.name and not -1e-3 <= value <= 100 + 1e-3:
+            raise ScoringError(
+                f"{self.function} returned {value:g}, but the {measure.name} is in 0..100: return the metric itself, "
+                f"or set returns = 'score' where higher is better"
+            )
+        if measure.higher_is_better:
             return value
         if value < 0 and "error" in measure.name:
             raise ScoringError(
@@ -188,14 +203,15 @@ class OwnTraining:
         return 0.0 - value
 
 
-def _number(returned: Any) -> float | None:
-    """Return a number, or a one-element tensor, as a float; None for other values."""
-    if returned is None or isinstance(returned, str | bytes | bool):
-        return None
-    try:
-        return float(returned)
-    except (TypeError, ValueError, RuntimeError):  # the last by tensors of several numbers
-        return None
+def _forms_of(network: nn.Module) -> dict[str, tuple[int, ...] | None]:
+    """Return the shapes of a network's tensors by name; None for one that holds no numbers."""
+    tensors = {name: tensor for name, tensor in network.state_dict().items() if hasattr(tensor, "shape")}
+    return {name: None if tensor.is_meta else tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _changed(before: dict[str, tuple[int, ...] | None], after: dict[str, tuple[int, ...] | None]) -> str:
+    """Return the name of a tensor that is new, gone or of another shape; empty if there is none."""
+    return next((name for name in (*before, *after) if before.get(name, ()) != after.get(name, ())), "")
 
 
 def _folder(arch: Architecture, ctx: Context) -> Path:
@@ -204,65 +220,3 @@ def _folder(arch: Architecture, ctx: Context) -> Path:
 
 def _weights(arch: Architecture, ctx: Context) -> Path:
     return ctx.workdir / f"{'-'.join(map(str, arch))}.pt"
-
-
-def _failed(name: str, error: Exception) -> Exception:
-    """Return the error for a network on which the function failed; errors that affect every network end the run."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunFolderError(f"{name} found no room on the disk ({error.strerror}): make room, and start again.")
-    is_own = isinstance(error, ArchsieveError)
-    if not is_own and not isinstance(error, OSError | ImportError) and ends_the_run(error):
-        return error  # a device that is lost
-    return ScoringError(f"{name} raised {describe_error(error)}")
-
-
-def function_of(name: str) -> Callable[..., Any]:
-    """Return the function "module:name".
-
-    Raises:
-        UnknownNameError: the module is not there, or has no such function.
-        SettingError: it is no function.
-    """
-    module, _, attribute = name.partition(":")
-    try:
-        attributes = vars(importlib.import_module(module))
-    except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
-            raise
-        raise UnknownNameError(f"There is no module {module!r}: add --plugin {module}.py.") from error
-    if attribute not in attributes:
-        raise UnknownNameError(f"The module {module!r} has no {attribute!r}.{near_miss(attribute, attributes)}")
-    function = attributes[attribute]
-    if not callable(function):
-        raise SettingError(f"{name} must be a function train(network, task, budget), but is {function!r:.100}.")
-    return function  # type: ignore[no-any-return]
-
-
-def _extras(function: Callable[..., Any], name: str) -> list[str]:
-    """Return the names of further arguments that a function accepts.
-
-    Raises:
-        SettingError: it does not take a network, a task and a budget, or needs something else.
-    """
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of a function without one
-        return []
-    parameters = signature.parameters
-    named = [extra for extra in _EXTRAS if extra in parameters]
-    try:
-        signature.bind(None, None, 0, **dict.fromkeys(named))
-    except TypeError as error:
-        raise SettingError(
-            f"{name} must be called as train(network, task, budget), and may name {', '.join(_EXTRAS)}, but: {error}."
-        ) from error
-    return named
-
-
-def source_of(function: Callable[..., Any]) -> str:
-    """Return a hash of a function's source text, or its name if the source is unavailable."""
-    try:
-        text = textwrap.dedent(inspect.getsource(function)).strip()
-    except (OSError, TypeError):
-        text = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

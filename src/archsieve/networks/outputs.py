@@ -9,6 +9,7 @@ from torch import Tensor
 
 from archsieve.errors import ScoringError
 from archsieve.networks.inputs import call
+from archsieve.registry import listed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,7 +45,7 @@ def _chosen(tensors: dict[str, object], named: dict[str, object]) -> str:
     meant = [name for name in tensors if not name.startswith("aux")] or list(tensors or named)
     if len(meant) > 1 and tensors:
         raise ScoringError(
-            f"The network returns several tensors by name, and none of them is called 'logits': {', '.join(tensors)}. "
+            f"The network returns several tensors by name, and none of them is called 'logits': {listed(tensors)}. "
             f"Return the one that is meant, or call it 'logits'."
         )
     if not meant:

@@ -43,7 +43,7 @@ class Ceiling:
     is marked. What cannot be measured is not within.
 
     Args:
-        most: the limit, in the unit of the estimator; of `max_latency_ms` milliseconds.
+        most: the limit, in milliseconds.
         estimator: measures; lower is better, and it has a setting `repeat`.
         edge: how near the limit a network is measured again, as a share of the limit.
     """
@@ -63,6 +63,11 @@ class Ceiling:
             raise SettingError(
                 f"`max_latency_ms` needs an estimator that measures, of which lower is better, such as latency or "
                 f"command, but got {self.estimator.name!r}."
+            )
+
+        if (unit := getattr(self.estimator, "unit", "ms")) != "ms":
+            raise SettingError(
+                f"`max_latency_ms` is in ms, but {self.estimator.name!r} has the unit {unit!r}: let it print ms."
             )
 
     @property
@@ -195,4 +200,7 @@ class Gate:
                 )
                 for code, again in self.second.items()
             ),
+            values={
+                as_digits(code, space.choices): value for code in codes if not math.isnan(value := self._value(code))
+            },
         )

@@ -201,7 +201,8 @@ def names_of_metric(plan: Plan) -> list[str]:
 
 def measures_of(plan: Plan) -> dict[str, Measure]:
     """Return the measured quantity of each measuring estimator of a plan by name, those of its limit included."""
-    named = [*estimators_of(plan), *(() if plan.ceiling is None else (plan.ceiling.estimator,))]
+    limiting = () if plan.ceiling is None else (plan.ceiling.estimator, plan.ceiling.again)
+    named = [*estimators_of(plan), *limiting]
     leaves = [leaf for estimator in named for leaf in leaves_of(estimator)]
     return {leaf.name: measure for leaf in leaves if isinstance(measure := getattr(leaf, "measure", None), Measure)}
 

@@ -17,7 +17,7 @@ from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.plans.answers import Answer, parse_answers
 from archsieve.plans.joins import check_join
 from archsieve.plans.read import make
-from archsieve.registry import BENCHMARKS, near_miss
+from archsieve.registry import BENCHMARKS, listed, near_miss
 from archsieve.values import exact
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def _table(plan: Plan, source: str, codes: str, notation: str) -> Any:
             raise UnknownNameError(f"The benchmark {source!r} does not cover the space of the plan, {plan.space.name}.")
         return BENCHMARKS[source]
     if not Path(source).is_file():
-        raise UnknownNameError(f"There is no benchmark and no file {source!r}.{near_miss(source, list(BENCHMARKS))}")
+        raise UnknownNameError(
+            f"There is no benchmark and no file {source!r}.{near_miss(source, BENCHMARKS, BENCHMARKS.command)}"
+        )
     return ForeignTable(str(Path(source).resolve()), plan.space.whole, codes, notation)
 
 
@@ -146,7 +148,7 @@ class _Server:
         for key in self._answers:
             if key not in self._used:
                 raise UnknownNameError(
-                    f"The plan has no stage, estimator or look-up {key!r}: it has {', '.join(self._keys)}."
+                    f"The plan has no stage, estimator or look-up {key!r}: it has {listed(self._keys)}."
                     f"{near_miss(key, list(self._keys))}"
                 )
 

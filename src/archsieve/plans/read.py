@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError
+from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError, line_of
 from archsieve.fingerprints import frozen
 from archsieve.plans.ceiling import Ceiling
 from archsieve.plans.changes import changed_plan, read_plan
@@ -55,8 +55,12 @@ def about_plans() -> dict[str, str]:
     return {name: ". ".join(part.rstrip(".") for part in parts if part) for name, parts in told.items()}
 
 
-def find_plan(name: str) -> Path:
+def find_plan(name: str, what: str = "plan file") -> Path:
     """Return the path of a plan file, or of the shipped plan of that name.
+
+    Args:
+        name: the path or the name.
+        what: what else the name could be, for the message.
 
     Raises:
         UnknownNameError: there is neither.
@@ -66,7 +70,8 @@ def find_plan(name: str) -> Path:
     if name in plan_names():
         return Path(str(files("archsieve.plans") / f"{name}.toml"))
     raise UnknownNameError(
-        f"There is no plan file {name!r}, nor a shipped plan of that name.{near_miss(name, plan_names())}"
+        f"There is no {what} {name!r}, nor a shipped plan of that name."
+        f"{near_miss(name, plan_names(), 'archsieve list plans')}"
     )
 
 
@@ -207,8 +212,9 @@ def load_plugin(name: str) -> str:
         sys.path.insert(0, str(path.resolve().parent))
     try:
         loaded = importlib.import_module(module)
-    except Exception as error:
-        failed = PlanError(f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # a script that runs and ends, too
+        place = f" ({line})" if (line := line_of(error, module)) else ""
+        failed = PlanError(f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}{place}")
         failed.details = traceback.format_exc()
         raise failed from error
     origin = getattr(loaded, "__file__", None)

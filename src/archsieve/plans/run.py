@@ -14,7 +14,7 @@ import numpy as np
 from archsieve._files import remove_file
 from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about
 from archsieve.benchmarks.records import Table
-from archsieve.errors import ArchsieveError, RunFolderError, SettingError
+from archsieve.errors import ArchsieveError, RunFolderError, SettingError, ends_the_run
 from archsieve.estimators.contract import kind_of_score
 from archsieve.estimators.lookup import measure_of_final
 from archsieve.plans.ceiling import Gate
@@ -31,6 +31,7 @@ from archsieve.runs.results import Result, Spending, StageReport, Truth
 from archsieve.searchers.features import features_of
 from archsieve.searchers.funnel import result_of, run_funnel
 from archsieve.spaces.contract import size
+from archsieve.spaces.sizes import size_of
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import measure_of
 from archsieve.values import offers, wrong_kind
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Round, Stage
     from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.sizes import SizeName
     from archsieve.tasks.contract import Task
 
 _MOST_LISTED = 100_000  # codes of a space that a report lists although the search did not
@@ -103,6 +105,8 @@ def run_plan(
     account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session, gate)
     if plan.pool.evolve is not None:
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
+    elif gate is not None and pool:  # what measuring took is part of no stage
+        account.pay(pool)
     before = len(account.paid)
     measure = measure_of(session.task)
     of_final = measure_of_final(plan.final, measure, plan.space)
@@ -162,6 +166,8 @@ def run_plan(
         rounds_sha256=digest_of_rounds(rounds),
         limit=None if gate is None else gate.report(best),
         front=front,
+        winner_params=_size(best, session, "params"),
+        winner_macs=_size(best, session, "macs"),
     )
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
@@ -207,6 +213,16 @@ def _run_stages(
         if on_round is not None:
             on_round(rounds[-1])
     return rounds
+
+
+def _size(best: Architecture | None, session: Session, name: SizeName) -> int | None:
+    """Return a size of the winner; None without a winner, or where there is no network to count."""
+    try:
+        return None if best is None else size_of(session.space, best, session.task, name)
+    except Exception as error:  # a recorded space has no networks, and building one may fail in any way
+        if ends_the_run(error):
+            raise
+        return None
 
 
 def _reports(plan: Plan, rounds: Sequence[Round], paid: Sequence[Spending]) -> tuple[StageReport, ...]:

@@ -84,7 +84,7 @@ def bound_of(share: float, count: int) -> float:
 
 def unknown_worth(count: int, paid: float | None) -> Worth:
     """Return the worth of a search among `count` candidates without any truth: at least one training."""
-    return Worth("audit", count, None, 0, None, 1.0, None, paid, bound_of(greatest_share(0, 12), count))
+    return Worth("audit", count, None, 0, None, 1.0, None, paid)
 
 
 def worth_of(

@@ -43,9 +43,10 @@ def _chart(objectives: Sequence[Mapping[str, Any]], networks: Sequence[Mapping[s
     if len(objectives) == 2:
         marks.insert(0, _edge(best, other, measures))
     titles = [objective["title"] for objective in objectives]
+    count = f"{len(best)} of {len(networks):,} networks {'is' if len(best) == 1 else 'are'}"
     caption = (
-        f"{len(best)} of {len(networks):,} networks are not dominated: no other one is at least as good in "
-        f"{_listed(titles)} and better in one. Point at a network to read its values."
+        f"{count} not dominated: no other one is at least as good in {_listed(titles)} and better in one. Point at a "
+        f"network to read its values."
     )
     if len(shown) < len(rest):
         caption += f" {len(rest) - len(shown):,} of the dominated ones are not drawn."

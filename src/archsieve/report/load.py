@@ -173,8 +173,10 @@ def _complete(result: Any) -> None:
     """Add the keys that results of earlier versions lack; all of those have a winner."""
     if isinstance(result, dict):
         result.setdefault("pictures", [])
-        for key in ("worth", "limit", "front"):
+        for key in ("worth", "limit", "front", "winner_params", "winner_macs"):
             result.setdefault(key, None)
+        if isinstance(result["limit"], dict):
+            result["limit"].setdefault("values", {})
         result.setdefault("rounds_sha256", "")
         if isinstance(result.get("provenance"), dict):
             result["provenance"].setdefault("processor", "")

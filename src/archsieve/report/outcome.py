@@ -9,6 +9,7 @@ from archsieve.tasks.contract import Measure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SIZES = {"winner_params": "parameters", "winner_macs": "multiply-adds"}
 _SHOWN = 12  # networks of a front
 _KINDS = {
     "relative": "It compares the candidates of that stage only; higher is better.",
@@ -28,7 +29,12 @@ def winner(result: Mapping[str, Any]) -> list[str]:
     lines = [f"Best: {result['digits']}"]
     if result["best"] != result["digits"]:
         lines.append(f"    In the space's own notation: {result['best']}")
-    return lines
+    return [*lines, f"    Size: {sizes}"] if (sizes := sizes_of_winner(result)) else lines
+
+
+def sizes_of_winner(result: Mapping[str, Any]) -> str:
+    """Return the parameters and multiply-adds of the winner as text; empty where they are unknown."""
+    return ", ".join(f"{result[key]:,} {word}" for key, word in _SIZES.items() if result.get(key) is not None)
 
 
 def weights_of(space: Mapping[str, Any]) -> list[str]:
@@ -74,7 +80,8 @@ def front_lines(result: Mapping[str, Any]) -> list[str]:
     best = [network for network in front["networks"] if network["is_best"]]
     titles = [objective["title"] for objective in front["objectives"]]
     measures = [Measure(o["title"], o["higher_is_better"]) for o in front["objectives"]]
-    lines = [f"Front: {len(best)} of {len(front['networks'])} networks are not dominated in {', '.join(titles)}"]
+    count = f"{len(best)} of {_networks(len(front['networks']))} {_are(len(best))}"
+    lines = [f"Front: {count} not dominated in {', '.join(titles)}"]
     for network in best[:_SHOWN]:
         values = (measure.amount(value) for measure, value in zip(measures, network["values"], strict=True))
         lines.append(f"    {network['architecture']}: {', '.join(values)}")
@@ -95,7 +102,7 @@ def limit_lines(result: Mapping[str, Any]) -> list[str]:
         near = "" if twice is None else " (near the limit)"
         lines.append(f"    The network found takes {limit['best']:.4g} ms{again}{near}")
     if limit["edge"]:
-        lines.append(f"    Near the limit, and measured twice: {len(limit['edge'])} networks")
+        lines.append(f"    Near the limit, and measured twice: {_networks(len(limit['edge']))}")
     return lines
 
 
@@ -129,7 +136,7 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
     chance = result["random_search"]
     if chance is None or result["truth"] is None:
         return []
-    networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
+    networks = _networks(chance["networks"])
     return [f"Random search at this cost finds {true_value(chance['value'])} on average ({networks} trained once)"]
 
 
@@ -148,13 +155,12 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
             f"Worth: random search needs {_trainings(worth['networks'])} on average for a network as good{paid}",
             f"    95 % of random searches need {worth['low']:,.0f} to {worth['high']:,.0f}: {among}",
         ]
-    is_audit = worth["source"] == "audit"
-    if is_audit and not worth["audited"] and worth["low"] <= 1:
+    if is_unknown(worth):
         return [
             f"Worth: unknown, because no benchmark knows the truth{paid}",
-            f"    `archsieve audit {run} --networks 12` gives a lower bound: "
-            f"{worth['next_low'] or 1:.2g} trainings if none of 12 networks is as good",
+            f"    `archsieve audit {run} --networks 12` gives a lower bound",
         ]
+    is_audit = worth["source"] == "audit"
     asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"
     if is_audit and not worth["audited"]:
         asked = f"{worth['count'] - 1:,} other"  # the search itself scored them all by the recipe
@@ -163,6 +169,15 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
     next_low = worth["next_low"] if worth["audited"] else None
     more = "" if next_low is None else f"; 30 more could raise the bound to {next_low:.2g}"
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
+
+
+def is_unknown(worth: Mapping[str, Any]) -> bool:
+    """Whether neither a benchmark nor an audit tells anything of a search's worth."""
+    return bool(worth["source"] == "audit" and not worth["audited"] and worth["low"] <= 1)
+
+
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"{count:,} networks"
 
 
 def _are(count: int) -> str:

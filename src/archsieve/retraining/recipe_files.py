@@ -59,7 +59,8 @@ def read_recipe(name: str) -> dict[str, Any]:
     if not path.is_file():
         if name not in recipe_names():
             raise UnknownNameError(
-                f"There is no recipe file {name!r}, nor a shipped recipe of that name.{near_miss(name, recipe_names())}"
+                f"There is no recipe file {name!r}, nor a shipped recipe of that name."
+                f"{near_miss(name, recipe_names(), 'archsieve list recipes')}"
             )
         path = Path(str(files("archsieve.training.recipes") / f"{name}.toml"))
     try:
@@ -78,7 +79,7 @@ def recipe_for(space: str) -> str:
         if read_recipe(name).get("space", {}).get("name") == space:
             return name
     raise UnknownNameError(
-        f"No shipped recipe is made for the space {space!r}: name one ({', '.join(recipe_names())}) or a TOML file of "
+        f"No shipped recipe is made for the space {space!r}: name one (`archsieve list recipes`) or a TOML file of "
         "your own with --recipe."
     )
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _CHUNK = 32
 _CHUNKS_A_WORKER = 8  # so that workers end together
 _LONGEST = 200  # characters of a reason
+_SENTENCE = 600  # of one that says what to do
 
 
 @dataclass(frozen=True)
@@ -176,14 +177,14 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
     return ChunkScores(chunk, *scored, seconds, os.getpid(), failure, tracebacks, facts)
 
 
-def shortened(text: str) -> str:
-    """Return a text as one line of at most 200 characters.
+def shortened(text: str, most: int = _LONGEST) -> str:
+    """Return a text as one line of at most so many characters.
 
     >>> len(shortened("word " * 100)), shortened("two  words")
     (200, 'two words')
     """
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def _names(chunk: Chunk) -> str:
@@ -256,8 +257,8 @@ def _outcome(estimator: AnyEstimator, arch: Architecture, context: Context) -> O
 def _reason_of(error: ScoringError) -> str:
     """Return why one architecture could not be scored."""
     if isinstance(error, PartialScoringError) and error.reasons:
-        return shortened(next(iter(error.reasons.values())))
-    return shortened(describe_error(error))
+        return shortened(next(iter(error.reasons.values())), _SENTENCE)
+    return shortened(describe_error(error), _SENTENCE)
 
 
 def _is_of_the_run(error: Exception) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
@@ -88,7 +88,8 @@ class LimitReport:
     """The effect of a measured limit: estimator, limit, and counts of networks measured, within, beyond and failed.
 
     `best` is what was measured of the winner; `edge` are the networks that were measured again because they are near
-    the limit.
+    the limit. `values` has every network that could be measured, by its digits: the lower of both numbers where there
+    are two; older results do not have it.
     """
 
     estimator: str
@@ -99,6 +100,7 @@ class LimitReport:
     not_measured: int
     best: float | None
     edge: tuple[Edge, ...]
+    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ class Result:
         provenance: what the result was made with.
         failure: which stage could score no candidate and why, or why the final estimator failed; else empty.
         pictures: which scores were not made on the pictures of the task.
+        winner_params: the winner's parameters; None without a winner, or where the space has no networks.
+        winner_macs: its multiply-adds for one input.
         rounds_sha256: of what all stages scored and kept (see `archsieve.runs.folder.digest_of_rounds`).
     """
 
@@ -198,6 +202,8 @@ class Result:
     rounds_sha256: str = ""
     limit: LimitReport | None = None
     front: Front | None = None
+    winner_params: int | None = None
+    winner_macs: int | None = None
 
     def model(self) -> nn.Module:
         """Return the winner as a network on the CPU in evaluation mode, with the weights of its last training.
@@ -247,7 +253,7 @@ class Worth:
             of the expectation, with 95 % confidence.
         high: None where only a lower bound is known.
         paid: what the search cost, in trainings of one network by the recipe; None: unknown.
-        next_low: what the bound would be with 30 more networks audited, none of them as good; without an audit with 12.
+        next_low: what the bound would be with 30 more networks audited, none of them as good; None without an audit.
     """
 
     source: str

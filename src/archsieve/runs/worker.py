@@ -26,6 +26,7 @@ _PARENT_ENDED = 1  # of prctl: PR_SET_PDEATHSIG
 def work(connection: Connection, parent: int) -> None:
     """Run a worker: compute the received items, and end with the driver."""
     _follow(parent)
+    sys.stdout = sys.stderr  # standard output is for results
     connection.send_bytes(b"")
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:

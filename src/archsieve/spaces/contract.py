@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.spaces.text import as_digits, is_place
+from archsieve.spaces.text import as_digits, is_place, not_an_architecture
 from archsieve.values import is_whole, named_in, offers, wrong_kind
 
 if TYPE_CHECKING:
@@ -148,10 +148,8 @@ class SearchSpace(ABC):
         """
         parts = text.strip().split("-") if "-" in text or max(self.choices) > 10 else list(text.strip())
         if not all(map(is_place, parts)):
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: write {len(self.choices)} digits, e.g. "
-                f"{self.describe((0,) * len(self.choices))!r}."
-            )
+            example = self.describe((0,) * len(self.choices))
+            raise not_an_architecture(text, self.name, f"write {len(self.choices)} digits, e.g. {example!r}")
         return check(self, tuple(map(int, parts)), text)
 
     @property
@@ -211,19 +209,19 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
     try:
         is_plain = set(map(type, arch)) <= {int}  # most are; the words of `is_whole` cost more than all the rest
     except TypeError as error:  # one architecture instead of a list of them, or what is no code at all
-        raise ArchitectureError(f"{arch!r:.200} is no architecture of {space.name}: {_CODES}.") from error
+        raise not_an_architecture(arch, space.name, _CODES) from error
     if isinstance(arch, str):
-        raise ArchitectureError(f"{arch!r:.200} is a text and no code: read it with `space.parse`.")
+        raise not_an_architecture(arch, space.name, "it is text: read it with `space.parse`")
     if (
         len(arch) != len(choices)
         or not (is_plain or all(map(is_whole, arch)))
         or min(arch, default=0) < 0
         or not all(map(operator.lt, arch, choices))
     ):
-        raise ArchitectureError(_why_not(space, arch, _shown(arch, text)))
+        raise not_an_architecture(_shown(arch, text), space.name, _why_not(space, arch))
     code = tuple(arch) if is_plain else tuple(map(int, arch))
     if not space.is_valid(code):
-        raise ArchitectureError(f"{_shown(arch, text)} is excluded by the limits of {space.name}.")
+        raise ArchitectureError(f"{_shown(arch, text)!r} is excluded by the limits of {space.name}.")
     return code
 
 
@@ -240,23 +238,22 @@ def check_space(space: Any, what: str = "`space`") -> None:
         raise wrong_kind(what, "a search space", space, named_in("SPACES", space))
 
 
-def _shown(arch: Sequence[int], text: str | None) -> str:
-    return repr(text) if text is not None else str(tuple(arch))
+def _shown(arch: Sequence[int], text: str | None) -> object:
+    return text if text is not None else tuple(arch)
 
 
-def _why_not(space: SearchSpace, arch: Sequence[int], shown: str) -> str:
+def _why_not(space: SearchSpace, arch: Sequence[int]) -> str:
     """Return why a code is invalid: its length, or an option that is not an integer or out of range."""
-    beginning = f"{shown} is not an architecture of {space.name}:"
     if len(arch) != len(space.choices):
-        return f"{beginning} it has {len(arch)} decisions, the space {len(space.choices)}."
+        return f"it has {len(arch)} decisions, the space {len(space.choices)}"
     i, option, options = next(
         (i, option, options)
         for i, (option, options) in enumerate(zip(arch, space.choices, strict=True))
         if not (is_whole(option) and 0 <= option < options)
     )
     if not is_whole(option):
-        return f"{beginning} decision {i} is {option!r}, but must be a whole number."
-    return f"{beginning} decision {i} is {option}, but must lie in 0..{options - 1}."
+        return f"decision {i} is {option!r}, but must be a whole number"
+    return f"decision {i} is {option}, but must lie in 0..{options - 1}"
 
 
 def size(space: SearchSpace) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archsieve.errors import ArchitectureError
 from archsieve.registry import near_miss
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -114,10 +115,7 @@ def numbers_of(key: str, value: Value, count: int) -> list[int | float]:
 
 def no_architecture(text: str, space: str, reason: ArchitectureError) -> ArchitectureError:
     """Return the error for a text that is not an architecture of a space, with the reason."""
-    message = str(reason)
-    return ArchitectureError(
-        f"{shortened(text)!r} is not an architecture of {space}: {message}{'' if message.endswith(('?', '.')) else '.'}"
-    )
+    return not_an_architecture(shortened(text), space, str(reason))
 
 
 def shortened(text: str) -> str:

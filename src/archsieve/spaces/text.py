@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from archsieve.errors import ArchitectureError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from archsieve.spaces.contract import Architecture
+
+
+_SHOWN = 500  # characters of a text or code in a message
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,22 @@ def as_digits(arch: Sequence[int], choices: Sequence[int]) -> str:
     ('201', '2-10-1')
     """
     return ("" if max(choices, default=0) <= 10 else "-").join(map(str, arch))
+
+
+def not_an_architecture(what: object, space: str, why: str) -> ArchitectureError:
+    """Return the error for a text or a code that is not an architecture of a space: the only wording of it.
+
+    Args:
+        what: the text or the code.
+        space: name of the space.
+        why: the reason, and what to write instead; a full stop is added where there is none.
+
+    >>> str(not_an_architecture("9", "toy", "write 3 digits"))
+    "'9' is not an architecture of toy: write 3 digits."
+    """
+    shown = repr(what[:_SHOWN]) if isinstance(what, str) else f"{what!r:.{_SHOWN}}"
+    end = "" if why.endswith((".", "?")) else "."
+    return ArchitectureError(f"{shown} is not an architecture of {space}: {why}{end}")
 
 
 def is_place(word: str) -> bool:

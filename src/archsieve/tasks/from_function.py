@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from archsieve.errors import ArchsieveError, DataError, SettingError, describe_error
+from archsieve.errors import ArchsieveError, DataError, SettingError, describe_error, line_of
 from archsieve.networks.form import Input
 from archsieve.spaces.choices.factory import result_of
 from archsieve.tasks.contract import check_batch
@@ -149,8 +149,9 @@ def _sets(function: str) -> list[UserSet]:
         returned = result_of(function)
     except ArchsieveError:
         raise
-    except Exception as error:  # whatever the user's code raises
-        raise DataError(f"{function} failed: {describe_error(error)}.") from error
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
+        place = f" ({line})" if (line := line_of(error, function.partition(":")[0])) else ""
+        raise DataError(f"{function} failed: {describe_error(error)}{place}.") from error
     return sets_of(returned, function)
 
 

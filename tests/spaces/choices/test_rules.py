@@ -332,6 +332,20 @@ def test_exploring_leaves_random_states_alone():
     assert before[1:] == after[1:]
 
 
+def test_a_constructor_may_print_and_what_it_changes_for_the_process_is_put_back(capsys):
+    own = space_of(own_nets.talks)
+    assert capsys.readouterr().out == ""
+    network = build_network(own, own.default, NUMBERS, 0)
+    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
+    assert network.weight.dtype == torch.float32
+    assert network.weight.requires_grad
+
+
+def test_a_constructor_that_exits_is_one_sentence():
+    with pytest.raises(SettingError, match=r"exits makes no network .* SystemExit: 3 \(own_nets.py, line"):
+        space_of(own_nets.exits)
+
+
 def test_a_choice_in_forward_is_an_error():
     own = space_of(own_nets.InForward)
     with pytest.raises(SettingError, match=r"'scale' is made while the network computes: .* constructor"):

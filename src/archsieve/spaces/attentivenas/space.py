@@ -14,7 +14,7 @@ from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.convolutions import halved
 from archsieve.spaces.layers.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
 from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
-from archsieve.spaces.text import is_place
+from archsieve.spaces.text import is_place, not_an_architecture
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -176,19 +176,14 @@ class AttentiveNAS(SearchSpace):
         Raises:
             ArchitectureError: too few or too many, or one that is no option; says of which decision.
         """
-        shown = repr(text) if text is not None else str(tuple(values))
+        shown = text if text is not None else tuple(values)
         if len(values) != len(self.decisions):
-            raise ArchitectureError(
-                f"{shown} is not an architecture of {self.name}: it has {len(values)} numbers, but "
-                f"{len(self.decisions)} "
-                f"are needed, e.g. {self.describe(self.extremes[0])!r}."
-            )
+            needed = f"{len(self.decisions)} are needed, e.g. {self.describe(self.extremes[0])!r}"
+            raise not_an_architecture(shown, self.name, f"it has {len(values)} numbers, but {needed}")
         for value, (name, options) in zip(values, self.decisions, strict=True):
             if value not in options:
-                raise ArchitectureError(
-                    f"{shown} is not an architecture of {self.name}: the {name} is {value}, but must be "
-                    f"{'one of ' if len(options) > 1 else ''}{', '.join(map(str, options))}."
-                )
+                allowed = f"{'one of ' if len(options) > 1 else ''}{', '.join(map(str, options))}"
+                raise not_an_architecture(shown, self.name, f"the {name} is {value}, but must be {allowed}")
         return tuple(options.index(value) for value, (_, options) in zip(values, self.decisions, strict=True))
 
     def describe(self, arch: Architecture) -> str:
@@ -214,10 +209,9 @@ class AttentiveNAS(SearchSpace):
         if is_code:
             words = word.split("-") if "-" in word else list(word)
         if not all(map(is_place, words)):
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: write resolution, widths, depths, kernels and "
-                f"expansions, e.g. {self.describe(self.extremes[0])!r}."
-            )
+            example = self.describe(self.extremes[0])
+            advice = f"write resolution, widths, depths, kernels and expansions, e.g. {example!r}"
+            raise not_an_architecture(text, self.name, advice)
         numbers = tuple(map(int, words))
         return check(self, numbers, text) if is_code else self.of_values(numbers, text)
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import SettingError, UnknownNameError
+from archsieve.errors import SettingError, UnknownNameError, line_of
 from archsieve.registry import near_miss, near_miss_in
 from archsieve.spaces.choices.options import options_of
 
@@ -106,9 +106,10 @@ def _imported(module: str) -> Any:
         return main
     try:
         return importlib.import_module(module)
-    except Exception as error:  # of any kind: a user's file
+    except (Exception, SystemExit) as error:  # of any kind: a user's file
+        place = f" ({line})" if (line := line_of(error, module)) else ""
         raise SettingError(
-            f"The module {module!r} of the factory cannot be imported: {type(error).__name__}: {error}."
+            f"The module {module!r} of the factory cannot be imported: {type(error).__name__}: {error}{place}."
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsieve.errors import ArchitectureError
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def read(decisions: Sequence[Decision], text: str) -> dict[int, str]:
         place = places[name]
         if label not in decisions[place].options:
             raise ArchitectureError(
-                f"The decision {name!r} has no option {label!r}: it is one of {', '.join(decisions[place].options)}."
+                f"The decision {name!r} has no option {label!r}: it is one of {listed(decisions[place].options)}."
             )
         if labels.setdefault(place, label) != label:
             raise ArchitectureError(f"The decision {name!r} is written twice, as {labels[place]} and as {label}.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archsieve.errors import SettingError
+from archsieve.registry import listed
 
 _FORBIDDEN = re.compile(r"[,=\s]")
 
@@ -95,6 +96,4 @@ def _default_of(name: str, labels: tuple[str, ...], values: tuple[Any, ...], def
             return place
     if plain and str(default) in labels:
         return labels.index(str(default))
-    raise SettingError(
-        f"The choice {name!r} has no option {default!r:.100} for its default: it has {', '.join(labels)}."
-    )
+    raise SettingError(f"The choice {name!r} has no option {default!r:.100} for its default: it has {listed(labels)}.")

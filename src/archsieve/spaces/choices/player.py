@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,12 +130,13 @@ class Player:
         from archsieve.networks.generators import drawing
 
         network, failure = None, ""
-        with drawing(seed), warnings.catch_warnings(action="ignore"), torch.device(device):
+        quiet = redirect_stdout(io.StringIO())  # what it says in the run that counts is enough
+        with drawing(seed), warnings.catch_warnings(action="ignore"), torch.device(device), quiet:
             try:
                 network = self._made(replay, form)
             except (ArchsieveError, ImportError, OSError, MemoryError):
                 raise
-            except Exception as error:  # of any kind: a constructor of the user
+            except (Exception, SystemExit) as error:  # of any kind: a constructor of the user
                 failure = described(error, self._factory.__module__)
         return Played(Trail(tuple(replay.asks), replay.refused, failure), None if replay.refused else network)
 
@@ -150,7 +153,10 @@ class Player:
     def _made(self, replay: Replay, task: Task | Form) -> nn.Module:
         from torch import nn
 
-        made = replay.run(self._factory, arguments_for(self._factory, task, self.vary), self.vary)
+        from archsieve.networks.settings import kept_settings
+
+        with kept_settings():
+            made = replay.run(self._factory, arguments_for(self._factory, task, self.vary), self.vary)
         if not isinstance(made, nn.Module):
             raise SettingError(f"{self.name} must return a torch.nn.Module, but returned {type(made).__name__}.")
         return made
@@ -186,7 +192,7 @@ def _class_of(factory: object) -> type | None:
     return factory if isinstance(factory, type) else None
 
 
-def described(error: Exception, module: str) -> str:
+def described(error: BaseException, module: str) -> str:
     """Return an error of the user's code as one line, with the place in their file."""
     text, line = " ".join(str(error).split()).rstrip("."), line_of(error, module)
     said = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

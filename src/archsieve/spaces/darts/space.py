@@ -21,6 +21,8 @@ from archsieve.spaces.darts.cell import (
 from archsieve.spaces.darts.notation import compact, genotype_text, read_cells
 from archsieve.spaces.darts.sizes import operation_sizes
 from archsieve.spaces.form import pictures_of
+from archsieve.spaces.literals import shortened
+from archsieve.spaces.text import not_an_architecture
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -107,12 +109,9 @@ class DARTS(SearchSpace):
         try:
             return read_cells(text)
         except ArchitectureError as error:
-            shown = f"{text.strip()[:40]!r}{'...' if len(text.strip()) > 40 else ''}"
-            raise ArchitectureError(
-                f"{shown} is not an architecture of {self.name}: {error}. Write a Genotype(...), two lists of "
-                f"pairs as in "
-                f"{self.describe((0,) * len(self.choices))[:21]!r}..., or {len(self.choices)} digits."
-            ) from error
+            pairs = f"{self.describe((0,) * len(self.choices))[:21]!r}..."
+            advice = f"Write a Genotype(...), two lists of pairs as in {pairs}, or {len(self.choices)} digits"
+            raise not_an_architecture(shortened(text), self.name, f"{error}. {advice}") from error
 
     def canonical(self, arch: Architecture) -> Architecture:
         """Return the first code among networks that differ only in the order of their nodes.

@@ -41,7 +41,7 @@ class EdgeCell(nn.Module):
         return nodes[3]
 
     def nothing(self, inputs: Tensor) -> Tensor:
-        """Return a node without inputs: zero, but in the graph, so that its gradients are zeros rather than missing."""
+        """Return a node without inputs: zero, but part of the graph, so that gradients are zeros and not None."""
         return inputs * 0
 
 
@@ -65,7 +65,7 @@ class CellNetwork(nn.Module):
         self._path = tuple(o[0] for o in self.edge_options)
 
     def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
-        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first or only path."""
         path = arch or self._path
         x = self.stem(inputs)
         for part in self.body:
@@ -73,7 +73,7 @@ class CellNetwork(nn.Module):
         return self.head(x)  # type: ignore[no-any-return]
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return the path as a network of its own, with copies of the weights."""
+        """Return the path as a stand-alone network with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)
 
 

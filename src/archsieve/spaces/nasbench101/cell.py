@@ -153,22 +153,22 @@ def graph_in(text: str) -> Graph:
         ArchitectureError: it writes none; says why.
     """
     if not (parts := _TEXT.fullmatch(text.strip())):
-        raise ArchitectureError(f"{text[:200]!r} is no matrix of 0 and 1 and operations, such as {EXAMPLE!r}.")
+        raise ArchitectureError("it is not a matrix of 0 and 1 followed by operations")
     matrix, names = parts[1], parts[2].split(",")
     side = len(names)
     if side * side != len(matrix) or not 2 <= side <= VERTICES:
         raise ArchitectureError(
-            f"{text[:200]!r} has {len(matrix)} entries and {side} operations: a cell has 2 to {VERTICES} vertices, and "
-            f"a matrix with a row and a column for each."
+            f"it has {len(matrix)} matrix entries and {side} operations, but a cell has 2 to {VERTICES} vertices, and "
+            f"a matrix with a row and a column for each"
         )
     if (names[0], names[-1]) != (INPUT, OUTPUT) or not set(names[1:-1]) <= set(OPERATIONS):
         raise ArchitectureError(
-            f"{text[:200]!r} has other operations than {INPUT!r}, then {', '.join(OPERATIONS)}, and {OUTPUT!r} last."
+            f"its operations must be {INPUT!r}, then some of {', '.join(OPERATIONS)}, and {OUTPUT!r} last"
         )
     ones = [divmod(place, side) for place, entry in enumerate(matrix) if entry == "1"]
     if any(source >= target for source, target in ones):
         raise ArchitectureError(
-            f"{text[:200]!r} has an edge to an earlier vertex, or to itself: rows are sources and columns are targets."
+            "it has an edge to an earlier vertex, or to itself: rows are sources and columns are targets"
         )
     return Graph(tuple(ones), tuple(OPERATIONS.index(name) for name in names[1:-1]))
 

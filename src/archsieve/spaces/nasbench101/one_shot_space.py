@@ -23,6 +23,7 @@ from archsieve.spaces.nasbench101.cell import (
     text_of,
 )
 from archsieve.spaces.nasbench101.space import GraphSpace
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,9 +81,10 @@ class OneShotSpace(GraphSpace):
         if INPUT not in text and OUTPUT not in text:
             return super().parse(text)
         try:
-            return check(self, _first_code(self.parents, pruned(graph_in(text))), text[:200])
+            code = _first_code(self.parents, pruned(graph_in(text)))
         except ArchitectureError as error:
-            raise ArchitectureError(f"{text[:200]!r} is no architecture of {self.name}: {error}") from error
+            raise not_an_architecture(text, self.name, str(error)) from error
+        return check(self, code, text)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from archsieve.spaces.nasbench101.cell import (
     without_padding,
 )
 from archsieve.spaces.nasbench101.sizes import graph_sizes
+from archsieve.spaces.text import not_an_architecture
 from archsieve.values import check_sizes, check_whole
 
 if TYPE_CHECKING:
@@ -147,8 +148,8 @@ class NASBench101(GraphSpace):
         if INPUT not in text and OUTPUT not in text:
             return super().parse(text)
         try:
-            return check(self, code_of(graph_in(text)), text[:200])
+            code = code_of(graph_in(text))
         except ArchitectureError as error:
-            raise ArchitectureError(
-                f"{text[:200]!r} is no architecture of {self.name}, like {EXAMPLE!r}: {error}"
-            ) from error
+            reason = f"{error}. Write one like {EXAMPLE!r}"
+            raise not_an_architecture(text, self.name, reason) from error
+        return check(self, code, text)

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CHANNELS, EDGES, KERNELS, REDUCES, SIZED_CELL
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +63,8 @@ class NATSSize(SearchSpace):
             return super().parse(text)
         numbers = [int(n) for n in text.strip().split(":")] if _CHANNELS_TEXT.fullmatch(text.strip()) else []
         if len(numbers) != len(REDUCES) or not set(numbers) <= set(CHANNELS):
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: write five numbers of channels out of "
-                f"{', '.join(map(str, CHANNELS))}, like '64:64:64:64:64'."
-            )
+            advice = f"write five channel counts out of {', '.join(map(str, CHANNELS))}, like '64:64:64:64:64'"
+            raise not_an_architecture(text, self.name, advice)
         return tuple(CHANNELS.index(number) for number in numbers)
 
     def picture(self, arch: Architecture) -> Picture:

@@ -14,7 +14,7 @@ from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
 from archsieve.spaces.nasbench201.classes import representatives
-from archsieve.spaces.text import NumberOrder
+from archsieve.spaces.text import NumberOrder, not_an_architecture
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -102,10 +102,12 @@ class NASBench201(SearchSpace):
             return check(self, tuple(map(int, text.strip().replace("-", ""))), text)
         if numbers := _NUMBERS.fullmatch(text):
             return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
-        raise ArchitectureError(
-            f"{text!r} is not an architecture of {self.name}: write six digits in 0..4, or a string like "
-            f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
-            f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
+        example = (3, 3, 3, 1, 2, 3)
+        raise not_an_architecture(
+            text,
+            self.name,
+            f"write six digits in 0..4, or a string like {self.describe(example)!r} with the operations "
+            f"{', '.join(OPERATIONS)}, or NASLib's tuple in round brackets, like {str(to_naslib(example))!r}",
         )
 
     def _of_numbers(self, text: str, bracket: str, numbers: str) -> Architecture:
@@ -118,11 +120,11 @@ class NASBench201(SearchSpace):
         try:
             return from_naslib([int(number) for number in numbers.replace(",", " ").split()])
         except ArchitectureError as error:
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: numbers in round brackets are NASLib's "
-                f"tuple, which has "
-                f"six numbers in 0..4 (skip_connect, none, nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the "
-                f"order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2."
+            raise not_an_architecture(
+                text,
+                self.name,
+                "numbers in round brackets are NASLib's tuple, which has six numbers in 0..4 (skip_connect, none, "
+                "nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2",
             ) from error
 
     @property

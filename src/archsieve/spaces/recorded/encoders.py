@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.recorded.contract import RecordedSpace
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class EncoderSpace(RecordedSpace):
         return (len(self.hidden), len(self.depths), *tuple(map(len, self.layer)) * self.depths[-1])
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether the layers that it lacks are zeros."""
+        """Whether the decisions of absent layers are zeros."""
         return not any(arch[2 + len(self.layer) * self.depths[arch[1]] :])
 
     def describe(self, arch: Architecture) -> str:
@@ -64,9 +64,7 @@ class EncoderSpace(RecordedSpace):
             read = [[kind(part) for kind, part in zip(kinds, each, strict=True)] for each in parts]
             return self.code(int(hidden), read)
         except ValueError as error:
-            raise ArchitectureError(
-                f"{text[:200]!r} is no architecture of {self.name}: write one like {self.example}."
-            ) from error
+            raise not_an_architecture(text, self.name, f"write one like {self.example}") from error
 
     def code(self, hidden: int, layers: Sequence[Sequence[Any]]) -> Architecture:
         """Return the code of a hidden size and of the decisions of each layer.

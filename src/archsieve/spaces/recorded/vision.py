@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.recorded.contract import RecordedSpace
 from archsieve.spaces.recorded.encoders import EncoderSpace
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,7 @@ class PiT(RecordedSpace):
             base, ratio, layers, heads = text.strip().split(":")
             return self.code(int(base), int(ratio), *([int(n) for n in part.split("-")] for part in (layers, heads)))
         except ValueError as error:
-            raise ArchitectureError(
-                f"{text[:200]!r} is no architecture of {self.name}: write one like '40:6:3-4-6:2-8-8'."
-            ) from error
+            raise not_an_architecture(text, self.name, "write one like '40:6:3-4-6:2-8-8'") from error
 
     def code(self, base: int, ratio: int, layers: Sequence[int], heads: Sequence[int]) -> Architecture:
         """Return the code of a base width, a ratio, and layers and heads of the three stages.

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture, SearchSpace, check
 from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import convolution
+from archsieve.spaces.text import not_an_architecture
 from archsieve.spaces.transnas.layout import (
     MODULES,
     blocks,
@@ -99,12 +99,10 @@ class TransNASMacro(SearchSpace):
         if not (published := _PUBLISHED.fullmatch(text.strip())):
             if not text.strip().endswith("basic"):
                 return super().parse(text)
-            raise ArchitectureError(f"{text!r} is no architecture of {self.name}: write a string like '64-1234-basic'.")
+            raise not_an_architecture(text, self.name, "write a string like '64-1234-basic'")
         if int(published[1]) != self.width:
-            raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name} with these settings: its stem has {published[1]} "
-                f"channels, that of the space {self.width}."
-            )
+            reason = f"its stem has {published[1]} channels, but this space's stem has {self.width}"
+            raise not_an_architecture(text, self.name, reason)
         kinds = [MODULES.index(module) for module in published[2]]
         return check(self, (*kinds, *[NO_MODULE] * (MOST - len(kinds))), text)
 

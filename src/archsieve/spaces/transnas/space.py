@@ -11,7 +11,7 @@ from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import convolution
-from archsieve.spaces.text import NumberOrder
+from archsieve.spaces.text import NumberOrder, not_an_architecture
 from archsieve.spaces.transnas.classes import representatives
 from archsieve.spaces.transnas.layout import (
     CONV1,
@@ -93,16 +93,12 @@ class TransNASMicro(SearchSpace):
         if not (published := _PUBLISHED.fullmatch(text.strip())):
             if "_" not in text:
                 return super().parse(text)
-            raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write a string such as "
-                f"{self.describe((1, 0, 2, 3, 3, 3))!r}."
-            )
+            example = self.describe((1, 0, 2, 3, 3, 3))
+            raise not_an_architecture(text, self.name, f"write a string like {example!r}")
         width, modules, *nodes = published.groups()
         if (int(width), modules) != (self.width, self.modules):
-            raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name} with these settings: its skeleton is {width}-{modules}, "
-                f"that of the space {self.width}-{self.modules}."
-            )
+            reason = f"its skeleton is {width}-{modules}, but this space's skeleton is {self.width}-{self.modules}"
+            raise not_an_architecture(text, self.name, reason)
         return tuple(map(int, "".join(nodes)))
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from archsieve._files import replace_file
-from archsieve.errors import ArchsieveError, DataError, describe_error
+from archsieve.errors import ArchsieveError, DataError, describe_error, line_of
 from archsieve.networks.inputs import parts_of
 from archsieve.notices import LongPass
 from archsieve.tasks.data.array_cache import cache_folder
@@ -64,7 +64,8 @@ def guarded(batches: Iterator[T], where: str) -> Iterator[T]:
     except ArchsieveError:
         raise
     except Exception as error:  # whatever the user's code raises
-        reason = describe_error(error)
+        reason, line = describe_error(error), line_of(error, where.partition(":")[0])
+        reason += f" ({line})" if line else ""
         hint = " All items need one size." if "equal size" in reason else ""
         raise DataError(f"The items of {where} cannot be read: {reason}.{hint}") from error
 

@@ -44,7 +44,7 @@ class L2NormMeter:
         return tensors, Norms(total, state.summed.union(map(id, own)))
 
     def finish(self, state: Norms) -> float:
-        """Return the sum.
+        """Return the total cost.
 
         Raises:
             ScoringError: a weight is no finite number.

@@ -88,7 +88,7 @@ class MeCoMeter:
         return (output,), state
 
     def finish(self, state: Independence) -> float:
-        """Return the sum."""
+        """Return the total cost."""
         return state.total
 
 
