@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import message, quoted
+from archsieve._shortage import advice_for, is_short_of_memory, machine_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,13 @@ class StorageError(RunFolderError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # an OSError with a number would print that instead
+
+
+class MachineError(ArchsieveError, OSError):
+    """The machine lacks room, memory, descriptors or a sound disk: no network is to blame."""
+
+    def __str__(self) -> str:
+        return message(str(self.args[0]))  # an OSError with a number would print that instead
 
 
 class EstimatorError(ArchsieveError, RuntimeError):
@@ -178,12 +186,42 @@ def _is_installed(file: Path) -> bool:
     return is_below or not file.is_absolute() or "site-packages" in file.parts or "dist-packages" in file.parts
 
 
+AGAIN = "tried again at the next start: "
+"""How the reason of a failure begins that may be the machine's: the next start forgets it, and tries again."""
+
+
+def reason_of(error: BaseException, before: str = "") -> str:
+    """Return why one network could not be scored; where memory ran out, it begins with `AGAIN`.
+
+    A network may be too large for the machine, or the machine too busy for the network: nobody can tell.
+
+    >>> reason_of(MemoryError()), reason_of(ZeroDivisionError("by zero"))
+    ('tried again at the next start: MemoryError: memory ran out', 'ZeroDivisionError: by zero')
+    """
+    text = f"{before}{describe_error(error)}"
+    return f"{AGAIN}{text}" if is_short_of_memory(error) and not text.startswith(AGAIN) else text
+
+
+def machine_error(error: BaseException, what: str) -> MachineError:
+    """Return the error that ends a run because of the machine; `what` says what failed: "The estimator 'x' failed"."""
+    advice = advice_for(machine_number(error))
+    return MachineError(
+        f"{what}: {describe_error(error).rstrip('.')}. No network is to blame. {advice}, and run the same command "
+        f"again; finished scores are stored."
+    )
+
+
 def ends_the_run(error: Exception) -> bool:
-    """Whether an error concerns the whole run rather than a single network."""
+    """Whether an error concerns the whole run rather than a single network.
+
+    What the machine lacks concerns the run, wherever it lies among the causes of an error; memory alone does not.
+    """
+    if machine_number(error):
+        return True
     if isinstance(error, ArchsieveError):
         return not isinstance(error, ScoringError)
-    is_out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     # After most CUDA errors nothing works in this process any more, and every later network would be blamed.
+    is_out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     is_lost = "CUDA error" in str(error) and not is_out_of_memory
     return is_lost or isinstance(error, ImportError | OSError)  # a package, a disk, a data file
 

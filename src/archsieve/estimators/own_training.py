@@ -12,7 +12,7 @@ import numpy as np
 
 from archsieve._files import remove_file
 from archsieve._spent import tell_spent
-from archsieve.errors import ScoringError, SettingError
+from archsieve.errors import ScoringError, SettingError, ends_the_run
 from archsieve.estimators.contract import Price
 from archsieve.estimators.training_function import (
     contained,
@@ -151,9 +151,9 @@ class OwnTraining:
                 old = chosen["folder"] if any(chosen["folder"].iterdir()) else None
             with contained(derive_seed(ctx.seed, "train", "own"), ctx.device):
                 returned = function(network, ctx.task, self.budget, **chosen)
-        except ScoringError:
-            raise
         except (Exception, SystemExit) as error:  # whatever the user's code raises
+            if isinstance(error, ScoringError) and not ends_the_run(error):
+                raise
             raise failed(self.function, error, network, ctx.task, old) from error
         score = self._score(returned, ctx.task)
         spent = earlier + time.perf_counter() - begun

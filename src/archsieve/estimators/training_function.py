@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import importlib
 import inspect
@@ -15,15 +14,16 @@ import zipfile
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
+from archsieve._shortage import machine_number
 from archsieve.errors import (
     ArchsieveError,
-    RunFolderError,
     ScoringError,
     SettingError,
     UnknownNameError,
     describe_error,
     ends_the_run,
     line_of,
+    machine_error,
 )
 from archsieve.networks.generators import drawing
 from archsieve.networks.settings import kept_settings
@@ -146,8 +146,8 @@ def failed(name: str, error: BaseException, network: nn.Module, task: Task, old:
         task: that it was given.
         old: the folder that it was given, if an earlier call left something in it.
     """
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunFolderError(f"{name} found no room on the disk ({error.strerror}): make room, and start again.")
+    if machine_number(error):
+        return machine_error(error, f"The function {name} failed")
     where = line_of(error, name.partition(":")[0])
     place = f" ({where})" if where else ""
     if isinstance(error, SystemExit):

@@ -169,6 +169,7 @@ def run_plan(
         winner_params=_size(best, session, "params"),
         winner_macs=_size(best, session, "macs"),
     )
+    session.check_folder()
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
     object.__setattr__(result, "_source", partial(_network, session.folder, plan, result))

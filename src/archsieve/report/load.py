@@ -83,8 +83,10 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     store_of(folder)
     mark = read_mark(folder)
     notation = encode if is_dashed else notation_of(mark["space"])
-    stored = stored_in(folder, mark["fingerprints"].get("task"), notation)
     result = _read_result(folder)
+    prints, seed = mark["fingerprints"], (result or {}).get("seed")
+    own = (str(prints["space"]), seed) if isinstance(seed, int) and "space" in prints else None
+    stored = stored_in(folder, prints.get("task"), notation, own)
     views = read_views(folder, result)
     of_metric, metric = measure_of_mark(mark)
     measures = measures_of_mark(mark)

@@ -212,11 +212,17 @@ class Stored(NamedTuple):
     damaged: tuple[str, ...]
 
 
-def stored_in(folder: Path, own_task: str | None, notation: Notation) -> Stored:
-    """Return the summary of a results file, read row by row, in report order."""
+def stored_in(folder: Path, own_task: str | None, notation: Notation, own: tuple[str, int] | None = None) -> Stored:
+    """Return what is stored, read row by row, in the order of reports; `own` is its space and seed, if known.
+
+    Raises:
+        RunFolderError: the file is that of another search.
+    """
     tallies: dict[tuple[tuple[str, str, int], str], Tally] = {}
     failed: list[Row] = []
     with opened(folder) as store:
+        if own is not None:
+            store.refuse_another_search(*own)
         for row in store.rows():
             group = row.name, row.key.estimator, row.key.seed
             pictures = "" if row.key.task == own_task else OTHER_PICTURES

@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from archsieve._shortage import has_memory, machine_number
 from archsieve._spent import collected_seconds
 from archsieve.errors import (
+    AGAIN,
     ArchsieveError,
     EstimatorError,
+    MachineError,
     PartialScoringError,
     ScoringError,
     collected_tracebacks,
     describe_error,
     ends_the_run,
+    machine_error,
+    reason_of,
 )
 from archsieve.estimators.contract import Grouped, Outcome
 from archsieve.estimators.measured.facts import collected_facts
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 32
 _CHUNKS_A_WORKER = 8  # so that workers end together
+_LEAST_MEMORY = 64 << 20  # bytes without which nothing can be scored
 _LONGEST = 200  # characters of a reason
 _SENTENCE = 600  # of one that says what to do
 
@@ -165,16 +171,21 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
         arithmetic = chunk.arithmetic.applied(chunk.contexts[0].device)
         with collected_facts() as facts, collected_tracebacks() as tracebacks, collected_seconds() as spent, arithmetic:
             scored = _score(chunk)
-    except ArchsieveError as error:
-        # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
-        failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
-    except _UnusableError as error:
-        failure = EstimatorError(f"The estimator {_names(chunk)}: {error}", traceback.format_exc())
     except (Exception, SystemExit) as error:
-        message = f"The estimator {_names(chunk)}: {describe_error(error)}"
-        failure = EstimatorError(message, traceback.format_exc())
+        failure = _failure(error, f"The estimator {_names(chunk)}")
     seconds = time.perf_counter() - begun + math.fsum(spent)
     return ChunkScores(chunk, *scored, seconds, os.getpid(), failure, tracebacks, facts)
+
+
+def _failure(error: BaseException, what: str) -> ArchsieveError:
+    """Return what ends the run, as an error of ours that the driver knows."""
+    if isinstance(error, ArchsieveError) and not isinstance(error, ScoringError):
+        # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
+        return error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
+    if machine_number(error):
+        return machine_error(error, what)
+    text = str(error) if isinstance(error, _UnusableError) else describe_error(error)
+    return EstimatorError(f"{what}: {text}", traceback.format_exc())
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:
@@ -207,6 +218,8 @@ def _score(chunk: Chunk) -> _Scored:
     scores, errors = (None if is_single else _score_at_once(chunk)) or _score_one_by_one(chunk)
     unusable = np.isnan(scores) | np.isposinf(scores)
     names = [estimator.name for estimator in chunk.estimators]
+    if any(reason.startswith(AGAIN) for reason in errors.values()):
+        _check_memory()
     returned = {(i, k): f"{names[k]} returned {scores[i, k]}" for i, k in np.argwhere(unusable).tolist()}
     return _Scored(np.where(unusable, np.nan, scores), returned | errors)
 
@@ -216,6 +229,8 @@ def _score_at_once(chunk: Chunk) -> _Scored | None:
     try:
         return _Scored(_ask(chunk.estimators, chunk.archs, chunk.contexts), {})
     except PartialScoringError as failed:
+        if ends_the_run(failed):
+            raise
         scores = np.array(failed.scores, dtype=np.float64).reshape(len(chunk.archs), len(chunk.estimators))
         for place in failed.reasons:
             scores[place] = np.nan
@@ -246,19 +261,17 @@ def _outcome(estimator: AnyEstimator, arch: Architecture, context: Context) -> O
     """Score one architecture by one estimator."""
     try:
         return Outcome(float(_ask((estimator,), (arch,), (context,))[0, 0]))
-    except ScoringError as error:
-        return Outcome.failed(_reason_of(error))
     except Exception as error:
         if _is_of_the_run(error):
             raise _located(error, estimator, context.space.describe(arch)) from error
-        return Outcome.failed(shortened(describe_error(error)))
+        return Outcome.failed(_reason_of(error))
 
 
-def _reason_of(error: ScoringError) -> str:
+def _reason_of(error: Exception) -> str:
     """Return why one architecture could not be scored."""
     if isinstance(error, PartialScoringError) and error.reasons:
-        return shortened(next(iter(error.reasons.values())), _SENTENCE)
-    return shortened(describe_error(error), _SENTENCE)
+        return shortened(next(iter(error.reasons.values())))
+    return shortened(reason_of(error))
 
 
 def _is_of_the_run(error: Exception) -> bool:
@@ -267,10 +280,23 @@ def _is_of_the_run(error: Exception) -> bool:
 
 def _located(error: Exception, estimator: AnyEstimator, arch: str) -> Exception:
     """Return an unforeseen error with estimator and architecture named; archsieve errors are returned unchanged."""
-    if isinstance(error, ArchsieveError | _UnusableError):
+    if isinstance(error, ArchsieveError | _UnusableError) and not isinstance(error, ScoringError):
         return error
-    message = f"The estimator {estimator.name!r} failed on {arch}: {describe_error(error)}"
-    return EstimatorError(message, traceback.format_exc())
+    return _failure(error, f"The estimator {estimator.name!r} failed on {arch}")
+
+
+def _check_memory() -> None:
+    """Check, after memory ran out, that there is some again: without any, every network would be blamed.
+
+    Raises:
+        MachineError: there is not.
+    """
+    gc.collect()
+    if not has_memory(_LEAST_MEMORY):
+        raise MachineError(
+            f"Memory ran out: less than {_LEAST_MEMORY >> 20} MiB can still be had. No network is to blame. Free "
+            f"memory, or use fewer workers, and run the same command again; finished scores are stored."
+        )
 
 
 def _free_memory() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import struct
 import tempfile
+import zlib
 from collections import deque
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -289,14 +291,21 @@ def damaged_rows(db: sqlite3.Connection) -> list[Damage]:
 
 
 def _has_damaged(db: sqlite3.Connection, table: Table) -> bool:
-    """Whether a checksum is wrong; computed inside SQLite, which takes a third of the time of fetching all rows."""
-    db.create_function("checksum_of", len(table.columns), lambda *values: checksum_of(values), deterministic=True)
-    columns = ", ".join(f"CAST({name} AS BLOB)" if kind.startswith("TEXT") else name for name, kind in table.columns)
-    query = f"SELECT 1 FROM {table.name} WHERE checksum IS NOT checksum_of({columns}) LIMIT 1"
+    """Whether a checksum is wrong. SQLite puts the bytes of a row together; no line of Python runs for any row."""
+    db.create_function("packed", 1, struct.Struct("<d").pack, deterministic=True)
+    db.create_function("crc32_of", 1, zlib.crc32, deterministic=True)
+    joined = " || x'00' || ".join(_bytes_in_sql(name, kind) for name, kind in table.columns)
+    query = f"SELECT 1 FROM {table.name} WHERE checksum IS NOT crc32_of(CAST({joined} AS BLOB)) LIMIT 1"
     try:
         return db.execute(query).fetchone() is not None
     except sqlite3.OperationalError:  # a value of another kind
         return True
+
+
+def _bytes_in_sql(name: str, kind: str) -> str:
+    """Return the expression for what `checksum_of` takes of a column."""
+    text = f"packed({name})" if kind.startswith("REAL") else name
+    return text if "NOT NULL" in kind else f"CASE WHEN {name} IS NULL THEN x'01' ELSE {text} END"
 
 
 def _has(db: sqlite3.Connection, table: Table) -> bool:

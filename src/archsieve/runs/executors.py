@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from archsieve._reading import quoted
 from archsieve.errors import WorkerError, require
+from archsieve.notices import notice
 from archsieve.runs.attempts import Attempts, Lost, Schedule, check_settings, single_thread, variables
 from archsieve.runs.processes import Processes
 
@@ -22,6 +23,7 @@ __all__ = ["Executor", "Lost", "Processes", "Ray", "Serial", "single_thread"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+_STARTS = 3  # of a local Ray
 
 
 class Executor(Protocol):
@@ -160,18 +162,28 @@ def _ray_failed(error: Exception) -> WorkerError:
 
 
 def _start_ray(workers: int) -> None:
-    """Connect to the cluster at `RAY_ADDRESS`, or start one on this machine."""
+    """Connect to the cluster at `RAY_ADDRESS`, or start one on this machine.
+
+    A busy machine may take longer to start Ray than Ray waits: then it is started again, up to three times in all.
+    """
     import ray
 
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
-    try:
-        ray.init(
-            runtime_env={"env_vars": variables() | path}, log_to_driver=False, logging_level=logging.ERROR, **local
-        )
-    except Exception as error:  # whatever keeps a cluster from starting, or from being reached
-        where = f"at RAY_ADDRESS={os.environ['RAY_ADDRESS']}" if os.environ.get("RAY_ADDRESS") else "on this machine"
-        raise WorkerError(
-            f"Ray cannot be started, or reached, {where}: {quoted(str(error).strip()) or type(error).__name__}. Leave "
-            f"--ray out to use processes of this machine."
-        ) from error
+    address = os.environ.get("RAY_ADDRESS")
+    local: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    environment = {"env_vars": variables() | path}
+    for attempt in range(1, _STARTS + 1):
+        try:
+            ray.init(runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **local)
+        except Exception as error:  # whatever keeps a cluster from starting, or from being reached
+            if not address and attempt < _STARTS and "timed out" in str(error):
+                notice("Ray did not start in time. It is started again.")
+                ray.shutdown()  # what was started of it
+                continue
+            where = f"at RAY_ADDRESS={address}" if address else "on this machine"
+            reason = quoted(str(error).strip().rstrip(".")) or type(error).__name__
+            raise WorkerError(
+                f"Ray cannot be started, or reached, {where}: {reason}. Leave --ray out to use "
+                f"processes of this machine."
+            ) from error
+        return

@@ -18,8 +18,17 @@ import numpy as np
 
 from archsieve._collector import collector_paused
 from archsieve._files import write_text
+from archsieve._shortage import machine_number
 from archsieve._spent import collected_seconds
-from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, describe_error
+from archsieve.errors import (
+    ArchsieveError,
+    EstimatorError,
+    ScoringError,
+    describe_error,
+    ends_the_run,
+    machine_error,
+    reason_of,
+)
 from archsieve.estimators.contract import Context, Fittable, Outcome
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.calls import Call, Canonical
@@ -220,12 +229,16 @@ class Scoring:
             with single_thread(), arithmetic, collected_seconds() as spent:
                 estimator.fit(call.pool, replace(context, progress=told), scores)
         except ScoringError as error:
-            failed = Outcome.failed(shortened(f"while learning: {describe_error(error)}"))
+            if ends_the_run(error):
+                raise machine_error(error, f"The estimator {estimator.name!r} failed while learning") from error
+            failed = Outcome.failed(shortened(reason_of(error, "while learning: ")))
             missing = sorted(code for code in codes if code not in call.view(key))
             self._keep(call, [_row(key, code, estimator, failed) for code in missing])
         except ArchsieveError:
             raise
         except Exception as error:
+            if machine_number(error):
+                raise machine_error(error, f"The estimator {estimator.name!r} failed while learning") from error
             raise EstimatorError(
                 f"The estimator {estimator.name!r} failed while learning: {describe_error(error)}",
                 traceback.format_exc(),

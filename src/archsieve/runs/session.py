@@ -29,6 +29,7 @@ from archsieve.runs.executors import Serial
 from archsieve.runs.folder import RESULTS_FILE, claim, lock
 from archsieve.runs.journal import Journal
 from archsieve.runs.keys import Keys
+from archsieve.runs.presence import Presence
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
@@ -75,7 +76,8 @@ class Session:
             as such; see `pictures`.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
-        retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
+        retry_failed: forget which scores of the folder could not be computed, so that they are tried again; what the
+            machine may be to blame for, as a lack of memory, always is.
         durable: bring every score to the disk before going on; else a power cut may lose those of the last seconds
             (`archsieve.runs.durability`).
         repair: leave damaged rows of the results file out, so that they are computed again; `notify` is told of them.
@@ -130,6 +132,7 @@ class Session:
         self._recorded = RecordedScores.of(offered, space, task, seed)
         computing = Computing(self.executor, tuple(plugins), arithmetic, offered, self._progress, notify)
         self._lock = lock(self.folder)
+        self._presence = Presence(self.folder)
         try:
             remove_leftovers(self.folder)
             self._prints = claim(self.folder, space, task)
@@ -138,9 +141,9 @@ class Session:
             if notify is not None:
                 for sentence in self._store.repaired:
                     notify(sentence)
+            self._store.before_writing = self._presence.check
             self._store.refuse_damaged_rows()
-            if retry_failed:
-                self._store.forget_failures()
+            self._store.forget_failures(of_machine=not retry_failed)
         except BaseException:
             self._lock.close()
             raise
@@ -159,6 +162,14 @@ class Session:
         self._is_closed = True
         self._store.close()
         self._lock.close()
+
+    def check_folder(self) -> None:
+        """Check that the folder is still where it was opened.
+
+        Raises:
+            RunFolderError: it was moved, renamed or deleted.
+        """
+        self._presence.check()
 
     def guide(self) -> Guide:
         """Return what a funnel's searches need: their requests are journalled in the folder."""
@@ -204,6 +215,7 @@ class Session:
             raise RunFolderError(
                 f"The session of the folder {self.folder} is closed: ask for scores inside of `with Session(...)`."
             )
+        self.check_folder()
         check_estimators(estimators)
         if searcher := compared_by():
             for estimator in estimators:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sqlite3
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import parse_json
-from archsieve.errors import RunFolderError, StorageError
+from archsieve.errors import AGAIN, RunFolderError, StorageError
 from archsieve.runs import database
 from archsieve.runs.durability import Syncing
 from archsieve.runs.rows import (
@@ -38,7 +39,7 @@ from archsieve.runs.rows import (
 from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from archsieve.runs.rows import Table, Values
@@ -48,6 +49,7 @@ __all__ = ["Key", "Row", "Store"]
 
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
+_OF_MACHINE = f"substr(error, 1, {len(AGAIN)}) = '{AGAIN}'"
 _ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
 _NO_ROOM = 64 * 1024  # free bytes below which a disk is full to SQLite
 _SHOWN = 3  # damaged rows that a message names
@@ -71,6 +73,7 @@ class Store:
 
     _read_only = False
     _syncing: Syncing | None = None
+    before_writing: Callable[[], None] = staticmethod(lambda: None)
     repaired: tuple[str, ...] = ()
 
     def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False, repair: bool = False) -> None:
@@ -153,6 +156,22 @@ class Store:
             self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
         self._refuse(self.damaged)
 
+    def refuse_another_search(self, space: str, seed: int) -> None:
+        """Check that some row has space and seed of the search whose files lie beside this one, if there are any.
+
+        Raises:
+            RunFolderError: none has: the file was exchanged for that of another search.
+        """
+        with self._guarded():
+            has_any = self._db.execute("SELECT 1 FROM results LIMIT 1").fetchone() is not None
+            own = "SELECT 1 FROM results WHERE space = ? AND seed = ? LIMIT 1"
+            has_own = self._db.execute(own, (space, seed)).fetchone() is not None
+        if has_any and not has_own:
+            raise RunFolderError(
+                f"The results file {self.path} is of another search: no score in it has the space and the seed {seed} "
+                f"of this one. Put back its own, or repeat the search, which computes the scores again."
+            )
+
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
         """Return the stored scores of these codes; NaN if scoring failed.
 
@@ -177,11 +196,18 @@ class Store:
         self._note(lost)
         return scores
 
-    def forget_failures(self) -> None:
-        """Delete the rows of failures, and the journals of searches that received them."""
+    def forget_failures(self, *, of_machine: bool = False) -> None:
+        """Delete the rows of failures, and the journals of searches that received them.
+
+        Args:
+            of_machine: only of what the machine may be to blame for, and of what could then not be learnt.
+        """
         with self._guarded(), database.transaction(self._db):
-            deleted = self._db.execute("DELETE FROM results WHERE error IS NOT NULL").rowcount
-            if deleted:
+            there = f"SELECT 1 FROM results WHERE {_OF_MACHINE} LIMIT 1"
+            if of_machine and self._db.execute(there).fetchone() is None:
+                return
+            condition = f"{_OF_MACHINE} OR error LIKE 'while learning: %'" if of_machine else "error IS NOT NULL"
+            if self._db.execute(f"DELETE FROM results WHERE {condition}").rowcount:
                 self._db.execute("DELETE FROM asks")
 
     def asked(self, search: str) -> list[Architecture]:
@@ -194,6 +220,7 @@ class Store:
 
     def ask(self, search: str, archs: Iterable[Architecture]) -> None:
         """Append to a search's requests in one transaction."""
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()
             self._add(ASKS, ((search, place, encode(arch)) for place, arch in enumerate(archs, count)))
@@ -205,6 +232,7 @@ class Store:
         first = next(parts, None)
         if first is None:
             return
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             for part in chain([first], parts):
                 facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in part if r.facts]
@@ -227,6 +255,7 @@ class Store:
         """Add to the seconds that an estimator spent on fitting, and to the scores it requested for that."""
         rows = [(*columns_of(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
         before = math.fsum(values[5] for values in self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key)))
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             self._add(TAUGHT, rows, "INSERT OR IGNORE")
             self._add(LEARNING, [(*columns_of(key), name, before + seconds)], "INSERT OR REPLACE")
@@ -370,7 +399,12 @@ def _facts(text: str) -> dict[str, Any]:
 
 
 def _cause(error: Exception, path: Path) -> str:
-    """Return SQLite's message, with a hint if the disk is full, which SQLite may report as an I/O error."""
+    """Return what SQLite says, and what is behind it: there is no room, or nothing can be written here."""
+    if "unable to open" in str(error):
+        if path.is_dir():
+            return "it is a folder"
+        if not os.access(path.parent, os.W_OK):
+            return f"its folder is read-only ({error}). Allow writing, or copy the folder"
     if _is_of_disk(error):
         with suppress(OSError):
             if shutil.disk_usage(path.parent).free < _NO_ROOM:

@@ -61,10 +61,15 @@ def stored_again(
         raise RunFolderError(f"The folder {folder} holds no run on a CPU with its plan: its scores cannot be computed.")
     with commands_allowed():  # what measures is left out: none is run
         plan = load_plan(folder / PLAN_FILE, plugins)
+    if plan.seed != card.seed:
+        raise RunFolderError(
+            f"The file {folder / PLAN_FILE} is of another search: its seed is {plan.seed}, and {RESULT_FILE} says "
+            f"{card.seed}. Put back its own, or run the search again, which goes on from its scores."
+        )
     chosen, left_out = _estimators(plan)
     prints = read_mark(folder)["fingerprints"]
     keys = Keys(plan.space, (prints["space"], prints["task"]), plan.seed, CPU, EXACT, RecordedScores())
-    parts = _parts(folder, {keys.key(e, ()): e.name for e in chosen}, fraction)
+    parts = _parts(folder, {keys.key(e, ()): e.name for e in chosen}, fraction, prints["space"], plan.seed)
     figures, absent = [], []
     for estimator in chosen:
         part = parts[keys.key(estimator, ())]
@@ -91,10 +96,11 @@ def _estimators(plan: Plan) -> tuple[list[AnyEstimator], list[str]]:
     return [leaf for leaf in leaves if leaf not in others], [leaf.name for leaf in others]
 
 
-def _parts(folder: Path, names: Mapping[Key, str], fraction: float) -> dict[Key, list[Row]]:
+def _parts(folder: Path, names: Mapping[Key, str], fraction: float, space: str, seed: int) -> dict[Key, list[Row]]:
     """Return a fraction of each key's stored scores, chosen by the estimator's name."""
     store = Store(folder / RESULTS_FILE, read_only=True)
     try:
+        store.refuse_another_search(space, seed)
         counts = Counter(row.key for row in _scores(store, names))
         store.refuse_damage()
         places = {key: set(part_of(range(counts[key]), fraction, names[key])) for key in counts}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from archsieve._shortage import machine_number
 from archsieve.errors import ArchsieveError, ScoringError, SettingError, describe_error, ends_the_run
 from archsieve.estimators.contract import Price
 from archsieve.estimators.measured.alone import alone
@@ -166,6 +167,8 @@ class Command:
             except CannotStartError:
                 raise
             except ScoringError as error:
+                if ends_the_run(error):
+                    raise
                 if attempt == self.tries:
                     raise ScoringError(str(error) if attempt == 1 else f"{error} (try {attempt})") from error
                 time.sleep(_PAUSE * 2 ** (attempt - 1))
@@ -202,7 +205,7 @@ class Command:
         try:
             function(network, inputs, path)
         except Exception as error:  # whatever the user's code raises
-            if isinstance(error, ArchsieveError) and ends_the_run(error):
+            if machine_number(error) or (isinstance(error, ArchsieveError) and ends_the_run(error)):
                 raise
             raise ScoringError(f"{self.export} raised {describe_error(error)}") from error
         if not path.exists():

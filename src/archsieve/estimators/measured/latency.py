@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from archsieve import _machine
-from archsieve.errors import PartialScoringError, SettingError, describe_error, ends_the_run
+from archsieve.errors import PartialScoringError, SettingError, ends_the_run, reason_of
 from archsieve.estimators.contract import Price
 from archsieve.estimators.measured.alone import alone
 from archsieve.estimators.measured.facts import tell
@@ -141,7 +141,7 @@ class Latency:
                     if ends_the_run(error):
                         raise
                     networks.pop(place, None)
-                    reasons[place, 0] = describe_error(error)
+                    reasons[place, 0] = reason_of(error)
             for place, (score, reason) in self._timed(networks, archs, ctx).items():
                 scores[place, 0] = score
                 if reason:

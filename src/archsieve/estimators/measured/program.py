@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from archsieve._reading import visible
+from archsieve._shortage import number_in
 from archsieve.errors import ScoringError, SettingError
 from archsieve.registry import near_miss
 
@@ -126,7 +127,11 @@ def output_of(words: Sequence[str], seconds: float) -> str:
             _end(process)
         if status:
             how = f"ended with status {status}" if status > 0 else f"was killed by {_signal(-status)}"
-            raise ScoringError(f"{_short(words[0])} {how}{_last_line(errors)}")
+            last = _last_line(errors)
+            cause: Exception | None = MemoryError() if status == -signal.SIGKILL else None
+            if number := number_in(last):  # what the program lacks, the next network lacks too
+                cause = OSError(number, os.strerror(number))
+            raise ScoringError(f"{_short(words[0])} {how}{last}") from cause
         out.seek(0)
         return out.read(_MOST).decode("utf-8", errors="replace")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from archsieve.errors import ScoringError, ends_the_run
+from archsieve.errors import ScoringError, ends_the_run, reason_of
 from archsieve.estimators.contract import Outcome
 from archsieve.estimators.prefixes import walk
 from archsieve.estimators.zero_cost.readings import check_outputs
@@ -85,7 +85,9 @@ def score_chain(
             try:
                 outcomes[arch] = Outcome(_read_last(meter, chain.head, prefix))
             except ScoringError as error:
-                outcomes[arch] = Outcome.failed(str(error))
+                if ends_the_run(error):
+                    raise
+                outcomes[arch] = Outcome.failed(reason_of(error))
     except Exception as error:
         if ends_the_run(error):
             raise

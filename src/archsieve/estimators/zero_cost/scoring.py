@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import torch
 
-from archsieve.errors import PartialScoringError, ScoringError, describe_error, ends_the_run
+from archsieve.errors import PartialScoringError, ends_the_run, reason_of
 from archsieve.estimators.contract import Outcome
 from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
@@ -142,14 +142,12 @@ class _Networks:
             network = self._next(proxy, is_last=is_last)
             with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
                 return Outcome(proxy(network, probe, **options))
-        except ScoringError as error:
-            return Outcome.failed(str(error))
         except Exception as error:
             if ends_the_run(error):  # a setting, or a proxy that says less than it needs: wrong for every network
                 raise
             if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            return Outcome.failed(describe_error(error))
+            return Outcome.failed(reason_of(error))
 
     def _next(self, proxy: Proxy, *, is_last: bool) -> nn.Module:
         if self._ctx.space.is_shareable:

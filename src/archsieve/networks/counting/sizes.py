@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from archsieve._shortage import machine_number
 from archsieve.errors import SettingError
 from archsieve.networks.counting.counter import as_it_was, count, device_of, examined, forward, is_lazy
 from archsieve.networks.inputs import example_of
@@ -52,8 +53,8 @@ def count_params(network: nn.Module, inputs: Example | None = None) -> int:
         with as_it_was(network) as own:
             try:
                 forward(own, inputs, training=False)
-            except Exception:  # a network that refuses such inputs on the CPU keeps the parameters that it has
-                if is_lazy(own) or device_of(own).type == "meta":
+            except Exception as error:  # a network that refuses such inputs on the CPU keeps the parameters that it has
+                if machine_number(error) or is_lazy(own) or device_of(own).type == "meta":
                     raise
             return count_params(own)
     if is_lazy(network):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archsieve._shortage import machine_number
 from archsieve.errors import ArchsieveError, SettingError, line_of
 from archsieve.spaces.choices.factory import arguments_for, varied_options
 from archsieve.spaces.choices.replay import Ask, Pick, Replay
@@ -137,6 +138,8 @@ class Player:
             except (ArchsieveError, ImportError, OSError, MemoryError):
                 raise
             except (Exception, SystemExit) as error:  # of any kind: a constructor of the user
+                if machine_number(error):
+                    raise
                 failure = described(error, self._factory.__module__)
         return Played(Trail(tuple(replay.asks), replay.refused, failure), None if replay.refused else network)
 
