@@ -61,7 +61,7 @@ def test_sizes_tell_numbers_exchanged(exchanged, tmp_path):
     archs = ARCHS[::101]
     macs = np.array([SPACE.macs(arch, task_of(CIFAR10)) for arch in archs]) / 1e6
     CIFAR10._check_order(tmp_path, "flops", archs, macs)
-    with pytest.raises(DataError, match=f"if their numbers {exchanged[0] + 1} and {exchanged[1] + 1} were exchanged"):
+    with pytest.raises(DataError, match="were exchanged"):
         CIFAR10._check_order(tmp_path, "flops", [tuple(arch[o] for o in order) for arch in archs], macs)
 
 
