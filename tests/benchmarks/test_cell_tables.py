@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from archsieve.benchmarks.files import LARGEST_TEXT
 from archsieve.errors import DataError, MissingPackageError, UnknownNameError
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.contract import enumerate_space
@@ -152,3 +153,18 @@ def test_parquet_of_another_shape(folder, rows):
     write_parquet(folder, [[i, *row[1:]] for i, row in enumerate(rows)])
     with pytest.raises(DataError, match="where the text of an architecture is expected"):
         CELLS.load()
+
+
+def test_a_large_text_file_says_what_to_do(folder, rows, monkeypatch):
+    path = write_csv(folder, rows[:9])
+    monkeypatch.setattr("archsieve.benchmarks.files.LARGEST_TEXT", 100)
+    with pytest.raises(
+        DataError, match=r"is too large: it has [\d,]+ bytes, and at most 100 are read\. Write it as parquet"
+    ):
+        CELLS.load()
+    assert path.stat().st_size > 100
+
+
+def test_all_of_nas_bench_101_as_text_is_not_too_large():
+    row = f'{"0" * 49},"input,{"conv3x3-bn-relu," * 5}output",12345678' + ",94.123456789012345" * 6
+    assert 423_624 * len(row) < LARGEST_TEXT

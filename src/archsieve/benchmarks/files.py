@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 TEXT = (".csv", ".tsv", ".txt")
 """How the names of text files with columns end."""
+LARGEST_TEXT = 256 << 20
+"""Bytes of a text file with columns; all of NAS-Bench-101 has about 112 million."""
 LARGEST_COLUMNS = 512 << 20
 """Bytes of a parquet file."""
 MOST_FIELDS = 20_000_000
@@ -147,10 +150,14 @@ def read_text_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]
 
 def _decoded(path: Path) -> str:
     try:
-        content = read_bytes(path, LARGEST_DATA)
+        content = read_bytes(path, LARGEST_TEXT)
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if is_wide else "utf-8-sig")
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            raise fault(
+                path, f"is too large: {error.strerror}. Write it as parquet, or as a part of its rows"
+            ) from error
         raise fault(path, f"is damaged, or is not CSV: {error}") from error
 
 
