@@ -46,7 +46,7 @@ if __name__ == "__main__":
 
 _HEAD = '''"""{title}
 
-It needs torch{more}. {weights}
+It needs torch{more}. {weights}{output}
 """
 
 import sys
@@ -120,7 +120,7 @@ def network():
         sys.path[:] = path
         sys.modules.pop("archsieve", None)
         sys.modules.update(modules)
-{load}    return made.eval()
+{load}    return made{cast}.eval()
 
 
 if __name__ == "__main__":
@@ -151,6 +151,8 @@ def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_tr
     Raises:
         SettingError: an argument that varies has a value that cannot be written as source.
     """
+    from archsieve.networks.building import precisions_of
+
     module, _, name = space.factory.partition(":")
     files = _files_of(module)
     answers, arguments = space.told(arch, task)
@@ -173,6 +175,8 @@ def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_tr
         name=name.partition(".")[0],
         call=f"{name}({call})",
         load=load,
+        cast=".float()" if precisions_of(space.as_written(arch, task)) else "",  # as it was trained
+        output=f" Of its outputs {space.output!r} is meant." if space.output else "",
     )
     if lines:
         text = text.replace("        made = ", indent("\n".join(lines), "        ") + "\n\n        made = ", 1)
