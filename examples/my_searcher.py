@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from archsieve import SEARCHERS
-from archsieve.searchers.batches import Batches
+from archsieve import SEARCHERS, Batches
 
 
 @SEARCHERS.register("climber")

@@ -48,7 +48,7 @@ WITHOUT = {
     "determinism.md": "its script starts Ray and takes a quarter of an hour; a test has its quick cells",
     "device.md": "made on an accelerator; times",
     "findings.md": "repeats figures of other pages",
-    "latency.md": f"{TIMES}; the fronts of recorded accuracy take hours",
+    "latency.md": "the timings: a card makes the tables from them; the searches of its examples",
     "limits.md": TIMES,
     "mkr_study.md": "of NAS-Bench-Macro and of the published readings: not made yet",
     "nasbench301.md": "of the published models: their files are not here",

@@ -1,11 +1,11 @@
 """How much of the front do searches with two objectives find? Recorded accuracy against multiply-adds.
 
-    python studies/fronts.py run --out runs/fronts.jsonl
-    python studies/fronts.py report --out runs/fronts.jsonl --picture docs/fronts.png
+    python studies/fronts.py --picture docs/fronts.png
 
 Each search pays for distinct networks, one at a time, and is told both values. It is judged by the hypervolume of what
 it has met, as a share of that of the whole table. The reference point is the median accuracy and the largest number of
-multiply-adds of the table. It can be stopped and started again: each line of the file is one search.
+multiply-adds of the table. It can be stopped and started again: each line of the file is one search. The table of
+docs/latency.md is written from that file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from marks import DOCS, write_between
 
 from archsieve.fronts import hypervolume
 from archsieve.registry import BENCHMARKS, SEARCHERS, TASKS
@@ -76,21 +77,29 @@ def rows(out):
     return [json.loads(line) for line in out.read_text("utf-8").splitlines()] if out.exists() else []
 
 
-def report(out, picture):
-    """Print a table, and draw the mean share over cost for the first benchmark."""
-    stored = {tuple(row["what"]): row["shares"] for row in rows(out)}
-    heads = " | ".join(f"{cost} networks" for cost in COSTS)
-    print(f"| benchmark | search | {heads} |\n|---|---|{'---|' * len(COSTS)}")
+def shares_text(curves, cost):
+    """Return the mean of curves at a cost with the lowest and the highest, as the page has them."""
+    values = [curve[min(cost, len(curve)) - 1] for curve in curves]
+    mean, low, high = (f"{value:.2f}".removeprefix("0") for value in (np.mean(values), min(values), max(values)))
+    return f"{mean} ({low} to {high})"
+
+
+def table(stored):
+    """Return the table of the page, of all searches."""
+    rows = [
+        f"| table | search | {' | '.join(f'{cost} networks' for cost in COSTS)} |",
+        "|---|---|" + "---|" * len(COSTS),
+    ]
     for name, title in TABLES.items():
         for way in WAYS:
-            curves = [stored[name, way, seed] for seed in range(SEEDS) if (name, way, seed) in stored]
-            cells = []
-            for cost in COSTS:
-                values = [curve[min(cost, len(curve)) - 1] for curve in curves]
-                cells.append(f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})" if values else "-")
-            print(f"| {title} | {way} | {' | '.join(cells)} |")
-    if picture is None:
-        return
+            curves = [stored[name, way, seed] for seed in range(SEEDS)]
+            cells = " | ".join(shares_text(curves, cost) for cost in COSTS)
+            rows.append(f"| {title} | {way} | {cells} |")
+    return rows
+
+
+def draw(stored, picture):
+    """Draw the mean share over cost for the first benchmark."""
     marks = []
     looks = ("grey", "dotted"), ("orange", "dashed"), ("blue", "solid")
     first = next(iter(TABLES))
@@ -105,8 +114,11 @@ def report(out, picture):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("run", "report"))
-    parser.add_argument("--out", type=Path, default=Path("runs/fronts.jsonl"))
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("runs/fronts.jsonl"), help="file of the outcomes")
+    parser.add_argument("--picture", type=Path, help="draw the first table's curves, e.g. docs/fronts.png")
     asked = parser.parse_args()
-    run(asked.out) if asked.step == "run" else report(asked.out, asked.picture)
+    run(asked.out)
+    outcomes = {tuple(row["what"]): row["shares"] for row in rows(asked.out)}
+    write_between(DOCS / "latency.md", "fronts", table(outcomes))
+    if asked.picture is not None:
+        draw(outcomes, asked.picture)

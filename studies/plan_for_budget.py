@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 from marks import DOCS, write_between
@@ -92,8 +93,8 @@ def main() -> None:
         "| space | budget | forecast, of it the start | the search took, of it scoring | ratio | candidates by stage |",
         "|---|---|---|---|---|---|",
     ]
-    for key, row in rows.items():
-        space, budget = key.split("|")
+    for budget, space in (pair for pair in product(BUDGETS, SPACES) if "|".join(reversed(pair)) in rows):
+        row = rows[f"{space}|{budget}"]
         counts = ", ".join(f"{label} {count}" for label, count, _ in row["stages"])
         lines.append(
             f"| {space} | {budget} | {row['forecast']:.0f} s, {row['start']:.0f} s | {row['seconds']:.0f} s, "

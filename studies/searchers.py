@@ -35,7 +35,8 @@ SIZES = ("params", "macs")
 CHEAPLY, MOST_FULLY = 80, 42  # short trainings of the shipped plan, and full ones after them
 TRUST = 0.3  # weight of proxies beside a short training, in the funnels
 KEPT_OF_SHORT = 0.0056  # what pipeline A's first twelve epochs of partial training keep
-MOST_SEEDS = {"darts": 30, "Optuna TPE": 10}  # Optuna takes ten seconds a search
+SLOW = {"Optuna TPE": 20, "Optuna GP": 3}  # the most seeds of ways that take more than ten seconds a search
+MOST_SEEDS = {"darts": 30, **SLOW}
 
 
 class Log:
@@ -164,6 +165,7 @@ WAYS = {
     "regularized evolution": by_searcher("regularized_evolution"),
     "differential evolution": by_searcher("differential_evolution", population=20),
     "Optuna TPE": by_searcher("optuna"),
+    "Optuna GP": by_searcher("optuna", sampler="gp"),
     "mean rank": in_order(FOUR),
     "guided": guided(),
     "guided, code alone": guided(()),
@@ -178,7 +180,8 @@ SHORT_WAYS = {
     "A without its supernet": funnel_of_a(),
 }
 DARTS_WAYS = {
-    name: WAYS[name] for name in ("random search", "regularized evolution", "Optuna TPE", "mean rank", "guided")
+    name: WAYS[name]
+    for name in ("random search", "regularized evolution", "Optuna TPE", "Optuna GP", "mean rank", "guided")
 } | {"guided, the whole space": guided(is_open=True), "guided, code alone": guided(())}
 
 
@@ -246,17 +249,19 @@ def tasks_of(chosen):
     cases = [CASES[name] for name in chosen.cases or CASES]
     if chosen.what == "settings":
         cases = [replace(case, short_epochs=0) for case in cases if not case.blur and case.name != "darts"]
-    for seeds in pairwise((0, 4, 10, 20, 30, 40, 50)):
-        for case in cases:
-            if chosen.what == "settings":
-                ways = {name: guided(**settings) for name, settings in SETTINGS.items()}
-            else:
-                ways = ways_of(case)
-            for name, way in ways.items():
-                most = min(chosen.seeds, MOST_SEEDS.get(case.name, 50), MOST_SEEDS.get(name, 50))
-                if chosen.ways and name not in chosen.ways:
-                    continue
-                yield from ((case, name, seed, way) for seed in range(*seeds) if seed < most)
+    rounds = pairwise((0, 4, 10, 20, 30, 40, 50))
+    for seeds, is_slow, case in (
+        (seeds, is_slow, case) for seeds in rounds for is_slow in (False, True) for case in cases
+    ):
+        if chosen.what == "settings":
+            ways = {name: guided(**settings) for name, settings in SETTINGS.items()}
+        else:
+            ways = ways_of(case)
+        for name, way in ways.items():
+            most = min(chosen.seeds, MOST_SEEDS.get(case.name, 50), MOST_SEEDS.get(name, 50))
+            if (chosen.ways and name not in chosen.ways) or (name in SLOW) != is_slow:
+                continue
+            yield from ((case, name, seed, way) for seed in range(*seeds) if seed < most)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ OWN_FILES = (
 
 @pytest.fixture(autouse=True)
 def own_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests write benchmark files of their own; `tests/test_trial.py` has what holds without this."""
+    """Let tests write benchmark files of their own; `tests/test_reading.py` tests reading without this."""
     monkeypatch.setenv("ARCHSIEVE_OWN_FILES", OWN_FILES)
 
 

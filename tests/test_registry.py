@@ -7,10 +7,11 @@ from functools import partial
 
 import pytest
 
+from archsieve.cli.catalogue import CATALOGUES
 from archsieve.errors import UnknownNameError
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.read import make
-from archsieve.registry import SPACES, Registry, near_miss
+from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS, Registry, listed, near_miss
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from plugins.shipped import shipped
 
@@ -21,6 +22,40 @@ def test_near_miss_or_the_list():
     assert near_miss("zne", ["nwot", "zen"]) == " Did you mean 'zen'?"
     assert near_miss("qqq", ["zen", "nwot"]) == " Known: nwot, zen."
     assert near_miss("qqq", []) == " None is known."
+
+
+MANY = [f"plan-{number}" for number in range(45)]
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "sentence"),
+    [
+        ("plna-7", "archsieve list plans", " Did you mean 'plan-7'?"),
+        ("run", "archsieve list plans", "; `archsieve list plans` lists all 45."),
+        ("run", "", "; there are 45."),
+        ("", "", "; there are 45."),
+    ],
+)
+def test_of_many_names_the_nearest_are_named(name, command, sentence):
+    hint = near_miss(name, MANY, command)
+    assert hint.endswith(sentence)
+    assert hint.count("plan-") <= 3
+
+
+@pytest.mark.parametrize("registry", [SPACES, TASKS, BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS], ids=lambda r: r.kind)
+def test_the_command_in_the_message_lists_the_names(registry):
+    with pytest.raises(UnknownNameError) as caught:
+        registry["?"]
+    assert len(str(caught.value)) < 200
+    kind = registry.command.removeprefix("archsieve list ")
+    assert CATALOGUES[kind] is registry
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 300])
+def test_a_list_in_a_message_is_short(count):
+    text = listed(map(str, range(count)))
+    assert text.count(",") < 8
+    assert text.endswith(f" and {count - 8} more") == (count > 8)
 
 
 def test_an_unknown_name_is_a_key_error_with_a_plain_sentence():

@@ -77,10 +77,13 @@ OF_SESSIONS = {
     "nothing": (lambda s: s.scores([None], [(0, 0)]), "must be an estimator, but is None"),
     "one code": (
         lambda s: s.scores([NWOT], (0, 0)),
-        "0 is no architecture of nasbench-macro: an architecture is a tuple",
+        "0 is not an architecture of nasbench-macro: an architecture is a tuple",
     ),
     "one text": (lambda s: s.scores([NWOT], "00"), "must be a list of architectures, but is the text '00'"),
-    "texts": (lambda s: s.scores([NWOT], ["00"]), "'00' is a text and no code: read it with `space.parse`"),
+    "texts": (
+        lambda s: s.scores([NWOT], ["00"]),
+        "is not an architecture of nasbench-macro: it is text: read it with `space.parse`",
+    ),
     "failures of a name": (lambda s: s.failures("nwot", [(0, 0)]), f"`estimator` must be an estimator, but {NAME}"),
     "told of a name": (lambda s: s.tell("nwot", (0, 0), 1.0), f"`estimator` must be an estimator, but {NAME}"),
     "told a text": (lambda s: s.tell(NWOT, (0, 0), "high"), "`score` must be a number, but is the text 'high'"),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from archsieve.plans.run import run_plan
     from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
     from archsieve.runs.session import Session
+    from archsieve.searchers.batches import Batches
     from archsieve.searchers.contract import Candidates, Round, SearchResult, Stage
     from archsieve.searchers.differential_evolution import differential_evolution
     from archsieve.searchers.funnel import funnel_search, run_funnel
@@ -58,6 +59,7 @@ _HOMES = {
     "Accuracy": "tasks.classification",
     "Architecture": "spaces.contract",
     "ArchsieveError": "errors",
+    "Batches": "searchers.batches",
     "Benchmark": "benchmarks.contract",
     "Chance": "estimators.chance",
     "Candidates": "searchers.contract",
@@ -116,6 +118,7 @@ __all__ = [
     "Accuracy",
     "Architecture",
     "ArchsieveError",
+    "Batches",
     "Benchmark",
     "Candidates",
     "Chance",
@@ -165,7 +168,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name, whose module is imported now."""
+    """Import the module of a public name and return the object."""
     if name == "__version__":
         value: Any = importlib.import_module("importlib.metadata").version("archsieve")
     elif name in _HOMES:
@@ -177,5 +180,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names beside what the module holds already."""
+    """Return the names in the module, all public names included."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""`python -m archsieve`, and the script `archsieve`: signals are minded before anything else is imported."""
+"""Entry point of `python -m archsieve` and of the script `archsieve`: sets up signals before any other import."""
 
 from archsieve._interrupts import end_at_once_on_signals
 

@@ -1,4 +1,4 @@
-"""Arrays of `.npz` files that anyone may have written: what they say of themselves is checked; none is a pickle."""
+"""Reading of untrusted `.npz` files: headers are checked before data are read, and pickled arrays are refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LONGEST_HEADER = 10_000  # bytes
 def read_arrays(
     path: Path, names: Collection[str] | None = None, most: int = LARGEST_ARRAYS
 ) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an `.npz` file of numbers and text by name: those of `names`, or all.
+    """Return the numeric and text arrays of an `.npz` file by name: those in `names`, or all.
 
     What each array says of its size must be what the file holds, and all that are read fit into `most` bytes.
 
@@ -48,7 +48,7 @@ def read_arrays(
 
 
 def array_headers(path: Path, most: int = LARGEST_ARRAYS) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Return shape and type of each array of an `.npz` file by name, whatever its type; no numbers are read.
+    """Return the shape and type of each array of an `.npz` file by name, without reading the data.
 
     Raises:
         ValueError: the file is damaged, or too large.
@@ -66,7 +66,7 @@ def array_headers(path: Path, most: int = LARGEST_ARRAYS) -> dict[str, tuple[tup
 
 @contextmanager
 def _members(path: Path, most: int) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
-    """Open an `.npz` file of at most so many bytes; yield it with its members by name."""
+    """Open an `.npz` file up to a size limit; yield the archive and its members by name."""
     check_file(path, most + LARGEST_TOML)  # and some for its directory
     try:
         with zipfile.ZipFile(path) as archive:

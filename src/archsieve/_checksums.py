@@ -1,4 +1,4 @@
-"""Checksums inside of files: what a changed bit damages is noticed before a value is used.
+"""Checksums inside files, so that a damaged file is noticed before a value from it is used.
 
 JSON has its checksum as a key, TOML as a comment in its first line, a row of the results file in a column of its own
 (`archsieve.runs.rows`). `.npz` files and checkpoints are zip archives, whose members have one each. All are CRC-32,
@@ -19,7 +19,7 @@ _LINE = re.compile(r"# checksum of what follows: (\d+)\r?\n")
 
 
 def with_checksum(content: Any) -> Any:
-    """Return what a JSON object holds, with its checksum as the last key, in place of an earlier one.
+    """Return a JSON object with its checksum as the last key; an existing checksum is replaced.
 
     What is no object is returned as it is.
     The checksum is that of the values: another order of the keys, or other white space, has the same.
@@ -35,7 +35,7 @@ def with_checksum(content: Any) -> Any:
 
 
 def without_checksum(content: Any) -> Any:
-    """Return what `with_checksum` was given, as JSON has it; content without a checksum as it is.
+    """Return the object that `with_checksum` was given; content without a checksum is returned unchanged.
 
     Raises:
         ValueError: it is not what the checksum was made of.
@@ -49,7 +49,7 @@ def without_checksum(content: Any) -> Any:
 
 
 def with_checksum_line(text: str) -> str:
-    r"""Return a TOML text with its checksum in the first line; one that is there already is replaced.
+    r"""Return a TOML text with its checksum in the first line; an existing checksum line is replaced.
 
     >>> with_checksum_line("seed = 1\n")
     '# checksum of what follows: 545442907\nseed = 1\n'
@@ -60,7 +60,7 @@ def with_checksum_line(text: str) -> str:
 
 
 def without_checksum_line(text: str) -> str:
-    """Return what `with_checksum_line` was given; a text without a checksum as it is.
+    """Return the text that `with_checksum_line` was given; text without a checksum is returned unchanged.
 
     Raises:
         ValueError: it is not what the checksum was made of.

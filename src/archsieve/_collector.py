@@ -1,4 +1,4 @@
-"""Python's collector of garbage, told where it would look in vain."""
+"""Pausing of Python's garbage collector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause the collector while many objects are made that are to stay: the rows of a table, or the views of scores."""
+    """Pause the garbage collector while many long-lived objects are created, such as the rows of a table."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and what was made from one remembered until it changes."""
+"""Atomic writing of files, and a cache of values made from files."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ State: TypeAlias = "tuple[tuple[str, int, int, int], ...]"
 
 
 def state_of(path: Path) -> State:
-    """Return name, size, time and inode of a file, or of all files below a folder: what changes when it is written."""
+    """Return path, size, time and inode of a file, or of all files below a folder; any write changes them."""
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     states = ((file, file.stat()) for file in files)
     return tuple((str(file), state.st_size, state.st_mtime_ns, state.st_ino) for file, state in states)
 
 
 class Remembered(Generic[V]):
-    """Values made from files, the latest used ones.
+    """Cache of values made from files; it holds the most recently used ones.
 
     Args:
         most: how many are remembered.
@@ -42,7 +42,7 @@ class Remembered(Generic[V]):
         self._values: OrderedDict[Any, tuple[State, V]] = OrderedDict()
 
     def get(self, path: Path, about: object, make: Callable[[], V]) -> V:
-        """Return what `make` gives for a file; it is called again if the file, or what it is about, is another.
+        """Return the cached result of `make` for a file; call `make` again if the file or `about` has changed.
 
         What cannot be hashed is not remembered.
         """
@@ -58,13 +58,13 @@ class Remembered(Generic[V]):
         return value
 
     def forget(self) -> None:
-        """Forget all."""
+        """Clear the cache."""
         self._values.clear()
 
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that takes the place of `path` at the end, in one step; folders are made.
+    """Yield a temporary path that replaces `path` atomically on exit; missing folders are created.
 
     A crash or a power cut leaves the old file, or the whole new one: it is on the disk before it takes its name. Two
     processes may write the same file: the last one wins.
@@ -92,13 +92,13 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text in UTF-8 as `replace_file` does, line ends as they are."""
+    """Write a text in UTF-8 atomically, with line ends unchanged."""
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def remove_file(path: Path) -> None:
-    """Delete a file, if it is there.
+    """Delete a file if it exists.
 
     Raises:
         StorageError: it cannot be deleted.
@@ -110,7 +110,7 @@ def remove_file(path: Path) -> None:
 
 
 def artifact_name(path: Path) -> str:
-    """Return whose artifact a file of a run folder is: the folder that is named by all it depends on, and its own name.
+    """Return "FOLDER/FILE" of an artifact in a run folder, where FOLDER identifies everything it depends on.
 
     What was learnt for another search has another; empty for other files.
     """
@@ -118,7 +118,7 @@ def artifact_name(path: Path) -> str:
 
 
 def check_artifact(path: Path, about: object) -> None:
-    """Check that an artifact, which says `about` whose it is, lies where it was written; old ones do not say it.
+    """Check that the owner recorded in an artifact (`about`) matches its path; old artifacts record none.
 
     Raises:
         ValueError: it was copied there.
@@ -128,7 +128,7 @@ def check_artifact(path: Path, about: object) -> None:
 
 
 def _to_disk(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
+    """Flush a file, or the entries of a folder, to disk."""
     if os.name != "posix" and path.is_dir():  # Windows has no such call for folders
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -139,7 +139,7 @@ def _to_disk(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a process that was killed in `replace_file` left in a folder and the folders below it."""
+    """Delete temporary files that killed `replace_file` calls left in a folder or below it."""
     for file in folder.rglob(".*"):
         if _LEFTOVER.fullmatch(file.name):
             with suppress(OSError):
@@ -148,7 +148,7 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an error of writing a file or folder of results into one sentence."""
+    """Turn an `OSError` raised while results are written into a one-sentence error."""
     try:
         yield
     except StorageError:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at the command line: one line and an exit code, whatever the program is doing.
+"""Ctrl-C and SIGTERM at the command line: the program ends with one line and an exit code at any time.
 
 Outside of `heard` (imports, the end of the program) nothing is to be saved, and the process ends at once: an exception
 could come up anywhere in the code of others. Inside, signals are raised as exceptions.
@@ -20,11 +20,11 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM came: what handles Ctrl-C handles it too."""
+    """SIGTERM arrived; code that handles Ctrl-C handles this too."""
 
 
 def end_at_once_on_signals() -> None:
-    """Let Ctrl-C and SIGTERM end this process at once, with one line; a signal that is ignored stays ignored."""
+    """Make Ctrl-C and SIGTERM end this process at once, with one line; ignored signals stay ignored."""
     for number in EXIT_CODES:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _end)
@@ -32,7 +32,7 @@ def end_at_once_on_signals() -> None:
 
 @contextmanager
 def heard() -> Iterator[list[int]]:
-    """Raise signals as exceptions inside, where `end_at_once_on_signals` was called; yield a list of those that came.
+    """Raise signals as exceptions in the context, after `end_at_once_on_signals`; yield the list of received signals.
 
     Code of others may swallow or replace an exception: the list says what came nevertheless.
     """
@@ -57,7 +57,7 @@ def heard() -> Iterator[list[int]]:
 
 
 def exit_code(error: BaseException, came: list[int]) -> int:
-    """Return the exit code after an interrupt: that of the first signal that came."""
+    """Return the exit code after an interrupt, given by the first signal that arrived."""
     first: Any = came[0] if came else signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT
     return EXIT_CODES[first]
 

@@ -1,4 +1,4 @@
-"""The machine that computes: the name of its processor, its cores, and how busy it is."""
+"""The machine that computes: processor name, core count and load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @cache
 def processor() -> str:
-    """Return the processor's name as Linux has it, else what Python knows, and what torch uses of it.
+    """Return the processor's name (from Linux, else from Python) and the instruction set that torch uses.
 
     Part of the key of measured latencies. It does not tell generations of one name apart; `model` does.
     """
@@ -28,7 +28,7 @@ def processor() -> str:
 
 @cache
 def model() -> str:
-    """Return what tells processors apart that may round sums differently: name, capability, generation and caches.
+    """Return what distinguishes processors that may round sums differently: name, instruction set, generation, caches.
 
     Libraries choose the order of a sum by the sizes of caches, and virtual machines give several generations one name.
     """
@@ -48,7 +48,7 @@ def cores() -> int:
 
 
 def load() -> float | None:
-    """Return how many processes wanted to run in the last minute, on average; None where the system does not say."""
+    """Return the mean number of runnable processes over the last minute; None if the system does not report it."""
     try:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):  # Windows

@@ -1,4 +1,4 @@
-"""Reading of files that anyone may have written: bounds are checked before a parser or an allocation.
+"""Reading of untrusted files: limits are checked before anything is parsed or allocated.
 
 What is refused is a `ValueError` whose text completes "The file X cannot be read: ...".
 """
@@ -37,7 +37,7 @@ _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEEPEST
 
 
 def quoted(text: object) -> str:
-    r"""Return a text that came from outside as a message shows it: at most 200 characters, control ones as escapes.
+    r"""Return external text as a message shows it: at most 200 characters, control characters escaped.
 
     >>> quoted("a\x1b[2Jb"), len(quoted("x" * 1000))
     ('a\\x1b[2Jb', 204)
@@ -47,7 +47,7 @@ def quoted(text: object) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Return a text whose control characters, and those that turn the direction of writing, are written as escapes.
+    r"""Return a text with control characters and marks of writing direction escaped.
 
     Line breaks and tabulators stay.
 
@@ -58,7 +58,7 @@ def visible(text: str) -> str:
 
 
 def message(text: str) -> str:
-    """Return the text of an error as it is shown: what it quotes is cut at 200 characters, none of them a control one.
+    """Return an error message for display: quoted text is cut at 200 characters, control characters are escaped.
 
     >>> message("There is no '" + "x" * 999 + "'.") == "There is no '" + "x" * 200 + " ...'."
     True
@@ -78,7 +78,7 @@ _HIDDEN = re.compile(
 
 
 def check_file(path: Path, most: int) -> None:
-    """Check that a path leads to a regular file of at most so many bytes: a pipe may never begin, or never end.
+    """Check that a path is a regular file of at most `most` bytes; pipes could block for ever.
 
     Raises:
         OSError: there is no such file, it is of another kind, or has more bytes.
@@ -104,12 +104,12 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
-    """Return the text of a regular file in UTF-8; raises as `check_file`, or a ValueError where it is no such text."""
+    """Return the UTF-8 text of a regular file; raises as `check_file`, or ValueError if it is not UTF-8."""
     return read_bytes(path, most).decode("utf-8")
 
 
 def parse_json(text: str, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """Return the content of a JSON text; `hook` makes what stands for an object from its pairs.
+    """Return the content of a JSON text; `hook` converts the pairs of each object.
 
     Raises:
         ValueError: it is no JSON, holds a number of more than 1,000 digits, or is nested deeper than 64 levels.
@@ -146,7 +146,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def fits(value: Any, declared: str, records: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether a value that JSON gave is of a type as annotations declare it.
+    """Whether a value from JSON has the type that an annotation declares.
 
     Args:
         value: numbers, text, truth values, lists and objects.
@@ -177,7 +177,7 @@ def _fits(value: Any, kind: str, records: Mapping[str, Mapping[str, str]]) -> bo
 
 
 def _split(text: str, mark: str) -> list[str]:
-    """Return the parts of an annotation between marks that are in no brackets."""
+    """Return the parts of an annotation between separators outside brackets."""
     depth, parts = 0, [""]
     for letter in text:
         depth += (letter == "[") - (letter == "]")
@@ -199,7 +199,7 @@ def _too_deep() -> ValueError:
 
 
 def _check_depth(content: Any, largest: int | None = None) -> None:
-    """Check the levels of nesting, and that whole numbers are below `largest`."""
+    """Check the nesting depth, and that integers are below `largest`."""
     level = [content]
     for _ in range(DEEPEST + 1):
         inner: list[Any] = []

@@ -1,4 +1,4 @@
-"""Seconds that an ended process spent on work that this one goes on from: they are part of what a score costs."""
+"""Seconds that an ended process spent on work that this process continues; they count towards the cost of a score."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLLECTED: ContextVar[list[float] | None] = ContextVar("spent", default=None)
 
 @contextmanager
 def collected_seconds() -> Iterator[list[float]]:
-    """Collect the seconds that are told inside the context."""
+    """Collect the seconds reported inside the context."""
     seconds: list[float] = []
     token = _COLLECTED.set(seconds)
     try:
@@ -24,6 +24,6 @@ def collected_seconds() -> Iterator[list[float]]:
 
 
 def tell_spent(seconds: float) -> None:
-    """Tell the seconds of an ended process behind a checkpoint; nothing happens where nobody collects them."""
+    """Report the seconds that an ended process spent on a checkpoint; ignored outside `collected_seconds`."""
     if (collected := _COLLECTED.get()) is not None:
         collected.append(seconds)

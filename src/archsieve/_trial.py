@@ -1,4 +1,4 @@
-"""Files tried in a process of their own first: what crashes, hangs or takes all memory does so there.
+"""Reading of untrusted files in a separate process first, so that a crash, hang or memory exhaustion happens there.
 
 Readers of other projects' binary formats are large programs in C++; a file from a stranger may end the process.
 `python -m archsieve._trial MODULE:FUNCTION SECONDS FILE...` is that other process. It runs no code that a file names.
@@ -32,7 +32,7 @@ _REFUSED = 3  # exit code: the reader said in a sentence what is wrong
 
 
 def try_first(paths: Sequence[Path], reader: str) -> None:
-    """Read files by a function of this package, named "module:function", in a process with limits.
+    """Read files with a function of this package ("module:function") in a separate process with limits.
 
     Raises:
         DataError: the reader refuses a file, crashes, or needs more than 2 GB or 15 seconds of processor time a file.
@@ -75,7 +75,7 @@ def _limit_this_process(seconds: float) -> None:
 
 
 def main() -> None:
-    """Read the files that the command line names; leave with 3 after a sentence where a reader refuses one."""
+    """Read the files named on the command line; exit with 3 and a sentence if the reader refuses one."""
     reader, seconds, *paths = sys.argv[1:]
     module, _, function = reader.partition(":")
     read = getattr(import_module(module), function)

@@ -1,4 +1,4 @@
-"""What a plug-in leaves out gets the default of its base class, whether it is a subclass or only looks like one."""
+"""Defaults for plug-ins: what a plug-in does not define comes from the base class, even without subclassing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class _OnInstances:
-    """An attribute of a base class that only its instances have: a dataclass may replace it by a field without default.
+    """An attribute that only instances of a base class have, so that a dataclass can redefine it as a field.
 
     (A field takes what the class has by that name for its default.)
     """
@@ -44,7 +44,7 @@ if not TYPE_CHECKING:
 
 
 class _Completed:
-    """A view of a thing: what it has, and the defaults of a base class for the rest."""
+    """A view of an object that adds the defaults of a base class."""
 
     def __init__(self, thing: object, base: type) -> None:
         self._thing, self._base = thing, base
@@ -59,7 +59,7 @@ class _Completed:
 
 
 def completed(thing: Any, base: type[T]) -> T:
-    """Return a thing that has all that `base` has: itself if it is one, else a view of it with the defaults of `base`.
+    """Return an object with every attribute of `base`: itself if it is an instance, else a view with the defaults.
 
     A view is for asking only: keep, store and compare the thing itself.
 
@@ -74,7 +74,7 @@ def completed(thing: Any, base: type[T]) -> T:
 
 
 def has_own(thing: Any, name: str, base: type) -> bool:
-    """Whether a thing has a method of its own where `base` has only a default.
+    """Whether an object overrides a default method of `base`.
 
     >>> class Shape:
     ...     def area(self): return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import message, quoted
+from archsieve._shortage import advice_for, is_short_of_memory, machine_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,20 +30,20 @@ class ArchsieveError(Exception):
     details: str = ""
 
     def __str__(self) -> str:
-        """Return the message; what it quotes of an input is cut, and has no control characters."""
+        """Return the message, with quoted input cut and control characters escaped."""
         return message(super().__str__())
 
 
 class UnknownNameError(ArchsieveError, KeyError):
-    """A name that no registry, table or plan knows; the message suggests the closest known name."""
+    """A name that is not in a registry, table or plan; the message suggests the closest known names."""
 
     def __str__(self) -> str:
-        """Return the message itself: `KeyError` would show its repr."""
+        """Return the message itself; `KeyError` would return its repr."""
         return message(str(self.args[0]))
 
 
 class SettingError(ArchsieveError, ValueError):
-    """A setting outside its range, or of the wrong type."""
+    """A setting that is out of range or of the wrong type."""
 
 
 class ArchitectureError(ArchsieveError, ValueError):
@@ -50,15 +51,15 @@ class ArchitectureError(ArchsieveError, ValueError):
 
 
 class PlanError(ArchsieveError, ValueError):
-    """A plan file that cannot be read as a plan."""
+    """A plan file that cannot be read."""
 
 
 class DataError(ArchsieveError, ValueError):
-    """A data file that is damaged, or does not hold what its name promises."""
+    """A data file that is damaged or lacks the expected content."""
 
 
 class MissingDataError(ArchsieveError, FileNotFoundError):
-    """A data file that is not there; the message says where it comes from."""
+    """A data file that does not exist; the message says where to get it."""
 
 
 class MissingPackageError(ArchsieveError, ImportError):
@@ -70,10 +71,17 @@ class RunFolderError(ArchsieveError, RuntimeError):
 
 
 class StorageError(RunFolderError, OSError):
-    """A file that cannot be written: no room, no right, or a broken disk. What it replaces is as it was."""
+    """A file that cannot be written (disk full, no permission, or a disk error). The old file is unchanged."""
 
     def __str__(self) -> str:
         return str(self.args[0])  # an OSError with a number would print that instead
+
+
+class MachineError(ArchsieveError, OSError):
+    """The machine lacks room, memory, descriptors or a sound disk: no network is to blame."""
+
+    def __str__(self) -> str:
+        return message(str(self.args[0]))  # an OSError with a number would print that instead
 
 
 class EstimatorError(ArchsieveError, RuntimeError):
@@ -89,14 +97,14 @@ class EstimatorError(ArchsieveError, RuntimeError):
 
 
 class UntoldError(ArchsieveError, LookupError):
-    """Scores of the estimator `told` that are still missing: its name, the architectures, and the run folder."""
+    """Scores of the estimator `told` are still missing: its name, the architectures, and the run folder."""
 
     def __init__(self, name: str, archs: tuple[tuple[int, ...], ...], folder: str = "RUN") -> None:
         super().__init__(name, archs, folder)
         self.name, self.archs, self.folder = name, archs, folder
 
     def __str__(self) -> str:
-        """Return what is missing, and the commands that bring it."""
+        """Return the missing scores, and the commands that supply them."""
         folder = shlex.quote(self.folder)
         return (
             f"The scores of {self.name!r} are entered by hand, and {len(self.archs)} are missing: "
@@ -105,7 +113,7 @@ class UntoldError(ArchsieveError, LookupError):
 
 
 class WorkerError(ArchsieveError, RuntimeError):
-    """Workers that cannot be started, or that end one after the other."""
+    """Worker processes cannot be started, or die repeatedly."""
 
 
 class ScoringError(ArchsieveError, ValueError):
@@ -116,22 +124,22 @@ class ScoringError(ArchsieveError, ValueError):
 
 
 class ShapeError(ScoringError, RuntimeError):
-    """A network that cannot be run on inputs of the form that its task gives."""
+    """A network cannot process inputs of the shape that its task provides."""
 
 
 class DivergenceError(ScoringError):
-    """A training diverged: its loss or weights are not finite any more."""
+    """A training diverged: its loss or weights are no longer finite."""
 
 
 class PartialScoringError(ScoringError):
-    """Some of many architectures cannot be scored: the scores (n, k) of the rest, and why by (row, column)."""
+    """Some architectures cannot be scored: scores (n, k) with NaN, and reasons by (row, column)."""
 
     def __init__(self, scores: NDArray[np.float64], reasons: dict[tuple[int, int], str]) -> None:
         super().__init__(f"{len(reasons)} scores could not be computed; the first: {next(iter(reasons.values()))}")
         self.scores, self.reasons = scores, reasons
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to pickle it: from its parts, not from its message."""
+        """Return how to pickle this error from its parts instead of its message."""
         return type(self), (self.scores, self.reasons)
 
 
@@ -140,7 +148,7 @@ _COLLECTED: ContextVar[dict[str, str] | None] = ContextVar("collected", default=
 
 @contextmanager
 def collected_tracebacks() -> Iterator[dict[str, str]]:
-    """Collect tracebacks of unforeseen errors that are described inside the context: the first by type and place."""
+    """Collect tracebacks of unforeseen errors described inside the context, the first by type and place."""
     tracebacks: dict[str, str] = {}
     token = _COLLECTED.set(tracebacks)
     try:
@@ -150,7 +158,7 @@ def collected_tracebacks() -> Iterator[dict[str, str]]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the error as one line: its message, after its type where it is not one of ours."""
+    """Return the error as one line: its message, preceded by its type unless it is an archsieve error."""
     text = " ".join(str(error).split()) or ("memory ran out" if isinstance(error, MemoryError) else "no message")
     if isinstance(error, ArchsieveError):
         return text
@@ -178,18 +186,48 @@ def _is_installed(file: Path) -> bool:
     return is_below or not file.is_absolute() or "site-packages" in file.parts or "dist-packages" in file.parts
 
 
+AGAIN = "tried again at the next start: "
+"""How the reason of a failure begins that may be the machine's: the next start forgets it, and tries again."""
+
+
+def reason_of(error: BaseException, before: str = "") -> str:
+    """Return why one network could not be scored; where memory ran out, it begins with `AGAIN`.
+
+    A network may be too large for the machine, or the machine too busy for the network: nobody can tell.
+
+    >>> reason_of(MemoryError()), reason_of(ZeroDivisionError("by zero"))
+    ('tried again at the next start: MemoryError: memory ran out', 'ZeroDivisionError: by zero')
+    """
+    text = f"{before}{describe_error(error)}"
+    return f"{AGAIN}{text}" if is_short_of_memory(error) and not text.startswith(AGAIN) else text
+
+
+def machine_error(error: BaseException, what: str) -> MachineError:
+    """Return the error that ends a run because of the machine; `what` says what failed: "The estimator 'x' failed"."""
+    advice = advice_for(machine_number(error))
+    return MachineError(
+        f"{what}: {describe_error(error).rstrip('.')}. No network is to blame. {advice}, and run the same command "
+        f"again; finished scores are stored."
+    )
+
+
 def ends_the_run(error: Exception) -> bool:
-    """Whether an error concerns the whole run rather than the one network that was scored."""
+    """Whether an error concerns the whole run rather than a single network.
+
+    What the machine lacks concerns the run, wherever it lies among the causes of an error; memory alone does not.
+    """
+    if machine_number(error):
+        return True
     if isinstance(error, ArchsieveError):
         return not isinstance(error, ScoringError)
-    is_out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     # After most CUDA errors nothing works in this process any more, and every later network would be blamed.
+    is_out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     is_lost = "CUDA error" in str(error) and not is_out_of_memory
     return is_lost or isinstance(error, ImportError | OSError)  # a package, a disk, a data file
 
 
 def require(module: str, extra: str) -> None:
-    """Raise a sentence naming the extra to install where an optional module is missing.
+    """Raise an error that names the extra to install if an optional module is missing.
 
     Raises:
         MissingPackageError: `module` cannot be found.

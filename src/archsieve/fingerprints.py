@@ -13,19 +13,19 @@ from archsieve.errors import SettingError
 
 
 class FrozenDict(dict[Any, Any]):
-    """A mapping of settings that can be hashed; it must not be changed.
+    """An immutable, hashable mapping of settings.
 
     >>> hash(FrozenDict(a=1)) == hash(FrozenDict(a=1))
     True
     """
 
     def __hash__(self) -> int:  # type: ignore[override]
-        """Return a hash of names and values."""
+        """Return a hash of the items."""
         return hash(frozenset(self.items()))
 
 
 def frozen(value: Any) -> Any:
-    """Return a setting as something that can be hashed: lists as tuples, mappings as frozen ones, however deep.
+    """Return a setting as a hashable value: lists become tuples, mappings become `FrozenDict`, at every level.
 
     >>> frozen({"layers": [8, [4, 2]]})
     {'layers': (8, (4, 2))}
@@ -69,13 +69,13 @@ def _is_quiet(field: Field[Any], value: Any) -> bool:
 
 
 def _declared(kind: Any, value: Any) -> Any:
-    """Return a whole number as the float it is declared to be: 5 and 5.0 are one setting."""
+    """Return an integer as a float if it is declared as one: 5 and 5.0 are the same setting."""
     is_float = str(getattr(kind, "__name__", kind)).startswith("float")
     return float(value) if is_float and type(value) is int else value
 
 
 def fingerprint(*things: Any) -> str:
-    """Return 16 hex digits that change whenever a setting or a version of any of `things` does.
+    """Return 16 hex digits that change if a setting or version of any of `things` changes.
 
     >>> fingerprint({"epochs": 1}) == fingerprint({"epochs": 2})
     False

@@ -1,4 +1,4 @@
-"""Several objectives: which points no other one dominates, and how much a set of points dominates."""
+"""Several objectives: non-dominated fronts and hypervolume."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fronts_of(values: ArrayLike) -> NDArray[np.int64]:
-    """Return the front of each point, shape (n,), of values (n, k) of which higher is better; -1 where one is NaN.
+    """Return the front index of each point, shape (n,), of values (n, k), higher is better; -1 for points with a NaN.
 
     Front 0 holds the points that no other point dominates: none is at least as good in every objective and better in
     one. Front 1 holds those that only points of front 0 dominate, and so on. Equal points share a front.
@@ -31,7 +31,7 @@ def fronts_of(values: ArrayLike) -> NDArray[np.int64]:
 
 
 def _of_two(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the fronts of different points with two values, the best first value first."""
+    """Return the front indices of distinct points with two values, sorted by descending first value."""
     fronts = np.empty(len(points), dtype=np.int64)
     highest: list[float] = []  # minus the highest second value of each front: rising
     for place in np.lexsort((-points[:, 1], -points[:, 0])):
@@ -43,7 +43,7 @@ def _of_two(points: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _peeled(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the fronts of different points, one front after the other."""
+    """Return the front indices of distinct points, found one front after the other."""
     fronts, left, front = np.full(len(points), -1, dtype=np.int64), np.arange(len(points)), 0
     while len(left):
         among = points[left]
@@ -54,7 +54,7 @@ def _peeled(points: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def hypervolume(values: ArrayLike, reference: ArrayLike) -> float:
-    """Return the area that points with two values (n, 2), higher is better, dominate above a reference point (2,).
+    """Return the area dominated by points with two values (n, 2), higher is better, above a reference point (2,).
 
     Points that are not above the reference in both values add nothing, and neither do those with NaN.
 

@@ -1,4 +1,4 @@
-"""Sentences for the user from code that knows nothing of a terminal; where nobody listens, they are dropped."""
+"""Notices to the user from code that does not know the terminal; without a listener they are dropped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIRST, _NEXT = 5.0, 60.0  # seconds to the first notice of a long pass, and to 
 
 @contextmanager
 def listening(listener: Callable[[str], None]) -> Iterator[None]:
-    """Call `listener` with every notice inside the context.
+    """Pass every notice inside the context to `listener`.
 
     >>> with listening(print):
     ...     notice("Reading.")
@@ -30,13 +30,13 @@ def listening(listener: Callable[[str], None]) -> Iterator[None]:
 
 
 def notice(text: str) -> None:
-    """Tell the user a sentence."""
+    """Send a notice to the user."""
     if (listener := _LISTENER.get()) is not None:
         listener(text)
 
 
 class LongPass:
-    """Notices of a pass through many items: none of a short one, the first after five seconds, then one a minute.
+    """Notices during a pass through many items: the first after five seconds, then one a minute.
 
     Args:
         what: the beginning of the sentence, such as "Decoding the pictures of x for the first time".
@@ -49,7 +49,7 @@ class LongPass:
         self._due = self._begun + _FIRST
 
     def reached(self, done: int) -> None:
-        """Give a notice if one is due: `done` items are through."""
+        """Send a notice if one is due; `done` items are finished."""
         now = time.monotonic()
         if now < self._due or not done:
             return

@@ -1,4 +1,4 @@
-"""Random generators named by purpose: what is drawn depends on names, never on the order of drawing."""
+"""Random generators named by purpose: draws depend on names, never on the order of drawing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Purpose: TypeAlias = Literal["init", "batch", "noise", "sample", "split", "train
 
 
 def derive_seed(run_seed: int, purpose: Purpose, *path: str | int) -> int:
-    """Return a seed in [0, 2**63) that depends on all arguments and on nothing else.
+    """Return a seed in [0, 2**63) that depends on the arguments only.
 
     >>> derive_seed(0, "init", "stem", 0) == derive_seed(0, "init", "stem", 0)
     True
@@ -68,7 +68,7 @@ def _seed_words(seeds: Sequence[int]) -> NDArray[np.uint64]:
 
 
 def _hashes(constant: int, multiplier: int) -> Callable[[NDArray[np.uint32]], NDArray[np.uint32]]:
-    """Return a hash function whose constant changes by each call."""
+    """Return a hash function whose constant changes with each call."""
 
     def hashed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
         nonlocal constant
@@ -82,7 +82,7 @@ def _hashes(constant: int, multiplier: int) -> Callable[[NDArray[np.uint32]], ND
 
 
 def _pcg64(words: Sequence[int]) -> float:
-    """Return the first number of PCG64 (XSL-RR 128/64), seeded by four words of 64 bits."""
+    """Return the first number of PCG64 (XSL-RR 128/64) seeded by four 64-bit words."""
     step = ((words[2] << 64 | words[3]) << 1 | 1) & _128_BITS
     state = (words[0] << 64 | words[1]) + step
     for _ in range(2):

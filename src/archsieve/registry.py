@@ -1,4 +1,4 @@
-"""Names to objects: the catalogues of spaces, tasks, benchmarks, proxies and estimators."""
+"""Registries that map names to objects: spaces, tasks, benchmarks, proxies, estimators and more."""
 
 from __future__ import annotations
 
@@ -17,23 +17,51 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def near_miss(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" with the closest known name, else the list of known ones.
+_LISTED = 8
+"""Names that a message lists at most."""
+
+
+def near_miss(name: str, known: Iterable[str], command: str = "") -> str:
+    """Return the sentence on what may be meant by an unknown name, with a space before it.
+
+    It names the closest known name; where none is close, all of a few, or the three nearest of many.
+
+    Args:
+        name: the unknown name.
+        known: the known ones.
+        command: the command that lists them, named where they are too many to list.
 
     >>> near_miss("nwto", ["nwot", "zen"])
     " Did you mean 'nwot'?"
     >>> near_miss("a", ["nwot", "zen"])
     ' Known: nwot, zen.'
+    >>> near_miss("run7", [f"plan-{letter}" for letter in "abcdefghij"], "archsieve list plans")
+    " The nearest are 'plan-j', 'plan-i' and 'plan-h'; `archsieve list plans` lists all 10."
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         return f" Did you mean {close[0]!r}?"
+    if len(names) > _LISTED:
+        first, second, third = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+        rest = f"`{command}` lists all {len(names)}" if command else f"there are {len(names)}"
+        return f" The nearest are {first!r}, {second!r} and {third!r}; {rest}."
     return f" Known: {', '.join(names)}." if names else " None is known."
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between them; of many the first, and how many more there are.
+
+    >>> listed(["a", "b"]), listed("abcdefghij")
+    ('a, b', 'a, b, c, d, e, f, g, h and 2 more')
+    """
+    every = list(names)
+    more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
+    return f"{', '.join(every[:_LISTED])}{more}"
+
+
 def near_miss_in(name: str, namespace: Mapping[str, object]) -> str:
-    """Return `near_miss` among the classes and functions of a module or class that have no underscore before them.
+    """Return `near_miss` among the public classes and functions of a module or class.
 
     >>> near_miss_in("Nett", {"Net": dict, "_hidden": dict, "size": 3})
     " Did you mean 'Net'?"
@@ -42,7 +70,7 @@ def near_miss_in(name: str, namespace: Mapping[str, object]) -> str:
 
 
 class Registry(Generic[T]):
-    """A catalogue: to register is to publish, and the contract suites test every entry.
+    """A catalogue of named entries; the contract suites test every registered entry.
 
     An entry is an object, or "module:Name", which is imported when somebody asks for it.
 
@@ -64,13 +92,16 @@ class Registry(Generic[T]):
             reads_hyphens: a name with hyphens, an earlier spelling, stands for the one with underscores.
         """
         self.kind = kind
+        plural = "proxies" if kind == "proxy" else f"{kind}s"
+        self.command = f"archsieve list {plural}" if home else ""
+        """The command that lists the names; empty for a catalogue that `archsieve list` does not have."""
         self._home, self._names_classes, self._reads_hyphens = home, names_classes, reads_hyphens
         self._entries: dict[str, T | str] = {}
         self._unlisted: set[str] = set()
         self._about: dict[str, str] = {}
 
     def add(self, name: str, entry: T) -> None:
-        """Publish an entry.
+        """Register an entry.
 
         Raises:
             UnknownNameError: the name is taken by something else.
@@ -88,7 +119,7 @@ class Registry(Generic[T]):
             entry.name = name  # type: ignore[attr-defined]
 
     def add_lazy(self, name: str, target: str, *, is_listed: bool = True, about: str = "") -> None:
-        """Publish "module:Name", imported when first asked for.
+        """Register "module:Name", which is imported on first use.
 
         An entry that means nothing without settings of the user's, such as where their model is, is found by its name
         and not listed. `about` is the name of the space that an entry is about, so that nobody need import it to know.
@@ -100,12 +131,12 @@ class Registry(Generic[T]):
 
     @property
     def all_names(self) -> list[str]:
-        """The names of all entries, those that are not listed too."""
+        """The names of all entries, including hidden ones."""
         self._fill()
         return list(self._entries)
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that publishes what it decorates under `name`."""
+        """Return a decorator that registers an object under `name`."""
 
         def decorate(entry: T) -> T:
             self.add(name, entry)
@@ -114,11 +145,11 @@ class Registry(Generic[T]):
         return decorate
 
     def __getitem__(self, name: str) -> T:
-        """Return the entry of that name; an unknown one raises `UnknownNameError` with the near miss."""
+        """Return the entry of that name; an unknown name raises `UnknownNameError` with the nearest names."""
         self._fill()
         name = self._spelt(name) if isinstance(name, str) else name
         if not isinstance(name, str) or name not in self._entries:
-            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(str(name), self)}")
+            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(str(name), self, self.command)}")
         entry = self._entries[name]
         if isinstance(entry, str):
             target, _, attribute = entry.partition(":")
@@ -129,12 +160,12 @@ class Registry(Generic[T]):
         return entry
 
     def may_be_about(self, name: str, space: str) -> bool:
-        """Whether an entry is about the space of that name, or does not say without being imported."""
+        """Whether an entry may belong to the space of that name, without importing the entry."""
         self._fill()
         return self._about.get(name, space) == space
 
     def not_imported(self, name: str) -> tuple[str, str] | None:
-        """Return module and name of an entry that nobody has asked for yet; None for any other entry."""
+        """Return module and name of an entry that is not imported yet; None for other entries."""
         self._fill()
         entry = self._entries.get(name)
         if not isinstance(entry, str):
@@ -154,7 +185,7 @@ class Registry(Generic[T]):
         return sum(1 for _ in self)
 
     def _spelt(self, name: str) -> str:
-        """Return the name as this catalogue spells it."""
+        """Return a name in this catalogue's spelling."""
         return name.replace("-", "_") if self._reads_hyphens and name not in self._entries else name
 
     def _fill(self) -> None:
@@ -168,7 +199,7 @@ class Registry(Generic[T]):
 
 
 def _import(module: str) -> Any:
-    """Import a module of the catalogue; where it lacks an optional package, name the extra that brings it."""
+    """Import a catalogue's module; if an optional package is missing, name the extra that installs it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -178,7 +209,7 @@ def _import(module: str) -> Any:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two entries are one definition, announced first or imported twice (a plugin file loaded again)."""
+    """Whether two entries are the same definition: registered lazily first, or imported twice (a reloaded plugin)."""
     return one == other or _origin(one) == _origin(other)
 
 
@@ -198,7 +229,7 @@ SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers", reads_hyp
 
 
 def estimator_named(name: str) -> Callable[..., AnyEstimator]:
-    """Return what makes an estimator from settings, given its name; a proxy's name is an estimator's.
+    """Return the factory of the estimator with that name; a proxy's name is an estimator's name.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -207,4 +238,5 @@ def estimator_named(name: str) -> Callable[..., AnyEstimator]:
         return ESTIMATORS[name]
     if name in PROXIES:
         return partial(ESTIMATORS["zero_cost"], name)
-    raise UnknownNameError(f"There is no estimator or proxy {name!r}.{near_miss(name, [*ESTIMATORS, *PROXIES])}")
+    hint = near_miss(name, [*ESTIMATORS, *PROXIES], "archsieve list")
+    raise UnknownNameError(f"There is no estimator or proxy {name!r}.{hint}")

@@ -1,4 +1,4 @@
-"""External data: where they come from, their licence, how to find them, and how to verify them."""
+"""External data: origin, licence, how to find the files, and how to verify them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Source:
         return path if path.exists() else None
 
     def require(self) -> Path:
-        """Return the file's path.
+        """Return the file's path; raises if it is missing.
 
         Raises:
             MissingDataError: it is not in `ARCHSIEVE_DATA`; says where it comes from.
@@ -54,7 +54,7 @@ class Source:
         return path
 
     def require_known(self) -> Path:
-        """Return the file's path, after its bytes were compared with the recorded hash, if one is recorded.
+        """Return the file's path after comparing its hash with the recorded one, if there is one.
 
         A file of the same name with other bytes is a damaged one, another version, or a user's own table. Who has a
         table of their own names the file in the environment variable `ARCHSIEVE_OWN_FILES`, several with commas
@@ -76,12 +76,12 @@ class Source:
         return path
 
     def is_known(self) -> bool:
-        """Whether a hash of the file is recorded, and the file has it; raises as `require_known`."""
+        """Whether a hash is recorded and the file matches it; raises as `require_known`."""
         path = self.require_known()
         return _HASHED.get(path, self, lambda: self.state(check=True)) == "present"
 
     def state(self, *, check: bool = False) -> FileState:
-        """Return whether the file is there and, with `check`, whether its hash is the recorded one, if one is."""
+        """Return whether the file is present and, with `check`, whether its hash matches the recorded one."""
         path = self.find()
         if path is None:
             return "missing"
@@ -93,7 +93,7 @@ class Source:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, or of all files below a folder with their relative names.
+    """Return the SHA-256 of a file, or of all files below a folder with their relative names.
 
     Raises:
         DataError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""Values as callers give them: whole numbers, and arrays of scores."""
+"""Checks and conversions of values from callers: numbers, texts, arrays of scores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number by its type, Python's or numpy's; neither booleans nor 2.0 are.
+    """Whether a value is an integer by type, Python's or numpy's; neither booleans nor 2.0 are.
 
     >>> is_whole(2), is_whole(np.int8(2)), is_whole(2.0), is_whole(True)
     (True, True, False, False)
@@ -41,7 +41,7 @@ def is_whole(value: Any) -> bool:
 
 
 def number_in(text: str) -> float:
-    """Return the number that a text writes in ASCII digits; without the underscores and other digits of Python.
+    """Return the number in a text of ASCII digits; underscores and other digits that Python accepts are errors.
 
     Raises:
         ValueError: it writes none.
@@ -55,7 +55,7 @@ def number_in(text: str) -> float:
 
 
 def seconds_in(text: str, what: str) -> float:
-    """Return a time such as "8h", "90m", "30s" or "1.5d" in seconds; `what` names it in the error.
+    """Return a duration such as "8h", "90m", "30s" or "1.5d" in seconds; `what` names it in the error.
 
     Raises:
         SettingError: it is none.
@@ -94,14 +94,14 @@ _MOST_OF_A_PATH, _MOST_OF_A_NAME = 4000, 255  # bytes
 
 
 def field_value(value: Any) -> float:
-    """Return the number of a field of a table, NaN of an empty one; raises as `number_in`, or as `float`."""
+    """Return the number in a table field, NaN if empty; raises as `number_in`, or as `float`."""
     if value is None or value == "":
         return float("nan")
     return number_in(value) if isinstance(value, str) else float(value)
 
 
 def field_values(values: Sequence[Any]) -> NDArray[np.float64]:
-    """Return the numbers of a column's fields, shape (n,); raises as `field_value`."""
+    """Return the numbers in a column's fields, shape (n,); raises as `field_value`."""
     are_plain = set(map(type, values)) <= {float, int, type(None)}  # numpy reads these in one step, None as NaN
     return np.array(values if are_plain else [field_value(value) for value in values], dtype=np.float64)
 
@@ -110,7 +110,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infin
 
 
 def check_finite(name: str, value: float, *, least: float = 0.0, most: float) -> None:
-    """Check a setting that must be a number in [least, most].
+    """Check that a setting is a number in [least, most].
 
     Raises:
         SettingError: it is not.
@@ -125,7 +125,7 @@ _LARGEST_SIZE = 100_000  # of a setting of a space
 
 
 def check_whole(name: str, value: Any, least: int | None = None) -> None:
-    """Check a setting that must be a whole number, not below `least`, and not beyond 1e9 (a seed: 64 bits).
+    """Check that a setting is an integer, at least `least` and at most 1e9 (seeds: 64 bits).
 
     Raises:
         SettingError: it is none, or is out of range.
@@ -140,7 +140,7 @@ def check_whole(name: str, value: Any, least: int | None = None) -> None:
 
 
 def check_sizes(thing: Any) -> None:
-    """Check that no whole number among the fields of a dataclass is beyond 100,000: before anything is allocated.
+    """Check that no integer field of a dataclass exceeds 100,000, before anything is allocated.
 
     Raises:
         SettingError: one is, as a width of a space.
@@ -157,7 +157,7 @@ def check_sizes(thing: Any) -> None:
 
 
 def wrong_kind(what: str, wanted: str, value: Any, advice: str = "") -> SettingError:
-    """Return the error that says that a value is of another kind than it must be, and what to write.
+    """Return the error for a value of the wrong kind, with the correct form.
 
     >>> print(wrong_kind("`space`", "a search space", "darts", "write archsieve.SPACES['darts']()"))
     `space` must be a search space, but is the text 'darts': write archsieve.SPACES['darts']().
@@ -176,7 +176,7 @@ def wrong_kind(what: str, wanted: str, value: Any, advice: str = "") -> SettingE
 
 
 def check_number(name: str, value: Any) -> None:
-    """Check a setting that must be a number, whole or not, Python's or numpy's.
+    """Check that a setting is a number, Python's or numpy's.
 
     Raises:
         SettingError: it is none.
@@ -186,7 +186,7 @@ def check_number(name: str, value: Any) -> None:
 
 
 def check_list(what: str, values: Any, items: str, advice: str = "") -> None:
-    """Check that a value is a list, a tuple or another collection, and neither a text nor one of its items.
+    """Check that a value is a list, tuple or other collection, not a text or a single item.
 
     Raises:
         SettingError: it is not.
@@ -196,7 +196,7 @@ def check_list(what: str, values: Any, items: str, advice: str = "") -> None:
 
 
 def offers(thing: Any, *names: str) -> bool:
-    """Whether a value that is no class has attributes of these names; a property, which may take long, is not computed.
+    """Whether a value, not a class, has these attributes; properties are not computed, because they may be slow.
 
     >>> offers(Path(), "parent", "read_text"), offers(Path, "parent")
     (True, False)
@@ -208,7 +208,7 @@ def offers(thing: Any, *names: str) -> bool:
 
 
 def named_in(catalogue: str, value: Any) -> str:
-    """Return what to write instead of the name of a part; nothing where the value is no name.
+    """Return the advice for a part given by name; empty if the value is not a name.
 
     >>> named_in("SPACES", "darts"), named_in("SPACES", 3)
     ("write archsieve.SPACES['darts']()", '')
@@ -217,7 +217,7 @@ def named_in(catalogue: str, value: Any) -> str:
 
 
 def as_floats(values: Any) -> NDArray[np.float64]:
-    """Return an array of floats, NaN where a masked array is masked.
+    """Return an array of floats, with NaN for masked entries.
 
     >>> as_floats(np.ma.masked_greater([1.0, 99.0], 50.0))
     array([ 1., nan])
@@ -228,12 +228,12 @@ def as_floats(values: Any) -> NDArray[np.float64]:
 
 
 def exact(value: float) -> Fraction:
-    """Return the decimal fraction that was meant: 0.1 is one tenth, 1 - 0.41 is 59 hundredths."""
+    """Return the exact decimal fraction of a float as written: 0.1 is 1/10, 1 - 0.41 is 59/100."""
     return Fraction(repr(float(value))).limit_denominator(10**9)
 
 
 def dense_ranks(scores: ArrayLike) -> NDArray[np.int64]:
-    """Return the place of each score in ascending order, equal scores at the same one; NaN is below all.
+    """Return the dense rank of each score in ascending order, from 0; NaN ranks below all.
 
     >>> dense_ranks([0.5, np.nan, 0.5, 2.0])
     array([ 0, -1,  0,  1])

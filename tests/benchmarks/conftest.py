@@ -42,7 +42,7 @@ def published301():
 
 @pytest.fixture(autouse=True)
 def untried(monkeypatch):
-    """Read files at once: a trial in a process of its own takes half a second. `tests/test_trial.py` has trials."""
+    """Read files at once: a trial in a process of its own takes half a second. `tests/test_reading.py` tests trials."""
     for module in (analog_module, files, surrogate):
         monkeypatch.setattr(module, "try_first", lambda paths, reader: None)
 

@@ -53,6 +53,25 @@ def test_a_wrong_join_is_refused(folder, names, sentence):
         CIFAR10.load()
 
 
+@pytest.mark.parametrize("exchanged", [(0, 1), (3, 4)])
+def test_sizes_tell_numbers_exchanged(folder, exchanged):
+    order = np.arange(5)
+    order[list(exchanged)] = exchanged[::-1]
+    macs = np.array([SPACE.macs(arch, task_of(CIFAR10)) for arch in ARCHS]) / 1e6
+    write(folder, [":".join(np.array(name.split(":"))[order]) for name in NAMES], flops=macs)
+    numbers = f"if their numbers {exchanged[0] + 1} and {exchanged[1] + 1} were exchanged"
+    with pytest.raises(DataError, match=numbers):
+        CIFAR10.load()
+    write(folder, flops=macs)
+    assert len(CIFAR10.load().archs) == len(ARCHS)
+
+
+def test_fractions_are_refused(folder):
+    write(folder, truth=TRUTH / 100)
+    with pytest.raises(DataError, match="where percent are expected"):
+        CIFAR10.load()
+
+
 @pytest.mark.slow
 def test_measure_takes_it_by_name(folder):
     write(folder, benchmark=IMAGENET16, truth=TRUTH - 40)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import csv
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from archsieve.benchmarks.contract import is_about, task_of
+from archsieve.benchmarks.nasbench201 import CIFAR10
 from archsieve.benchmarks.nats_topology import CIFAR100, IMAGENET16, _reaches_output
+from archsieve.benchmarks.records import Table
 from archsieve.errors import DataError, SettingError
 from archsieve.judging.mkr_study import mkr_study
 from archsieve.registry import BENCHMARKS, ESTIMATORS
@@ -80,6 +86,61 @@ def test_a_wrong_join_is_refused(folder, kind):
     assert str(path) in str(refused.value)
 
 
+NETWORKS = np.array([SPACE.canonical(arch) for arch in ARCHS])
+PUBLISHED_LIKE = np.where(
+    TRUTH == 1, 1.0, 30 + (GAINS[NETWORKS] * [1.1, 1, 1, 1.3, 1, 0.9]).sum(1) + np.sin(NETWORKS @ [1, 2, 3, 5, 7, 11])
+)
+"""Accuracies that cells of one network share, as published ones do but for their noise."""
+
+
+def accepted(values_of_orders, noise=0.3):
+    """Return the orders whose values are not refused."""
+    values = np.where(PUBLISHED_LIKE == 1, 1, PUBLISHED_LIKE + np.random.default_rng(0).normal(0, noise, len(ARCHS)))
+    kept = []
+    for order, rows in values_of_orders:
+        try:
+            CIFAR100.check_values(Path("copy.csv"), values[rows])
+        except DataError:
+            continue
+        kept.append(order)
+    return kept
+
+
+def test_every_other_order_of_operations_is_refused(folder):
+    rows = ((order, rows_of(np.array(order)[CODES])) for order in itertools.permutations(range(5)))
+    assert accepted(rows) == [(0, 1, 2, 3, 4)]
+
+
+def test_every_other_order_of_edges_is_refused_but_from_output_to_input(folder):
+    rows = ((order, rows_of(CODES[:, order])) for order in map(list, itertools.permutations(range(6))))
+    assert accepted(rows) == [[0, 1, 2, 3, 4, 5], [5, 4, 2, 3, 1, 0]]
+
+
+def test_edges_from_output_to_input_are_refused_where_cifar10_is_at_hand(monkeypatch):
+    known = Table(tuple(ARCHS), {"truth": 2 * PUBLISHED_LIKE})
+    there = SimpleNamespace(is_present=lambda: True, load=lambda: known, truth="truth")
+    monkeypatch.setattr("archsieve.benchmarks.nats_topology.CIFAR10", there)
+    orders = [[0, 1, 2, 3, 4, 5], [5, 4, 2, 3, 1, 0]]
+    assert accepted((order, rows_of(CODES[:, order])) for order in orders) == orders[:1]
+
+
+@pytest.mark.data
+def test_the_accuracies_published_for_cifar10_pass_as_such_a_table():
+    """Another training of the cells stands for another data set; wrong orders of its rows are refused."""
+    values = CIFAR10.load().lookup("val_acc_200", ARCHS)
+    table = replace(CIFAR100, classes=10)
+    table.check_values(Path("copy.csv"), values)
+    wrong = [CODES[:, [5, 4, 2, 3, 1, 0]], CODES[:, [0, 2, 1, 3, 4, 5]], np.array([0, 2, 1, 3, 4])[CODES]]
+    for codes in wrong:
+        with pytest.raises(DataError, match="do not belong together"):
+            table.check_values(Path("copy.csv"), values[rows_of(codes)])
+
+
+def rows_of(codes):
+    """Return the places of codes among all codes."""
+    return codes @ 5 ** np.arange(5, -1, -1)
+
+
 def test_sizes_that_are_not_those_of_the_cells_are_refused(folder):
     """Where accuracies tell nothing: a column of sizes belongs to other cells."""
     sizes = 1000.0 + 100 * (CODES[::-1] == 3).sum(1)
@@ -109,10 +170,11 @@ def test_codes_of_an_unknown_order_are_impossible(folder, names):
         ({"names": [*NAMES[:-1], NAMES[0]]}, "holds the architecture .* twice"),
         ({"names": NAMES[:-1], "truth": TRUTH[:-1]}, "holds 15,624 architectures, but nasbench201 has 15,625"),
         ({"truth": [*TRUTH[:-1], 101]}, "holds 101.0 as test_acc_200"),
+        ({"truth": TRUTH / 100}, "holds values from 0 to 1 in its column 'test_acc_200', where percent are expected"),
         ({"truth": ["high", *TRUTH[1:]]}, "holds more than numbers in its column 'test_acc_200'"),
         ({"names": ["|none~0|+|none~0|none~1|+|none~0|none~1|conv~2|", *NAMES[1:]]}, "holds a wrong architecture"),
     ],
-    ids=["twice", "one less", "no percent", "text", "an unknown operation"],
+    ids=["twice", "one less", "no percent", "fractions", "text", "an unknown operation"],
 )
 def test_a_damaged_table_is_a_sentence(folder, change, sentence):
     write(folder, **change)
@@ -122,7 +184,7 @@ def test_a_damaged_table_is_a_sentence(folder, change, sentence):
 
 def test_a_table_without_the_column_names_those_that_it_has(folder):
     (folder / "nasbench201-cifar100.csv").write_text("arch_str,accuracy\n")
-    with pytest.raises(DataError, match="lacks the column test_acc_200; it has arch_str, accuracy"):
+    with pytest.raises(DataError, match="lacks the columns test_acc_200; it has arch_str, accuracy"):
         CIFAR100.load()
 
 

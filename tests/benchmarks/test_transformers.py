@@ -94,8 +94,14 @@ def test_scores_are_joined_by_id(folder):
         ({"ID": range(1, 1 + len(ENCODERS)), "GLUE Score": TRUTH}, "its rows belong to other networks"),
         ({"ID": range(len(ENCODERS)), "mine": TRUTH}, "lacks the column 'GLUE Score'"),
         ({"number": range(len(ENCODERS)), "GLUE Score": TRUTH}, "lacks the columns ID"),
+        ({"ID": [0, *range(len(ENCODERS))], "GLUE Score": [TRUTH[0], *TRUTH]}, "holds the ID '0' twice"),
+        ({"ID": [f"n{i}" for i in range(9)], "GLUE Score": TRUTH[:9]}, "has none of the networks: its IDs are such as"),
+        ({"ID": range(len(ENCODERS)), "GLUE Score": ["", *TRUTH[1:]]}, "its rows belong to other networks"),
     ],
-    ids=["rows reversed", "shifted by one", "no proof", "no ID"],
+    ids=[
+        *("rows reversed", "shifted by one", "no proof", "no ID"),
+        *("an ID twice", "other IDs", "a GLUE score is missing"),
+    ],
 )
 def test_a_wrong_join_of_scores_is_refused(folder, columns, sentence):
     write(folder, encoders())
@@ -114,13 +120,15 @@ def test_a_wrong_join_of_scores_is_refused(folder, columns, sentence):
         ([encoder(0, "256:SA-SDP-4-1024-3,LT-DCT-2-512-3", 70.0, scores=[1])], "an object is expected"),
         ([encoder(0, "256:SA-SDP-4-1024-3,LT-DCT-2-512-3", 170.0)], "a number from -100 to 100 is expected"),
         ([encoder(0, "256:SA-SDP-4-1024-3,LT-DCT-2-512-3", 70.0, scores={})], "lacks the columns glue"),
+        ([encoder(i, BERT.describe(arch), 0.7) for i, arch in enumerate(ENCODERS)], "where percent are expected"),
+        ([encoder(0, BERT.describe(arch), 70.0) for arch in ENCODERS[:2]], "holds the id 0 twice"),
         ({"0": 1}, "a list is expected"),
         ([7], "an object is expected"),
         ([], "lacks the columns"),
     ],
     ids=[
         *("operation", "hidden size", "one layer", "no model", "scores of another form"),
-        *("above 100", "no scores", "an object", "a number", "empty"),
+        *("above 100", "no scores", "fractions", "an id twice", "an object", "a number", "empty"),
     ],
 )
 def test_other_files_are_refused(folder, entries, sentence):
@@ -165,13 +173,18 @@ def test_vision_transformers_by_the_names_of_their_decisions(folder, benchmark):
         ({"arch": {"base_dim": 40, "mlp_ratio": 4, "depth": [4, 1, 2], "num_heads": [2, 2, 2]}}, "another form"),
         ({"arch": {"base_dim": 40, "mlp_ratio": 4, "depth": [1, 4, 2], "num_heads": [2, 2]}}, "another form"),
         ({"arch": [40, 4, 1, 4, 2, 2, 2, 2]}, "an object is expected"),
+        ({"arch": {"base_dim": 40, "BASE_DIM": 16}}, "names a decision twice: base_dim, BASE_DIM"),
         ({"c100_kd_acc": 0.7}, "where percent are expected"),
-        ({"c100_kd_acc": None}, "a number from 0 to 100 is expected"),
+        ({"c100_kd_acc": None}, "a number from 0 to 100 is expected|holds no number"),
+        ({"c100_kd_acc": 10**400}, "holds more than numbers"),
     ],
-    ids=["ratio", "stages exchanged", "two stages", "numbers without names", "fractions", "missing"],
+    ids=[
+        *("ratio", "stages exchanged", "two stages", "numbers without names", "a decision twice"),
+        *("fractions", "missing", "too large"),
+    ],
 )
 def test_other_vision_transformers_are_refused(folder, change, sentence):
-    write(folder, [vision(PIT, (0,) * 8, 1.0) | change], PIT_CIFAR100)
+    write(folder, [vision(PIT, (0,) * 8, 0.5) | change, vision(PIT, (1,) * 8, 0.6)], PIT_CIFAR100)
     with pytest.raises(DataError, match=sentence):
         PIT_CIFAR100.load()
 
@@ -181,6 +194,12 @@ def test_every_data_set_has_its_own_truth(folder):
     write(folder, [entry], PIT_CIFAR100)
     values = [each.load().lookup(each.truth, [(1,) * 8])[0] for each in (PIT_CIFAR100, PIT_FLOWERS, PIT_CHAOYANG)]
     assert values == [70.0, 80.0, 85.0]
+
+
+def test_networks_that_were_not_trained_on_a_data_set_are_left_out_of_its_table(folder):
+    write(folder, [vision(PIT, (0,) * 8, 60.0), vision(PIT, (1,) * 8, 70.0) | {"flower_kd_acc": 80.0}], PIT_CIFAR100)
+    assert len(PIT_CIFAR100.load().archs) == 2
+    assert PIT_FLOWERS.load().archs == ((1,) * 8,)
 
 
 @pytest.fixture(scope="module")

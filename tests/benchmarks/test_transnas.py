@@ -37,6 +37,7 @@ def truths(kind):
     return values
 
 
+TRUTH_NAME = TABLES["micro"].truth
 TRUTH = {kind: truths(kind) for kind in TABLES}
 
 
@@ -126,9 +127,12 @@ def test_a_wrong_join_of_skeletons_is_refused(folder, names, sentence):
         ({"encoder_params": None}, "lacks the columns encoder_params"),
         ({"class_object_test_top1": TRUTH["macro"] + 60}, "where a number from 0 to 100 is expected"),
         ({"class_object_test_top1": [np.nan, *TRUTH["macro"][1:]]}, "holds nan as class_object_test_top1"),
+        ({"class_object_test_top1": TRUTH["macro"] / 100}, "where percent are expected"),
+        ({"class_object_valid_top1": [np.nan] * len(TRUTH["macro"])}, "holds no number in its column"),
+        ({"encoder_params": [0] * len(TRUTH["macro"])}, "do not belong together"),
         ({"class_object_test_top1": ["good", *TRUTH["macro"][1:]]}, "holds more than numbers"),
     ],
-    ids=["no sizes", "above 100", "missing", "text"],
+    ids=["no sizes", "above 100", "missing", "fractions", "all missing", "sizes of zero", "text"],
 )
 def test_wrong_columns_are_refused(folder, changed, sentence):
     write(folder, "macro", **changed)
@@ -175,6 +179,26 @@ def test_nearly_all_other_orders_of_edges_are_refused(tmp_path):
         passed.append(order)
     assert len(passed) == 10
     assert tuple(range(6)) in passed
+
+
+def test_every_other_order_of_edges_is_refused_where_cells_of_one_network_agree(tmp_path):
+    space, networks = TABLES["micro"].space, {}
+    for arch in ARCHS["micro"]:
+        networks.setdefault(space.canonical(arch), len(networks))
+    shared = np.random.default_rng(1).normal(40, 5, len(networks))
+    values = shared[[networks[space.canonical(arch)] for arch in ARCHS["micro"]]]
+    values += np.random.default_rng(2).normal(0, 0.5, len(values))
+    values[[not has_path(arch) for arch in ARCHS["micro"]]] = 5.0
+    rows, passed = {arch: row for row, arch in enumerate(ARCHS["micro"])}, []
+    for order in itertools.permutations(range(6)):
+        if {order[0], order[1], order[3]} == {0, 1, 3}:  # the others change the sizes
+            moved = [rows[tuple(arch[i] for i in order)] for arch in ARCHS["micro"]]
+            try:
+                TABLES["micro"]._check_networks(tmp_path, Table(tuple(ARCHS["micro"]), {TRUTH_NAME: values[moved]}))
+            except DataError:
+                continue
+            passed.append(order)
+    assert passed == [tuple(range(6))]
 
 
 def test_losses_and_similarities_have_ranges_of_their_own(folder):

@@ -349,6 +349,29 @@ def test_exit_codes_are_those_of_the_process(plan, tmp_path):
     assert run("list", "spaces")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "Memory ran out. Free memory, or use fewer --workers, and run"),
+        (ImportError("libx.so: failed to map segment: Cannot allocate memory"), "Memory ran out. Free memory"),
+        (
+            OSError(errno.EIO, "Input/output error", "a"),
+            "OSError: [Errno 5] Input/output error: 'a'. Check the disk",
+        ),
+        (
+            RuntimeError("can't start new thread"),
+            "RuntimeError: can't start new thread. Wait until",
+        ),
+    ],
+)
+def test_what_the_machine_lacks(capsys, tmp_path, error, said):
+    with pytest.raises(typer.Exit) as left, guarded(tmp_path):
+        raise error
+    assert left.value.exit_code == 1
+    assert capsys.readouterr().err.startswith(f"Error: {said}")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("file", ["run/plan.toml", None])
 def test_too_many_open_files(capsys, tmp_path, file):
     error = OSError(errno.EMFILE, "Too many open files", file) if file else OSError(errno.ENFILE, "Too many")

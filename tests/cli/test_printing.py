@@ -95,8 +95,8 @@ def test_progress_without_a_terminal_is_plain_lines_now_and_then(capsys, monkeyp
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "learning",
-        "nwot: 20/100, about 0:20 left",
-        "nwot: 40/100, about 0:15 left",
+        "nwot: 20/100, about 0:09 left",
+        "nwot: 40/100, about 0:12 left",
         "nwot, [zen]: 50/50",
     ]
 
@@ -269,3 +269,14 @@ def test_data_is_never_broken(monkeypatch):
 )
 def test_lines_are_broken_between_words_and_keep_their_indent(line, expected):
     assert [part.rstrip() for part in broken(line, 20).splitlines()] == expected
+
+
+def test_time_to_go_does_not_count_the_start(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("archsieve.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("archsieve.cli.progress._is_terminal", lambda: False)
+    with progress() as show:
+        for seconds, done in [(0.0, 0), (40.0, 1), (46.0, 4)]:  # of which 40 seconds start the workers
+            now[0] = seconds
+            show("training", done, 10)
+    assert capsys.readouterr().err.splitlines() == ["training: 1/10", "training: 4/10, about 0:12 left"]

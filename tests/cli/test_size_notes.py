@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from archsieve.cli.notes import cost_notes
+from archsieve.cli.notes import budget_notes, cost_notes
 from archsieve.errors import SettingError
 from archsieve.estimators.chance import Chance
 from archsieve.estimators.combined.mean_rank import MeanRank
 from archsieve.estimators.predictor import Predictor
 from archsieve.estimators.size import FLOPS, MACS, PARAMS
+from archsieve.registry import SEARCHERS
 from archsieve.retraining.recipe_files import Training
+from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.limits import Limits, Within
 from archsieve.spaces.nasbench201.space import NASBench201
@@ -77,3 +79,11 @@ def test_a_closed_form_leaves_nothing_out():
 def test_a_rehearsal_says_so():
     found = rehearse(Training(SPACE, TASK, Recipe(horizon=1, learning_rate=0.1), "own"), (1,), is_timed=False)
     assert (found.macs, found.notes) == (10, (SAID.format("MACs"),))
+
+
+def test_a_search_that_ended_early_is_named():
+    early = Stage(MACS, top=1, label="sizes", search=SEARCHERS["random_search"](), budget=25)
+    every = Stage(MACS, top=1)
+    (note,) = budget_notes((early, every), (19, 30))
+    assert note.startswith("The search 'random_search' of the stage 'sizes' scored 19 networks of its budget of 25")
+    assert budget_notes((early, every), (25, 1)) == ()

@@ -239,3 +239,9 @@ def test_settings_that_cannot_be_meant_are_refused(tmp_path, change, sentence):
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.search(sentence, result.stderr), result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_space_is_named_before_recipes():
+    result = invoke("train", "transnas-mikro", "000000")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: There is no space 'transnas-mikro'. Did you mean 'transnas-micro'?\n"

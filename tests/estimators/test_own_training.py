@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from archsieve import Session
-from archsieve.errors import PlanError, RunFolderError, ScoringError, SettingError, UnknownNameError
+from archsieve.errors import MachineError, PlanError, ScoringError, SettingError, UnknownNameError
 from archsieve.estimators.contract import Context, scores_metric
 from archsieve.estimators.own_training import OwnTraining
 from archsieve.estimators.training_function import function_of, source_of
@@ -244,7 +244,7 @@ def test_a_failure_costs_that_network_alone(tmp_path):
 
 
 def test_a_full_disk_ends_the_run(tmp_path):
-    with pytest.raises(RunFolderError, match=r"found no room on the disk \(No space left on device\): make room"):
+    with pytest.raises(MachineError, match=r"No space left on device\. No network is to blame\. Make room on the disk"):
         own("no_room").score(CODES[:1], Context(SPACE, TASK, tmp_path))
 
 

@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def chosen_trials(world: World, chosen: argparse.Namespace) -> Iterator[Outcome]:
     """Yield the outcomes of all kinds of trials."""
-    from faults import damage, trials
+    from faults import damage, room, trials
 
     kinds = {
         "damage": lambda: damage.damages(world, chosen.damages),
@@ -43,11 +44,22 @@ def chosen_trials(world: World, chosen: argparse.Namespace) -> Iterator[Outcome]
         "workers": lambda: trials.random_kills(
             world, chosen.others, "--workers", "2", kind="kill of driver and two workers"
         ),
-        "ray": lambda: trials.random_kills(world, 3, "--ray", "--workers", "2", kind="kill of driver and Ray"),
+        "room": lambda: room.full_disks(world, 4 * chosen.others),
+        "ray": lambda: ray_kills(world, chosen.others),
     }
     for name, begin in kinds.items():
         if name in chosen.kinds:
             yield from begin()
+
+
+def ray_kills(world: World, count: int) -> Iterator[Outcome]:
+    """Kill searches on Ray, where it is installed."""
+    from faults import trials
+
+    if find_spec("ray") is None:
+        print("Skipped: kills on Ray, which is not installed.", flush=True)
+    elif count:
+        yield from trials.random_kills(world, count, "--ray", "--workers", "2", kind="kill of driver and Ray")
 
 
 def counts_of(outcomes: list[Outcome]) -> dict[str, dict[str, int]]:
@@ -78,8 +90,8 @@ def main() -> None:
     parser.add_argument("--failures", type=int, default=104)
     parser.add_argument("--damages", type=int, default=420)
     parser.add_argument("--others", type=int, default=6, help="Trials of each other kind; 0: none.")
-    kinds = "damage artifacts kills again failures random limits clock drivers readers workers"
-    parser.add_argument("--kinds", default=kinds, help="Also: ray.")
+    kinds = "damage artifacts kills again failures random limits clock drivers readers workers room ray"
+    parser.add_argument("--kinds", default=kinds)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=900, help="Begin no trial after so long.")
     parser.add_argument("--out", type=Path, help="Folder for counts.json and counts.md.")

@@ -255,15 +255,12 @@ def limits(world: World, count: int) -> Iterator[Outcome]:
         folder = world.new()
         ended = in_child(command(*world.search(folder)), folder, limits=((kind, most),))
         bad = ill(ended)
-        if name == "memory" and "memory ran out" in ended.err:  # a reason, whatever log there is
-            bad = [each for each in bad if each[0] != "unforeseen errors"]
-        if ended.code == 0 and name != "memory" and result_of(folder) != world.expected:
+        if ended.code == 0 and result_of(folder) != world.expected:
             bad.append(("silent changes", "another result"))
         if ended.code != 0 and "damage" in ended.err:
             bad.append(("wrong accusations", ended.last_line))
-        more = ("--retry-failed",) if name == "memory" else ()
         before = {row for row in rows_of(folder) if row[5] is None}
-        yield Outcome(f"limit of {name}", f"{most:,}", (*bad, *goes_on(world, folder, before, *more)))
+        yield Outcome(f"limit of {name}", f"{most:,}", (*bad, *goes_on(world, folder, before)))
 
 
 def clocks(world: World, count: int) -> Iterator[Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,15 +11,20 @@ import numpy as np
 import pytest
 
 from archsieve import Session
-from archsieve.errors import EstimatorError, PlanError, SettingError
+from archsieve.errors import EstimatorError, PlanError, RunFolderError, SettingError
+from archsieve.estimators.measured.command import Command
 from archsieve.estimators.measured.latency import Latency
 from archsieve.plans.ceiling import Ceiling, Gate
 from archsieve.plans.contract import Plan, Pool
+from archsieve.plans.finished import code_of_rank
+from archsieve.plans.front import rank_under
 from archsieve.plans.read import plan_of
 from archsieve.plans.run import run_plan
 from archsieve.plans.write import plan_text
 from archsieve.registry import ESTIMATORS, SEARCHERS
+from archsieve.report.load import read_run
 from archsieve.report.outcome import limit_lines
+from archsieve.runs.folder import write_json
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
@@ -94,6 +100,60 @@ def test_a_pool_of_all_is_measured_once_and_only_what_is_within_is_trained(tmp_p
     Stopwatch.asked.clear()
     assert run(tmp_path, Ceiling(3.5, Stopwatch())).limit == limit
     assert Stopwatch.asked == []
+
+
+def test_a_bound_chooses_among_what_the_limit_measured(tmp_path):
+    result = run(tmp_path, Ceiling(3.5, Stopwatch(broken=(2,))), stage=Stage(Training(), keep=1.0))
+    assert result.limit.values["110"] == 3.0
+    assert len(result.limit.values) == 18
+    rank = rank_under(tmp_path, "2.5ms")
+    assert rank > 1
+    assert code_of_rank(tmp_path, rank) == (0, 0, 1)  # of three networks of 2 ms the best by what the stage scored
+    assert rank_under(tmp_path, "0.0035 s") == 1
+    with pytest.raises(SettingError, match=r"No network of .* is under 0.5ms: the lowest has 1 ms"):
+        rank_under(tmp_path, "0.5ms")
+    with pytest.raises(SettingError, match="--under must be a number with a unit"):
+        rank_under(tmp_path, "3")
+    stored = json.loads((tmp_path / "result.json").read_text())
+    del stored["limit"]["values"]
+    write_json(tmp_path / "result.json", stored)
+    with pytest.raises(RunFolderError, match="does not say what each network takes: run the search again"):
+        rank_under(tmp_path, "3ms")
+    assert read_run(tmp_path).result["limit"]["values"] == {}
+
+
+def test_a_bound_takes_a_single_candidate_too(tmp_path):
+    result = run(tmp_path, Ceiling(1.0, Stopwatch(), edge=0.0), stage=Stage(Training(), top=1))
+    assert result.stages == ()
+    assert rank_under(tmp_path, "1 ms") == 1
+    with pytest.raises(SettingError, match="the lowest has 1 ms"):
+        rank_under(tmp_path, "0.9 ms")
+
+
+def test_both_measurements_are_read_in_milliseconds(tmp_path):
+    run(tmp_path, Ceiling(3.1, Stopwatch(drift=1.0), edge=0.05))
+    values = {each.estimator: each.best_value for each in read_run(tmp_path).estimators}
+    assert values["stopwatch 0"] == 1.0
+    assert values["stopwatch 1"] == 4.0
+
+
+def test_what_the_limit_takes_is_part_of_no_stage(tmp_path, monkeypatch):
+    measured = Stopwatch.score
+    monkeypatch.setattr(Stopwatch, "score", lambda *arguments: (time.sleep(0.02), measured(*arguments))[1])
+    result = run(tmp_path, Ceiling(9.0, Stopwatch(), edge=0.0))
+    assert result.stages[0].seconds < 0.1 < 0.14 <= result.cost.seconds  # seven chunks of four
+
+
+def test_a_limit_in_another_unit_is_refused():
+    assert Ceiling(8.0, Command("bench {digits}", "x")).most == 8.0
+    with pytest.raises(SettingError, match="is in ms, but 'command\\[x\\]' has the unit 's'"):
+        Ceiling(8.0, Command("bench {digits}", "x", unit="s"))
+
+
+@pytest.mark.parametrize(("most", "within"), [(7.0, 27), (6.999, 26), (1.0, 1)])
+def test_a_limit_that_all_or_one_satisfy(most, within, tmp_path):
+    """A network of just the limit is within."""
+    assert run(tmp_path, Ceiling(most, Stopwatch(), edge=0.0)).limit.within == within
 
 
 def test_a_sample_is_measured_only_as_far_as_it_needs(tmp_path):

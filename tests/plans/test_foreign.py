@@ -200,3 +200,88 @@ def test_a_search_in_a_file_of_ones_own_from_end_to_end(tmp_path, table, plan):
     refused = invoke("search", tmp_path / "plan.toml", "--column", "long=full", "--out", folder)
     assert refused.exit_code == 1
     assert "--benchmark" in refused.stderr
+
+
+def table_of(path, archs, **columns):
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["arch", *columns])
+        writer.writerows(zip(["".join(map(str, a)) for a in archs], *columns.values(), strict=True))
+    return str(path)
+
+
+MINE = list(DIGITS.load().archs[:40])
+RISING = np.linspace(50.0, 90.0, len(MINE))
+
+
+@pytest.mark.parametrize(
+    ("title", "column"), [("a, b", "a, b"), ("acc:7", "acc:7"), ("a=b", "a=b"), ("v:2,x", "v:2,x")]
+)
+def test_titles_may_hold_the_signs_of_an_answer(tmp_path, title, column):
+    path = table_of(tmp_path / "t.csv", MINE, **{title: RISING})
+    plan = Plan(DIGITS.space, Digits(), (Stage(Lookup("full"), top=1),))
+    for text, epochs in ((f"full={title}", 0), (f"full={title}:30", 30)):
+        (stage,) = served_by(plan, path, [text]).plan.stages
+        assert (stage.estimator.column, stage.estimator.epochs_behind) == (column, epochs)
+
+
+@pytest.mark.parametrize("title", ["val_error", "Loss", "top-1 err", "test_rmse_3"])
+def test_a_column_of_errors_is_used_by_its_negative_alone(tmp_path, title):
+    path = table_of(tmp_path / "t.csv", MINE, **{title: 100 - RISING})
+    plan = Plan(DIGITS.space, Digits(), (Stage(Lookup("full"), top=1),), final=Lookup("exam"))
+    with pytest.raises(SettingError, match=f"lower is better.*'-{title}'"):
+        served_by(plan, path, [f"lookup={title}"])
+    served = served_by(plan, path, [f"full=-{title}:20", f"exam=-{title}"])
+    assert served.truth == f"-{title}"
+    assert served.benchmark.load().lookup(f"-{title}", MINE[-1:]).tolist() == [-10.0]
+
+
+@pytest.mark.parametrize("title", ["terror", "lossless", "neg_loss"])
+def test_a_column_is_no_error_by_a_part_of_a_word_or_where_its_values_are_turned(tmp_path, title):
+    values = -RISING if title == "neg_loss" else RISING
+    path = table_of(tmp_path / "t.csv", MINE, **{title: values})
+    plan = Plan(DIGITS.space, Digits(), (Stage(Lookup("full"), top=1),))
+    assert served_by(plan, path, [f"full={title}"]).plan.stages[0].estimator.column == title
+
+
+def test_an_infinite_truth_is_refused(tmp_path):
+    path = table_of(tmp_path / "t.csv", MINE, full=[*RISING[:-1], np.inf])
+    plan = Plan(DIGITS.space, Digits(), (Stage(Lookup("full"), top=1),), final=Lookup("full"))
+    with pytest.raises(DataError, match=r"infinite 'full'.*leave the field empty"):
+        served_by(plan, path)
+
+
+def test_a_wrong_title_of_the_codes_is_not_taken_for_a_missing_column(tmp_path):
+    path = table_of(tmp_path / "t.csv", MINE, full=RISING)
+    plan = Plan(DIGITS.space, Digits(), (Stage(Lookup("full"), top=1),))
+    with pytest.raises(UnknownNameError, match="no column 'Arch'") as raised:
+        served_by(plan, path, codes="Arch")
+    assert "--column" not in str(raised.value)
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'full'\? Name the one to use: --column fulls=NAME\.$"):
+        served_by(Plan(DIGITS.space, Digits(), (Stage(Lookup("fulls"), top=1),)), path)
+
+
+@pytest.mark.parametrize(
+    ("title", "values", "says"),
+    [
+        ("exam", RISING, "Final accuracy in percent, by exam: 90.00"),
+        ("exam", RISING / 100, "Final exam, by exam: 0.9"),
+        ("exam", -RISING[::-1], "Final exam, by exam: -50"),
+        ("exam_error", 100 - RISING, "Final exam_error, by -exam_error: 10 (lower is better)"),
+    ],
+    ids=["percent", "fractions", "negative", "errors"],
+)
+def test_final_values_of_a_file_are_called_what_they_are(tmp_path, title, values, says):
+    table = table_of(
+        tmp_path / "t.csv", DIGITS.load().archs, full=np.resize(RISING, 729), **{title: np.resize(values, 729)}
+    )
+    (tmp_path / "plan.toml").write_text(
+        'space = { name = "nasbench-macro", stem_width = 8, widths = [8, 16, 32], stages = [2, 2, 2], head_width = 64'
+        ' }\ntask = { name = "digits", test_images = 997, validation_fraction = 0.625 }\npool = { sample = 60 }\n'
+        'stage = [{ estimator = { name = "lookup", column = "full" }, top = 1 }]\n'
+        'final = { name = "lookup", column = "exam" }\n'
+    )
+    named = f"exam={'-' if 'error' in title else ''}{title}"
+    found = invoke("search", tmp_path / "plan.toml", "--benchmark", table, "--column", named, "--out", tmp_path / "run")
+    assert found.exit_code == 0, found.stderr
+    assert f"{says}\n" in found.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from archsieve import Session
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError
 from archsieve.estimators.combined.objectives import Lower, Objectives
 from archsieve.estimators.measured.latency import Latency
-from archsieve.fronts import hypervolume
+from archsieve.fronts import fronts_of, hypervolume
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.finished import code_of_rank
 from archsieve.plans.front import rank_under
@@ -23,8 +23,10 @@ from archsieve.plans.read import plan_of
 from archsieve.plans.run import run_plan
 from archsieve.plans.write import plan_text
 from archsieve.registry import ESTIMATORS, SEARCHERS
+from archsieve.report.front_chart import front_charts
 from archsieve.report.load import read_run
 from archsieve.report.outcome import front_lines
+from archsieve.runs.results import Objective, Trade
 from archsieve.searchers.contract import Stage
 from archsieve.searchers.scalarised import scalarised
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
@@ -148,6 +150,24 @@ def test_a_pool_is_scored_by_all_and_the_front_is_that_of_the_definition(tmp_pat
     assert lines[1] == "    222: 6.2, 13"
 
 
+@pytest.mark.parametrize(
+    ("count", "best", "said"),
+    [(1, 1, "1 of 1 network is"), (500, 1, "1 of 500 networks is"), (1200, 500, "500 of 1,200 networks are")],
+)
+def test_a_front_of_one_and_of_many_is_a_sentence(count, best, said):
+    objectives = [asdict(Objective("q", "quality", True)), asdict(Objective("t", "latency in ms", False))]
+    networks = [
+        asdict(Trade(f"{place:04}", (place,), (float(-place), float(count - place)), place < best, place + 1))
+        for place in range(count)
+    ]
+    result = {"front": {"objectives": objectives, "networks": networks}}
+    lines = front_lines(result)
+    assert lines[0] == f"Front: {said} not dominated in quality, latency in ms"
+    assert len(lines) == 1 + min(best, 12) + (best > 12)
+    (chart,) = front_charts(result)
+    assert chart.caption.startswith(f"{best} of {count:,} networks {said.split()[-1]} not dominated: ")
+
+
 def volume_of(result):
     return hypervolume([(network.values[0], -network.values[1]) for network in result.front.networks], (0.0, -50.0))
 
@@ -258,7 +278,10 @@ def finished(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("bound", "most"), [("8ms", 8.0), (" 0.009 s", 9.0), ("13000us", 13.0), ("1 ms", 1.0)])
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [("8ms", 8.0), (" 0.009 s", 9.0), ("13000us", 13.0), ("1 ms", 1.0), ("13e3 \u00b5s", 13.0), ("8.ms", 8.0)],
+)
 def test_a_bound_chooses_the_best_by_the_first_objective_within_it(finished, bound, most):
     networks = json.loads((finished / "result.json").read_text())["front"]["networks"]
     expected = max((n for n in networks if n["values"][1] <= most), key=lambda n: n["values"][0])
@@ -272,12 +295,50 @@ def test_a_bound_chooses_the_best_by_the_first_objective_within_it(finished, bou
         ("8", "a number with a unit"),
         ("ms", "a number with a unit"),
         ("8MB", "latency in ms"),
+        ("8,5ms", "a number with a unit"),
+        ("-8ms", "a number with a unit"),
+        ("nan ms", "a number with a unit"),
+        ("8ms onnxruntime", "latency in ms"),
         ("8 quality", "latency in ms"),
     ],
 )
 def test_a_bound_that_cannot_choose_says_why(finished, bound, said):
     with pytest.raises(SettingError, match=said):
         rank_under(finished, bound)
+
+
+def test_two_objectives_in_one_unit_are_told_apart(tmp_path):
+    slow = ESTIMATORS["latency"](runtime="onnxruntime").name
+
+    @dataclass(frozen=True)
+    class Other(Time):
+        name: ClassVar[str] = slow
+
+        def score(self, archs, ctx):
+            return super().score(archs, ctx) - 10
+
+    front = run(tmp_path, Stage(Objectives((Quality(), Time(), Other())), top=1)).front
+    titles = ["quality", "latency in ms, time", f"latency in ms, {slow}"]
+    assert [objective.title for objective in front.objectives] == titles
+    for network in front.networks:
+        assert network.values[2] == network.values[1] + 10
+    with pytest.raises(SettingError, match=r"may be of 2 objectives .*add a word .*'19 ms onnxruntime'"):
+        rank_under(tmp_path, "19 ms")
+    lower, higher = (code_of_rank(tmp_path, rank_under(tmp_path, f"19 ms {word}")) for word in ("onnxruntime", "time"))
+    taken = {network.code: network.values for network in front.networks}
+    assert taken[lower][2] <= 19 < taken[higher][2]
+    assert taken[higher][1] <= 19
+
+
+def test_three_objectives_have_the_front_of_the_definition():
+    points = np.random.default_rng(0).integers(0, 6, (500, 3)).astype(float)
+    points[7] = np.nan
+    for columns in (points, points[:, :2]):
+        fronts = fronts_of(columns)
+        for place, point in enumerate(columns):
+            dominating = (columns >= point).all(axis=1) & (columns > point).any(axis=1)
+            expected = -1 if np.isnan(point).any() else max(fronts[dominating], default=-1) + 1
+            assert fronts[place] == expected
 
 
 def test_without_objectives_a_bound_says_what_else_chooses(tmp_path):

@@ -1,16 +1,18 @@
 """What a search was worth in trainings of random search: by hand, by listing every order, and after a search."""
 
+from dataclasses import dataclass
 from itertools import permutations
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.records import Surrogate
+from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import SettingError
 from archsieve.estimators.lookup import Lookup
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.run import run_plan
-from archsieve.plans.worth import bound_of, draws_between, expected_draws, greatest_share
+from archsieve.plans.worth import _population, bound_of, draws_between, expected_draws, greatest_share
 from archsieve.report.load import read_run
 from archsieve.report.outcome import worth_lines
 from archsieve.runs.session import Session
@@ -139,3 +141,30 @@ def test_what_a_search_paid_is_in_trainings_by_its_recipe(tmp_path, publish, fin
     assert result.cost.network_epochs == 8 * 2 + 2 * 4
     assert result.worth.paid == pytest.approx(24 / 4)
     assert "paid for 6 trainings" in worth_lines(read_run(tmp_path).result)[0]
+
+
+@dataclass(frozen=True)
+class Folded(Line):
+    """A line whose codes are two by two one network; it counts how often it is asked which."""
+
+    asked: ClassVar[list[object]] = []
+
+    def canonical(self, arch):
+        self.asked.append(arch)
+        return (arch[0] - arch[0] % 2,)
+
+
+@dataclass(frozen=True, eq=False)
+class ByNetwork(Table):
+    by_network: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(Table, 8), (ByNetwork, 0)])
+def test_networks_of_a_table_are_told_apart_only_where_it_has_several_codes_of_one(kind, asked):
+    plan = Plan(Folded(8), TASK, (Stage(Given(tuple(TRUTH)), top=1, search=RandomSearch(), budget=2),))
+    codes = tuple((place,) for place in (range(8) if kind is Table else range(0, 8, 2)))
+    Folded.asked.clear()
+    networks, is_listed = _population(plan, kind(codes, {"accuracy": np.arange(len(codes), dtype=float)}), [])
+    assert list(networks) == [(0,), (2,), (4,), (6,)]
+    assert is_listed
+    assert len(Folded.asked) == asked

@@ -160,13 +160,13 @@ def test_comments_appear_on_top(again):
 def test_what_a_plugin_registers_is_named_so(again, restored):
     ESTIMATORS.add("my_counting", Counting)
     plan = plan_of(Stage(Counting(salt=3), keep=0.5))
-    assert 'name = "my_counting", salt = 3' in plan_text(plan)
+    assert 'name = "my_counting"\nsalt = 3' in plan_text(plan)
     assert again(plan) == plan
 
 
 def test_what_nobody_registered_is_named_by_its_module(again):
     plan = plan_of(Stage(Counting(salt=3), keep=0.5))
-    assert 'name = "plugins.toy:Counting", salt = 3' in plan_text(plan)
+    assert 'name = "plugins.toy:Counting"\nsalt = 3' in plan_text(plan)
     assert again(plan, plugins=["plugins.toy"]) == plan
 
 
@@ -219,3 +219,11 @@ def test_a_setting_named_proxy_is_no_name(again, restored):
 
 def test_a_comment_of_two_lines_is_two_comments(again):
     assert again(plan_of(), ["one\ntwo"]) == plan_of()
+
+
+def test_a_short_stage_has_lines_of_its_own(again):
+    plan = Plan(NASBenchMacro(), Digits(), (Stage(Chance(), top=3), Stage(Size("params"), top=1)))
+    text = plan_text(plan)
+    assert text.count("\n[[stage]]\n") == 2
+    assert [line for line in text.split("\n") if line.startswith("top = ")] == ["top = 3", "top = 1"]
+    assert again(plan) == plan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from archsieve.report.outcome import outcome
+from archsieve.report.outcome import outcome, winner
 
 RESULT = {
     "metric": "accuracy in percent",
@@ -77,3 +77,14 @@ def test_a_final_score_costs_and_chance_follow():
         "Cost: 2.2 network-epochs, 25.0 % of training all candidates",
         "Random search at this cost finds 89.00 on average (1 network trained once)",
     ]
+
+
+def test_the_winner_and_its_size():
+    result = {"best": "a|b", "digits": "01", "winner_params": 1234, "winner_macs": 5_000_000}
+    assert winner(result) == [
+        "Best: 01",
+        "    In the space's own notation: a|b",
+        "    Size: 1,234 parameters, 5,000,000 multiply-adds",
+    ]
+    assert winner(result | {"winner_params": None})[-1] == "    Size: 5,000,000 multiply-adds"
+    assert winner({"best": "01", "digits": "01"}) == ["Best: 01"]  # of an older run

@@ -120,7 +120,9 @@ def test_the_recipe_for_a_space_is_the_first_one_made_for_it(monkeypatch):
         "nasbench201",
         "nasbench-macro",
     ]
-    with pytest.raises(UnknownNameError, match=r"No shipped recipe is made for the space 'mine': name one \(darts-c"):
+    with pytest.raises(
+        UnknownNameError, match=r"No shipped recipe is made for the space 'mine': name one \(`archsieve list"
+    ):
         recipe_for("mine")
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from archsieve.errors import (
+    AGAIN,
     EstimatorError,
     MissingDataError,
     PartialScoringError,
@@ -148,8 +149,8 @@ ASKED = []
     [
         (RuntimeError, "RuntimeError: too much"),
         (ValueError, "ValueError: too much"),
-        (MemoryError, "MemoryError: too much"),
-        (torch.OutOfMemoryError, "OutOfMemoryError: too much"),
+        (MemoryError, f"{AGAIN}MemoryError: too much"),
+        (torch.OutOfMemoryError, f"{AGAIN}OutOfMemoryError: too much"),
         (AssertionError, "AssertionError: too much"),
         (KeyError, "KeyError: 'too much'"),
     ],

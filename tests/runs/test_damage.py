@@ -1,5 +1,6 @@
 """Damaged results files: no changed value is ever used, what is whole is, and a repair keeps it."""
 
+import math
 import random
 import shutil
 import sqlite3
@@ -9,7 +10,7 @@ import pytest
 
 from archsieve.errors import RunFolderError
 from archsieve.runs import database
-from archsieve.runs.rows import TABLES, checksum_of
+from archsieve.runs.rows import RESULTS, TABLES, checksum_of
 from archsieve.runs.session import Session
 from archsieve.runs.store import Store
 from plugins.toy import TASK, Counting, Learner, Toy
@@ -135,6 +136,37 @@ def test_a_row_whose_key_was_changed_is_named_before_anything_is_computed(tmp_pa
         assert sum(1 for _ in session._store.rows()) == count
     with Session(tmp_path, Toy(), TASK):
         pass
+
+
+ODD = [-0.0 + 0.0, 3.0, 5e-324, -1e308, math.inf, -math.inf, None]
+CHANGES = [
+    *("seed = seed + 1", "name = name || 'x'", "score = 1.25", "score = NULL", "seconds = seconds + 1"),
+    *(
+        "worker = worker - 1",
+        "error = 'y'",
+        "error = ''",
+        "architecture = architecture || '0'",
+        "checksum = checksum + 1",
+    ),
+]
+
+
+@pytest.mark.parametrize("change", [None, *CHANGES])
+def test_every_row_is_checked_whatever_its_values_are(path, change):
+    db = sqlite3.connect(path, isolation_level=None)
+    for i, score in enumerate(ODD):
+        values = ("s", "t\0é", "e", -i, str(i), "näme" * i, score, i / 3, 2**62 - i, None if i % 2 else "no score")
+        db.execute(RESULTS.insertion, (*values, checksum_of(values)))
+    db.close()
+    if change is not None:
+        changed(path, f"UPDATE results SET {change} WHERE architecture = '4'")
+    store = Store(path)
+    if change is None:
+        store.refuse_damaged_rows()
+    else:
+        with pytest.raises(RunFolderError, match=r"^Damaged rows in the results file .*: 1, the first: "):
+            store.refuse_damaged_rows()
+    store.close()
 
 
 def test_of_damaged_requests_those_before_are_kept(path):

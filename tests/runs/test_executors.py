@@ -295,3 +295,31 @@ def test_a_ray_that_cannot_start_is_one_sentence(monkeypatch, address, where):
     with pytest.raises(WorkerError, match=f"Ray cannot be started, or reached, {where}: no room") as caught:
         executors._start_ray(1)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(("address", "starts"), [("", 3), ("far:1", 1)])
+def test_a_local_ray_that_starts_too_slowly_is_started_again(monkeypatch, address, starts):
+    calls = []
+
+    def init(**settings):
+        calls.append("init")
+        raise Exception("The current node timed out during startup..")  # noqa: TRY002 - the kind that Ray raises
+
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=init, shutdown=lambda: calls.append("shutdown")))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(WorkerError, match=r"timed out during startup\. Leave --ray out"):
+        executors._start_ray(1)
+    assert calls == ["init", *["shutdown", "init"] * (starts - 1)]
+
+
+def test_a_ray_that_starts_the_second_time_is_used(monkeypatch):
+    answers = iter([Exception("timed out"), None])
+
+    def init(**settings):
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=init, shutdown=lambda: None))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    executors._start_ray(1)
+    assert next(answers, "none") == "none"

@@ -6,10 +6,11 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
+import pytest
 import torch
 
 from archsieve.runs import provenance as module
-from archsieve.runs.provenance import provenance
+from archsieve.runs.provenance import folder_in_command, provenance
 
 
 def test_it_names_command_device_workers_and_versions():
@@ -31,3 +32,20 @@ def test_a_package_that_is_not_installed_is_left_out(monkeypatch):
     versions = provenance().versions
     assert "torch" not in versions
     assert "numpy" in versions
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("archsieve search p.toml --plugin 'a b.py' --plugin c.py --workers 2", "RUN --plugin 'a b.py' --plugin c.py"),
+        ("archsieve search p.toml --allow-commands", "RUN --allow-commands"),
+        ("", "RUN"),  # called from Python
+        ("archsieve 'search", "RUN"),
+    ],
+)
+def test_a_later_command_names_the_plug_ins_of_the_search(command, words):
+    assert folder_in_command("RUN", {"provenance": {"command": command}}) == words
+
+
+def test_a_folder_with_a_blank_is_quoted():
+    assert folder_in_command("my run", {}) == "'my run'"

@@ -1,13 +1,18 @@
 """What is written once for every space: notation, moves, encoding, checks."""
 
+import ast
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import archsieve
 from archsieve.errors import ArchitectureError
+from archsieve.registry import SPACES
 from archsieve.spaces.contract import SearchSpace, check, enumerate_space, neighbours, one_hot, size
 
 
@@ -143,3 +148,38 @@ def test_one_hot_by_hand():
     found = one_hot(Toy(), [(2, 0, 1), (0, 0, 0)])
     assert found.tolist() == [[0, 0, 1, 1, 0, 1], [1, 0, 0, 1, 1, 0]]
     assert one_hot(Toy(), []).shape == (0, 6)
+
+
+def test_one_wording_for_what_is_not_an_architecture():
+    """The sentence is written in one place, so that every space refuses a text in the same words."""
+    package = Path(archsieve.__file__).parent
+    phrase = re.compile(r"is (not an|no) architecture of")
+    files = {str(p.relative_to(package)) for p in package.rglob("*.py") if any(map(phrase.search, _strings(p)))}
+    assert files == {"spaces/text.py"}
+
+
+def _strings(path):
+    """Return the texts of a file's messages: the strings that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Constant) and id(n) not in docs and isinstance(n.value, str)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("space", "text", "sentence"),
+    [
+        ("nasbench101", "1:input", "'1:input' is not an architecture of nasbench101: it is not a matrix of 0 and 1"),
+        ("nasbench1shot1-1", "0:output", "'0:output' is not an architecture of nasbench1shot1-1: it is not a matrix"),
+        ("transnas-macro", "32-1234-basic", "its stem has 32 channels, but this space's stem has 64."),
+        ("transnas-macro", "64-9-basic", "'64-9-basic' is not an architecture of transnas-macro: write a string like"),
+        ("vitbench-pit", "40:6", "'40:6' is not an architecture of vitbench-pit: write one like '40:6:3-4-6:2-8-8'."),
+        ("darts", "Genotype", "'Genotype' is not an architecture of darts: "),
+    ],
+)
+def test_spaces_refuse_a_text_in_the_same_words(space, text, sentence):
+    with pytest.raises(ArchitectureError, match=re.escape(sentence)):
+        SPACES[space]().parse(text)

@@ -32,7 +32,7 @@ def test_their_sizes():
     ],
 )
 def test_other_texts_are_refused(space, text):
-    with pytest.raises(ArchitectureError, match=f"is no architecture of {space.name}"):
+    with pytest.raises(ArchitectureError, match=f"is not an architecture of {space.name}: "):
         space.parse(text)
 
 

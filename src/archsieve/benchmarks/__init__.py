@@ -1,4 +1,4 @@
-"""The catalogue of benchmarks; a table's file is read when somebody asks for it."""
+"""The catalogue of benchmarks; a table's file is read on first use."""
 
 from archsieve.registry import BENCHMARKS
 

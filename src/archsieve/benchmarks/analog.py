@@ -1,4 +1,4 @@
-"""AnalogNAS-Bench: every cell of NAS-Bench-201 trained again, and its accuracy on analog hardware.
+"""AnalogNAS-Bench: every cell of NAS-Bench-201 retrained, with its accuracy on analog hardware.
 
 The file is a pickle inside the package analog-nasbench. It is found without importing the package and read
 without running any code: the two classes it names are replaced by empty ones, and any other name is an error.
@@ -15,7 +15,8 @@ import numpy as np
 
 from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import assemble, fault, number, read_once
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import assemble, fault, number
 from archsieve.benchmarks.pickles import read_pickle
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
@@ -33,7 +34,7 @@ _MODULE = "analognasbench.data"
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedSource(Source):
-    """A file inside an installed package, which is never imported.
+    """A file inside an installed package; the package is never imported.
 
     Args:
         package: the package's import name; `file` is a path below it.
@@ -50,7 +51,7 @@ class PackagedSource(Source):
         return next((path for folder in folders if (path := Path(folder) / self.file).exists()), None)
 
     def require(self) -> Path:
-        """Return the file's path.
+        """Return the file's path; raises if it is missing.
 
         Raises:
             MissingDataError: the package is not installed; says how to install it.
@@ -116,7 +117,7 @@ def _read(path: Path) -> dict[Any, Any]:
 
 
 def _code(path: Path, key: object) -> Architecture:
-    """Return the code of a key, which is NASLib's tuple."""
+    """Return the code of a key in NASLib's tuple form."""
     options = key if isinstance(key, tuple) and len(key) == 6 else ()
     if not options or not all(type(option) is int and 0 <= option <= 4 for option in options):
         raise fault(path, "holds a key that is not a tuple of six numbers in 0..4")
@@ -124,7 +125,7 @@ def _code(path: Path, key: object) -> Architecture:
 
 
 def _values(path: Path, arch: Architecture, entry: object) -> list[float]:
-    """Return one row in the order of the columns; a drift counts with its mean."""
+    """Return one row in the order of the columns; accuracies after drift are averaged."""
     fields = getattr(entry, "__dict__", {})
     drifts = [(name, getattr(fields.get(name), "__dict__", {}).get("value")) for name in _DRIFTS]
     entries = [*((name, fields.get(name)) for name in _ACCURACIES), *drifts]

@@ -29,7 +29,7 @@ SAMPLE = 1000
 
 
 class Benchmark(ABC):
-    """The source of recorded values, and the space and task they are about; `load` reads them.
+    """A source of recorded values, with the space and task they belong to; `load` reads them.
 
     A subclass must have what is `required` or abstract here; the rest has defaults. A benchmark that is no subclass
     works as well: what it leaves out gets the same defaults.
@@ -43,21 +43,21 @@ class Benchmark(ABC):
     @required
     @abstractmethod
     def space(self) -> SearchSpace:
-        """The space, with the settings, the table is about."""
+        """The space of the table, with its settings."""
 
     @required
     @abstractmethod
     def task(self) -> str:
-        """Name of the task its accuracies are about."""
+        """Name of the task of its accuracies."""
 
     @required
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """Names of its columns, known before reading."""
+        """Names of its columns, known without reading the file."""
 
     @abstractmethod
     def load(self) -> Records:
-        """Read the table, or what predicts its values.
+        """Read the table, or the models that predict its values.
 
         Raises:
             MissingDataError: the file is not there.
@@ -66,56 +66,56 @@ class Benchmark(ABC):
 
     @default
     def truth(self) -> str | None:
-        """The column that is the truth unless another is named; None where the table has none."""
+        """The default truth column; None if the table has none."""
         return None
 
     @default
     def source(self) -> Source | None:
-        """Provenance of its file; None where its values are in no file."""
+        """Provenance of its file; None if it needs no file."""
         return None
 
     @default
     def caution(self) -> str:
-        """A sentence about its values that a user must see beside them; empty if they need none."""
+        """A sentence of caution that is shown beside its values; empty if none is needed."""
         return ""
 
     @default
     def task_settings(self) -> Mapping[str, Any]:
-        """The settings of the task; empty: its accuracies are about the task with any settings."""
+        """Required settings of the task; empty if the accuracies apply to any settings."""
         return {}
 
     @default
     def choosers(self) -> Mapping[str, tuple[str, ...]]:
-        """For a truth, the columns of single complete trainings with other seeds, by which a search would choose."""
+        """For a truth column, columns of single complete trainings with other seeds, by which a search would choose."""
         return {}
 
     @default
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """For a truth, the columns of its repetitions."""
+        """For a truth column, the columns of its repeated trainings."""
         return {}
 
     @default
     def noise(self) -> Mapping[str, float]:
-        """For a truth, the standard deviation of one training."""
+        """For a truth column, the standard deviation of one training."""
         return {}
 
     def is_present(self) -> bool:
-        """Whether its source can be found."""
+        """Whether its source is available."""
         return self.source is None or self.source.find() is not None
 
 
 def completed_benchmark(benchmark: Any) -> Benchmark:
-    """Return a benchmark that has all that `Benchmark` has: itself, or a view of one that is no subclass."""
+    """Return a benchmark with every attribute of `Benchmark`: itself, or a view that adds the defaults."""
     return completed(benchmark, Benchmark)  # type: ignore[type-abstract]
 
 
 def caution_of(benchmark: Benchmark) -> str:
-    """Return the sentence that a user must see beside the benchmark's values; empty if they need none."""
+    """Return the sentence of caution to show beside the benchmark's values; empty if none is needed."""
     return str(completed_benchmark(benchmark).caution)
 
 
 def codes_of(records: Records, space: SearchSpace, seed: int) -> list[Architecture]:
-    """Return the codes that a table lists; where all are predicted, a sample of the space drawn by the seed."""
+    """Return the codes that a table lists; for a surrogate, a sample of the space drawn by the seed."""
     return list(records.archs) if isinstance(records, Table) else draw_up_to(space, seed, SAMPLE)
 
 
@@ -134,19 +134,19 @@ def table_of(benchmark: Benchmark) -> Table:
 
 
 def benchmarks_of(space: SearchSpace) -> list[Benchmark]:
-    """Return the registered benchmarks about exactly this space, or all of it, in order of registration."""
+    """Return the registered benchmarks for exactly this space, or for all of it, in order of registration."""
     whole = space.whole
     names = [name for name in BENCHMARKS if BENCHMARKS.may_be_about(name, whole.name)]
     return [b for name in names if (b := BENCHMARKS[name]).space == whole]
 
 
 def task_of(benchmark: Benchmark) -> Task:
-    """Return the task the benchmark's accuracies are about."""
+    """Return the task of the benchmark's accuracies."""
     return cast("Task", TASKS[benchmark.task](**_task_settings(benchmark)))
 
 
 def is_about(benchmark: Benchmark, task: Task) -> bool:
-    """Whether the benchmark's accuracies are about this task; if it has `task_settings`, these must be equal too."""
+    """Whether the benchmark's accuracies belong to this task; its `task_settings`, if any, must be equal too."""
     settings = _task_settings(benchmark)
     return benchmark.task == task.name and all(getattr(task, key, None) == value for key, value in settings.items())
 
@@ -159,7 +159,7 @@ def noisy_truths(
     draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64] | None:
-    """Return repetitions of a truth that differ by its own noise, shape (r, n); None where nothing is known of it.
+    """Return repetitions of a truth, recorded or drawn from its noise, shape (r, n); None if the noise is unknown.
 
     A benchmark with `repetitions` of the column has recorded that many trainings. One with `noise` gives the standard
     deviation of one training; `draws` repetitions are drawn from it. A surrogate's deviation between members is used
@@ -180,7 +180,7 @@ def _task_settings(benchmark: Benchmark) -> Mapping[str, Any]:
 
 
 def find_benchmark(space: SearchSpace, column: str | None = None, name: str | None = None) -> Benchmark:
-    """Return the first benchmark about `space` that has `column` (None: any truth), one whose data are here if any are.
+    """Return the first benchmark of `space` with `column` (None: any truth), preferring one whose data are present.
 
     Raises:
         UnknownNameError: no benchmark is about this space, or none has such a column.

@@ -1,4 +1,4 @@
-"""The embedded benchmark: 729 small networks trained completely on handwritten digits, by several seeds, by us.
+"""The embedded benchmark: 729 small networks that we trained completely on handwritten digits, with several seeds.
 
 Made by `studies/make_digits_benchmark.py`. The file holds, for every seed, code and epoch, how many pictures of the
 validation and of the test split were classified rightly. The seeds of the truth are not those of the curves.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from archsieve._arrays import read_arrays
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_once
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.records import Table
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
@@ -33,7 +34,7 @@ EPOCHS, TRUTHS, CURVES = 20, 3, 2
 
 @dataclass(frozen=True)
 class PackageSource(Source):
-    """A file of this package."""
+    """A file shipped in this package."""
 
     def find(self) -> Path | None:
         """Return its path, or None."""
@@ -79,17 +80,17 @@ class DigitsBenchmark(Benchmark):
 
     @property
     def task_settings(self) -> Mapping[str, float]:
-        """The settings of the task with which everything was trained."""
+        """The settings of the task used for all trainings."""
         return {"test_images": TEST_IMAGES, "validation_fraction": 0.625, "split_seed": 0, "train_fraction": 1.0}
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return {"test_acc": tuple(f"test_acc_{i}" for i in range(1, TRUTHS + 1))}
 
     @property
     def choosers(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single complete trainings by which a search that is judged by a column would choose."""
+        """The columns of single complete trainings by which a search judged by a column would choose."""
         return {"test_acc": tuple(f"{curve}_{EPOCHS}" for curve in _curves())}
 
     @property
@@ -126,7 +127,7 @@ def _curves() -> list[str]:
 
 
 def _columns(validation: NDArray[np.integer], test: NDArray[np.integer]) -> Mapping[str, NDArray[np.float64]]:
-    """Return the columns of counts (seeds, codes, epochs)."""
+    """Return the columns computed from counts of shape (seeds, codes, epochs)."""
     truths = 100.0 * test[:TRUTHS, :, -1] / TEST_IMAGES
     right = test[:TRUTHS, :, -1].astype(int).sum(axis=0)  # equal sums stay equal
     columns = {"test_acc": 100.0 * right / (TRUTHS * TEST_IMAGES), "test_acc_std": truths.std(axis=0, ddof=1)}

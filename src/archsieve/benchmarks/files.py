@@ -1,20 +1,16 @@
-"""Reading of published files into tables: every fault of a file becomes one sentence that names the file."""
+"""Reading of published files into tables: each fault of a file becomes one sentence that names the file."""
 
 from __future__ import annotations
 
 import csv
 import re
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve._collector import collector_paused
-from archsieve._files import Remembered
 from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, read_bytes, read_text
 from archsieve._trial import try_first
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.records import Surrogate, Table
+from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchitectureError, DataError, require
 from archsieve.spaces.contract import size
 
@@ -26,8 +22,6 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import Architecture, SearchSpace
 
-R = TypeVar("R", bound=Table | Surrogate)
-B = TypeVar("B", bound=Benchmark)
 TEXT = (".csv", ".tsv", ".txt")
 """How the names of text files with columns end."""
 LARGEST_COLUMNS = 512 << 20
@@ -39,37 +33,13 @@ NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
 
 
-def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
-    """Decorate the `load` of a hashable benchmark: a process reads the source's file once, and again if it changed.
-
-    A file, or any file below a folder, has changed if its size, time or inode has. The arrays of a table are made
-    read-only, since all callers share them.
-    """
-    tables: Remembered[R] = Remembered(most=16)
-
-    @wraps(load)
-    def loaded(benchmark: B) -> R:
-        def read() -> R:
-            with collector_paused():
-                records = load(benchmark)
-            if isinstance(records, Table):
-                for values in records.columns.values():
-                    values.setflags(write=False)
-            return records
-
-        source = benchmark.source
-        return read() if source is None else tables.get(source.require(), benchmark, read)
-
-    return loaded
-
-
 def fault(path: Path, what: str) -> DataError:
-    """Return the error that says what is wrong with a file; `what` completes "The file X ..."."""
+    """Return the error for a faulty file; `what` completes the sentence "The file X ..."."""
     return DataError(f"The file {path} {what}.")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object a file holds.
+    """Return the JSON object in a file.
 
     Raises:
         DataError: the file cannot be read, is no JSON object, or names a key twice.
@@ -81,7 +51,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_json_list(path: Path) -> list[Any]:
-    """Return the JSON list a file holds; raises as `read_json`."""
+    """Return the JSON list in a file; raises as `read_json`."""
     content = _json_in(path)
     if not isinstance(content, list):
         raise fault(path, f"holds a JSON {type(content).__name__} where a list is expected")
@@ -89,7 +59,7 @@ def read_json_list(path: Path) -> list[Any]:
 
 
 def _json_in(path: Path) -> Any:
-    """Return what a JSON file holds; raises as `read_json`."""
+    """Return the JSON content of a file; raises as `read_json`."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)
@@ -109,7 +79,7 @@ def _json_in(path: Path) -> Any:
 
 
 def read_columns(path: Path, *, is_known: bool = False) -> dict[str, list[Any]]:
-    """Return the columns of a parquet file, or of a text file (.csv, .tsv, .txt), whose fields are text.
+    """Return the columns of a parquet file or a text file (.csv, .tsv, .txt); text files give strings.
 
     Args:
         path: the file.
@@ -149,7 +119,7 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
 
 
 def read_text_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
-    """Return the columns of a file by title, and the place of each row ("line 7"), for messages.
+    """Return the columns of a text file by title, and the position of each row ("line 7") for messages.
 
     Fields are cut by commas, semicolons or tabs, whichever cuts every row into as many as the header. Empty lines, and
     columns without a title whose fields are all empty, are left out.
@@ -185,7 +155,7 @@ def _decoded(path: Path) -> str:
 
 
 def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, each with the number of its last line.
+    """Return the non-empty rows, each with the number of its last line.
 
     The separator is the one that cuts every row into as many fields as the header, and more than one.
     """
@@ -210,13 +180,13 @@ def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tupl
 
 
 def shown(value: object) -> str:
-    """Return a value for a message: short, and safe whatever a file holds."""
+    """Return a value as short, escaped text for a message."""
     plain = value is None or isinstance(value, str | float | bool)
     return f"{value!r:.40}" if plain else f"a value of type {type(value).__name__}"
 
 
 def record(path: Path, value: object, where: str) -> dict[str, Any]:
-    """Return a value that must be a JSON object.
+    """Return a value after checking that it is a JSON object.
 
     Raises:
         DataError: it is something else.
@@ -227,7 +197,7 @@ def record(path: Path, value: object, where: str) -> dict[str, Any]:
 
 
 def number(path: Path, value: object, where: str) -> float:
-    """Return a value that must be a number.
+    """Return a value after checking that it is a number.
 
     Raises:
         DataError: it is something else.
@@ -241,7 +211,7 @@ def number(path: Path, value: object, where: str) -> float:
 
 
 def code(path: Path, parse: Callable[[str], Architecture], text: object) -> Architecture:
-    """Return the code that `parse` reads from a text of the file.
+    """Return the code that `parse` reads from a text in the file.
 
     Raises:
         DataError: it is no text, or no architecture.
@@ -263,7 +233,7 @@ def assemble(
     truth: str,
     complete: bool = True,
 ) -> Table:
-    """Return the table of a file after the checks that every benchmark needs.
+    """Return the table of a file after the checks common to all benchmarks.
 
     Args:
         path: the file, for the messages.
@@ -290,4 +260,17 @@ def assemble(
     for row in np.flatnonzero(~((values >= 0) & (values <= 100))):
         what = f"holds {values[row]} as {truth} of {space.describe(rows[row])!r}"
         raise fault(path, f"{what}, where an accuracy in percent (0 to 100) is expected")
+    check_no_fractions(path, truth, values)
     return Table(rows, columns)
+
+
+def check_no_fractions(path: Path, column: str, values: NDArray[np.float64]) -> None:
+    """Check that a column of percent does not hold fractions.
+
+    Raises:
+        DataError: it has several values, none of which is above 1.
+    """
+    if len(values) > 1 and 0 < np.nanmax(values) <= 1:
+        raise fault(
+            path, f"holds values from 0 to 1 in its column {column!r}, where percent are expected: multiply by 100"
+        )

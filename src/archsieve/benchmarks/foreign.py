@@ -1,28 +1,26 @@
-"""A table of one's own: a CSV or parquet file with a column of architectures and columns of numbers."""
+"""A table of your own: a CSV or parquet file with a column of architectures and numeric columns."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archsieve._files import Remembered
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.files import fault, read_columns
+from archsieve.benchmarks.foreign_codes import NOTATIONS, check_sizes, numbers_of, read_codes
 from archsieve.benchmarks.records import Table
-from archsieve.errors import ArchitectureError, MissingDataError, SettingError, UnknownNameError
-from archsieve.registry import near_miss
+from archsieve.errors import MissingDataError, SettingError, UnknownNameError
+from archsieve.registry import listed, near_miss
 from archsieve.sources import sha256_of
-from archsieve.spaces.contract import check
-from archsieve.spaces.sizes import size_of
-from archsieve.values import field_values, path_in
+from archsieve.values import path_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,16 +28,14 @@ if TYPE_CHECKING:
 
 TITLES = ("architecture", "arch", "arch_str", "code", "codes", "genotype", "network", "archs", "architectures")
 """Titles of the column of architectures, unless it is named."""
-NOTATIONS = ("space", "own")
-"""Of codes, beside the names of the space's `number_orders`."""
-_BRACKETS = re.compile(r"\s*[(\[]\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*,?\s*[)\]]\s*")
+_ERRORS = re.compile(r"(?<![a-z])(errors?|err|loss|losses|perplexity|ppl|rmse|mse|mae)(?![a-z])")
 _TABLES: Remembered[Table] = Remembered(most=8)
 _HASHES: Remembered[str] = Remembered(most=32)
 
 
 @dataclass(frozen=True)
 class ForeignTable(Benchmark):
-    """The recorded values of a file.
+    """The recorded values in a user's file.
 
     Args:
         path: of the CSV or parquet file.
@@ -74,25 +70,25 @@ class ForeignTable(Benchmark):
 
     @property
     def task(self) -> str:
-        """None: it is about whatever its owner says."""
+        """None: the file does not say which task it belongs to."""
         return ""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Titles of its columns of numbers."""
+        """Titles of its numeric columns."""
         return tuple(self.load().columns)
 
     @property
     def choosers(self) -> Mapping[str, tuple[str, ...]]:
-        """By which column a search would choose."""
+        """The column by which a search would choose."""
         return {self.truth: (self.chooser,)} if self.truth and self.chooser else {}
 
     def is_present(self) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         return Path(self.path).is_file()
 
     def load(self) -> Table:
-        """Read the table, once while the file stays the same.
+        """Read the table; an unchanged file is read once.
 
         A network whose canonical code is not in the file has the values of its first twin that is.
 
@@ -108,7 +104,7 @@ class ForeignTable(Benchmark):
 
 
 def content_of(path: str) -> str:
-    """Return the hash of a file's bytes, computed once while it stays the same.
+    """Return the hash of a file's bytes, cached while the file is unchanged.
 
     Raises:
         MissingDataError: there is no such file.
@@ -126,24 +122,61 @@ def column_of(table: Table, path: str, column: str) -> str:
     """
     if column not in table.columns:
         raise UnknownNameError(
-            f"The file {path} has no column of numbers {column!r}: it has {', '.join(table.columns)}."
-            f"{near_miss(column, table.columns)}"
+            f"The file {path} has no column of numbers {column!r}.{near_miss(column, offered_columns(table.columns))}"
         )
+    refuse_error(path, table.columns, column)
     return column
+
+
+def refuse_error(source: str, columns: Collection[str], column: str) -> None:
+    """Refuse a column of errors or losses, of which lower is better; its negative has the title "-COLUMN".
+
+    Raises:
+        SettingError: it is one.
+    """
+    if f"-{column}" in columns:
+        raise SettingError(
+            f"The column {column!r} of {source} holds errors by its title, of which lower is better, but a search "
+            f"looks for high values. Name '-{column}' to use its negative; if higher is better, rename the column."
+        )
+
+
+def offered_columns(columns: Collection[str]) -> list[str]:
+    """Return the titles that may be named: of errors their negatives alone."""
+    return [column for column in columns if f"-{column}" not in columns]
+
+
+def check_finite_truth(foreign: ForeignTable) -> None:
+    """Check that the truth of a file holds finite numbers, or nothing.
+
+    Raises:
+        DataError: a value is infinite.
+    """
+    table = foreign.load()
+    if foreign.truth is None:
+        return
+    for row in np.flatnonzero(np.isinf(table.columns[foreign.truth])):
+        network = foreign.space.whole.describe(table.archs[row])
+        raise fault(Path(foreign.path), f"holds an infinite {foreign.truth!r} for {network!r}: leave the field empty")
 
 
 def _read(foreign: ForeignTable, path: Path) -> Table:
     space = foreign.space.whole
     raw = read_columns(path)
     title = _code_column(path, raw, foreign.codes)
-    columns = {name: values for name in raw if name != title and (values := _numbers(raw[name])) is not None}
+    columns = {name: values for name in raw if name != title and (values := numbers_of(raw[name])) is not None}
     if not columns:
         raise fault(path, "holds no column of numbers")
+    columns |= {f"-{name}": -values for name, values in columns.items() if _is_error(name, values)}
     archs = read_codes(path, space, raw[title], foreign.notation)
     seen: set[Architecture] = set()
     for arch in archs:
         if arch in seen:
-            raise fault(path, f"holds the architecture {space.describe(arch)!r} twice")
+            raise fault(
+                path,
+                f"holds the architecture {space.describe(arch)!r} twice: write one row a network, for example with the "
+                f"means of its trainings",
+            )
         seen.add(arch)
     if not archs:
         raise fault(path, "holds no architecture")
@@ -165,105 +198,17 @@ def _code_column(path: Path, raw: Mapping[str, Sequence[Any]], named: str) -> st
     raise UnknownNameError(
         f"The file {path} has no column of architectures, such as {', '.join(TITLES[:4])}: name it with "
         f"--codes. It has "
-        f"{', '.join(raw) or 'no columns'}."
+        f"{listed(raw) or 'no columns'}."
     )
 
 
-def _numbers(values: Sequence[Any]) -> NDArray[np.float64] | None:
-    """Return a column as numbers, empty fields as NaN; None where it is one of text."""
-    try:
-        column = field_values(values)
-    except (TypeError, ValueError):
-        return None
-    return None if np.isnan(column).all() else column
-
-
-def read_codes(path: Path, space: SearchSpace, values: Sequence[Any], notation: str) -> list[Architecture]:
-    """Return the codes of a column: text of the space, digits, or numbers in brackets or lists.
-
-    Raises:
-        DataError: one is no architecture, or nothing says whose order of edges numbers in brackets have.
-    """
-    has_brackets = any(_BRACKETS.fullmatch(v) if isinstance(v, str) else isinstance(v, list | tuple) for v in values)
-    orders = space.number_orders
-    if has_brackets and not notation and orders:
-        others = " or ".join(order.title for order in orders.values())
-        raise fault(
-            path,
-            f"writes networks as numbers in brackets, whose order of decisions and options may be {others} or this "
-            f"space's own ({_hint(path, space, values)}): pass --notation {' or --notation '.join([*orders, 'own'])}",
-        )
-    if notation and notation not in (*NOTATIONS, *orders):
-        raise fault(path, f"cannot be read with the notation {notation!r}: {space.name} has none of that name")
-    width = max((len(t) for v in values if (t := str(v).strip()).isdigit()), default=0)
-    return [_code(path, space, value, notation, width, row) for row, value in enumerate(values, 1)]
-
-
-def _code(path: Path, space: SearchSpace, value: Any, notation: str, width: int, row: int) -> Architecture:
-    """Return one code; digits that lost their leading zeros, as numbers do, get them back."""
-    text = str(list(value)) if isinstance(value, list | tuple | np.ndarray) else str(value).strip()
-    length, order = len(space.choices), space.number_orders.get(notation)
-    try:
-        if numbers := _BRACKETS.fullmatch(text):
-            options = tuple(int(number) for number in numbers[1].split(","))
-            return order.read(options) if order else check(space, options, text)
-        if text.isdigit() and order:
-            return order.read([int(digit) for digit in text.zfill(width)])
-        if text.isdigit() and len(text) < width == length:
-            text = text.zfill(length)
-        return space.parse(text)
-    except ArchitectureError as error:
-        raise fault(path, f"holds {shown(value)} in row {row}, which is wrong: {str(error).rstrip('.')}") from error
-
-
-def _hint(path: Path, space: SearchSpace, values: Sequence[Any]) -> str:
-    """Return what columns of sizes say of the two notations."""
-    raw = read_columns(path)
-    for title in raw:
-        if _is_size(title) and (column := _numbers(raw[title])) is not None:
-            names = (*space.number_orders, "own")
-            agreed = {n: _agreement(space, read_codes(path, space, values, n), column) for n in names}
-            best, *others = sorted(agreed, key=lambda name: -agreed[name])
-            if agreed[best] - agreed[others[0]] > 0.05:
-                return f"its column {title!r} speaks for {best}"
-    return "nothing in it tells"
-
-
-def _is_size(title: str) -> bool:
-    return re.search(r"param|flop|macs", title.lower()) is not None
-
-
-def _agreement(space: SearchSpace, archs: Sequence[Architecture], sizes: NDArray[np.float64]) -> float:
-    """Return the rank correlation of a column of sizes with the multiply-adds of these codes."""
-    from scipy.stats import spearmanr
-
-    task: Any = SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10)  # the ranking is the same for other forms
-    macs = np.array([size_of(space, arch, task, "macs") for arch in archs], dtype=float)
-    known = np.isfinite(sizes)
-    if known.sum() < 20 or np.ptp(macs[known]) == 0 or np.ptp(sizes[known]) == 0:
-        return float("nan")
-    return float(spearmanr(macs[known], sizes[known]).statistic)
-
-
-def check_sizes(path: Path, space: SearchSpace, table: Table) -> None:
-    """Check that columns of parameters or multiply-adds are those of the codes, which a wrong notation breaks.
-
-    Raises:
-        DataError: they are not.
-    """
-    if not space.number_orders:
-        return
-    for title, column in table.columns.items():
-        if _is_size(title) and (agreed := _agreement(space, table.archs, column)) < 0.9:
-            raise fault(
-                path,
-                f"holds sizes in its column {title!r} that are not those of its codes (rank correlation {agreed:.2f}): "
-                f"its codes have another order of operations or edges. See --notation",
-            )
+def _is_error(title: str, values: NDArray[np.float64]) -> bool:
+    """Whether a column holds errors or losses by its title; where values are negative, somebody has turned them."""
+    return _ERRORS.search(title.lower()) is not None and float(np.nanmin(values)) >= 0
 
 
 def _with_twins(space: SearchSpace, table: Table) -> Table:
-    """Return the table with a row for each canonical code that only a twin has."""
+    """Return the table with a row for each canonical code that is only present as an equivalent code."""
     known = set(table.archs)
     first: dict[Architecture, int] = {}
     for row, arch in enumerate(table.archs):

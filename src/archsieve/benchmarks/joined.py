@@ -1,4 +1,4 @@
-"""Tables that a user made of a published file: the join of rows and architectures, and what can be checked of it."""
+"""Tables that a user made from a published file: matching rows to architectures, and the checks of that match."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import code, fault, read_columns, shown
+from archsieve.benchmarks.files import check_no_fractions, code, fault, read_columns, shown
 from archsieve.benchmarks.records import Table
+from archsieve.registry import listed
 from archsieve.values import field_values
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def read_joined(
     is_published: Callable[[str], bool],
     example: str,
 ) -> Table:
-    """Return the table of a file with a text of the architecture and columns of numbers in each row.
+    """Return the table of a file whose rows hold an architecture as text and numeric columns.
 
     Args:
         path: the CSV or parquet file.
@@ -57,10 +58,10 @@ def read_joined(
 
 
 def numbers_of(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of numbers, empty fields as NaN; columns of text are left out.
+    """Return the numeric columns, with empty fields as NaN; text columns are omitted.
 
     Raises:
-        DataError: one of the needed columns is text.
+        DataError: one of the needed columns is text, or has no number at all.
     """
     return {n: values for n in raw if (values := _numbers(path, n, raw[n], n in needed)) is not None}
 
@@ -72,11 +73,11 @@ def require_columns(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequen
         DataError: it lacks one.
     """
     if missing := [name for name in needed if name not in raw]:
-        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(raw) or 'none'}")
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(raw) or 'none'}")
 
 
 def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) -> None:
-    """Check that there is an architecture, and none twice.
+    """Check that the file holds at least one architecture, and none twice.
 
     Raises:
         DataError: there is none, or one twice.
@@ -105,11 +106,25 @@ def check_range(path: Path, space: SearchSpace, table: Table, column: str, least
         )
 
 
+def check_percent(path: Path, space: SearchSpace, table: Table, columns: Sequence[str], least: float = 0) -> None:
+    """Check that columns hold percent, not fractions; a column whose values are all from 0 to 1 holds fractions.
+
+    Raises:
+        DataError: a value is missing, is no percentage, or all of a column are fractions.
+    """
+    for column in columns:
+        check_range(path, space, table, column, least, 100)
+        check_no_fractions(path, column, table.columns[column])
+
+
 def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
-    """Return a column as numbers, empty fields as NaN; None where it is a text column."""
+    """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
-        return field_values(values)
-    except (TypeError, ValueError) as error:
+        numbers = field_values(values)
+    except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
             raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
         return None
+    if is_needed and len(numbers) > 0 and np.isnan(numbers).all():
+        raise fault(path, f"holds no number in its column {name!r}")
+    return numbers

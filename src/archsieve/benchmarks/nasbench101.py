@@ -1,4 +1,4 @@
-"""NAS-Bench-101, and NAS-Bench-1Shot1's three parts of it: a user's own table of its trainings, one row a network."""
+"""NAS-Bench-101 and the three NAS-Bench-1Shot1 spaces: a user's own table of trainings, one row per network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_columns, read_once, shown
-from archsieve.benchmarks.joined import check_range, numbers_of, require_columns
+from archsieve.benchmarks.file_table import FileTable, read_once
+from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
 from archsieve.benchmarks.nasbench201 import TableSource
 from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError
@@ -62,12 +63,12 @@ def _runs(column: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class GraphTable(Table):
-    """A table with a row a network: a code has the values of its canonical one."""
+    """A table with one row per network; a code has the values of its canonical code."""
 
     by_network: ClassVar[bool] = True
 
     def lookup(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the column's values of the networks, shape (n,), NaN where the table does not have one."""
+        """Return the column's values of the networks, shape (n,); NaN for networks that are not in the table."""
         return super().lookup(column, [self._known(arch) for arch in archs])
 
     def row(self, arch: Architecture) -> dict[str, float]:
@@ -75,7 +76,7 @@ class GraphTable(Table):
         return super().row(self._known(arch))
 
     def within(self, space: SearchSpace) -> Table:
-        """Return the table of those of its networks that are architectures of the space."""
+        """Return the table restricted to architectures of the space."""
         table = super().within(space)
         return table if table is self else GraphTable(table.archs, table.columns)
 
@@ -86,8 +87,8 @@ class GraphTable(Table):
 
 
 @dataclass(frozen=True)
-class NASBench101Table(Benchmark):
-    """Three trainings of 108 epochs of each network on CIFAR-10, from a file that the user made of the published one.
+class NASBench101Table(FileTable):
+    """Three trainings of 108 epochs of each network on CIFAR-10, from a file made from the published one.
 
     The file is parquet or CSV, with a row a network: the matrix (rows are sources), row by row, the names of its
     operations with commas between them, the parameters, and test and validation accuracies in percent. It may have a
@@ -108,19 +109,11 @@ class NASBench101Table(Benchmark):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return {TEST: _runs(TEST), VALIDATION: _runs(VALIDATION)}
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format, or its values are not those of its networks.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
         raw = read_columns(path)
         needed = (SIZES, *_runs(TEST), *_runs(VALIDATION))
         require_columns(path, raw, (MATRIX, NAMES, *needed))
@@ -129,10 +122,7 @@ class NASBench101Table(Benchmark):
         for mean, runs in ((TEST, _runs(TEST)), (VALIDATION, _runs(VALIDATION))):
             columns[mean] = np.mean([columns[run] for run in runs], axis=0)
         table = GraphTable(codes, columns)
-        for title in (*_runs(TEST), *_runs(VALIDATION)):
-            check_range(path, self.space, table, title, 0, 100)
-        if columns[TEST].max() <= 1:
-            raise fault(path, "holds accuracies from 0 to 1, where percent are expected: multiply them by 100")
+        check_percent(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)))
         _check_sizes(path, self.space, table)
         return table
 
@@ -150,7 +140,8 @@ def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> t
         try:
             graph = pruned(graph_in(f"{matrix}:{operations}"))
         except ArchitectureError as error:
-            raise fault(path, f"holds a wrong architecture in row {row}: {str(error).rstrip('.')}") from error
+            what = f"holds a wrong architecture in row {row}, {shown(matrix)} with {shown(operations)}: {error}"
+            raise fault(path, what) from error
         if graph is None or len(graph.edges) > MOST_EDGES:
             what = f"{shown(matrix)} in row {row}, which has no path from input to output, or more than nine edges"
             raise fault(path, f"holds the cell {what}")
@@ -164,7 +155,7 @@ def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> t
 
 
 def _canonical(graphs: Sequence[Graph]) -> list[Architecture]:
-    """Return the canonical codes of pruned graphs, those of each number of vertices together."""
+    """Return the canonical codes of pruned graphs, processed in groups of equal vertex count."""
     codes: list[Architecture] = [()] * len(graphs)
     for last in {graph.output for graph in graphs}:
         places = [place for place, graph in enumerate(graphs) if graph.output == last]
@@ -180,7 +171,7 @@ def _canonical(graphs: Sequence[Graph]) -> list[Architecture]:
 
 
 def _check_sizes(path: Path, space: NASBench101, table: Table) -> None:
-    """Check that the parameters in the file are those of the networks."""
+    """Check that the parameter counts in the file are those of the networks."""
     task = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
     step = max(1, len(table.archs) // _COMPARED)
     archs, sizes = table.archs[::step], table.columns[SIZES][::step]
@@ -197,7 +188,7 @@ def _check_sizes(path: Path, space: NASBench101, table: Table) -> None:
 
 @dataclass(frozen=True)
 class OneShotTable(Benchmark):
-    """What NAS-Bench-101's table says of the cells of one of NAS-Bench-1Shot1's spaces.
+    """The rows of NAS-Bench-101's table for the cells of one NAS-Bench-1Shot1 space.
 
     Every code whose network is in the table is a row; the third space is too large for that, and its values are looked
     up as they are asked for.
@@ -211,7 +202,7 @@ class OneShotTable(Benchmark):
 
     @property
     def name(self) -> str:
-        """The space and the data set."""
+        """The names of the space and the data set."""
         return f"{self.space.name}-cifar10"
 
     @property
@@ -221,12 +212,12 @@ class OneShotTable(Benchmark):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return NASBENCH101.repetitions
 
     @read_once
     def load(self) -> Records:
-        """Read NAS-Bench-101's table and look the codes of the space up; raises as `NASBench101Table.load`."""
+        """Read NAS-Bench-101's table and look up the codes of the space; raises as `NASBench101Table.load`."""
         whole, space = NASBENCH101.load(), self.space
         if self.number == 3:
             return Surrogate({title: _looked_up(whole, space, title) for title in whole.columns})

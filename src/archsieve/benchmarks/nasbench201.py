@@ -1,4 +1,4 @@
-"""NAS-Bench-201's accuracies on CIFAR-10, one row a cell, in a parquet or CSV file with named columns."""
+"""NAS-Bench-201's accuracies on CIFAR-10: one row per cell, in a parquet or CSV file with named columns."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns, read_once
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, code, fault, read_columns
 from archsieve.errors import UnknownNameError
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.values import field_values
@@ -30,15 +30,15 @@ CODE_COLUMN = "arch_str"
 
 @dataclass(frozen=True)
 class TableSource(Source):
-    """A parquet file, or the same table as CSV beside it: same name, ending in `.csv`."""
+    """A parquet file, or the same table as a CSV file beside it with the same name."""
 
     def find(self) -> Path | None:
-        """Return the parquet file's path, else the CSV's, else None."""
+        """Return the path of the parquet file, else of the CSV file, else None."""
         csv_file = self.file.removesuffix(".parquet") + ".csv"
         return super().find() or Source(csv_file, self.origin, self.licence, self.citation).find()
 
     def state(self, *, check: bool = False) -> FileState:
-        """Return whether the file is there; a CSV is the user's own writing, so no hash is known for it."""
+        """Return whether the file is present; a CSV file is written by the user and has no known hash."""
         path = self.find()
         if check and path is not None and path.suffix == ".csv":
             return "unchecked"
@@ -46,7 +46,7 @@ class TableSource(Source):
 
 
 @dataclass(frozen=True)
-class NASBench201Table(Benchmark):
+class NASBench201Table(FileTable):
     """All 15,625 cells, accuracies in percent; further numeric columns of the file become columns too.
 
     `test_acc_200` and `val_acc_200` follow the 200-epoch schedule; `test_acc_12` and `val_acc_12` are other
@@ -72,7 +72,7 @@ class NASBench201Table(Benchmark):
 
     @property
     def noise(self) -> Mapping[str, float]:
-        """The standard deviation of one value, in percent, from cells above 88 % whose networks are the same."""
+        """The standard deviation of one value in percent, from cells above 88 % with identical networks."""
         return {"test_acc_200": 0.15, "val_acc_200": 0.30}
 
     @property
@@ -80,21 +80,13 @@ class NASBench201Table(Benchmark):
         """The space with the benchmark's settings."""
         return NASBench201()
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
         raw = _read(path, self.columns, is_known=self.source.is_known())
         return assembled(path, self.space, self._codes(path, raw), raw, self.columns, self.truth)
 
     def text(self, column: str) -> dict[Architecture, str]:
-        """Return a text column by code, such as `unique_str`, NATS-Bench's string of what reaches the output.
+        """Return a text column by code, such as `unique_str`, NATS-Bench's string of the active part of a cell.
 
         Raises:
             UnknownNameError: the file has no such column.
@@ -119,7 +111,7 @@ def assembled(
     needed: tuple[str, ...],
     truth: str,
 ) -> Table:
-    """Return the table of a file's columns of numbers, after the checks of `assemble`.
+    """Return the table of a file's numeric columns after the checks of `assemble`.
 
     Raises:
         DataError: one of the needed columns holds more than numbers, or as `assemble`.
@@ -130,10 +122,10 @@ def assembled(
 
 
 def _numbers(path: Path, name: str, values: list[Any], is_needed: bool) -> NDArray[np.float64] | None:
-    """Return a column as numbers, empty fields as NaN; None where it is a text column."""
+    """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
         column = field_values(values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
             raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
         return None
@@ -141,11 +133,11 @@ def _numbers(path: Path, name: str, values: list[Any], is_needed: bool) -> NDArr
 
 
 def _read(path: Path, needed: tuple[str, ...], *, is_known: bool) -> dict[str, list[Any]]:
-    """Return the file's columns; those needed and the codes are among them."""
+    """Return the file's columns; the required ones and the codes must be among them."""
     columns = read_columns(path, is_known=is_known)
     missing = [name for name in (CODE_COLUMN, *needed) if name not in columns]
     if missing:
-        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(columns) or 'none'}")
     return columns
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import assemble, code, fault, number, read_json, read_once, record
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 
@@ -24,7 +24,7 @@ _RUN_COLUMNS = tuple(f"test_acc_{run + 1}" for run in range(RUNS))
 
 
 @dataclass(frozen=True)
-class NASBenchMacroTable(Benchmark):
+class NASBenchMacroTable(FileTable):
     """The table in its published JSON: code -> `test_acc` (three runs), `mean_acc`, `std`, `params`, `flops`.
 
     Accuracies are test accuracies in percent; `flops` counts multiply-adds.
@@ -41,7 +41,7 @@ class NASBenchMacroTable(Benchmark):
 
     @property
     def repetitions(self) -> Mapping[str, tuple[str, ...]]:
-        """The columns of single trainings behind a column."""
+        """The columns of the single trainings behind a column."""
         return {"mean_acc": _RUN_COLUMNS}
 
     @property
@@ -49,15 +49,8 @@ class NASBenchMacroTable(Benchmark):
         """The space with the benchmark's settings."""
         return NASBenchMacro()
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            DataError: the file is damaged or of another format.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
         space = self.space
         content = read_json(path)
         archs = [code(path, space.parse, text) for text in content]
@@ -80,7 +73,7 @@ def _values(path: Path, text: str, entry: Any) -> list[float]:
     return [number(path, value, f"{key!r} of {text!r}") for key, value in entries]
 
 
-CIFAR10: Benchmark = NASBenchMacroTable(
+CIFAR10 = NASBenchMacroTable(
     name="nasbench-macro-cifar10",
     task="cifar10",
     source=Source(

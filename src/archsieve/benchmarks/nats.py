@@ -1,4 +1,4 @@
-"""What the tables of NATS-Bench's two spaces share: a user's own file, with a row for each network."""
+"""Common part of the tables of NATS-Bench's two spaces: a user's own file with one row per network."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import code, fault, read_columns, read_once, shown
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import code, fault, read_columns, shown
+from archsieve.benchmarks.joined import require_columns
 from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource, assembled
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ _CITATION = "Dong et al., NATS-Bench, TPAMI 2021, arXiv 2009.00437"
 
 
 @dataclass(frozen=True)
-class NATSTable(Benchmark):
-    """All networks of a space on a data set, from a file that the user made of the published one.
+class NATSTable(FileTable):
+    """All networks of a space on a data set, from a file made from the published one.
 
     The file is parquet or CSV. `arch_str` holds the published strings: digits and tuples, whose order could be
     anybody's, are refused. A subclass says what tells such a string (`mark`, `refusal`) and checks that rows and
@@ -47,12 +48,12 @@ class NATSTable(Benchmark):
 
     @property
     def task_settings(self) -> Mapping[str, Any]:
-        """The form of the pictures, where noise stands for them."""
+        """The shape of the pictures, used where noise replaces the data set."""
         return {"shape": self.shown_as, "num_outputs": self.classes} if self.shown_as else {}
 
     @property
     def caution(self) -> str:
-        """Says so where archsieve has no task of the data set."""
+        """States that archsieve has no task of the data set, if that is so."""
         if not self.shown_as:
             return ""
         form = " x ".join(map(str, self.shown_as))
@@ -61,20 +62,10 @@ class NATSTable(Benchmark):
             f"({form}, {self.classes} classes), unless --task names pictures."
         )
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            MissingPackageError: the file is parquet and pyarrow is not installed.
-            DataError: the file is damaged or of another format, or its values are not those of its networks.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
         raw = read_columns(path)
-        for title in (CODE_COLUMN, *self.columns):
-            if title not in raw:
-                raise fault(path, f"lacks the column {title}; it has {', '.join(raw) or 'none'}")
+        require_columns(path, raw, (CODE_COLUMN, *self.columns))
         archs = [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
         table = assembled(path, self.space, archs, raw, self.columns, self.truth)
         self.check_join(path, table)
@@ -82,21 +73,21 @@ class NATSTable(Benchmark):
 
     @abstractmethod
     def check_join(self, path: Path, table: Table) -> None:
-        """Check that the rows belong to their strings.
+        """Check that the rows match their architecture strings.
 
         Raises:
             DataError: they do not.
         """
 
     def _published(self, path: Path, text: object) -> str:
-        """Return a text that must be a published string."""
+        """Return a text after checking that it is a published architecture string."""
         if not isinstance(text, str) or self.mark not in text:
             raise fault(path, f"holds {shown(text)} in its column {CODE_COLUMN}, {self.refusal}")
         return text
 
 
 def source_of(name: str, space: str, truth: str) -> TableSource:
-    """Return the file of a table: what it is made of, with which columns."""
+    """Return the source of a table: its file, the original data and the required columns."""
     origin = (
         f"https://github.com/D-X-Y/NATS-Bench (accuracies of the {space} search space), put into one table with the "
         f"columns {CODE_COLUMN} and {truth}; further columns of numbers become columns too"

@@ -1,7 +1,8 @@
-"""NATS-Bench's size space: a user's own table of accuracies, one row a network."""
+"""NATS-Bench's size space: a user's own table of accuracies, one row per network."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import numpy as np
 
 from archsieve.benchmarks.files import fault
+from archsieve.benchmarks.foreign_codes import is_size
 from archsieve.benchmarks.nats import NATSTable, source_of
 from archsieve.spaces.nasbench201.size_space import NATSSize
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _COMPARED = 1_500  # rows, at equal steps
 _LEAST = 0.3  # rank correlation of accuracy and multiply-adds of a right join
 _TRUTH = "test_acc_90"
+_TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))  # rankings are the same for other forms
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class SizeTable(NATSTable):
     """All 32,768 networks of the size space on a data set; `test_acc_90` is the accuracy in percent.
 
     `arch_str` is the published string of channels, as "64:64:64:64:64". Accuracy must rise with the multiply-adds of
-    the strings, and more so than with those of the strings read backwards.
+    the strings, and more so than with those of the strings read backwards. A column of parameters or multiply-adds
+    must follow those of the strings more than those of strings with two numbers exchanged. Without such a column,
+    strings with two neighbouring numbers exchanged are not told from right ones.
     """
 
     mark: ClassVar[str] = ":"
@@ -49,7 +54,7 @@ class SizeTable(NATSTable):
         return NATSSize()
 
     def check_join(self, path: Path, table: Table) -> None:
-        """Check that accuracy follows the size of the networks, and not that of the strings read backwards."""
+        """Check that accuracy correlates with network size, and not with that of the reversed strings."""
         step = max(1, len(table.archs) // _COMPARED)
         archs, values = table.archs[::step], table.columns[self.truth][::step]
         forwards, backwards = (_agreement(self._macs(some), values) for some in (archs, [arch[::-1] for arch in archs]))
@@ -60,13 +65,33 @@ class SizeTable(NATSTable):
                 f"backwards {backwards:.2f}). Its rows and their strings do not belong together",
             )
 
+        for title in filter(is_size, table.columns):
+            self._check_order(path, title, archs, table.columns[title][::step])
+
+    def _check_order(self, path: Path, title: str, archs: Sequence[Architecture], sizes: NDArray[np.float64]) -> None:
+        """Check that sizes follow those of the strings more than those of strings with two numbers exchanged."""
+        count = self._params if "param" in title.lower() else self._macs
+        own = _agreement(count(archs), sizes)
+        for first, second in itertools.combinations(range(len(archs[0])), 2):
+            order = list(range(len(archs[0])))
+            order[first], order[second] = second, first
+            if (agreed := _agreement(count([tuple(arch[o] for o in order) for arch in archs]), sizes)) > own:
+                raise fault(
+                    path,
+                    f"has a column {title!r} that follows the sizes of its strings less (rank correlation {own:.4f}) "
+                    f"than if their numbers {first + 1} and {second + 1} were exchanged ({agreed:.4f}). Its rows and "
+                    f"their strings do not belong together (channels in another order)",
+                )
+
+    def _params(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        return np.array([self.space.params(arch, _TASK) for arch in archs], dtype=np.float64)
+
     def _macs(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        task = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
-        return np.array([self.space.macs(arch, task) for arch in archs], dtype=np.float64)
+        return np.array([self.space.macs(arch, _TASK) for arch in archs], dtype=np.float64)
 
 
 def _agreement(sizes: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return the rank correlation; 0 where all values are equal."""
+    """Return the rank correlation; 0 if all values are equal."""
     from scipy.stats import spearmanr
 
     return 0.0 if np.ptp(values) == 0 else float(spearmanr(sizes, values).statistic)

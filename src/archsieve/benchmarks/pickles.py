@@ -1,4 +1,4 @@
-"""Published pickles, read without running anything that they name."""
+"""Safe reading of published pickles: no code that a pickle names is run."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Callable[..., Any]
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds plain values and stand-ins for the names it allows, and refuses every other name."""
+    """Builds plain values and replacements for allowed names, and refuses every other name."""
 
     def __init__(self, stream: BinaryIO, path: Path, allowed: Mapping[tuple[str, str], Callable[..., Any]]) -> None:
         super().__init__(stream)
         self._path, self._allowed = path, allowed
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in of an allowed name.
+        """Return the replacement of an allowed name.
 
         Raises:
             DataError: any other name.

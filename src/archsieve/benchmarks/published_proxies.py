@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, read_once, record
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
 from archsieve.spaces.darts.space import DARTS
@@ -41,8 +41,8 @@ _KEY = re.compile(r"\(" + ", ".join([r"([0-4])"] * 6) + r"\)")
 
 
 @dataclass(frozen=True)
-class PublishedProxies(Benchmark):
-    """Scores by cell, larger is better, and the validation accuracy in percent.
+class PublishedProxies(FileTable):
+    """Zero-cost scores by cell, higher is better, and the validation accuracy in percent.
 
     A score is a number or `{"score": ..., "time": ...}`; the cells may lie below the name of the space, of the data
     set, or of both, as published. `flops` and `params` are in millions. NaN where a proxy gave no score.
@@ -70,15 +70,8 @@ class PublishedProxies(Benchmark):
     columns: tuple[str, ...] = (*PROXIES, "val_accuracy")
     truth: str = "val_accuracy"
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table; proxies that the file has besides the declared ones become columns too.
-
-        Raises:
-            MissingDataError: the file is not there.
-            DataError: the file is damaged or of another format.
-        """
-        path = self.source.require_known()
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; proxies in it beyond the declared ones become columns too. Raises as `load`."""
         content = self._cells(path, read_json(path))
         archs = [self._code(path, key) for key in content]
         rows = [_scores(path, key, entry) for key, entry in content.items()]
@@ -90,7 +83,7 @@ class PublishedProxies(Benchmark):
         return assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
 
     def _cells(self, path: Path, content: dict[str, Any]) -> dict[str, Any]:
-        """Return the entries by cell, from below the names of the space and the data set where these are there."""
+        """Return the entries by cell; levels named after the space and the data set are descended first."""
         names = [*self.published_as, self.task]
         while name := next((name for name in names if name in content), None):
             content = record(path, content[name], repr(name))
@@ -98,7 +91,7 @@ class PublishedProxies(Benchmark):
         return content
 
     def _code(self, path: Path, key: str) -> Architecture:
-        """Return the code of a key, which is read and never evaluated."""
+        """Return the code of a key, parsed without evaluating it."""
         try:
             return self.key(key)
         except ArchitectureError as error:
@@ -109,7 +102,7 @@ class PublishedProxies(Benchmark):
 
 
 def _naslib_code(key: str) -> Architecture:
-    """Return the code of the text of NASLib's tuple."""
+    """Return the code of NASLib's tuple, given as text."""
     match = _KEY.fullmatch(key)
     if match is None:
         raise ArchitectureError(f"{key!r} is not a tuple of six numbers in 0..4.")
@@ -139,7 +132,7 @@ def _source(space: str, sha256: str) -> Source:
     )
 
 
-CIFAR10: Benchmark = PublishedProxies(
+CIFAR10 = PublishedProxies(
     name="nasbench201-published-proxies",
     task="cifar10",
     source=_source("nasbench201", "6a08743e6ae2eca75a97b53985282763d8945dc0d5f0a979ce5792d087b859b1"),
@@ -150,7 +143,7 @@ CIFAR10: Benchmark = PublishedProxies(
 )
 """245 cells; the accuracy is that after 200 epochs."""
 
-DARTS_CIFAR10: Benchmark = PublishedProxies(
+DARTS_CIFAR10 = PublishedProxies(
     name="nasbench301-published-proxies",
     task="cifar10",
     source=_source("nasbench301", "a02e0dc14cc01321149cd1bc02e166f23463211bce7251ba1c16dd3f5e0f8146"),

@@ -1,10 +1,10 @@
-"""Recorded or predicted values for the codes of a space: a table with a row a code, or a surrogate of them."""
+"""Recorded or predicted values for the codes of a space: a table with one row per code, or a surrogate model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -25,12 +25,15 @@ REMEMBERED = 50_000
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Named columns of numbers by raw code; NaN where a column has no value for a code.
+    """Numeric columns by raw code; NaN where a column has no value for a code.
 
     >>> table = Table(((0, 1), (1, 1)), {"accuracy": np.array([90.0, 80.0])})
     >>> table.lookup("accuracy", [(1, 1), (0, 1)])
     array([80., 90.])
     """
+
+    by_network: ClassVar[bool] = False
+    """Whether its codes are canonical ones, a row for each network."""
 
     archs: tuple[Architecture, ...]
     columns: Mapping[str, NDArray[np.float64]]
@@ -40,7 +43,7 @@ class Table:
         return {arch: row for row, arch in enumerate(self.archs)}
 
     def lookup(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the column's values of those codes, shape (n,), NaN where the table has no such code.
+        """Return the column's values of the codes, shape (n,); NaN for codes that are not in the table.
 
         Raises:
             UnknownNameError: no such column.
@@ -50,7 +53,7 @@ class Table:
         return np.where(rows >= 0, as_floats(self.columns[column][rows]), np.nan)
 
     def within(self, space: SearchSpace) -> Table:
-        """Return the table of those of its codes that are architectures of the space."""
+        """Return the table restricted to architectures of the space."""
         rows = [row for row, arch in enumerate(self.archs) if space.is_valid(arch)]
         if len(rows) == len(self.archs):
             return self
@@ -70,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Surrogate:
-    """Named columns that are functions of the code, for a space too large to list: there are no rows to rank among.
+    """Columns predicted from the code, for a space too large to list; there are no rows to rank among.
 
     Args:
         columns: by name, what returns the predictions of a model's members for n codes, shape (m, n).
@@ -96,11 +99,11 @@ class Surrogate:
         return np.sqrt(mean_of_rows((members - mean_of_rows(members)) ** 2))
 
     def within(self, space: SearchSpace) -> Surrogate:
-        """Return itself: it lists no codes that could lie outside of the space."""
+        """Return itself: a surrogate lists no codes that could lie outside the space."""
         return self
 
     def _members(self, column: str, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the members' predictions, shape (m, n); those of the latest codes are remembered."""
+        """Return the members' predictions, shape (m, n), cached for the most recent codes."""
         _check_column(column, self.columns)
         if not archs:
             return np.empty((1, 0))
@@ -121,7 +124,7 @@ class Surrogate:
 
 
 def mean_of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of rows, added in their order: numpy adds a single column in another order than several."""
+    """Return the mean over rows, summed in order, because numpy's order differs between one column and several."""
     total = np.zeros(rows.shape[1])
     for row in rows:
         total += row

@@ -1,4 +1,4 @@
-"""NAS-Bench-BERT and ViT-Bench-101: trained transformers, from a user's copies of the published files."""
+"""NAS-Bench-BERT and ViT-Bench-101: trained transformers, read from a user's copies of the published files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_columns, read_json_list, read_once, record, shown
-from archsieve.benchmarks.joined import check_range, numbers_of, require_columns
+from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.files import fault, read_columns, read_json_list, record, shown
+from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
 from archsieve.benchmarks.records import Table
 from archsieve.sources import Source
 from archsieve.spaces.recorded.flexibert import FlexiBERT
@@ -27,17 +27,20 @@ SCORES_FILE = "BERT_results_activation.csv"
 """Published beside the benchmark: the paper's metrics of its networks; a file of one's own scores has the same form."""
 _GLUE = ("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
 _TRAINED_AS = 1e-6  # difference of a GLUE score in both files
+_LICENCE = (
+    "Apache-2.0, unconfirmed: its repository has no licence file that we know of; ask before you pass the file on"
+)
 _BERT_SOURCE = Source(
     "BERT_benchmark.json",
     "https://github.com/aaronserianni/training-free-nas (its data/BERT_benchmark.json, 453 kB)",
-    "Apache-2.0 (NAS-Bench-BERT)",
+    _LICENCE,
     "Serianni and Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023, "
     "arXiv 2306.00288",
 )
 
 
 @dataclass(frozen=True)
-class BERTTable(Benchmark):
+class BERTTable(FileTable):
     """GLUE scores in percent of 500 encoders of FlexiBERT's space, from the published JSON.
 
     Where the folder has `BERT_results_activation.csv` too, its columns of numbers become columns, joined by the `ID`
@@ -57,20 +60,15 @@ class BERTTable(Benchmark):
 
     @property
     def caution(self) -> str:
-        """Says that there are no networks."""
+        """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of 500 networks; archsieve does not build them."
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            DataError: it is damaged or of another format, or its scores are not those of its networks.
-        """
-        path, space = self.source.require_known(), self.space
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
+        space = self.space
         entries = [record(path, entry, "a network") for entry in read_json_list(path)]
         trained = [entry for entry in entries if entry.get("completed", True)]
+        _check_ids(path, trained)
         archs = [_flexibert(path, space, entry) for entry in trained]
         rows = [{**_scores(path, entry), "training_seconds": entry.get("time_to_train")} for entry in trained]
         columns = _columns(path, rows, self.columns)
@@ -78,12 +76,12 @@ class BERTTable(Benchmark):
         if scores.is_file():
             columns |= _joined(scores, [entry.get("id") for entry in trained], columns["glue"])
         table = _means(path, archs, columns)
-        check_range(path, space, table, self.truth, -100, 100)
+        check_percent(path, space, table, (self.truth,), least=-100)
         return table
 
 
 def _flexibert(path: Path, space: FlexiBERT, entry: Mapping[str, Any]) -> Architecture:
-    """Return the code of an entry, whose decisions have names."""
+    """Return the code of an entry whose decisions are named."""
     try:
         model = entry["hparams"]["model_hparam_overrides"]
         layers = [
@@ -100,33 +98,52 @@ def _flexibert(path: Path, space: FlexiBERT, entry: Mapping[str, Any]) -> Archit
         raise fault(path, f"holds a network of another form (id {shown(entry.get('id'))}): {error}") from error
 
 
+def _check_ids(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Check that no number stands for two networks."""
+    ids = [str(entry.get("id")) for entry in entries if "id" in entry]
+    if twice := [number for number in dict.fromkeys(ids) if ids.count(number) > 1]:
+        raise fault(path, f"holds the id {twice[0]} twice")
+
+
 def _scores(path: Path, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return record(path, entry.get("scores"), f"the scores of network {shown(entry.get('id'))}")
 
 
 def _joined(path: Path, ids: Sequence[object], glue: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of a file of scores, in the order of the networks; NaN for those that it does not have."""
+    """Return the columns of a score file in the order of the networks; NaN for networks it lacks.
+
+    Raises:
+        DataError: it has an ID twice, none of the networks, or other GLUE scores than they have.
+    """
     raw = read_columns(path)
     require_columns(path, raw, ("ID",))
     own = numbers_of(path, {title: raw[title] for title in raw if title != "ID"}, ())
-    rows = {str(number).strip(): row for row, number in enumerate(raw["ID"])}
+    rows: dict[str, int] = {}
+    for row, number in enumerate(raw["ID"]):
+        if rows.setdefault(str(number).strip(), row) != row:
+            raise fault(path, f"holds the ID {shown(number)} twice")
     places = np.array([rows.get(str(number), -1) for number in ids])
     columns = {title: np.where(places >= 0, values[places], np.nan) for title, values in own.items()}
     there = columns.get("GLUE Score")
     if there is None:
         raise fault(path, "lacks the column 'GLUE Score', which shows that its rows are those of the networks")
-    if (np.abs(there - glue) > _TRAINED_AS).any():
+    if (places < 0).all():
+        raise fault(
+            path, f"has none of the networks: its IDs are such as {shown(raw['ID'][0])}, theirs {shown(ids[0])}"
+        )
+    if not (np.abs(there - glue)[places >= 0] <= _TRAINED_AS).all():
         raise fault(path, "has other GLUE scores than the networks with its IDs: its rows belong to other networks")
     return columns
 
 
 @dataclass(frozen=True)
-class ViTTable(Benchmark):
+class ViTTable(FileTable):
     """Accuracies in percent of transformers on one data set, from a JSON list of the published entries.
 
     An entry has `arch`, a mapping with names of the decisions, and accuracies, such as `c100_kd_acc` (trained with
     distillation) and `c100_base_acc` (without). Every number of the entries becomes a column, scores of your own too.
-    Networks that are there twice have the mean of their values.
+    Entries without the accuracy on the data set are left out. Networks that are there twice have the mean of their
+    values.
     """
 
     kind: str
@@ -138,7 +155,7 @@ class ViTTable(Benchmark):
 
     @property
     def name(self) -> str:
-        """The space and the data set."""
+        """The names of the space and the data set."""
         return f"vitbench-{self.kind}-{self.data_set}"
 
     @property
@@ -148,42 +165,38 @@ class ViTTable(Benchmark):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The accuracy with distillation; the file may have more."""
+        """The accuracy with distillation; the file may hold more columns."""
         return (self.truth,)
 
     @property
     def task_settings(self) -> Mapping[str, Any]:
-        """The number of classes, where there is no task of the data set."""
+        """The number of classes, used if archsieve has no task of the data set."""
         return {"num_outputs": self.classes} if self.task == "synthetic" else {}
 
     @property
     def caution(self) -> str:
-        """Says that there are no networks."""
+        """States that archsieve builds no networks of this space."""
         return f"{self.name}: recorded values of trained networks; archsieve does not build them."
 
-    @read_once
-    def load(self) -> Table:
-        """Read the table.
-
-        Raises:
-            MissingDataError: the file is not there.
-            DataError: it is damaged or of another format.
-        """
-        path, space = self.source.require_known(), self.space
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
+        space = self.space
         entries = [record(path, entry, "a network") for entry in read_json_list(path)]
+        entries = [entry for entry in entries if self.truth in entry] or entries  # trained on this data set
         read = _autoformer if self.kind == "autoformer" else _pit
         archs = [_of_names(path, read, entry.get("arch")) for entry in entries]
         rows = [{title: value for title, value in entry.items() if title != "arch"} for entry in entries]
         table = _means(path, archs, _columns(path, rows, self.columns))
-        check_range(path, space, table, self.truth, 0, 100)
-        if table.columns[self.truth].max() <= 1:
-            raise fault(path, "holds accuracies from 0 to 1, where percent are expected: multiply them by 100")
+        check_percent(path, space, table, (self.truth,))
         return table
 
 
 def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arch: object) -> Architecture:
-    """Return the code of decisions by name, in capitals or not."""
-    names = {str(name).lower(): value for name, value in record(path, arch, "'arch' of a network").items()}
+    """Return the code of named decisions, ignoring case."""
+    decisions = record(path, arch, "'arch' of a network")
+    names = {str(name).lower(): value for name, value in decisions.items()}
+    if len(names) < len(decisions):
+        raise fault(path, f"holds a network that names a decision twice: {', '.join(decisions)}")
     try:
         return read(names)
     except (KeyError, TypeError, ValueError) as error:
@@ -193,7 +206,7 @@ def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arc
 
 
 def _autoformer(names: Mapping[str, Any]) -> Architecture:
-    """Return the code of `hidden_dim`, `depth`, and `mlp_ratio` and `num_heads` of each layer."""
+    """Return the code of `hidden_dim`, `depth`, and each layer's `mlp_ratio` and `num_heads`."""
     depth = names["depth"]
     layers = list(zip(names["mlp_ratio"][:depth], names["num_heads"][:depth], strict=True))
     if len(layers) != depth:
@@ -207,7 +220,7 @@ def _pit(names: Mapping[str, Any]) -> Architecture:
 
 
 def _columns(path: Path, rows: Sequence[Mapping[str, Any]], needed: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of entries, NaN where an entry does not have it.
+    """Return the columns of entries; NaN where an entry lacks the value.
 
     Raises:
         DataError: none has one that is needed.
@@ -219,7 +232,7 @@ def _columns(path: Path, rows: Sequence[Mapping[str, Any]], needed: Sequence[str
 
 
 def _means(path: Path, archs: Sequence[Architecture], columns: Mapping[str, NDArray[np.float64]]) -> Table:
-    """Return the table of the networks, with the mean where one is there several times."""
+    """Return the table of the networks; values of a repeated network are averaged."""
     if not archs:
         raise fault(path, "holds no architecture")
     rows: dict[Architecture, list[int]] = {}
@@ -235,7 +248,7 @@ def _vit(kind: str, data_set: str, prefix: str, task: str, classes: int) -> ViTT
     source = Source(
         f"gt_{kind}.json",
         f"https://github.com/lliai/Auto-Prox-AAAI24 (its gt_results/gt_{kind}.pth, a list of entries, written as JSON)",
-        "Apache-2.0 (ViT-Bench-101)",
+        _LICENCE,
         "Wei et al., Auto-Prox, AAAI 2024, arXiv 2312.09059",
     )
     return ViTTable(kind, data_set, task, classes, f"{prefix}_kd_acc", source)

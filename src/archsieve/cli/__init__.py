@@ -1,4 +1,4 @@
-"""The command line: every command ends in one sentence or a result, never in a traceback.
+"""The command line: every command ends with a result or one sentence, never with a traceback.
 
 A command's module is imported when the command is called: `archsieve --help` needs none of them, nor numpy.
 """
@@ -98,10 +98,10 @@ def function_of(name: str) -> Any:
 
 
 class LazyCommands(TyperGroup):
-    """Commands with their names and lines only; the one that is called is put in the place of its line."""
+    """Commands known by name and help line only; a command's module is imported when it is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the name, the command with its options, and the arguments after the name."""
+        """Return the name, the command with its options, and the remaining arguments."""
         name, line, rest = super().resolve_command(ctx, args)
         if name not in COMMANDS:
             return name, line, rest
@@ -113,7 +113,7 @@ class LazyCommands(TyperGroup):
 
 
 def _line() -> None:
-    """Stand for a command whose module is not imported yet."""
+    """Return a placeholder for a command whose module is not imported yet."""
 
 
 app = typer.Typer(
@@ -151,7 +151,7 @@ _began: list[float] = []  # when this process did, where it is a command's
 
 
 def began() -> float | None:
-    """Return the value of `time.perf_counter` when this process started; None where it does more than one command."""
+    """Return the `time.perf_counter` value at the start of this process; None if the process runs several commands."""
     return _began[0] if _began else None
 
 

@@ -1,4 +1,4 @@
-"""Commands for a search whose networks are trained elsewhere: it asks, and is told."""
+"""Commands for a search whose networks are trained elsewhere: `ask` and `tell`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def ask(
     again += ["--allow-commands"] * allow_commands
     with console.guarded(folder, shlex.join(again)), ExitStack() as stack:
         plugins = load(plugin)
-        path = _plan_of(folder) if Path(source).is_dir() else find_plan(source)
+        path = _plan_of(folder) if Path(source).is_dir() else find_plan(source, "run folder or plan file")
         with commands_allowed(allow_commands):
             plan = load_plan(path, plugins)
         shared = shared_by_all(stack, 1, ray=False, repair=repair, durable=durable)
@@ -105,7 +105,7 @@ def _plan_of(folder: Path) -> Path:
 
 
 def _opened(folder: Path, plan: Plan, plugins: Sequence[str], **shared: object) -> Session:
-    """Return the session of a folder; another command that has it open is waited for."""
+    """Return the session of a folder; wait while another command has it open."""
     end = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The command that audits the cuts of a search."""
+"""The command that audits a finished search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars of progress on a terminal."""
+"""Progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _FEW_COLUMNS = 20  # of a bar
 
 
 class _Counts(ProgressColumn):
-    """Shows how many items are done, and of how many; "running" if the total is unknown."""
+    """Shows done/total items, or "running" if the total is unknown."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.completed:.0f}/{task.total:.0f}" if task.total else "running")
 
 
 class _Remaining(ProgressColumn):
-    """Shows about how long it will take, once that is known."""
+    """Shows the estimated remaining time once it is known."""
 
     max_refresh = 0.5
 
@@ -39,7 +39,7 @@ class _Remaining(ProgressColumn):
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function of (label, done, total) that moves bars on standard error; in the end they are gone."""
+    """Yield a function of (label, done, total) that updates progress bars on standard error; they vanish at the end."""
     name = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
     columns = (name, BarColumn(_FEW_COLUMNS), _Counts(), TimeElapsedColumn(), _Remaining())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

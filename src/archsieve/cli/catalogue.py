@@ -1,4 +1,4 @@
-"""Commands that list what is available: names, and data files."""
+"""Commands that list the available names and data files."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def data(
     with console.guarded():
         rows = [
             {"used_by": name, "file": s.file, "state": s.state(check=check), "licence": s.licence}
-            | {"origin": s.origin, "citation": s.citation, "path": str(s.find() or "")}
+            | {"origin": s.origin, "citation": s.citation, "path": str(s.find() or ""), "sha256": s.sha256}
             for name, s in _sources()
         ]
         if as_json:
@@ -69,7 +69,10 @@ def data(
         else:
             for row in rows:
                 console.out(f"{row['file']}: {row['state']}  (for {row['used_by']}; licence: {row['licence']})")
-                console.out(f"    {row['path'] or 'from ' + row['origin']}")
+                if row["path"]:
+                    console.out(f"    {row['path']}")
+                console.out(f"    from {row['origin']}")
+                console.out(f"    SHA-256: {row['sha256'] or 'none recorded, its bytes depend on who makes it'}")
         if check and any(row["state"] == "differs" for row in rows):
             console.note(
                 "A file differs from the version that archsieve knows. See its state above, and download it again."
@@ -78,7 +81,7 @@ def data(
 
 
 def _sources() -> list[tuple[str, Any]]:
-    """Return each source once, with the names of all that use it."""
+    """Return each source once, with the names of everything that uses it."""
     benchmarks = [(name, completed_benchmark(BENCHMARKS[name]).source) for name in BENCHMARKS]
     tasks = [(name, source) for name in TASKS for source in getattr(TASKS[name], "sources", ())]  # of the class
     users: dict[Any, list[str]] = {}

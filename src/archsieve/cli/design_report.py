@@ -1,4 +1,4 @@
-"""The report of `archsieve design`: as values, in words, and as a plan file."""
+"""The report of `archsieve design`: as values, as text and as a plan file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class DesignReport:
-    """The report of `archsieve design`: the chosen funnel, its stages, and what other budgets would buy.
+    """The report of `archsieve design`: the chosen funnel, its stages, and the alternatives at other budgets.
 
     `another_hour` is the safest funnel that an hour more buys; None where it buys none of less risk, or nobody knows
     `epoch_seconds`, what a network-epoch takes one worker. `pictures` says which scores of the pilot were not made on
@@ -67,7 +67,7 @@ def report_of(
     prices: Prices,
     epoch_seconds: float | None,
 ) -> DesignReport:
-    """Return the report of a design whose pilot has that many networks."""
+    """Return the report of a design whose pilot has `pilot` networks."""
     reach = result.chosen.cost + 3600 / epoch_seconds if epoch_seconds else 0.0
     better = [o for o in result.offers if result.chosen.cost < o.cost <= reach and o.risk < result.chosen.risk]
     return DesignReport(
@@ -86,7 +86,7 @@ def report_of(
 
 
 def write_plan(path: Path, designed: Plan, report: DesignReport) -> None:
-    """Write the designed plan, with what is known of its risk as comments."""
+    """Write the designed plan, with its estimated risk as comments."""
     low, high = report.chosen.interval
     comments = [
         f"Designed by archsieve from a pilot of {report.pilot} networks.",
@@ -97,7 +97,7 @@ def write_plan(path: Path, designed: Plan, report: DesignReport) -> None:
 
 
 def print_design(report: DesignReport, network_epoch: str, *, as_json: bool) -> None:
-    """Print a design: its forecast, its risk, and what other budgets would buy."""
+    """Print a design: its forecast, its risk, and the alternatives at other budgets."""
     if as_json:
         console.out_json(report)
         return

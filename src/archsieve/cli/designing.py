@@ -184,7 +184,7 @@ def design_funnel(
 def _truth(
     session: Session, final: AnyEstimator, archs: Sequence[Architecture], column: str | None, benchmark: str | None
 ) -> Any:
-    """Return the truth that a benchmark of the task records; if none is present and none was named, train.
+    """Return the truth of the networks: a benchmark's column if one is present or named, else the final scores.
 
     Raises:
         DataError: the file of a benchmark is here and cannot be read: it is not passed over, since training is dear.
@@ -210,7 +210,7 @@ def _truth(
 
 
 def _is_scored(session: Session, final: AnyEstimator, archs: Sequence[Architecture]) -> bool:
-    """Whether a model can learn the final estimator's scores of a pilot for nothing: recorded, or trained just now."""
+    """Whether the final scores of the pilot cost nothing more: they are recorded, or were just computed."""
     if find_spec("sklearn") is None:
         return False
     if isinstance(final, Lookup):
@@ -220,7 +220,7 @@ def _is_scored(session: Session, final: AnyEstimator, archs: Sequence[Architectu
 
 
 def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architecture], Any]:
-    """Return the networks with a truth: one whose training failed is left out, as an empty field of a file is."""
+    """Return the networks that have a truth; networks whose training failed are omitted."""
     known = np.isfinite(values)
     if not known.all():
         console.note(f"Excluded from the pilot because they have no truth: {int((~known).sum())} networks.")
@@ -228,7 +228,7 @@ def _with_truth(archs: list[Architecture], values: Any) -> tuple[list[Architectu
 
 
 def _amount(budget: str) -> tuple[float, bool]:
-    """Return the number of a budget, and whether it is one of hours.
+    """Return the number in a budget, and whether its unit is hours.
 
     Raises:
         SettingError: it is no number.
@@ -243,7 +243,7 @@ def _amount(budget: str) -> tuple[float, bool]:
 
 
 def _network_epochs(hours: float, epoch_seconds: float | None) -> float:
-    """Return hours of one worker in network-epochs.
+    """Return the network-epochs that one worker trains in `hours`.
 
     Raises:
         SettingError: nobody knows what an epoch takes.

@@ -1,4 +1,4 @@
-"""The command that takes a network home."""
+"""The command that exports a found network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def export(
     under: Annotated[
         str | None,
         typer.Option(
-            help="For a search with objectives: the network best by the first objective within this bound, e.g. 8ms."
+            help="Best network (of objectives: by the first) within a bound, e.g. 8ms; needs objectives or a limit."
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "plain",

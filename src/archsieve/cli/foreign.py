@@ -1,4 +1,4 @@
-"""Options of a search in recorded values: of a registered benchmark, or of a file of one's own."""
+"""Options of a search in recorded values, from a registered benchmark or a user's file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def answered(
     codes: str,
     notation: str,
 ) -> Served | None:
-    """Return the plan answered by recorded values; None where no benchmark is named. Says what still trains.
+    """Print which estimators still train, and return the plan with recorded values; None if no benchmark is named.
 
     Raises:
         SettingError: columns are named without a benchmark.
@@ -71,6 +71,6 @@ def answered(
 
 
 def keep_served(served: Served, path: Path, folder: Path) -> None:
-    """Keep the plan in the run folder as it was answered, so that an audit finds it."""
+    """Store the plan as it was run in the run folder, so that an audit finds it."""
     text = plan_text(served.plan, [f"{path.name}, answered by {served.benchmark.name}"])
     write_text(folder / PLAN_FILE, with_checksum_line(text))

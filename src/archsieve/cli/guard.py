@@ -14,6 +14,7 @@ import typer
 
 from archsieve._files import write_text
 from archsieve._interrupts import exit_code, heard
+from archsieve._shortage import advice_for, is_short_of_memory, machine_number
 from archsieve.cli.lines import note, only_results
 from archsieve.errors import ArchsieveError, describe_error, line_of
 from archsieve.notices import listening
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
-    """Turn every error into one sentence and an exit code; tracebacks of the unforeseen go to a log.
+    """Turn every error into one sentence and an exit code; tracebacks of unforeseen errors go to a log.
 
     Args:
         folder: the run folder, where the log goes and results are kept.
@@ -50,25 +51,38 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
         except Exception as error:
             if came:  # what was interrupted made another error of it
                 raise _interrupted(exit_code(error, came), folder, again) from None
-            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-                note(
-                    f"Error: Too many files are open, so {error.filename or 'another one'} cannot be opened. Raise the "
-                    f"limit (`ulimit -n 4096`) or use fewer --workers, and run the same command again."
-                )
+            if sentence := _of_machine(error):
+                note(f"Error: {sentence}")
                 raise typer.Exit(1) from None
             note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
             raise typer.Exit(1) from None
 
 
+def _of_machine(error: Exception) -> str:
+    """Return what the machine lacks, and what to do; empty where it is something else."""
+    number = machine_number(error)
+    if number in (errno.EMFILE, errno.ENFILE):
+        name = getattr(error, "filename", None) or "another one"
+        return (
+            f"Too many files are open, so {name} cannot be opened. Raise the limit (`ulimit -n 4096`) or use fewer "
+            f"--workers, and run the same command again."
+        )
+    if number:
+        return f"{describe_error(error).rstrip('.')}. {advice_for(number)}, and run the same command again."
+    if is_short_of_memory(error):
+        return "Memory ran out. Free memory, or use fewer --workers, and run the same command again."
+    return ""
+
+
 def _interrupted(code: int, folder: Path | None, again: str) -> typer.Exit:
-    """Print how to go on after a signal, and return how to leave."""
+    """Print how to resume after a signal, and return the exit code."""
     hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
     note(f"Interrupted.{hint}")
     return typer.Exit(code)
 
 
 def _logged(details: str, folder: Path | None) -> str:
-    """Write a traceback to the run folder, else to a new temporary file, and say where."""
+    """Write a traceback to the run folder, else to a new temporary file, and return its path."""
     try:
         if folder is not None and folder.is_dir():
             path = folder / ERROR_FILE

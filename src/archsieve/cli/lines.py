@@ -1,4 +1,4 @@
-"""What every command prints by: lines of results on standard output, notes on standard error."""
+"""Printing functions shared by all commands: results to standard output, notes to standard error."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def results() -> TextIO:
 
 
 def out(text: str = "") -> None:
-    """Print a sentence of results; control characters, which a terminal would obey, are written as escapes."""
+    """Print a sentence of results; control characters are escaped."""
     print(_fitting(visible(text), results()), file=results())
 
 
 def record(text: str) -> None:
-    """Print a line of data or of a table as it is, however wide the terminal."""
+    """Print a line of data or of a table unchanged, whatever the width of the terminal."""
     print(visible(text), file=results())
 
 
 def note(text: str) -> None:
-    """Print a sentence that is not a result, above the bars where progress is shown."""
+    """Print a sentence that is not a result to standard error, above any progress bars."""
     print(_fitting(visible(text), sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _fitting(text: str, stream: TextIO) -> str:
-    """Return a text whose long lines are broken between words if the stream is a terminal."""
+    """Return a text with long lines broken between words if the stream is a terminal."""
     return (
         "\n".join(broken(line, get_terminal_size().columns) for line in text.split("\n")) if stream.isatty() else text
     )
 
 
 def broken(line: str, columns: int) -> str:
-    """Return a line broken between words; a command of ours stays in one piece, so that it can be copied.
+    """Return a line broken between words; archsieve commands are not broken, so that they can be copied.
 
     >>> print(broken("  Some were not scored. Retry: archsieve search my.toml --retry-failed", 30))
       Some were not scored. Retry:
@@ -79,12 +79,12 @@ def broken(line: str, columns: int) -> str:
 
 
 def out_json(value: Any) -> None:
-    """Print JSON; what is not a number in JSON (NaN, infinities) becomes null or text."""
+    """Print JSON; numbers that JSON lacks (NaN, infinities) become null or text."""
     record(json.dumps(plain(value), indent=2))
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value as JSON types."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, dict):
@@ -97,7 +97,7 @@ def plain(value: Any) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """Return a time with two digits or more, in the unit that suits it.
+    """Return a duration with at least two digits, in a suitable unit.
 
     >>> duration(0.05), duration(40), duration(150), duration(9000), duration(4e5)
     ('0.05 s', '40 s', '2.5 min', '2.5 h', '111 h')
@@ -109,7 +109,7 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a time as minutes and seconds, or hours, minutes and seconds.
+    """Return a duration as minutes:seconds, or hours:minutes:seconds.
 
     >>> clock(75), clock(3725)
     ('1:15', '1:02:05')

@@ -1,4 +1,4 @@
-"""Notes printed beside the sizes that a command prints."""
+"""Notes printed beside the sizes in a command's output."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from archsieve.estimators.contract import AnyEstimator
+    from archsieve.searchers.contract import Stage
     from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
@@ -27,7 +28,7 @@ _IN_TRAINING = ("auxiliary",)  # settings that change the training and not the f
 def cost_notes(
     estimators: Sequence[AnyEstimator], space: SearchSpace, archs: Sequence[Architecture], task: Task
 ) -> tuple[str, ...]:
-    """Return sentences on what the sizes used by these estimators and the space's limits leave out, each once."""
+    """Return sentences on what the sizes in these estimators and the space's limits leave out, each once."""
     names = dict.fromkeys(name for estimator in estimators for name in _sizes_of(estimator))
     names |= dict.fromkeys(_limited(space))
     notes: dict[str, None] = {}
@@ -38,8 +39,22 @@ def cost_notes(
     return tuple(notes)
 
 
+def budget_notes(stages: Sequence[Stage], counts: Sequence[int]) -> tuple[str, ...]:
+    """Return a sentence on each search that ended before its budget, given the candidates of each stage."""
+    early = [
+        (stage, getattr(stage.search, "name", type(stage.search).__name__), count)
+        for stage, count in zip(stages, counts, strict=False)
+        if stage.search is not None and stage.budget is not None and count < stage.budget
+    ]
+    return tuple(
+        f"The search {name!r} of the stage {stage.label!r} scored {count} networks of its budget of {stage.budget}: it "
+        f"had no other networks to ask for."
+        for stage, name, count in early
+    )
+
+
 def weights_notes(estimators: Sequence[AnyEstimator], space: Any) -> tuple[str, ...]:
-    """Return sentences on the initial weights, where the space keeps those that its own code gives."""
+    """Return sentences on the initial weights if the space keeps those of its own code."""
     if not getattr(space, "keeps_weights", False):
         return ()
     leaves = [leaf for estimator in estimators for leaf in leaves_of(estimator)]
@@ -54,7 +69,7 @@ def weights_notes(estimators: Sequence[AnyEstimator], space: Any) -> tuple[str, 
 
 
 def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpace) -> str:
-    """Return a sentence that says which task scores are of."""
+    """Return a sentence that states the task of the scores."""
     meant = space.default_task if named is None else named if isinstance(named, str) else str(named["name"])
     form = f"{' and '.join(map(str, inputs_of(task)))} to {task.num_outputs:,} outputs"
     own = "" if named is not None else f", the default of {space.name}"
@@ -62,7 +77,7 @@ def task_note(task: Any, named: str | Mapping[str, Any] | None, space: SearchSpa
 
 
 def other_network_note(space: SearchSpace, task: Any, estimators: Sequence[AnyEstimator]) -> str:
-    """Return a sentence on the network that `archsieve train` would build, if the sizes here are of another one.
+    """Return a sentence on the network that `archsieve train` would build if it differs from the one counted here.
 
     Settings that the user changed are intended, and are not mentioned.
     """
@@ -95,7 +110,7 @@ def _toml(value: Any) -> str:
 
 
 def _sizes_of(estimator: AnyEstimator) -> Iterator[SizeName]:
-    """Yield the sizes that an estimator uses, those of its parts and its teachers included."""
+    """Yield the sizes that an estimator uses, including those of its parts and teachers."""
     for leaf in leaves_of(estimator):
         if isinstance(leaf, Size):
             yield leaf.name

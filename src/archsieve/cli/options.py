@@ -1,4 +1,4 @@
-"""Options that commands share, and the objects made from them."""
+"""Options shared by several commands, and the objects made from them."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ BASELINES = ("params", "macs", "chance")
 
 
 def baselines(space: SearchSpace) -> tuple[str, ...]:
-    """Return the names of the estimators that each measurement includes: sizes only where there are networks."""
+    """Return the names of the baseline estimators of a measurement; sizes only if the space builds networks."""
     return ("chance",) if getattr(space, "is_recorded", False) else BASELINES
 
 
@@ -133,12 +133,12 @@ _NOISE_VALUES = 16 * 3 * 224 * 224  # approximate size of a batch of noise in th
 
 
 def load(plugins: Sequence[str] | None) -> list[str]:
-    """Import the plugins the user named, and return the modules' names."""
+    """Import the user's plugins, and return the names of their modules."""
     return [load_plugin(name) for name in plugins or []]
 
 
 def estimators_named(names: Sequence[str], plugins: Sequence[str], init: str = "") -> list[AnyEstimator]:
-    """Return the estimators that `--proxy` names, with their settings; `init` is that of proxies that say none.
+    """Return the estimators that `--proxy` names, with their settings; `init` is the default initialisation.
 
     Raises:
         SettingError: two have the same name and other settings, so that their scores would be called the same.
@@ -158,7 +158,7 @@ def estimators_named(names: Sequence[str], plugins: Sequence[str], init: str = "
 def space_and_task(
     space: str, task: str | None, changes: Sequence[str] | None, plugins: Sequence[str], benchmark: str | None = None
 ) -> tuple[SearchSpace, Any]:
-    """Return the named space, and the task as `task_for` takes it, both with the settings that `--set` changes.
+    """Return the named space and task with the settings from `--set`; the task is an argument of `task_for`.
 
     Where a benchmark is named that is about such a space, the settings are those of the benchmark.
     """
@@ -175,7 +175,7 @@ def space_and_task(
 
 
 def with_settings(task: str | None, changes: Sequence[str] | None) -> str | dict[str, Any] | None:
-    """Return the name of a task with the settings that `--set NAME=VALUE` or `--set task.NAME=VALUE` gives it.
+    """Return the name of a task, or a table of its name and the settings from `--set`.
 
     Raises:
         SettingError: there are settings, but no task is named.
@@ -199,7 +199,7 @@ def task_for(
     benchmark: str | None = None,
     device: str = CPU,
 ) -> Any:
-    """Return the named task, else that of the benchmark, else the space's where its data are, else noise of its form.
+    """Return the named task, else the benchmark's, else the space's if its data are present, else noise of its shape.
 
     Where nothing but costs is asked for it is the task's form alone, which needs no data. Where shipped tables of this
     seed hold all the scores, and the device is the CPU, it is that of the table.
@@ -233,7 +233,7 @@ def task_for(
 
 
 def _noise_of(task: Any) -> Any:
-    """Return a task of the same form whose items are noise."""
+    """Return a task of the same input and output shapes whose items are noise."""
     if _is_small(task):
         return make("task", "synthetic")
     require("torch", "torch")
@@ -247,12 +247,12 @@ def _is_small(task: Any) -> bool:
 
 
 def _noise_items(task: Any) -> int:
-    """Return how many items of noise a proxy looks at: fewer where they are large, for the sake of memory."""
+    """Return the number of noise items for a proxy; large items give fewer, to limit memory."""
     return int(np.clip(_NOISE_VALUES // sum(each.size for each in inputs_of(task)), 8, 64))
 
 
 def offers_tables(device: str, space: SearchSpace, seed: int) -> bool:
-    """Whether shipped tables may be used on the device; print a note if only the device rules one out.
+    """Whether shipped tables may be used on the device; print a note if only the device rules them out.
 
     Raises:
         SettingError: the device is not there.
@@ -277,7 +277,7 @@ def shared_by_all(
     repair: bool = False,
     durable: bool = False,
 ) -> dict[str, Any]:
-    """Return the settings of every command's sessions: notes, tables, executor and progress (the stack closes both)."""
+    """Return the session settings common to all commands; `stack` closes the executor and the progress display."""
     limit = None if timeout is None else seconds_in(timeout, "A --worker-timeout")
     executor: Any = nullcontext(Serial())
     if ray:
@@ -290,7 +290,7 @@ def shared_by_all(
 
 
 def keep_plan(path: Path, folder: Path, changes: Sequence[str]) -> None:
-    """Keep the plan in the run folder, as it was changed."""
+    """Store the plan, with its changes, in the run folder."""
     if not changes and path.resolve() == (folder / PLAN_FILE).resolve():
         return
     text = read_text(path, LARGEST_TOML)

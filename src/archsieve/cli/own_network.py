@@ -1,4 +1,4 @@
-"""The command that scores a network of one's own, and what it says of the inputs."""
+"""The command that scores the user's own network."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _check_together(task: str | None, options: _Said) -> None:
 
 
 def input_of(text: str) -> Input:
-    """Return the input that a text such as "3x32x32", "128:tokens=30522" or "ids=128:tokens=30522" describes.
+    """Return the input described by a text such as "3x32x32", "128:tokens=30522" or "ids=128:tokens=30522".
 
     A number alone, such as one token id, has no sides: ":tokens=100".
 
@@ -196,7 +196,7 @@ def _check_outputs(space: OwnSpace, task: Any, fit: Fit, estimators: Sequence[An
 
 
 def _labelled(estimators: Sequence[AnyEstimator]) -> list[str]:
-    """Return the names of the estimators that take a loss."""
+    """Return the names of the estimators that need a loss."""
     leaves = [leaf for e in estimators for leaf in leaves_of(e)]
     return [leaf.name for leaf in leaves if "labels" in getattr(leaf, "needs", ()) or hasattr(leaf, "epochs")]
 
@@ -221,7 +221,7 @@ def _tell(space: OwnSpace, task: Any, fit: Fit, estimators: Sequence[AnyEstimato
 
 
 def _in_batches(estimator: Any, task: Any) -> Any:
-    """Return a proxy that takes several batches with as many items in each as a user's batch has for it."""
+    """Return a proxy of several batches with the batch size that matches a user's batch."""
     parts = getattr(PROXIES[estimator.proxy], "batches", 1) if hasattr(estimator, "proxy") else 1
     if not isinstance(task, OwnBatch) or parts == 1:
         return estimator

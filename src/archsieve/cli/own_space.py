@@ -1,4 +1,4 @@
-"""The command that shows what a model of one's own offers to be searched."""
+"""The command that shows the search space of a user's own model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """An architecture in its notation and its size; `macs` is None where it does not take the inputs."""
+    """An architecture in its notation and its size; `macs` is None if the network rejects the inputs."""
 
     architecture: str
     params: int
@@ -38,7 +38,7 @@ class NetworkSize:
 
 @dataclass(frozen=True)
 class SpaceReport:
-    """What a model offers: its decisions, how many codes they have, and some of its networks.
+    """The search space of a model: its decisions, its number of codes, and sample networks.
 
     Attributes:
         least: the smallest network that single moves reach, by parameters.
@@ -105,7 +105,7 @@ def show_space(
 
 
 def _form(task: str | None, settings: dict[str, Any], shape: str | None, outputs: int, plugins: list[str]) -> Any:
-    """Return what networks are counted for: the task's form, or inputs of a shape."""
+    """Return the input form that networks are counted for: the task's, or one given by a shape."""
     if settings and task is None:
         raise SettingError(f"--set changes the task ({', '.join(settings)}): name it with --task.")
     if shape is None:
@@ -151,13 +151,13 @@ def _report(space: OwnSpace, task: Any, seed: int) -> SpaceReport:
 
 
 def shortened(text: str, most: int = 150) -> str:
-    """Return a text as one line, cut after a word, with dots where something is left out."""
+    """Return a text as one line, cut between words, with dots in place of the rest."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[:most].rpartition(' ')[0]} ..."
 
 
 def _arguments(factory: str) -> str:
-    """Return the arguments of a factory that may vary, as text."""
+    """Return the arguments of a factory that may be varied, as text."""
     arguments = inspect.signature(found_by(factory)).parameters
     return ", ".join(name for name in arguments if name not in OF_THE_TASK)
 

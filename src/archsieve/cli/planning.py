@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlanReport:
-    """The report of `archsieve plan`: the stages with their hours, the budget, and what was measured, in seconds.
+    """The report of `archsieve plan`: stages with hours, the budget, and the measured seconds.
 
     `hours` are those of the stages and of `seconds_of_start`: of the command, of the data, of the space's decisions.
     """
@@ -114,7 +114,7 @@ def make_plan(
 
 
 def _form(name: str) -> Form | None:
-    """Return the form of a plan that is asked for; None: it is chosen.
+    """Return the requested form of a plan; None means automatic choice.
 
     Raises:
         SettingError: there is no such form.

@@ -1,8 +1,7 @@
-"""What the command line prints: results on standard output, progress and errors on standard error."""
+"""Printing of results on standard output, and of progress and notes on standard error."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.outcome import outcome, winner
 from archsieve.report.study_tables import claims, findings
 from archsieve.runs.effort import total
+from archsieve.runs.provenance import folder_in_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print what each stage of a search did, in 80 columns; multiply-adds are in `--json` and on the page."""
+    """Print the stages of a search in 80 columns; multiply-adds are in `--json` and on the page."""
     rows = _joined(rows)
     columns = ["label", "candidates", "kept", "failures", "failed_parts", "seconds", "network_epochs"]
     if not any(row["failed_parts"] for row in rows):
@@ -44,7 +44,7 @@ def stages(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the stages; one that cut nothing and had no failure is joined with the next, and their costs are added.
+    """Return the stages; a stage that cut nothing and had no failure is merged with the next, and costs are added.
 
     It stays alone where the search of the next looked at fewer.
     """
@@ -72,7 +72,7 @@ _UNLIMITED = 100_000
 
 
 def judgements(results: Sequence[Judgement], pictures: Sequence[str] = (), *, is_wide: bool = False) -> None:
-    """Print how well estimators rank, and which of their scores were not made on the user's pictures.
+    """Print how well estimators rank, with a note on scores made on other pictures than the user's.
 
     Args:
         results: one for each estimator.
@@ -96,7 +96,7 @@ def judgements(results: Sequence[Judgement], pictures: Sequence[str] = (), *, is
 
 
 def study(the_study: Study) -> None:
-    """Print which measure tells what searches find, what they find by each estimator, and all correlations."""
+    """Print which measure predicts search results, what searches find by estimator, and all correlations."""
     for sentence in conclusions(the_study.findings, the_study.claims):
         out(sentence)
     out()
@@ -112,14 +112,14 @@ def study(the_study: Study) -> None:
 
 
 def _shown(value: Any) -> Any:
-    """Return a spread or an interval as text, a number with four digits, and anything else as it is."""
+    """Return an interval as text, a number with four digits, and any other value unchanged."""
     if isinstance(value, tuple):
         return "/".join(f"{part:.3g}" for part in value)
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def forecast(rows: Sequence[StageForecast], as_json: bool, unit: str = "", timed: str = "") -> None:
-    """Print how many candidates each stage of a plan gets and keeps, and what it costs.
+    """Print how many candidates each stage of a plan scores and keeps, and its cost.
 
     After a cut that depends on scores, the numbers are bounds.
 
@@ -159,7 +159,7 @@ def _amount(cost: float | None, at_most: str) -> str:
 
 
 def _in_all(costs: Sequence[float | None], unit: str, bound: str, what: str) -> str:
-    """Return a sum, and how many of the costs are unknown."""
+    """Return the sum of the known costs, and how many are unknown."""
     spent = sum(cost for cost in costs if cost is not None)
     return f"{bound}{f'{spent:.2g}' if 0 < spent < 10 else f'{spent:.0f}'} {unit}{_unknown(costs, what)}."
 
@@ -174,7 +174,7 @@ def _time(hours: float | None, at_most: str) -> str:
 
 
 def round_notes() -> Callable[[Round], None]:
-    """Return a function that prints the end of a stage.
+    """Return a function that prints one line at the end of each stage.
 
     One that cuts nothing shares the line of the next, unless the search of that one looks at fewer.
     """
@@ -199,7 +199,7 @@ def round_notes() -> Callable[[Round], None]:
 
 
 def _of_several(label: str, count: int) -> str:
-    """Return the label of a stage joined with those before it that cut nothing."""
+    """Return the label of a stage merged with the stages before it that cut nothing."""
     return label if count == 1 else f"{label} ({count} stages)"
 
 
@@ -208,7 +208,7 @@ def result(the_result: Result, folder: Path) -> None:
     stages([asdict(stage) for stage in the_result.stages])
     out()
     content = asdict(the_result)
-    for line in [*winner(content), *outcome(content, shlex.quote(str(folder)))]:
+    for line in [*winner(content), *outcome(content, folder_in_command(str(folder), content))]:
         out(line)
     if the_result.truth_note:
         note(f"The truth could not be looked up: {the_result.truth_note}")
@@ -216,7 +216,7 @@ def result(the_result: Result, folder: Path) -> None:
 
 
 def audit(found: Mapping[str, Any]) -> None:
-    """Print what an audit found, and what it says of each stage."""
+    """Print the findings of an audit, overall and by stage."""
     for line in audit_lines(found):
         out(line)
     out()
@@ -224,7 +224,7 @@ def audit(found: Mapping[str, Any]) -> None:
 
 
 def note_failures(the_result: Result, folder: Path, again: str) -> None:
-    """Print how many scores of a search are missing, where the reasons are, and how to try again."""
+    """Print how many scores of a search are missing, where the reasons are stored, and how to retry."""
     count = sum(stage.failures + stage.failed_parts for stage in the_result.stages)
     if count or the_result.failure:
         what = f"Candidates without a complete score: {count}. " if count else ""

@@ -1,4 +1,4 @@
-"""Progress of a command: bars on a terminal, else a plain line now and then."""
+"""Progress of a command: bars on a terminal, else plain lines at intervals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _is_terminal() -> bool:
-    """Whether standard error is a terminal, or the user says that it is to be taken for one."""
+    """Whether standard error is a terminal, or the user asked to treat it as one."""
     return sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR")) or os.environ.get("TTY_COMPATIBLE") == "1"
 
 
@@ -43,7 +43,7 @@ def _plain_progress() -> Callable[[str, int, int], None]:
     def show(label: str, done: int, total: int) -> None:
         now = time.monotonic()
         start, before = begun.setdefault(label, (now, done))
-        if done < before:  # the same work again, on other networks
+        if done < before or before == 0:  # the same work on other networks; or the first one, which includes the start
             start, before = begun[label] = now, done
         if total == 0 or now - last.setdefault(label, now) >= _PLAIN_EVERY:
             last[label] = now

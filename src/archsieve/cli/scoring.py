@@ -1,4 +1,4 @@
-"""The command that scores architectures of a space, and how scores are printed."""
+"""The command that scores architectures of a space, and the printing of scores."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def score(
 
 
 def _score_of(estimator: AnyEstimator, value: float) -> float:
-    """Return a score; costs are counts, and become whole numbers."""
+    """Return a score; counts are converted to whole numbers."""
     return int(value) if isinstance(estimator, Size) and math.isfinite(value) else value
 
 
 def score_and_print(
     stack: ExitStack, session: Session, estimators: Sequence[AnyEstimator], codes: Sequence[Architecture], as_json: bool
 ) -> None:
-    """Score architectures and print one row for each; failures follow below.
+    """Score architectures and print one row for each, then the failures.
 
     In JSON, the key `pictures` says which scores were not made on the user's pictures.
     """

@@ -1,4 +1,4 @@
-"""Commands that search, and report on a search."""
+"""Commands that run a search and report its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from archsieve.cli import printing as console
 from archsieve.cli.foreign import Benchmark, Columns, Notation, answered, keep_served
-from archsieve.cli.notes import cost_notes, weights_notes
+from archsieve.cli.notes import budget_notes, cost_notes, weights_notes
 from archsieve.cli.options import (
     AllowCommands,
     Device,
@@ -49,6 +49,7 @@ from archsieve.report.stored import csv_parts, ordered_rows
 from archsieve.report.study_page import study_page
 from archsieve.report.views import agreements_of
 from archsieve.runs.folder import read_mark
+from archsieve.runs.provenance import folder_in_command
 from archsieve.runs.session import Session
 
 
@@ -124,11 +125,14 @@ def search(
         stack.close()
         for note in cost_notes(estimators_of(chosen), chosen.space, [result.code] if result.code else [], chosen.task):
             console.note(note)
+        for note in budget_notes(chosen.stages, [stage.candidates for stage in result.stages]):
+            console.note(note)
         if as_json:
             console.out_json(result)
         else:
+            named = folder_in_command(str(folder), asdict(result))
             console.result(result, folder)
-            for sentence in sentences(agreements_of(read_views(folder, asdict(result))), shlex.quote(str(folder))):
+            for sentence in sentences(agreements_of(read_views(folder, asdict(result))), named):
                 console.out(sentence)
         console.note_failures(result, folder, shlex.join(again))
         if result.failure:
@@ -136,7 +140,7 @@ def search(
 
 
 def _say_forecast(plan: Plan, device: str, workers: int, is_timed: bool, as_json: bool) -> None:
-    """Print what each stage of a plan will do, and about how long it will take here."""
+    """Print what each stage of a plan will do, and its estimated time on this machine."""
     with progress() as shown:
         if not plan.is_open:
             plan.pool.count(plan.space, shown)  # may take long where networks are built for it, and is remembered
@@ -182,18 +186,19 @@ def report(
         if as_json:
             console.out_json(run_report)
             return
+        named = folder_in_command(str(run), run_report.result or {})
         if run_report.result is None:
             console.out("This run is not finished. Stored so far:")
         else:
             console.stages(run_report.result["stages"])
             console.out()
-            lines = [*outcome(run_report.result, shlex.quote(str(run))), *weights_of(run_report.space)]
+            lines = [*outcome(run_report.result, named), *weights_of(run_report.space)]
             for line in [*winner(run_report.result), *lines]:
                 console.out(line)
             if run_report.result["failure"]:
                 console.out(f"{run_report.result['failure']}\n")
             console.out()
-        for sentence in sentences(run_report.agreements, shlex.quote(str(run))):
+        for sentence in sentences(run_report.agreements, named):
             console.out(sentence)
         if run_report.audit is not None:
             console.audit(run_report.audit)
@@ -223,7 +228,7 @@ def report(
 
 
 def _print_csv(run: Path) -> None:
-    """Print the stored scores, many at a time: of a million no more are held than of a thousand."""
+    """Print the stored scores in parts, so that memory use does not depend on their number."""
     with ordered_rows(run) as (rows, damage):
         for part in csv_parts(rows, read_mark(run)):
             typer.echo(part, nl=False, file=console.results())

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: text is wrapped in its column; where that does not do, a row is a block of lines."""
+"""Tables that fit the terminal: text wraps within its column; a table that still does not fit is printed as blocks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXACT = 2.0**53  # up to here, floats hold every whole number exactly
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> None:
-    """Print rows below a header in aligned columns; numbers to the right, whole ones in full where one is large.
+    """Print rows below a header in aligned columns; numbers are right-aligned, and large counts are printed in full.
 
     Args:
         header: the title of each column.
@@ -48,7 +48,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], width: int | 
 
 
 def terminal_columns() -> int:
-    """Return how many columns of text a table may have: those of the terminal, 80 at least; no limit in a pipe.
+    """Return the maximum width of a table: that of the terminal, at least 80; unlimited in a pipe.
 
     Other programs read what goes into a pipe, a row a line. Who sets COLUMNS wants that number there too.
     """
@@ -61,7 +61,7 @@ def terminal_columns() -> int:
 def _fitted(
     titles: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], room: int
 ) -> list[int] | None:
-    """Return the width of each column; None where no wrapping between words makes the table fit."""
+    """Return the width of each column; None if no wrapping between words makes the table fit."""
     widths, least = [], []
     for i, title in enumerate(titles):
         column = [row[i] for row in cells]
@@ -80,12 +80,12 @@ def _fitted(
 
 
 def _words(title: str) -> list[str]:
-    """Return the parts of a title that stay whole: it is broken at spaces, and after underscores."""
+    """Return the unbreakable parts of a title, which may break at spaces and after underscores."""
     return re.findall(r"[^_ ]+_*|_+", title)
 
 
 def _title(text: str, width: int) -> list[str]:
-    """Return a title in lines."""
+    """Return a title broken into lines."""
     lines = [""]
     for part in re.findall(r" |[^_ ]+_*|_+", text):
         if len(lines[-1] + part) > width and lines[-1]:
@@ -101,7 +101,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _print_blocks(titles: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> None:
-    """Print each row as its first cell and, below it, what the other columns say, in lines that fit."""
+    """Print each row as its first cell, with the other columns below it in lines that fit."""
     for row in cells:
         record(f"{titles[0]}: {row[0]}")
         pairs = [f"{title}: {cell}" for title, cell in zip(titles[1:], row[1:], strict=True)]
@@ -127,12 +127,12 @@ def _cell(value: object, grouped: bool) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a text in a row of a table."""
+    """Return a cell text as one line."""
     return visible(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def _is_large_count(value: object) -> bool:
-    """Whether a value is a whole number that six digits would cut."""
+    """Whether a value is a whole number with more than six digits."""
     if isinstance(value, int):
         return abs(value) >= _LARGE
     return isinstance(value, float) and value.is_integer() and _LARGE <= abs(value) < _EXACT

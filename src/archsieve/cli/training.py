@@ -1,4 +1,4 @@
-"""The command that trains the architecture of a finished search, or any other, by a recipe."""
+"""The command that trains an architecture, given or found by a search, by a recipe."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from archsieve.cli import printing as console
 from archsieve.cli.options import Device, Json, Plugins, RunFolder, Seed, load
 from archsieve.errors import SettingError, require
+from archsieve.registry import SPACES
 from archsieve.retraining.from_run import found_by
 from archsieve.retraining.recipe_files import recipe_for, training_of
 from archsieve.tasks.contract import Measure, measure_of
@@ -89,7 +90,9 @@ def train(
             space, arch, task, changes = _found(space, rank, recipe, task, changes, load(plugin))
         elif rank is not None:
             raise SettingError("--rank applies to the folder of a search: pass the folder and no architecture.")
-        training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=load(plugin))
+        plugins = load(plugin)
+        SPACES[space]  # an unknown name is an error of its own, before any on recipes
+        training = training_of(space, recipe or recipe_for(space), task=task, changes=changes, plugins=plugins)
         code = training.space.parse(arch)
         if init is None and (init_partial or init_prefix):
             raise SettingError("--init-partial and --init-prefix need a file of weights: pass it with --init.")
@@ -115,7 +118,7 @@ def train(
 def _found(
     folder: str, rank: int | None, recipe: str | None, task: str | None, changes: list[str], plugins: list[str]
 ) -> tuple[str, str, str | None, list[str]]:
-    """Return space, architecture, task and settings of the result of a search; the user's changes come last."""
+    """Return space, architecture, task and settings from a search result; the user's changes come last."""
     if rank is None and not Path(folder).is_dir():
         raise typer.BadParameter(
             f"Pass an architecture of the space {folder}, or the folder of a finished search instead of a space.",
@@ -138,7 +141,7 @@ def _say_notes(training: Training, init: Path | None) -> None:
 
 
 def _program() -> list[str]:
-    """Return how the program was started: alone, or as one of several processes."""
+    """Return how the program was started: as one process, or as one of several."""
     count = os.environ.get("LOCAL_WORLD_SIZE", "1")
     return ["archsieve"] if count == "1" else ["torchrun", "--nproc-per-node", count, "-m", "archsieve"]
 
@@ -153,7 +156,7 @@ def _train(
     command: str,
     as_json: bool,
 ) -> None:
-    """Train in all processes that were started; only the first one prints."""
+    """Train in all started processes; only the first one prints."""
     from archsieve.retraining.run import run_training
     from archsieve.training.distributed import joined_world
 

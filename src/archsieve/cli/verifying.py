@@ -1,4 +1,4 @@
-"""The command that computes figures again and compares them with those recorded."""
+"""The command that recomputes the figures of a card and compares them with the recorded ones."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Design of a funnel from what a pilot has measured."""
+"""Design of a funnel from a pilot, and plans for a time budget."""

@@ -1,4 +1,4 @@
-"""Comments in the text of a plan file, at the ends of lines."""
+"""Comments at the ends of lines in a plan file."""
 
 from __future__ import annotations
 

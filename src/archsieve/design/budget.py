@@ -1,4 +1,4 @@
-"""A plan for a budget of time, without a pilot: from what a few networks take on this device.
+"""A plan for a time budget, without a pilot, based on the measured time of a few networks on this device.
 
 Where many complete trainings are paid for, a search guided by a model asks for each of them. Else cheap proxies rank a
 pool, the best of it are trained for few epochs, and the best of those completely. What is chosen is which of the two,
@@ -44,7 +44,7 @@ _MANY = 24  # trainings of a guided search, below which its first batch is small
 
 @dataclass(frozen=True)
 class Budgeted:
-    """A plan for a budget: with hours by step, what was measured, and why each number is what it is.
+    """A plan for a budget, with hours by step, the measurements, and the reason for each number.
 
     `reasons` are pairs of the beginning of a line of the plan's TOML, in the order of the lines, and its comment.
     """
@@ -80,7 +80,7 @@ def plan_for(
     clock: Callable[[], float] = time.perf_counter,
     began: float | None = None,
 ) -> Budgeted:
-    """Return a plan that takes about so many seconds on this device.
+    """Return a plan that takes about `seconds` seconds on this device.
 
     Args:
         space: where to search, with its limits.
@@ -117,7 +117,7 @@ def plan_for(
 
 
 def reckoned(plan: Plan, step: int, timing: Timing, sizes: Sizes, workers: int) -> float:
-    """Return the hours of a step, by what was measured; drawing networks, and features, belong to the first."""
+    """Return the estimated hours of each step; drawing networks and computing features belong to the first."""
     row = forecast(plan)[step]
     looks = 0.0 if step or sizes.pool is None else timing.draw * sizes.pool
     of_features = sum(timing.features[name] for name in sizes.features)
@@ -139,7 +139,7 @@ def reckoned(plan: Plan, step: int, timing: Timing, sizes: Sizes, workers: int) 
 
 
 def recipe_for(space: SearchSpace, task: Task) -> Any:
-    """Return the complete training of a network: that of the space's shipped pipeline, else the default one."""
+    """Return the complete training of a network: that of the space's shipped pipeline, else the default recipe."""
     try:
         final: Any = load_plan(f"a-{space.whole.name}").final
     except UnknownNameError:
@@ -161,7 +161,7 @@ def _supernet_of(space: SearchSpace, task: Task, epochs: int = 1) -> Any:
 
 
 def build(space: SearchSpace, task: Task, seed: int, recipe: Any, sizes: Sizes) -> Plan:
-    """Return the plan of these sizes."""
+    """Return the plan with these sizes."""
     training = replace(recipe, horizon=sizes.epochs, fraction_of_data=round(sizes.data, 4))
     full = replace(training, epochs=sizes.epochs)
     short = replace(training, horizon=sizes.short_epochs, epochs=sizes.short_epochs)
@@ -186,12 +186,12 @@ def build(space: SearchSpace, task: Task, seed: int, recipe: Any, sizes: Sizes) 
 
 
 def _in_tables(space: SearchSpace, task: Task, seed: int) -> set[str]:
-    """Return the features whose scores of all networks come with the package."""
+    """Return the features whose scores for all networks are shipped with the package."""
     recorded = RecordedScores.of(shipped(), space, task, seed)
     whole = [t for t in (*recorded.own, *recorded.others) if t.card.population == "all"]
     return {name for name in FEATURES if any(t.column_of(ESTIMATORS["zero_cost"](name)) for t in whole)}
 
 
 def total_seconds(hours: Sequence[float | None]) -> float:
-    """Return the sum of hours in seconds; NaN where one is unknown."""
+    """Return the sum of hours in seconds; NaN if one is unknown."""
     return math.nan if None in hours else 3600 * math.fsum(hour for hour in hours if hour)

@@ -1,4 +1,4 @@
-"""What a design chooses from beside single estimators, and what searches without a promise cost."""
+"""Options of a design beyond single estimators, and the cost of searches without a risk estimate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_FOR = (
 
 @dataclass(frozen=True)
 class WithoutPromise:
-    """A search that says nothing of its risk: what it costs in network-epochs, and what it found elsewhere."""
+    """A search without a risk estimate: its cost in network-epochs and its record elsewhere."""
 
     search: str
     network_epochs: float
@@ -33,7 +33,7 @@ class WithoutPromise:
 
 
 def with_mean_rank(estimators: Sequence[AnyEstimator]) -> list[AnyEstimator]:
-    """Return the estimators, and the mean rank of the proxies among them if there are several and it is not there."""
+    """Return the estimators, with the mean rank of the proxies added if there are several and it is missing."""
     proxies = tuple(e for e in estimators if hasattr(e, "proxy"))
     if len(proxies) < 2 or any(e.name == "mean_rank" for e in estimators):
         return list(estimators)
@@ -41,7 +41,7 @@ def with_mean_rank(estimators: Sequence[AnyEstimator]) -> list[AnyEstimator]:
 
 
 def taught_by_pilot(final: AnyEstimator, pilot: int) -> Predictor:
-    """Return a model of the codes that learns from the final trainings of a pilot, the first networks of the pool.
+    """Return a predictor that learns from the final trainings of a pilot, the first networks of the pool.
 
     Networks of the pilot are predicted by models that did not learn from them, so that the design is not flattered.
     """
@@ -51,7 +51,7 @@ def taught_by_pilot(final: AnyEstimator, pilot: int) -> Predictor:
 def prices_apart_from_pilot(
     estimators: Sequence[AnyEstimator], final: AnyEstimator, space: SearchSpace, task: Task, count: int
 ) -> Prices:
-    """Return the prices of estimators and of the final training; what a model learns from the pilot is paid by that."""
+    """Return the costs of estimators and of the final training; trainings of the pilot are not counted again."""
     prices = prices_of(estimators, final, space, task, count)
     is_paid = [isinstance(e, Predictor) and e.teacher == final for e in estimators]
     once = tuple(0.0 if paid else cost for paid, cost in zip(is_paid, prices.once, strict=True))
@@ -59,7 +59,7 @@ def prices_apart_from_pilot(
 
 
 def without_promise(estimators: Sequence[AnyEstimator], prices: Prices) -> tuple[WithoutPromise, ...]:
-    """Return what the mean rank with 75 trainings, and an evolution of 100, would cost."""
+    """Return the costs of mean rank with 75 trainings and of evolution with 100."""
     rows = []
     for place, estimator in enumerate(estimators):
         if estimator.name == "mean_rank":

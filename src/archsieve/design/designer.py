@@ -1,4 +1,4 @@
-"""Designing a funnel: which estimators, in which order, each keeping how much, so that the best network stays.
+"""Design of a funnel: which estimators in which order, and how much each keeps, so that the best network survives.
 
 A pilot is a sample of networks whose truth is known. Its best ones stand in for the optimum of the whole space: each is
 looked at in the pilot without those better than itself, where it is the best, as the optimum is in the space. A chain
@@ -49,7 +49,7 @@ _BEAM = 16
 
 @dataclass(frozen=True)
 class Prices:
-    """Costs in one unit: of k estimators, once and for each network, and of the final training; and the pool's size."""
+    """Costs of k estimators (once, and per network) and of the final training, in one unit, and the pool's size."""
 
     once: tuple[float, ...]
     each: tuple[float, ...]
@@ -57,14 +57,14 @@ class Prices:
     pool: int
 
     def counts(self, chain: Chain) -> list[int]:
-        """Return how many networks come to each stage, and last how many to the final training."""
+        """Return how many networks reach each stage, and as the last entry the final training."""
         counts = [self.pool]
         for _, keep in chain:
             counts.append(count_kept(keep, counts[-1]))
         return counts
 
     def of(self, chain: Chain) -> float:
-        """Return what a chain costs, its final trainings included, as if its estimators shared nothing."""
+        """Return the cost of a chain with its final trainings, without savings from shared computation."""
         counts = self.counts(chain)
         spent = sum(self.once[e] + self.each[e] * n for (e, _), n in zip(chain, counts, strict=False))
         return float(spent + self.final * counts[-1])
@@ -73,7 +73,7 @@ class Prices:
 def prices_of(
     estimators: Sequence[AnyEstimator], final: AnyEstimator, space: SearchSpace, task: Task, pool: int
 ) -> Prices:
-    """Return the prices of estimators and of the final training, as `archsieve.runs.effort` reckons network-epochs.
+    """Return the costs of estimators and of the final training in network-epochs (see `archsieve.runs.effort`).
 
     Raises:
         SettingError: there is none, or one does not say what it costs.
@@ -85,7 +85,7 @@ def prices_of(
 
 
 def _line(estimator: AnyEstimator, space: SearchSpace, task: Task, advice: str, far: int = 1001) -> tuple[float, float]:
-    """Return what an estimator costs once, and for each network."""
+    """Return the fixed cost of an estimator, and its cost per network."""
     single, several = (Ledger(space, task).pay(estimator, n) for n in (1, far))
     if single is None or several is None:
         raise SettingError(f"The estimator {estimator.name!r} does not declare its cost: {advice}.")
@@ -95,7 +95,7 @@ def _line(estimator: AnyEstimator, space: SearchSpace, task: Task, advice: str, 
 
 @dataclass(frozen=True)
 class Offer:
-    """A funnel: its chain, what it costs, and how many of `stand_ins` + 1 stand-ins left out it lost.
+    """A funnel: its chain, its cost, and how many of the `stand_ins` + 1 stand-ins it lost when left out.
 
     The empty chain trains all networks and loses none.
     """
@@ -115,7 +115,7 @@ class Offer:
 
     @cached_property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of Clopper and Pearson, as though those left out were independent, which they are not."""
+        """The 95 % Clopper-Pearson interval of the risk; it assumes independent stand-ins, which these are not."""
         from scipy.stats import beta
 
         if not self.chain:
@@ -128,7 +128,7 @@ class Offer:
 def plan_of(
     offer: Offer, estimators: Sequence[AnyEstimator], final: AnyEstimator, session: Session, pool: Pool
 ) -> Plan:
-    """Return the funnel of an offer as a plan.
+    """Return an offer's funnel as a plan.
 
     After its cuts the final training itself chooses; where it says on which split it scores, on the validation split,
     and what it chose is scored once more as it says.
@@ -147,7 +147,7 @@ def plan_of(
 
 @dataclass(frozen=True)
 class Design:
-    """The result of a design: the offer chosen, whether it meets `delta`, and all offers not beaten in cost and risk.
+    """The result of a design: the chosen offer, whether it meets `delta`, and all offers on the cost-risk front.
 
     `offers` are ordered by cost, so that those behind the chosen one say what a greater budget would buy.
     """
@@ -171,7 +171,7 @@ def design(
     budget: float | None = None,
     stages: int = MOST_STAGES,
 ) -> Design:
-    """Return the cheapest funnel that loses the optimum with a probability of at most `delta`.
+    """Return the cheapest funnel whose probability of losing the optimum is at most `delta`.
 
     If the budget does not suffice for that, it is the funnel of least risk within the budget.
 
@@ -190,7 +190,7 @@ def design(
 
 
 def check_wishes(delta: float, budget: float | None = None) -> None:
-    """Check the risk and the budget asked for, which can be done before a pilot is scored.
+    """Check the requested risk and budget; needs no scored pilot.
 
     Raises:
         SettingError: one is out of range.
@@ -202,7 +202,7 @@ def check_wishes(delta: float, budget: float | None = None) -> None:
 
 
 def check_size(pilot: int) -> None:
-    """Check how many networks a pilot has, likewise.
+    """Check the number of networks in a pilot; needs no scored pilot.
 
     Raises:
         SettingError: they are too few.
@@ -227,7 +227,7 @@ def choose(offered: Sequence[Offer], delta: float, budget: float | None = None) 
 def offers(
     scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Prices, stages: int = MOST_STAGES
 ) -> list[Offer]:
-    """Return a design for each number of stand-ins and of stages, after the one that cuts nothing; see `design`."""
+    """Return one design for each number of stand-ins and of stages, after the empty chain; see `design`."""
     scores, truth = as_floats(scores), as_floats(truth)
     _check(scores, truth, prices, stages)
     pilot = Pilot(scores, truth)
@@ -259,7 +259,7 @@ def _check(scores: NDArray[np.float64], truth: NDArray[np.float64], prices: Pric
 
 
 def _best_of(offered: Sequence[Offer]) -> Iterator[Offer]:
-    """Yield the offers by cost, each of less risk than those before."""
+    """Yield the offers by cost, each with a lower risk than all cheaper ones."""
     least = 2.0
     for offer in sorted(offered, key=lambda o: (o.cost, o.risk)):
         if offer.risk < least:
@@ -270,7 +270,7 @@ def _best_of(offered: Sequence[Offer]) -> Iterator[Offer]:
 def _cheapest(
     pilot: Pilot, prices: Prices, most: int, stand_ins: NDArray[np.intp], without: int | None = None
 ) -> dict[int, Chain]:
-    """Return the cheapest chain of at most one, two, ... `most` stages that keeps all these stand-ins.
+    """Return the cheapest chains of at most 1, 2, ... `most` stages that keep all these stand-ins.
 
     A chain orders its estimators by price; the search is a beam search that extends the cheapest few chains.
     """

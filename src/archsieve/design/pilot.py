@@ -1,4 +1,4 @@
-"""A pilot, a sample of networks whose truth is known: which of its best networks a chain of cuts keeps."""
+"""A pilot: a sample of networks with known truth, used to test which of its best networks a chain of cuts keeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archsieve.benchmarks.files import code, fault
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
 from archsieve.judging.score_files import read_table
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 from archsieve.searchers.contract import count_kept
 from archsieve.values import dense_ranks
 
@@ -30,7 +30,7 @@ Chain: TypeAlias = "tuple[tuple[int, float], ...]"
 
 
 def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[Architecture], NDArray[np.float64]]:
-    """Return codes and truth, shape (n,), of a file with a column "architecture" in the space's notation.
+    """Return the codes and truth, shape (n,), of a file with an "architecture" column in the space's notation.
 
     Rows without a truth are left out. The truth is the column of that name, or the only other one.
 
@@ -47,7 +47,7 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
     others = [name for name in columns if name != CODES]
     if truth is None and len(others) != 1:
         which = "name the one with the truth with --truth" if others else "one with the truth is needed"
-        raise SettingError(f"The file {path} has the columns {', '.join(columns)}: {which}.")
+        raise SettingError(f"The file {path} has the columns {listed(columns)}: {which}.")
     name = others[0] if truth is None else truth
     numbers = read_numbers(path, {name: columns[name]}, table.places).get(name)
     if numbers is None:
@@ -64,7 +64,7 @@ def read_pilot(path: Path, space: SearchSpace, truth: str | None) -> tuple[list[
 
 
 class Pilot:
-    """A pilot, sorted best first; `alive` (b, n) says which networks are left in the copy of each stand-in."""
+    """A pilot, sorted best first; `alive` (b, n) marks the networks that remain in the copy of each stand-in."""
 
     def __init__(self, scores: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
         order = np.argsort(-truth, kind="stable")
@@ -74,21 +74,21 @@ class Pilot:
         self._places = np.argsort(self._orders, axis=1, kind="stable")
 
     def below(self, stand_ins: NDArray[np.intp], without: int | None = None) -> NDArray[np.bool_]:
-        """Return the networks no better than each stand-in, itself included; `without` is left out of the pilot."""
+        """Return the networks no better than each stand-in, itself included, without the network `without`."""
         alive: NDArray[np.bool_] = self.truth[None, :] <= self.truth[stand_ins][:, None]
         if without is not None:
             alive[:, without] = False
         return alive
 
     def tightest(self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int) -> float:
-        """Return the least fraction to keep at which every stand-in survives; ties count against it."""
+        """Return the smallest fraction to keep at which every stand-in survives; ties count against it."""
         shares = self._better(alive, stand_ins, estimator) / alive.sum(axis=1)
         return math.ceil(float(shares.max()) * _DIGITS - 1e-6) / _DIGITS
 
     def cut(
         self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int, keep: float
     ) -> NDArray[np.bool_]:
-        """Return the survivors when that fraction is kept; the stand-in itself always survives, even if it ties."""
+        """Return the survivors when that fraction is kept; the stand-in always survives, even in a tie."""
         in_order = alive[:, self._orders[estimator]]
         survivors_in_order = in_order & (in_order.cumsum(axis=1) <= _counts(alive, keep)[:, None])
         survivors = survivors_in_order[:, self._places[estimator]]
@@ -96,7 +96,7 @@ class Pilot:
         return survivors
 
     def keeps(self, stand_in: int, chain: Chain) -> bool:
-        """Return whether a chain keeps this stand-in."""
+        """Return whether a chain keeps a stand-in."""
         who = np.array([stand_in])
         alive = self.below(who)
         for estimator, keep in chain:
@@ -106,7 +106,7 @@ class Pilot:
         return True
 
     def _better(self, alive: NDArray[np.bool_], stand_ins: NDArray[np.intp], estimator: int) -> NDArray[np.intp]:
-        """Return how many of those left score at least as high as each stand-in."""
+        """Return how many remaining networks score at least as high as each stand-in."""
         ranks = self._ranks[estimator]
         better: NDArray[np.intp] = ((ranks[None, :] >= ranks[stand_ins][:, None]) & alive).sum(axis=1)
         return better

@@ -1,4 +1,4 @@
-"""Why each number of a plan for a budget is what it is: the comments in its file."""
+"""The reasons for the numbers of a plan for a budget, written as comments in its file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reasons = tuple[tuple[str, str], ...]
 
 
 def reasons_of(plan: Plan, sizes: Sizes, timing: Timing, known: set[str]) -> Reasons:
-    """Return the comments of the plan's numbers, by the beginnings of their lines and in their order.
+    """Return the comments of the plan's numbers by the beginnings of their lines, in order.
 
     Args:
         plan: the plan.
@@ -48,7 +48,7 @@ def reasons_of(plan: Plan, sizes: Sizes, timing: Timing, known: set[str]) -> Rea
 
 
 def _written(thing: Any, **comments: str) -> list[tuple[str, str]]:
-    """Return the comments of those settings that a plan's file writes: the others have their default."""
+    """Return the comments of the settings that the plan file contains; settings at their default are not written."""
     defaults = {field.name: field.default for field in fields(thing)}
     return [(f"{name} = ", text) for name, text in comments.items() if getattr(thing, name) != defaults[name]]
 

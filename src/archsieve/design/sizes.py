@@ -1,4 +1,4 @@
-"""What a budget pays for: which stages, how many networks in each, and how long they are trained."""
+"""Sizes that fit a budget: the stages, the networks in each, and the length of their trainings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WIDE = 4
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a budget pays for.
+    """The sizes that fit a budget.
 
     Attributes:
         form: "guided": a search asks for each full training; "funnel": proxies, short and full trainings; "supernet":
@@ -66,7 +66,7 @@ class Sizes:
 
 
 def choose(timing: Timing, recipe: Any, seconds: float, workers: int, count: int, *, form: Form | None = None) -> Sizes:
-    """Return the form of a plan, features, pool, fidelities and counts for so many seconds.
+    """Return the form of a plan, features, pool, fidelities and counts for `seconds` seconds.
 
     A budget that pays for many complete trainings pays for a guided search of them. One that does not pays for a funnel
     if its short trainings are of some epochs; else the trainings of the guided search become shorter.
@@ -98,7 +98,7 @@ def choose(timing: Timing, recipe: Any, seconds: float, workers: int, count: int
 
 
 def _guided(timing: Timing, recipe: Any, seconds: float, workers: int, count: int) -> Sizes:
-    """Return what a guided search of full trainings pays for: complete ones, or as many shorter ones as it needs."""
+    """Return the sizes of a guided search: complete trainings, or shorter ones if too few complete ones fit."""
     at_once, complete = min(workers, AT_ONCE), timing.epoch * recipe.horizon + timing.scoring
     about = min(MOST_GUIDED, max(GUIDED, int(seconds * at_once / complete)))
     features, pool, spent = _looked_at(timing, seconds, workers, min(count, POOL), WIDE * about)
@@ -120,7 +120,7 @@ def _guided(timing: Timing, recipe: Any, seconds: float, workers: int, count: in
 def _looked_at(
     timing: Timing, seconds: float, workers: int, count: int, least: int
 ) -> tuple[tuple[str, ...], int, float]:
-    """Return proxies, the cheap ones first, for how many networks they are paid for, and the seconds of each of those.
+    """Return the proxies (cheapest first), the number of networks they can score, and the seconds per network.
 
     As many proxies as leave `least` networks, or all there are, and one if it leaves half as many.
     """
@@ -135,7 +135,7 @@ def _looked_at(
 
 
 def _funnel(timing: Timing, recipe: Any, seconds: float, workers: int, count: int) -> Sizes:
-    """Return what a funnel pays for."""
+    """Return the sizes of a funnel."""
     epochs, data = _length(timing, recipe, seconds)
     for_full = SHARES["full"] * seconds - timing.final_scoring
     short_epochs = max(1, round(epochs / SHORT))
@@ -152,7 +152,7 @@ def _funnel(timing: Timing, recipe: Any, seconds: float, workers: int, count: in
 
 
 def _supernet(timing: Timing, recipe: Any, seconds: float, workers: int, count: int) -> Sizes:
-    """Return what a plan with a supernet pays for."""
+    """Return the sizes of a plan with a supernet."""
     if timing.supernet is None:
         raise SettingError("This space has no supernet: choose another form of plan.")
     a_pass, each = timing.supernet
@@ -172,7 +172,7 @@ def _supernet(timing: Timing, recipe: Any, seconds: float, workers: int, count: 
 
 
 def _length(timing: Timing, recipe: Any, seconds: float) -> tuple[int, float]:
-    """Return epochs of a full training, and the share of the items, such that its share pays for the least of them.
+    """Return the epochs of a full training and the share of items at which the minimum number of trainings fits.
 
     Raises:
         SettingError: it pays for none.
@@ -187,7 +187,7 @@ def _length(timing: Timing, recipe: Any, seconds: float) -> tuple[int, float]:
 
 
 def _too_little(timing: Timing, seconds: float, trainings: float) -> SettingError:
-    """Return the error of a budget that does not pay for so many trainings on the least part of the items."""
+    """Return the error for a budget too small for `count` trainings on the smallest share of the items."""
     least = trainings * (LEAST_DATA * timing.epoch + timing.scoring) + timing.final_scoring + timing.start
     return SettingError(
         f"One epoch of one network takes {timing.epoch:.3g} seconds here and its scoring {timing.scoring:.3g}, so that "

@@ -1,4 +1,4 @@
-"""What networks take on this device: by each proxy, in training, to be drawn, and what a search takes beside them."""
+"""Timing of networks on this device: each proxy, training, drawing, and the overhead of a search."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchitectureError, SettingError
+from archsieve.errors import ArchitectureError, ArchsieveError, SettingError
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.forecast import hours_of
-from archsieve.plans.timing import whole_trainings
+from archsieve.plans.timing import largest_of, whole_trainings
 from archsieve.randomness import generator
 from archsieve.registry import ESTIMATORS
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import size
 from archsieve.spaces.sampling import LARGEST_POOL, pool_size
+from archsieve.spaces.sizes import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +28,13 @@ FEATURES = ("nwot", "swap", "synflow_log", "jacov")
 """Proxies to choose from: those of the mean rank that ranked three recorded spaces best."""
 _PROBED = 16
 _DRAWN = 16  # networks whose drawing is timed
+_OF_EACH = 4  # networks drawn, of which the largest is timed: what a search trains is larger than most networks
+_WEIGHED = 16  # networks by whose multiply-adds a mean one is compared with such a large one
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured, in seconds of one network: by each feature, of an epoch of its training, and of its scoring.
+    """Measured seconds per network: of each feature, of a training epoch, and of scoring.
 
     Attributes:
         features: of each proxy.
@@ -65,9 +68,10 @@ def measure(
     began: float | None = None,
     supernet: Any = None,
 ) -> Timing:
-    """Return what the features, and an epoch of the recipe, take for one network.
+    """Return the measured seconds of the features and of an epoch of the recipe for one network.
 
     A feature that fails is left out. Trainings are timed by a few steps, and whole where short ones fit into the time.
+    They are those of large networks, the largest of four drawn: proxies prefer such networks, and so does a search.
 
     Args:
         space: of the networks.
@@ -102,8 +106,9 @@ def measure(
     features = dict.fromkeys((f for f in FEATURES if f in known), 0.0) | timed
     price, tested = (replace(epoch, split=split).price(1, space, task) for split in ("validation", "test"))
     an_epoch = hours[-1] * 3600 / n * price.training / (price.training + price.scoring)
+    an_epoch *= _weight_of_large(space, task, seed)
     scoring, final = an_epoch * price.scoring, an_epoch * tested.scoring
-    if whole := whole_trainings(space, task, recipe, seed, an_epoch, seconds / 2, device, clock):
+    if whole := whole_trainings(space, task, recipe, seed, an_epoch, seconds / 2, device, clock, _OF_EACH):
         more = whole[0] * (tested.scoring - price.scoring)
         an_epoch, scoring, final = whole[0], whole[1], max(0.0, whole[1] + more)
     passes = None if supernet is None else _of_supernet(supernet, hours[-2], n, space, task)
@@ -118,7 +123,7 @@ def count_of(space: SearchSpace) -> int:
 
 
 def _drawing(space: SearchSpace, seed: int, clock: Callable[[], float]) -> float:
-    """Return the seconds that a network takes to be drawn; the first one, which finds the decisions, is left out.
+    """Return the seconds to draw a network, without the first one, which includes finding the decisions.
 
     Raises:
         ArchitectureError: the space, or its limits, hold none.
@@ -131,8 +136,20 @@ def _drawing(space: SearchSpace, seed: int, clock: Callable[[], float]) -> float
     return (clock() - begun) / _DRAWN
 
 
+def _weight_of_large(space: SearchSpace, task: Task, seed: int) -> float:
+    """Return the multiply-adds of the largest of four networks divided by those of one; 1 if they are unknown."""
+    rng = generator(seed, "sample", "weight")
+    try:
+        of_each = [largest_of(count, space, task, rng) for count in (1, _OF_EACH) for _ in range(_WEIGHED)]
+        macs = [size_of(space, arch, task, "macs") for arch in of_each]
+    except ArchsieveError:
+        return 1.0
+    mean = sum(macs[:_WEIGHED])
+    return max(1.0, sum(macs[_WEIGHED:]) / mean) if mean else 1.0
+
+
 def _read(task: Task) -> None:
-    """Read the data, so that reading them is part of the start."""
+    """Read the data once beforehand, so that later timings exclude it."""
     with suppress(Exception):  # what is wrong with them is said where a training is timed
         next(iter(task.batches("train", batch_size=2)), None)
 
@@ -140,7 +157,7 @@ def _read(task: Task) -> None:
 def _of_supernet(
     supernet: Any, hours: float | None, n: int, space: SearchSpace, task: Task
 ) -> tuple[float, float] | None:
-    """Return the seconds of an epoch of a supernet, and of a network's score, from the hours of one and `n`."""
+    """Return the seconds of a supernet epoch and of one network's score, from the hours for one and for `n`."""
     if hours is None:
         return None
     price = supernet.price(n, space, task)
@@ -149,7 +166,7 @@ def _of_supernet(
 
 
 def _why_not(space: SearchSpace, task: Task, errors: list[Exception]) -> Exception:
-    """Return the error to raise where no training could be timed."""
+    """Return the error to raise if no training could be timed."""
     if errors and isinstance(errors[-1], ArchitectureError):
         return errors[-1]  # of the space or its limits, not of the training
     why = f", since it fails: {' '.join(str(errors[-1]).split()).rstrip('.')[:400]}" if errors else ""

@@ -1,4 +1,4 @@
-"""The catalogue of estimators; proxies have one of their own, and each is an estimator under its name."""
+"""The catalogue of estimators; proxies are in a catalogue of their own, and each is also an estimator."""
 
 from archsieve.registry import ESTIMATORS
 

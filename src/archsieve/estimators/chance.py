@@ -1,4 +1,4 @@
-"""Chance as an estimator: the baseline of all others."""
+"""Random scores: the baseline of all estimators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chance:
-    """Scores an architecture by a random number in [0, 1) that depends on seed and code: the baseline of chance."""
+    """Scores an architecture by a random number in [0, 1) that depends on the seed and the code."""
 
     name: ClassVar[str] = "chance"
     version: ClassVar[int] = 1
@@ -26,9 +26,9 @@ class Chance:
     uses_device: ClassVar[bool] = False
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return nothing: nothing is run."""
+        """Return zero: nothing is computed."""
         return Price(0.0, 0.0)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the draws, shape (n,)."""
+        """Return the random numbers, shape (n,)."""
         return first_draws([derive_seed(ctx.seed, "noise", "chance", *arch) for arch in archs])

@@ -1,4 +1,4 @@
-"""An estimator scores architectures, higher is better; each further ability is one small protocol."""
+"""The estimator contract: scores of architectures, higher is better; each optional ability is a small protocol."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Scores: TypeAlias = NDArray[np.float64]
 
 
 class Outcome(NamedTuple):
-    """A score, or NaN and the reason why there is none."""
+    """A score, or NaN with the reason for the missing score."""
 
     score: float
     reason: str | None = None
 
     @classmethod
     def failed(cls, reason: str) -> Outcome:
-        """Return the outcome without a score."""
+        """Return an outcome without a score."""
         return cls(math.nan, reason)
 
 
 @dataclass(frozen=True)
 class Context:
-    """Context of an estimator: plain values, because it is sent to worker processes.
+    """The context of an estimator, as plain values that can be sent to worker processes.
 
     `workdir` is the estimator's own folder for what it learns and can learn again (a supernet, checkpoints); the first
     write creates it.
@@ -71,11 +71,11 @@ class Estimator(Protocol):
 
     @property
     def name(self) -> str:
-        """What tables and plans call it."""
+        """Its name in tables and plans."""
 
     @property
     def version(self) -> int:
-        """Part of its fingerprint."""
+        """Version of the scores, part of the fingerprint."""
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the scores, shape (n,).
@@ -88,11 +88,11 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class Grouped(Protocol):
-    """Members with an equal `group` are computed in one pass. Law: column j == member j alone, bit for bit."""
+    """Estimators with an equal `group` are computed in one pass. Law: column j == member j alone, bit for bit."""
 
     @property
     def group(self) -> Hashable:
-        """What members of one pass have in common."""
+        """The settings that the members of one pass share."""
 
     def score_group(self, members: Sequence[Estimator], archs: Sequence[Architecture], ctx: Context) -> Scores:
         """Return the scores of all members, shape (n, k)."""
@@ -100,11 +100,11 @@ class Grouped(Protocol):
 
 @runtime_checkable
 class Composite(Protocol):
-    """Combines the columns of others: pure, runs in the driver, is not stored (its parts are)."""
+    """Combines the scores of other estimators in the driver process; only the parts' scores are stored."""
 
     @property
     def name(self) -> str:
-        """What tables and plans call it."""
+        """Its name in tables and plans."""
 
     @property
     def parts(self) -> tuple[AnyEstimator, ...]:
@@ -112,7 +112,7 @@ class Composite(Protocol):
 
     @property
     def calibration(self) -> int | None:
-        """How many codes of the space are the reference sample; None: the codes that are being scored."""
+        """Size of the reference sample of the space; None: the reference is the codes being scored."""
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
         """Return the scores, shape (n,), from the parts' columns (n, k) and those of the reference (m, k)."""
@@ -123,7 +123,7 @@ AnyEstimator: TypeAlias = "Estimator | Composite"
 
 
 def check_estimator(estimator: Any, what: str = "`estimator`") -> None:
-    """Check that a value is an estimator, and neither a name nor a class.
+    """Check that a value is an estimator instance, not a name or a class.
 
     Raises:
         SettingError: it is not.
@@ -146,7 +146,7 @@ def check_estimators(estimators: Any, what: str = "`estimators`") -> None:
 
 
 def is_relative(estimator: AnyEstimator) -> bool:
-    """Whether an estimator's scores depend on what else is scored, so that scores of two calls cannot be compared.
+    """Whether scores depend on the other scored architectures, so that scores of two calls are not comparable.
 
     This holds for a composite without a calibration, for an estimator that learns from the pool, and for a composite
     with such a part. A composite may override it by an attribute `is_relative`.
@@ -158,12 +158,12 @@ def is_relative(estimator: AnyEstimator) -> bool:
 
 
 def kind_of_score(estimator: AnyEstimator) -> str:
-    """Return "metric" for values of the task's metric, "relative" for scores that compare candidates, else "score"."""
+    """Return "metric" for values of the task's metric, "relative" for pool-dependent scores, else "score"."""
     return "metric" if scores_metric(estimator) else "relative" if is_relative(estimator) else "score"
 
 
 def refuse_relative(estimator: AnyEstimator, use: str) -> None:
-    """Refuse an estimator with relative scores where scores of different calls are compared.
+    """Raise an error for relative scores where scores of different calls are compared.
 
     `use` names, for the message, what compares them.
 
@@ -179,14 +179,14 @@ def refuse_relative(estimator: AnyEstimator, use: str) -> None:
 
 
 def leaves_of(estimator: AnyEstimator) -> list[Estimator]:
-    """Return the estimators that compute: an estimator itself, or the leaves of a composite's parts."""
+    """Return the estimators that compute scores: the estimator itself, or the leaves of a composite's parts."""
     if isinstance(estimator, Composite):
         return [leaf for part in estimator.parts for leaf in leaves_of(part)]
     return [estimator]
 
 
 def lesson_of(estimator: AnyEstimator) -> tuple[AnyEstimator, int] | None:
-    """Return the estimator that an estimator learns from, and on how many codes; None where it learns from none."""
+    """Return the teacher of an estimator and how many codes it learns from; None if it does not learn."""
     return getattr(estimator, "lesson", None)
 
 
@@ -196,41 +196,41 @@ def scores_metric(estimator: AnyEstimator) -> bool:
 
 
 def is_measured(estimator: AnyEstimator) -> bool:
-    """Whether scores of an estimator, or of a part of it, are measured: computed again they differ by a spread."""
+    """Whether scores of an estimator, or of a part of it, are measurements that vary when repeated."""
     return any(getattr(leaf, "is_measured", False) for leaf in leaves_of(estimator))
 
 
 def uses_device(estimator: AnyEstimator) -> bool:
-    """Whether the scores of an estimator are computed on the session's device: True where it says nothing."""
+    """Whether the scores are computed on the session's device; True if the estimator does not say."""
     return bool(getattr(estimator, "uses_device", True))
 
 
 @runtime_checkable
 class Fittable(Protocol):
-    """Learns before it scores, and stores what it learnt in `ctx.workdir`."""
+    """An estimator that is fitted before it scores; its state is stored in `ctx.workdir`."""
 
     @property
     def learns_from_pool(self) -> bool:
-        """Whether what it learns depends on the pool, and not on the space alone."""
+        """Whether the fitted state depends on the pool, and not on the space alone."""
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Callable[..., NDArray[np.float64]]) -> None:
-        """Learn; a no-op if `ctx.workdir` holds it already. `scores(estimators, archs)` gives labels."""
+        """Fit, unless `ctx.workdir` holds the fitted state. `scores(estimators, archs)` gives labels."""
 
 
 @runtime_checkable
 class Resumable(Protocol):
-    """Continues from the state of a smaller budget: epoch 2 from epoch 1."""
+    """An estimator that continues from the state of a smaller budget: epoch 2 continues epoch 1."""
 
     @property
     def lineage(self) -> Estimator:
         """The estimator whose work folder this one shares."""
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete the state that would continue these codes: the stage did not keep them."""
+        """Delete the saved state of these codes, which the stage did not keep."""
 
 
 class Price(NamedTuple):
-    """A cost in network-epochs: one network trained on every item of the training split once.
+    """A cost in network-epochs: one network trained once on every item of the training split.
 
     Forward passes alone count a third of that. What several architectures could share counts as if they did not.
 
@@ -245,7 +245,7 @@ class Price(NamedTuple):
 
 @runtime_checkable
 class Priced(Protocol):
-    """Forecasts the cost of its scores. One that learns from another declares it by `lesson`, (estimator, count)."""
+    """An estimator that forecasts its cost. One with a teacher declares it by `lesson`: (estimator, count)."""
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price | None:
-        """Return the cost of the scores of `n` architectures from nothing; None: its settings do not say it."""
+        """Return the cost of scoring `n` architectures from scratch; None: unknown."""

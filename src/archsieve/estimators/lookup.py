@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from archsieve.benchmarks.contract import find_benchmark
 from archsieve.benchmarks.foreign import ForeignTable, column_of, content_of
 from archsieve.estimators.contract import Price
+from archsieve.tasks.contract import Measure
 from archsieve.values import check_whole, wrong_kind
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Scores a code by a recorded value, higher is better; NaN where the table has none.
+    """Scores a code by a recorded value, higher is better; NaN if the table has none.
 
     Reads raw codes: codes of one network were trained separately and differ. A run folder keeps the values it first
     read.
@@ -56,11 +59,11 @@ class Lookup:
         return self.column
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the cost of recording `n` values."""
+        """Return the cost of the trainings behind `n` recorded values."""
         return Price(n * self.epochs_behind, 0.0)
 
     def identity(self) -> dict[str, Any]:
-        """Return what scores depend on: all settings but `epochs_behind`; the content of a file, and not its path."""
+        """Return the settings that scores depend on: not `epochs_behind`, and a file's content instead of its path."""
         settings = {"type": "Lookup", "version": self.version, "column": self.column, "benchmark": self.benchmark}
         return {**settings, **_content(self.file, self.codes, self.notation)}
 
@@ -80,7 +83,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Replay:
-    """Scores a code by a recorded learning curve after `epochs` epochs, higher is better: `Lookup` of `curve_<epochs>`.
+    """Scores a code by a recorded learning curve at epoch `epochs`, higher is better: `Lookup` of `curve_<epochs>`.
 
     Stands in for partial training where a benchmark has recorded it; a stage's `drop` goes through its epochs.
 
@@ -108,19 +111,19 @@ class Replay:
 
     @property
     def name(self) -> str:
-        """The name with the epochs replayed."""
+        """The name of the curve with the number of epochs."""
         return f"replay[{self.epochs}]"
 
     @property
     def lineage(self) -> Replay:
-        """The curve: the cost of its earlier epochs is already paid."""
+        """The curve; the cost of its earlier epochs is already counted."""
         return replace(self, epochs=1)
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete nothing: nothing is kept."""
+        """Do nothing: no state is kept."""
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return what training `n` networks so far took when it was recorded."""
+        """Return the cost of training `n` networks for that many epochs."""
         return Price(n * self.epochs, 0.0)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -129,7 +132,7 @@ class Replay:
         return Lookup(f"{self.curve}_{self.epochs}", self.benchmark, 0.0, *where).score(archs, ctx)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that scores depend on; the content of a file, and not its path."""
+        """Return the settings that scores depend on, with a file's content instead of its path."""
         settings = {"epochs": self.epochs, "curve": self.curve, "benchmark": self.benchmark}
         return {
             "type": "Replay",
@@ -139,6 +142,27 @@ class Replay:
         }
 
 
+def measure_of_final(estimator: Any, measure: Measure, space: SearchSpace) -> Measure:
+    """Return what the final scores of an estimator are called: those of a file need not be of the task's metric.
+
+    They are taken for accuracies in percent where they lie in [0, 100] and not in [0, 1]. The negatives of a column of
+    errors are shown as that column has them.
+
+    Args:
+        estimator: that scores the winner; None where a plan has none.
+        measure: of the task.
+        space: of the networks.
+    """
+    if not isinstance(estimator, Lookup) or not estimator.file:
+        return measure
+    table = ForeignTable(estimator.file, space.whole, estimator.codes, estimator.notation).load()
+    values = table.columns[column_of(table, estimator.file, estimator.column)]
+    if estimator.column.startswith("-") and estimator.column[1:] in table.columns:
+        return Measure(estimator.column[1:], higher_is_better=False)
+    is_percent = measure.higher_is_better and np.nanmin(values) >= 0 and 1 < np.nanmax(values) <= 100
+    return measure if is_percent else Measure(estimator.column)
+
+
 def _content(file: str, codes: str, notation: str) -> dict[str, str]:
-    """Return what the values of a file depend on; nothing without a file."""
+    """Return the settings behind a file's values: the hash of its content and its notation; empty without a file."""
     return {"content": content_of(file), "codes": codes, "notation": notation} if file else {}

@@ -1,4 +1,4 @@
-"""Own training: a function of the user's trains a network and says how good it is."""
+"""Own training: the user's function trains a network and returns its quality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from archsieve._files import remove_file
 from archsieve._spent import tell_spent
-from archsieve.errors import ScoringError, SettingError
+from archsieve.errors import ScoringError, SettingError, ends_the_run
 from archsieve.estimators.contract import Price
 from archsieve.estimators.training_function import (
     contained,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OwnTraining:
-    """Scores an architecture by what a function `train(network, task, budget)` returns.
+    """Scores an architecture by the value that the function `train(network, task, budget)` returns.
 
     The function trains the network, which is newly initialised by the run's seed and lies on the CPU, as it likes: its
     own loss, augmentation, optimiser. It may name further arguments, and then gets them: `folder`, a folder of the
@@ -79,7 +79,7 @@ class OwnTraining:
     needs: ClassVar[tuple[str, ...]] = ("data", "labels")
 
     def __post_init__(self) -> None:
-        """Check the settings; the function is looked up when it is needed."""
+        """Check the settings; the function is imported on first use."""
         if not isinstance(self.function, str) or not all(self.function.partition(":")):
             raise SettingError(f"`function` must be module:name, e.g. my_training:train, but got {self.function!r}.")
         if self.returns not in ("metric", "score"):
@@ -99,7 +99,7 @@ class OwnTraining:
 
     @property
     def lineage(self) -> OwnTraining:
-        """The same training of no budget: its folder holds the folders of all architectures."""
+        """The same training with no budget: its work folder holds the folders of all architectures."""
         return replace(self, budget=0)
 
     def identity(self) -> dict[str, Any]:
@@ -115,13 +115,13 @@ class OwnTraining:
         }
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return `budget` epochs a network, which a greater budget goes on from where the function takes a folder."""
+        """Return `budget` epochs per network; larger budgets continue smaller ones if the function takes a folder."""
         cost = float(n * self.budget)
         goes_on = "folder" in extras_of(function_of(self.function), self.function)
         return Price(cost, 0.0) if goes_on else Price(0.0, cost)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return what the function returns, shape (n,), higher is better.
+        """Return the function's values, shape (n,), negated if lower is better.
 
         Raises:
             ScoringError: the function raises, or returns no finite number.
@@ -131,7 +131,7 @@ class OwnTraining:
         return np.array([self._trained(arch, ctx) for arch in archs])
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete folders and weights of these architectures."""
+        """Delete the folders and weights of these architectures."""
         for arch in archs:
             shutil.rmtree(_folder(arch, ctx), ignore_errors=True)
             remove_file(_weights(arch, ctx))
@@ -151,9 +151,9 @@ class OwnTraining:
                 old = chosen["folder"] if any(chosen["folder"].iterdir()) else None
             with contained(derive_seed(ctx.seed, "train", "own"), ctx.device):
                 returned = function(network, ctx.task, self.budget, **chosen)
-        except ScoringError:
-            raise
         except (Exception, SystemExit) as error:  # whatever the user's code raises
+            if isinstance(error, ScoringError) and not ends_the_run(error):
+                raise
             raise failed(self.function, error, network, ctx.task, old) from error
         score = self._score(returned, ctx.task)
         spent = earlier + time.perf_counter() - begun
@@ -169,11 +169,11 @@ class OwnTraining:
         return score
 
     def _earlier(self, arch: Architecture, ctx: Context) -> float:
-        """Return the seconds of an earlier call whose score was not stored: its process ended before."""
+        """Return the seconds of an earlier call that ended before its score was stored."""
         return spent_toward(_weights(arch, ctx), fingerprint(self))
 
     def _score(self, returned: Any, task: Task) -> float:
-        """Return what the function returned as a number, higher is better.
+        """Return the function's value as a number, negated if lower is better.
 
         Raises:
             ScoringError: it is no finite number, or an error below zero.

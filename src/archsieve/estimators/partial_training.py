@@ -1,4 +1,4 @@
-"""Partial training: the real training, stopped early; epoch 2 goes on from epoch 1."""
+"""Partial training: the complete training stopped early; epoch 2 continues epoch 1."""
 
 from __future__ import annotations
 
@@ -80,18 +80,18 @@ class PartialTraining:
 
     @property
     def name(self) -> str:
-        """The name with the epochs trained, the split where it is the test set, and which repeat it is."""
+        """The name with the epochs, the split if it is the test set, and the repeat number."""
         repeat = f", repeat {self.repeat}" if self.repeat else ""
         return f"partial_training[{self.epochs}{', test' if self.split == 'test' else ''}{repeat}]"
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the training of `n` networks, and the forward passes that score them."""
+        """Return the cost of training `n` networks and of the forward passes that score them."""
         scoring = count_items(task, self.split) / (3 * count_items(task, "train"))
         return Price(n * self.epochs * self.fraction_of_data, n * scoring)
 
     @property
     def lineage(self) -> PartialTraining:
-        """The same training of no epochs: its folder holds every architecture's latest checkpoint."""
+        """The same training with zero epochs: its work folder holds every architecture's latest checkpoint."""
         return replace(self, epochs=0, split="validation")
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -129,13 +129,13 @@ class PartialTraining:
         return evaluate(laid_out(network, ctx.device).eval(), ctx.task, self.split, device=ctx.device)
 
     def _seed(self, ctx: Context) -> int:
-        """Return the seed of this training: the run's, or one drawn by it for the repeat."""
+        """Return the seed of this training: the run's seed, or one derived from it for a repeat."""
         if not self.repeat:
             return ctx.seed
         return derive_seed(ctx.seed, "train", "repeat", self.repeat)
 
     def _reduced(self, task: Task) -> Task:
-        """Return the task with the part of its training items that is trained on."""
+        """Return the task restricted to the share of training items in use."""
         if self.fraction_of_data == 1:
             return task
         whole = getattr(task, "train_fraction", None)
@@ -145,7 +145,7 @@ class PartialTraining:
 
     @property
     def recipe(self) -> Recipe:
-        """How a network is trained."""
+        """The training recipe."""
         return self._recipe()
 
     def _recipe(self) -> Recipe:

@@ -1,4 +1,4 @@
-"""A predictor: learns from a few scored architectures which of the others are worth scoring."""
+"""A predictor: learns from a few scored architectures to predict the scores of the others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FOLDS = 10
 
 @dataclass(frozen=True)
 class Predictor:
-    """Scores architectures by a scikit-learn model that learned the scores of another estimator on a sample.
+    """Scores architectures by a scikit-learn model fitted to another estimator's scores of a sample.
 
     With `above` the model is a classifier and the score its probability that the teacher scores strictly above it, in
     [0, 1]; sampled architectures that did score 2, those that did not -1, so that what is known comes first and last.
@@ -75,7 +75,7 @@ class Predictor:
     chunk_size: ClassVar[int] = 100_000
 
     def __post_init__(self) -> None:
-        """Check the settings; a mapping and lists, as plan files have them, cannot be hashed."""
+        """Check the settings; mappings and lists become hashable."""
         check_estimator(self.teacher, "`teacher`")
         object.__setattr__(self, "options", tuple(sorted(frozen(dict(self.options)).items())))
         for name in ("samples", "rounds"):
@@ -90,22 +90,22 @@ class Predictor:
 
     @property
     def version(self) -> int:
-        """2 for a regressor or several rounds, whose scores changed once; 1 for a classifier taught in one round."""
+        """2 for a regressor or several rounds, whose scores changed once; 1 for a classifier of one round."""
         return 1 if self.above is not None and self.rounds == 1 else 2
 
     @property
     def learns_from_pool(self) -> bool:
-        """Only the later rounds look at the pool."""
+        """Whether fitting depends on the pool: only rounds after the first use it."""
         return self.rounds > 1
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What the teacher needs."""
+        """The teacher's needs."""
         return tuple(getattr(self.teacher, "needs", ()))
 
     @property
     def uses_device(self) -> bool:
-        """Whether the teacher uses the device: the model itself computes on the CPU."""
+        """Whether the teacher uses the device; the model itself runs on the CPU."""
         return any(map(uses_device, leaves_of(self.teacher)))
 
     @property
@@ -114,7 +114,7 @@ class Predictor:
         return self.teacher, self.samples
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Callable[..., NDArray[np.float64]]) -> None:
-        """Let the teacher score the sample, and keep codes and scores.
+        """Score the sample with the teacher, and store codes and scores.
 
         Raises:
             ArchsieveError: as `check_model`.
@@ -158,7 +158,7 @@ class Predictor:
         return _TAUGHT.get(file, about, partial(self._read, file, ctx)).predict(archs)
 
     def _read(self, file: Path, ctx: Context) -> _Taught:
-        """Return the model that learnt the lesson of a file."""
+        """Return the model fitted to the stored sample of a file."""
         try:
             lesson = without_checksum(parse_json(read_text(file, LARGEST_DATA)))
             sample = [tuple(map(int, arch)) for arch in lesson["archs"]]
@@ -173,7 +173,7 @@ class Predictor:
         return self._teach(sample, taught, ctx)
 
     def _teach(self, sample: Sequence[Architecture], taught: Scores, ctx: Context) -> _Taught:
-        """Return a model that learnt the scores of a sample."""
+        """Return a model fitted to the scores of a sample."""
         features = self._features(ctx.space, sample)
         seed = derive_seed(ctx.seed, "init", "predictor") % 2**32
         if self.above is None:
@@ -191,7 +191,7 @@ class Predictor:
         return _Taught(predict, partial(self._features, ctx.space), ctx.space.canonical, truths)
 
     def _left_out(self, features: NDArray[np.float64], ranks: Scores, seed: int) -> Scores:
-        """Return a prediction for each of the sample, by a model taught on the nine tenths that do not hold it."""
+        """Return ten-fold cross-validated predictions for the sample."""
         folds = generator(seed, "sample", "folds").permutation(len(ranks)) % min(_FOLDS, len(ranks))
         predictions = ranks.copy()
         for fold in range(folds.max() + 1 if len(ranks) > 1 else 0):
@@ -207,7 +207,7 @@ class Predictor:
         return np.asarray(rows, dtype=np.float64).reshape(len(archs), -1 if features else len(space.choices))
 
     def check_model(self) -> None:
-        """Check that scikit-learn has such a model with such options.
+        """Check that scikit-learn has this model with these options.
 
         Raises:
             MissingPackageError: scikit-learn is not installed.
@@ -217,7 +217,7 @@ class Predictor:
         _ = self._model(0)
 
     def _model(self, seed: int) -> Any:
-        """Return a new model; its random choices follow the seed."""
+        """Return a new model, seeded by the run's seed."""
         require("sklearn", "data")
         kind = "regressor" if self.above is None else "classifier"
         models = _models(kind)
@@ -235,7 +235,7 @@ class Predictor:
         return model.set_params(random_state=seed) if own else model
 
     def _check_neighbours(self, count: int) -> None:
-        """Check, before a teacher is paid, that a model of nearest neighbours can learn from so many architectures."""
+        """Check before the teacher runs that a nearest-neighbour model has enough training samples."""
         neighbours = getattr(self._model(0), "n_neighbors", 0)
         held_out = math.ceil(count / _FOLDS) if self.above is None and count > 1 else 0
         if neighbours > count - held_out:
@@ -251,7 +251,7 @@ class Predictor:
 
 @dataclass(frozen=True, eq=False)
 class _Taught:
-    """A model that has learnt: what predicts rows of features, what gives these, and the values of its own sample."""
+    """A fitted model, its feature function, and the scores of its own sample."""
 
     model: Callable[[NDArray[np.float64]], NDArray[Any]]
     features: Callable[[Sequence[Architecture]], NDArray[np.float64]]
@@ -259,7 +259,7 @@ class _Taught:
     own: Mapping[Architecture, float]
 
     def predict(self, archs: Sequence[Architecture]) -> Scores:
-        """Return the predictions, shape (n,); architectures of the sample get their own values instead.
+        """Return the predictions, shape (n,); architectures of the sample get their own scores.
 
         They are rounded, since the rounding of matrix products depends on the number of rows.
         """

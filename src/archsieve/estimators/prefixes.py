@@ -1,4 +1,4 @@
-"""Paths through a chain of choice blocks, common prefixes evaluated once."""
+"""Paths through a chain of choice blocks, with common prefixes evaluated once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def is_chain(network: object) -> TypeGuard[Chain]:
 
 
 def holds_chains(space: SearchSpace, task: Task) -> bool:
-    """Whether paths of the space's supernet may share prefixes: it is a chain, and the space says that it may.
+    """Whether paths of the space's supernet may share prefixes: it is a chain, and the space allows it.
 
     A supernet is built to see it, once for a space and task that can be hashed.
     """
@@ -58,14 +58,14 @@ def _has_chain(space: SearchSpace, task: Task) -> bool:
 
 @lru_cache(maxsize=32)
 def _has_chain_once(space: SearchSpace, task: Any) -> bool:
-    """Return the same, remembered."""
+    """Return whether the space's supernet is a chain, cached."""
     return _has_chain(space, task)
 
 
 def walk(
     chain: Chain, archs: Sequence[Architecture], start: X, run: Callable[[nn.Module, X], X]
 ) -> Iterator[tuple[Architecture, X]]:
-    """Yield every path with the output of its last choice, in lexicographic order.
+    """Yield every path with the output of its last block, in lexicographic order.
 
     Only the outputs of the pieces of one path are in memory at a time.
 

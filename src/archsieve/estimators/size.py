@@ -1,4 +1,4 @@
-"""Sizes as estimators: the size of a network is the baseline that every proxy has to beat."""
+"""Sizes as estimators: the baseline that every proxy has to beat."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Size:
     uses_device: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        """Check that there is such a size."""
+        """Check that the size exists."""
         if self.name not in get_args(SizeName):
             raise SettingError(
                 f"The `name` of a size must be one of {', '.join(get_args(SizeName))}, but got {self.name!r}."
@@ -42,15 +42,15 @@ class Size:
 
     @property
     def version(self) -> int:
-        """Version of the count; the second of "flops" tells normalisations with parameters from those without."""
+        """Version of the count; version 2 of "flops" treats normalisations with and without parameters differently."""
         return 2 if self.name == "flops" else 1
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings of its scores; `type` is the class's first name, so that stored scores stay valid."""
+        """Return the settings that scores depend on; `type` is a former class name, kept for stored scores."""
         return {"type": "Cost", "version": self.version, "name": self.name}
 
     def chunk_size(self, space: SearchSpace, task: Task) -> int:
-        """Return how many codes to score at a time: many where the size is a formula."""
+        """Return how many codes to score at a time: many if the size has a closed form."""
         return 4096 if hasattr(space, self.name) else 256
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -62,7 +62,7 @@ class Size:
         return np.array([size_of(ctx.space, arch, ctx.task, self.name) for arch in archs], dtype=float)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return nothing: nothing is run."""
+        """Return zero: nothing is run."""
         return Price(0.0, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""An estimator whose scores a person tells: the networks are trained elsewhere."""
+"""An estimator whose scores the user enters, because the networks are trained elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Told:
-    """Scores an architecture by what `archsieve tell` stored in the run folder.
+    """Scores an architecture by the value that `archsieve tell` stored in the run folder.
 
     Of what is told higher is better, unless it is a metric with another direction.
 
@@ -40,7 +40,7 @@ class Told:
 
     @property
     def name(self) -> str:
-        """What is told."""
+        """The name of the entered score."""
         return self.what
 
     @property
@@ -49,21 +49,21 @@ class Told:
         return self.is_metric
 
     def __post_init__(self) -> None:
-        """Check the cost."""
+        """Check the settings."""
         if self.epochs_behind is not None:
             check_finite("epochs_behind", self.epochs_behind, most=1e12)
 
     def identity(self) -> dict[str, Any]:
-        """Return what scores depend on: the name and the direction, and not their cost."""
+        """Return what scores depend on: the name and the direction, but not the cost."""
         direction = {"is_metric": True} if self.is_metric else {}
         return {"type": "Told", "version": self.version, "what": self.what, **direction}
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price | None:
-        """Return the cost of telling `n` scores; None where `epochs_behind` does not say it."""
+        """Return the cost behind `n` entered scores; None if `epochs_behind` is not set."""
         return None if self.epochs_behind is None else Price(n * self.epochs_behind, 0.0)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> NoReturn:
-        """Compute nothing.
+        """Raise an error that lists the missing scores.
 
         Raises:
             UntoldError: always; the session calls this for the architectures whose scores are not stored.

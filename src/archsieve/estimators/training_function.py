@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import importlib
 import inspect
@@ -15,15 +14,16 @@ import zipfile
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
+from archsieve._shortage import machine_number
 from archsieve.errors import (
     ArchsieveError,
-    RunFolderError,
     ScoringError,
     SettingError,
     UnknownNameError,
     describe_error,
     ends_the_run,
     line_of,
+    machine_error,
 )
 from archsieve.networks.generators import drawing
 from archsieve.networks.settings import kept_settings
@@ -74,7 +74,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 
 def extras_of(function: Callable[..., Any], name: str) -> list[str]:
-    """Return which further arguments a function names.
+    """Return the names of further arguments that a function accepts.
 
     Raises:
         SettingError: it does not take a network, a task and a budget, or needs something else.
@@ -95,7 +95,7 @@ def extras_of(function: Callable[..., Any], name: str) -> list[str]:
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """Return a hash of a function's source text; where there is none, its name."""
+    """Return a hash of a function's source text, or its name if the source is unavailable."""
     try:
         text = textwrap.dedent(inspect.getsource(function)).strip()
     except (OSError, TypeError):
@@ -137,7 +137,7 @@ def what_is(returned: Any) -> str:
 
 
 def failed(name: str, error: BaseException, network: nn.Module, task: Task, old: Path | None) -> Exception:
-    """Return the error of a network that the function failed on; what would fail on every network ends the run.
+    """Return the error for a network on which the function failed; errors that affect every network end the run.
 
     Args:
         name: of the function.
@@ -146,8 +146,8 @@ def failed(name: str, error: BaseException, network: nn.Module, task: Task, old:
         task: that it was given.
         old: the folder that it was given, if an earlier call left something in it.
     """
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunFolderError(f"{name} found no room on the disk ({error.strerror}): make room, and start again.")
+    if machine_number(error):
+        return machine_error(error, f"The function {name} failed")
     where = line_of(error, name.partition(":")[0])
     place = f" ({where})" if where else ""
     if isinstance(error, SystemExit):

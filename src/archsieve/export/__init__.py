@@ -1,1 +1,1 @@
-"""A network that was found, taken home: as source, as programs of torch and ONNX, with its weights."""
+"""Export of a found network: as source, torch.export program, ONNX file and weights."""

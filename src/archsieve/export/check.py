@@ -1,4 +1,4 @@
-"""What was written, run beside the network it was written from."""
+"""Checks of exported files: each is run beside the original network."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ torch.save([main(value, path) for value in made_outputs], outputs)
 
 
 class Check(NamedTuple):
-    """The check of a file: the greatest difference of its outputs by batch size, and seconds; or why there is none."""
+    """The check of a file: its largest output difference by batch size, and seconds; or why it was not checked."""
 
     file: str
     differences: dict[int, float]
@@ -76,7 +76,7 @@ class Check(NamedTuple):
     note: str = ""
 
     def __str__(self) -> str:
-        """Return it as one line."""
+        """Return the check as one line."""
         if self.note:
             return f"{self.file}: not checked. {self.note}"
         each = ", ".join(f"{value:.3g} of a batch of {items}" for items, value in self.differences.items())
@@ -84,7 +84,7 @@ class Check(NamedTuple):
 
 
 def batches_for(task: Task, seed: int = 0) -> dict[int, Given]:
-    """Return inputs of two sizes: normal numbers where the example has real ones, whole numbers below the largest."""
+    """Return inputs in two batch sizes: normal numbers for real inputs, random tokens or the example's for others."""
     generator = torch.Generator().manual_seed(seed)
 
     def filled(tensor: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def batches_for(task: Task, seed: int = 0) -> dict[int, Given]:
 
 
 def _with_tokens(task: Task, given: Given, generator: torch.Generator) -> Given:
-    """Return inputs in which tokens are drawn, unless the task has an example of its own."""
+    """Return inputs with random tokens, unless the task has its own example."""
     from archsieve.networks.form import inputs_of
     from archsieve.networks.inputs import arranged, parts_of
 
@@ -118,7 +118,7 @@ def outputs_by(network: nn.Module, batches: dict[int, Given]) -> dict[int, Tenso
 
 
 def check_program(path: Path, batches: dict[int, Given], expected: dict[int, Tensor]) -> Check:
-    """Return the check of a program of torch.export."""
+    """Return the check of a torch.export program."""
     begun = time.perf_counter()
     network = torch.export.load(path).module()
 
@@ -131,7 +131,7 @@ def check_program(path: Path, batches: dict[int, Given], expected: dict[int, Ten
 
 
 def check_onnx(path: Path, batches: dict[int, Given], expected: dict[int, Tensor]) -> Check:
-    """Return the check of an ONNX file by onnxruntime, if that is installed."""
+    """Return the check of an ONNX file, run by onnxruntime if it is installed."""
     begun = time.perf_counter()
     try:
         found = {items: run_onnx(path, given) for items, given in batches.items()}
@@ -143,7 +143,7 @@ def check_onnx(path: Path, batches: dict[int, Given], expected: dict[int, Tensor
 def check_source(
     folder: Path, batches: dict[int, Given], expected: dict[int, Tensor], output: str | None = None
 ) -> Check:
-    """Return the check of `network.py`, run by a new interpreter in which archsieve cannot be imported.
+    """Return the check of `network.py`, run in a new interpreter that cannot import archsieve.
 
     `output` is the name or place of the output that is meant, where the search was told.
 

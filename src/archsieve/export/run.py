@@ -1,4 +1,4 @@
-"""Exporting what a search found into a folder of its own."""
+"""Export of a network of a finished search into its own folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORMATS: tuple[Format, ...] = ("plain", "torch-export", "onnx", "all")
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The files that an export wrote.
 
     Attributes:
         folder: where.
@@ -50,7 +50,7 @@ class Exported:
 
 
 def model_of(folder: Path, rank: int = 1, *, plugins: Collection[str] = ()) -> nn.Module:
-    """Return the network of a rank of a finished search, with its weights, in evaluation mode on the CPU.
+    """Return the network of a given rank of a finished search, with its weights, in evaluation mode on the CPU.
 
     Raises:
         RunFolderError: the search is not finished, or its files were changed or cut.
@@ -69,7 +69,7 @@ def export_run(
     plugins: Collection[str] = (),
     command: str = "",
 ) -> Exported:
-    """Write a network of a finished search into a new folder; where that fails, nothing is written.
+    """Write a network of a finished search into a new folder; on failure nothing is written.
 
     Args:
         folder: of the run.
@@ -107,7 +107,7 @@ def export_run(
 
 
 def _weighed(found: Finished, weights: Path | None) -> tuple[Trained, str]:
-    """Return the network with its weights, and the sentence that says which they are."""
+    """Return the network with its weights, and a sentence on their origin."""
     from archsieve.networks.weights import load_weights
 
     trained = trained_network(found)
@@ -125,7 +125,7 @@ def _weighed(found: Finished, weights: Path | None) -> tuple[Trained, str]:
 
 
 class _Writer:
-    """Writes one network in the forms asked for."""
+    """Writes one network in the requested forms."""
 
     def __init__(self, found: Finished, trained: Trained, sentence: str, folder: Path, form: Format) -> None:
         from archsieve.export.check import batches_for, outputs_by
@@ -150,7 +150,7 @@ class _Writer:
         return self.space.output if isinstance(self.space, OwnSpace) else None
 
     def write(self, to: Path, command: str) -> Exported:
-        """Write all, and return what was written."""
+        """Write all forms, and return the written files."""
         from archsieve.networks.weights import save_weights
 
         is_own = isinstance(self.space, OwnSpace)
@@ -170,7 +170,7 @@ class _Writer:
         return Exported(str(to), tuple(files), self.sentence, tuple(notes), differences)
 
     def _attempt(self, write: Any) -> None:
-        """Write a form; of several, one that cannot be written is noted."""
+        """Write one form; if several are requested, a failure becomes a note."""
         try:
             write()
         except (SettingError, ImportError) as error:

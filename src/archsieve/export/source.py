@@ -1,4 +1,4 @@
-"""`network.py`: a network as source that runs without this package."""
+"""`network.py`: a network as source code that runs without archsieve."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def network():
         sys.path[:] = path
         sys.modules.pop("archsieve", None)
         sys.modules.update(modules)
-{load}    return made{cast}.eval()
+{load}    return made.eval()
 
 
 if __name__ == "__main__":
@@ -134,19 +134,19 @@ _LOAD_WEIGHTS = """    from safetensors.torch import load_file
 
 
 class Source(NamedTuple):
-    """The text of `network.py`, and the files of the user that it needs, by their path in the folder `source`."""
+    """The text of `network.py`, and the user's files that it needs, by path in the folder `source`."""
 
     text: str
     files: Mapping[str, Path]
 
 
 def of_program(title: str, space: str, torch_version: str) -> Source:
-    """Return the source that loads a program of torch.export."""
+    """Return source that loads a torch.export program."""
     return Source(_LOAD_PROGRAM.format(title=title, space=space, torch=torch_version.partition("+")[0]), {})
 
 
 def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_trained: bool, weights: str) -> Source:
-    """Return the source of a network of a user's own: their files as they are, and what their constructor is told.
+    """Return the source of a user's own network: the user's files, and the arguments of the constructor.
 
     Raises:
         SettingError: an argument that varies has a value that cannot be written as source.
@@ -158,6 +158,7 @@ def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_tr
     answers, arguments = space.told(arch, task)
     if is_trained and names_argument(found_by(space.factory), "pretrained"):
         arguments.setdefault("pretrained", False)  # all weights come from the file beside
+    cast = ".float()" if precisions_of(space.as_written(arch, task)) else ""  # as it was trained
     imports: dict[str, str] = {}
     call = ", ".join(f"{key}={_written(key, value, imports)}" for key, value in arguments.items())
     lines = [f"from {home} import {what}" for what, home in imports.items()]
@@ -173,9 +174,8 @@ def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_tr
         forget=forget,
         module=module,
         name=name.partition(".")[0],
-        call=f"{name}({call})",
+        call=f"{name}({call}){cast}",
         load=load,
-        cast=".float()" if precisions_of(space.as_written(arch, task)) else "",  # as it was trained
         output=f" Of its outputs {space.output!r} is meant." if space.output else "",
     )
     if lines:
@@ -188,7 +188,7 @@ def _listed(answers: list[tuple[str, int]]) -> str:
 
 
 def _written(argument: str, value: Any, imports: dict[str, str]) -> str:
-    """Return a value as source; classes and functions are added to what must be imported.
+    """Return a value as source code; classes and functions are added to the imports.
 
     Raises:
         SettingError: it cannot be written.
@@ -216,7 +216,7 @@ def _written(argument: str, value: Any, imports: dict[str, str]) -> str:
 
 
 def _files_of(module: str) -> dict[str, Path]:
-    """Return the files of the user that a module consists of, by their path; none for an installed library."""
+    """Return the user's files of a module by path; empty for an installed library."""
     top, _, inner = module.partition(".")
     file = Path(getattr(importlib.import_module(top), "__file__", None) or "")
     if top == "__main__" or not file.suffix or _is_installed(file):
@@ -241,7 +241,7 @@ def _is_installed(file: Path) -> bool:
 
 
 def _imported_by(path: Path) -> Iterator[str]:
-    """Yield the first words of the modules that a file imports."""
+    """Yield the top-level names of the modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

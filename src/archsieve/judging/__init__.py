@@ -1,1 +1,1 @@
-"""How good estimators are: figures of a ranking, `judge` and the study of the minimum keeping ratio."""
+"""Evaluation of estimators: ranking metrics, `judge`, audits, and the study of the minimum keeping ratio."""

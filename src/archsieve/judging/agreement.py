@@ -1,4 +1,4 @@
-"""How well a stage ranks what a later, dearer stage saw as well: known after every search, without an audit.
+"""Rank agreement of a stage with a later, more expensive stage, known after every search without an audit.
 
 It speaks only of networks that the stage itself passed on. An estimator that tells bad networks from good ones may rank
 the good ones no better than chance; whether its cut was right, only an audit tells.
@@ -30,7 +30,7 @@ SAME = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One stage: its label, the codes (n, d) and scores (n,) of what it saw, and their parameters where known."""
+    """The candidates of one stage: its label, codes (n, d), scores (n,), and parameter counts where known."""
 
     label: str
     archs: NDArray[np.integer]
@@ -40,7 +40,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A stage beside the last stage that saw enough networks.
+    """The rank agreement of a stage with the last later stage that scored enough networks.
 
     Attributes:
         stage: its label.
@@ -66,7 +66,7 @@ class Agreement:
 
 
 def agreements(stages: Sequence[Seen]) -> tuple[Agreement, ...]:
-    """Return every stage but the last beside a later one."""
+    """Return the agreement of every stage but the last with a later one."""
     from scipy.stats import norm
 
     pairs = [(stage, _judge(stages[place + 1 :])) for place, stage in enumerate(stages[:-1])]
@@ -76,7 +76,7 @@ def agreements(stages: Sequence[Seen]) -> tuple[Agreement, ...]:
 
 
 def _judge(later: Sequence[Seen]) -> Seen | None:
-    """Return the last stage that saw enough; None where none did."""
+    """Return the last stage that scored enough networks; None if there is none."""
     enough = [stage for stage in later if np.isfinite(stage.scores).sum() >= LEAST]
     return enough[-1] if enough else None
 
@@ -100,7 +100,7 @@ def _agreement(stage: Seen, judge: Seen | None, quantile: float) -> Agreement:
 
 
 def rank_agreement(scores: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Return Spearman's correlation of two columns; 0 where one is constant or has fewer than ten values."""
+    """Return Spearman's correlation of two columns; 0 if one is constant or has fewer than ten values."""
     from scipy.stats import spearmanr
 
     known = np.isfinite(scores) & np.isfinite(others)
@@ -110,7 +110,7 @@ def rank_agreement(scores: NDArray[np.float64], others: NDArray[np.float64]) -> 
 
 
 def sentences(found: Sequence[Agreement], run: str = "RUN") -> list[str]:
-    """Return what a user must know of the stages: those that do not rank what they passed on, or rank as parameters.
+    """Return warnings on stages that rank their survivors badly, or no better than the parameter count.
 
     `run` is the folder that a command in them names.
     """

@@ -1,4 +1,4 @@
-"""The audit of a finished search: networks drawn from those that its stages cut are scored as the winner was."""
+"""The audit of a finished search: a random sample of the removed networks is scored as the winner was."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MORE = 30
 
 @dataclass(frozen=True)
 class Better:
-    """An audited network that is at least as good as the winner: its digits, score, and the stage that lost it."""
+    """An audited network at least as good as the winner: its digits, its score, and the stage that removed it."""
 
     architecture: str
     score: float
@@ -48,7 +48,7 @@ class Better:
 
 @dataclass(frozen=True)
 class Audit:
-    """What `audit.json` holds.
+    """The contents of `audit.json`.
 
     Attributes:
         code: of the winner.
@@ -84,7 +84,7 @@ class Audit:
 
 
 def audit(plan: Plan, session: Session, networks: int) -> Audit:
-    """Score networks drawn from those that a finished search cut, and return what follows; `audit.json` holds it too.
+    """Score a random sample of the networks that a finished search removed; return the findings and write `audit.json`.
 
     Asked for more networks later, it goes on: the earlier ones are among the later ones, and scores are stored.
 
@@ -138,7 +138,7 @@ def audit(plan: Plan, session: Session, networks: int) -> Audit:
 
 
 def read_audit(folder: Path, code: Sequence[int] | None) -> dict[str, Any] | None:
-    """Return what `audit.json` holds; None where there is none, or it is about another winner than this code.
+    """Return the contents of `audit.json`; None if it does not exist or belongs to a winner other than this code.
 
     Raises:
         RunFolderError: it is damaged, or of another version.
@@ -154,7 +154,7 @@ def read_audit(folder: Path, code: Sequence[int] | None) -> dict[str, Any] | Non
 
 
 def recipe_of(plan: Plan) -> AnyEstimator:
-    """Return the estimator by which an audit compares networks.
+    """Return the estimator that an audit compares networks by.
 
     The final training; without one the estimator of the last stage, of a composite its dearest part.
     """
@@ -171,7 +171,7 @@ def recipe_of(plan: Plan) -> AnyEstimator:
 
 
 def trainings_of_winner(networks: int) -> int:
-    """Return how often the winner is trained again: once, and once more for every 20 networks.
+    """Return how often the winner is retrained: once, and once more for every 20 audited networks.
 
     The luck of one training would be in every comparison, and more networks do not average it out.
     """
@@ -179,7 +179,7 @@ def trainings_of_winner(networks: int) -> int:
 
 
 def again(recipe: AnyEstimator, plan: Plan, times: int) -> list[AnyEstimator]:
-    """Return the recipe with seeds that no part of the plan trained with; none where it cannot be trained again."""
+    """Return copies of the recipe with seeds that the plan did not use; empty if it cannot be repeated."""
     if not is_dataclass(recipe) or "repeat" not in {f.name for f in fields(recipe)}:
         return []
     repeats = [getattr(leaf, "repeat", 0) for e in estimators_of(plan) for leaf in leaves_of(e)]
@@ -188,7 +188,7 @@ def again(recipe: AnyEstimator, plan: Plan, times: int) -> list[AnyEstimator]:
 
 
 def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round], list[Architecture]]:
-    """Return result, rounds and pool of a finished search."""
+    """Return the result, rounds and pool of a finished search."""
     result = read_outcome(session.folder)
     if result["code"] is None:
         raise SettingError("The search found no network, so the removed networks cannot be compared with it.")
@@ -203,7 +203,7 @@ def _finished(plan: Plan, session: Session) -> tuple[dict[str, Any], list[Round]
 def _columns(
     plan: Plan, session: Session, rounds: Sequence[Round], archs: list[Architecture]
 ) -> list[NDArray[np.float64] | None]:
-    """Return the scores of networks by the estimator of each stage; None where they depend on the candidates alone."""
+    """Return the scores of networks by each stage's estimator; None for scores relative to the candidates."""
     columns: list[NDArray[np.float64] | None] = []
     for stage, latest in zip(plan.stages, rounds, strict=False):
         e = stage.estimator

@@ -1,4 +1,4 @@
-"""The sample of an audit: the networks that each stage of a search cut, and those drawn from them."""
+"""The sample of an audit: the networks that each stage removed, and those drawn from them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Networks that one stage cut: a list of them in random order, and how many they are."""
+    """The networks that one stage removed: a list in random order, and their total number."""
 
     label: str
     place: int
@@ -38,7 +38,7 @@ class Stratum:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The networks drawn, the winner last, with all that is known of them.
+    """The drawn networks, the winner last, with their scores and strata.
 
     `lowest` is the lowest score of the winner, by which bounds are reckoned; NaN where it is the one in `values`.
     """
@@ -65,17 +65,17 @@ class Sample:
         return np.asarray(self.values[:-1] >= self.values[-1])
 
     def hits(self) -> list[int]:
-        """Return how many of each stratum are as good as the winner."""
+        """Return for each stratum how many drawn networks are at least as good as the winner."""
         return [int(self.is_hit[self.members == i].sum()) for i in range(len(self.counts))]
 
     def hits_at_most(self) -> list[int]:
-        """Return how many of each stratum are as good as the lowest score of the winner."""
+        """Return for each stratum how many drawn networks reach the winner's lowest score."""
         lowest = self.values[-1] if math.isnan(self.lowest) else self.lowest
         is_hit = self.values[:-1] >= lowest
         return [int(is_hit[self.members == i].sum()) for i in range(len(self.counts))]
 
     def weights(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Return the weight of each network, the winner's too, and its stratum; -1 where it is no chance."""
+        """Return the sampling weight and stratum of each network, the winner included; stratum -1 if not random."""
         sizes = np.array([s.count for s in self.strata])
         drawn = np.array(self.counts)
         members = self.members
@@ -87,7 +87,7 @@ class Sample:
 def strata_of(
     plan: Plan, session: Session, rounds: Sequence[Round], pool: list[Architecture], winner: Architecture
 ) -> list[Stratum]:
-    """Return the networks that each stage cut, in random order; those outside of an evolved pool come first."""
+    """Return the networks that each stage removed, in random order; those outside an evolved pool come first."""
     strata, left = [], pool
     if plan.is_open and not is_listable(plan.space):
         left = []
@@ -108,7 +108,7 @@ def strata_of(
 
 
 def _beyond(session: Session, known: set[Architecture], label: str, place: int) -> Stratum:
-    """Return the networks of the space that are not among the known ones: all, or as many as an audit may ask for."""
+    """Return networks of the space that are not in the known ones: all, or as many as an audit can draw."""
     rng = generator(session.seed, "sample", "audit", place)
     if is_listable(session.space):
         members = sorted(set(session.pool()) - known)

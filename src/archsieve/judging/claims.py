@@ -1,4 +1,4 @@
-"""What predicts the result of a search: correlations of what is found with figures of a ranking."""
+"""Which ranking metric predicts the result of a search: correlations over estimators."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Interval: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Finding:
-    """How an estimator ranks against a truth, and the results of searches that maximise it.
+    """How an estimator ranks against a truth, and the results of searches that maximise its scores.
 
     `found` holds, by searcher, the true value of the result of each seed, in the truth's unit. `tau` is None where all
     scores are equal; such a finding takes no part in claims and figures. `ndcg` is that of the top hundredth, `regret`
@@ -46,7 +46,7 @@ class Finding:
 
     @property
     def measures(self) -> tuple[float, ...]:
-        """The values of `MEASURES`, NaN where one is not known."""
+        """The values of `MEASURES`; NaN for unknown ones."""
         lost = None if self.regret is None else 0.0 - self.regret  # without the sign of -0
         values = (self.tau, self.weighted_tau, 1 - self.mkr, self.ndcg, lost)
         return tuple(float("nan") if value is None else value for value in values)
@@ -54,7 +54,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """Correlations, over the estimators, of what a searcher finds with each measure, and their 95 % intervals.
+    """Correlations, over the estimators, of search results with each measure, with 95 % intervals.
 
     `kendall_gains` and `pearson_gains` are, for each measure but tau, its correlation less tau's: an interval above 0
     supports that the measure tells more of what this searcher finds than tau does. None where a side is constant. Of
@@ -70,7 +70,7 @@ class Claim:
 
 
 def verdict(gain: Interval | None, estimators: int) -> str:
-    """Return whether the interval of a gain over so many estimators supports the claim; few give no verdict.
+    """Return whether the interval of a gain supports the claim; with too few estimators there is no verdict.
 
     >>> [verdict(gain, 13) for gain in ((0.1, 0.2, 0.3), (-0.3, -0.2, -0.1), (-0.1, 0.2, 0.3), None)]
     ['yes', 'reversed', 'no', 'no']
@@ -85,7 +85,7 @@ def verdict(gain: Interval | None, estimators: int) -> str:
 
 
 def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:
-    """Return those of this truth that have a tau; of `POOLED`, those of estimators that have one for every truth."""
+    """Return the findings of this truth that have a tau; for `POOLED`, of estimators with a tau for every truth."""
     findings = list(findings)
     if truth != POOLED:
         return [f for f in findings if f.truth == truth and f.tau is not None]
@@ -94,19 +94,19 @@ def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:
 
 
 def count_estimators(findings: Iterable[Finding], truth: str) -> int:
-    """Return over how many estimators a claim about this truth is."""
+    """Return the number of estimators behind a claim about this truth."""
     return len({f.estimator for f in comparable(findings, truth)})
 
 
 def claims_of(findings: Sequence[Finding], seed: int) -> tuple[Claim, ...]:
-    """Return the claims about each truth and searcher; where there are several truths, those about all of them last."""
+    """Return the claims for each truth and searcher; with several truths, the pooled claims come last."""
     truths = list(dict.fromkeys(f.truth for f in findings))
     labels = [*truths, *([POOLED] if len(truths) > 1 else [])]
     return tuple(_claim(findings, label, searcher, seed) for label in labels for searcher in findings[0].found)
 
 
 def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) -> Claim:
-    """Return the correlations over the estimators; the bootstrap draws estimators, and seeds within each.
+    """Return the correlations over estimators; the bootstrap resamples estimators, and seeds within each.
 
     Of several truths, one draw has the same estimators and seeds for each: findings of one estimator are no
     independent evidence.
@@ -138,7 +138,7 @@ def _drawn(
 
 
 def _correlations(measures: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Kendall's tau-b and Pearson's correlation of what is found with each measure, shape (2, measures).
+    """Return Kendall's tau-b and Pearson's correlation of search results with each measure, shape (2, measures).
 
     `measures` has shape (truths, n, measures), `found` (truths, n). The mean over the truths; NaN where one has none.
     """
@@ -158,7 +158,7 @@ def _by_measure(values: NDArray[np.float64], samples: NDArray[np.float64], first
 
 
 def _with_interval(value: float, samples: NDArray[np.float64]) -> Interval | None:
-    """Return low end, value and high end; None where the value is none. Draws without a correlation are left out."""
+    """Return (low, value, high); None if the value is undefined. Resamples without a correlation are dropped."""
     if np.isnan(value):
         return None
     low, high = (float(np.nanquantile(samples, q)) for q in (0.025, 0.975))
@@ -166,7 +166,7 @@ def _with_interval(value: float, samples: NDArray[np.float64]) -> Interval | Non
 
 
 def conclusions(findings: Sequence[Finding], claims: Sequence[Claim]) -> list[str]:
-    """Return a sentence for each searcher: which measure predicts best what it finds, and what is supported over tau.
+    """Return one sentence per searcher: the measure that predicts its results best, and gains over tau.
 
     Over all truths together where there are several.
     """
@@ -192,7 +192,7 @@ def _conclusion(claim: Claim, estimators: int) -> str:
 
 
 def in_brackets(interval: Interval | None, sign: str = "-") -> str:
-    """Return the value with its interval; `sign` "+" writes that of positive values too.
+    """Return the value with its interval as text; `sign` "+" also writes the sign of positive values.
 
     >>> in_brackets((0.1, 0.2, 0.3)), in_brackets((0.1, 0.2, 0.3), "+"), in_brackets(None)
     ('0.20 [0.10, 0.30]', '+0.20 [+0.10, +0.30]', '-')

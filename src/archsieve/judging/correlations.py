@@ -1,4 +1,4 @@
-"""Rank correlations by sorting alone; scipy has them too, but the import of its statistics alone takes a second.
+"""Rank correlations computed by sorting; importing scipy's versions takes a second.
 
 All take dense ranks x and y, shape (n,): whole numbers, equal where items tie. NaN where a side is constant.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tau_b(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
-    """Return Kendall's tau-b, in [-1, 1], to the bit what scipy returns.
+    """Return Kendall's tau-b, in [-1, 1], higher is better; bit-identical to scipy.
 
     >>> round(tau_b(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2])), 4)
     0.8
@@ -24,7 +24,7 @@ def tau_b(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
 
 
 def spearman_rho(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
-    """Return Spearman's rank correlation, in [-1, 1], to the bit what scipy returns."""
+    """Return Spearman's rank correlation, in [-1, 1], higher is better; bit-identical to scipy."""
     if _is_constant(x) or _is_constant(y):
         return math.nan
     matrix = np.asarray(np.corrcoef(np.stack([mean_ranks(x), mean_ranks(y)], axis=1), rowvar=False))
@@ -32,7 +32,7 @@ def spearman_rho(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
 
 
 def hyperbolic_tau(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
-    """Return the weighted tau of Vigna 2015 (arXiv 1404.3325), in [-1, 1]: weights 1 / rank, added.
+    """Return the weighted tau of Vigna 2015 (arXiv 1404.3325), in [-1, 1]: additive weights 1 / rank.
 
     The mean over the ranking by decreasing x, ties by decreasing y, and the ranking by decreasing y, ties by x.
     """
@@ -43,7 +43,7 @@ def hyperbolic_tau(x: NDArray[np.int64], y: NDArray[np.int64]) -> float:
 
 
 def mean_ranks(x: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return ascending ranks from 1, tied items at the mean of theirs.
+    """Return ascending ranks from 1; tied items get the mean of their ranks.
 
     >>> mean_ranks(np.array([1, 0, 1]))
     array([2.5, 1. , 2.5])
@@ -53,7 +53,7 @@ def mean_ranks(x: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _weighted(x: NDArray[np.int64], y: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return concordant minus discordant pairs, over the geometric mean of those tied in x not and those in y not.
+    """Return weighted (concordant - discordant) pairs, over the geometric mean of pairs untied in x and in y.
 
     For each row of weights (k, n), by which a pair counts the sum of those of its two items; shape (k,). Discordant
     are the inversions of y sorted by x, ties by y (Knight 1966).
@@ -70,12 +70,12 @@ def _weighted(x: NDArray[np.int64], y: NDArray[np.int64], weights: NDArray[np.fl
 
 
 def _tied(x: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weight of all pairs that tie, for each row of weights."""
+    """Return the total weight of tied pairs for each row of weights."""
     return np.asarray(weights @ (np.bincount(x) - 1.0)[x])
 
 
 def _discordant(y: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each item how many there are before it with a higher y or after it with a lower one; y >= 0.
+    """Return for each item the count of earlier items with a higher y plus later ones with a lower y; y >= 0.
 
     Sorted stably by one more bit of y at a time, from the highest on, an item moves past exactly those of them that
     differ from it first in that bit.

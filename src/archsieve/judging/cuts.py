@@ -1,4 +1,4 @@
-"""What a random sample of the networks that a search cut says of its cuts: pure functions of numbers.
+"""Statistics of a search's cuts from a random sample of the removed networks, as pure functions.
 
 Networks are drawn at random, without replacement, from those that each stage cut (strata). What is known of every
 network has weight 1, what was drawn from a stratum the inverse of the probability of its draw (Horvitz and Thompson
@@ -28,7 +28,7 @@ RESAMPLES = 400
 
 
 def allocate(sizes: Sequence[int], draws: int) -> list[int]:
-    """Return how many of `draws` networks are drawn from each stratum.
+    """Return how many of `draws` networks to draw from each stratum.
 
     First two from each, the largest first, then in proportion to the sizes (Sainte-Lague's divisors). With more draws
     no stratum gets fewer, so that an audit can go on.
@@ -51,7 +51,7 @@ def allocate(sizes: Sequence[int], draws: int) -> list[int]:
 
 
 def greatest_count(sizes: Sequence[int], draws: Sequence[int], hits: Sequence[int], level: float = CONFIDENCE) -> float:
-    """Return an upper confidence bound for how many networks of all strata are hits.
+    """Return an upper confidence bound for the number of hits in all strata.
 
     The sum of independent draws of several strata has a lower tail no heavier than that of a binomial distribution of
     the same mean (Hoeffding 1956), and so have draws without replacement; thus Clopper and Pearson's bound for the mean
@@ -76,7 +76,7 @@ def greatest_count(sizes: Sequence[int], draws: Sequence[int], hits: Sequence[in
 
 
 def likely_share(sizes: Sequence[int], draws: Sequence[int], hits: Sequence[int]) -> float:
-    """Return the estimated share of hits among all networks: the mean of Jeffreys' posterior in each stratum.
+    """Return the estimated share of hits among all networks, from the mean of Jeffreys' posterior per stratum.
 
     >>> round(likely_share([1000], [12], [0]), 4), likely_share([4], [4], [1])
     (0.038, 0.25)
@@ -87,7 +87,7 @@ def likely_share(sizes: Sequence[int], draws: Sequence[int], hits: Sequence[int]
 
 
 def interval_of_share(hits: int, draws: int, level: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the two-sided interval of Clopper and Pearson; (0, 1) without draws.
+    """Return the two-sided Clopper-Pearson interval of a share, in [0, 1]; (0, 1) without draws.
 
     >>> [round(end, 3) for end in interval_of_share(1, 12)]
     [0.002, 0.385]
@@ -101,7 +101,7 @@ def interval_of_share(hits: int, draws: int, level: float = CONFIDENCE) -> tuple
 
 
 def weighted_tau(scores: Floats, truth: Floats, weights: Floats) -> float:
-    """Return Kendall's tau-b where a pair counts the product of its weights; NaN where a side is constant.
+    """Return Kendall's tau-b with pairs weighted by the product of their weights; NaN if a side is constant.
 
     >>> round(weighted_tau(np.array([1.0, 2, 3]), np.array([1.0, 3, 2]), np.ones(3)), 4)
     0.3333
@@ -115,7 +115,7 @@ def weighted_tau(scores: Floats, truth: Floats, weights: Floats) -> float:
 
 
 def weighted_keeping_ratio(scores: Floats, truth: Floats, weights: Floats) -> float:
-    """Return the share of the weights that score at least as high as the best-scored of the best; NaN scores last.
+    """Return the weight share that scores at least as high as the best-scored optimum; NaN scores last.
 
     >>> weighted_keeping_ratio(np.array([3.0, 2, 1]), np.array([1.0, 9, 2]), np.array([1.0, 1, 8]))
     0.2
@@ -134,7 +134,7 @@ def interval(
     rng: np.random.Generator,
     level: float = CONFIDENCE,
 ) -> tuple[float, float] | None:
-    """Return the percentile interval of a weighted figure by the bootstrap of Rao and Wu (1988) for strata.
+    """Return the percentile interval of a weighted figure by the stratified bootstrap of Rao and Wu (1988).
 
     Of the n draws of a stratum n - 1 are drawn again and weighed n / (n - 1) as much. What is known with certainty,
     stratum -1, stays. A stratum of one draw is resampled together with the others that have one; None where only a
@@ -165,13 +165,13 @@ def interval(
 
 
 def _joined(groups: list[NDArray[np.intp]], one: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Return the groups, the smallest of them together with a single draw."""
+    """Return the groups, with the single draw `one` merged into the smallest of them."""
     ordered = sorted(groups, key=len)
     return [np.concatenate([ordered[0], one]), *ordered[1:]] if ordered else []
 
 
 def chance_to_win(kept: Floats, cut: Floats) -> tuple[float, float]:
-    """Return how probably one of `kept` is better than one of `cut`, ties counted half, and its standard error.
+    """Return the probability that one of `kept` beats one of `cut` (ties count half), and its standard error.
 
     The area under the ROC curve, with the variance of DeLong et al. (1988). NaN ranks last.
 

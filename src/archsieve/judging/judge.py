@@ -1,4 +1,4 @@
-"""How well estimators rank architectures whose truth a benchmark knows."""
+"""How well estimators rank architectures with a benchmark's truth."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def judge(
     epsilon: float = 0.1,
     bootstraps: int = 0,
 ) -> list[Judgement]:
-    """Return a judgement of each estimator over all codes of the session's space that a table knows.
+    """Return a judgement of each estimator over all codes of the session's space in the benchmark's table.
 
     Where a benchmark predicts all codes, over a sample of them, drawn by the session's seed.
 
@@ -66,10 +66,11 @@ def judge(
     recipe = find_benchmark(session.space, truth, benchmark)
     table, column = recipe.load().within(session.space), truth or str(recipe.truth)
     codes = codes_of(table, session.space, session.seed)
+    is_distinct = not distinct or getattr(table, "by_network", False)
     archs = [
         arch
         for arch, value in zip(codes, table.lookup(column, codes), strict=True)
-        if not np.isnan(value) and (not distinct or session.space.canonical(arch) == arch)
+        if not np.isnan(value) and (is_distinct or session.space.canonical(arch) == arch)
     ]
     archs = archs if limits is None else _within(session, archs, limits)
     if len(archs) < TOP:
@@ -105,7 +106,7 @@ def _with_failures(
     scores: NDArray[np.float64],
     space: SearchSpace,
 ) -> Judgement:
-    """Return the judgement with what failed, failures of a part of the estimator included."""
+    """Return the judgement with its failures, including those of the estimator's parts."""
     if not reasons:
         return judgement
     scored = {arch for arch, is_missing in zip(archs, np.isnan(scores).tolist(), strict=True) if not is_missing}
@@ -114,7 +115,7 @@ def _with_failures(
 
 
 def _within(session: Session, archs: list[Architecture], limits: Limits) -> list[Architecture]:
-    """Return the codes whose costs are within the limits."""
+    """Return the codes whose sizes are within the limits."""
     names = list(limits.bounds)
     costs = session.scores([ESTIMATORS[name]() for name in names], archs)
     kept = [arch for arch, row in zip(archs, costs, strict=True) if limits.admits(dict(zip(names, row, strict=True)))]

@@ -1,4 +1,4 @@
-"""What an estimator's ranking is worth beside the truth: the figures of one judgement."""
+"""Evaluation of an estimator's ranking against the truth: the figures of one judgement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Spread: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Judgement:
-    """An estimator against a table's truth, over `count` codes.
+    """The figures of an estimator against a table's truth, over `count` codes.
 
     Correlations are in [-1, 1], higher is better, None where a side is constant; minimum keeping ratios (MKR) in
     [1/count, 1], lower is better. A spread is least, median and greatest; an interval the quantiles .025, .5, .975.
@@ -93,7 +93,7 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The truth that estimators are judged against, and the settings; sent to workers."""
+    """The truth to compare estimators with, and the settings; plain values that are sent to workers."""
 
     values: NDArray[np.float64]
     order: NDArray[np.int64]
@@ -107,7 +107,7 @@ class Subject:
 
 
 def check_settings(epsilon: float, bootstraps: int) -> None:
-    """Check what a caller sets.
+    """Check the settings that a caller passes.
 
     Raises:
         SettingError: a number is negative.
@@ -126,7 +126,7 @@ def judgements_of(
 
 
 def _judgement(subject: Subject, item: tuple[int, tuple[str, NDArray[np.float64]]]) -> tuple[int, Judgement]:
-    """Return one estimator's judgement with its place among the others."""
+    """Return one estimator's judgement, with its rank among the estimators."""
     place, (name, scores) = item
     values, ranks = subject.values, dense_ranks(scores)  # once for all figures, which are of the order alone
     order, shares = subject.order, metrics.shares_to_keep(ranks)
@@ -162,19 +162,19 @@ def _judgement(subject: Subject, item: tuple[int, tuple[str, NDArray[np.float64]
 
 
 def _optimal_shares(shares: NDArray[np.float64], noisy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share that keeps the best of each repetition; of tied ones, any will do."""
+    """Return the share that keeps the best code of each repetition; of tied best codes any counts."""
     return np.array([shares[row == np.nanmax(row)].min() for row in noisy])
 
 
 def _partial(scores: NDArray[np.int64], truth: NDArray[np.int64], params: NDArray[np.float64] | None) -> float | None:
-    """Return the partial correlation given the sizes, over the items whose size is known."""
+    """Return the partial correlation given the sizes, over the items of known size."""
     if params is None or (has_size := np.isfinite(params)).sum() < 2:
         return None
     return _number(metrics.partial_spearman(scores[has_size], truth[has_size], params[has_size]))
 
 
 def _intervals(scores: NDArray[np.int64], subject: Subject) -> Sequence[Spread | None]:
-    """Return the intervals of tau, MKR and regret; every estimator sees the same draws of codes."""
+    """Return the intervals of tau, MKR and regret; all estimators share the same resamples of codes."""
     if not subject.bootstraps:
         return [None, None, None]
     rng = generator(subject.seed, "sample", "bootstrap")

@@ -1,4 +1,4 @@
-"""How well an estimator ranks: rank correlations, precision, regret and the minimum keeping ratio.
+"""Ranking metrics: rank correlations, precision, regret and the minimum keeping ratio.
 
 All take `scores` (the estimator's) and `truth`, both of shape (n,), higher is better. A NaN score means "could not
 be scored" and ranks below everything else, -inf included. Truth must hold no NaN.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def kendall_tau(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Return Kendall's tau-b, in [-1, 1], higher is better; NaN where either side is constant.
+    """Return Kendall's tau-b, in [-1, 1], higher is better; NaN if either side is constant.
 
     >>> round(kendall_tau([1, 2, 3, 4], [1, 3, 2, 4]), 4)
     0.6667
@@ -28,7 +28,7 @@ def kendall_tau(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Return Spearman's rank correlation, in [-1, 1], higher is better; NaN where either side is constant.
+    """Return Spearman's rank correlation, in [-1, 1], higher is better; NaN if either side is constant.
 
     >>> round(spearman([1, 2, 3, 4], [1, 3, 2, 4]), 4)
     0.8
@@ -37,7 +37,7 @@ def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Return the weighted tau of scipy's defaults, in [-1, 1], higher is better; NaN where a side is constant.
+    """Return the weighted tau with scipy's defaults, in [-1, 1], higher is better; NaN if a side is constant.
 
     Hyperbolic weights, added, averaged over the ranking by decreasing scores and that by decreasing truth
     (Vigna 2015, arXiv 1404.3325).
@@ -49,7 +49,7 @@ def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def precision_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
-    """Return the share of the estimator's top k that are among the truth's top k, in [0, 1], higher is better.
+    """Return the share of the estimator's top k that is in the truth's top k, in [0, 1], higher is better.
 
     Ties in the estimate count against it: the worse truth is taken first. What equals the truth's k-th best counts as
     among its top k.
@@ -66,7 +66,7 @@ def precision_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
 
 
 def regret_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
-    """Return the best truth minus the best truth in the estimator's top k: in the truth's unit, >= 0, lower is better.
+    """Return the best truth minus the best truth in the estimator's top k, in truth units; >= 0, lower is better.
 
     Ties in the estimate count against it: the worse truth is taken first.
 
@@ -80,7 +80,7 @@ def regret_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
 
 
 def best_rank_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> int:
-    """Return the true rank of the best item in the estimator's top k, in 1..n, 1 is best, lower is better.
+    """Return the true rank of the best item in the estimator's top k, in 1..n; lower is better.
 
     Ties in the estimate count against it: the worse truth is taken first. Items of equal truth share the better rank.
 
@@ -95,7 +95,7 @@ def best_rank_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> int:
 
 
 def top_hundredth(count: int) -> int:
-    """Return how many the top per cent of so many items are: rounded down, one at least.
+    """Return the size of the top per cent of `count` items, rounded down, at least 1.
 
     >>> top_hundredth(15625), top_hundredth(250), top_hundredth(9)
     (156, 2, 1)
@@ -121,7 +121,7 @@ def ndcg_at_k(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
 
 
 def ndcg_by_chance(truth: ArrayLike, k: int) -> float:
-    """Return the expectation of `ndcg_at_k` over random orders: the mean gain, one half, in every place.
+    """Return the expectation of `ndcg_at_k` over random orders, where every position has the mean gain 1/2.
 
     >>> round(ndcg_by_chance([7, 1, 8, 2], k=2), 4)
     0.6424
@@ -139,7 +139,7 @@ def _discounts(k: int) -> NDArray[np.float64]:
 
 
 def partial_spearman(scores: ArrayLike, truth: ArrayLike, given: ArrayLike) -> float:
-    """Return Spearman's correlation of scores and truth with what both share with `given` taken out, in [-1, 1].
+    """Return Spearman's partial correlation of scores and truth given `given`, in [-1, 1], higher is better.
 
     Says whether an estimator adds anything over, for instance, the number of parameters. NaN where a side is constant,
     or depends on `given` alone.
@@ -153,7 +153,7 @@ def partial_spearman(scores: ArrayLike, truth: ArrayLike, given: ArrayLike) -> f
 
 
 def shares_to_keep(scores: ArrayLike, *, ties: Literal["against", "for"] = "against") -> NDArray[np.float64]:
-    """Return, for every item, the least top share of the estimator's ranking that holds it; lower is better.
+    """Return for each item the smallest top share of the ranking that contains it, in (0, 1]; lower is better.
 
     Shape (n,), each in [1/n, 1]. Of the items that tie with it, "against" takes all first, "for" takes it first.
 
@@ -168,7 +168,7 @@ def shares_to_keep(scores: ArrayLike, *, ties: Literal["against", "for"] = "agai
 
 
 def keeping_ratios(scores: ArrayLike, truth: ArrayLike, top: int) -> NDArray[np.float64]:
-    """Return, for each of the `top` truly best, the least share of the ranking that keeps it; lower is better.
+    """Return for each of the `top` true best the smallest top share that contains it, in (0, 1]; lower is better.
 
     Shape (top,), the best first, each in [1/n, 1]. The first is the minimum keeping ratio where one item alone is best;
     the others say how much that number hangs on one architecture.
@@ -184,7 +184,7 @@ def keeping_ratios(scores: ArrayLike, truth: ArrayLike, top: int) -> NDArray[np.
 
 
 def keeping_curve(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
-    """Return the best truth among the estimator's top k for every k, shape (n,), ascending.
+    """Return the best truth in the estimator's top k for every k, shape (n,), ascending.
 
     Its last value is the best of all; the difference to it is the regret of keeping k. Ties in the estimate count
     against it.
@@ -197,7 +197,7 @@ def keeping_curve(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
 
 
 def minimum_keeping_ratio(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Return the smallest top share of the ranking that contains a truly best item; in [1/n, 1], lower is better.
+    """Return the smallest top share of the ranking that contains a true optimum; in [1/n, 1], lower is better.
 
     The share of items that score at least as high as the best-scored of the true optima: in [1/n, 1]. Ties in the
     estimate count against the estimator; of tied true optima, any will do (TPAMI 2025, "Good Performance Estimation
@@ -232,7 +232,7 @@ def bootstrap(
 
 
 def _checked(scores: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the scores as dense ranks (0 the lowest, NaN below all) and the truth as floats."""
+    """Return the scores as dense ranks (0 is lowest, NaN below all) and the truth as floats."""
     try:
         estimate, values = as_floats(scores), as_floats(truth)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The study of the method's claim: the minimum keeping ratio predicts what a search will find, and tau does not.
+"""The study of the method's claim that the minimum keeping ratio predicts search results and tau does not.
 
 "Good Performance Estimation strategies are All You Need in Neural Architecture Search" (TPAMI 2025) maximises each of
 13 zero-cost proxies by differential evolution over NAS-Bench-201, and correlates the accuracy found with the proxy's
@@ -67,7 +67,7 @@ _FEWEST_CODES = 10
 
 @dataclass(frozen=True)
 class Study:
-    """All findings and claims, over `count` codes; `seeds` searches each, drawn by `seed`, of `budget` evaluations.
+    """All findings and claims over `count` codes, with `seeds` searches of `budget` scores per estimator and searcher.
 
     `pictures` says which scores were not made on the pictures of the session's task.
     """
@@ -94,7 +94,7 @@ def mkr_study(
     budget: int = 1000,
     command: str = "",
 ) -> Study:
-    """Measure the estimators over a whole space, maximise each by every searcher, and correlate.
+    """Evaluate estimators over a whole space, maximise each with every searcher, and correlate the results.
 
     Args:
         session: its space is the one searched, or the codes of the table where that knows less than half of the space;
@@ -157,7 +157,7 @@ def mkr_study(
 
 @dataclass(frozen=True, eq=False)
 class _Truth:
-    """A column of a table; `label` has the benchmark's name too where there are several."""
+    """A truth column of a table; `label` includes the benchmark's name if there are several benchmarks."""
 
     label: str
     benchmark: str
@@ -166,7 +166,7 @@ class _Truth:
 
 
 def _truths(space: SearchSpace, columns: Sequence[str], benchmarks: Sequence[str | None]) -> list[_Truth]:
-    """Return the columns of each benchmark."""
+    """Return the truth columns of each benchmark."""
     truths = []
     for name in benchmarks:
         recipe: Benchmark = find_benchmark(space, columns[0] if columns else None, name)
@@ -182,7 +182,7 @@ def _truths(space: SearchSpace, columns: Sequence[str], benchmarks: Sequence[str
 
 
 def _known_to_all(truths: Sequence[_Truth]) -> list[tuple[int, ...]]:
-    """Return the codes that have a value of each truth."""
+    """Return the codes that have a value in every truth."""
     archs = truths[0].table.archs
     values = np.array([truth.table.lookup(truth.column, archs) for truth in truths])
     known = [arch for arch, lacks in zip(archs, np.isnan(values).any(axis=0).tolist(), strict=True) if not lacks]
@@ -199,7 +199,7 @@ def _finding(
     archs: Sequence[tuple[int, ...]],
     winners: dict[str, list[tuple[int, ...]]],
 ) -> Finding:
-    """Return how the scores rank the codes by this truth, and the true values of the winners."""
+    """Return how the scores rank the codes by this truth, and the true values of the searches' winners."""
     values = truth.table.lookup(truth.column, archs)
     tau = kendall_tau(scores, values)
     return Finding(
@@ -215,7 +215,7 @@ def _finding(
 
 
 def without_verdict(study: Study) -> str:
-    """Return a sentence on the truths whose claims have too few estimators for a verdict; empty where none has."""
+    """Return a sentence on truths with too few estimators for a verdict; empty if there are none."""
     counts = {claim.truth: count_estimators(study.findings, claim.truth) for claim in study.claims}
     few = [f"{truth}: {count}" for truth, count in counts.items() if count < FEWEST_FOR_A_VERDICT]
     if not few:
@@ -224,6 +224,6 @@ def without_verdict(study: Study) -> str:
 
 
 def _label(searcher: str) -> str:
-    """Return what a study calls a searcher, after a check that there is one: its name with spaces."""
+    """Return the name of a searcher with spaces, after checking that it exists."""
     SEARCHERS[searcher]
     return searcher.replace("-", "_").replace("_", " ")

@@ -1,4 +1,4 @@
-"""Numbers as people and spreadsheets write them: decimal commas, thousands separators, percent signs.
+"""Parsing of numbers as people and spreadsheets write them: decimal commas, thousands separators, percent signs.
 
 What can be read in one way only is read. What can be read in two, such as "1,234", is decided by the other numbers of
 its column, then of its file; where they do not tell, it is refused.
@@ -31,7 +31,7 @@ _BY_COMMA = re.compile(r"[+-]?(\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})|\d*,\d+([eE
 
 @dataclass(frozen=True)
 class _Number:
-    """A number as it is written, without percent sign; `mark` is its decimal mark, None if that is ambiguous."""
+    """A parsed number text without percent sign; `mark` is its decimal mark, None if ambiguous."""
 
     text: str
     mark: str | None
@@ -39,18 +39,18 @@ class _Number:
 
     @property
     def is_either(self) -> bool:
-        """Whether its separator may be a decimal mark or one of thousands."""
+        """Whether its separator may be a decimal mark or a thousands separator."""
         return self.mark is None and _EITHER.fullmatch(self.text) is not None
 
     def value(self, mark: str | None) -> float:
-        """Return the number, read with `mark` as the decimal mark; a point by default."""
+        """Return the number, with `mark` as the decimal mark (default: a point)."""
         if mark == ",":
             return float(self.text.replace(".", "").replace(",", "."))
         return float(self.text.replace(",", ""))
 
 
 def _number(text: str) -> _Number | None:
-    """Return what is written; None where it is no number."""
+    """Return the parsed number; None if the text is not a number."""
     is_percent = text.endswith("%")
     body = text.removesuffix("%").rstrip() if is_percent else text
     if _GROUPED.fullmatch(body):
@@ -67,7 +67,7 @@ def _number(text: str) -> _Number | None:
 def read_numbers(
     path: Path, columns: Mapping[str, Sequence[Any]], places: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the columns that hold numbers; what is empty is NaN. Percent signs must stand in every row or in none.
+    """Return the numeric columns, with NaN for empty fields. Percent signs must be in all rows or in none.
 
     Args:
         path: the file, for messages.
@@ -86,7 +86,7 @@ def read_numbers(
 
 
 def _parsed(path: Path, title: str, values: Sequence[Any], places: Sequence[str]) -> list[_Number | float] | None:
-    """Return the numbers of a column; None where it is one of text."""
+    """Return the numbers of a column; None for a text column."""
     numbers: list[_Number | float] = []
     wrong = []
     for row, value in enumerate(values):
@@ -137,7 +137,7 @@ def _values(
 def _alike(
     path: Path, title: str, places: Sequence[str], entries: Iterable[tuple[int, Any, _Number]], rule: str
 ) -> None:
-    """Check that a property is the same in all numbers of a column."""
+    """Check that all numbers of a column share a property."""
     first: tuple[int, Any, _Number] | None = None
     for row, kind, number in entries:
         if first is None:

@@ -1,4 +1,4 @@
-"""A user's own file of scores: its columns of numbers, and which of its columns name the rows."""
+"""A user's file of scores: its numeric columns, and the column that names the rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """The columns of a file by title, and the place of each row, for messages."""
+    """The columns of a file by title, and the position of each row for messages."""
 
     path: Path
     values: dict[str, list[Any]]
@@ -37,20 +37,20 @@ class Columns:
 
     @property
     def titles(self) -> list[str]:
-        """Titles of the columns that are more than a count of the rows."""
+        """Titles of the columns, without pandas' row index."""
         return [title for title in self.values if not is_index(title)]
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The columns of numbers of a file, one value for each row, and sentences on what was left out."""
+    """The numeric columns of a file, one value per row, and sentences on omitted columns and rows."""
 
     numbers: dict[str, NDArray[np.float64]]
     notes: tuple[str, ...]
 
 
 def is_index(title: str) -> bool:
-    """Whether a title is that of a count of the rows, as pandas writes it.
+    """Whether a title is that of pandas' row index.
 
     >>> is_index("Unnamed: 0"), is_index(""), is_index("accuracy")
     (True, True, False)
@@ -59,7 +59,7 @@ def is_index(title: str) -> bool:
 
 
 def read_scores(path: Path, wanted: Collection[str] = ()) -> Scores:
-    """Return the columns of numbers of a CSV, TSV or parquet file.
+    """Return the numeric columns of a CSV, TSV or parquet file.
 
     Columns of text, those that name the rows, and the index that pandas writes are left out, unless they are `wanted`.
     A row that repeats another one, its name included, is left out.
@@ -93,7 +93,7 @@ def _is_name(title: str) -> bool:
 
 
 def _naming(table: Columns) -> str | None:
-    """Return the title of the column that tells which rows are repeated; None where there is none."""
+    """Return the title of the column that identifies repeated rows; None if there is none."""
     titles = {title.strip().lower(): title for title in table.values}
     codes = [titles[name] for name in CODES if name in titles]
     labels = [titles[name] for name in _LABELS if name in titles]
@@ -101,7 +101,7 @@ def _naming(table: Columns) -> str | None:
 
 
 def _left_out(values: Mapping[str, Sequence[Any]], numbers: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a sentence on the columns that are not judged; none where all are."""
+    """Return sentences on columns that are not judged; empty if all are."""
 
     def why(title: str) -> str:
         return "an index" if is_index(title) else "names the rows" if _is_name(title) else "text"
@@ -111,7 +111,7 @@ def _left_out(values: Mapping[str, Sequence[Any]], numbers: Mapping[str, Any]) -
 
 
 def _distinct_rows(table: Columns, named: str, numbers: Mapping[str, NDArray[np.float64]]) -> list[int]:
-    """Return one row of each name; rows without a name are kept.
+    """Return one row per name; rows without a name are kept.
 
     Raises:
         DataError: rows of one name differ.

@@ -1,4 +1,4 @@
-"""What an audit says of each stage: how well its estimator ranks all candidates, and whether its cut was useful."""
+"""The audit of each stage: how well its estimator ranks all candidates, and whether its cut was useful."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LEAST = 5  # networks on either side of that comparison
 
 @dataclass(frozen=True)
 class StageAudit:
-    """What an audit says of one stage.
+    """The audit findings of one stage.
 
     Attributes:
         label: of the stage; "outside of the pool" for networks that an evolution never visited.
@@ -70,7 +70,7 @@ class StageAudit:
 
 
 def stages_of(sample: Sample) -> tuple[StageAudit, ...]:
-    """Return what the sample says of each stage, the accusations corrected for their number."""
+    """Return the findings of each stage, with significance corrected for the number of stages."""
     tested = [s for s in sample.strata if _comparison(sample, s) is not None]
     level = 1 - ALPHA / max(1, len(tested))
     return tuple(_stage(sample, i, stratum, level) for i, stratum in enumerate(sample.strata))
@@ -94,12 +94,12 @@ def _stage(sample: Sample, i: int, stratum: Stratum, level: float) -> StageAudit
 
 
 def _share(hits: int, drawn: int, count: int) -> tuple[float, float]:
-    """Return the interval of the share of hits among `count` networks of which some were drawn."""
+    """Return the interval of the share of hits among `count` networks from a sample of them."""
     return (hits / count,) * 2 if drawn == count else interval_of_share(hits, drawn)
 
 
 def _figures(sample: Sample, place: int) -> dict[str, Any]:
-    """Return tau and the minimum keeping ratio of a stage's estimator over all candidates, with intervals."""
+    """Return tau and minimum keeping ratio of a stage's estimator over all candidates, with intervals."""
     scores = sample.columns[place]
     known = np.isfinite(sample.values)
     if scores is None or known.sum() < 3:
@@ -117,7 +117,7 @@ def _figures(sample: Sample, place: int) -> dict[str, Any]:
 
 
 def _comparison(sample: Sample, stratum: Stratum) -> tuple[str, NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return by what the cut of a stage is judged, the scores of what it passed on, and those of what it cut.
+    """Return the criterion that judges a stage's cut, the scores it passed on, and the scores it removed.
 
     By the first later stage that trains, on what that saw: where stages between cut too, this speaks for the stage. By
     the recipe where no later stage trains. None where there are too few.
@@ -143,14 +143,14 @@ def _if_enough(
 
 
 def trains(estimator: AnyEstimator) -> bool:
-    """Whether an estimator trains each network by itself, or looks such a training up."""
+    """Whether an estimator trains each network individually, or looks up such trainings."""
     if isinstance(estimator, Composite | Fittable):
         return False
     return scores_metric(estimator) or isinstance(estimator, Lookup | Replay)
 
 
 def _accusation(sample: Sample, report: StageAudit, place: int) -> str:
-    """Return the sentence that names a useless stage; empty for any other."""
+    """Return the sentence that reports a useless stage; empty for a useful one."""
     drop = "leave the stage out, or put another estimator in its place"
     if report.win_at_most is not None and report.win_at_most < USEFUL:
         return (

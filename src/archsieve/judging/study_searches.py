@@ -1,4 +1,4 @@
-"""The searches of a study: each maximises the scores of one estimator over a space, or over the codes of a table."""
+"""The searches of a study: each maximises one estimator's scores over a space or over a table's codes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Known: TypeAlias = "NDArray[np.float64] | Mapping[Architecture, float]"
 
 @dataclass(frozen=True)
 class Listed(SearchSpace):
-    """The codes of a table that knows a part of a space: a search draws them and moves among them.
+    """The codes of a table that covers a part of a space; searches draw from them and move among them.
 
     A code is known where the table has it or a twin of it, which is the same network. A mutant is a neighbour that is
     known, drawn uniformly; where there is none, any of the codes.
@@ -41,7 +41,7 @@ class Listed(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Those of the space."""
+        """The choices of the space."""
         return self.space.choices
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
@@ -49,7 +49,7 @@ class Listed(SearchSpace):
         return self.space.build(arch, task)
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether the table knows the network."""
+        """Whether the table contains the network."""
         return self.listed(arch) is not None
 
     def sample(self, rng: np.random.Generator) -> Architecture:
@@ -57,12 +57,12 @@ class Listed(SearchSpace):
         return self.archs[int(rng.integers(len(self.archs)))]
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return a neighbour that the table knows, else any of its codes."""
+        """Return a neighbour in the table, else a random code of the table."""
         near = self._near(arch)
         return near[int(rng.integers(len(near)))] if near else self.sample(rng)
 
     def listed(self, arch: Architecture) -> Architecture | None:
-        """Return the code under which the table knows a network; None where it does not."""
+        """Return the table's code of a network; None if the table lacks it."""
         if arch in self._codes:
             return arch
         return self._first.get(self.space.canonical(arch)) if self.space.is_valid(arch) else None
@@ -81,7 +81,7 @@ class Listed(SearchSpace):
         return {}
 
     def _near(self, arch: Architecture) -> list[Architecture]:
-        """Return the codes of the table that differ in one decision, or are twins of such."""
+        """Return the table's codes that differ in one decision, equivalent codes included."""
         if arch not in self._found:
             near = {self.listed(each) for each in neighbours(self.space, arch)} - {arch}
             self._found[arch] = sorted(each for each in near if each is not None)
@@ -89,12 +89,12 @@ class Listed(SearchSpace):
 
 
 def searched(space: SearchSpace, archs: Sequence[Architecture]) -> SearchSpace:
-    """Return where searches go: the space, or the codes of the table where it knows less than half of the space."""
+    """Return the space to search: the whole space, or the table's codes if they are less than half of it."""
     return space if size(space) <= 2 * len(archs) else Listed(space, tuple(archs))
 
 
 def by_code(space: SearchSpace, archs: Sequence[Architecture], scores: NDArray[np.float64]) -> Known:
-    """Return the scores by code, NaN where there is none; `space` is what `searched` returned."""
+    """Return the scores by code, NaN for missing ones; `space` is the result of `searched`."""
     if isinstance(space, Listed):
         return dict(zip(archs, scores.tolist(), strict=True))
     cube = np.full(space.choices, np.nan)
@@ -113,7 +113,7 @@ class Run:
 
 
 def search(space: SearchSpace, budget: int, run_seed: int, run: Run) -> tuple[tuple[str, str, int], Architecture]:
-    """Return the code that one search finds, with the key of the search.
+    """Return the code that one search finds, with the search's key.
 
     Raises:
         SettingError: none of the codes that it met has a score.

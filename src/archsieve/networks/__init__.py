@@ -1,1 +1,1 @@
-"""What archsieve does with any network: build and initialise it by name, count it, hold many of them in one."""
+"""Operations on any network: building, initialising by name, counting, supernets, weights and export."""

@@ -1,4 +1,4 @@
-"""Building of networks, initialisation by name, and their placement on a device."""
+"""Building networks, initialising them by name, and placing them on a device."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def torch_generator(run_seed: int, purpose: Purpose, *path: str | int) -> torch.Generator:
-    """Return a torch generator on the CPU for one purpose and place: the same numbers on every device."""
+    """Return a CPU torch generator for one purpose and place; its numbers do not depend on the device."""
     return torch.Generator().manual_seed(derive_seed(run_seed, purpose, *path))
 
 
 def initialise(network: nn.Module, run_seed: int) -> nn.Module:
-    """Give every module the initial weights its own class prescribes, drawn by seed and by the module's name.
+    """Set the initial weights of every module by its class's own rule, seeded by `seed` and the module's name.
 
     The network lies on the CPU: no other device's generator is touched. A name says position and option, so a block
     has the same weights in every network that holds it, and in the supernet. Weights that belong to no module with
@@ -41,7 +41,7 @@ def initialise(network: nn.Module, run_seed: int) -> nn.Module:
 
 
 def layout_on(device: torch.device | str) -> torch.memory_format:
-    """Return the layout of pictures and weights on a device: channels last on a CPU, which is about twice as fast.
+    """Return the memory layout for pictures and weights on a device: channels last on a CPU, about twice as fast.
 
     On an accelerator the channels come first. There, torch's gradient of an average pooling with a border is wrong
     without a word if the channels come last: on CUDA up to the torch that holds
@@ -57,7 +57,7 @@ def laid_out(network: nn.Module, device: str) -> nn.Module:
 
 
 def as_inputs(batch: Given) -> Given:
-    """Return a copy of a batch for a network, which may write to it; pictures in the layout of `laid_out` networks."""
+    """Return a copy of a batch that the network may overwrite, with pictures in the layout of `laid_out` networks."""
     return mapped(batch, _copied)
 
 
@@ -82,7 +82,7 @@ def check_device(device: str) -> None:
 def build_network(
     space: SearchSpace, arch: Architecture, task: Task, run_seed: int, *, as_built: bool = False, is_fresh: bool = False
 ) -> nn.Module:
-    """Return the network of `arch`, in training mode on the CPU, with weights by seed, position and option.
+    """Return the network of `arch` in training mode on the CPU, with weights seeded by seed, position and option.
 
     With `as_built` the weights are those the space's own code gave it, as they are in a space that keeps them
     (`keeps_weights`) unless `is_fresh`. Lazily initialised modules get their weights by
@@ -107,7 +107,7 @@ def in_float32(network: nn.Module) -> nn.Module:
 
 
 def with_all_weights(network: nn.Module, task: Task) -> nn.Module:
-    """Return the network, in place, with the weights that its lazy modules get by their first input."""
+    """Return the network, in place, after a first input has initialised its lazy modules."""
     if is_lazy(network):
         modes = {module: module.training for module in network.modules()}
         with torch.no_grad():
@@ -118,12 +118,12 @@ def with_all_weights(network: nn.Module, task: Task) -> nn.Module:
 
 
 class Around(nn.Module):
-    """Calls another network; hooks can be registered on it although the other one refuses them."""
+    """Wraps a network so that hooks can be registered even if the network refuses them."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """Return what the network returns."""
+        """Return the wrapped network's result."""
         return self.network(*inputs, **named)

@@ -1,4 +1,4 @@
-"""Drop path: a branch is left out, item by item, while a network is trained."""
+"""Drop path: branches are dropped randomly, item by item, during training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DropPath(nn.Module):
-    """Zeroes all of an item's inputs with `probability`, in training only, and scales up the other items.
+    """Zeroes all inputs of an item with `probability` in training, and scales up the other items.
 
     "Drop path" of FractalNet (arXiv 1605.07648), one draw an item as NASNet's networks have it (arXiv 1707.07012).
 

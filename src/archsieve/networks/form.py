@@ -1,4 +1,4 @@
-"""The form of a network's inputs, described without torch."""
+"""The input form of a network, described without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Given: TypeAlias = "Tensor | tuple[Tensor, ...] | dict[str, Tensor]"
 
 @dataclass(frozen=True)
 class Input:
-    """One of the inputs of a network: its shape, and whether it holds real numbers or tokens.
+    """One input of a network: its shape, and whether it holds real numbers or tokens.
 
     Args:
         shape: of one item, without the batch: (channels, height, width), (length,), or () for a single number.
@@ -38,7 +38,7 @@ class Input:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        """Check that the sizes and the number of tokens are whole numbers from 1 on."""
+        """Check that sizes and the number of tokens are integers of at least 1."""
         if not isinstance(self.shape, tuple | list) or not all(is_whole(side) and side >= 1 for side in self.shape):
             raise SettingError(f"The `shape` of an input must be whole numbers from 1 on, but got {self.shape!r}.")
         object.__setattr__(self, "shape", tuple(int(side) for side in self.shape))
@@ -47,18 +47,18 @@ class Input:
 
     @property
     def size(self) -> int:
-        """How many numbers one item has."""
+        """The number of values of one item."""
         return math.prod(self.shape)
 
     def __str__(self) -> str:
-        """Return shape and kind as people read it."""
+        """Return shape and kind as text."""
         sides = " x ".join(map(str, self.shape)) or "1"
         kind = "" if self.tokens is None else f" of {self.tokens:,} tokens"
         return f"{self.name} {sides}{kind}" if self.name else f"{sides}{kind}"
 
 
 def inputs_of(task: Task | Form) -> tuple[Input, ...]:
-    """Return the inputs of a task's networks: its `inputs` if it has some, else real numbers in its `input_shape`.
+    """Return the inputs of a task's networks: its `inputs` if set, else one real input of its `input_shape`.
 
     Raises:
         SettingError: its `inputs` are no `Input`s, or some of them have names and others have none.
@@ -79,6 +79,6 @@ def inputs_of(task: Task | Form) -> tuple[Input, ...]:
 
 
 def special_inputs(task: Task | Form) -> tuple[Input, ...]:
-    """Return `inputs_of(task)`, and nothing where that is one input of real numbers in the task's `input_shape`."""
+    """Return `inputs_of(task)`, or nothing if that is one real input of the task's `input_shape`."""
     inputs = inputs_of(task)
     return () if inputs == (Input(tuple(task.input_shape)),) else inputs

@@ -1,4 +1,4 @@
-"""The generators from which torch draws: seeded for a while, on one device, and restored afterwards."""
+"""Torch's random generators: seeded inside a context, on one device, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def drawing(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Let everything drawn meanwhile (dropout) depend on `seed`, and leave the caller's generators as they were.
+    """Make all random draws inside the context (e.g. dropout) depend on `seed`; restore the caller's generators.
 
     The generators are those that a network's own code may use: torch's of the CPU and of `device`, numpy's global one
     and Python's. Those of other devices are untouched.
@@ -31,7 +31,7 @@ def drawing(seed: int, device: str = "cpu") -> Iterator[None]:
 
 
 def remember_draws(device: str = "cpu") -> Callable[[], None]:
-    """Return a function that puts the generators of `drawing` back to where they stand now."""
+    """Return a function that resets the generators of `drawing` to their current state."""
     of_torch, of_python, of_numpy = draws_of(device), random.getstate(), np.random.get_state()  # noqa: NPY002
 
     def put_back() -> None:
@@ -43,14 +43,14 @@ def remember_draws(device: str = "cpu") -> Callable[[], None]:
 
 
 def draw_state(device: str = "cpu") -> tuple[object, ...]:
-    """Return where the generators of `drawing` stand: two equal states mean that nothing was drawn in between."""
+    """Return the state of the generators of `drawing`: equal states mean that nothing was drawn in between."""
     kind, keys, place, *_ = np.random.get_state()  # noqa: NPY002
     of_torch = (state.numpy().tobytes() for state in draws_of(device))
     return *of_torch, random.getstate(), kind, np.asarray(keys).tobytes(), place
 
 
 def seed_draws(seed: int, device: str = "cpu") -> None:
-    """Let everything drawn from here on depend on `seed`; no other device's generator is touched."""
+    """Make all later random draws depend on `seed`; generators of other devices are not touched."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - the global one is meant
     for generator in _generators(device):
@@ -58,18 +58,18 @@ def seed_draws(seed: int, device: str = "cpu") -> None:
 
 
 def draws_of(device: str) -> list[Tensor]:
-    """Return the states of the generators from which a computation on `device` draws, that of the CPU first."""
+    """Return the states of the generators that a computation on `device` draws from, the CPU's first."""
     return [generator.state() for generator in _generators(device)]
 
 
 def restore_draws(states: Iterable[Tensor], device: str) -> None:
-    """Set the generators to such states; those for which there is none, since they come from elsewhere, stay."""
+    """Restore generators to these states; generators without a state, from another machine, are unchanged."""
     for generator, state in zip(_generators(device), states, strict=False):
         generator.restore(state)
 
 
 class _Draws(NamedTuple):
-    """A generator of torch, whatever names its kind of device has for this."""
+    """Uniform access to the torch generator of a device."""
 
     seed: Callable[[int], object]
     state: Callable[[], Tensor]

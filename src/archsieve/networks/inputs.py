@@ -54,7 +54,7 @@ def call(network: nn.Module, given: Given) -> Any:
 
 
 def _misfit(network: nn.Module, given: Given, error: Exception) -> ShapeError:
-    """Return the error of a network that inputs do not fit, with the layer in which torch said so."""
+    """Return the error for a network whose inputs do not fit, naming the layer where torch failed."""
     layers = {id(module): (name, type(module).__name__) for name, module in network.named_modules() if name}
     frames = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
     met = [layers[id(layer)] for layer in frames if id(layer) in layers]
@@ -68,7 +68,7 @@ def _misfit(network: nn.Module, given: Given, error: Exception) -> ShapeError:
 
 
 def _kind_of(tensor: Tensor) -> str:
-    """Return the form of an input in words."""
+    """Return the form of an input as text."""
     what = "real numbers" if tensor.is_floating_point() else "whole numbers"
     return f"{what} of shape {tuple(tensor.shape[1:])}"
 
@@ -119,21 +119,21 @@ def is_real(given: Given) -> bool:
 
 
 def arranged(inputs: Sequence[Input], tensors: Sequence[Tensor]) -> Given:
-    """Return tensors in the form of the inputs: one alone, several as a tuple, or by name where they have names."""
+    """Return tensors in the structure of the inputs: one tensor, a tuple, or a dictionary by name."""
     if inputs[0].name is not None:
         return {str(each.name): tensor for each, tensor in zip(inputs, tensors, strict=True)}
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 
 def zeros_of(inputs: Sequence[Input], items: int, device: torch.device | str = "cpu") -> Given:
-    """Return zeros in the form of inputs: 0.0, or the first token."""
+    """Return zeros for an input form: 0.0, or token 0."""
     kinds = [torch.float32 if each.tokens is None else torch.int64 for each in inputs]
     tensors = [torch.zeros(items, *i.shape, dtype=kind, device=device) for i, kind in zip(inputs, kinds, strict=True)]
     return arranged(inputs, tensors)
 
 
 def made_for(network: nn.Module, example: Example, items: int, device: torch.device | str) -> Given:
-    """Return what `made_from` does, real numbers in the precision of the network's weights."""
+    """Return the inputs of `made_from`, with real numbers in the precision of the network's weights."""
     kinds = (p.dtype for p in network.parameters() if p.is_floating_point())
     kind = next(kinds, torch.float32)
     inputs = made_from(example, items, device)
@@ -141,7 +141,7 @@ def made_for(network: nn.Module, example: Example, items: int, device: torch.dev
 
 
 def made_from(example: Example, items: int, device: torch.device | str) -> Given:
-    """Return `items` inputs on the device: zeros, or those of a batch, again from the first where it has fewer."""
+    """Return `items` inputs on the device: zeros, or items of a batch, repeated if it has fewer."""
     if isinstance(example, Tensor | dict) or (example and isinstance(example[0], Tensor)):
         batch: Given = example
         order = torch.arange(items) % items_in(batch)
@@ -152,13 +152,13 @@ def made_from(example: Example, items: int, device: torch.device | str) -> Given
 
 
 def example_of(task: Task | Form) -> Example:
-    """Return the inputs for counting a task's networks: its `example()` if it has one, else its `inputs`."""
+    """Return the inputs for counting a task's networks: its `example()` if defined, else from its `inputs`."""
     example = getattr(task, "example", None)
     return example() if callable(example) else inputs_of(task)
 
 
 def drawn_for(task: Task | Form, items: int, seed: int = 0) -> Given:
-    """Return `items` inputs of a task on the CPU, drawn by seed: normal numbers, and tokens of those there are.
+    """Return `items` random inputs of a task on the CPU, by seed: normal numbers, and valid tokens.
 
     Of a task with an example of its own, whole numbers are those of the example.
     """

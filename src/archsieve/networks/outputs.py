@@ -1,4 +1,4 @@
-"""The main output of a network: the one tensor that counts among all that it returns."""
+"""The main output of a network: the tensor among its return values that is scored."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from archsieve.errors import ScoringError
 from archsieve.networks.inputs import call
+from archsieve.registry import listed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def outputs_of(network: nn.Module, inputs: Given) -> Tensor:
-    """Return a network's outputs, as `main_output` finds them.
+    """Return the main output of a network; see `main_output`.
 
     Raises:
         ScoringError: it returns no tensor, or named ones of which none is told to be meant.
@@ -26,7 +27,7 @@ def outputs_of(network: nn.Module, inputs: Given) -> Tensor:
 
 
 def main_output(outputs: object) -> Tensor:
-    """Return the main output of a network: the tensor itself, or the first of a tuple or list; others are auxiliary.
+    """Return the main output: the tensor itself, or the first of a tuple or list; the others are auxiliary.
 
     Of a dictionary or dataclass it is `logits`, else the only tensor whose name does not begin with "aux".
 
@@ -44,7 +45,7 @@ def _chosen(tensors: dict[str, object], named: dict[str, object]) -> str:
     meant = [name for name in tensors if not name.startswith("aux")] or list(tensors or named)
     if len(meant) > 1 and tensors:
         raise ScoringError(
-            f"The network returns several tensors by name, and none of them is called 'logits': {', '.join(tensors)}. "
+            f"The network returns several tensors by name, and none of them is called 'logits': {listed(tensors)}. "
             f"Return the one that is meant, call it 'logits', or name it in a space of your own, e.g. output = "
             f"{next(iter(meant))!r}."
         )
@@ -54,7 +55,7 @@ def _chosen(tensors: dict[str, object], named: dict[str, object]) -> str:
 
 
 def named_outputs(outputs: object) -> dict[str, object] | None:
-    """Return the entries of a dictionary or dataclass by name; None if the outputs have no names."""
+    """Return the entries of a dictionary or dataclass by name; None if outputs are unnamed."""
     if isinstance(outputs, dict):
         return {str(name): value for name, value in outputs.items()}
     if is_dataclass(outputs) and not isinstance(outputs, type):
@@ -63,7 +64,7 @@ def named_outputs(outputs: object) -> dict[str, object] | None:
 
 
 def first_tensor(outputs: object) -> Tensor:
-    """Return a tensor itself, or the first one of a tuple, list, dictionary or dataclass: what a layer puts out.
+    """Return a tensor itself, or the first tensor in a tuple, list, dictionary or dataclass.
 
     Raises:
         ScoringError: there is none.

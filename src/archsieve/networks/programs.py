@@ -1,4 +1,4 @@
-"""Networks as programs that need no source: of torch.export, and of ONNX."""
+"""Networks as programs that need no source code: torch.export and ONNX."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LARGEST_BATCH = 1 << 16
 
 
 class MainOutput(nn.Module):
-    """A network of which the main output alone is returned."""
+    """Wraps a network so that it returns only its main output."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class MainOutput(nn.Module):
 
 
 def plain(network: nn.Module, given: Given) -> nn.Module:
-    """Return the network, or around it one that returns its main output where it returns more than a tensor."""
+    """Return the network, wrapped in `MainOutput` if it returns more than one tensor."""
     with torch.no_grad():
         return network if isinstance(call(network, given), Tensor) else MainOutput(network)
 
 
 def save_program(network: nn.Module, given: Given, path: Path) -> None:
-    """Write a program of torch.export, for batches of any size.
+    """Write a torch.export program that accepts batches of any size.
 
     Raises:
         SettingError: torch.export cannot follow the network; says where.
@@ -57,7 +57,7 @@ def save_program(network: nn.Module, given: Given, path: Path) -> None:
 
 
 def save_onnx(network: nn.Module, given: Given, path: Path) -> None:
-    """Write the network as ONNX, for batches of any size.
+    """Write an ONNX file that accepts batches of any size.
 
     Raises:
         MissingPackageError: onnx or onnxscript is not installed.
@@ -74,7 +74,7 @@ def save_onnx(network: nn.Module, given: Given, path: Path) -> None:
 
 
 def run_onnx(path: Path, given: Given) -> Tensor:
-    """Return what onnxruntime computes.
+    """Return the outputs that onnxruntime computes.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -84,7 +84,7 @@ def run_onnx(path: Path, given: Given) -> Tensor:
 
 
 def onnx_session(path: Path, *, threads: int = 1, device: str = "cpu") -> Any:
-    """Return a session of onnxruntime for an ONNX file.
+    """Return an onnxruntime session of an ONNX file.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -107,7 +107,7 @@ def onnx_session(path: Path, *, threads: int = 1, device: str = "cpu") -> Any:
 
 
 def fed_to(session: Any, given: Given) -> dict[str, Any]:
-    """Return inputs as a session of onnxruntime takes them: arrays by name."""
+    """Return inputs as an onnxruntime session takes them: arrays by name."""
     names = [each.name for each in session.get_inputs()]
     if isinstance(given, dict):
         return {name: tensor.numpy() for name, tensor in given.items() if name in names}
@@ -131,7 +131,7 @@ def _program(network: nn.Module, given: Given) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what exporters print and log to themselves."""
+    """Suppress the printed and logged output of exporters."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Supernets of the built-in kind: one network that holds every network of a space."""
+"""Built-in supernets: one network that contains every network of a space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Supernet(Protocol):
-    """A network that holds every network of a space; the architecture is an argument, never a state.
+    """A network that contains every network of a space; the architecture is an argument, never a state.
 
     Law: `extract(a)(x) == supernet(x, a)`, in training and in evaluation mode; what is extracted shares no storage
     with the supernet and loads strictly into `build(a)`.
@@ -31,7 +31,7 @@ class Supernet(Protocol):
         """Return the outputs of the path `arch`, shape (n, outputs)."""
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return a network of its own with the path's weights."""
+        """Return a stand-alone network with the path's weights."""
 
 
 def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Architecture) -> nn.Module:
@@ -52,7 +52,7 @@ def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Arch
 
 
 def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
-    """Return the space's supernet, initialised as its networks are.
+    """Return the space's supernet, initialised like its networks.
 
     Raises:
         SettingError: the space offers no supernet.

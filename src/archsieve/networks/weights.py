@@ -1,4 +1,4 @@
-"""Trained weights as files that hold tensors and text, and no code (safetensors)."""
+"""Trained weights as safetensors files: tensors and text, no code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> No
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a file by name, and the description from `save_weights`, empty if another wrote the file.
+    """Return a file's tensors by name, and the description from `save_weights` (empty for files of other origin).
 
     Raises:
         MissingDataError: there is no such file.
@@ -55,7 +55,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
-    """Load a file of weights into a network, in place; every tensor of it must be there, and no other.
+    """Load a weights file into a network, in place; names must match exactly.
 
     Raises:
         MissingDataError: there is no such file.
@@ -84,14 +84,14 @@ def _check_fit(path: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tens
 
 
 class Loaded(NamedTuple):
-    """Names of a network's tensors that were taken from a file, and of those that it lacks."""
+    """Names of the tensors loaded from a file, and of the network's tensors that it lacks."""
 
     taken: tuple[str, ...]
     missing: tuple[str, ...]
 
 
 def load_backbone(network: nn.Module, path: Path, *, prefix: str = "") -> Loaded:
-    """Load the matching tensors of a file of pretrained weights into a network, in place; return which were loaded.
+    """Load tensors with matching name and shape from a file into a network, in place; return their names.
 
     A tensor matches if its name, behind `prefix`, and its shape are those of a tensor of the network. All others, such
     as another task's classifier, are ignored. Names are not translated: if another library built the backbone, rename

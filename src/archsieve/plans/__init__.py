@@ -1,1 +1,1 @@
-"""Plans shipped with the package, as TOML."""
+"""Plans shipped with the package, as TOML files, and the code that reads and runs plans."""

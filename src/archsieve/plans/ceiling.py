@@ -1,4 +1,4 @@
-"""A limit that is measured: networks are measured as they are met, and those near the limit twice."""
+"""A measured limit: networks are measured when first needed, and those near the limit twice."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _usual() -> AnyEstimator:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A limit of what an estimator measures: `max_latency_ms` in the table `limits` of a plan.
+    """A limit on an estimator's measurement, such as `max_latency_ms` in the `limits` table of a plan.
 
     A network is measured when a search meets it, and the number is stored as a score. One that is no further than
     `edge` from the limit is measured again, as `repeat` 1 of the estimator; the lower of both decides, and the network
     is marked. What cannot be measured is not within.
 
     Args:
-        most: the limit, in the unit of the estimator; of `max_latency_ms` milliseconds.
+        most: the limit, in milliseconds.
         estimator: measures; lower is better, and it has a setting `repeat`.
         edge: how near the limit a network is measured again, as a share of the limit.
     """
@@ -65,20 +65,25 @@ class Ceiling:
                 f"command, but got {self.estimator.name!r}."
             )
 
+        if (unit := getattr(self.estimator, "unit", "ms")) != "ms":
+            raise SettingError(
+                f"`max_latency_ms` is in ms, but {self.estimator.name!r} has the unit {unit!r}: let it print ms."
+            )
+
     @property
     def _settings(self) -> Any:
         return self.estimator
 
     @property
     def again(self) -> AnyEstimator:
-        """What measures those near the limit again."""
+        """The estimator that repeats measurements near the limit."""
         repeated: AnyEstimator = replace(self._settings, repeat=self._settings.repeat + 1)
         return repeated
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """Tells which architectures are within a measured limit; asked again it recalls what is stored.
+    """Decides which architectures are within a measured limit; stored measurements are reused.
 
     Attributes:
         ceiling: the limit.
@@ -93,7 +98,7 @@ class Gate:
     second: dict[Architecture, float] = field(default_factory=dict)
 
     def __call__(self, archs: Sequence[Architecture]) -> NDArray[np.bool_]:
-        """Return which of the architectures are within, shape (n,).
+        """Return whether each architecture is within the limit, shape (n,).
 
         Raises:
             EstimatorError: none of the networks so far could be measured.
@@ -122,7 +127,7 @@ class Gate:
         return self._value(code) <= self.ceiling.most
 
     def _check(self) -> None:
-        """Check that something can be measured, and that something is within."""
+        """Check that at least one architecture could be measured, and that at least one is within the limit."""
         codes = list(self.first)
         values = np.array([self._value(code) for code in codes])
         if len(codes) >= min(_BLOCK, size(self.session.space)):
@@ -134,7 +139,7 @@ class Gate:
             )
 
     def sample(self, count: int) -> list[Architecture]:
-        """Return the first `count` networks within, in the order of the session's pool.
+        """Return the first `count` networks within the limit, in the order of the session's pool.
 
         Raises:
             SettingError: too few of the networks are within.
@@ -158,7 +163,7 @@ class Gate:
         return within[:count]
 
     def among(self, archs: Sequence[Architecture]) -> list[Architecture]:
-        """Return those within.
+        """Return the architectures within the limit.
 
         Raises:
             SettingError: there are none.
@@ -173,7 +178,7 @@ class Gate:
         return within
 
     def report(self, best: Architecture | None) -> LimitReport:
-        """Return what was measured, and what of the winner."""
+        """Return the measurements, including the winner's."""
         space, codes = self.session.space, list(self.first)
         within = sum(map(self._is_within, codes))
         missing = sum(math.isnan(self._value(code)) for code in codes)
@@ -195,4 +200,7 @@ class Gate:
                 )
                 for code, again in self.second.items()
             ),
+            values={
+                as_digits(code, space.choices): value for code in codes if not math.isnan(value := self._value(code))
+            },
         )

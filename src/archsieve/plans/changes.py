@@ -1,4 +1,4 @@
-"""Tables of plan files, and how `NAME=VALUE` or `PART.NAME=VALUE` on a command line changes their settings."""
+"""Changes of plan settings from the command line: `NAME=VALUE` or `PART.NAME=VALUE`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], o
 
 
 def part_in(text: str) -> dict[str, Any]:
-    """Return the table of an estimator that a command line names, with settings behind colons.
+    """Return the table of an estimator named on the command line, with settings after colons.
 
     `repeats`, and a `calibration` beside it, are settings of `repeated`, which then has the named one as its proxy.
 
@@ -97,7 +97,7 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 def changed_plan(table: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Return the table of a plan with changes: of its space ("width=16"), of a part ("task.images=9"), or its seed.
+    """Return a plan's table with changes: to its space ("width=16"), to a part ("task.images=9"), or to its seed.
 
     Raises:
         PlanError: a change is not written so.

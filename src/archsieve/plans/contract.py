@@ -1,4 +1,4 @@
-"""A plan: a whole funnel search as values, and what it will cost."""
+"""A plan: a whole funnel search as values, and the forecast of its cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pool:
-    """The candidates of a funnel: all networks, a random sample, or the networks that an evolution visits.
+    """The candidates of a funnel: all networks, a random sample, or the networks visited by an evolution.
 
     `evolve` is another spelling of a first stage with a search; its budget counts duplicates, that of a stage does not.
 
@@ -62,7 +62,7 @@ class Pool:
     tournament: int = 10
 
     def __post_init__(self) -> None:
-        """Check the numbers, and that scores of the evolution's estimator can be compared between calls."""
+        """Check the settings, and that scores of the evolution's estimator are comparable between calls."""
         for name in ("sample", "budget", "population", "tournament"):
             number = getattr(self, name)
             if number is None and name == "sample":
@@ -79,7 +79,7 @@ class Pool:
             refuse_relative(self.evolve, "An evolution")
 
     def draw(self, session: Session, gate: Gate | None = None) -> list[Architecture]:
-        """Return the candidates, by canonical code, in the order that breaks ties; with a gate those within its limit.
+        """Return the candidates by canonical code, in tie-breaking order; with a gate, only those within its limit.
 
         Raises:
             EstimatorError: an evolution could score nothing that it met.
@@ -105,7 +105,7 @@ class Pool:
         return [codes[i] for i in order]
 
     def count(self, space: SearchSpace, progress: Progress | None = None) -> int:
-        """Return how many candidates there are, or for an evolution at most are; `progress` hears of a long count.
+        """Return the number of candidates (for an evolution, the maximum); `progress` follows a long count.
 
         Raises:
             SettingError: the space cannot give that pool.
@@ -116,7 +116,7 @@ class Pool:
 def _scores_within(
     session: Session, estimator: AnyEstimator, archs: Sequence[Architecture], gate: Gate | None
 ) -> Scores:
-    """Return scores (n,), NaN for what is beyond the limit of a gate, and is not scored."""
+    """Return scores (n,), with NaN for architectures beyond a gate's limit, which are not scored."""
     if gate is None:
         return session.scores([estimator], archs)[:, 0]
     within = gate(archs)
@@ -129,7 +129,7 @@ def _scores_within(
 
 @dataclass(frozen=True)
 class Plan:
-    """A funnel search: which space to search, for which task, in which stages.
+    """A funnel search: the space, the task and the stages.
 
     Args:
         space: the space to search.
@@ -157,7 +157,7 @@ class Plan:
     ceiling: Ceiling | None = None
 
     def __post_init__(self) -> None:
-        """Check that there is a stage, and that scores that a search is told can be compared."""
+        """Check that there is a stage, and that scores passed to a search are comparable."""
         check_space(self.space)
         check_task(self.task)
         check_stages(self.stages)
@@ -181,33 +181,34 @@ class Plan:
 
     @property
     def is_open(self) -> bool:
-        """Whether the first stage searches the whole space, which is then not listed and may be of any size."""
+        """Whether the first stage searches the whole space, which then may be too large to list."""
         return self.stages[0].search is not None and self.pool == Pool()
 
 
 def estimators_of(plan: Plan) -> list[AnyEstimator]:
-    """Return the estimators of a plan: that of the pool, of each stage with its searcher's features, the final one."""
+    """Return all estimators of a plan: of the pool, of each stage and its searcher's features, and the final one."""
     of_stages = [one for stage in plan.stages for one in (*features_of(stage.search), stage.estimator)]
     estimators = [plan.pool.evolve, *of_stages, plan.final]
     return [estimator for estimator in estimators if estimator is not None]
 
 
 def names_of_metric(plan: Plan) -> list[str]:
-    """Return the names of the estimators of a plan, parts and teachers too, whose scores are values of the metric."""
+    """Return the names of a plan's estimators, parts and teachers included, whose scores are metric values."""
     leaves = [leaf for estimator in estimators_of(plan) for leaf in leaves_of(estimator)]
     leaves += [leaf for learner in leaves if (lesson := lesson_of(learner)) for leaf in leaves_of(lesson[0])]
     return [leaf.name for leaf in leaves if scores_metric(leaf)]
 
 
 def measures_of(plan: Plan) -> dict[str, Measure]:
-    """Return what the estimators of a plan that measure say their scores are, by name, those of its limit too."""
-    named = [*estimators_of(plan), *(() if plan.ceiling is None else (plan.ceiling.estimator,))]
+    """Return the measured quantity of each measuring estimator of a plan by name, those of its limit included."""
+    limiting = () if plan.ceiling is None else (plan.ceiling.estimator, plan.ceiling.again)
+    named = [*estimators_of(plan), *limiting]
     leaves = [leaf for estimator in named for leaf in leaves_of(estimator)]
     return {leaf.name: measure for leaf in leaves if isinstance(measure := getattr(leaf, "measure", None), Measure)}
 
 
 def unit(plan: Plan) -> Unit:
-    """Return what a network-epoch is in a plan: an epoch of what it says its task stands for, else of its own task.
+    """Return the network-epoch of a plan: an epoch of the task it stands for, else of its own task.
 
     Unknown where the task is made up, nothing is trained on it, and the plan does not say what it stands for.
     """
@@ -215,7 +216,7 @@ def unit(plan: Plan) -> Unit:
 
 
 def _trains(estimator: AnyEstimator, plan: Plan) -> bool:
-    """Whether an estimator trains networks on the plan's task, in a part or in what it learns from."""
+    """Whether an estimator, a part of it, or its teacher trains networks on the plan's task."""
     if not says_count(plan.task):
         return False
     leaves = leaves_of(estimator)
@@ -229,7 +230,7 @@ def _trains(estimator: AnyEstimator, plan: Plan) -> bool:
 
 @dataclass(frozen=True)
 class StageForecast:
-    """What a stage scores, keeps and costs in network-epochs (see `archsieve.runs.effort`) and hours; None: unknown.
+    """What a stage scores, keeps and costs, in network-epochs (see `archsieve.runs.effort`) and hours; None: unknown.
 
     `kept` is unknown where it depends on the scores; after such a stage the numbers are upper bounds. An evolution, a
     stage of its own, keeps the distinct networks it met. A limit that is measured is a stage of its own too; it
@@ -244,7 +245,7 @@ class StageForecast:
 
 
 def forecast(plan: Plan) -> Sequence[StageForecast]:
-    """Return what each stage will do. A stage that is given a single network does not run."""
+    """Return the forecast of each stage. A stage with a single candidate does not run."""
     epoch_unit = unit(plan)
     return [
         StageForecast(label, n, kept, epoch_unit.epochs(total(entry.epochs for entry in entries)))
@@ -253,7 +254,7 @@ def forecast(plan: Plan) -> Sequence[StageForecast]:
 
 
 def steps(plan: Plan) -> Iterator[tuple[str, int, int | None, list[Entry]]]:
-    """Yield label, candidates, how many are kept and what is paid, of each step of a plan."""
+    """Yield label, candidates, kept count and costs of each step of a plan."""
     ledger = Ledger(plan.space, plan.task)
     n = size(plan.space) if plan.is_open else plan.pool.count(plan.space)
     if plan.pool.evolve is not None:
@@ -276,7 +277,7 @@ def steps(plan: Plan) -> Iterator[tuple[str, int, int | None, list[Entry]]]:
 
 
 def _described(feature: AnyEstimator, stage: Stage, n: int, ledger: Ledger) -> list[Entry]:
-    """Return what is paid for a feature of the search of a stage with `n` candidates; unknown if it says no number."""
+    """Return the cost of a feature in a stage's search over `n` candidates; unknown if the searcher gives no number."""
     describes = getattr(stage.search, "describes", None)
     if describes is None:
         return [Entry(feature, None, None, None)]

@@ -1,4 +1,4 @@
-"""A search as a conversation with its folder: it asks for architectures, and is told their scores by hand.
+"""A search run through its folder: it asks for architectures, and the user enters their scores.
 
 The folder holds everything between two commands: the journal of what was asked for, the scores told, and in
 `asked.json` what is waited for now.
@@ -34,7 +34,7 @@ ASKED_FILE = "asked.json"
 
 @dataclass(frozen=True)
 class Asked:
-    """What a search waits for: the scores of these architectures, of the estimator of that name.
+    """The architectures that a search waits for, and the name of the estimator to score them by.
 
     `pace` is a sentence on how many it asks for at a time; empty where nothing is known of that. `measure` says which
     numbers are better: those of the task's metric where its values are told.
@@ -47,7 +47,7 @@ class Asked:
 
 
 def go_on(plan: Plan, session: Session, command: str = "") -> Result | Asked:
-    """Run a plan until it needs a score that must be told, and return what it asks for; at its end, the result.
+    """Run a plan until it needs a score from the user, and return the request; at its end, return the result.
 
     Raises:
         SettingError: the plan has no estimator `told`.
@@ -66,7 +66,7 @@ def go_on(plan: Plan, session: Session, command: str = "") -> Result | Asked:
 
 
 def tell(plan: Plan, session: Session, text: str, score: float | None, reason: str | None = None) -> None:
-    """Store the score of an architecture that was asked for, or the reason why it has none.
+    """Store the score of a requested architecture, or the reason why it has none.
 
     A score is higher for a better network, unless the plan says that values of the task's metric are told
     (`archsieve.estimators.told.Told.is_metric`).
@@ -100,7 +100,7 @@ def tell(plan: Plan, session: Session, text: str, score: float | None, reason: s
 
 
 def _waiting(path: Path) -> dict[str, Any]:
-    """Return what is waited for: the name of an estimator and architectures as digits; none without the file.
+    """Return the pending request: an estimator's name and architectures as digits; empty without the file.
 
     Raises:
         RunFolderError: the file is damaged.
@@ -120,7 +120,7 @@ def _told_by_hand(plan: Plan) -> list[Told]:
 
 
 def _named(plan: Plan, name: str) -> Told:
-    """Return the estimator that is told, of a name.
+    """Return the plan's told estimator of that name.
 
     Raises:
         SettingError: several have it, with different settings.
@@ -135,12 +135,12 @@ def _named(plan: Plan, name: str) -> Told:
 
 
 def _measure(plan: Plan, name: str) -> Measure:
-    """Return the name and the direction of what is told."""
+    """Return the name and direction of the told value."""
     return measure_of(plan.task) if _named(plan, name).is_metric else Measure()
 
 
 def _pace(plan: Plan, name: str) -> str:
-    """Return how many the search of the stage with that estimator asks for at a time."""
+    """Return the batch size of the search in that estimator's stage."""
     searches: list[Any] = [
         stage.search
         for stage in plan.stages

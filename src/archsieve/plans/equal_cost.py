@@ -1,4 +1,4 @@
-"""What random search finds at the cost of a search: the baseline that every search must beat."""
+"""Random search at the cost of a search: the baseline that every search must beat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def random_search_at(
     cost: float | None, exhaustive: float | None, benchmark: Benchmark, records: Records, pool: Sequence[Architecture]
 ) -> RandomSearch | None:
-    """Return what random search in the pool finds for a cost; None if the benchmark or a cost is unknown.
+    """Return the expected result of random search in the pool at a cost; None if truth or a cost is unknown.
 
     Args:
         cost: of the search.
@@ -46,7 +46,7 @@ def random_search_at(
 
 
 def chances_of_choice(scores: ArrayLike, draws: int) -> NDArray[np.float64]:
-    """Return how probable it is, for every item, to be the best-scored of `draws` items drawn at random; they sum to 1.
+    """Return the probability of each item to be the best-scored of `draws` random draws; they sum to 1.
 
     Shape (n,). Drawn without replacement, all sets with the same probability; equal scores share their chance. The sum
     of truths weighed by these is the exact expectation of what a random search finds.

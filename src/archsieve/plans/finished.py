@@ -1,4 +1,4 @@
-"""A finished search read again: its plan, and one of its architectures."""
+"""Reading of a finished search: its plan, and one of its architectures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def code_of_rank(folder: Path, rank: int) -> Architecture:
 
 
 def plan_table(folder: Path) -> dict[str, Any]:
-    """Return the table of the plan that a search left in its folder.
+    """Return the table of the plan stored in a run folder.
 
     Raises:
         RunFolderError: there is none, or it names no space and task.
@@ -71,7 +71,7 @@ def plan_table(folder: Path) -> dict[str, Any]:
 
 
 def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) -> Finished:
-    """Return an architecture of a finished search, if all files of the folder agree on it.
+    """Return an architecture of a finished search, after checking that the folder's files agree on it.
 
     Raises:
         RunFolderError: the search is not finished, or its files were changed or cut.
@@ -85,8 +85,8 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
     result = read_outcome(folder)
     if not (folder / RUN_FILE).exists():
         raise RunFolderError(f"There is no {RUN_FILE} in {folder}: put back a whole copy of the run folder.")
-    claim(folder, plan.space, plan.task)
-    _check_result(folder, plan, result)
+    space_print, _ = claim(folder, plan.space, plan.task)
+    _check_result(folder, plan, result, space_print)
     try:
         code = check(plan.space, code)
     except ArchsieveError as error:
@@ -94,13 +94,14 @@ def read_finished(folder: Path, rank: int = 1, plugins: Collection[str] = ()) ->
     return Finished(folder, plan, result, code, rank)
 
 
-def _stored_scores(folder: Path, plan: Plan, name: str) -> dict[Architecture, float]:
-    """Return what is stored of an estimator of a name, by architecture; reads all scores, which must be whole."""
+def _stored_scores(folder: Path, plan: Plan, name: str, space: str) -> dict[Architecture, float]:
+    """Return the stored scores of a named estimator by architecture; damaged rows are an error."""
     path = folder / RESULTS_FILE
     if not path.exists():
         raise RunFolderError(f"There is no {RESULTS_FILE} in {folder}: put back a whole copy of the run folder.")
     store = Store(path, read_only=True)
     try:
+        store.refuse_another_search(space, plan.seed)
         scores = {row.arch: row.score for row in store.rows() if row.name == name and row.key.seed == plan.seed}
         store.refuse_damage()
         return scores
@@ -108,12 +109,17 @@ def _stored_scores(folder: Path, plan: Plan, name: str) -> dict[Architecture, fl
         store.close()
 
 
-def _check_result(folder: Path, plan: Plan, result: dict[str, Any]) -> None:
-    """Check that what the result says of the winner is one architecture, kept by the last stage with the score stored.
+def _check_result(folder: Path, plan: Plan, result: dict[str, Any], space_print: str) -> None:
+    """Check that the result's winner is one architecture, kept by the last stage, with the stored score.
 
     Raises:
         RunFolderError: it is not.
     """
+    if (seed := result.get("seed", plan.seed)) != plan.seed:
+        raise RunFolderError(
+            f"The file {folder / PLAN_FILE} is of another search: its seed is {plan.seed}, and {RESULT_FILE} says "
+            f"{seed}. Put back its own, or run the search again, which goes on from its scores."
+        )
     code, labels = result.get("code"), [stage["label"] for stage in result["stages"]]
     if code is None:
         raise RunFolderError(f"The search in {folder} found no network: {result.get('failure') or 'see its report'}")
@@ -121,7 +127,7 @@ def _check_result(folder: Path, plan: Plan, result: dict[str, Any]) -> None:
     agrees = len(best) == len(space.choices) and all(0 <= o < n for o, n in zip(best, space.choices, strict=True))
     agrees = agrees and space.describe(best) == result.get("best")
     agrees = agrees and result.get("digits") == as_digits(best, space.choices)
-    stored = _stored_scores(folder, plan, plan.stages[len(labels) - 1].estimator.name if labels else "")
+    stored = _stored_scores(folder, plan, plan.stages[len(labels) - 1].estimator.name if labels else "", space_print)
     if labels and agrees:
         rounds, _ = rounds_of(folder, result)
         archs = [tuple(arch) for arch in rounds[-1].archs.tolist()]

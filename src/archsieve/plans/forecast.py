@@ -1,4 +1,4 @@
-"""The time that a plan takes on this machine, extrapolated from a few networks that are timed."""
+"""The forecast of a plan's time on this machine, from timing a few networks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def hours_of(
     on_failure: Callable[[Exception], None] | None = None,
     by_steps: bool = False,
 ) -> list[float | None]:
-    """Return about how many hours each step of a plan takes; None where that cannot be timed.
+    """Return the estimated hours of each step of a plan; None for steps that cannot be timed.
 
     Estimators that score network by network are timed on a few networks of the space. Those that train are timed on a
     few steps, and by whole trainings where short ones fit into the time. Where the space has multiply-adds in closed
@@ -75,7 +75,7 @@ def hours_of(
 
 
 def _passes(entries: Sequence[Entry]) -> list[tuple[Entry, ...]]:
-    """Return the entries that are computed together."""
+    """Return the entries grouped by shared computation."""
     groups: dict[Any, list[Entry]] = {}
     for entry in entries:
         e = entry.estimator
@@ -85,7 +85,7 @@ def _passes(entries: Sequence[Entry]) -> list[tuple[Entry, ...]]:
 
 
 def _name(members: Sequence[Entry]) -> str:
-    """Return the same name for what takes the same time: trainings differ by their batches and paths alone."""
+    """Return a name common to entries that take the same time: trainings that differ only in batches and paths."""
     first = members[0].estimator
     if hasattr(first, "recipe"):
         paths = (
@@ -102,14 +102,14 @@ def _is_looked_up(members: Sequence[Entry]) -> bool:
 
 
 def _sum(seconds: Any) -> float | None:
-    """Return hours; None where a part is unknown."""
+    """Return the sum of hours; None if one is unknown."""
     parts = list(seconds)
     return None if None in parts else sum(parts) / 3600
 
 
 @dataclass
 class _Timer:
-    """Times estimators, each once, until the time is over."""
+    """Times each estimator once, until its time limit is reached."""
 
     plan: Plan
     folder: Path
@@ -123,12 +123,12 @@ class _Timer:
     whole: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
     def draw_one(self) -> None:
-        """Draw a network, since the first one may take long: a space looks for its decisions, or for its limits."""
+        """Draw one network beforehand: the first draw may be slow, because the space finds its decisions or limits."""
         with suppress(ArchsieveError):  # the same error is met where networks are timed
             self._archs(1)
 
     def seconds(self, members: Sequence[Entry], workers: int) -> float | None:
-        """Return what the scores of these entries take; None: unknown."""
+        """Return the estimated seconds to score these entries; None: unknown."""
         first = members[0]
         if _is_looked_up(members):
             return 0.0
@@ -147,7 +147,7 @@ class _Timer:
         return (learning + first.scoring / at_once) * items * each
 
     def _each(self, members: Sequence[Entry]) -> float | None:
-        """Return the seconds of a network's scores; of an estimator that trains, those of an item's training."""
+        """Return the seconds to score one network, or for trainings to train on one item."""
         name = _name(members)
         if name not in self.known:
             share = (self.end - self.clock()) / max(1, self.left)
@@ -157,7 +157,7 @@ class _Timer:
         return self.known[name]
 
     def _whole(self, entry: Entry, an_epoch: float) -> tuple[float, float] | None:
-        """Return the seconds of an epoch and of the rest of a training, from whole ones; None where they take too long.
+        """Return the seconds per epoch and the fixed seconds of a training, from whole ones; None if too slow.
 
         Small networks take most of their time to be built, scored and kept.
         """
@@ -189,7 +189,7 @@ class _Timer:
             return None
 
     def _scored(self, estimators: Sequence[AnyEstimator], share: float) -> float:
-        """Return the seconds of one network's scores, by the largest round that there was time for."""
+        """Return the seconds to score one network, from the largest round that fits the time limit."""
         first = cast("Any", estimators[0])
         ctx = self._context(first)
         score = first.score if len(estimators) == 1 else partial(first.score_group, list(estimators))
@@ -210,7 +210,7 @@ class _Timer:
         return Context(plan.space, task, self.folder, plan.seed, self.device)
 
     def _trained(self, estimator: Any) -> float:
-        """Return the seconds of one item's way through one network, forwards and backwards."""
+        """Return the seconds of one item's forward and backward pass through one network."""
         from archsieve.estimators.supernet.one_shot import OneShot  # needs torch, which plans of look-ups do not
         from archsieve.networks.building import build_network
         from archsieve.networks.inputs import call
@@ -238,7 +238,7 @@ class _Timer:
         return sum(times) / len(times) / items / paths * weight
 
     def _present(self, items: int) -> Any:
-        """Return the plan's task, or noise of its form where its data are not here."""
+        """Return the plan's task, or noise of its shape if its data are missing."""
         task: Any = self.plan.task
         if completed_task(task).is_present():
             return task
@@ -247,7 +247,7 @@ class _Timer:
         return noise_like(task, items)
 
     def _chunk(self, count: int, estimator: AnyEstimator) -> list[Architecture]:
-        """Return networks as a worker gets them: neighbours, where all are scored and neighbours share their work."""
+        """Return networks as a worker gets them: neighbours if all are scored and neighbours share work."""
         plan = self.plan
         largest = chunk_size(estimator, plan.space, plan.task)
         if largest <= _SHARING or plan.pool != Pool() or plan.is_open:
@@ -260,7 +260,7 @@ class _Timer:
         return [self.plan.space.canonical(self.plan.space.sample(rng)) for _ in range(count)]
 
     def _weight(self, timed: Sequence[Architecture]) -> float:
-        """Return mean multiply-adds in the space divided by those of the timed networks; 1 if they are unknown."""
+        """Return the mean multiply-adds of the space divided by those of the timed networks; 1 if unknown."""
         macs = getattr(self.plan.space, "macs", None)
         if macs is None:
             return 1.0

@@ -1,4 +1,4 @@
-"""A plan whose trainings and look-ups are answered by recorded values: of a registered benchmark, or of a file.
+"""Plans answered by recorded values from a registered benchmark or a file, instead of trainings.
 
 `--column KEY=COLUMN[:EPOCHS]` says which column answers what. KEY is the label of a stage, "final", the name of an
 estimator ("partial_training", "nwot", "lookup"), or the column that a plan looks up.
@@ -10,14 +10,14 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.benchmarks.foreign import ForeignTable, check_finite_truth, offered_columns, refuse_error
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.estimators.contract import Fittable, leaves_of
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.plans.answers import Answer, parse_answers
 from archsieve.plans.joins import check_join
 from archsieve.plans.read import make
-from archsieve.registry import BENCHMARKS, near_miss
+from archsieve.registry import BENCHMARKS, listed, near_miss
 from archsieve.values import exact
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _CURVE = "_{epoch}"
 
 @dataclass(frozen=True)
 class Served:
-    """A plan whose values come from a benchmark, that benchmark with its truth, and the names of what still trains."""
+    """A plan with recorded values, the benchmark with its truth, and the names of estimators that still train."""
 
     plan: Plan
     benchmark: Benchmark
@@ -51,7 +51,7 @@ def served_by(
     codes: str = "",
     notation: str = "",
 ) -> Served:
-    """Return the plan with recorded values in the place of what is named, and of all that it looks up.
+    """Return the plan with recorded values in place of the named estimators and of all its look-ups.
 
     Args:
         plan: as it was read.
@@ -66,8 +66,8 @@ def served_by(
         SettingError: a text is written otherwise, or stages cannot be answered by one column.
         UnknownNameError: nothing of the plan has that key, or there is no such column or benchmark.
     """
-    answers = parse_answers(columns)
     table = _table(plan, source, codes, notation)
+    answers = parse_answers(columns, table.load().columns)
     server = _Server(plan, table, source, codes, notation, answers)
     changed = server.plan_served()
     server.check_all_used()
@@ -78,6 +78,7 @@ def served_by(
     chooser = last.column if isinstance(last, Lookup) else ""
     if isinstance(table, ForeignTable):
         table = replace(table, truth=truth, chooser=chooser)
+        check_finite_truth(table)
         check_join(table)
     elif truth != table.truth:
         changed_table: Any = table
@@ -86,20 +87,22 @@ def served_by(
 
 
 def _still_training(plan: Plan) -> list[str]:
-    """Return the labels of what trains networks, or a supernet, on pictures."""
+    """Return the labels of stages that train networks, or a supernet, on pictures."""
     parts = [(stage.label, stage.estimator) for stage in plan.stages]
     parts += [(FINAL, plan.final)] if plan.final is not None else []
     return [label for label, e in parts if any(hasattr(leaf, "recipe") for leaf in leaves_of(e))]
 
 
 def _table(plan: Plan, source: str, codes: str, notation: str) -> Any:
-    """Return the benchmark of that name, or of that file."""
+    """Return the registered benchmark of that name, or the benchmark of that file."""
     if source in BENCHMARKS:
         if BENCHMARKS[source].space != plan.space.whole:
             raise UnknownNameError(f"The benchmark {source!r} does not cover the space of the plan, {plan.space.name}.")
         return BENCHMARKS[source]
     if not Path(source).is_file():
-        raise UnknownNameError(f"There is no benchmark and no file {source!r}.{near_miss(source, list(BENCHMARKS))}")
+        raise UnknownNameError(
+            f"There is no benchmark and no file {source!r}.{near_miss(source, BENCHMARKS, BENCHMARKS.command)}"
+        )
     return ForeignTable(str(Path(source).resolve()), plan.space.whole, codes, notation)
 
 
@@ -107,13 +110,13 @@ def _check_column(table: Any, source: str, column: str) -> None:
     records = table.load()
     if column not in records.columns:
         raise UnknownNameError(
-            f"{source} has no column of numbers {column!r}: it has {', '.join(records.columns)}."
-            f"{near_miss(column, records.columns)}"
+            f"{source} has no column of numbers {column!r}.{near_miss(column, offered_columns(records.columns))}"
         )
+    refuse_error(source, records.columns, column)
 
 
 class _Server:
-    """Puts look-ups of one source into a plan, and remembers which keys were used."""
+    """Replaces estimators of a plan by look-ups in one source, and tracks which keys were used."""
 
     def __init__(
         self, plan: Plan, table: Any, source: str, codes: str, notation: str, answers: Mapping[str, list[Answer]]
@@ -127,7 +130,7 @@ class _Server:
         self._keys: dict[str, None] = {}
 
     def plan_served(self) -> Plan:
-        """Return the plan with its look-ups."""
+        """Return the plan with look-ups in place of the answered estimators."""
         pool, final = self._plan.pool, self._plan.final
         if pool.evolve is not None:
             pool = replace(pool, evolve=self._within(pool.evolve))
@@ -137,15 +140,15 @@ class _Server:
         return replace(self._plan, stages=self._stages(), pool=pool, final=final)
 
     def final_column(self, plan: Plan) -> str | None:
-        """Return the column by which the final estimator scores; None where it is no look-up."""
+        """Return the column of the final estimator; None if it is not a look-up."""
         return plan.final.column if isinstance(plan.final, Lookup) else None
 
     def check_all_used(self) -> None:
-        """Check that each key named something of the plan."""
+        """Check that every key matched a part of the plan."""
         for key in self._answers:
             if key not in self._used:
                 raise UnknownNameError(
-                    f"The plan has no stage, estimator or look-up {key!r}: it has {', '.join(self._keys)}."
+                    f"The plan has no stage, estimator or look-up {key!r}: it has {listed(self._keys)}."
                     f"{near_miss(key, list(self._keys))}"
                 )
 
@@ -168,7 +171,7 @@ class _Server:
         return tuple(_labelled(stage, answer) for stage, answer in stages)
 
     def _key_of(self, stage: Stage) -> str | None:
-        """Return the key that names a stage or its whole estimator; None where no answer is about it."""
+        """Return the key that names a stage or its whole estimator; None if there is none."""
         group = _group(stage)
         names = [stage.label, *([group] if group else []), *_names(stage.estimator)]
         self._keys |= dict.fromkeys(names)
@@ -178,7 +181,7 @@ class _Server:
         return key
 
     def _choose(self, stage: Stage, key: str) -> Answer:
-        """Return the column that answers a stage: the first of enough epochs."""
+        """Return the column for a stage: the first with enough epochs."""
         is_supernet = isinstance(stage.estimator, Fittable)  # whose epochs are not those of a network
         epochs = None if is_supernet else getattr(stage.estimator, "epochs", None)
         answers = self._answers[key]
@@ -198,7 +201,7 @@ class _Server:
         return next((a for a in answers if a.epochs is None or epochs <= a.epochs), answers[-1])
 
     def _within(self, thing: Any) -> Any:
-        """Return an estimator or searcher with look-ups in the place of the parts that are named."""
+        """Return an estimator or searcher with its named parts replaced by look-ups."""
         for name in _names(thing):
             self._keys[name] = None
             if name in self._answers:
@@ -220,7 +223,7 @@ class _Server:
         return replace(changed, **changes) if changes else thing
 
     def _part(self, part: Any) -> Any:
-        """Return a part of an estimator or searcher; one that is only named stays so, unless it is answered."""
+        """Return a part of an estimator or searcher; a part given by name stays a name unless it is answered."""
         if not isinstance(part, str):
             return self._within(part)
         named = make("estimator", part)
@@ -228,7 +231,7 @@ class _Server:
         return part if served == named else served
 
     def _one(self, estimator: Any, answer: Answer) -> AnyEstimator:
-        """Return the look-up that answers an estimator."""
+        """Return the look-up that replaces an estimator."""
         own = getattr(estimator, "epochs", None)
         self._check_one_column(estimator)
         if answer.column.endswith(_CURVE):
@@ -241,7 +244,7 @@ class _Server:
         return Lookup(answer.column, epochs_behind=epochs, **self._where)
 
     def _check_one_column(self, estimator: Any) -> None:
-        """Check that the key "lookup" stands for a single column of the plan."""
+        """Check that the key "lookup" matches a single column of the plan."""
         if isinstance(estimator, Lookup) and "lookup" in self._answers and estimator.column not in self._answers:
             self._looked_up.add(estimator.column)
         if len(self._looked_up) > 1:
@@ -255,11 +258,11 @@ def _check_column_of_plan(table: Any, source: str, column: str, estimator: Any) 
     except UnknownNameError as error:
         if getattr(estimator, "column", None) != column:
             raise
-        raise UnknownNameError(f"{str(error).rstrip('.')}. Name it: --column {column}=NAME.") from error
+        raise UnknownNameError(f"{error} Name the one to use: --column {column}=NAME.") from error
 
 
 def _names(thing: Any) -> list[str]:
-    """Return the names by which an estimator can be answered: its own, without what stands in brackets, its kind."""
+    """Return the keys that match an estimator: its name, its name without brackets, and its kind."""
     if not hasattr(thing, "score") and not hasattr(thing, "combine"):
         return []
     names = [thing.name, thing.name.partition("[")[0]]
@@ -269,12 +272,12 @@ def _names(thing: Any) -> list[str]:
 
 
 def _group(stage: Stage) -> str:
-    """Return the label that the stages of one training share, each of them one epoch; empty for any other stage."""
+    """Return the common label of one training's epoch-by-epoch stages; empty for other stages."""
     return stage.label.rpartition(", epoch ")[0]
 
 
 def _joined(first: Stage, then: Stage) -> Stage:
-    """Return one stage that keeps what two keep one after the other by the same scores."""
+    """Return one stage that keeps the same as two consecutive stages with equal scores."""
     if then.top is not None:
         return replace(first, keep=None, above=None, top=then.top)
     if first.keep is None or then.keep is None:
@@ -286,7 +289,7 @@ def _joined(first: Stage, then: Stage) -> Stage:
 
 
 def _labelled(stage: Stage, answer: Answer | None) -> Stage:
-    """Return a stage of several epochs under the name of what it stands for."""
+    """Return a stage of several epochs labelled by the stages it replaces."""
     group = _group(stage)
     if answer is None or not group or answer.epochs is None:
         return stage

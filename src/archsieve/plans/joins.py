@@ -1,4 +1,4 @@
-"""Whether the codes of a file are in the notation that it is read in: shipped scores of the space must fit."""
+"""Checks that the codes of a file are in the assumed notation, using shipped scores of the space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEAST = 30  # networks
 
 
 def check_join(table: ForeignTable) -> None:
-    """Check numbers in brackets against shipped scores of the space, if any: no other notation may fit better.
+    """Check that numbers in brackets fit shipped scores of the space, and that no other notation fits better.
 
     Raises:
         DataError: one does.
@@ -37,7 +37,7 @@ def check_join(table: ForeignTable) -> None:
 
 
 def fit_of_notations(table: ForeignTable) -> dict[str, float]:
-    """Return how well a shipped proxy ranks the truth of a table, by the notation that its numbers would have.
+    """Return the rank correlation of a shipped proxy with a table's truth, by possible notation.
 
     Empty where no shipped table holds the space.
     """

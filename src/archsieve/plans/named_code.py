@@ -1,4 +1,4 @@
-"""What a plan would run: code of a module only where the command line names it too, commands where it allows them."""
+"""Permissions for code in plans: modules must be named on the command line, shell commands must be allowed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COMMANDS_ALLOWED: ContextVar[bool] = ContextVar("commands allowed", default=Fal
 
 
 def check_named(name: str, plugins: Collection[str]) -> None:
-    """Check that the command line names the module of "module:Name": a plan alone must not run code.
+    """Check that the command line names the module of "module:Name", because a plan alone must not run code.
 
     Raises:
         PlanError: it does not.
@@ -32,7 +32,7 @@ def check_named(name: str, plugins: Collection[str]) -> None:
 
 
 def check_plugin_name(name: str) -> None:
-    """Check that a plugin is named as a file or a module, and not as something in it.
+    """Check that a plugin is given as a file or a module, not as an object in one.
 
     Raises:
         PlanError: it is named as "module:Name".
@@ -45,7 +45,7 @@ def check_plugin_name(name: str) -> None:
 
 @contextmanager
 def commands_allowed(is_allowed: bool = True) -> Iterator[None]:
-    """Read plans that have commands inside the context: a plan that is read so may run its commands.
+    """Allow plans that are read inside the context to run shell commands.
 
     >>> with commands_allowed():
     ...     check_command("./bench {onnx}")
@@ -58,7 +58,7 @@ def commands_allowed(is_allowed: bool = True) -> Iterator[None]:
 
 
 def check_command(command: str) -> None:
-    """Check that the user allows commands of plans.
+    """Check that the user allowed shell commands in plans.
 
     Raises:
         PlanError: they do not.

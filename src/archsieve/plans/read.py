@@ -1,4 +1,4 @@
-"""Plans as TOML: names and settings become dataclasses; an unknown key is an error, never ignored."""
+"""Reading of plans in TOML: names and settings become dataclasses; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -49,14 +49,18 @@ def plan_names() -> list[str]:
 
 
 def about_plans() -> dict[str, str]:
-    """Return title and `finds` of the plans shipped with the package, by name."""
+    """Return the title and `finds` of the shipped plans by name."""
     tables = {name: read_plan(find_plan(name)) for name in plan_names()}
     told = {name: (table.get("title", ""), table.get("finds", "")) for name, table in tables.items()}
     return {name: ". ".join(part.rstrip(".") for part in parts if part) for name, parts in told.items()}
 
 
-def find_plan(name: str) -> Path:
+def find_plan(name: str, what: str = "plan file") -> Path:
     """Return the path of a plan file, or of the shipped plan of that name.
+
+    Args:
+        name: the path or the name.
+        what: what else the name could be, for the message.
 
     Raises:
         UnknownNameError: there is neither.
@@ -66,7 +70,8 @@ def find_plan(name: str) -> Path:
     if name in plan_names():
         return Path(str(files("archsieve.plans") / f"{name}.toml"))
     raise UnknownNameError(
-        f"There is no plan file {name!r}, nor a shipped plan of that name.{near_miss(name, plan_names())}"
+        f"There is no {what} {name!r}, nor a shipped plan of that name."
+        f"{near_miss(name, plan_names(), 'archsieve list plans')}"
     )
 
 
@@ -78,7 +83,7 @@ def _can_be_read(name: str) -> bool:
 
 
 def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:
-    """Read a plan, and change settings of it as `archsieve.plans.changes.changed_plan` says.
+    """Read a plan, with changed settings as in `archsieve.plans.changes.changed_plan`.
 
     A text is the path of a plan file, or the name of a shipped plan. `plugins` are the modules the user has named: only
     those may a plan name as "module:Name".
@@ -102,7 +107,7 @@ def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence
 
 
 def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
-    """Return the plan of a table as TOML gives it."""
+    """Return the plan of a parsed TOML table."""
     _check_keys(table, _PLAN_KEYS, "the plan")
     for key in ("space", "task", "stage"):
         if key not in table:
@@ -125,7 +130,7 @@ def plan_of(table: Mapping[str, Any], plugins: Collection[str] = ()) -> Plan:
 
 
 def _with_objectives(stages: list[Any], table: Mapping[str, Any]) -> list[Any]:
-    """Return the tables of the stages, the last with the `objectives` of the plan as its estimator."""
+    """Return the stage tables, with the plan's `objectives` as the last stage's estimator."""
     if "objectives" not in table:
         return stages
     parts = [_objective(part) for part in _typed("objectives", "list of estimators", table["objectives"], list)]
@@ -135,7 +140,7 @@ def _with_objectives(stages: list[Any], table: Mapping[str, Any]) -> list[Any]:
 
 
 def _objective(part: Any) -> Any:
-    """Return the table of an objective: a minus sign before a name asks for the lowest."""
+    """Return the table of an objective; a minus sign before its name means that lower is better."""
     table = {"name": part} if isinstance(part, str) else part
     name = table.get("name") if isinstance(table, dict) else None
     if not isinstance(name, str) or not name.startswith("-"):
@@ -144,7 +149,7 @@ def _objective(part: Any) -> Any:
 
 
 def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
-    """Return the space, task, estimator or searcher that a name, or a table of a name and settings, stands for.
+    """Return the space, task, estimator or searcher given by a name, or by a table of a name and settings.
 
     A proxy's name is an estimator's. "module:Name" is honoured only for a module among `plugins`. As a space it may
     also be a class or function that returns a network: it stands for the space `own` with that factory.
@@ -170,7 +175,7 @@ def make(kind: str, value: Any, plugins: Collection[str] = ()) -> Any:
 
 
 def is_called(space: SearchSpace, name: str, plugins: Collection[str] = ()) -> bool:
-    """Whether a name, as plans have it, is that of a space's kind; raises as `make` where there is no such name."""
+    """Whether a name in a plan is that of a space's kind; raises as `make` for an unknown name."""
     entry = _entry("space", name, plugins)
     return space.whole.name == name or entry is type(space.whole)
 
@@ -178,7 +183,7 @@ def is_called(space: SearchSpace, name: str, plugins: Collection[str] = ()) -> b
 def settings_of(
     known: Sequence[Any], table: Mapping[str, Any], where: str, plugins: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the settings of a table in the types of a dataclass's fields; `where` names the table in messages.
+    """Return a table's settings in the types of a dataclass's fields; `where` names the table in messages.
 
     Raises:
         PlanError: a key is unknown, or one is missing.
@@ -193,7 +198,7 @@ def settings_of(
 
 
 def load_plugin(name: str) -> str:
-    """Import a user's file (or module) for what it registers, and return the module's name.
+    """Import a user's file or module, which registers its objects, and return the module's name.
 
     Raises:
         PlanError: it is not there, its name is taken by another module, or it fails.
@@ -219,7 +224,7 @@ def load_plugin(name: str) -> str:
 
 
 def load_model(name: str) -> str:
-    """Import the module of "module:function", a file `module.py` in this folder first, and return the name.
+    """Import the module of "module:function" (preferring `module.py` in the current folder), and return the name.
 
     Raises:
         PlanError: it is no such name, or the module cannot be imported.
@@ -243,7 +248,7 @@ def _entry(kind: str, name: str, plugins: Collection[str]) -> Any:
 
 
 def _stages(row: Any, where: str, plugins: Collection[str]) -> list[Stage]:
-    """Return the stage of a table, or one stage for each epoch if the table has the key `drop`."""
+    """Return the stage of a table, or one stage per epoch if the table has the key `drop`."""
     table = dict(_typed(where, "table", row, dict))
     _check_keys(table, _STAGE_KEYS, where)
     if "estimator" not in table:
@@ -293,7 +298,7 @@ def _pool(value: Any, plugins: Collection[str]) -> Pool:
 
 
 def _limits(value: Any, plugins: Collection[str]) -> tuple[Limits | None, Ceiling | None]:
-    """Return the limits of sizes, and the limit that is measured; None where there are none of that kind."""
+    """Return the size limits and the measured limit; None for a kind without limits."""
     table, by_name = dict(_typed("limits", "table", value, dict)), {f.name: f for f in fields(Limits)}
     _check_keys(table, (*by_name, *_MEASURED_LIMITS), "the table of limits")
     measured = {key: table.pop(key) for key in _MEASURED_LIMITS if key in table}
@@ -314,7 +319,7 @@ def _limits(value: Any, plugins: Collection[str]) -> tuple[Limits | None, Ceilin
 
 
 def _setting(field: Any, value: Any, plugins: Collection[str]) -> Any:
-    """Return a setting in the type of its field, hashable; names of estimators become estimators."""
+    """Return a setting converted to its field's type, hashable; estimator names become estimators."""
     if kind := field.metadata.get("catalogue"):
         if not str(field.type).startswith("tuple"):
             return make(kind, value, plugins)

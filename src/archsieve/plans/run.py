@@ -1,4 +1,4 @@
-"""Running a plan in a session, and the result."""
+"""Running a plan in a session, and its result."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import numpy as np
 from archsieve._files import remove_file
 from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about
 from archsieve.benchmarks.records import Table
-from archsieve.errors import ArchsieveError, RunFolderError, SettingError
+from archsieve.errors import ArchsieveError, RunFolderError, SettingError, ends_the_run
 from archsieve.estimators.contract import kind_of_score
+from archsieve.estimators.lookup import measure_of_final
 from archsieve.plans.ceiling import Gate
 from archsieve.plans.contract import Plan, measures_of, names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
@@ -30,6 +31,7 @@ from archsieve.runs.results import Result, Spending, StageReport, Truth
 from archsieve.searchers.features import features_of
 from archsieve.searchers.funnel import result_of, run_funnel
 from archsieve.spaces.contract import size
+from archsieve.spaces.sizes import size_of
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import measure_of
 from archsieve.values import offers, wrong_kind
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from archsieve.runs.session import Session
     from archsieve.searchers.contract import Round, Stage
     from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.sizes import SizeName
     from archsieve.tasks.contract import Task
 
 _MOST_LISTED = 100_000  # codes of a space that a report lists although the search did not
@@ -54,7 +57,7 @@ _Known: TypeAlias = "tuple[Benchmark, Records]"  # a benchmark and what it holds
 
 
 class _Account:
-    """Counts what each part of a run cost beyond the earlier parts."""
+    """Tracks the additional cost of each part of a run."""
 
     def __init__(self, session: Session, unit: Unit) -> None:
         session.count_anew()
@@ -63,14 +66,14 @@ class _Account:
         self.paid: list[Spending] = []
 
     def pay(self, archs: Sequence[Architecture], *scored: tuple[AnyEstimator, int]) -> None:
-        """Add what estimators scored, each with the number of networks; `archs` are networks of their weight."""
+        """Add the cost of scored estimators, each with its number of networks; `archs` are typical networks."""
         before, self._seconds = self._seconds, self._session.work_seconds()
         epochs = total(self._ledger.pay(estimator, count) for estimator, count in scored)
         macs = None if epochs is None else in_macs(epochs, archs, self._session.space, self._session.task)
         self.paid.append(Spending(round(self._seconds - before, 3), self._unit.epochs(epochs), macs))
 
     def total(self) -> Spending:
-        """Return the sum."""
+        """Return the total cost."""
         seconds = round(math.fsum(cost.seconds for cost in self.paid), 3)
         return Spending(seconds, total(c.network_epochs for c in self.paid), total(c.macs for c in self.paid))
 
@@ -82,7 +85,7 @@ def run_plan(
     command: str = "",
     benchmark: Benchmark | None = None,
 ) -> Result:
-    """Run the plan in an open session, write `result.json`, and return what it holds.
+    """Run the plan in an open session, write `result.json`, and return its contents.
 
     A stage that can score none of its candidates ends the search: the result then has no best, and says why.
 
@@ -102,8 +105,11 @@ def run_plan(
     account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session, gate)
     if plan.pool.evolve is not None:
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
+    elif gate is not None and pool:  # what measuring took is part of no stage
+        account.pay(pool)
     before = len(account.paid)
     measure = measure_of(session.task)
+    of_final = measure_of_final(plan.final, measure, plan.space)
     write_measure(session.folder, measure, names_of_metric(plan), measures_of(plan))
     rounds = _run_stages(plan, session, account, pool, gate, on_round)
     outcome = result_of(rounds, pool)
@@ -136,8 +142,8 @@ def run_plan(
         chosen_by=rounds[-1].label if rounds and best is not None else "",
         final_estimator=plan.final.name if plan.final else None,
         final_score=_finite(final),
-        metric=measure.name,
-        higher_is_better=measure.higher_is_better,
+        metric=of_final.name,
+        higher_is_better=of_final.higher_is_better,
         truth=None if best is None else true_rank(recorded, best, pool),
         truth_note=" ".join(map(str, unreadable)),  # a search does not need the truth
         stages=_reports(plan, rounds, account.paid[before:]),
@@ -160,7 +166,10 @@ def run_plan(
         rounds_sha256=digest_of_rounds(rounds),
         limit=None if gate is None else gate.report(best),
         front=front,
+        winner_params=_size(best, session, "params"),
+        winner_macs=_size(best, session, "macs"),
     )
+    session.check_folder()
     write_rounds(session.folder, rounds, _known_of(session, pool, recorded))
     write_json(session.folder / RESULT_FILE, asdict(result))
     object.__setattr__(result, "_source", partial(_network, session.folder, plan, result))
@@ -191,7 +200,7 @@ def _run_stages(
     gate: Gate | None,
     on_round: Callable[[Round], None] | None,
 ) -> list[Round]:
-    """Run the stages, pay for each, forget what it did not keep, and return the rounds."""
+    """Run the stages, record the cost of each, delete the state of removed networks, and return the rounds."""
     rounds: list[Round] = []
     for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=replace(session.guide(), admits=gate)):
         codes = [tuple(code) for code in latest.archs.tolist()]
@@ -207,8 +216,18 @@ def _run_stages(
     return rounds
 
 
+def _size(best: Architecture | None, session: Session, name: SizeName) -> int | None:
+    """Return a size of the winner; None without a winner, or where there is no network to count."""
+    try:
+        return None if best is None else size_of(session.space, best, session.task, name)
+    except Exception as error:  # a recorded space has no networks, and building one may fail in any way
+        if ends_the_run(error):
+            raise
+        return None
+
+
 def _reports(plan: Plan, rounds: Sequence[Round], paid: Sequence[Spending]) -> tuple[StageReport, ...]:
-    """Return what each stage that ran scored, kept and cost; `paid` has what was paid for each first."""
+    """Return what each executed stage scored, kept and cost; `paid` holds the preceding costs."""
     return tuple(
         StageReport(
             **asdict(cost),
@@ -231,12 +250,12 @@ def _network(folder: Path, plan: Plan, result: Result) -> nn.Module:
 
 
 def is_listable(space: SearchSpace) -> bool:
-    """Whether a report may list all networks of a space although the search did not."""
+    """Whether a report may list all networks of a space that the search did not list."""
     return size(space) <= _MOST_LISTED and not space.is_costly_to_list
 
 
 def _known_of(session: Session, pool: Sequence[Architecture], truth: _Known | None) -> dict[str, NDArray[Any]]:
-    """Return what a report says about a pool: codes, the truth where a benchmark has it, sizes in closed form."""
+    """Return a report's data on a pool: codes, the truth if known, and closed-form sizes."""
     columns: dict[str, NDArray[Any]] = {"archs": np.array(pool)}
     if truth is not None:
         columns["truth"] = truth[1].lookup(str(truth[0].truth), pool)
@@ -247,7 +266,7 @@ def _known_of(session: Session, pool: Sequence[Architecture], truth: _Known | No
 
 
 def _failure_of(stage: Stage, last_round: Round, session: Session) -> str:
-    """Return the sentence that says why a stage that could score none of its candidates ended the search."""
+    """Return the sentence on the stage that scored none of its candidates and so ended the search."""
     codes = [tuple(map(int, code)) for code in last_round.archs.tolist()]
     why = session.explain(stage.estimator, codes)
     return f"The search ends in the stage {stage.label!r} without a best network. {why}"
@@ -258,12 +277,12 @@ def _finite(score: float) -> float | None:
 
 
 def truth_of(benchmark: Benchmark, space: SearchSpace) -> list[_Known]:
-    """Return what a benchmark holds of the space; nothing where it has no truth."""
+    """Return a benchmark with its records of the space, as a list; empty if it has no truth."""
     return [] if benchmark.truth is None else [(benchmark, benchmark.load().within(space))]
 
 
 def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) -> _Known | None:
-    """Return the benchmark that knows the first of the codes, and of those the most codes; the first among equals."""
+    """Return the benchmark that has the first code, and of those the one with most codes; ties go to the first."""
     best, most = None, (False, 0)
     for benchmark, records in benchmarks:
         has_record = np.isfinite(records.lookup(str(benchmark.truth), archs))
@@ -273,7 +292,7 @@ def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) ->
 
 
 def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architecture]) -> Truth | None:
-    """Return a code's true value and rank: among a whole table, or, if the benchmark predicts, among the pool."""
+    """Return a code's true value and rank: in the whole table or, for a surrogate, in the pool."""
     if known is None:
         return None
     benchmark, records = known
@@ -296,7 +315,7 @@ def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architect
 
 
 def tables_about(space: SearchSpace, task: Task) -> tuple[list[_Known], list[ArchsieveError]]:
-    """Return the present benchmarks with a truth about this space and task, with what they hold of the space.
+    """Return the present benchmarks with a truth for this space and task, with their records.
 
     Beside them stand the errors of those that cannot be read.
     """

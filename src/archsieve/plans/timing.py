@@ -1,4 +1,4 @@
-"""The time of whole trainings on this device."""
+"""Timing of whole trainings on this device."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from archsieve.errors import ArchsieveError
 from archsieve.estimators.contract import Context
 from archsieve.randomness import generator
 from archsieve.runs.executors import single_thread
+from archsieve.spaces.sizes import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archsieve.spaces.contract import SearchSpace
+    import numpy as np
+
+    from archsieve.spaces.contract import Architecture, SearchSpace
     from archsieve.tasks.contract import Task
 
 _EPOCHS = 3  # of the longer of two trainings that are timed
@@ -32,11 +35,12 @@ def whole_trainings(
     seconds: float,
     device: str,
     clock: Callable[[], float],
+    drawn: int = 1,
 ) -> tuple[float, float] | None:
-    """Return the seconds of an epoch, and of the rest of a training, from trainings of one and of three epochs.
+    """Return the seconds per epoch and the fixed seconds of a training, from trainings of one and three epochs.
 
     None where there is no time for such trainings, or where they fail: an epoch as long as `an_epoch` is then believed.
-    Networks are drawn until the time is over.
+    Networks are drawn until the time is over; of so many `drawn` the largest is trained.
     """
     if an_epoch <= 0:
         return None
@@ -49,7 +53,7 @@ def whole_trainings(
             each = spent / len(times) if times else 1.5 * (1 + _EPOCHS) * an_epoch
             if each > seconds - spent:
                 break
-            arch = space.canonical(space.sample(rng))
+            arch = largest_of(drawn, space, task, rng)
             marks = [clock()]
             for timed in pair:
                 workdir = Path(folder) / f"{len(times)}-{timed.epochs}"
@@ -62,3 +66,14 @@ def whole_trainings(
     short, long = (sum(each) / len(times) for each in zip(*times, strict=True))
     an_epoch = (long - short) / (_EPOCHS - 1)
     return (an_epoch, max(0.0, short - an_epoch)) if an_epoch > 0 else None
+
+
+def largest_of(drawn: int, space: SearchSpace, task: Task, rng: np.random.Generator) -> Architecture:
+    """Return the one with the most multiply-adds of so many networks drawn; the first where these are unknown."""
+    archs = [space.canonical(space.sample(rng)) for _ in range(drawn)]
+    if drawn == 1:
+        return archs[0]
+    try:
+        return max(archs, key=lambda arch: size_of(space, arch, task, "macs"))
+    except ArchsieveError:  # a network that cannot be built is reported by its training
+        return archs[0]

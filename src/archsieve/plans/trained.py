@@ -1,4 +1,4 @@
-"""The network of an architecture of a search, with the weights that its training left in the run folder."""
+"""The network of a searched architecture, with the weights that its training saved in the run folder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Finished:
 
 
 class Trained(NamedTuple):
-    """A network, by which estimator its weights were trained, and for how many epochs; no estimator: they are not."""
+    """A network, the estimator that trained its weights, and the epochs; without an estimator it is untrained."""
 
     network: nn.Module
     estimator: str | None
@@ -50,7 +50,7 @@ class Trained(NamedTuple):
 
 
 def trained_network(found: Finished) -> Trained:
-    """Return the network of an architecture on the CPU, with the weights that its last training left.
+    """Return the network of an architecture on the CPU, with the weights of its last training.
 
     That is the final training of the plan where it left some, else the last stage that trained it. Without any, the
     weights are those by the seed, or those that its factory gives.

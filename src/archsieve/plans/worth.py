@@ -1,4 +1,4 @@
-"""What a search was worth: how many networks random search would have to train to expect as good a winner."""
+"""The worth of a search: how many trainings random search needs to expect an equally good winner."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAMPLED = 1000
 
 
 def expected_draws(count: float, as_good: float) -> float:
-    """Return the expected number of draws until the first of `as_good` items, of `count` drawn without replacement.
+    """Return the expected number of draws without replacement until the first of `as_good` items of `count`.
 
     The mean of the negative hypergeometric distribution, (count + 1) / (as_good + 1). The best of `count` takes
     (count + 1) / 2 draws.
@@ -44,7 +44,7 @@ def expected_draws(count: float, as_good: float) -> float:
 
 
 def draws_between(count: int, as_good: int, level: float = CONFIDENCE) -> tuple[int, int]:
-    """Return the central interval of those draws: so many of all random searches need draws within it.
+    """Return the central interval of that number of draws.
 
     >>> draws_between(100, 1, 0.9)
     (5, 95)
@@ -58,7 +58,7 @@ def draws_between(count: int, as_good: int, level: float = CONFIDENCE) -> tuple[
 
 
 def greatest_share(hits: int, draws: int, level: float = CONFIDENCE) -> float:
-    """Return the one-sided upper bound of Clopper and Pearson for the share behind `hits` of `draws`; 1 without draws.
+    """Return the one-sided upper Clopper-Pearson bound of the share behind `hits` of `draws`; 1 without draws.
 
     >>> round(greatest_share(0, 12), 4)
     0.2209
@@ -71,7 +71,7 @@ def greatest_share(hits: int, draws: int, level: float = CONFIDENCE) -> float:
 
 
 def bound_of(share: float, count: int) -> float:
-    """Return the expected draws if this share of the other candidates were at least as good as the winner.
+    """Return the expected draws if this share of the other candidates is at least as good as the winner.
 
     With the greatest share that an audit leaves possible it is a lower bound of the worth. Of many candidates it is
     about 1 / share: 12 audited networks, none as good, say 4.5, and 60 say 20.
@@ -83,8 +83,8 @@ def bound_of(share: float, count: int) -> float:
 
 
 def unknown_worth(count: int, paid: float | None) -> Worth:
-    """Return the worth of a search among `count` candidates of which nothing is known: at least one training."""
-    return Worth("audit", count, None, 0, None, 1.0, None, paid, bound_of(greatest_share(0, 12), count))
+    """Return the worth of a search among `count` candidates without any truth: at least one training."""
+    return Worth("audit", count, None, 0, None, 1.0, None, paid)
 
 
 def worth_of(
@@ -95,7 +95,7 @@ def worth_of(
     pool: Sequence[Architecture],
     best: Architecture,
 ) -> Worth:
-    """Return what a search was worth, by the truth that a benchmark tells; unknown where none does.
+    """Return the worth of a search by a benchmark's truth; unknown without one.
 
     Exact over the candidates where the pool was drawn from the space, else over the whole space where a table has
     recorded it. Where values are predicted and the space is too large to list, a bound from a sample of it.
@@ -131,16 +131,18 @@ def worth_of(
 
 
 def _population(plan: Plan, records: Records, pool: Sequence[Architecture]) -> tuple[Sequence[Architecture], bool]:
-    """Return the networks that random search would draw from, and whether these are all of them."""
+    """Return the networks that random search would draw from, and whether they are all of them."""
     if not plan.is_open and plan.pool.evolve is None:
         return pool, True
     if isinstance(records, Table):
+        if records.by_network:
+            return records.archs, True
         return list(dict.fromkeys(map(plan.space.canonical, records.archs))), True
     return draw_up_to(plan.space, plan.seed, SAMPLED), size(plan.space) <= SAMPLED
 
 
 def price_of_recipe(plan: Plan) -> float | None:
-    """Return what one more network costs by the recipe that a search stands for, in epochs of its own task.
+    """Return the cost of one more network by the search's recipe, in epochs of its own task.
 
     The recipe is the final training of a plan; where that is free, as a recorded figure of the winner is, or there is
     none, it is the estimator of the last stage. None where it is unknown or free.

@@ -1,4 +1,4 @@
-"""A plan as the text of a plan file: what `archsieve.plans.read` reads."""
+"""Writing of plan files that `archsieve.plans.read` reads."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
     from archsieve.plans.contract import Plan
     from archsieve.registry import Registry
+    from archsieve.searchers.contract import Stage
     from archsieve.spaces.contract import SearchSpace
 
 _OF_PYTHON = "Made in Python, and written by run_plan."
 
 
 def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
-    """Return the plan as TOML, below comments. Read again it is the same plan; settings at their default are left out.
+    """Return the plan as TOML after comments, omitting defaults; reading it gives the same plan.
 
     Raises:
         SettingError: a setting cannot be written to a plan file.
@@ -46,20 +47,25 @@ def plan_text(plan: Plan, comments: Sequence[str] = ()) -> str:
         table["stands_for"] = _table(TASKS, plan.stands_for)
     if plan.pool != Pool():
         table["pool"] = _settings(plan.pool)
-    table["stage"] = [
-        {"label": s.label, "estimator": _table(ESTIMATORS, s.estimator)}
-        | ({} if s.search is None else {"search": _table(SEARCHERS, s.search), "budget": s.budget})
-        | {rule: value for rule in ("keep", "top", "above") if (value := getattr(s, rule)) is not None}
-        for s in plan.stages
-    ]
-    if plan.final is not None:
-        table["final"] = _table(ESTIMATORS, plan.final)
-    lines = [line for comment in comments for line in comment.split("\n")]
-    return "".join(f"# {line}\n" for line in lines) + tomli_w.dumps(table)
+    stages = [{"stage": _stage(stage)} for stage in plan.stages]
+    final = [] if plan.final is None else [{"final": _table(ESTIMATORS, plan.final)}]
+    lines = [f"# {line}\n" for comment in comments for line in comment.split("\n")]
+    parts = [tomli_w.dumps(table)]
+    parts += [tomli_w.dumps(stage).replace("[stage]", "[[stage]]", 1) for stage in stages]  # never in one line
+    parts += [tomli_w.dumps(each) for each in final]
+    return "".join(lines) + "\n".join(parts)
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    """Return the table of a stage."""
+    table: dict[str, Any] = {"label": stage.label, "estimator": _table(ESTIMATORS, stage.estimator)}
+    if stage.search is not None:
+        table |= {"search": _table(SEARCHERS, stage.search), "budget": stage.budget}
+    return table | {rule: value for rule in ("keep", "top", "above") if (value := getattr(stage, rule)) is not None}
 
 
 def keep_plan(plan: Plan, folder: Path) -> None:
-    """Write a plan made in Python into its run folder, for export and audit; a file that a command put there stays.
+    """Write a plan made in Python into its run folder for export and audit; an existing file is kept.
 
     A plan that has things which no file can name is not written.
     """
@@ -73,7 +79,7 @@ def keep_plan(plan: Plan, folder: Path) -> None:
 
 
 def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
-    """Return the space without its limits, and the table of those."""
+    """Return the space without its limits, and the table of the limits."""
     if not isinstance(plan.space, Within):
         return plan.space, {}
     if plan.space.task != form_of(plan.task):
@@ -82,13 +88,13 @@ def _space(plan: Plan) -> tuple[SearchSpace, dict[str, Any]]:
 
 
 def _ceiling(ceiling: Ceiling) -> dict[str, Any]:
-    """Return the keys of a limit that is measured."""
+    """Return the keys of a measured limit."""
     keys = {"max_latency_ms": ceiling.most, "latency": _table(ESTIMATORS, ceiling.estimator)}
     return keys if ceiling.edge == Ceiling.edge else {**keys, "latency_edge": ceiling.edge}
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
-    """Return the table that `archsieve.plans.read.make` turns into this space, task, estimator or searcher."""
+    """Return the table from which `archsieve.plans.read.make` makes this space, task, estimator or searcher."""
     for name in catalogue.all_names:
         try:
             entry = catalogue[name]
@@ -123,7 +129,7 @@ def _value(value: Any, field: Any) -> Any:
 
 
 def _estimator(value: Any) -> Any:
-    """Return the table of an estimator; a searcher may hold a name instead of one."""
+    """Return the table of an estimator; a searcher may hold a name instead."""
     return value if isinstance(value, str) else _table(ESTIMATORS, value)
 
 

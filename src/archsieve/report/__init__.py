@@ -1,1 +1,1 @@
-"""What a folder of results says: as values, as one page, as figures and tables in files."""
+"""Reports of results folders: as values, as one HTML page, and as figures and tables in files."""

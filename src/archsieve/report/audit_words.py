@@ -1,4 +1,4 @@
-"""What an audit found, as lines and as a table, in plain values as `audit.json` has them."""
+"""The findings of an audit as lines and as a table, from the plain values in `audit.json`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_BETTER = 10
 
 
 def audit_lines(audit: Mapping[str, Any]) -> list[str]:
-    """Return what an audit found: as good a network, how probably another one is, the worth, and accusations."""
+    """Return the findings of an audit: networks as good as the winner, their likelihood, worth, and useless stages."""
     count, as_good = audit["audited"], audit["as_good"]
     measure = Measure(audit["metric"], audit["higher_is_better"])
     score = _value(audit["winner_score"], measure)
@@ -42,7 +42,7 @@ def audit_lines(audit: Mapping[str, Any]) -> list[str]:
 
 
 def audit_table(audit: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """Return header and rows of what an audit says of each stage."""
+    """Return the header and rows of the audit findings by stage."""
     header = ["stage", "removed", "audited", "as good", "share as good", "tau", "MKR", "kept beats removed"]
     rows: list[list[Any]] = []
     for stage in audit["stages"]:
@@ -55,7 +55,7 @@ def audit_table(audit: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 
 def _value(score: float, measure: Measure) -> str:
-    """Return a score as the metric's own value, with its direction where that is not the usual one."""
+    """Return a score as the metric's value, with its direction unless higher is better."""
     return f"{measure.value(score):.6g}{measure.direction}"
 
 

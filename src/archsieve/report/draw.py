@@ -1,4 +1,4 @@
-"""Draws charts by matplotlib: as SVG that is a part of a page, and as PNG and SVG files."""
+"""Drawing of charts by matplotlib: as SVG inside a page, and as PNG and SVG files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _STYLE: dict[str, Any] = {
 
 
 def svg(chart: Chart) -> str:
-    """Return the chart as an SVG element of a page: its colours are the page's, and its points have tips.
+    """Return the chart as an SVG element in the page's colours, with a tooltip for each point.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -58,7 +58,7 @@ def svg(chart: Chart) -> str:
 
 
 def save(chart: Chart, folder: Path) -> list[Path]:
-    """Write the chart with its title as PNG and as SVG, named after it, and return the paths.
+    """Write the titled chart as PNG and SVG files named after it, and return the paths.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -80,7 +80,7 @@ def _write(chart: Chart, target: Any, kind: str, *, facecolor: str, title: str =
 
 
 def figure_of(chart: Chart, title: str = "") -> Any:
-    """Return the chart as matplotlib's figure."""
+    """Return the chart as a matplotlib figure."""
     from matplotlib.figure import Figure
 
     names = [name for mark in chart.marks for name in _names(mark)]
@@ -108,7 +108,7 @@ def figure_of(chart: Chart, title: str = "") -> Any:
 
 
 def _label_points(figure: Any, axes: Any, marks: Sequence[Points]) -> None:
-    """Write the labels of points where they cover neither each other nor any point, with a line to those far away."""
+    """Write point labels where they cover no label or point, with a line to distant ones."""
     figure.draw_without_rendering()  # now it is known where everything is
     unit = figure.dpi / 72
     markers, bars = [], []
@@ -141,19 +141,19 @@ def _label_points(figure: Any, axes: Any, marks: Sequence[Points]) -> None:
 
 
 def _names(mark: Mark) -> list[str]:
-    """Return what a mark has in the legend."""
+    """Return the legend entries of a mark."""
     if isinstance(mark, Histogram):
         return [name for name, _, _ in mark.groups]
     return [mark.name] if isinstance(mark, Points | Line | Rule) and mark.name else []
 
 
 def plain(text: str) -> str:
-    """Return a label that matplotlib shows literally, not as a formula."""
+    """Return a label escaped so that matplotlib does not read it as a formula."""
     return text.replace("$", r"\$")
 
 
 def short(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Return a text for a line of a chart: its beginning, where it is too long.
+    """Return a text cut to fit a line of a chart.
 
     >>> short("a long label", 8)
     'a long …'
@@ -162,7 +162,7 @@ def short(text: str, longest: int = _LONGEST_NAME) -> str:
 
 
 def _in_lines(text: str) -> str:
-    """Return the label of a point, broken into lines between words."""
+    """Return a point's label broken into lines between words."""
     return "\n".join(textwrap.wrap(short(text, 72), 24, break_long_words=False, break_on_hyphens=False))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of architectures as SVG: a cell as a graph whose nodes stand in a row, edges as arcs."""
+"""Drawings of architectures as SVG: a cell as a graph with nodes in a row and edges as arcs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEP, RADIUS, RISE, MARGIN = 150, 18, 34, 30
 
 
 def cell_svg(name: str, edges: Sequence[Sequence[str]]) -> str:
-    """Return the cell of these edges, (source, target, operation) each, as an SVG element; in words if it has none."""
+    """Return a cell, given by edges (source, target, operation), as an SVG element; as text if it has no edges."""
     if not edges:
         return f"<p>{escape(name)}: no edges</p>"
     edges = _together(edges)
@@ -34,7 +34,7 @@ def cell_svg(name: str, edges: Sequence[Sequence[str]]) -> str:
 
 
 def _together(edges: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
-    """Return the edges, those between the same nodes as one."""
+    """Return the edges, with edges between the same nodes merged."""
     operations: dict[tuple[str, str], list[str]] = {}
     for source, target, operation in edges:
         operations.setdefault((source, target), []).append(operation)
@@ -42,7 +42,7 @@ def _together(edges: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
 
 
 def _in_order(edges: Iterable[Sequence[str]]) -> list[str]:
-    """Return the nodes in order of first mention, but after their inputs; nodes of a cycle come last."""
+    """Return the nodes in order of first mention, but after their inputs; nodes in cycles come last."""
     feeds: dict[str, set[str]] = {}
     for source, target, _ in edges:
         feeds.setdefault(source, set())
@@ -54,7 +54,7 @@ def _in_order(edges: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _edge(edge: Sequence[str], span: int, nodes: Sequence[str], at: dict[str, int], middle: int) -> Iterator[str]:
-    """Yield a line between neighbours, else an arc: above for every other source, below for the rest."""
+    """Yield a line between neighbours, else an arc; sources alternate between above and below."""
     source, target, operation = edge
     is_above = nodes.index(source) % 2 == 0
     rise = 0 if span == 1 else RISE * span * (-1 if is_above else 1)
@@ -67,7 +67,7 @@ def _edge(edge: Sequence[str], span: int, nodes: Sequence[str], at: dict[str, in
 
 
 def widths(counts: Sequence[int]) -> list[tuple[float, float]]:
-    """Return the funnel's width before and after each stage: logarithms of counts, as shares of the widest.
+    """Return the funnel's width before and after each stage: logarithms of counts, relative to the widest.
 
     It ends in a point where a stage left none.
 

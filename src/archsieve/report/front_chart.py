@@ -1,4 +1,4 @@
-"""The charts of a search with several objectives, as data: every network that was scored, and those not dominated."""
+"""The charts of a multi-objective search, as data: all scored networks and the non-dominated ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_POINTS = 1500
 
 
 def front_charts(result: Mapping[str, Any] | None) -> list[Chart]:
-    """Return a chart of the first objective against each other one; none where there were no objectives."""
+    """Return a chart of the first objective against each other one; empty for a single objective."""
     front = None if result is None else result.get("front")
     if front is None or not front["networks"]:
         return []
@@ -43,9 +43,10 @@ def _chart(objectives: Sequence[Mapping[str, Any]], networks: Sequence[Mapping[s
     if len(objectives) == 2:
         marks.insert(0, _edge(best, other, measures))
     titles = [objective["title"] for objective in objectives]
+    count = f"{len(best)} of {len(networks):,} networks {'is' if len(best) == 1 else 'are'}"
     caption = (
-        f"{len(best)} of {len(networks):,} networks are not dominated: no other one is at least as good in "
-        f"{_listed(titles)} and better in one. Point at a network to read its values."
+        f"{count} not dominated: no other one is at least as good in {_listed(titles)} and better in one. Point at a "
+        f"network to read its values."
     )
     if len(shown) < len(rest):
         caption += f" {len(rest) - len(shown):,} of the dominated ones are not drawn."
@@ -55,7 +56,7 @@ def _chart(objectives: Sequence[Mapping[str, Any]], networks: Sequence[Mapping[s
 
 
 def _edge(best: Sequence[Mapping[str, Any]], other: int, measures: Sequence[Measure]) -> Line:
-    """Return the line of what the front makes possible: the best first objective at each value of the other one."""
+    """Return the line of the front: the best attainable first objective at each value of the other one."""
     points = np.array([[network["values"][other], network["values"][0]] for network in best], dtype=np.float64)
     order = np.argsort(points[:, 0] if not measures[other].higher_is_better else -points[:, 0], kind="stable")
     return Line(points[order, 0], points[order, 1], "", "orange", "dashed", 1.2, is_stepped=True)

@@ -1,4 +1,4 @@
-"""Places for the labels of points in a chart, such that they overlap neither each other nor the points."""
+"""Placement of point labels in a chart so that they overlap neither each other nor the points."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COVERS_TEXT, _COVERS_POINT, _COVERS_BAR, _OUTSIDE = 1000.0, 400.0, 12.0, 2000.0
 
 
 class Box(NamedTuple):
-    """A rectangle by its sides."""
+    """A rectangle, given by its sides."""
 
     left: float
     bottom: float
@@ -24,7 +24,7 @@ class Box(NamedTuple):
     top: float
 
     def overlap(self, other: Box) -> float:
-        """Return how much of the smaller rectangle the other covers, in [0, 1]."""
+        """Return the overlap with another rectangle as a share of the smaller one, in [0, 1]."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.top, other.top) - max(self.bottom, other.bottom)
         if width <= 0 or height <= 0:
@@ -32,7 +32,7 @@ class Box(NamedTuple):
         return width * height / max(1e-9, min(self._area, other._area))
 
     def is_inside(self, other: Box) -> bool:
-        """Whether the other rectangle holds this one."""
+        """Whether this rectangle lies inside the other one."""
         return (
             other.left <= self.left
             and self.right <= other.right
@@ -41,7 +41,7 @@ class Box(NamedTuple):
 
     @property
     def middle(self) -> tuple[float, float]:
-        """The point in its middle."""
+        """The centre."""
         return (self.left + self.right) / 2, (self.bottom + self.top) / 2
 
     @property
@@ -50,7 +50,7 @@ class Box(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The box of a label, and whether it is so far from its point that a line should join them."""
+    """The box of a label, and whether it needs a line to its distant point."""
 
     box: Box
     is_far: bool
@@ -63,7 +63,7 @@ def places(
     taken: Sequence[Box] = (),
     bars: Sequence[Box] = (),
 ) -> list[Place]:
-    """Return a place for the label of each point: the nearest where it covers nothing, else where it covers least.
+    """Return the place of each label: the nearest free one, else the one with the least overlap.
 
     Args:
         points: what the labels are of, in any unit of length that the other arguments share.

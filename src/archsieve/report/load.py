@@ -1,4 +1,4 @@
-"""The content of a run folder; nothing outside the folder is read."""
+"""Reading of a run folder; nothing outside the folder is read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run folder: its space and task, the result if it is finished, and all that is stored.
+    """The contents of a run folder: space, task, the result if finished, and all stored scores.
 
     `metric` is the task's. `fates` are those of the ten truly best candidates, `rankings` say how well each stage
     ranked; both are empty where no table knows the truth. `agreements` say how well each stage ranked what a later one
@@ -72,7 +72,7 @@ class RunReport:
 
 
 def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
-    """Return the content of a run folder, of a finished or an unfinished run.
+    """Return the contents of a run folder, finished or not.
 
     Architectures are written as digits, or for files that other programs read, which may take digits for a number,
     dashed: with "-" between.
@@ -83,8 +83,10 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     store_of(folder)
     mark = read_mark(folder)
     notation = encode if is_dashed else notation_of(mark["space"])
-    stored = stored_in(folder, mark["fingerprints"].get("task"), notation)
     result = _read_result(folder)
+    prints, seed = mark["fingerprints"], (result or {}).get("seed")
+    own = (str(prints["space"]), seed) if isinstance(seed, int) and "space" in prints else None
+    stored = stored_in(folder, prints.get("task"), notation, own)
     views = read_views(folder, result)
     of_metric, metric = measure_of_mark(mark)
     measures = measures_of_mark(mark)
@@ -112,7 +114,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
 
 
 def meaning_of_scores(run: RunReport) -> str:
-    """Return a sentence on the meaning of the best scores of a run; empty where none is stored."""
+    """Return a sentence on the meaning of a run's best scores; empty if none is stored."""
     named: dict[str, dict[str, None]] = {}
     for e in run.estimators:
         if e.best is not None:
@@ -125,13 +127,13 @@ def meaning_of_scores(run: RunReport) -> str:
 
 
 def notation_of(space: Mapping[str, Any]) -> Notation:
-    """Return how reports write codes of a space, given its identity."""
+    """Return the function by which reports write codes of a space, given its identity."""
     choices = space.get("choices")
     return encode if choices is None else partial(as_digits, choices=choices)
 
 
 def read_views(folder: Path, result: Mapping[str, Any] | None) -> tuple[StageView, ...]:
-    """Return the stages of a run with this result; none if it is unfinished, or its file of rounds was deleted.
+    """Return the stages of a run with this result; empty if it is unfinished or its rounds file was deleted.
 
     Raises:
         RunFolderError: the file of rounds is damaged, or of another version.
@@ -162,7 +164,7 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_front(front: Mapping[str, Any] | None) -> bool:
-    """Whether every network of a front, if there is one, has a value of every objective."""
+    """Whether a front is absent, or each of its networks has a value of every objective."""
     if front is None:
         return True
     count = len(front["objectives"])
@@ -170,11 +172,13 @@ def _is_front(front: Mapping[str, Any] | None) -> bool:
 
 
 def _complete(result: Any) -> None:
-    """Add the keys that results of earlier versions lack; those were all of searches with a winner."""
+    """Add the keys that results of earlier versions lack; all of those have a winner."""
     if isinstance(result, dict):
         result.setdefault("pictures", [])
-        for key in ("worth", "limit", "front"):
+        for key in ("worth", "limit", "front", "winner_params", "winner_macs"):
             result.setdefault(key, None)
+        if isinstance(result["limit"], dict):
+            result["limit"].setdefault("values", {})
         result.setdefault("rounds_sha256", "")
         if isinstance(result.get("provenance"), dict):
             result["provenance"].setdefault("processor", "")
@@ -199,5 +203,5 @@ _RECORDS: dict[str, dict[str, str]] = {
 
 
 def damage_of(run: RunReport) -> str:
-    """Return the sentence on the damaged rows of a run; empty for none."""
+    """Return the sentence on a run's damaged rows; empty if there are none."""
     return sentence_on(run.damaged)

@@ -1,4 +1,4 @@
-"""The content of a folder of a study."""
+"""Reading of a study folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_study(folder: Path) -> Study:
-    """Return the study that a folder holds.
+    """Return the study stored in a folder.
 
     Raises:
         RunFolderError: it holds none, or a damaged one.
@@ -41,7 +41,7 @@ def _study_of(content: dict[str, Any]) -> Study:
 
 
 def _claim_of(claim: dict[str, Any]) -> Claim:
-    """Return a claim; earlier versions had one gain, that of the minimum keeping ratio."""
+    """Return a claim; earlier versions stored a single gain, that of the minimum keeping ratio."""
     for name in ("kendall", "pearson"):
         if f"{name}_gain" in claim:
             claim[f"{name}_gains"] = {"1 - MKR": claim.pop(f"{name}_gain")}

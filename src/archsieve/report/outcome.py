@@ -1,4 +1,4 @@
-"""The outcome of a finished search, as lines for a terminal."""
+"""The outcome of a finished search as lines of text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from archsieve.tasks.contract import Measure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SIZES = {"winner_params": "parameters", "winner_macs": "multiply-adds"}
 _SHOWN = 12  # networks of a front
 _KINDS = {
     "relative": "It compares the candidates of that stage only; higher is better.",
@@ -17,29 +18,34 @@ _KINDS = {
 
 
 def measure_of_result(result: Mapping[str, Any]) -> Measure:
-    """Return the metric of the task that a result is about."""
+    """Return the metric of a result's task."""
     return Measure(result["metric"], result.get("higher_is_better", True))  # older results do not say it
 
 
 def winner(result: Mapping[str, Any]) -> list[str]:
-    """Return the winner as reports write it, and once in the published notation of its space where that is another."""
+    """Return the winner in report notation, and in the space's published notation if it differs."""
     if result["best"] is None:
         return ["Best: none"]
     lines = [f"Best: {result['digits']}"]
     if result["best"] != result["digits"]:
         lines.append(f"    In the space's own notation: {result['best']}")
-    return lines
+    return [*lines, f"    Size: {sizes}"] if (sizes := sizes_of_winner(result)) else lines
+
+
+def sizes_of_winner(result: Mapping[str, Any]) -> str:
+    """Return the parameters and multiply-adds of the winner as text; empty where they are unknown."""
+    return ", ".join(f"{result[key]:,} {word}" for key, word in _SIZES.items() if result.get(key) is not None)
 
 
 def weights_of(space: Mapping[str, Any]) -> list[str]:
-    """Return a sentence on the initial weights, by the identity of a space, where they are not drawn by the seed."""
+    """Return a sentence on the initial weights, from a space's identity, if they are not drawn by the seed."""
     if space.get("weights") != "given":
         return []
     return [f"Every training started from the weights that {space['factory']} gives; zero-cost proxies drew their own."]
 
 
 def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
-    """Return the score by which the winner was chosen, with what it means, and its final score."""
+    """Return the score that selected the winner, with its meaning, and its final score."""
     measure, lines = measure_of_result(result), []
     best, kind, final = result["best_score"], result["best_score_kind"], result["final_score"]
     if best is not None:
@@ -53,7 +59,7 @@ def scores_of_winner(result: Mapping[str, Any]) -> list[str]:
 
 
 def outcome(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
-    """Return lines on the winner and on the cost of the search; `run` is the folder that a command in them names."""
+    """Return lines on the winner and the cost of the search; `run` is the folder named in suggested commands."""
     lines = [
         *scores_of_winner(result),
         *_truth(result["truth"]),
@@ -67,14 +73,15 @@ def outcome(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
 
 
 def front_lines(result: Mapping[str, Any]) -> list[str]:
-    """Return lines on the non-dominated networks of a search with objectives; none of another."""
+    """Return lines on the non-dominated networks of a multi-objective search; empty for other searches."""
     front = result.get("front")
     if front is None:
         return []
     best = [network for network in front["networks"] if network["is_best"]]
     titles = [objective["title"] for objective in front["objectives"]]
     measures = [Measure(o["title"], o["higher_is_better"]) for o in front["objectives"]]
-    lines = [f"Front: {len(best)} of {len(front['networks'])} networks are not dominated in {', '.join(titles)}"]
+    count = f"{len(best)} of {_networks(len(front['networks']))} {_are(len(best))}"
+    lines = [f"Front: {count} not dominated in {', '.join(titles)}"]
     for network in best[:_SHOWN]:
         values = (measure.amount(value) for measure, value in zip(measures, network["values"], strict=True))
         lines.append(f"    {network['architecture']}: {', '.join(values)}")
@@ -82,7 +89,7 @@ def front_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def limit_lines(result: Mapping[str, Any]) -> list[str]:
-    """Return lines on what a measured limit did; none where there was none."""
+    """Return lines on the effect of a measured limit; empty without one."""
     limit = result.get("limit")
     if limit is None:
         return []
@@ -95,8 +102,13 @@ def limit_lines(result: Mapping[str, Any]) -> list[str]:
         near = "" if twice is None else " (near the limit)"
         lines.append(f"    The network found takes {limit['best']:.4g} ms{again}{near}")
     if limit["edge"]:
-        lines.append(f"    Near the limit, and measured twice: {len(limit['edge'])} networks")
+        lines.append(f"    Near the limit, and measured twice: {_networks(len(limit['edge']))}")
     return lines
+
+
+def true_value(value: float) -> str:
+    """Return a true value as text: percentages with two decimals, fractions with four digits."""
+    return f"{value:.4g}" if 0 < abs(value) < 2 else f"{value:.2f}"
 
 
 def _truth(truth: Mapping[str, Any] | None) -> list[str]:
@@ -104,8 +116,8 @@ def _truth(truth: Mapping[str, Any] | None) -> list[str]:
         return []
     spread = "" if truth["spread"] is None else f" ± {truth['spread']:.2f}"
     among = "" if truth["spread"] is None else " candidates"
-    place = f"rank {truth['rank']} of {truth['count']}{among} (best {truth['best']:.2f})"
-    line = f"{truth['column']} of {truth['benchmark']}: {truth['value']:.2f}{spread}, {place}"
+    place = f"rank {truth['rank']} of {truth['count']}{among} (best {true_value(truth['best'])})"
+    line = f"{truth['column']} of {truth['benchmark']}: {true_value(truth['value'])}{spread}, {place}"
     return [line, f"    {truth['caution']}"] if truth["caution"] else [line]
 
 
@@ -124,12 +136,12 @@ def _chance(result: Mapping[str, Any]) -> list[str]:
     chance = result["random_search"]
     if chance is None or result["truth"] is None:
         return []
-    networks = "1 network" if chance["networks"] == 1 else f"{chance['networks']} networks"
-    return [f"Random search at this cost finds {chance['value']:.2f} on average ({networks} trained once)"]
+    networks = _networks(chance["networks"])
+    return [f"Random search at this cost finds {true_value(chance['value'])} on average ({networks} trained once)"]
 
 
 def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
-    """Return lines on what a search was worth in trainings of random search; none of an older run.
+    """Return lines on the worth of a search in trainings of random search; empty for an older run.
 
     `run` is the folder that a command in them names.
     """
@@ -143,13 +155,12 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
             f"Worth: random search needs {_trainings(worth['networks'])} on average for a network as good{paid}",
             f"    95 % of random searches need {worth['low']:,.0f} to {worth['high']:,.0f}: {among}",
         ]
-    is_audit = worth["source"] == "audit"
-    if is_audit and not worth["audited"] and worth["low"] <= 1:
+    if is_unknown(worth):
         return [
             f"Worth: unknown, because no benchmark knows the truth{paid}",
-            f"    `archsieve audit {run} --networks 12` gives a lower bound: "
-            f"{worth['next_low'] or 1:.2g} trainings if none of 12 networks is as good",
+            f"    `archsieve audit {run} --networks 12` gives a lower bound",
         ]
+    is_audit = worth["source"] == "audit"
     asked = f"{worth['audited']} audited" if is_audit else f"{worth['count']:,} predicted"
     if is_audit and not worth["audited"]:
         asked = f"{worth['count'] - 1:,} other"  # the search itself scored them all by the recipe
@@ -160,16 +171,25 @@ def worth_lines(result: Mapping[str, Any], run: str = "RUN") -> list[str]:
     return [*lines, f"    Of {asked} networks {as_good} {_are(worth['as_good'] or 2)} at least as good{more}"]
 
 
+def is_unknown(worth: Mapping[str, Any]) -> bool:
+    """Whether neither a benchmark nor an audit tells anything of a search's worth."""
+    return bool(worth["source"] == "audit" and not worth["audited"] and worth["low"] <= 1)
+
+
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"{count:,} networks"
+
+
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
 def _trainings(count: float) -> str:
-    """Return a number of trainings: two digits of a small one, a whole number of a larger."""
+    """Return a number of trainings as text: small ones with two digits, large ones whole."""
     text = f"{count:.2g}" if count < 9.95 else f"{count:,.0f}"
     return f"{text} training{'' if text == '1' else 's'}"
 
 
 def _plain(score: float) -> str:
-    """Return a score with six digits, and a large whole number, such as a count of parameters, in full."""
+    """Return a score with six digits; large whole numbers, such as parameter counts, in full."""
     return f"{score:,.0f}" if score.is_integer() and 1e6 <= abs(score) < 1e15 else f"{score:.6g}"

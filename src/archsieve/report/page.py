@@ -1,4 +1,4 @@
-"""One HTML file that says what a run or a study found: it needs no server, no network and no other file."""
+"""The report of a run or a study as one HTML file that needs no server, network or other file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class FunnelPart:
-    """A part of the funnel: candidates left, cost, and which of the best were lost."""
+    """One part of the funnel: candidates left, cost, and which of the best were removed."""
 
     label: str
     kept: int
@@ -42,7 +42,7 @@ class FunnelPart:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table of text; the first `text` columns are words. Rows whose second cell is not `own` stand back."""
+    """A table of text; the first `text` columns are words. Rows with a second cell other than `own` are dimmed."""
 
     title: str
     header: Sequence[str]
@@ -54,7 +54,7 @@ class TextTable:
 
 @dataclass(frozen=True)
 class Text:
-    """Text shown as it is written."""
+    """Preformatted text."""
 
     title: str
     body: str
@@ -62,7 +62,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says, from top to bottom: `verdict`, one sentence, first.
+    """The contents of a page from top to bottom; the one-sentence `verdict` comes first.
 
     `published` is the winner in the notation of its space where that is another; `size` says how large its network is,
     and `usage` holds the lines that make use of it.
@@ -85,7 +85,7 @@ class Page:
     texts: Sequence[Text] = ()
 
     def html(self) -> str:
-        """Return the file's text.
+        """Return the page as HTML text.
 
         Raises:
             MissingPackageError: jinja2 or matplotlib is not installed.
@@ -101,7 +101,7 @@ class Page:
         return template.render(**vars(self), css=css, light=_variables(0), dark=_variables(1), svg=svg)
 
     def write(self, path: Path) -> None:
-        """Write the file in one step, and its folder if that is not there.
+        """Write the file atomically; its folder is created if missing.
 
         Raises:
             RunFolderError: it cannot be written.
@@ -113,12 +113,12 @@ class Page:
 
 
 def _variables(mode: int) -> str:
-    """Return the colours as variables of CSS: on white paper (0) or in a dark browser (1)."""
+    """Return the colours as CSS variables, for light (0) or dark (1) display."""
     return " ".join(f"--{name}: {pair[mode]};" for name, pair in COLOURS.items())
 
 
 def made_by(provenance: Mapping[str, Any], seed: int) -> list[tuple[str, str]]:
-    """Return what a reader needs to reproduce the result."""
+    """Return the provenance that a reader needs to reproduce the result."""
     workers = provenance["workers"]
     return [
         ("command", provenance["command"] or "called from Python"),

@@ -1,4 +1,4 @@
-"""Makes matplotlib's SVG a part of a page: short, in the page's colours, with a tip for each point."""
+"""Conversion of matplotlib's SVG to a page element: short, in the page's colours, with a tooltip for each point."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FONT = re.compile(r"font: ([\d.]+)px [^;]*|font-family: [^;]*|font-size: ([\d.]
 
 
 def group_of_tips(number: int) -> str:
-    """Return the name of the group of a mark's points, by the number of the mark in its chart."""
+    """Return the group name of a mark's points, by the mark's number in its chart."""
     return f"points-{number}"
 
 
 def as_part_of_a_page(text: str, name: str, description: str, tips: Mapping[str, Sequence[str]]) -> str:
-    """Return an SVG element for a page from an SVG file.
+    """Return the SVG element of an SVG file, for use in a page.
 
     Args:
         text: of the file, as matplotlib writes it.
@@ -61,7 +61,7 @@ def _links(element: ET.Element) -> list[str]:
 
 
 def _shorten(element: ET.Element, name: str, wanted: set[str]) -> None:
-    """Drop what a page does not need, name colours by variables of the page, and names by the chart."""
+    """Remove unneeded parts, replace colours by page variables, and make names unique to the chart."""
     identity = element.attrib.pop("id", None)
     if identity in wanted:
         element.set("id", f"{name}-{identity}")

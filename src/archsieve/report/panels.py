@@ -1,4 +1,4 @@
-"""Panels of a study's figures: what searches find against each measure, over the estimators."""
+"""Panels of a study's figures: search results against each measure, over estimators."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AXES = {"tau": "Kendall's tau", "1 - MKR": "1 - minimum keeping ratio"}
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One measure (x) of every estimator, and the mean (y) and deviation over seeds of what a searcher finds by it.
+    """One measure (x) of every estimator, with the mean (y) and deviation over seeds of the search results.
 
     `title` tells both correlations with their intervals; `line` is the line of least squares as (x, y, half the width
     of its 95 % band), None where the measure is constant.
@@ -38,7 +38,7 @@ class Panel:
     line: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None
 
     def labels(self) -> Iterator[tuple[str, float, float]]:
-        """Yield labels with their places; points whose markers cover each other share one label."""
+        """Yield labels with positions; overlapping points share one label."""
         x, y = self.x, self.y
         rest = list(np.lexsort((x, y)))
         while rest:
@@ -48,7 +48,7 @@ class Panel:
 
 
 def panels(study: Study) -> list[list[Panel]]:
-    """Return the panels of a study, one of each measure of `AXES` for each single truth and searcher with findings."""
+    """Return the panels of a study: one for each measure in `AXES`, truth and searcher with findings."""
     pairs = []
     for claim in study.claims:
         findings = comparable(study.findings, claim.truth)

@@ -1,4 +1,4 @@
-"""What a chart shows, as data: marks, axes and colours. `archsieve.report.draw` draws it."""
+"""Charts as data: marks, axes and colours. `archsieve.report.draw` draws them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def array(values: ArrayLike) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Marks at x and y, shape (n,): those that are not finite are left out.
+    """Markers at x and y, shape (n,); non-finite ones are omitted.
 
     Args:
         x: horizontal positions.
@@ -74,7 +74,7 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A line through x and y, shape (n,), in steps or straight; `band` is half the height of a shade around it."""
+    """A line through x and y, shape (n,), stepped or straight; `band` is the half-height of a band around it."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -98,7 +98,7 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Counts of several groups of values, stacked: a name, a colour and the values of each."""
+    """Stacked histograms of groups of values: name, colour and values of each group."""
 
     groups: Sequence[tuple[str, str, NDArray[np.float64]]]
     bins: NDArray[np.float64]
@@ -106,7 +106,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars from 0, the first on top: their names, lengths, and the text at the end of each."""
+    """Horizontal bars from 0, top to bottom: names, lengths, and the text at the end of each."""
 
     names: Sequence[str]
     lengths: Sequence[float]
@@ -116,7 +116,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Funnel:
-    """Bands that narrow from top to bottom: their widths before and after, in [0, 1], and the text on each."""
+    """Bands that narrow from top to bottom: widths before and after, in [0, 1], and the text of each."""
 
     widths: Sequence[tuple[float, float]]
     labels: Sequence[str]
@@ -127,7 +127,7 @@ Mark: TypeAlias = Points | Line | Rule | Histogram | Bars | Funnel
 
 @dataclass(frozen=True)
 class Axis:
-    """The title of an axis, its scale, how its numbers are written, where it ends, and named places on it."""
+    """An axis: title, scale, number format, limits, and named positions."""
 
     title: str = ""
     scale: Scale = "linear"
@@ -139,7 +139,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: the name of its anchor and files, its title, its marks and axes, and what to see in it."""
+    """A chart: anchor and file name, title, marks, axes, and a caption."""
 
     name: str
     title: str

@@ -31,7 +31,7 @@ _SIZES: dict[str, tuple[str, Dash]] = {"params": ("orange", "dashed"), "macs": (
 
 
 def run_charts(run: RunReport, views: Sequence[StageView]) -> list[Chart]:
-    """Return the charts of a run; none if it is unfinished."""
+    """Return the charts of a run; empty if it is unfinished."""
     steps = joined(run.result["stages"]) if run.result is not None else ()
     charts = [_funnel(steps), *_costs(steps, run.result or {})] if steps else []
     charts += front_charts(run.result)
@@ -51,7 +51,7 @@ def _funnel(steps: Sequence[FunnelStep]) -> Chart:
 
 
 def _costs(steps: Sequence[FunnelStep], result: Mapping[str, Any]) -> list[Chart]:
-    """Return a chart for each currency in which all costs are known; the first has random search at equal cost."""
+    """Return a chart for each unit in which all costs are known; the first includes random search at equal cost."""
     charts = []
     for unit, title in CURRENCIES.items():
         costs = [getattr(step, unit) for step in steps]
@@ -88,7 +88,7 @@ _CHANCE_CAPTION = (
 
 
 def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
-    """Show the place of each of the truly best by stage, as a share of the candidates, and the cut."""
+    """Return the chart of the ranks of the true best by stage, as shares of the candidates, with the cuts."""
     stages = {float(i): f"stage {i}" for i in range(1, len(views) + 1)}
     kept = array([view.kept.mean() for view in views])
     marks: list[Mark] = [Points(array(list(stages)), kept, "the cut", "grey", "_", 34)]
@@ -115,7 +115,7 @@ def _fates(fates: Sequence[Fate], views: Sequence[StageView]) -> Chart:
 
 
 def _scores(view: StageView, i: int, notation: Notation, most: int) -> list[Chart]:
-    """Return the charts of a stage: place and score against truth, or the histogram of scores without a truth."""
+    """Return the charts of a stage: rank and score against truth, or a histogram of scores without a truth."""
     known = view.known()
     sentences = [f"{len(view.scores):,} candidates."]
     lacking = int((~np.isfinite(view.scores)).sum())
@@ -152,7 +152,7 @@ def _histogram(view: StageView) -> list[Mark]:
 
 
 def _bins(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the edges of sixty bins, of fewer where numbers lie so close that there are no others between them."""
+    """Return the edges of 60 histogram bins; fewer if values are too close together."""
     low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
     if low > high:
         return np.array([0.0, 1.0])
@@ -161,7 +161,7 @@ def _bins(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _against_truth(view: StageView, x: NDArray[np.float64], notation: Notation, most: int) -> list[Mark]:
-    """Return the candidates that were cut, that were kept, and the best, at x against their truth."""
+    """Return the marks of removed, kept and best candidates at x against their truth."""
     is_drawn, is_best = (np.zeros(len(view.scores), dtype=bool) for _ in range(2))
     is_drawn[shown_points(view, most)] = True
     is_best[np.argsort(-view.truth, kind="stable")[:BEST]] = True
@@ -180,7 +180,7 @@ def _against_truth(view: StageView, x: NDArray[np.float64], notation: Notation, 
 
 
 def _keeping(views: Sequence[tuple[int, StageView]]) -> list[Chart]:
-    """Return the keeping curves, of so many stages a chart that no colour is used twice."""
+    """Return the keeping curves, divided into charts so that no colour repeats."""
     groups = [views[i : i + len(SERIES)] for i in range(0, len(views), len(SERIES))]
     charts = []
     for i, group in enumerate(groups, 1):

@@ -5,26 +5,25 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from archsieve.judging.agreement import sentences
 from archsieve.report.audit_words import audit_lines, audit_table
 from archsieve.report.drawing import cell_svg
 from archsieve.report.load import meaning_of_scores, read_run, read_views
-from archsieve.report.outcome import measure_of_result, weights_of, worth_lines
+from archsieve.report.outcome import is_unknown, measure_of_result, sizes_of_winner, weights_of, worth_lines
 from archsieve.report.page import FunnelPart, Page, Text, TextTable, Tile, made_by, settings_of
 from archsieve.report.run_charts import CURRENCIES, run_charts
 from archsieve.report.verdict import place_and_cost, verdict
 from archsieve.report.views import joined
 from archsieve.report.words import number, ordinal, share
 from archsieve.runs.folder import PLAN_FILE, plan_text_of
+from archsieve.runs.provenance import folder_in_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from archsieve.report.load import RunReport
-    from archsieve.report.views import Fate, Ranking, StageView
+    from archsieve.report.views import Fate, Ranking
 
 MOST_FAILURES = 50
 
@@ -53,8 +52,8 @@ def run_page(folder: Path) -> Page:
         published="" if result["best"] == result["digits"] else result["best"] or "",
         blocks=picture["blocks"] if picture else (),
         cells=[cell_svg(name, edges) for name, edges in picture["cells"].items()] if picture else (),
-        size=_size(result, views),
-        usage=_usage(folder) if result["best"] is not None else "",
+        size=sizes_of_winner(result),
+        usage=_usage(folder, result) if result["best"] is not None else "",
         charts=run_charts(run, views),
         tables=_tables(run),
         made=[*made_by(result["provenance"], result["seed"]), *_digest(result, str(folder)), *settings],
@@ -62,28 +61,16 @@ def run_page(folder: Path) -> Page:
     )
 
 
-def _size(result: Mapping[str, Any], views: Sequence[StageView]) -> str:
-    """Return the parameters and multiply-adds of the winner's network, where the space counts them in closed form."""
-    for view in reversed(views):
-        for i in np.flatnonzero((view.archs == result["code"]).all(axis=1)) if result["code"] is not None else ():
-            sizes = {name: values[i] for name, values in view.sizes.items()}
-            return ", ".join(f"{int(sizes[key]):,} {word}" for key, word in _SIZES.items() if key in sizes)
-    return ""
-
-
-_SIZES = {"params": "parameters", "macs": "multiply-adds"}
-
-
-def _usage(folder: Path) -> str:
-    """Return the lines that make use of the winner, on the command line and in Python."""
+def _usage(folder: Path, result: Mapping[str, Any]) -> str:
+    """Return lines that use the winner, on the command line and in Python."""
     return (
-        f"archsieve export {shlex.quote(str(folder))} --to winner   # source code, weights, ONNX\n\n"
+        f"archsieve export {folder_in_command(str(folder), result)} --to winner   # source code, weights, ONNX\n\n"
         f"from pathlib import Path\nfrom archsieve.export.run import model_of\nmodel = model_of(Path({str(folder)!r}))"
     )
 
 
 def _digest(result: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
-    """Return the hash of what the stages scored and kept, and how to compute the scores again."""
+    """Return the hash of the stages' scores and survivors, and the command that recomputes the scores."""
     digest = result["rounds_sha256"]
     return (
         [("SHA-256 of its scores", f"{digest} (archsieve verify {shlex.quote(folder)} computes them again)")]
@@ -128,10 +115,10 @@ def _cards(result: Mapping[str, Any], folder: str) -> list[Tile]:
         Tile("Seconds of workers", number(cost["seconds"]), f"{number(result['seconds'])} s on the wall, this time")
     )
     if worth := result["worth"]:
-        sentences = ". ".join(line.strip() for line in worth_lines(result, shlex.quote(folder)))
+        sentences = ". ".join(line.strip() for line in worth_lines(result, folder_in_command(folder, result)))
         least = "" if worth["networks"] is not None else "at least "
-        value = f"{least}{number(worth['networks'] or worth['low'])}"
-        words = sentences.removeprefix("Worth: ")
+        value = "unknown" if is_unknown(worth) else f"{least}{number(worth['networks'] or worth['low'])}"
+        words = sentences.removeprefix("Worth: ").removeprefix("unknown, ")
         cards.append(Tile("Worth in random trainings", value, words[:1].upper() + words[1:]))
     if cost["macs"] is not None:
         cards.append(Tile("Multiply-adds", number(cost["macs"]), "as if nothing had been looked up"))
@@ -179,7 +166,7 @@ def _tables(run: RunReport) -> list[TextTable]:
         note = " ".join(line.strip().rstrip(".") + "." for line in audit_lines(run.audit))
         rows = [[str(cell) for cell in row] for row in cells]
         tables.append(TextTable("Audit of what was cut", header, rows, note))
-    if blind := sentences(run.agreements, shlex.quote(run.folder)):
+    if blind := sentences(run.agreements, folder_in_command(run.folder, run.result or {})):
         rows = [[a.stage, a.judged_by or "-", f"{a.count}", number(a.tau)] for a in run.agreements]
         header = ["stage", "beside", "networks that both saw", "tau"]
         tables.append(TextTable("How stages agree", header, rows, " ".join(blind), text=2))

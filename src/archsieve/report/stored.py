@@ -1,4 +1,4 @@
-"""What is stored in the results of a run: rows, figures of each estimator, and rows as CSV."""
+"""The stored results of a run: rows, figures by estimator, and rows as CSV."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CSV_PART = 100_000  # characters of CSV that are held at a time, about
 
 @dataclass(frozen=True)
 class EstimatorReport:
-    """The stored scores of one estimator: their number, failures, summed worker seconds, and the best.
+    """The stored scores of one estimator: count, failures, total worker seconds, and the best.
 
     Seconds are counted once however often the run was gone on with; what was looked up took none. Those spent on
     learning leave out scores that were asked for meanwhile. Of `best_score` higher is better; `best_value` is what a
@@ -56,7 +56,7 @@ class EstimatorReport:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a code could not be scored."""
+    """The reason why a code could not be scored."""
 
     estimator: str
     architecture: str
@@ -65,7 +65,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured beside the score of a network: of latency the median, quartiles, spread, load and more."""
+    """The measurements stored beside a network's score, e.g. median, quartiles, spread and load of a latency."""
 
     estimator: str
     architecture: str
@@ -73,7 +73,7 @@ class Measurement:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Return every stored score that is whole, ordered by estimator and architecture.
+    """Return all undamaged stored scores, ordered by estimator and architecture.
 
     Raises:
         RunFolderError: there are no results, or they are damaged.
@@ -84,7 +84,7 @@ def read_rows(folder: Path) -> list[Row]:
 
 @contextmanager
 def ordered_rows(folder: Path) -> Iterator[tuple[Iterator[Row], Callable[[], str]]]:
-    """Give every stored score that is whole, one by one, ordered by estimator and architecture.
+    """Yield all undamaged stored scores, ordered by estimator and architecture.
 
     The second value returns, after the last, a sentence on damaged rows; empty for none.
 
@@ -96,7 +96,7 @@ def ordered_rows(folder: Path) -> Iterator[tuple[Iterator[Row], Callable[[], str
 
 
 def sentence_on(damaged: Sequence[str]) -> str:
-    """Return a sentence on damaged rows; empty for none."""
+    """Return a sentence on damaged rows; empty if there are none."""
     if not damaged:
         return ""
     return (
@@ -106,7 +106,7 @@ def sentence_on(damaged: Sequence[str]) -> str:
 
 
 def store_of(folder: Path) -> Path:
-    """Return the results file of a run folder.
+    """Return the results store of a run folder.
 
     Raises:
         RunFolderError: it has none.
@@ -119,7 +119,7 @@ def store_of(folder: Path) -> Path:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Store]:
-    """Give the results of a run folder, for reading; raises as `store_of`."""
+    """Open the results of a run folder for reading inside the context; raises as `store_of`."""
     store = Store(store_of(folder), read_only=True)
     try:
         yield store
@@ -128,12 +128,12 @@ def opened(folder: Path) -> Iterator[Store]:
 
 
 def to_csv(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> str:
-    """Return the rows as CSV, in one text; see `csv_parts`."""
+    """Return the rows as one CSV text; see `csv_parts`."""
     return "".join(csv_parts(rows, mark))
 
 
 def csv_parts(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Yield a header and the rows as CSV, many at a time; the same run gives the same bytes.
+    """Yield the header and the rows as CSV in parts; a run always gives the same bytes.
 
     Every score has all its digits.
 
@@ -160,7 +160,7 @@ def csv_parts(rows: Iterable[Row], mark: Mapping[str, Any] | None = None) -> Ite
 
 @dataclass
 class Tally:
-    """What is known of the scores of one estimator after some of its rows: however many, it takes the same memory."""
+    """Running figures of one estimator's scores, in constant memory."""
 
     group: tuple[str, str, int]
     pictures: str
@@ -171,7 +171,7 @@ class Tally:
     best: tuple[float, Architecture] | None = None
 
     def add(self, row: Row) -> None:
-        """Count a row; among equal scores the first code is the best."""
+        """Count a row; of equal scores the first code is the best."""
         self.first = min(self.first, row.arch)
         self.seconds += row.seconds
         if math.isnan(row.score):
@@ -182,7 +182,7 @@ class Tally:
             self.best = row.score, row.arch
 
     def report(self, learning: float, notation: Notation, measure: Measure, *, is_metric: bool) -> EstimatorReport:
-        """Return the figures as reports have them."""
+        """Return the figures for reports."""
         name, fingerprint, seed = self.group
         score, arch = self.best or (None, None)
         return EstimatorReport(
@@ -203,7 +203,7 @@ class Tally:
 
 
 class Stored(NamedTuple):
-    """What a results file says, but for single scores; failures and measurements take memory each."""
+    """A summary of a results file without single scores; only failures and measurements use memory each."""
 
     tallies: list[Tally]
     failures: tuple[Failure, ...]
@@ -212,11 +212,17 @@ class Stored(NamedTuple):
     damaged: tuple[str, ...]
 
 
-def stored_in(folder: Path, own_task: str | None, notation: Notation) -> Stored:
-    """Return what is stored, read row by row, in the order of reports."""
+def stored_in(folder: Path, own_task: str | None, notation: Notation, own: tuple[str, int] | None = None) -> Stored:
+    """Return what is stored, read row by row, in the order of reports; `own` is its space and seed, if known.
+
+    Raises:
+        RunFolderError: the file is that of another search.
+    """
     tallies: dict[tuple[tuple[str, str, int], str], Tally] = {}
     failed: list[Row] = []
     with opened(folder) as store:
+        if own is not None:
+            store.refuse_another_search(*own)
         for row in store.rows():
             group = row.name, row.key.estimator, row.key.seed
             pictures = "" if row.key.task == own_task else OTHER_PICTURES

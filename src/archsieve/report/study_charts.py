@@ -1,4 +1,4 @@
-"""The charts of a study, as data: what searches find against each measure."""
+"""The charts of a study, as data: search results against each measure."""
 
 from __future__ import annotations
 

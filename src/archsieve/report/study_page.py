@@ -52,7 +52,7 @@ def study_page(study: Study) -> Page:
 
 
 def _verdict(is_judged: bool, study: Study) -> str:
-    """Return what predicts best what each searcher finds, with intervals; a sentence where there is no verdict."""
+    """Return the measure that best predicts each searcher's results, with intervals, or why there is no verdict."""
     none = () if is_judged else (f"The study gives no verdict. {without_verdict(study)}",)
     return " ".join([*none, *conclusions(study.findings, study.claims)])
 

@@ -18,7 +18,7 @@ Rows: TypeAlias = tuple[list[str], list[list[Any]]]
 
 
 def findings(study: Study, shown: Callable[[float], Any]) -> Rows:
-    """Return what searches find by each estimator, best nDCG first; `shown` writes a measure."""
+    """Return the table of search results by estimator, best nDCG first; `shown` formats a measure."""
     header = ["truth", "estimator", *MEASURES, *(f"found by {s}" for s in study.findings[0].found)]
     rows = [
         [f.truth, f.estimator, *map(shown, f.measures), *map(mean_and_deviation, f.found.values())]
@@ -28,7 +28,7 @@ def findings(study: Study, shown: Callable[[float], Any]) -> Rows:
 
 
 def claims(study: Study, shown: Callable[[Interval | None], Any]) -> Rows:
-    """Return the correlations of what is found with each measure; `shown` writes a value with its interval."""
+    """Return the table of correlations of search results with measures; `shown` formats a value with interval."""
     gain = ["gain over tau", "supported"]
     header = ["truth", "searcher", "measure", "Kendall", *gain, "Pearson", *gain]
     rows = []

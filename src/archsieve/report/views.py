@@ -1,4 +1,4 @@
-"""The numbers behind the tables and figures of a run, for page, files and command line."""
+"""The numbers behind a run's tables and figures, for the page, files and the command line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SIZES = ("params", "macs")
 
 @dataclass(frozen=True, eq=False)
 class StageView:
-    """One stage of a run: codes (n, d), scores (n,), who was kept (n,); truth (n,) and sizes (n,) where known.
+    """One stage of a run: codes (n, d), scores (n,), kept flags (n,); truth (n,) and sizes (n,) where known.
 
     NaN: no score, no truth. `measure` is what the scores are: of the task's metric, or just scores.
     """
@@ -58,18 +58,18 @@ class StageView:
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """The scores as a person reads them: errors without a minus sign."""
+        """The scores as metric values: errors without a minus sign."""
         return self.scores if self.measure.higher_is_better else 0.0 - self.scores
 
     @property
     def cut(self) -> float | None:
-        """The lowest score kept; None where nothing was cut, or that score is not finite."""
+        """The lowest kept score; None if nothing was removed or that score is not finite."""
         lowest = self.scores[self.kept & ~np.isnan(self.scores)].min(initial=np.inf)
         return None if self.kept.all() or not np.isfinite(lowest) else float(lowest)
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """The place of each in the stage's ranking, 1 is best, ties against it, those without a score last."""
+        """The rank of each candidate in the stage, 1 is best; ties count against it, missing scores rank last."""
         n = len(self.scores)
         return np.rint(shares_to_keep(self.scores) * n).astype(np.int64)
 
@@ -86,7 +86,7 @@ class StageView:
 def stage_views(
     rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]], measures: Sequence[Measure] = ()
 ) -> tuple[StageView, ...]:
-    """Return the stages of a run that cut, and the last, each candidate with what is known of it in the pool.
+    """Return the run's stages that removed candidates, and the last one, with the known data of each candidate.
 
     Args:
         rounds: of the run, in order.
@@ -108,13 +108,13 @@ def stage_views(
 
 
 def agreements_of(views: Sequence[StageView]) -> tuple[Agreement, ...]:
-    """Return how well each stage that cut ranks what a later one saw."""
+    """Return the rank agreement of each removing stage with a later one."""
     return agreements([Seen(v.label, v.archs, v.scores, v.sizes.get("params")) for v in views])
 
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """A stage that cut, or the last, together with those before it that cut nothing: their number, and what all cost.
+    """A stage that removed candidates, or the last, merged with preceding stages that removed none.
 
     Units as in `archsieve.runs.results.Spending`.
     """
@@ -129,7 +129,7 @@ class FunnelStep:
 
 
 def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[FunnelStep, ...]:
-    """Return the steps of a run's stages, as its result has them.
+    """Return the steps of a run's stages, from its result.
 
     A stage that cuts nothing is joined with the next, unless the search of that one looks at fewer.
     """
@@ -146,7 +146,7 @@ def joined(stages: Sequence[Mapping[str, Any]]) -> tuple[FunnelStep, ...]:
 
 @dataclass(frozen=True)
 class Fate:
-    """Where one of the truly best networks was cut: its place (1 is best) in every stage that cut, ties against it.
+    """The rank (1 is best, ties count against it) of one true best network in every removing stage.
 
     A network that the search of a stage did not ask for is one place behind the last.
 
@@ -160,12 +160,12 @@ class Fate:
 
     @property
     def cut_in(self) -> int | None:
-        """The number, from 1, of the stage that dropped it: labels may repeat."""
+        """The number, from 1, of the stage that removed it; labels may repeat."""
         return None if self.cut_by is None else len(self.places)
 
 
 def fates(views: Sequence[StageView], notation: Notation = encode) -> tuple[Fate, ...]:
-    """Return the fates of the ten truly best candidates, the best first; none where no truth is known."""
+    """Return the fates of the ten true best candidates, best first; empty without a truth."""
     if not views:
         return ()
     truth = views[0].truth
@@ -190,7 +190,7 @@ def _fate(
 
 @dataclass(frozen=True)
 class Ranking:
-    """How well something ranks the candidates of a stage with a known truth: its estimator, or a size, or chance.
+    """The ranking quality of an estimator, a size or chance over a stage's candidates with a truth.
 
     Attributes:
         number: of the stage among those that cut, from 1.
@@ -220,7 +220,7 @@ class Ranking:
 
 
 def rankings(views: Sequence[StageView]) -> tuple[Ranking, ...]:
-    """Return how well each stage ranked its candidates, and how well sizes and chance would have."""
+    """Return the ranking quality of each stage's estimator, of sizes and of chance."""
     return tuple(
         row for i, view in enumerate(views, 1) if (known := view.known()) is not None for row in _rankings(i, known)
     )
@@ -254,14 +254,14 @@ def _rankings(number: int, view: StageView) -> Iterator[Ranking]:
 
 
 def regret_curve(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[list[float], list[float]]:
-    """Return the shares of a ranking at which the best truth inside rises, and what it then lacks to the best."""
+    """Return the shares of a ranking at which its best truth improves, and the regret after each."""
     curve = keeping_curve(scores, truth)
     rises = np.flatnonzero(np.diff(curve, prepend=-np.inf))
     return ((rises + 1) / len(curve)).tolist(), (truth.max() - curve[rises]).tolist()
 
 
 def shown_points(view: StageView, most: int) -> NDArray[np.intp]:
-    """Return at most so many positions to draw: the best by truth, and of kept and cut ones, evenly spread, half each.
+    """Return at most `most` positions to draw: the best by truth, and evenly spread kept and removed ones.
 
     If there are fewer of one kind, more of the other are drawn.
     """

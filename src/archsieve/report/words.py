@@ -1,4 +1,4 @@
-"""Numbers as a page says them."""
+"""Formatting of numbers for pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def cell(value: object) -> object:
-    r"""Return a value as a field of a CSV file: a text that a spreadsheet would compute gets an apostrophe before it.
+    r"""Return a value as a CSV field; text that a spreadsheet would evaluate gets an apostrophe in front.
 
     >>> cell("=1+1"), cell("-0.5"), cell(-0.5), cell("nwot"), cell("\x1b[2J")
     ("'=1+1", '-0.5', -0.5, 'nwot', '\\x1b[2J')
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|inf|nan)", re.ASCII)
 
 
 def number(value: float | None) -> str:
-    """Return four digits, with separators of thousands; a dash for what is unknown.
+    """Return a number with four digits and thousands separators; a dash for an unknown one.
 
     >>> number(12345.6), number(0.123456), number(2.5e12), number(None)
     ('12,346', '0.1235', '2.5e+12', '-')
@@ -42,7 +42,7 @@ def number(value: float | None) -> str:
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
-    """Return both with two decimals; the deviation is that of these values, not an estimate.
+    """Return mean and standard deviation of the values with two decimals.
 
     >>> mean_and_deviation([1.0, 3.0])
     '2.00 ± 1.00'
@@ -52,7 +52,7 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 
 
 def share(value: float) -> str:
-    """Return a share as a percentage of three digits.
+    """Return a share as a percentage with three digits.
 
     >>> share(0.01234), share(1.0)
     ('1.23 %', '100 %')
@@ -61,7 +61,7 @@ def share(value: float) -> str:
 
 
 def ordinal(place: int) -> str:
-    """Return a place in words.
+    """Return an ordinal number, such as "2nd".
 
     >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 22)]
     ['1st', '2nd', '3rd', '4th', '11th', '22nd']
@@ -71,7 +71,7 @@ def ordinal(place: int) -> str:
 
 
 def slug(text: str) -> str:
-    """Return text that names an anchor or a file.
+    """Return a text usable as an anchor or file name.
 
     >>> slug("test acc/cifar10 by 'random search'")
     'test-acc-cifar10-by-random-search'

@@ -1,1 +1,1 @@
-"""The final training of an architecture by a recipe: its expected cost, its folder, and its result."""
+"""The final training of an architecture by a recipe: forecast, folder and result."""

@@ -1,4 +1,4 @@
-"""The result of a finished search as the arguments of `archsieve train`: space, architecture, task, settings."""
+"""The result of a finished search as arguments of `archsieve train`: space, architecture, task and settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """An architecture of a run, with the arguments of its training.
+    """An architecture of a run, with the arguments for its training.
 
     Attributes:
         space: name of the space.
@@ -38,7 +38,7 @@ class Found:
 
 
 def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plugins: Collection[str] = ()) -> Found:
-    """Return the architecture of a rank in the last round of a run, the winner being the first, and its settings.
+    """Return the architecture of a rank in a run's last round (1 is the winner), and its training settings.
 
     The space has the run's settings. Where the recipe has others of the same space it keeps them, as long as the
     architecture stays the same: cells are searched in small networks and trained in large ones. The task is that which
@@ -77,7 +77,7 @@ def found_by(folder: Path, rank: int, recipe: str | None, task: str | None, plug
 
 
 def _as_toml(value: Any) -> str:
-    """Return a setting as TOML writes it in one line.
+    """Return a setting as one line of TOML.
 
     >>> print(_as_toml({"width": [8, 16], "label": "a b"}))
     {"width" = [8, 16], "label" = "a b"}
@@ -96,7 +96,7 @@ def _kept(
     own: Mapping[str, Any],
     plugins: Collection[str],
 ) -> list[str]:
-    """Return the run's settings that the training takes; the recipe's replace the others if the architecture stays."""
+    """Return the run's settings for the training; the recipe's replace others if the architecture is unchanged."""
     if own.get("name") != searched.name:
         return list(settings)
     merged = make("space", {**settings, **own}, plugins)

@@ -1,4 +1,4 @@
-"""The metrics of a training in a file that is complete after every epoch.
+"""The metrics of a training, in a file that is complete after every epoch.
 
 They lie in `metrics.jsonl`: the store of results holds one score of an architecture by an estimator, and an epoch has a
 loss, a rate and a time besides.
@@ -67,7 +67,7 @@ class TrainingLog:
         self._validates = says_count(task) and count_items(task, "validation") > 0
 
     def __call__(self, epoch: Epoch) -> None:
-        """Score after an epoch, unless that was done before the process ended."""
+        """Score the network after an epoch, unless a previous process already did."""
         before = [row for row in self.rows if row.epoch < epoch.number]
         if len(before) < epoch.number - 1:
             raise RunFolderError(
@@ -101,7 +101,7 @@ def _line(row: EpochMetrics) -> str:
 
 
 def read_metrics(folder: Path) -> list[EpochMetrics]:
-    """Return the metrics of the epochs that a folder holds.
+    """Return the metrics of the epochs recorded in a folder.
 
     Raises:
         RunFolderError: the file is damaged.

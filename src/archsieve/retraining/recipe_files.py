@@ -1,4 +1,4 @@
-"""Recipes as TOML: how a network of a space is trained on a task, shipped by name or the user's own."""
+"""Recipes in TOML: how networks of a space are trained on a task; shipped by name, or the user's own file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EPOCHS = "epochs"  # the key of a file for the horizon: a recipe is trained to 
 
 @dataclass(frozen=True)
 class Training:
-    """How networks of a space are trained on a task. `notes` say what of the recipe does not apply.
+    """The training of networks of a space on a task. `notes` list recipe settings that do not apply.
 
     Attributes:
         recipe_name: of the file.
@@ -59,7 +59,8 @@ def read_recipe(name: str) -> dict[str, Any]:
     if not path.is_file():
         if name not in recipe_names():
             raise UnknownNameError(
-                f"There is no recipe file {name!r}, nor a shipped recipe of that name.{near_miss(name, recipe_names())}"
+                f"There is no recipe file {name!r}, nor a shipped recipe of that name."
+                f"{near_miss(name, recipe_names(), 'archsieve list recipes')}"
             )
         path = Path(str(files("archsieve.training.recipes") / f"{name}.toml"))
     try:
@@ -69,7 +70,7 @@ def read_recipe(name: str) -> dict[str, Any]:
 
 
 def recipe_for(space: str) -> str:
-    """Return the name of the first shipped recipe that is made for a space.
+    """Return the name of the first shipped recipe for a space.
 
     Raises:
         UnknownNameError: there is none.
@@ -78,7 +79,7 @@ def recipe_for(space: str) -> str:
         if read_recipe(name).get("space", {}).get("name") == space:
             return name
     raise UnknownNameError(
-        f"No shipped recipe is made for the space {space!r}: name one ({', '.join(recipe_names())}) or a TOML file of "
+        f"No shipped recipe is made for the space {space!r}: name one (`archsieve list recipes`) or a TOML file of "
         "your own with --recipe."
     )
 
@@ -86,7 +87,7 @@ def recipe_for(space: str) -> str:
 def training_of(
     space: str, recipe: str, *, task: str | None = None, changes: Sequence[str] = (), plugins: Collection[str] = ()
 ) -> Training:
-    """Return how a recipe trains the networks of a space.
+    """Return the training of a space's networks by a recipe.
 
     A recipe's settings of space and task apply to those only: another space or task has its own defaults.
 
@@ -133,7 +134,7 @@ def _part(value: Any, kind: str) -> dict[str, Any]:
 
 
 def _take(parts: dict[str, dict[str, Any]], kind: str, name: str | None) -> str:
-    """Set the name of a part; return a note on the settings that this drops, empty if there are none."""
+    """Set the name of a part; return a note on the settings that this discards, empty if there are none."""
     if name is None:
         raise PlanError(f"it names no {kind}: name one with --{kind}.")
     own = parts[kind].get("name")

@@ -1,4 +1,4 @@
-"""The final training of one architecture: a folder with its checkpoint, metrics, weights and result."""
+"""The final training of one architecture: a folder with checkpoint, metrics, weights and result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CHECKPOINT_FILE = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Start:
-    """Where a training starts from: weights drawn by the seed, or those of a file.
+    """The start of a training: weights drawn by the seed, or read from a file.
 
     Attributes:
         seed: of initial weights, order, augmentation and drop path.
@@ -53,7 +53,7 @@ class Start:
     prefix: str = ""
 
     def load(self, network: nn.Module) -> str:
-        """Load the file of weights, and return a sentence that says what was taken; nothing if there is none.
+        """Load the weights file, and return a sentence on what was loaded; empty without a file.
 
         Raises:
             MissingDataError: there is no such file.
@@ -116,7 +116,7 @@ def run_training(
     show: Callable[[EpochMetrics], None] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> TrainingResult:
-    """Train a network by a recipe and score it after every epoch; a folder that holds a part of that goes on from it.
+    """Train a network by a recipe and score it after every epoch; an existing folder is resumed.
 
     Args:
         training: space, task and recipe.
@@ -172,7 +172,7 @@ def run_training(
 
 
 def _mark(training: Training, arch: Architecture, start: Start, world: World) -> dict[str, Any]:
-    """Return the identity of a training as plain JSON values; how processes share its batches is no part of it."""
+    """Return the identity of a training as plain JSON values, without how processes share its batches."""
     left_out = ("type", "version", "micro_batches")
     settings = {key: value for key, value in identity(training.recipe).items() if key not in left_out}
     recipe = {key: "inf" if value == math.inf else value for key, value in settings.items()}
@@ -192,7 +192,7 @@ def _init(path: Path, start: Start) -> dict[str, Any]:
 
 
 def _claim(folder: Path, mark: dict[str, Any], former: Sequence[dict[str, Any]], *, writes: bool) -> None:
-    """Mark the folder as made for this training, of the task or one of its former identities.
+    """Mark the folder as made for this training, under the task's current or a former identity.
 
     Raises:
         RunFolderError: it was made for another.
@@ -219,7 +219,7 @@ def _result(
     sizes: Sizes,
     made_with: Provenance,
 ) -> TrainingResult:
-    """Return the result; its metrics are NaN in processes that score nothing."""
+    """Return the result; its metrics are NaN in processes that do not score."""
     task = training.task
     rows = metrics.rows if metrics else [EpochMetrics(0, math.nan, math.nan, math.nan, None, 0.0)]
     measure = measure_of(task)

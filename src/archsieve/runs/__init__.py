@@ -1,1 +1,1 @@
-"""A run: one folder, what is known in it, and how the rest is scored."""
+"""Runs: a folder of stored scores, and the scoring of what is missing."""

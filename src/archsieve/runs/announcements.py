@@ -1,4 +1,4 @@
-"""Sentences shown before many networks are scored: how many, why no table has the scores, and the expected time."""
+"""Notices before many networks are scored: their number, why no table has the scores, and the expected time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SLOW = 4 * TRIAL_SECONDS  # of the second round: where it takes longer, the fir
 
 
 def is_announced(members: Sequence[Any], count: int) -> bool:
-    """Whether a pass scores so many networks that it is announced, and a score table could have saved it."""
+    """Whether a pass is large enough to be announced, and a score table could have avoided it."""
     return count >= MANY and any(hasattr(e, "needs") and not isinstance(e, Fittable) for e in members)
 
 
 def announcement(
     members: Sequence[Any], count: int, tables: Sequence[ScoreTable], space: SearchSpace, task: Task, seed: int
 ) -> str:
-    """Return the sentence that says what is computed, and why it is not looked up."""
+    """Return the sentence on what is computed, and why no table has it."""
     names = ", ".join(e.name for e in members)
     return f"{_reason(members, tables, space, task, seed)}: {count:,} networks are scored by {names}."
 
@@ -56,7 +56,7 @@ def _reason(members: Sequence[Any], tables: Sequence[ScoreTable], space: SearchS
 
 
 def _seeds(tables: Iterable[ScoreTable]) -> str:
-    """Return in words which seeds the tables hold, and for which of them they hold only a sample of the networks."""
+    """Return text on the seeds that the tables cover, and on those with only a sample of the networks."""
     whole = {table.card.seed for table in tables if table.card.population == "all"}
     sample = {table.card.seed for table in tables} - whole
     parts = [_listed(whole), _listed(sample) and f"a sample for {_listed(sample)}"]
@@ -64,7 +64,7 @@ def _seeds(tables: Iterable[ScoreTable]) -> str:
 
 
 def _listed(numbers: Iterable[int]) -> str:
-    """Return numbers in words.
+    """Return numbers as an enumeration in words.
 
     >>> _listed({2, 0, 1})
     '0, 1 and 2'
@@ -74,7 +74,7 @@ def _listed(numbers: Iterable[int]) -> str:
 
 
 class Trial:
-    """Times the first of many networks, in growing rounds; the last round predicts how long the rest takes.
+    """Times the first of many networks in growing rounds; the last round predicts the remaining time.
 
     Args:
         codes: the codes to score.
@@ -87,7 +87,7 @@ class Trial:
         self._timed, self._seconds = 0, 0.0
 
     def rounds(self) -> Iterator[list[Architecture]]:
-        """Yield the codes of each round; the caller scores them and reports the seconds by `add`."""
+        """Yield the codes of each round; the caller scores them and calls `add` with the seconds."""
         for place, count in enumerate(_ROUNDS):
             most = _SLOW if place == 1 else TRIAL_SECONDS
             if self._timed and self._seconds / self._timed * count > most:
@@ -105,7 +105,7 @@ class Trial:
         self._seconds += seconds
 
     def sentence(self, workers: int) -> str:
-        """Return about how long the rest takes."""
+        """Return a sentence on the expected remaining time."""
         each = self._seconds / max(1, self._timed)
         processes = "one process" if workers == 1 else f"{workers} processes"
         about = duration(each * len(self.rest) / workers)
@@ -114,7 +114,7 @@ class Trial:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, rounded to the precision of an estimate.
+    """Return a duration in words, rounded to the precision of an estimate.
 
     >>> [duration(s) for s in (0.2, 42, 700, 9000)]
     ['1 s', '42 s', '12 min', '2.5 h']

@@ -1,4 +1,4 @@
-"""Arithmetic settings of an accelerator: applied while scores are computed, then restored to the caller's."""
+"""Arithmetic settings of an accelerator, applied while scores are computed and then restored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAYOUT = "channels first"  # on accelerators; scores of before, with the channel
 
 
 def kind_of(device: str) -> str:
-    """Return the kind of a device.
+    """Return the type of a device: "cpu", "cuda" or "mps".
 
     >>> kind_of("cuda:1"), kind_of("cpu")
     ('cuda', 'cpu')
@@ -30,7 +30,7 @@ def kind_of(device: str) -> str:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Precision and choice of kernels of an accelerator; the defaults are exact and reproducible.
+    """Precision and kernel selection of an accelerator; the defaults are exact and reproducible.
 
     A CPU has neither TF32 nor cuDNN: there, only the precision of products is set.
 
@@ -47,13 +47,13 @@ class Arithmetic:
     benchmark: bool = False
 
     def changes(self) -> dict[str, bool]:
-        """Return the settings that differ from the defaults: scores of an accelerator depend on them."""
+        """Return the settings that differ from the defaults, because accelerator scores depend on them."""
         default = Arithmetic()
         return {name: value for name, value in vars(self).items() if value != getattr(default, name)}
 
     @contextmanager
     def applied(self, device: str = CPU) -> Iterator[None]:
-        """Apply these settings inside the context; on a CPU only if torch is loaded, since loading it is slow."""
+        """Apply the settings inside the context; on a CPU only if torch is loaded, because importing it is slow."""
         torch = sys.modules.get("torch")
         if torch is None and kind_of(device) != CPU:
             import torch
@@ -78,7 +78,7 @@ EXACT = Arithmetic()
 def place_of(
     estimator: AnyEstimator, device: str, arithmetic: Arithmetic, tables: Iterable[str]
 ) -> list[dict[str, Any]]:
-    """Return what scores depend on besides the estimator: nothing on a CPU, or where nothing runs on the device.
+    """Return the device information that scores depend on: empty on a CPU, or if nothing runs on the device.
 
     An estimator that measures devices names the device itself. Elsewhere it is the kind of device, how it computes, and
     the hashes of the `tables` of a CPU's scores that the caller mixes in.
@@ -94,7 +94,7 @@ def place_of(
 
 @dataclass(frozen=True)
 class _Switch:
-    """A setting of torch: what it was, what it should be, and what sets it."""
+    """A torch setting: its old value, its new value, and its setter."""
 
     before: Any
     wanted: Any
@@ -107,7 +107,7 @@ def _cudnn_switch(torch: Any, name: str, wanted: bool) -> _Switch:
 
 
 def _tf32_switches(torch: Any, tf32: bool) -> list[_Switch]:
-    """Return the switches of products and of convolutions, by the names with which the caller set them.
+    """Return the TF32 switches of products and convolutions, through the API that the caller used.
 
     torch has old names and, from 2.9, new ones. Reading an old name is an error if the new ones have a value that the
     old ones cannot express.

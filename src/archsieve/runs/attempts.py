@@ -1,8 +1,9 @@
-"""Work whose workers die: which item is tried when, how often, and what is said of an item that nobody finished."""
+"""Retries of work whose workers die: which item is tried when and how often, and the report on a lost item."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections import deque
@@ -21,6 +22,7 @@ R = TypeVar("R")
 
 RETRIES = 3
 """How often an item whose worker died is tried again; an item may say another number by its attribute `retries`."""
+_EXTERNAL = re.compile("by SIGKILL|by SIGTERM|was lost")  # what ends any process, whatever it works on
 _DEATHS_OF_A_HANG = 2  # each costs the whole limit
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MALLOC_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
@@ -29,22 +31,24 @@ _MALLOC_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_MMAP_THRESHOL
 
 @dataclass(frozen=True, eq=False)
 class Lost:
-    """What an executor yields in the place of a result: an item that no worker finished, and why.
+    """The result in place of an item that no worker finished, with the reason.
 
     Attributes:
         item: as it was given.
         reason: how its workers ended.
         seconds: how long they worked on it.
+        is_final: the item itself ended them, as by a crash or at a limit of time; else it may have been the machine.
     """
 
     item: Any
     reason: str
     seconds: float = 0.0
+    is_final: bool = True
 
 
 @dataclass(eq=False)
 class Attempts(Generic[T]):
-    """An item and what became of it so far."""
+    """An item with the history of its attempts."""
 
     item: T
     tries: int = 0
@@ -53,12 +57,12 @@ class Attempts(Generic[T]):
 
     @property
     def retries(self) -> int:
-        """How often the item is tried again."""
+        """How often the item may be retried."""
         return int(getattr(self.item, "retries", RETRIES))
 
     @property
     def is_last(self) -> bool:
-        """Whether one more death loses the item."""
+        """Whether one more dead worker loses the item."""
         return self.tries > 0 and self.deaths >= self.retries
 
 
@@ -77,7 +81,7 @@ class Schedule(Generic[T]):
         self._alone: Attempts[T] | None = None
 
     def take(self, running: int) -> Attempts[T] | None:
-        """Return what to try now, while so many are at work; None: nothing, or nothing yet."""
+        """Return the next item to try, given how many are running; None if there is none yet."""
         if self._alone is not None and running:
             return None
         self._alone = None
@@ -91,24 +95,25 @@ class Schedule(Generic[T]):
         return self._alone
 
     def put_back(self, attempts: Attempts[T]) -> None:
-        """Take an item back that no worker began."""
+        """Take back an item that no worker started."""
         (self._last if attempts.is_last else self._again).appendleft(attempts)
 
     def failed(self, attempts: Attempts[T], how: str, seconds: float, *, has_hung: bool = False) -> Lost | None:
-        """Note that a worker ended before it finished an item, and return what that comes to if it is lost now."""
+        """Record that a worker died before it finished an item; return the `Lost` result after the last attempt."""
         attempts.tries += 1
         attempts.deaths += _DEATHS_OF_A_HANG if has_hung else 1
         attempts.seconds += seconds
         if attempts.deaths > attempts.retries:
             count = f"{attempts.tries} tries: the last" if attempts.tries > 1 else "one try: it"
-            return Lost(attempts.item, f"no worker finished it in {count} {how}", attempts.seconds)
+            reason = f"no worker finished it in {count} {how}"
+            return Lost(attempts.item, reason, attempts.seconds, is_final=has_hung or not _EXTERNAL.search(how))
         notice(f"A worker {how}. What it worked on is tried again.")
         (self._last if attempts.is_last else self._again).append(attempts)
         return None
 
 
 def finished(results: Iterable[R | Lost]) -> Iterator[R]:
-    """Yield the results of an executor where each is needed.
+    """Yield the results of an executor that must not lose an item.
 
     Raises:
         WorkerError: one is lost.
@@ -120,7 +125,7 @@ def finished(results: Iterable[R | Lost]) -> Iterator[R]:
 
 
 def ending(code: int | None) -> str:
-    """Return how a process ended, given its exit code as `multiprocessing` has it.
+    """Return a text on how a process ended, from its `multiprocessing` exit code.
 
     >>> ending(-9), ending(3)
     ('was killed by SIGKILL, often because memory ran out', 'ended with exit code 3')
@@ -149,7 +154,7 @@ def check_settings(workers: int, limit_seconds: float | None) -> None:
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Let torch, if loaded, use one thread: sums then do not depend on the number of cores."""
+    """Make torch, if loaded, use one thread, so that sums do not depend on the number of cores."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 1
     if torch and before != 1:
@@ -162,14 +167,14 @@ def single_thread() -> Iterator[None]:
 
 
 def variables() -> dict[str, str]:
-    """Return the variables that a worker begins with; how memory is kept, only where the user does not say."""
+    """Return the environment variables of a worker; allocator settings only if the user has not set them."""
     own = {name: value for name, value in _MALLOC_VARIABLES.items() if name not in os.environ}
     return dict.fromkeys(_THREAD_VARIABLES, "1") | own
 
 
 @contextmanager
 def single_thread_children() -> Iterator[None]:
-    """Make processes started inside the context begin with one thread of arithmetic, and keep their memory."""
+    """Make processes started inside the context use one arithmetic thread and keep freed memory."""
     before = {name: os.environ.get(name) for name in (*_THREAD_VARIABLES, *_MALLOC_VARIABLES)}
     os.environ.update(variables())
     try:
@@ -184,7 +189,7 @@ def single_thread_children() -> Iterator[None]:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Make processes started inside the context ignore Ctrl-C from the beginning: only the driver handles it."""
+    """Make processes started inside the context ignore Ctrl-C from their start; only the driver handles it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

@@ -1,4 +1,4 @@
-"""A call for scores: its pool, what is known meanwhile, and the codes by which scores are stored."""
+"""One call for scores: its pool, the known scores, and the codes that scores are stored by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Canonical:
-    """Canonical codes of the lists of a call, each found once, however many estimators score it."""
+    """Cache of the canonical codes of a call's lists, shared by all estimators."""
 
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
@@ -24,13 +24,13 @@ class Canonical:
         self._sets: dict[int, tuple[Sequence[Architecture], frozenset[Architecture]]] = {}
 
     def __call__(self, archs: Sequence[Architecture]) -> list[Architecture]:
-        """Return the codes of a list, which must not change while the call lasts."""
+        """Return the canonical codes of a list, which must not change during the call."""
         if id(archs) not in self._lists:  # the list is kept with them, so that no other gets its id
             self._lists[id(archs)] = archs, list(map(self._space.canonical, archs))
         return self._lists[id(archs)][1]
 
     def distinct(self, codes: Sequence[Architecture]) -> frozenset[Architecture]:
-        """Return the set of a list of codes, which must not change while the call lasts."""
+        """Return the set of canonical codes of a list, which must not change during the call."""
         if id(codes) not in self._sets:
             self._sets[id(codes)] = codes, frozenset(codes)
         return self._sets[id(codes)][1]
@@ -54,15 +54,15 @@ class Call(NamedTuple):
     keys: dict[int, tuple[Any, Key]]
 
     def view(self, key: Key) -> dict[Architecture, float]:
-        """Return the known scores of a key, as a dictionary that the caller may extend."""
+        """Return the known scores of a key as a dictionary that the caller may extend."""
         return self.known.setdefault(key, {})
 
     def key(self, leaf: Any, keys: Keys) -> Key:
-        """Return the key of the scores of an estimator that may learn from the pool."""
+        """Return the key of an estimator's scores; the pool is part of it if the estimator learns from the pool."""
         if id(leaf) not in self.keys:  # the estimator is kept with its key, so that no other gets its id
             self.keys[id(leaf)] = leaf, keys.key(leaf, self.pool)
         return self.keys[id(leaf)][1]
 
     def codes(self, leaf: Any, archs: Sequence[Architecture]) -> Sequence[Architecture]:
-        """Return the codes by which an estimator's scores of architectures are stored; see `Keys.code`."""
+        """Return the codes that an estimator's scores are stored by; see `Keys.code`."""
         return archs if tells_codes_apart(leaf) else self.canonical(archs)

@@ -1,4 +1,4 @@
-"""A piece of work: some codes and the estimators of one pass, and how a worker scores them."""
+"""A chunk of work: codes and the estimators of one pass, and how a worker scores them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from archsieve._shortage import has_memory, machine_number
 from archsieve._spent import collected_seconds
 from archsieve.errors import (
+    AGAIN,
     ArchsieveError,
     EstimatorError,
+    MachineError,
     PartialScoringError,
     ScoringError,
     collected_tracebacks,
     describe_error,
     ends_the_run,
+    machine_error,
+    reason_of,
 )
 from archsieve.estimators.contract import Grouped, Outcome
 from archsieve.estimators.measured.facts import collected_facts
@@ -43,13 +48,14 @@ if TYPE_CHECKING:
 
 _CHUNK = 32
 _CHUNKS_A_WORKER = 8  # so that workers end together
+_LEAST_MEMORY = 64 << 20  # bytes without which nothing can be scored
 _LONGEST = 200  # characters of a reason
 _SENTENCE = 600  # of one that says what to do
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """The input of one worker: estimators of one pass with their contexts, codes, and modules to import first.
+    """The input of one worker: estimators of one pass with contexts, codes, and modules to import first.
 
     `arithmetic` holds the settings of the device while it computes, in the driver or in a worker. `columns` are the
     places of the estimators among those of the pass.
@@ -64,11 +70,11 @@ class Chunk:
 
     @property
     def retries(self) -> int:
-        """How often it is tried again when its worker dies: several networks only once, then in parts."""
+        """How often it is retried when its worker dies: once for several networks, then in smaller chunks."""
         return RETRIES if is_narrow(self) else 1
 
     def parts(self) -> Iterator[Chunk]:
-        """Yield it in about as many parts as each has networks; one network in parts of one estimator each."""
+        """Yield the chunk split into smaller ones: of few networks each, or for one network of one estimator each."""
         length = math.ceil(len(self.archs) / math.ceil(math.sqrt(len(self.archs))))
         if len(self.archs) > 1:
             for begin in range(0, len(self.archs), length):
@@ -78,7 +84,7 @@ class Chunk:
             yield replace(self, estimators=(estimator,), contexts=(context,), columns=(column,))
 
     def failed(self, reason: str, seconds: float) -> ChunkScores:
-        """Return what is stored of it where no worker could score it."""
+        """Return the scores to store if no worker could score the chunk."""
         shape = len(self.archs), len(self.estimators)
         errors = dict.fromkeys(np.ndindex(*shape), shortened(reason))
         return ChunkScores(self, np.full(shape, np.nan), errors, seconds, 0)
@@ -86,7 +92,7 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class ChunkScores:
-    """The output of one worker: scores (n, k), reasons of NaN by (row, column), seconds, and the worker's process.
+    """The output of one worker: scores (n, k), reasons for NaN by (row, column), seconds, and the process.
 
     Attributes:
         failure: set where the whole chunk could not be scored; an unforeseen error becomes an `EstimatorError`.
@@ -105,22 +111,22 @@ class ChunkScores:
 
 
 class _UnusableError(Exception):
-    """An estimator returned something other than scores: the fault is the estimator's, not a network's."""
+    """An estimator returned a wrong type or shape: a fault of the estimator, not of a network."""
 
 
 def is_narrow(chunk: Chunk) -> bool:
-    """Whether a chunk holds one score, and cannot be parted."""
+    """Whether a chunk holds one score, and cannot be split."""
     return len(chunk.archs) * len(chunk.estimators) == 1
 
 
 def chunk_size(estimator: AnyEstimator, space: SearchSpace, task: Task) -> int:
-    """Return how many codes an estimator wants at a time, 32 where it does not say."""
+    """Return the chunk size that an estimator prefers; 32 by default."""
     size = getattr(estimator, "chunk_size", _CHUNK)
     return int(size(space, task) if callable(size) else size)
 
 
 def shares_work(members: Sequence[Any], space: SearchSpace, task: Task) -> bool:
-    """Whether the members of a pass take larger chunks than usual, because networks of a chunk share parts."""
+    """Whether the members of a pass prefer large chunks because networks in a chunk share parts."""
     return min(chunk_size(e, space, task) for e in members) > _CHUNK
 
 
@@ -132,7 +138,7 @@ def chunks_of(
     plugins: Sequence[str] = (),
     arithmetic: Arithmetic = EXACT,
 ) -> Iterator[Chunk]:
-    """Yield codes in chunks of the size that the members of a pass want, smaller if that would leave workers idle."""
+    """Yield codes in chunks of the preferred size, smaller if workers would otherwise be idle."""
     space, task = contexts[0].space, contexts[0].task
     size = min(chunk_size(e, space, task) for e in members)
     fair = math.ceil(len(codes) / (_CHUNKS_A_WORKER * workers))
@@ -143,7 +149,7 @@ def chunks_of(
 
 
 def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
-    """Return the leaves that can be computed together, in order of first appearance."""
+    """Return the estimators grouped into passes that can be computed together, in order of first appearance."""
     passes: dict[Any, dict[Key, Any]] = {}
     for key, leaf in leaves.items():
         mates = (type(leaf), leaf.group) if isinstance(leaf, Grouped) else key
@@ -152,7 +158,7 @@ def passes(leaves: dict[Key, Any]) -> list[dict[Key, Any]]:
 
 
 def score_chunk(chunk: Chunk) -> ChunkScores:
-    """Score a chunk. Errors are part of the result, because workers on other machines return plain values only."""
+    """Score a chunk; errors are returned as part of the result, because workers may be on other machines."""
     begun = time.perf_counter()
     scored = _Scored(np.full((len(chunk.archs), len(chunk.estimators)), np.nan), {})
     tracebacks: dict[str, str] = {}
@@ -165,16 +171,21 @@ def score_chunk(chunk: Chunk) -> ChunkScores:
         arithmetic = chunk.arithmetic.applied(chunk.contexts[0].device)
         with collected_facts() as facts, collected_tracebacks() as tracebacks, collected_seconds() as spent, arithmetic:
             scored = _score(chunk)
-    except ArchsieveError as error:
-        # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
-        failure = error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
-    except _UnusableError as error:
-        failure = EstimatorError(f"The estimator {_names(chunk)}: {error}", traceback.format_exc())
     except (Exception, SystemExit) as error:
-        message = f"The estimator {_names(chunk)}: {describe_error(error)}"
-        failure = EstimatorError(message, traceback.format_exc())
+        failure = _failure(error, f"The estimator {_names(chunk)}")
     seconds = time.perf_counter() - begun + math.fsum(spent)
     return ChunkScores(chunk, *scored, seconds, os.getpid(), failure, tracebacks, facts)
+
+
+def _failure(error: BaseException, what: str) -> ArchsieveError:
+    """Return what ends the run, as an error of ours that the driver knows."""
+    if isinstance(error, ArchsieveError) and not isinstance(error, ScoringError):
+        # An error class of a plug-in may be unknown to the driver: pass on its sentence only.
+        return error if type(error).__module__ == ArchsieveError.__module__ else EstimatorError(str(error))
+    if machine_number(error):
+        return machine_error(error, what)
+    text = str(error) if isinstance(error, _UnusableError) else describe_error(error)
+    return EstimatorError(f"{what}: {text}", traceback.format_exc())
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:
@@ -195,27 +206,31 @@ def _names(chunk: Chunk) -> str:
 
 
 class _Scored(NamedTuple):
-    """Scores (n, k), and why some are NaN, by (row, column)."""
+    """Scores (n, k), and the reasons for NaN by (row, column)."""
 
     scores: NDArray[np.float64]
     errors: dict[tuple[int, int], str]
 
 
 def _score(chunk: Chunk) -> _Scored:
-    """Score all at once; where that fails and the estimator does not say on which, one by one."""
+    """Score all networks at once; if that fails without naming a network, score them one by one."""
     is_single = len(chunk.archs) * len(chunk.estimators) == 1
     scores, errors = (None if is_single else _score_at_once(chunk)) or _score_one_by_one(chunk)
     unusable = np.isnan(scores) | np.isposinf(scores)
     names = [estimator.name for estimator in chunk.estimators]
+    if any(reason.startswith(AGAIN) for reason in errors.values()):
+        _check_memory()
     returned = {(i, k): f"{names[k]} returned {scores[i, k]}" for i, k in np.argwhere(unusable).tolist()}
     return _Scored(np.where(unusable, np.nan, scores), returned | errors)
 
 
 def _score_at_once(chunk: Chunk) -> _Scored | None:
-    """Score all in one pass; None where it failed."""
+    """Score all networks in one pass; None if it failed."""
     try:
         return _Scored(_ask(chunk.estimators, chunk.archs, chunk.contexts), {})
     except PartialScoringError as failed:
+        if ends_the_run(failed):
+            raise
         scores = np.array(failed.scores, dtype=np.float64).reshape(len(chunk.archs), len(chunk.estimators))
         for place in failed.reasons:
             scores[place] = np.nan
@@ -229,7 +244,7 @@ def _score_at_once(chunk: Chunk) -> _Scored | None:
 
 
 def _score_one_by_one(chunk: Chunk) -> _Scored:
-    """Score every architecture by every estimator alone: a failure costs only that score."""
+    """Score every architecture by every estimator separately, so that a failure costs only that score."""
     scores = np.full((len(chunk.archs), len(chunk.estimators)), np.nan)
     errors: dict[tuple[int, int], str] = {}
     for i, arch in enumerate(chunk.archs):
@@ -246,19 +261,17 @@ def _outcome(estimator: AnyEstimator, arch: Architecture, context: Context) -> O
     """Score one architecture by one estimator."""
     try:
         return Outcome(float(_ask((estimator,), (arch,), (context,))[0, 0]))
-    except ScoringError as error:
-        return Outcome.failed(_reason_of(error))
     except Exception as error:
         if _is_of_the_run(error):
             raise _located(error, estimator, context.space.describe(arch)) from error
-        return Outcome.failed(shortened(describe_error(error)))
+        return Outcome.failed(_reason_of(error))
 
 
-def _reason_of(error: ScoringError) -> str:
+def _reason_of(error: Exception) -> str:
     """Return why one architecture could not be scored."""
     if isinstance(error, PartialScoringError) and error.reasons:
-        return shortened(next(iter(error.reasons.values())), _SENTENCE)
-    return shortened(describe_error(error), _SENTENCE)
+        return shortened(next(iter(error.reasons.values())))
+    return shortened(reason_of(error))
 
 
 def _is_of_the_run(error: Exception) -> bool:
@@ -266,15 +279,28 @@ def _is_of_the_run(error: Exception) -> bool:
 
 
 def _located(error: Exception, estimator: AnyEstimator, arch: str) -> Exception:
-    """Return an error of the run as one that names estimator and architecture; errors of ours already do."""
-    if isinstance(error, ArchsieveError | _UnusableError):
+    """Return an unforeseen error with estimator and architecture named; archsieve errors are returned unchanged."""
+    if isinstance(error, ArchsieveError | _UnusableError) and not isinstance(error, ScoringError):
         return error
-    message = f"The estimator {estimator.name!r} failed on {arch}: {describe_error(error)}"
-    return EstimatorError(message, traceback.format_exc())
+    return _failure(error, f"The estimator {estimator.name!r} failed on {arch}")
+
+
+def _check_memory() -> None:
+    """Check, after memory ran out, that there is some again: without any, every network would be blamed.
+
+    Raises:
+        MachineError: there is not.
+    """
+    gc.collect()
+    if not has_memory(_LEAST_MEMORY):
+        raise MachineError(
+            f"Memory ran out: less than {_LEAST_MEMORY >> 20} MiB can still be had. No network is to blame. Free "
+            f"memory, or use fewer workers, and run the same command again; finished scores are stored."
+        )
 
 
 def _free_memory() -> None:
-    """Release cached device memory, so that a network that was too large does not leave the next without room."""
+    """Release cached device memory, so that a network that was too large does not affect the next one."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         gc.collect()

@@ -1,4 +1,4 @@
-"""Columns of composite estimators: which scores they need, and how they are computed."""
+"""Scores of composite estimators: which part scores they need, and how they are combined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Combining(NamedTuple):
-    """Computes columns of scores, of composites too.
+    """Computes columns of scores, including those of composites.
 
     Attributes:
         pool: the codes to score; relative scores are relative to these.
@@ -35,7 +35,7 @@ class Combining(NamedTuple):
     def needed(
         self, estimator: AnyEstimator, archs: Sequence[Architecture] | None = None
     ) -> Iterator[tuple[Any, Sequence[Architecture]]]:
-        """Yield each estimator that is no composite, with the codes it must score, calibration samples included."""
+        """Yield each non-composite estimator with the codes it must score, calibration samples included."""
         archs = self.pool if archs is None else archs
         if not isinstance(estimator, Composite):
             yield estimator, archs
@@ -47,7 +47,7 @@ class Combining(NamedTuple):
                 yield from self.needed(part, self.sample(estimator.calibration))
 
     def column(self, estimator: AnyEstimator, archs: Sequence[Architecture] | None = None) -> Scores:
-        """Return the scores of the pool or of other codes, shape (n,); NaN for what no part could score.
+        """Return the scores of the pool or of other codes, shape (n,); NaN if no part could score a code.
 
         A calibration sample is scored by the model that scores the pool, and by the same thresholds.
         """
@@ -77,7 +77,7 @@ class Combining(NamedTuple):
 
 
 def lasting(estimator: AnyEstimator) -> Iterator[Composite]:
-    """Yield each composite, a composite's parts included, whose reference is the same in every call of a session."""
+    """Yield each composite, nested ones included, whose reference is the same in every call of a session."""
     if isinstance(estimator, Composite):
         if is_lasting(estimator):
             yield estimator
@@ -86,7 +86,7 @@ def lasting(estimator: AnyEstimator) -> Iterator[Composite]:
 
 
 def is_lasting(composite: Composite) -> bool:
-    """Whether the reference is calibrated and depends on no pool, so that it can be kept for the next call."""
+    """Whether the reference is calibrated and independent of any pool, so that it can be reused."""
     if composite.calibration is None or any(map(is_relative, composite.parts)):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Computing of scores on an executor: chunk by chunk, a long pass after an announcement."""
+"""Computation of scores on an executor, chunk by chunk; a long pass is announced first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import WorkerError
+from archsieve.errors import AGAIN, WorkerError
 from archsieve.runs.announcements import Trial, announcement, is_announced
 from archsieve.runs.attempts import Lost
 from archsieve.runs.chunks import ChunkScores, chunks_of, is_narrow, score_chunk, shares_work
@@ -26,7 +26,7 @@ _MOST_IN_A_ROW = 10  # networks whose workers die, without a score between them
 
 @dataclass(frozen=True, eq=False)
 class Computing:
-    """Where and how scores are computed.
+    """The executor and settings by which scores are computed.
 
     Attributes:
         executor: maps chunks to scores.
@@ -64,7 +64,7 @@ class Computing:
     def _chunks(
         self, members: Sequence[Any], codes: Sequence[Architecture], contexts: Sequence[Context]
     ) -> Iterator[ChunkScores]:
-        """Yield the scores of chunks. One that kills its workers is computed in parts, down to the networks that do.
+        """Yield the scores of chunks; a chunk that kills its workers is split until single networks remain.
 
         Raises:
             WorkerError: the workers of ten networks in a row died.
@@ -80,7 +80,8 @@ class Computing:
                     yield result
                 elif is_narrow(result.item):
                     in_a_row += 1
-                    yield result.item.failed(result.reason, result.seconds)
+                    reason = result.reason if result.is_final else f"{AGAIN}{result.reason}"
+                    yield result.item.failed(reason, result.seconds)
                     if in_a_row >= _MOST_IN_A_ROW:
                         raise _hopeless(result)
                 else:
@@ -92,7 +93,7 @@ class Computing:
 
 
 def _until(parts: list[Iterator[Chunk]], source: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield chunks as long as none is to be computed in parts first."""
+    """Yield chunks until one must be split first."""
     while not parts:
         for chunk in source:
             yield chunk

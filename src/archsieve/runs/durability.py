@@ -1,4 +1,4 @@
-"""When what was stored is on the disk: a killed process loses nothing, a power cut the last `SECONDS` at most.
+"""When stored rows reach the disk: a killed process loses nothing, a power failure at most the last `SECONDS`.
 
 Files written by `archsieve._files.replace_file` are on the disk before they take their name. A transaction of the
 results file is in its log at once, which survives the process; the log is brought to the disk here. A durable store
@@ -19,14 +19,14 @@ SECONDS = 10.0
 
 
 class Syncing:
-    """Brings a log to the disk, in a thread, at most `SECONDS` after something was added to it."""
+    """Flushes a log to disk in a thread, at most `SECONDS` after an addition."""
 
     def __init__(self, log: Path) -> None:
         self._log, self._lock = log, threading.Lock()
         self._timer: threading.Timer | None = None
 
     def committed(self) -> None:
-        """Note that something was added."""
+        """Record an addition."""
         with self._lock:
             if self._timer is None:
                 self._timer = threading.Timer(SECONDS, self._sync)
@@ -34,7 +34,7 @@ class Syncing:
                 self._timer.start()
 
     def close(self) -> None:
-        """End: SQLite brings everything to the disk when it closes the file."""
+        """Stop the thread; SQLite flushes everything to disk when it closes the file."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()

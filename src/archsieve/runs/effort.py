@@ -1,4 +1,4 @@
-"""What a search costs, in network-epochs: one network trained on every item of a training split once.
+"""The cost of a search in network-epochs: one network trained once on every item of a training split.
 
 Which training split is a question of its own (`Unit`): that of the training which the user is after, and not that of
 noise which stands in for its pictures.
@@ -29,7 +29,7 @@ _WEIGHED = 5  # networks by which two tasks are compared
 
 @dataclass(frozen=True)
 class Entry:
-    """Cost of `n` scores of an estimator, in epochs of the task that it scores on; None if it does not say.
+    """The cost of `n` scores of an estimator, in epochs of the task it scores on; None if undeclared.
 
     `n` is None where nobody says how many scores there are.
     """
@@ -42,12 +42,12 @@ class Entry:
 
     @property
     def epochs(self) -> float | None:
-        """Training and scoring together."""
+        """Training plus scoring."""
         return total((self.training, self.scoring))
 
 
 class Ledger:
-    """Counts what scores cost beyond earlier payments, as if no score were stored.
+    """Tracks the cost of scores beyond what was already counted, as if no score were stored.
 
     The candidates of a stage are survivors of earlier stages. An estimator that scored them all once is therefore free
     afterwards, and so is a second calibration sample, which the same seed draws. Training is paid once for each
@@ -60,11 +60,11 @@ class Ledger:
         self._trained: dict[str, Any] = {}
 
     def pay(self, estimator: AnyEstimator, n: int, population: str = "candidates") -> float | None:
-        """Return the cost of `n` scores in epochs of the task; None where an estimator, or the task, does not say."""
+        """Return the additional cost of `n` scores in epochs of the task; None if it is not declared."""
         return total(entry.epochs for entry in self.enter(estimator, n, population))
 
     def enter(self, estimator: AnyEstimator, n: int, population: str = "candidates") -> list[Entry]:
-        """Return the new costs of `n` scores, one entry for each estimator that computes, without earlier payments."""
+        """Return the additional costs of `n` scores, one entry per computing estimator."""
         if isinstance(estimator, Composite):
             entries = [entry for part in estimator.parts for entry in self.enter(part, n, population)]
             if estimator.calibration:
@@ -98,7 +98,7 @@ def _training(price: Price | None) -> float:
 
 @dataclass(frozen=True)
 class Unit:
-    """What a network-epoch is: one pass of a training over the training split of `task`; None: nobody says which.
+    """The definition of a network-epoch: one training pass over the training split of `task`; None: undefined.
 
     Attributes:
         task: of the training that costs are counted against.
@@ -109,7 +109,7 @@ class Unit:
     scale: float | None
 
     def epochs(self, own: float | None) -> float | None:
-        """Return a cost in epochs of the task that is scored on, in this unit; None: unknown."""
+        """Return a cost in epochs of the scored task, converted to this unit; None: unknown."""
         if own is None or (self.scale is None and own):
             return None
         return own * (self.scale or 0.0)
@@ -140,7 +140,7 @@ def unit_of(space: SearchSpace, task: Task, stands_for: Task | None = None, *, t
 
 
 def _weight(space: SearchSpace, task: Task, reference: Task) -> float:
-    """Return the multiply-adds of networks for a task, divided by those of the same networks for another task."""
+    """Return the multiply-adds of networks for one task, divided by those for another task."""
     if form_of(task) == form_of(reference):
         return 1.0
     rng = generator(0, "sample", "unit")
@@ -150,7 +150,7 @@ def _weight(space: SearchSpace, task: Task, reference: Task) -> float:
 
 
 def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, task: Task) -> float | None:
-    """Return a cost in epochs of a task as multiply-adds; None without a closed form of them, or a count of the task.
+    """Return a cost in epochs of a task as multiply-adds; None without a closed form or a task size.
 
     An epoch passes every item of the training split through a network, forwards and, for twice as much, backwards; the
     networks are taken to weigh what `archs` do on average.
@@ -163,6 +163,6 @@ def in_macs(epochs: float, archs: Sequence[Architecture], space: SearchSpace, ta
 
 
 def total(costs: Iterable[float | None]) -> float | None:
-    """Return the sum; None where a part is unknown."""
+    """Return the sum; None if a part is unknown."""
     parts = list(costs)
     return None if None in parts else sum(cost for cost in parts if cost)

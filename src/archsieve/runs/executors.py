@@ -1,4 +1,4 @@
-"""Executors: one `map` that runs a function on many items, here, in other processes, or on Ray."""
+"""Executors: one `map` that runs a function on many items, in this process, in worker processes, or on Ray."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from archsieve._reading import quoted
 from archsieve.errors import WorkerError, require
+from archsieve.notices import notice
 from archsieve.runs.attempts import Attempts, Lost, Schedule, check_settings, single_thread, variables
 from archsieve.runs.processes import Processes
 
@@ -22,10 +23,11 @@ __all__ = ["Executor", "Lost", "Processes", "Ray", "Serial", "single_thread"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+_STARTS = 3  # of a local Ray
 
 
 class Executor(Protocol):
-    """Runs `fn` on every item, one thread of arithmetic an item, and yields results as they come, in any order.
+    """Runs `fn` on every item with one arithmetic thread each, and yields results in any order.
 
     `fn` and the items must pickle. An error raised by `fn` is raised here, and what is not finished is dropped.
 
@@ -35,7 +37,7 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many items run at a time."""
+        """The number of items that run at the same time."""
 
     def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost]:
         """Yield fn(item) for every item, in order of completion, or a `Lost` for one that no worker finished."""
@@ -43,7 +45,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Serial:
-    """Runs everything in this process, which ends with what kills it.
+    """Runs everything in this process; what kills a worker here kills the process.
 
     >>> list(Serial().map(abs, [-1, 2]))
     [1, 2]
@@ -60,7 +62,7 @@ class Serial:
 
 
 class Ray:
-    """Runs on Ray: the cluster `RAY_ADDRESS` names, else a local one of `workers` processes.
+    """Runs on Ray: on the cluster at `RAY_ADDRESS`, else on a local one of `workers` processes.
 
     All machines must see the run folder under the same path. As a context manager it keeps a Ray it started.
 
@@ -119,7 +121,7 @@ class Ray:
                 self._stop()
 
     def _outcome(self, schedule: Schedule[T], task: Any, attempts: Attempts[T], begun: float) -> Iterator[Any]:
-        """Yield the result of a task, or its item if that is lost now."""
+        """Yield the result of a task, or a `Lost` after its last attempt."""
         import ray
 
         kinds = ("WorkerCrashedError", "NodeDiedError", "ObjectLostError", "OutOfMemoryError")
@@ -143,7 +145,7 @@ class Ray:
 
 
 def _on_ray(fn: Callable[[T], R], item: T, limit: float | None) -> R:
-    """Compute an item in a worker of Ray, which ends itself at the limit, whatever the interpreter is doing."""
+    """Compute an item in a Ray worker, which kills itself at the time limit."""
     if limit is not None:
         faulthandler.dump_traceback_later(limit, exit=True, file=2)
     try:
@@ -160,18 +162,28 @@ def _ray_failed(error: Exception) -> WorkerError:
 
 
 def _start_ray(workers: int) -> None:
-    """Connect to the cluster `RAY_ADDRESS` names, or start one on this machine."""
+    """Connect to the cluster at `RAY_ADDRESS`, or start one on this machine.
+
+    A busy machine may take longer to start Ray than Ray waits: then it is started again, up to three times in all.
+    """
     import ray
 
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
-    try:
-        ray.init(
-            runtime_env={"env_vars": variables() | path}, log_to_driver=False, logging_level=logging.ERROR, **local
-        )
-    except Exception as error:  # whatever keeps a cluster from starting, or from being reached
-        where = f"at RAY_ADDRESS={os.environ['RAY_ADDRESS']}" if os.environ.get("RAY_ADDRESS") else "on this machine"
-        raise WorkerError(
-            f"Ray cannot be started, or reached, {where}: {quoted(str(error).strip()) or type(error).__name__}. Leave "
-            f"--ray out to use processes of this machine."
-        ) from error
+    address = os.environ.get("RAY_ADDRESS")
+    local: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    environment = {"env_vars": variables() | path}
+    for attempt in range(1, _STARTS + 1):
+        try:
+            ray.init(runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **local)
+        except Exception as error:  # whatever keeps a cluster from starting, or from being reached
+            if not address and attempt < _STARTS and "timed out" in str(error):
+                notice("Ray did not start in time. It is started again.")
+                ray.shutdown()  # what was started of it
+                continue
+            where = f"at RAY_ADDRESS={address}" if address else "on this machine"
+            reason = quoted(str(error).strip().rstrip(".")) or type(error).__name__
+            raise WorkerError(
+                f"Ray cannot be started, or reached, {where}: {reason}. Leave --ray out to use "
+                f"processes of this machine."
+            ) from error
+        return

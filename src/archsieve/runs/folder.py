@@ -1,4 +1,4 @@
-"""The folder of a run: it has one driver at a time, one space and one task; and the files in it."""
+"""The run folder: it has one driver at a time, one space and one task; and the files in it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _ADVICE = {
 
 
 def lock(folder: Path, use: str = "search") -> sqlite3.Connection:
-    """Make the folder and hold it until the connection is closed or the process ends, however it ends.
+    """Create the folder and lock it until the connection is closed or the process ends in any way.
 
     `use` names the kind of driver in error messages.
 
@@ -100,7 +100,7 @@ def claim(folder: Path, space: SearchSpace, task: Task) -> tuple[str, str]:
 
 
 def _recall_decisions(folder: Path, space: SearchSpace) -> None:
-    """Spare a space the search for its decisions if an earlier command found them, else keep them for the next."""
+    """Load the decisions that an earlier command found for a space, else store them for the next command."""
     whole: Any = space.whole
     if not hasattr(whole, "recall"):
         return
@@ -113,12 +113,12 @@ def _recall_decisions(folder: Path, space: SearchSpace) -> None:
 
 
 def former_identities(task: Task) -> list[dict[str, Any]]:
-    """Return the identities by which earlier versions knew the same task."""
+    """Return the identities of the same task in earlier versions."""
     return list(completed_task(task).former_identities())
 
 
 def difference(theirs: Any, ours: Any) -> str:
-    """Return in words the first setting that differs between two nested tables, and both values; empty if none does.
+    """Return text on the first setting that differs between two nested tables; empty if none does.
 
     Settings go before versions, which say that networks or scores changed and not what changed.
 
@@ -143,7 +143,7 @@ def _is_version(key: str) -> bool:
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Return the leaves of nested tables by dotted names."""
+    """Return the leaves of nested tables by dotted name."""
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
         value = {str(place): part for place, part in enumerate(value)}
     if not isinstance(value, dict):
@@ -158,7 +158,7 @@ _MARK = {
 
 
 def read_mark(folder: Path) -> dict[str, Any]:
-    """Return what `claim` left: the fingerprints and identities of space and task.
+    """Return what `claim` wrote: fingerprints and identities of space and task.
 
     Raises:
         RunFolderError: it is not there, or damaged.
@@ -179,7 +179,7 @@ def read_mark(folder: Path) -> dict[str, Any]:
 
 
 def read_outcome(folder: Path) -> dict[str, Any]:
-    """Return what `result.json` of a finished search holds: the winner's code, None without one, and the stages.
+    """Return the contents of `result.json`: the winner's code (None if there is none), and the stages.
 
     Raises:
         RunFolderError: there is none, or it is damaged.
@@ -203,7 +203,7 @@ _FINISHED = {
 def write_measure(
     folder: Path, measure: Measure, estimators: Collection[str], own: Mapping[str, Measure] | None = None
 ) -> None:
-    """Add to the mark what the task's metric is, and the names of estimators whose scores are values of it.
+    """Add the task's metric, and the estimators whose scores are metric values, to the folder's mark.
 
     `own` are the measures of estimators that measure something else, such as milliseconds, by name.
     """
@@ -217,14 +217,14 @@ def write_measure(
 
 
 def measure_of_mark(mark: Mapping[str, Any]) -> tuple[frozenset[str], Measure]:
-    """Return the names of estimators whose scores are values of the metric, and the metric; folders may not say it."""
+    """Return the estimators whose scores are metric values, and the metric, where the mark has them."""
     metric = mark.get("metric", {})
     measure = Measure(str(metric.get("name", "score")), bool(metric.get("higher_is_better", True)))
     return frozenset(metric.get("estimators", ())), measure
 
 
 def measures_of_mark(mark: Mapping[str, Any]) -> dict[str, Measure]:
-    """Return what scores are to a reader, by the name of the estimator; what is not there is a plain score."""
+    """Return the measure of scores by estimator name; estimators that are absent have plain scores."""
     names, metric = measure_of_mark(mark)
     own = {
         str(name): Measure(str(each.get("name", "score")), bool(each.get("higher_is_better", True)))
@@ -234,13 +234,13 @@ def measures_of_mark(mark: Mapping[str, Any]) -> dict[str, Measure]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file in one step, with a checksum of its content."""
+    """Write a JSON file atomically, with a checksum of its content."""
     with replace_file(path) as temporary:
         temporary.write_text(json.dumps(with_checksum(value), indent=2) + "\n", encoding="utf-8")
 
 
 def digest_of_rounds(rounds: Sequence[Round]) -> str:
-    """Return the SHA-256 of all that the rounds scored and kept: two runs that agree on it agree on every score."""
+    """Return the SHA-256 of all scores and survivors of the rounds; equal digests mean equal scores."""
     digest = hashlib.sha256()
     for latest in rounds:
         parts = (latest.archs.astype(np.int64), latest.scores.astype(np.float64), latest.kept.astype(np.int64))
@@ -250,7 +250,7 @@ def digest_of_rounds(rounds: Sequence[Round]) -> str:
 
 
 def write_rounds(folder: Path, rounds: Sequence[Round], pool: Mapping[str, NDArray[Any]]) -> None:
-    """Write the architectures, scores and survivors of each round, and columns (by name) of the whole pool."""
+    """Write the architectures, scores and survivors of each round, and named columns of the whole pool."""
     arrays: dict[str, Any] = {
         f"{name}_{i}": getattr(r, name) for i, r in enumerate(rounds) for name in ("archs", "scores", "kept")
     }
@@ -260,7 +260,7 @@ def write_rounds(folder: Path, rounds: Sequence[Round], pool: Mapping[str, NDArr
 
 
 def read_rounds(folder: Path, labels: Sequence[str]) -> tuple[list[Round], dict[str, NDArray[Any]]]:
-    """Return what `write_rounds` wrote, the rounds with these labels.
+    """Return the contents of `write_rounds` for rounds with these labels.
 
     Raises:
         RunFolderError: it is not there, or damaged.
@@ -283,7 +283,7 @@ def read_rounds(folder: Path, labels: Sequence[str]) -> tuple[list[Round], dict[
 
 
 def rounds_of(folder: Path, result: Mapping[str, Any]) -> tuple[list[Round], dict[str, NDArray[Any]]]:
-    """Return the rounds of a search with this result, and the columns of its pool.
+    """Return the rounds of the search with this result, and the columns of its pool.
 
     Raises:
         RunFolderError: they are not there, damaged, or of another search.
@@ -298,7 +298,7 @@ def rounds_of(folder: Path, result: Mapping[str, Any]) -> tuple[list[Round], dic
 
 
 def _round(label: str, archs: NDArray[Any], scores: NDArray[Any], kept: NDArray[Any]) -> Round:
-    """Return the round of these arrays.
+    """Return the round stored in these arrays.
 
     Raises:
         ValueError: they are of other kinds or shapes than a round has.
@@ -312,7 +312,7 @@ def _round(label: str, archs: NDArray[Any], scores: NDArray[Any], kept: NDArray[
 
 
 def plan_text_of(folder: Path) -> str:
-    """Return the text of the plan that a search left in its folder, to be shown.
+    """Return the text of the plan stored in a run folder, for display.
 
     Raises:
         RunFolderError: it cannot be read, or is not what was written.
@@ -325,7 +325,7 @@ def plan_text_of(folder: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Return the contents of a JSON file, without their checksum.
+    """Return the contents of a JSON file without the checksum.
 
     Raises:
         RunFolderError: it is not there, or damaged: its checksum, if it has one, is that of other content.

@@ -1,4 +1,4 @@
-"""The journal of a search: what it asked for, in the results file of its run folder."""
+"""The journal of a search: the architectures it requested, stored in the results file of its run folder."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Journal:
-    """What the search of that name asked for, in order; see `archsieve.searchers.guided.Journal`."""
+    """The requests of a named search, in order; see `archsieve.searchers.guided.Journal`."""
 
     store: Store
     name: str
 
     def read(self) -> list[Architecture]:
-        """Return everything asked for so far."""
+        """Return all requests so far."""
         return self.store.asked(self.name)
 
     def add(self, archs: Sequence[Architecture]) -> None:
-        """Append what is asked for now."""
+        """Append requests."""
         self.store.ask(self.name, archs)

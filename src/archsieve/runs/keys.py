@@ -1,4 +1,4 @@
-"""Keys of scores: what a stored score depends on besides the architecture."""
+"""Keys of scores: everything a stored score depends on besides the architecture."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Keys:
     recorded: RecordedScores
 
     def key(self, estimator: AnyEstimator, pool: Sequence[Architecture]) -> Key:
-        """Return the key of an estimator's scores; `pool` is what it may learn from."""
+        """Return the key of an estimator's scores; `pool` is the pool it may learn from."""
         space, task = self.prints
         settings = identity(estimator)
         table = self.recorded.other(settings)
@@ -50,28 +50,28 @@ class Keys:
         return Key(space, task, fingerprint(learner, *self._where(estimator, table)), self.seed)
 
     def folder_name(self, estimator: AnyEstimator, pool: Sequence[Architecture]) -> str:
-        """Return the name of an estimator's own folder, which all estimators of a lineage share."""
+        """Return the name of an estimator's work folder, shared by all estimators of a lineage."""
         owner = estimator.lineage if isinstance(estimator, Resumable) else estimator
         settings = identity(owner)
         place = self._where(owner, self.recorded.other(settings))
         return fingerprint(*self.prints, self._learner(owner, settings, pool), self.seed, *place)
 
     def code(self, estimator: AnyEstimator, arch: Architecture) -> Architecture:
-        """Return the code by which a score is stored: the canonical one, unless the estimator tells codes apart."""
+        """Return the code that a score is stored by: the canonical one, unless scores are of raw codes."""
         return arch if tells_codes_apart(estimator) else self.space.canonical(arch)
 
     def _where(self, estimator: AnyEstimator, table: ScoreTable | None) -> list[dict[str, Any]]:
-        """Return what scores depend on besides settings; `table`, made on other pictures, is what answers, if any."""
+        """Return what scores depend on besides settings; `table` is a score table made on other pictures, if used."""
         place = place_of(estimator, self.device, self.arithmetic, self.recorded.hashes)
         taught = [] if table is not None else self.recorded.prints_behind(estimator)
         return [*place, {"taught_on": taught}] if taught else place
 
     def _learner(self, estimator: AnyEstimator, settings: Any, pool: Sequence[Architecture]) -> Any:
-        """Return the estimator's settings, with the pool if the estimator learns from it."""
+        """Return the estimator's settings, with the pool if it learns from the pool."""
         depends = isinstance(estimator, Fittable) and estimator.learns_from_pool
         return [settings, sorted({self.code(estimator, arch) for arch in pool})] if depends else settings
 
 
 def tells_codes_apart(estimator: Any) -> bool:
-    """Whether the scores of an estimator are of raw codes rather than of networks."""
+    """Whether an estimator's scores belong to raw codes rather than to networks."""
     return bool(getattr(estimator, "by_code", False))

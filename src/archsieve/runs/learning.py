@@ -1,4 +1,4 @@
-"""What learning costs, kept as it is spent: a killed process does not lose it, nor do results that are deleted.
+"""The cost of fitting, stored as it is spent, so that a killed process or deleted results do not lose it.
 
 Three notes of one sum. The results file has the scores that an estimator asked for and the seconds of its learning;
 they are added before the estimator keeps what it learnt. A file beside what it learnt has their sum, for the case that
@@ -27,7 +27,7 @@ COST_FILE = "cost.json"
 
 @dataclass
 class Learning:
-    """The cost of one estimator's learning.
+    """The fitting cost of one estimator.
 
     Args:
         store: the results file.
@@ -48,7 +48,7 @@ class Learning:
     begun: float = 0.0
 
     def begin(self) -> None:
-        """Look up what was spent before; where the results know nothing of it, what is kept beside what was learnt."""
+        """Look up the earlier cost in the results, or else beside the fitted state."""
         self.begun, path = time.perf_counter(), self.folder / COST_FILE
         self.before = self.store.seconds(self.key, ())
         if self.before == 0 and path.exists() and not self.store.taught(self.key):
@@ -56,7 +56,7 @@ class Learning:
             self.store.learn(self.key, self.name, self.before)
 
     def note(self) -> None:
-        """Keep what was spent so far."""
+        """Store the cost so far."""
         own = {teacher: archs for teacher, archs in self.requests.codes.items() if teacher.task == self.key.task}
         spent = time.perf_counter() - self.begun - self.elsewhere
         self.store.learn(self.key, self.name, spent - self.noted, own)
@@ -66,7 +66,7 @@ class Learning:
             write_json(self.folder / COST_FILE, {"seconds": self.before + spent + taught})
 
     def end(self, checkpoints: float) -> None:
-        """Keep what was spent; `checkpoints` are the seconds of ended processes behind what was gone on from."""
+        """Store the final cost; `checkpoints` are the seconds of ended processes behind resumed checkpoints."""
         self.note()
         if checkpoints > self.before:
             self.store.learn(self.key, self.name, checkpoints - self.before)

@@ -1,4 +1,4 @@
-"""Worker processes of this machine, each with a connection of its own: which item a dead one worked on is known."""
+"""Worker processes on this machine, each with its own connection, so that the item of a dead worker is known."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LIVING: set[_Worker] = set()
 
 
 class Processes:
-    """Runs in `workers` new processes of this machine, which end with this one, even if it is killed.
+    """Runs on `workers` new processes of this machine, which end with this process even if it is killed.
 
     As a context manager it keeps its processes from one `map` to the next; else each `map` starts its own.
 
@@ -81,7 +81,7 @@ class Processes:
 
 
 class _Worker:
-    """A process, the connection to it, and what it works on."""
+    """A worker process, its connection, and its current item."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -105,27 +105,27 @@ class _Worker:
         self.begun = time.monotonic()
 
     def begin(self, call: bytes) -> None:
-        """Send work to a process that is ready; whether it still lives is seen later."""
+        """Send work to an idle process; its death is noticed later."""
         self.begun = time.monotonic()
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send_bytes(call)
 
     def message(self) -> bytes | None:
-        """Return what the process sent, empty when it is ready; None: it ended."""
+        """Return the message of the process, empty if it is ready; None if it ended."""
         try:
             return self.connection.recv_bytes() if self.connection.poll() else None
         except (EOFError, OSError):
             return None
 
     def kill(self) -> str:
-        """End the process at once, and return how it ended."""
+        """Kill the process, and return how it ended."""
         self.process.join(_MOMENT)  # its connection is closed a moment before
         how = ending(self.process.exitcode)
         self.forget()
         return how
 
     def forget(self) -> None:
-        """End the process at once if it still runs, and close the connection to it."""
+        """Kill the process if it still runs, and close its connection."""
         if self.process.exitcode is None:
             self.process.kill()
             self.process.join()
@@ -149,7 +149,7 @@ class _Crew:
         self._stillborn = 0
 
     def hand_out(self) -> bool:
-        """Give work to as many processes as may work; whether any does."""
+        """Give work to as many processes as allowed; return whether any works."""
         while len(self.busy) < self._most:
             attempts = self._schedule.take(len(self.busy))
             if attempts is None:
@@ -162,7 +162,7 @@ class _Crew:
         return bool(self.busy)
 
     def _waiting_worker(self) -> _Worker | None:
-        """Return a process that waits for work; those that died while they waited are forgotten."""
+        """Return an idle process; idle ones that died are removed."""
         while self._idle:
             worker = self._idle.pop()
             if worker.process.is_alive():
@@ -174,7 +174,7 @@ class _Crew:
         worker.begin(pickle.dumps((self._fn, attempts.item)))
 
     def outcomes(self) -> Iterator[Any]:
-        """Wait until something happens; yield results, and items that are lost. Ended processes are replaced."""
+        """Wait for the next event; yield results and lost items. Ended processes are replaced."""
         ends: list[Any] = [end for each in self.busy for end in (each.connection, each.process.sentinel)]
         happened = set(wait(ends, self._patience()))
         results = []
@@ -187,18 +187,18 @@ class _Crew:
         yield from results
 
     def _patience(self) -> float | None:
-        """Return the time to the next limit; None: there is none."""
+        """Return the seconds until the next time limit; None if there is none."""
         until = min(map(self._end_of, self.busy))
         return None if until == math.inf else max(0.0, until - time.monotonic())
 
     def _end_of(self, worker: _Worker) -> float:
-        """Return when a process is over its limit; to start may take longer than to work."""
+        """Return the time limit of a process; starting may take longer than working."""
         if self._limit is None:
             return math.inf
         return worker.begun + (self._limit if worker.is_ready else max(self._limit, _START))
 
     def _heard(self, worker: _Worker) -> list[Any]:
-        """Return the result that a process sent, or the item that is lost because it ended."""
+        """Return the result that a process sent, or the item lost by its death."""
         attempts = worker.attempts
         if attempts is None:
             return []
@@ -215,7 +215,7 @@ class _Crew:
         return [_received(message)]
 
     def _died(self, worker: _Worker, attempts: Attempts[Any]) -> list[Any]:
-        """Replace a process that ended, and return its item if that is lost now."""
+        """Replace a process that ended, and return its item if it is lost."""
         self.busy.remove(worker)
         seconds, how = time.monotonic() - worker.begun, worker.kill()
         if worker.is_ready:
@@ -231,7 +231,7 @@ class _Crew:
         return []
 
     def _hung(self, worker: _Worker) -> list[Any]:
-        """End a process that is over its limit, and return its item if that is lost now."""
+        """Kill a process beyond its time limit, and return its item if it is lost."""
         attempts, seconds = worker.attempts, time.monotonic() - worker.begun
         worker.process.kill()
         if attempts is None or not worker.is_ready:
@@ -247,7 +247,7 @@ def _only(lost: Lost | None) -> list[Lost]:
 
 
 def _received(message: bytes) -> Any:
-    """Return the result in a message of a worker, or raise the error in it."""
+    """Return the result in a worker's message, or raise its error."""
     try:
         is_result, value, trace = pickle.loads(message)  # noqa: S301 - of a process of ours
     except Exception as error:
@@ -275,5 +275,5 @@ def _end(workers: list[_Worker]) -> None:
 
 @atexit.register
 def _end_all() -> None:
-    """End what a caller left open, before the interpreter waits for it."""
+    """End the remaining processes before the interpreter waits for them."""
     _end(list(_LIVING))

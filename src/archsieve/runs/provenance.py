@@ -1,19 +1,25 @@
-"""What a result was made with, so that a reader can reproduce it."""
+"""Provenance of a result, so that a reader can reproduce it."""
 
 from __future__ import annotations
 
 import platform
+import shlex
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from archsieve._machine import model as processor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PACKAGES = ("archsieve", "numpy", "scipy", "scikit-learn", "torch")
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The command, empty if it was called from Python; device and workers; versions by name; the processor."""
+    """The command (empty if called from Python), device, workers, versions by name, and processor."""
 
     command: str
     device: str
@@ -23,7 +29,7 @@ class Provenance:
 
 
 def provenance(command: str = "", device: str = "cpu", workers: int = 1) -> Provenance:
-    """Return what this process works with."""
+    """Return the provenance of this process."""
     versions = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in _PACKAGES:
         try:
@@ -31,3 +37,18 @@ def provenance(command: str = "", device: str = "cpu", workers: int = 1) -> Prov
         except PackageNotFoundError:
             continue
     return Provenance(command, device, workers, versions, processor())
+
+
+def folder_in_command(folder: str, result: Mapping[str, Any]) -> str:
+    """Return a run folder as a command takes it, with the plug-ins and permissions that its search was given.
+
+    >>> folder_in_command("my run", {"provenance": {"command": "archsieve search p.toml --plugin net.py"}})
+    "'my run' --plugin net.py"
+    """
+    try:
+        words = shlex.split((result.get("provenance") or {}).get("command") or "")
+    except ValueError:  # an unbalanced quotation mark: no command of ours
+        words = []
+    plugins = [word for name, word in pairwise(words) if name == "--plugin"]
+    options = [text for plugin in plugins for text in ("--plugin", plugin)]
+    return shlex.join([folder, *options, *["--allow-commands"] * ("--allow-commands" in words)])

@@ -1,4 +1,4 @@
-"""Scores that a session looks up instead of computing them, and the pictures they were computed on."""
+"""Scores that a session looks up in tables instead of computing them, and the pictures they were computed on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedScores:
-    """The score tables that answer in a session.
+    """The score tables that a session uses.
 
     Attributes:
         own: those about its space, task and seed.
@@ -35,7 +35,7 @@ class RecordedScores:
 
     @classmethod
     def of(cls, tables: Iterable[ScoreTable], space: SearchSpace, task: Task, seed: int) -> RecordedScores:
-        """Return those of the tables that answer for this space, task and seed."""
+        """Return the tables that match this space, task and seed."""
         offered = tuple(tables)
         own = tuple(table for table in offered if table.knows(space, task, seed))
         rest = (table for table in offered if table not in own)
@@ -43,11 +43,11 @@ class RecordedScores:
 
     @property
     def hashes(self) -> Iterator[str]:
-        """The hashes that identify the tables."""
+        """The hashes of the tables."""
         return (table.card.sha256 for table in (*self.own, *self.others))
 
     def other(self, estimator: Any) -> ScoreTable | None:
-        """Return the table, made on another copy of the pictures, that holds all scores of an estimator.
+        """Return the table, made on another copy of the pictures, that has all scores of an estimator.
 
         None where there is none, or where a table made on the session's own pictures knows the estimator. A caller that
         has the estimator's identity may give that instead.
@@ -60,7 +60,7 @@ class RecordedScores:
         return next((table for table in self.others if table.column_of(settings)), None)
 
     def others_behind(self, estimator: AnyEstimator) -> dict[str, tuple[Any, ScoreTable]]:
-        """Return what an estimator, its parts or its teachers take from tables made on another copy, by name."""
+        """Return by name the tables made on another copy that an estimator, its parts or teachers use."""
         if not self.others:
             return {}
         if table := self.other(estimator):
@@ -68,7 +68,7 @@ class RecordedScores:
         return self._behind_parts(estimator)
 
     def prints_behind(self, estimator: AnyEstimator) -> list[str]:
-        """Return the fingerprints of the tasks of those tables, for an estimator that is in none of them itself."""
+        """Return the task fingerprints of those tables, for an estimator that is itself in none of them."""
         if not self.others:
             return []
         return sorted({fingerprint(table.card.task) for _, table in self._behind_parts(estimator).values()})
@@ -77,7 +77,7 @@ class RecordedScores:
         return {name: pair for part in _within(estimator) for name, pair in self.others_behind(part).items()}
 
     def recall(self, estimator: AnyEstimator, codes: Collection[Architecture]) -> dict[Architecture, Outcome]:
-        """Return the outcomes that the tables know of these codes.
+        """Return the tables' outcomes for these codes.
 
         Raises:
             DataError: a table that should know all networks of its space lacks one.
@@ -100,7 +100,7 @@ class RecordedScores:
 
 
 def sentences(sources: Iterable[tuple[Any, ScoreTable]]) -> tuple[str, ...]:
-    """Return one sentence for each table whose scores were made on other pictures than the session's."""
+    """Return one sentence for each table made on other pictures than the session's."""
     groups: dict[tuple[Path, bool], list[tuple[Any, ScoreTable]]] = {}
     for estimator, table in sources:
         sees = bool({"data", "labels"} & set(getattr(estimator, "needs", ("data",))))
@@ -119,13 +119,13 @@ def _sentence(names: Sequence[str], table: ScoreTable, sees: bool) -> str:
 
 
 def pictures_of(table: ScoreTable, which: str = "a") -> str:
-    """Return in words what pictures a table was made on."""
+    """Return text on the pictures that a table was made on."""
     task = table.card.task
     return f"{which} copy of {task['name']} ({words_of(task['content'])})" if "content" in task else str(task["name"])
 
 
 def _within(estimator: AnyEstimator) -> Iterator[Any]:
-    """Yield the parts of a composite, else the estimators among the settings: the teachers of what learns."""
+    """Yield the parts of a composite, else the estimators among the settings, such as teachers."""
     if isinstance(estimator, Composite):
         yield from estimator.parts
     elif is_dataclass(estimator):

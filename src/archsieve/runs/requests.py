@@ -1,4 +1,4 @@
-"""Which scores were asked for: what a run has cost is the sum of their seconds."""
+"""Record of requested scores; the cost of a run is the sum of their seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Reference(NamedTuple):
-    """The calibration sample of a composite: the columns (m, k) of its parts, and the scores these were asked for."""
+    """The calibration sample of a composite: its parts' columns (m, k), and the scores requested for them."""
 
     columns: NDArray[np.float64]
     codes: Mapping[Key, set[Architecture]]
@@ -24,18 +24,18 @@ class Reference(NamedTuple):
 
 @dataclass
 class Requests:
-    """Codes by the key of their scores, and the composites whose references are among them."""
+    """The requested codes by score key, and the composites whose references are included."""
 
     codes: dict[Key, set[Architecture]] = field(default_factory=dict)
     composites: set[Any] = field(default_factory=set)
 
     def add(self, codes: Mapping[Key, Iterable[Architecture]]) -> None:
-        """Add codes under their keys."""
+        """Add codes by score key."""
         for key, archs in codes.items():
             self.codes.setdefault(key, set()).update(archs)
 
     def add_reference(self, composite: Any, reference: Reference) -> None:
-        """Add the codes of a reference, once."""
+        """Add the codes of a reference once."""
         if composite not in self.composites:
             self.composites.add(composite)
             self.add(reference.codes)

@@ -1,8 +1,8 @@
-"""The outcome of a search: the values that `result.json` holds."""
+"""The outcome of a search: the contents of `result.json`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import SettingError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spending:
-    """Cost of a part of a run, in three units.
+    """The cost of a part of a run, in three units.
 
     Attributes:
         seconds: time that workers spent on the scores, learning included, whenever that was. Each score counts once,
@@ -33,7 +33,7 @@ class Spending:
 
 @dataclass(frozen=True)
 class StageReport(Spending):
-    """What one stage did and cost: its estimator, candidates in, kept, how many could not be scored.
+    """The work and cost of one stage: its estimator, candidates, survivors, and failures.
 
     `failed_parts` is how many of a composite's have a score although a part could not score them.
     """
@@ -48,7 +48,7 @@ class StageReport(Spending):
 
 @dataclass(frozen=True)
 class Truth:
-    """What a benchmark says of the winner: its value, its rank (1 is best, ties share it), and the best value.
+    """A benchmark's data on the winner: its value, its rank (1 is best, ties share it), and the best value.
 
     Of `count` codes of a table; where values are predicted, of the candidates of the run.
 
@@ -75,7 +75,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Edge:
-    """A network near a measured limit, as digits: what was measured first and again, and whether it is within."""
+    """A network near a measured limit, as digits: first and repeated measurement, and whether it is within."""
 
     architecture: str
     first: float
@@ -85,10 +85,11 @@ class Edge:
 
 @dataclass(frozen=True)
 class LimitReport:
-    """What a measured limit did: who measured, the limit, how many were measured, within, beyond and not measurable.
+    """The effect of a measured limit: estimator, limit, and counts of networks measured, within, beyond and failed.
 
     `best` is what was measured of the winner; `edge` are the networks that were measured again because they are near
-    the limit.
+    the limit. `values` has every network that could be measured, by its digits: the lower of both numbers where there
+    are two; older results do not have it.
     """
 
     estimator: str
@@ -99,11 +100,12 @@ class LimitReport:
     not_measured: int
     best: float | None
     edge: tuple[Edge, ...]
+    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """An objective: its estimator, what its values are, and their direction."""
+    """An objective: its estimator, its measure, and its direction."""
 
     estimator: str
     title: str
@@ -112,7 +114,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Trade:
-    """A network that all objectives scored: its digits and code, the value of each objective, and its place.
+    """A network with all objectives scored: its digits and code, the objective values, and its rank.
 
     `is_best` says that no other network is at least as good in every objective and better in one; `rank` is its place
     in the last stage, from 1.
@@ -127,7 +129,7 @@ class Trade:
 
 @dataclass(frozen=True)
 class Front:
-    """The objectives of a search, and every network that they scored, the non-dominated ones first."""
+    """The objectives of a search, and every network scored by all of them, non-dominated ones first."""
 
     objectives: tuple[Objective, ...]
     networks: tuple[Trade, ...]
@@ -135,7 +137,7 @@ class Front:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of a search, as `result.json` holds it.
+    """The outcome of a search, as stored in `result.json`.
 
     Where a stage could score none of its candidates there is no winner: `best`, `digits`, `code`, `picture` are None.
     Of `best_score` and `final_score` higher is better, so that an error has a minus sign.
@@ -167,6 +169,8 @@ class Result:
         provenance: what the result was made with.
         failure: which stage could score no candidate and why, or why the final estimator failed; else empty.
         pictures: which scores were not made on the pictures of the task.
+        winner_params: the winner's parameters; None without a winner, or where the space has no networks.
+        winner_macs: its multiply-adds for one input.
         rounds_sha256: of what all stages scored and kept (see `archsieve.runs.folder.digest_of_rounds`).
     """
 
@@ -198,9 +202,11 @@ class Result:
     rounds_sha256: str = ""
     limit: LimitReport | None = None
     front: Front | None = None
+    winner_params: int | None = None
+    winner_macs: int | None = None
 
     def model(self) -> nn.Module:
-        """Return the winner as a network on the CPU in evaluation mode, with the weights that its last training left.
+        """Return the winner as a network on the CPU in evaluation mode, with the weights of its last training.
 
         Raises:
             SettingError: this is no result that `run_plan` returned in this process.
@@ -217,7 +223,7 @@ class Result:
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """What random search finds: `networks` drawn at random, each trained once, the best by that training chosen.
+    """The expected result of random search: `networks` random draws, each trained once, the best one selected.
 
     Attributes:
         networks: how many complete trainings the cost of the search pays for.
@@ -232,7 +238,7 @@ class RandomSearch:
 
 @dataclass(frozen=True)
 class Worth:
-    """How many networks random search would have to train by the same recipe to expect as good a winner.
+    """How many networks random search must train by the same recipe to expect an equally good winner.
 
     Random search draws from `count` networks without replacement, until one is at least as good as the winner.
 
@@ -247,7 +253,7 @@ class Worth:
             of the expectation, with 95 % confidence.
         high: None where only a lower bound is known.
         paid: what the search cost, in trainings of one network by the recipe; None: unknown.
-        next_low: what the bound would be with 30 more networks audited, none of them as good; without an audit with 12.
+        next_low: what the bound would be with 30 more networks audited, none of them as good; None without an audit.
     """
 
     source: str

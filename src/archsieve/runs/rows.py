@@ -1,4 +1,4 @@
-"""What a results file holds: its tables, their rows, and the checksum of a row."""
+"""The schema of a results file: tables, rows, and row checksums."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS = {"TEXT": _TEXT, "INTEGER": _WHOLE, "REAL": _NUMBER}
 
 @dataclass(frozen=True)
 class Key:
-    """What a score is about, except the architecture: fingerprints of space, task and estimator, and the seed."""
+    """What a score belongs to besides the architecture: fingerprints of space, task and estimator, and the seed."""
 
     space: str
     task: str
@@ -38,7 +38,7 @@ class Key:
 
 
 class Row(NamedTuple):
-    """One stored score: NaN with the reason in `error` where it could not be computed.
+    """One stored score; NaN with the reason in `error` if it could not be computed.
 
     `name` is the estimator's, `seconds` its share of the worker's time, `worker` the process that computed it; 0 for
     what a shipped table held. `facts` are plain values that were measured beside the score; `Store.facts` returns them.
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """A row that is not what was written: its table, and in words what its columns say."""
+    """A damaged row: its table, and its columns as text."""
 
     table: str
     about: str
@@ -77,17 +77,17 @@ class Table:
 
     @property
     def names(self) -> str:
-        """The columns as a statement names them."""
+        """The column names in SQL."""
         return ", ".join(name for name, _ in self.columns)
 
     @property
     def order(self) -> str:
-        """The columns of the primary key as a statement names them."""
+        """The primary key columns in SQL."""
         return ", ".join(name for name, _ in self.columns[: self.keys])
 
     @property
     def schema(self) -> str:
-        """The statement that makes the table."""
+        """The SQL statement that creates the table."""
         columns = ", ".join(f"{name} {kind}" for name, kind in self.columns)
         return (
             f"CREATE TABLE {self.name} ({columns}, checksum INTEGER NOT NULL, PRIMARY KEY ({self.order})) "
@@ -96,12 +96,12 @@ class Table:
 
     @property
     def insertion(self) -> str:
-        """The statement that adds a row with its checksum."""
+        """The SQL statement that inserts a row with its checksum."""
         places = ",".join("?" * (len(self.columns) + 1))
         return f"INSERT INTO {self.name} ({self.names}, checksum) VALUES ({places})"
 
     def is_whole(self, values: Values, checksum: object) -> bool:
-        """Whether a row is what was written; a file of the first schema has no checksums (None) and is taken as it is.
+        """Whether a row is undamaged; rows of the first schema have no checksum (None) and are accepted.
 
         The values must be of the kinds that the columns declare.
         """
@@ -111,7 +111,7 @@ class Table:
 
     @cached_property
     def _kinds(self) -> tuple[tuple[type, ...], ...]:
-        """The types of values in each column: read for every row."""
+        """The types allowed in each column, cached because every row needs them."""
         parts = (declared.partition(" ") for _, declared in self.columns)
         return tuple(_KINDS[kind] if rest else (*_KINDS[kind], NoneType) for kind, _, rest in parts)
 
@@ -145,7 +145,7 @@ TABLES = (RESULTS, LEARNING, TAUGHT, ASKS, FACTS)
 
 
 def checksum_of(values: Sequence[Any]) -> int:
-    """Return the CRC-32 of a row: it tells every change of up to 32 neighbouring bits, and of others all but 1 in 2^32.
+    """Return the CRC-32 of a row: it detects all errors within 32 bits, and all but 1 in 2^32 others.
 
     Text may be given as text or as its bytes in UTF-8.
     """
@@ -166,7 +166,7 @@ _pack = struct.Struct("<d").pack
 
 
 def columns_of(key: Key) -> tuple[str, str, str, int]:
-    """Return the values of the columns that a key fills."""
+    """Return the values of a key's columns."""
     return key.space, key.task, key.estimator, key.seed
 
 
@@ -185,7 +185,7 @@ def values_of(row: Row) -> Values:
 
 
 def row_of(values: Values) -> Row:
-    """Return the score of a whole row.
+    """Return the score in an undamaged row.
 
     Raises:
         ValueError: the code is none.
@@ -198,17 +198,17 @@ def row_of(values: Values) -> Row:
 
 @lru_cache(maxsize=64)
 def _key_of(space: bytes, task: bytes, estimator: bytes, seed: int) -> Key:
-    """Return the key of stored values; most rows have that of the row before."""
+    """Return the key in stored values; cached, because consecutive rows mostly share it."""
     return Key(text_of(space), text_of(task), text_of(estimator), seed)
 
 
 def score_of(value: float | None) -> float:
-    """Return a stored score: NaN where there is none."""
+    """Return a stored score; NaN if there is none."""
     return math.nan if value is None else float(value)
 
 
 def text_of(value: bytes) -> str:
-    """Return a stored text; what is no UTF-8 is shown as escapes."""
+    """Return a stored text; bytes that are not UTF-8 are escaped."""
     return value.decode("utf-8", errors="backslashreplace")
 
 
@@ -222,7 +222,7 @@ def code_of(value: bytes) -> Architecture:
 
 
 def in_order(code: Any) -> Any:
-    """Return what sorts as the options of a stored code do as numbers; what is no code as it is.
+    """Return a sort key for stored codes that orders options as numbers; other texts are returned unchanged.
 
     >>> in_order(b"9-1") < in_order(b"10-0") < in_order(b"10-0-0"), in_order(None)
     (True, None)
@@ -233,7 +233,7 @@ def in_order(code: Any) -> Any:
 
 
 def parts_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Yield the items in lists of at most that many.
+    """Yield the items in lists of at most `most` each.
 
     >>> list(parts_of(range(5), 2)), list(parts_of([], 2))
     ([[0, 1], [2, 3], [4]], [])
@@ -244,7 +244,7 @@ def parts_of(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 def damage(table: Table, values: Values) -> Damage:
-    """Return what is damaged in words."""
+    """Return a text that describes the damaged rows."""
     shown = [text_of(value) if isinstance(value, bytes) else str(value) for value in values]
     told = dict(zip((name for name, _ in table.columns), shown, strict=True))
     about = {

@@ -1,4 +1,4 @@
-"""Score tables that come with the package: scores of whole spaces, each beside a card that says how it was made.
+"""Score tables shipped with the package: scores of whole spaces, each with a card that records how they were made.
 
 A table is `NAME.npz` (the codes of distinct networks, and a column of scores for each estimator) and `NAME.json`, its
 card. It answers for a space, task, seed and estimator only if all settings and versions are those of the card; one of a
@@ -40,7 +40,7 @@ CODES = "codes"
 
 @dataclass(frozen=True)
 class Card:
-    """How a table was made.
+    """The record of how a table was made.
 
     Attributes:
         space: identity of the space.
@@ -73,7 +73,7 @@ class Card:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """One table; its scores are read when first asked for."""
+    """One score table; its scores are read on first use."""
 
     path: Path
     card: Card
@@ -84,23 +84,23 @@ class ScoreTable:
         return self.path.stem
 
     def knows(self, space: SearchSpace, task: Task, seed: int) -> bool:
-        """Whether it is about this space, task and seed."""
+        """Whether the table covers this space, task and seed."""
         return self.is_about(space, seed) and bool(identity(task) == self.card.task)
 
     def is_about(self, space: SearchSpace, seed: int) -> bool:
-        """Whether it is about this space and seed, whatever the task."""
+        """Whether the table covers this space and seed, for any task."""
         space = space.whole
         if self.card.space.get("type") != type(space).__name__ or self.card.seed != seed:
             return False
         return bool(identity(space) == self.card.space)
 
     def column_of(self, estimator: AnyEstimator | dict[str, Any]) -> str | None:
-        """Return the column of an estimator, or of its identity; None where none has its settings and version."""
+        """Return the column of an estimator or identity; None if no column has its settings and version."""
         target = identity(estimator)
         return next((name for name, recorded in self.card.estimators.items() if recorded == target), None)
 
     def get(self, column: str, archs: Collection[Architecture]) -> dict[Architecture, Outcome]:
-        """Return the outcomes of those of the codes that it knows."""
+        """Return the outcomes of the codes that the table holds."""
         reasons = self.card.failures.get(column, {})
         rows = {arch: row for arch in archs if (row := self._rows.get(arch)) is not None}
         values = self._columns[column][list(rows.values())].tolist()
@@ -109,7 +109,7 @@ class ScoreTable:
         }
 
     def knows_another_copy(self, space: SearchSpace, task: Task, seed: int) -> bool:
-        """Whether it knows all of this space for the seed, and for the same task on another copy of its pictures."""
+        """Whether the table covers this space and seed, for the same task on another copy of its pictures."""
         if self.card.population != "all" or not self.is_about(space, seed):
             return False
         own_task, content = identity(task), {"content": self.card.task.get("content")}
@@ -117,7 +117,7 @@ class ScoreTable:
 
     @property
     def archs(self) -> list[Architecture]:
-        """The codes it knows, in the order of its rows."""
+        """The codes in the table, in row order."""
         return list(self._rows)
 
     @cached_property
@@ -134,7 +134,7 @@ class ScoreTable:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The task of a table, where its pictures are not at hand: it gives no batches, but a table's scores.
+    """The task of a score table whose pictures are missing; it gives no batches, only the table's scores.
 
     Args:
         table: its name.
@@ -163,11 +163,11 @@ class Recorded:
         return bool(TASKS[self.name].higher_is_better)
 
     def identity(self) -> dict[str, Any]:
-        """Return the identity of the task with which the table was made."""
+        """Return the identity of the task that the table was made with."""
         return self._card.task
 
     def batches(self, split: str, **settings: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """Refuse.
+        """Raise an error: the pictures are missing.
 
         Raises:
             MissingDataError: always.
@@ -192,7 +192,7 @@ class Recorded:
 
 @cache
 def shipped() -> tuple[ScoreTable, ...]:
-    """Return the tables of the package, whole spaces first."""
+    """Return the shipped tables, those of whole spaces first."""
     folder = Path(str(files("archsieve.runs"))) / "tables"
     tables = [ScoreTable(path.with_suffix(".npz"), read_card(path)) for path in sorted(folder.glob("*.json"))]
     return tuple(sorted(tables, key=lambda table: table.card.population != "all"))
@@ -204,7 +204,7 @@ def read_card(path: Path) -> Card:
 
 
 def whole_tables(space: SearchSpace, estimators: Sequence[AnyEstimator], seed: int) -> tuple[ScoreTable, ...]:
-    """Return the shipped tables over all of a space that together hold every one of these estimators.
+    """Return shipped tables over all of a space that together hold every one of these estimators.
 
     They are all of one task, whichever that is; none if there is an estimator that they do not hold.
     """

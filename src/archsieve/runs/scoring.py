@@ -1,4 +1,4 @@
-"""The scoring core behind a session: recall, fit, compute and keep.
+"""The scoring core behind a session: look up, fit, compute and store.
 
 An estimator that learns asks for scores while the outer call waits. Both have one view of what is known, so that
 neither computes what the other has.
@@ -18,8 +18,17 @@ import numpy as np
 
 from archsieve._collector import collector_paused
 from archsieve._files import write_text
+from archsieve._shortage import machine_number
 from archsieve._spent import collected_seconds
-from archsieve.errors import ArchsieveError, EstimatorError, ScoringError, describe_error
+from archsieve.errors import (
+    ArchsieveError,
+    EstimatorError,
+    ScoringError,
+    describe_error,
+    ends_the_run,
+    machine_error,
+    reason_of,
+)
 from archsieve.estimators.contract import Context, Fittable, Outcome
 from archsieve.fingerprints import fingerprint
 from archsieve.runs.calls import Call, Canonical
@@ -50,7 +59,7 @@ if TYPE_CHECKING:
 
 
 class Scoring:
-    """Scores architectures, and keeps scores and failures in the folder of a run.
+    """Scores architectures, and stores scores and failures in a run folder.
 
     Args:
         folder: of the run.
@@ -78,22 +87,22 @@ class Scoring:
         return self._answer(Call(archs, {}, self._requests, Canonical(self._space), {}), estimators)
 
     def seconds(self) -> float:
-        """Return the seconds of workers behind all scores asked for, whenever computed, learning included."""
+        """Return the worker seconds behind all requested scores, including earlier ones and fitting."""
         return math.fsum(self._store.seconds(key, codes) for key, codes in self._requests.codes.items())
 
     def count_anew(self) -> None:
-        """Leave out of `seconds` what was asked for so far."""
+        """Reset `seconds`: exclude everything requested so far."""
         self._requests = Requests()
 
     def context(self, estimator: AnyEstimator, pool: Sequence[Architecture] = ()) -> Context:
-        """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
+        """Return the context of an estimator with its own folder; `pool` is the pool it may learn from."""
         name, folder = self._keys.folder_name(estimator, pool), self._folder.resolve()
         log = folder / "tensorboard" / name if self._tensorboard else None
         keys = self._keys
         return Context(self._space, self._task, folder / "artifacts" / name, keys.seed, keys.device, log)
 
     def failures(self, leaf: Any, archs: Sequence[Architecture]) -> dict[Architecture, str]:
-        """Return why codes could not be scored by an estimator that is no composite, for those that could not."""
+        """Return by code the reasons why a non-composite estimator could not score it."""
         reasons: dict[Architecture, str] = {}
         for key in {**self._keys_used.get(fingerprint(leaf), {}), self._keys.key(leaf, archs): None}:
             reasons |= self._store.errors(key, (self._keys.code(leaf, arch) for arch in archs))
@@ -103,11 +112,11 @@ class Scoring:
 
     @property
     def tracebacks(self) -> str:
-        """The unforeseen errors that cost scores: the first of each kind."""
+        """The first unforeseen error of each kind that cost a score."""
         return "\n".join(self._tracebacks.values())
 
     def _answer(self, call: Call, estimators: Sequence[AnyEstimator]) -> NDArray[np.float64]:
-        """Return the scores, shape (n, k), of the pool of a call."""
+        """Return the scores, shape (n, k), of a call's pool."""
         composites = [composite for estimator in estimators for composite in lasting(estimator)]
         known = {c: self._references[c] for c in composites if c in self._references}
         for composite, reference in known.items():
@@ -122,7 +131,7 @@ class Scoring:
         return scores
 
     def _reference(self, call: Call, composite: Composite, combining: Combining) -> Reference:
-        """Return the reference of a composite for later calls, whose scores are known now."""
+        """Return a composite's reference for later calls; its scores are already known."""
         sample = self._sample(composite.calibration or 0)
         pairs = [pair for part in composite.parts for pair in combining._replace(references={}).needed(part, sample)]
         return Reference(combining.reference(composite), self._wanted(call, pairs)[1])
@@ -130,7 +139,7 @@ class Scoring:
     def _wanted(
         self, call: Call, needed: Iterable[tuple[Any, Sequence[Architecture]]]
     ) -> tuple[dict[Key, Any], dict[Key, set[Architecture]]]:
-        """Return the estimators that compute needed scores, and the codes under which these are stored, by key."""
+        """Return the estimators that compute needed scores, and the stored codes, by key."""
         leaves: dict[Key, Any] = {}
         codes: dict[Key, set[Architecture]] = {}
         for leaf, archs in needed:
@@ -140,12 +149,12 @@ class Scoring:
         return leaves, codes
 
     def _of_leaf(self, call: Call, leaf: Any, archs: Sequence[Architecture]) -> Scores:
-        """Return scores that are known."""
+        """Return known scores."""
         view = call.view(call.key(leaf, self._keys))
         return np.array([view[code] for code in call.codes(leaf, archs)])
 
     def _make_known(self, call: Call, needed: Sequence[tuple[Any, Sequence[Architecture]]]) -> None:
-        """Recall or compute the needed scores; estimators that learn from a pool learn from that of the call."""
+        """Look up or compute the needed scores; estimators that learn from a pool use the call's."""
         with collector_paused():
             leaves, wanted = self._wanted(call, needed)
             self._recall_known(call, leaves, wanted)
@@ -153,7 +162,7 @@ class Scoring:
             self._compute(call, members, wanted)
 
     def _recall_known(self, call: Call, leaves: Mapping[Key, Any], wanted: Mapping[Key, set[Architecture]]) -> None:
-        """Add to the view what the store and the tables know of the wanted scores."""
+        """Add the wanted scores in the store and the tables to the view."""
         for key, leaf in leaves.items():
             if isinstance(leaf, Fittable) and key not in call.requests.codes:
                 call.requests.add(self._store.taught(key))
@@ -165,19 +174,19 @@ class Scoring:
             view.update(self._recall(key, leaf, wanted[key] - view.keys()))
 
     def _sample(self, count: int) -> list[Architecture]:
-        """Return the codes of a calibration."""
+        """Return the codes of a calibration sample."""
         if count not in self._samples:
             self._samples[count] = draw_up_to(self._space, self._keys.seed, count)
         return self._samples[count]
 
     def _recall(self, key: Key, leaf: Any, codes: Collection[Architecture]) -> dict[Architecture, float]:
-        """Copy the scores that tables hold into the store, so that the folder is complete."""
+        """Copy scores from tables into the store, so that the folder is complete."""
         outcomes = self._keys.recorded.recall(leaf, codes)
         self._store.put(_row(key, arch, leaf, outcome) for arch, outcome in sorted(outcomes.items()))
         return {arch: outcome.score for arch, outcome in outcomes.items()}
 
     def _compute(self, call: Call, members: Mapping[Key, Any], wanted: Mapping[Key, set[Architecture]]) -> None:
-        """Compute and store the missing scores of one pass; members that lack different codes are scored apart."""
+        """Compute and store the missing scores of one pass; members that lack different codes are scored separately."""
         for key, member in members.items():
             if isinstance(member, Fittable) and wanted[key] - call.view(key).keys():
                 self._fit(call, member, key, wanted[key])
@@ -200,7 +209,7 @@ class Scoring:
                 self._computing.progress(label, done, total)
 
     def _fit(self, call: Call, estimator: Any, key: Key, codes: Collection[Architecture]) -> None:
-        """Fit an estimator; if that fails with a `ScoringError`, all its missing scores are recorded as failed."""
+        """Fit an estimator; on a `ScoringError` all its missing scores are stored as failed."""
         told = partial(self._computing.progress, f"{estimator.name}: learning")
         told(0, 0)
         requests, context = Requests(), self.context(estimator, call.pool)
@@ -220,12 +229,16 @@ class Scoring:
             with single_thread(), arithmetic, collected_seconds() as spent:
                 estimator.fit(call.pool, replace(context, progress=told), scores)
         except ScoringError as error:
-            failed = Outcome.failed(shortened(f"while learning: {describe_error(error)}"))
+            if ends_the_run(error):
+                raise machine_error(error, f"The estimator {estimator.name!r} failed while learning") from error
+            failed = Outcome.failed(shortened(reason_of(error, "while learning: ")))
             missing = sorted(code for code in codes if code not in call.view(key))
             self._keep(call, [_row(key, code, estimator, failed) for code in missing])
         except ArchsieveError:
             raise
         except Exception as error:
+            if machine_number(error):
+                raise machine_error(error, f"The estimator {estimator.name!r} failed while learning") from error
             raise EstimatorError(
                 f"The estimator {estimator.name!r} failed while learning: {describe_error(error)}",
                 traceback.format_exc(),
@@ -236,7 +249,7 @@ class Scoring:
             call.requests.add(requests.codes)
 
     def _rows(self, result: ChunkScores, keys: Sequence[Key]) -> list[Row]:
-        """Return the rows to store for a chunk, given the keys of the estimators of its pass."""
+        """Return the rows to store for a chunk, given the keys of its pass's estimators."""
         for kind, text in result.tracebacks.items():
             self._log(kind, text)
         if result.failure is not None:
@@ -264,7 +277,7 @@ class Scoring:
             call.view(row.key)[row.arch] = row.score
 
     def _log(self, kind: str, text: str) -> None:
-        """Keep the first traceback of each kind of failure, in the folder's log too."""
+        """Keep the first traceback of each kind of failure, also in the folder's log."""
         if kind not in self._tracebacks:
             self._tracebacks[kind] = f"{kind}:\n{text}"
             with suppress(OSError):  # the reason itself is stored with the score
@@ -272,10 +285,10 @@ class Scoring:
 
 
 def _row(key: Key, arch: Architecture, leaf: Any, outcome: Outcome) -> Row:
-    """Return a row to store of what took no time."""
+    """Return a row to store that took no time."""
     return Row(key, arch, leaf.name, outcome.score + 0.0, 0.0, 0, outcome.reason)
 
 
 def _score(result: ChunkScores, i: int, k: int) -> float:
-    """Return a score of a chunk; -0.0 is 0.0: the store knows one zero."""
+    """Return a score of a chunk, with -0.0 normalised to 0.0."""
     return float(result.scores[i, k]) + 0.0

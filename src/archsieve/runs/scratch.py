@@ -1,4 +1,4 @@
-"""The scores of a session whose folder goes when it ends: they stay in memory, where a row costs a tenth."""
+"""The store of a session without a lasting folder: scores stay in memory, where a row costs a tenth of the time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Scratch(Store):
-    """A store without a file: rows are looked up in dictionaries, the rest is in a database in memory."""
+    """A store without a file: rows are in dictionaries, everything else in an in-memory database."""
 
     def __init__(self) -> None:
         self.path = Path(":memory:")
@@ -27,29 +27,31 @@ class Scratch(Store):
         self._results: dict[Key, dict[Architecture, Row]] = {}
 
     def refuse_damaged_rows(self) -> None:
-        """Check nothing: no row comes from a file."""
+        """Do nothing: no row comes from a file."""
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
-        """Return the scores among those codes; NaN where scoring failed."""
+        """Return the stored scores of these codes; NaN if scoring failed."""
         return {row.arch: row.score for row in self._known(key, archs)}
 
     def errors(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, str]:
-        """Return why scores could not be computed, for those of the codes."""
+        """Return the reasons for failed scores of these codes."""
         reasons = {a: row.error for a, row in self._results.get(key, {}).items() if row.error is not None}
         return {arch: reasons[arch] for arch in archs if arch in reasons} if reasons else {}
 
     def all_of(self, key: Key) -> dict[Architecture, float]:
-        """Return all scores of a key, in the order of their codes; NaN where there is none."""
+        """Return all scores of a key in code order; NaN for failures."""
         return {row.arch: row.score for row in _in_order(self._results.get(key, {}))}
 
-    def forget_failures(self) -> None:
-        """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
+    def forget_failures(self, *, of_machine: bool = False) -> None:
+        """Delete the rows of failures, and the journals of searches that received them."""
+        if of_machine:  # nothing is here from an earlier start
+            return
         for key, rows in self._results.items():
             self._results[key] = {arch: row for arch, row in rows.items() if row.error is None}
         self._db.execute("DELETE FROM asks")
 
     def put(self, rows: Iterable[Row]) -> None:
-        """Add rows; a row that is there already is an error, since nothing is computed twice."""
+        """Add rows; an existing row is an error, because nothing is computed twice."""
         for row in rows:
             known = self._results.setdefault(row.key, {})
             if row.arch in known:
@@ -57,7 +59,7 @@ class Scratch(Store):
             known[row.arch] = row
 
     def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
-        """Return the seconds spent on those codes by one estimator, and on its learning."""
+        """Return the seconds that one estimator spent on these codes and on fitting."""
         learnt = super().seconds(key, ())
         return math.fsum([*(row.seconds for row in self._known(key, set(archs))), learnt])
 
@@ -67,15 +69,15 @@ class Scratch(Store):
             yield from _in_order(self._results[key])
 
     def rows_by_name(self) -> Iterator[Row]:
-        """Yield every row by name and fingerprint of the estimator, seed, and code."""
+        """Yield every row ordered by estimator name and fingerprint, seed and code."""
         yield from sorted(self.rows(), key=lambda row: (row.name, row.key.estimator, row.key.seed, row.arch))
 
     def _known(self, key: Key, archs: Iterable[Architecture]) -> list[Row]:
-        """Return the rows of those of the codes that have one."""
+        """Return the rows of these codes, where they exist."""
         rows = self._results.get(key)
         return [row for arch in archs if (row := rows.get(arch)) is not None] if rows else []
 
 
 def _in_order(rows: Mapping[Architecture, Row]) -> list[Row]:
-    """Return rows in the order that a file has: of the codes as text."""
+    """Return rows in file order: by code as text."""
     return sorted(rows.values(), key=lambda row: encode(row.arch))

@@ -1,4 +1,4 @@
-"""A session binds space, task, seed and executor to one folder: the only state, and the only door to scores.
+"""The session: binds space, task, seed and executor to one folder, and is the only access to scores.
 
 How scores come about is told in `archsieve.runs.scoring`.
 """
@@ -29,6 +29,7 @@ from archsieve.runs.executors import Serial
 from archsieve.runs.folder import RESULTS_FILE, claim, lock
 from archsieve.runs.journal import Journal
 from archsieve.runs.keys import Keys
+from archsieve.runs.presence import Presence
 from archsieve.runs.recorded_scores import RecordedScores, sentences
 from archsieve.runs.score_tables import shipped
 from archsieve.runs.scoring import Scoring
@@ -75,7 +76,8 @@ class Session:
             as such; see `pictures`.
         tensorboard: keep the losses of everything trained in `tensorboard/`.
         arithmetic: how an accelerator computes, in this process and in workers; the caller's settings are put back.
-        retry_failed: forget which scores of the folder could not be computed, so that they are tried again.
+        retry_failed: forget which scores of the folder could not be computed, so that they are tried again; what the
+            machine may be to blame for, as a lack of memory, always is.
         durable: bring every score to the disk before going on; else a power cut may lose those of the last seconds
             (`archsieve.runs.durability`).
         repair: leave damaged rows of the results file out, so that they are computed again; `notify` is told of them.
@@ -130,6 +132,7 @@ class Session:
         self._recorded = RecordedScores.of(offered, space, task, seed)
         computing = Computing(self.executor, tuple(plugins), arithmetic, offered, self._progress, notify)
         self._lock = lock(self.folder)
+        self._presence = Presence(self.folder)
         try:
             remove_leftovers(self.folder)
             self._prints = claim(self.folder, space, task)
@@ -138,9 +141,9 @@ class Session:
             if notify is not None:
                 for sentence in self._store.repaired:
                     notify(sentence)
+            self._store.before_writing = self._presence.check
             self._store.refuse_damaged_rows()
-            if retry_failed:
-                self._store.forget_failures()
+            self._store.forget_failures(of_machine=not retry_failed)
         except BaseException:
             self._lock.close()
             raise
@@ -155,24 +158,32 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close the folder for this driver."""
+        """Close and unlock the folder."""
         self._is_closed = True
         self._store.close()
         self._lock.close()
 
+    def check_folder(self) -> None:
+        """Check that the folder is still where it was opened.
+
+        Raises:
+            RunFolderError: it was moved, renamed or deleted.
+        """
+        self._presence.check()
+
     def guide(self) -> Guide:
-        """Return what the stages of a funnel need to search: what they ask for is journalled in the folder."""
+        """Return what a funnel's searches need: their requests are journalled in the folder."""
         return Guide(self.space, self.seed, self._journal, self._stored, progress=self._progress)
 
     def _stored(self, estimator: AnyEstimator) -> dict[Architecture, float]:
-        """Return the scores of an estimator in the folder, by canonical code; none of one that is combined."""
+        """Return an estimator's stored scores by canonical code; empty for a composite."""
         if isinstance(estimator, Composite):
             return {}
         scores = self._store.all_of(self._keys.key(estimator, ()))
         return {arch: score for arch, score in scores.items() if self.space.canonical(arch) == arch}
 
     def _journal(self, name: str, estimators: Sequence[AnyEstimator]) -> Journal:
-        """Return the journal of a search; it is another one where scores have other keys, as on another device."""
+        """Return the journal of a search; it differs where score keys differ, e.g. on another device."""
         keys = [self._keys.key(leaf, ()) for estimator in estimators for leaf in leaves_of(estimator)]
         return Journal(self._store, fingerprint(name, [[key.task, key.estimator] for key in keys]))
 
@@ -187,7 +198,7 @@ class Session:
         return draw_pool(self.space, self.seed, sample, self._progress)
 
     def scores(self, estimators: Sequence[AnyEstimator], archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the scores, shape (n, k), higher is better; NaN where an architecture could not be scored.
+        """Return the scores, shape (n, k), higher is better; NaN for architectures that could not be scored.
 
         Scores in the store or in a table are not computed again. The others are grouped into passes, computed on the
         executor (after learning where needed) and stored chunk by chunk. `failures` says why a score is NaN.
@@ -204,6 +215,7 @@ class Session:
             raise RunFolderError(
                 f"The session of the folder {self.folder} is closed: ask for scores inside of `with Session(...)`."
             )
+        self.check_folder()
         check_estimators(estimators)
         if searcher := compared_by():
             for estimator in estimators:
@@ -215,7 +227,7 @@ class Session:
         return self._scoring.scores(estimators, archs)
 
     def tell(self, estimator: AnyEstimator, arch: Architecture, score: float, error: str | None = None) -> None:
-        """Store a score that was computed elsewhere, or NaN and why there is none; told again it must be the same.
+        """Store a score computed elsewhere, or NaN with the reason; a repeated call must give the same score.
 
         Higher is better, whatever the direction of the metric is.
 
@@ -238,22 +250,22 @@ class Session:
             )
 
     def work_seconds(self) -> float:
-        """Return the seconds of workers behind all scores asked for, whenever computed, learning included.
+        """Return the worker seconds behind all requested scores, including earlier ones and fitting.
 
         Asked for since the session was opened, or since `count_anew`.
         """
         return self._scoring.seconds()
 
     def count_anew(self) -> None:
-        """Leave out of `work_seconds` what was asked for so far."""
+        """Reset `work_seconds`: exclude everything requested so far."""
         self._scoring.count_anew()
 
     def context(self, estimator: AnyEstimator, pool: Sequence[Architecture] = ()) -> Context:
-        """Return the context of an estimator, with a folder of its own; `pool` is what it may learn from."""
+        """Return the context of an estimator with its own folder; `pool` is the pool it may learn from."""
         return self._scoring.context(estimator, pool)
 
     def failures(self, estimator: AnyEstimator, archs: Sequence[Architecture]) -> dict[Architecture, str]:
-        """Return why codes could not be scored, for those that could not.
+        """Return by code the reasons why it could not be scored.
 
         For a composite, these are the codes that a part could not score, with the part's name before its reason; the
         composite itself may have a score. For an estimator that learns from a pool, these are the failures after it
@@ -270,7 +282,7 @@ class Session:
         return self._scoring.failures(estimator, archs)
 
     def require_scores(self, estimator: AnyEstimator, archs: Sequence[Architecture], column: Scores) -> None:
-        """Refuse a column without a single score: a failure on every architecture is a mistake in the estimator.
+        """Raise an error if a column has no score: failing on every architecture means a mistake in the estimator.
 
         Raises:
             EstimatorError: there is none.
@@ -279,13 +291,13 @@ class Session:
             raise EstimatorError(self.explain(estimator, archs), self.tracebacks)
 
     def explain(self, estimator: AnyEstimator, archs: Sequence[Architecture]) -> str:
-        """Return the sentence that says that an estimator could score none of these codes, and why."""
+        """Return the sentence on an estimator that could score none of these codes, with the reason."""
         reason = next(iter(self.failures(estimator, archs).values()), "").rstrip(".")
         why = f"; the first reason: {reason}" if reason else ""
         return f"The estimator {estimator.name!r} could score none of {len(archs)} architectures{why}."
 
     def pictures(self, estimator: AnyEstimator | None = None) -> tuple[str, ...]:
-        """Return sentences on scores that were not made on the pictures of the session's task; none if all were.
+        """Return sentences on scores made on other pictures than the session's task; empty if there are none.
 
         Of one estimator, with its parts and teachers, or of all whose scores were asked for since the folder was
         opened.
@@ -295,18 +307,18 @@ class Session:
 
     @property
     def tracebacks(self) -> str:
-        """The unforeseen errors that cost scores since the folder was opened: the first of each kind."""
+        """The first unforeseen error of each kind that cost a score since the folder was opened."""
         return self._scoring.tracebacks
 
     def forget(self, estimator: AnyEstimator, archs: Sequence[Architecture]) -> None:
-        """Delete what an estimator, or each part of one, keeps to go on with these codes; their scores stay."""
+        """Delete the saved states of an estimator, or of its parts, for these codes; their scores are kept."""
         for leaf in leaves_of(estimator):
             if isinstance(leaf, Resumable):
                 leaf.forget([self._keys.code(leaf, arch) for arch in archs], self.context(leaf))
 
 
 def _check_kinds(folder: object, space: object, task: object, executor: object) -> None:
-    """Check that a session gets a path, a space and a task, in this order, and an executor if any."""
+    """Check that the arguments are a path, a space and a task, in this order, and an optional executor."""
     if not isinstance(folder, str | Path):
         raise wrong_kind("`folder`", "a path", folder, "write Session(folder, space, task)")
     check_space(space)

@@ -1,9 +1,10 @@
-"""The scores of a run, in one SQLite file: what is stored is never computed again."""
+"""The scores of a run in one SQLite file; stored scores are never computed again."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sqlite3
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import parse_json
-from archsieve.errors import RunFolderError, StorageError
+from archsieve.errors import AGAIN, RunFolderError, StorageError
 from archsieve.runs import database
 from archsieve.runs.durability import Syncing
 from archsieve.runs.rows import (
@@ -38,7 +39,7 @@ from archsieve.runs.rows import (
 from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from archsieve.runs.rows import Table, Values
@@ -48,13 +49,14 @@ __all__ = ["Key", "Row", "Store"]
 
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
+_OF_MACHINE = f"substr(error, 1, {len(AGAIN)}) = '{AGAIN}'"
 _ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
 _NO_ROOM = 64 * 1024  # free bytes below which a disk is full to SQLite
 _SHOWN = 3  # damaged rows that a message names
 
 
 class Store:
-    """One SQLite file. One driver writes, anyone may read; each batch of rows is one transaction.
+    """One SQLite file with a single writer and any number of readers; each batch of rows is one transaction.
 
     Every row has a checksum. A driver that needs a damaged row raises; a reader leaves it out and lists it in
     `damaged`.
@@ -71,6 +73,7 @@ class Store:
 
     _read_only = False
     _syncing: Syncing | None = None
+    before_writing: Callable[[], None] = staticmethod(lambda: None)
     repaired: tuple[str, ...] = ()
 
     def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False, repair: bool = False) -> None:
@@ -125,11 +128,11 @@ class Store:
 
     @property
     def damaged(self) -> tuple[Damage, ...]:
-        """The damaged rows that were met so far, each once."""
+        """The damaged rows found so far, each once."""
         return tuple(self._damaged)
 
     def refuse_damage(self) -> None:
-        """Raise an error if a damaged row was met.
+        """Raise an error if a damaged row was found.
 
         Raises:
             RunFolderError: one was.
@@ -144,7 +147,7 @@ class Store:
             )
 
     def refuse_damaged_rows(self) -> None:
-        """Check every row: a changed bit in a key hides a row from whoever asks for it, who would compute it again.
+        """Check every row, because a damaged key would hide a row and its score would be computed again.
 
         Raises:
             RunFolderError: some are damaged; says how many, and names the first.
@@ -153,8 +156,24 @@ class Store:
             self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
         self._refuse(self.damaged)
 
+    def refuse_another_search(self, space: str, seed: int) -> None:
+        """Check that some row has space and seed of the search whose files lie beside this one, if there are any.
+
+        Raises:
+            RunFolderError: none has: the file was exchanged for that of another search.
+        """
+        with self._guarded():
+            has_any = self._db.execute("SELECT 1 FROM results LIMIT 1").fetchone() is not None
+            own = "SELECT 1 FROM results WHERE space = ? AND seed = ? LIMIT 1"
+            has_own = self._db.execute(own, (space, seed)).fetchone() is not None
+        if has_any and not has_own:
+            raise RunFolderError(
+                f"The results file {self.path} is of another search: no score in it has the space and the seed {seed} "
+                f"of this one. Put back its own, or repeat the search, which computes the scores again."
+            )
+
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
-        """Return the stored scores among those codes; NaN where scoring failed.
+        """Return the stored scores of these codes; NaN if scoring failed.
 
         Raises:
             RunFolderError: some of them are damaged, and this is a driver.
@@ -164,28 +183,35 @@ class Store:
         return {arch: score_of(values[6]) for arch, values in self._rows_of(key, archs)}
 
     def errors(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, str]:
-        """Return why scores could not be computed, for those of the codes."""
+        """Return the reasons for failed scores of these codes."""
         if not self._has_any(key, "error IS NOT NULL AND"):
             return {}
         return {arch: text_of(values[9]) for arch, values in self._rows_of(key, archs) if values[9] is not None}
 
     def all_of(self, key: Key) -> dict[Architecture, float]:
-        """Return all stored scores of a key, in the order of their codes; NaN where there is none."""
+        """Return all stored scores of a key in code order; NaN for failures."""
         lost: list[Damage] = []
         rows = self._each(RESULTS, f"WHERE {_KEYED} ORDER BY architecture", columns_of(key), lost)
         scores = {code_of(values[4]): score_of(values[6]) for values in rows}
         self._note(lost)
         return scores
 
-    def forget_failures(self) -> None:
-        """Delete the rows of what could not be computed, and the journals of searches that were told of it."""
+    def forget_failures(self, *, of_machine: bool = False) -> None:
+        """Delete the rows of failures, and the journals of searches that received them.
+
+        Args:
+            of_machine: only of what the machine may be to blame for, and of what could then not be learnt.
+        """
         with self._guarded(), database.transaction(self._db):
-            deleted = self._db.execute("DELETE FROM results WHERE error IS NOT NULL").rowcount
-            if deleted:
+            there = f"SELECT 1 FROM results WHERE {_OF_MACHINE} LIMIT 1"
+            if of_machine and self._db.execute(there).fetchone() is None:
+                return
+            condition = f"{_OF_MACHINE} OR error LIKE 'while learning: %'" if of_machine else "error IS NOT NULL"
+            if self._db.execute(f"DELETE FROM results WHERE {condition}").rowcount:
                 self._db.execute("DELETE FROM asks")
 
     def asked(self, search: str) -> list[Architecture]:
-        """Return the codes that a search asked for, in order, duplicates included."""
+        """Return the codes that a search requested, in order, duplicates included."""
         rows = self._whole(ASKS, "WHERE search=? ORDER BY place", (search,))
         with self._guarded():
             if [values[1] for values in rows] != list(range(len(rows))):
@@ -193,18 +219,20 @@ class Store:
             return [code_of(values[2]) for values in rows]
 
     def ask(self, search: str, archs: Iterable[Architecture]) -> None:
-        """Append to what a search asked for, in one transaction."""
+        """Append to a search's requests in one transaction."""
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()
             self._add(ASKS, ((search, place, encode(arch)) for place, arch in enumerate(archs, count)))
         self._committed()
 
     def put(self, rows: Iterable[Row]) -> None:
-        """Add rows in one transaction; a row that is there already is an error, since nothing is computed twice."""
+        """Add rows in one transaction; an existing row is an error, because nothing is computed twice."""
         parts = parts_of(rows, _AT_ONCE)
         first = next(parts, None)
         if first is None:
             return
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             for part in chain([first], parts):
                 facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in part if r.facts]
@@ -213,7 +241,7 @@ class Store:
         self._committed()
 
     def facts(self) -> Iterator[tuple[Key, Architecture, dict[str, Any]]]:
-        """Yield what was measured beside scores, ordered by key and architecture."""
+        """Yield the measurements stored beside scores, ordered by key and architecture."""
         lost: list[Damage] = []
         for values in self._each(FACTS, f"ORDER BY {FACTS.order}", (), lost):
             key = Key(text_of(values[0]), text_of(values[1]), text_of(values[2]), values[3])
@@ -224,38 +252,39 @@ class Store:
     def learn(
         self, key: Key, name: str, seconds: float, taught: Mapping[Key, Iterable[Architecture]] | None = None
     ) -> None:
-        """Add to the seconds an estimator has spent on learning, and to the scores that it asked for meanwhile."""
+        """Add to the seconds that an estimator spent on fitting, and to the scores it requested for that."""
         rows = [(*columns_of(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
         before = math.fsum(values[5] for values in self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key)))
+        self.before_writing()
         with self._guarded(), database.transaction(self._db):
             self._add(TAUGHT, rows, "INSERT OR IGNORE")
             self._add(LEARNING, [(*columns_of(key), name, before + seconds)], "INSERT OR REPLACE")
         self._committed()
 
     def learning(self) -> dict[tuple[str, str, int], float]:
-        """Return the seconds spent on learning by name, fingerprint and seed of the estimator."""
+        """Return the seconds spent on fitting by name, fingerprint and seed of the estimator."""
         rows = self._whole(LEARNING, "", ())
         return {(text_of(values[4]), text_of(values[2]), values[3]): values[5] for values in rows}
 
     def taught(self, key: Key) -> dict[Key, set[Architecture]]:
-        """Return the codes whose scores an estimator requested while it learnt, by the key of those scores."""
+        """Return the codes whose scores an estimator requested for fitting, by the key of those scores."""
         codes_by_key: dict[Key, set[Architecture]] = {}
         for values in self._whole(TAUGHT, f"WHERE {_KEYED}", columns_of(key)):
             codes_by_key.setdefault(replace(key, estimator=text_of(values[4])), set()).add(code_of(values[5]))
         return codes_by_key
 
     def seconds(self, key: Key, archs: Iterable[Architecture]) -> float:
-        """Return the seconds spent on those codes by one estimator, and on its learning."""
+        """Return the seconds that one estimator spent on these codes and on fitting."""
         learnt = self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key))
         spent = (values[7] for _, values in self._rows_of(key, dict.fromkeys(archs)))
         return math.fsum(chain(spent, (values[5] for values in learnt)))
 
     def rows(self) -> Iterator[Row]:
-        """Yield every whole row, ordered by key and architecture."""
+        """Yield every undamaged row, ordered by key and architecture."""
         yield from self._ordered(RESULTS.order)
 
     def rows_by_name(self) -> Iterator[Row]:
-        """Yield every whole row by name and fingerprint of the estimator, seed, and code, whose options are numbers.
+        """Yield every undamaged row ordered by estimator name and fingerprint, seed, and code by option numbers.
 
         SQLite sorts them, in temporary files where they are many.
         """
@@ -290,7 +319,7 @@ class Store:
         self._db.executemany(statement, ((*values, checksum_of(values)) for values in rows))
 
     def _rows_of(self, key: Key, archs: Iterable[Architecture]) -> Iterator[tuple[Architecture, Values]]:
-        """Yield those of the codes that are stored; no other row is read, and few are held at a time.
+        """Yield the stored rows of these codes, few at a time, without reading other rows.
 
         Raises:
             RunFolderError: after the last, if some are damaged and this is a driver.
@@ -304,7 +333,7 @@ class Store:
         self._note(lost)
 
     def _whole(self, table: Table, condition: str, parameters: Sequence[object]) -> list[Values]:
-        """Return the whole rows of a query.
+        """Return the undamaged rows of a query.
 
         Raises:
             RunFolderError: there are others, and this is a driver; a reader notes them.
@@ -315,7 +344,7 @@ class Store:
         return rows
 
     def _each(self, table: Table, condition: str, parameters: Sequence[object], lost: list[Damage]) -> Iterator[Values]:
-        """Yield the whole rows of a query one by one; the others are added to `lost`."""
+        """Yield the undamaged rows of a query one by one; the others are added to `lost`."""
         query = f"SELECT {table.names}, {self._checksum} FROM {table.name} {condition}"
         with self._guarded():
             if self._checksum == "NULL" and not self._is_there(table):
@@ -327,7 +356,7 @@ class Store:
                     lost.append(damage(table, row))
 
     def _note(self, lost: Sequence[Damage]) -> None:
-        """Note damaged rows; a driver does not go on with them."""
+        """Record damaged rows; a driver stops at them."""
         self._damaged.update(dict.fromkeys(lost))
         if not self._read_only:
             self._refuse(lost)
@@ -370,7 +399,12 @@ def _facts(text: str) -> dict[str, Any]:
 
 
 def _cause(error: Exception, path: Path) -> str:
-    """Return what SQLite says, and that there is no room, which it may call an error of input and output."""
+    """Return what SQLite says, and what is behind it: there is no room, or nothing can be written here."""
+    if "unable to open" in str(error):
+        if path.is_dir():
+            return "it is a folder"
+        if not os.access(path.parent, os.W_OK):
+            return f"its folder is read-only ({error}). Allow writing, or copy the folder"
     if _is_of_disk(error):
         with suppress(OSError):
             if shutil.disk_usage(path.parent).free < _NO_ROOM:

@@ -1,4 +1,4 @@
-"""What a worker process does: compute what comes, and end with the driver."""
+"""The worker process: it computes the items it receives, and ends with the driver."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PARENT_ENDED = 1  # of prctl: PR_SET_PDEATHSIG
 
 
 def work(connection: Connection, parent: int) -> None:
-    """Be a worker: compute what comes, and end with the driver."""
+    """Run a worker: compute the received items, and end with the driver."""
     _follow(parent)
     sys.stdout = sys.stderr  # standard output is for results
     connection.send_bytes(b"")
@@ -34,7 +34,7 @@ def work(connection: Connection, parent: int) -> None:
 
 
 def _answered(call: bytes) -> bytes:
-    """Return the message with the result of a call, or with its error."""
+    """Return the message with the result or the error of a call."""
     try:
         fn, item = pickle.loads(call)  # noqa: S301 - from the driver
         with single_thread():
@@ -50,7 +50,7 @@ def _answered(call: bytes) -> bytes:
 
 
 def _follow(parent: int) -> None:
-    """Leave Ctrl-C to the driver, and end when the driver does.
+    """Leave Ctrl-C to the driver, and end when the driver ends.
 
     A thread waits for its end; where the system can, it also sends SIGTERM, since a thread waits for code in C that
     keeps the interpreter. `parent` is the driver's number, 0 where it is not its main thread that starts workers: the

@@ -1,4 +1,4 @@
-"""The catalogue of searchers: frozen dataclasses that begin searches, see `archsieve.searchers.contract.Searcher`."""
+"""The catalogue of searchers: frozen dataclasses that start searches; see `archsieve.searchers.contract.Searcher`."""
 
 from archsieve.registry import SEARCHERS
 

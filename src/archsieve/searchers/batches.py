@@ -1,4 +1,4 @@
-"""A search made from a generator: it yields a list of architectures and is sent the list of their scores."""
+"""A search written as a generator: it yields lists of architectures and is sent the lists of their scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ several objectives as tuples; ends when it has nothing."""
 
 
 class Batches:
-    """A search whose batches a generator yields: the next one is made once all scores of the last are told.
+    """A search whose generator yields batches; the next batch is made when all scores of the last are known.
 
     >>> def climb():
     ...     best, best_score = (0,), (yield [(0,)])[0]
@@ -42,13 +42,13 @@ class Batches:
         self._waiting: dict[Architecture, list[int]] = {}  # places without a score
 
     def ask(self, n: int) -> list[Architecture]:
-        """Return up to `n` of the batch that have no score yet, an architecture as often as the batch holds it."""
+        """Return up to `n` unscored architectures of the batch, repeated as often as the batch repeats them."""
         self._advance()
         places = sorted(place for same in self._waiting.values() for place in same)
         return [self._batch[place] for place in places[: max(0, n)]]
 
     def tell(self, archs: Sequence[Architecture], scores: Scores | Sequence[float]) -> None:
-        """Take the scores of architectures of this batch, or of the batches that follow, in their order.
+        """Record scores of architectures in this batch or in the batches that follow, in order.
 
         Raises:
             SettingError: an architecture is not asked for.
@@ -63,7 +63,7 @@ class Batches:
                 del self._waiting[code]
 
     def _advance(self) -> None:
-        """Make the next batch if all scores of this one are told."""
+        """Make the next batch if all scores of this one are known."""
         if self._waiting:
             return
         scores = [score for score in self._scores or () if score is not None]

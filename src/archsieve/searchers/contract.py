@@ -1,4 +1,4 @@
-"""What a searcher is, and stages, rounds and results: the types that all searchers share."""
+"""The searcher contract, and the types shared by all searchers: stages, rounds and results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ATTEMPTS = 100  # proposals outside the candidates before one of their list is 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The architectures that a search may ask for: a whole space, or the survivors of earlier stages.
+    """The architectures that a search may request: a whole space, or the survivors of earlier stages.
 
     Args:
         space: gives codes their meaning.
@@ -56,25 +56,25 @@ class Candidates:
         return frozenset(self.archs or ())
 
     def __contains__(self, arch: Architecture) -> bool:
-        """Whether the network of a valid code is one of them."""
+        """Whether the network of a valid code is a candidate."""
         return self.archs is None or self.space.canonical(arch) in self._listed
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Return a code drawn from the space, drawn again while it is outside; in the end one of the list."""
+        """Return a random code of the space, redrawn while it is no candidate; after many tries one of the list."""
         for _ in range(_ATTEMPTS):
             if (arch := self.space.sample(rng)) in self:
                 return arch
         return self._one_listed(rng)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return a neighbour of a code, drawn again while it is outside; in the end one of the list."""
+        """Return a random neighbour of a code, redrawn while it is no candidate; after many tries one of the list."""
         for _ in range(_ATTEMPTS):
             if (mutant := self.space.mutate(arch, rng)) in self:
                 return mutant
         return self._one_listed(rng)
 
     def features(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return what a model may learn from, shape (n, f).
+        """Return the input features for a model, shape (n, f).
 
         Where the searcher declares `features`, these are their scores, in that order: computed and stored like all
         scores, and paid for. NaN: the architecture could not be scored; -inf is a score. Else those of `encoding`.
@@ -82,7 +82,7 @@ class Candidates:
         return self.encoding(archs) if self.answers is None else self.answers(archs)
 
     def encoding(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the space's own features of architectures, else their one-hot codes, shape (n, f)."""
+        """Return the space's own features of architectures if defined, else one-hot codes, shape (n, f)."""
         of_one = getattr(self.space, "features", None)
         return one_hot(self.space, archs) if of_one is None else as_floats([of_one(arch) for arch in archs])
 
@@ -93,25 +93,25 @@ class Candidates:
 
 
 def told_value(score: Any) -> Any:
-    """Return what a search is told of one architecture: a float, or the tuple of several objectives."""
+    """Return the value passed to a search for one architecture: a float, or a tuple for several objectives."""
     return float(score) if np.ndim(score) == 0 else tuple(map(float, score))
 
 
 class Search(Protocol):
-    """A search that has begun. It owns no loop, no clock and no files.
+    """A started search. It owns no loop, no clock and no files.
 
     `archsieve.searchers.batches.Batches` makes one from a function that yields lists of architectures.
     """
 
     def ask(self, n: int) -> list[Architecture]:
-        """Return up to `n` architectures that may be scored at the same time; none: the search is over.
+        """Return up to `n` architectures that may be scored at the same time; an empty list ends the search.
 
         Asked again before the tells, it returns the same ones. `n` never changes which architectures follow: how many
         belong together is a setting of the searcher.
         """
 
     def tell(self, archs: Sequence[Architecture], scores: Scores) -> None:
-        """Take the scores of architectures, higher is better, in any order; NaN: could not be scored.
+        """Record the scores of architectures, higher is better, in any order; NaN: could not be scored.
 
         A search that goes on after a kill is told first, in the order asked, what it asked for before.
         """
@@ -119,7 +119,7 @@ class Search(Protocol):
 
 @runtime_checkable
 class Searcher(Protocol):
-    """A frozen dataclass of settings, by name in `SEARCHERS`, that begins searches.
+    """A frozen dataclass of settings, registered in `SEARCHERS`, that starts searches.
 
     Optional attributes: `name`; `version`, an integer raised whenever it asks for others; `population`, how many it
     asks for before it learns anything, which is the least budget; `batch`, how many it asks for at a time afterwards;
@@ -138,7 +138,7 @@ _COMPARING: ContextVar[str] = ContextVar("comparing", default="")
 
 @contextmanager
 def comparing(searcher: str) -> Iterator[None]:
-    """Declare that this searcher compares the scores requested in this context with those of other calls."""
+    """Declare that inside the context this searcher compares scores of different calls."""
     token = _COMPARING.set(searcher)
     try:
         yield
@@ -147,18 +147,18 @@ def comparing(searcher: str) -> Iterator[None]:
 
 
 def compared_by() -> str:
-    """Return the name of the searcher that compares the scores requested now with others; empty if none does."""
+    """Return the name of the searcher that compares the requested scores with others; empty if none does."""
     return _COMPARING.get()
 
 
 def order_best_first(scores: Scores) -> NDArray[np.intp]:
-    """Return the positions from the best score to the worst: NaN last, ties in the order given."""
+    """Return the positions from the best score to the worst; NaN last, ties in the given order."""
     is_nan = np.isnan(scores)
     return np.lexsort((np.arange(len(scores)), -np.where(is_nan, 0.0, scores), is_nan))
 
 
 def count_kept(keep: float, n: int) -> int:
-    """Return how many of `n` a fraction keeps: all if it is 1, else max(1, ceil(keep * (n - 1))), in exact arithmetic.
+    """Return how many of `n` a fraction keeps: all if it is 1, else max(1, ceil(keep * (n - 1))), computed exactly.
 
     >>> count_kept(0.2, 142), count_kept(0.1, 31), count_kept(1, 31)
     (29, 3, 31)
@@ -199,7 +199,7 @@ class Stage:
     budget: int | None = None
 
     def __post_init__(self) -> None:
-        """Check that one rule is given and in range, and that a search has a budget."""
+        """Check that exactly one rule is given and in range, and that a search has a budget."""
         if isinstance(self.estimator, str | list | tuple | type):
             name = named_in("ESTIMATORS", self.estimator)
             raise wrong_kind("The estimator of a stage", "one estimator", self.estimator, name)
@@ -238,7 +238,7 @@ class Stage:
             raise SettingError(f"`budget >= population` must hold for a search, but got {settings}.")
 
     def asked(self, n: int) -> int:
-        """Return how many of `n` candidates are scored at most."""
+        """Return the maximum number of `n` candidates that are scored."""
         return n if self.budget is None else min(n, self.budget)
 
     def count(self, n: int) -> int:
@@ -288,13 +288,13 @@ class Round:
 
     @property
     def failures(self) -> int:
-        """How many could not be scored."""
+        """The number of candidates that could not be scored."""
         return int(np.isnan(self.scores).sum())
 
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """The best architecture, the score that selected it (NaN if none did), and every round.
+    """The best architecture, the score that selected it (NaN if there is none), and every round.
 
     `best` is None where a stage of a funnel could score none of its candidates.
     """

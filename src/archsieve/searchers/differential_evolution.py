@@ -1,4 +1,4 @@
-"""Differential evolution: members are points of the unit cube, decoded to architectures by equal bins.
+"""Differential evolution: members are points of the unit cube, decoded to architectures by bins of equal width.
 
 rand/1/bin of Storn and Price 1997, with the settings of the MKR paper's comparison (TPAMI 2025, "Good
 Performance Estimation strategies are All You Need in Neural Architecture Search"): slots are visited
@@ -33,7 +33,7 @@ _ATTEMPTS = 100  # trials outside a constrained space before a fresh point is dr
 
 @dataclass(frozen=True)
 class DifferentialEvolution:
-    """Asks for the first population at once, then for `batch` trials at a time.
+    """Requests the first population at once, then `batch` trials at a time.
 
     Args:
         population: members, at least 3.
@@ -92,7 +92,7 @@ def differential_evolution(
     f: float = 0.5,
     cr: float = 0.5,
 ) -> SearchResult:
-    """Search by differential evolution, and return the best architecture evaluated (the first of equals).
+    """Search by differential evolution, and return the best architecture (the first of equal ones).
 
     Args:
         space: what the points decode to.
@@ -121,7 +121,7 @@ def _trial(
     f: float,
     cr: float,
 ) -> tuple[Architecture, NDArray[np.float64]]:
-    """Return a valid trial against the target: its code and its point."""
+    """Return a valid trial for the target: its code and its point."""
     space = candidates.space
     movable = [i for i, options in enumerate(space.choices) if options > 1] or range(len(space.choices))
     for _ in range(_ATTEMPTS):
@@ -140,10 +140,10 @@ def _trial(
 
 
 def _decode(space: SearchSpace, point: NDArray[np.float64]) -> Architecture:
-    """Return the code whose equal bins hold the point."""
+    """Return the code whose bins contain the point."""
     return tuple(min(int(x * options), options - 1) for x, options in zip(point, space.choices, strict=True))
 
 
 def _point(space: SearchSpace, arch: Architecture, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a point drawn uniformly from the bins of a code: for a uniform code, a uniform point."""
+    """Return a uniform random point in the bins of a code."""
     return np.array([(option + rng.random()) / n for option, n in zip(arch, space.choices, strict=True)])

@@ -1,4 +1,4 @@
-"""Features that are scores of estimators: a searcher declares them, and what scores its candidates computes them."""
+"""Features that are scores of estimators: a searcher declares them, and the session computes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def features_of(searcher: Searcher | None) -> tuple[AnyEstimator, ...]:
-    """Return the estimators whose scores are the features of a searcher; none if it declares none.
+    """Return the estimators whose scores are a searcher's features; empty if it declares none.
 
     Names of estimators and proxies become estimators with their default settings.
 
@@ -36,7 +36,7 @@ def features_of(searcher: Searcher | None) -> tuple[AnyEstimator, ...]:
 
 
 def refuse_features(searcher: Searcher) -> None:
-    """Refuse a searcher with features of estimators where nothing can score them.
+    """Raise an error for a searcher with estimator features where nothing can score them.
 
     Raises:
         SettingError: it declares some.
@@ -51,7 +51,7 @@ def refuse_features(searcher: Searcher) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """Answers `Candidates.features` by scores, and counts the networks that it was asked about.
+    """Answers `Candidates.features` by scores, and counts the requested networks.
 
     Args:
         space: of the networks.
@@ -65,7 +65,7 @@ class Described:
     networks: set[Architecture] = field(default_factory=set)
 
     def __call__(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the features (n, f), NaN where an architecture could not be scored."""
+        """Return the features (n, f); NaN for architectures that could not be scored."""
         if not len(archs):
             return np.empty((0, len(self.estimators)))
         self.networks.update(map(self.space.canonical, archs))

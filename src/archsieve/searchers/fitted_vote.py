@@ -1,4 +1,4 @@
-"""A vote of estimators whose weights are fitted while networks are trained: RoBoT.
+"""RoBoT: a vote of estimators whose weights are fitted while networks are trained.
 
 Each vector of weights ranks all candidates, and is worth what its best one turns out to be. A Gaussian process over the
 weights proposes which vector to try next; afterwards the best one's ranking is followed.
@@ -31,7 +31,7 @@ _ALIKE = 5  # vectors of weights with one best candidate that the model learns f
 
 @dataclass(frozen=True)
 class FittedVote:
-    """Asks for the best candidates by weighted votes of its features, and then by the weights that did best.
+    """Requests the best candidates by weighted votes of its features, then by the best weights so far.
 
     The vote of a feature is the percentile rank of a candidate by it; weights lie in [-1, 1], so that a feature may
     count against. Of `drawn` vectors, the first gives all features the same weight. Up to `explored` networks are each
@@ -65,7 +65,7 @@ class FittedVote:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check the settings; a list of features cannot be hashed."""
+        """Check the settings; a list of features becomes a tuple."""
         object.__setattr__(self, "features", tuple(self.features))
         for name in ("explored", "population", "batch", "drawn", "listed"):
             check_whole(name, getattr(self, name), 1)
@@ -84,7 +84,7 @@ class FittedVote:
         return Modelled(self.population, self.batch, _Votes(self, candidates, archs, rng))
 
     def describes(self, budget: int, count: int) -> int:
-        """Return of how many of `count` candidates it asks for features: all."""
+        """Return how many of `count` candidates need features: all."""
         return count
 
 
@@ -114,7 +114,7 @@ class _Votes:
         self._best = _best_by_each(self._votes, self._weights)
 
     def __call__(self, archs: list[Architecture], scores: list[float], count: int) -> list[Architecture]:
-        """Return `count` more, fewer where there are no more."""
+        """Return `count` more proposals, or fewer at the end."""
         asked = [self._places[self._canonical(arch)] for arch in archs]
         told = dict(zip(asked, scores, strict=False))  # a batch may be incomplete
         taken = set(asked)
@@ -130,7 +130,7 @@ class _Votes:
         return [self._archs[place] for place in chosen]
 
     def _by_promise(self, told: dict[int, float]) -> NDArray[np.intp]:
-        """Return the best candidate of each vector, the vectors that are promised most first."""
+        """Return the best candidate of each weight vector, the most promising vectors first."""
         if not told:
             return self._best
         known = [i for place in told for i in np.flatnonzero(self._best == place)[:_ALIKE].tolist()]
@@ -145,7 +145,7 @@ class _Votes:
         return Described(np.empty((len(vectors), 0), dtype=np.int8), (self._weights[vectors] + 1) / 2)
 
     def _best_weights(self, told: dict[int, float]) -> NDArray[np.float64]:
-        """Return the vector whose best candidate has the best score; equal weights where nothing is known of any."""
+        """Return the weight vector whose best candidate scored highest; equal weights before any score."""
         places = list(told)
         values = normal_scores(np.array([told[place] for place in places]))
         worth = dict(zip(places, values.tolist(), strict=True))
@@ -159,7 +159,7 @@ class _Votes:
 
 
 def _best_by_each(votes: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the position of the best candidate (n, f) by each vector (m, f), shape (m,); of equal ones the first."""
+    """Return the position of the best candidate (n, f) for each vector (m, f), shape (m,); ties go to the first."""
     best, top = np.zeros(len(weights), dtype=np.intp), np.full(len(weights), -np.inf)
     for start in range(0, len(votes), _BLOCK):
         sums = np.round(votes[start : start + _BLOCK] @ weights.T, 9)
@@ -170,7 +170,7 @@ def _best_by_each(votes: NDArray[np.float64], weights: NDArray[np.float64]) -> N
 
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Return Pearson's correlation; 0 where a side is constant."""
+    """Return Pearson's correlation; 0 if a side is constant."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])

@@ -1,4 +1,4 @@
-"""The funnel: each stage scores the survivors and keeps the best part, the cheap estimators first."""
+"""The funnel: each stage scores the survivors and keeps the best part, cheap estimators first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_funnel(
     on_round: Callable[[Round], None] | None = None,
     guide: Guide | None = None,
 ) -> FunnelRun:
-    """Return an iterator over the stages of a funnel that run, each with its round.
+    """Return an iterator over a funnel's executed stages, each with its round.
 
     It is used in a loop: `for stage, latest in run_funnel(...)`.
 
@@ -78,7 +78,7 @@ def funnel_search(
     *,
     guide: Guide | None = None,
 ) -> SearchResult:
-    """Run a funnel to its end, and return the best architecture of the last stage with one round per stage.
+    """Run a funnel to its end, and return the last stage's best architecture with one round per stage.
 
     Arguments and errors are those of `run_funnel`.
 
@@ -92,7 +92,7 @@ def funnel_search(
 
 
 class FunnelRun:
-    """A funnel under way: an iterator over `(stage, round)`, and the result so far, as `result` returns it.
+    """A running funnel: an iterator over `(stage, round)`, and the result so far.
 
     Its attributes `best`, `best_score` and `rounds` are those of the result, which `run_funnel` itself returned
     before version 0.2. They are deprecated; the first use runs the stages that are left.
@@ -120,7 +120,7 @@ class FunnelRun:
         return stage, latest
 
     def result(self) -> SearchResult:
-        """Run the stages that are left, and return the result; raises as they do."""
+        """Run the remaining stages, and return the result; raises as they do."""
         for _ in self:
             pass
         return result_of(self._rounds, self._pool)
@@ -146,7 +146,7 @@ class FunnelRun:
 
 
 def _warn(what: str, depth: int) -> None:
-    """Warn that something is deprecated; the caller of ours is that many calls up."""
+    """Warn that something is deprecated, attributed to the caller `depth` frames up."""
     text = (
         f"The {what} is deprecated: iterate over `(stage, round)`, or call `funnel_search`, which returns the result."
     )
@@ -159,7 +159,7 @@ def _steps(
     scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
     guide: Guide | None,
 ) -> Iterator[tuple[Stage, Round]]:
-    """Yield each stage that ran, with its round."""
+    """Yield each executed stage with its round."""
     survivors = None if pool is None else list(pool)
     for place, stage in enumerate(stages):
         if survivors is not None and len(survivors) == 1:
@@ -175,7 +175,7 @@ def _steps(
 
 
 def result_of(rounds: Sequence[Round], pool: Sequence[Architecture] | None) -> SearchResult:
-    """Return the result of a funnel: its best is None where the last stage could score none of its candidates."""
+    """Return the result of a funnel; its best is None if the last stage could score no candidate."""
     if not rounds:
         return SearchResult(pool[0] if pool else None, float("nan"), ())
     last = rounds[-1]
@@ -192,7 +192,7 @@ def _scored(
     scores: Callable[[Sequence[Any], Sequence[Architecture]], NDArray[np.float64]],
     guide: Guide | None,
 ) -> Searched:
-    """Return the architectures that a stage scores, with their scores."""
+    """Return the architectures that a stage scored, with their scores."""
     columns = partial(_columns, scores, stage.label)
     if stage.search is None:
         if left is None:
@@ -212,7 +212,7 @@ def _columns(
     estimators: Sequence[AnyEstimator],
     archs: Sequence[Architecture],
 ) -> NDArray[np.float64]:
-    """Return the scores that a stage asks for, shape (n, k)."""
+    """Return the scores that a stage needs, shape (n, k)."""
     table = as_floats(scores(estimators, archs))
     shape = len(archs), len(estimators)
     if table.shape != shape:

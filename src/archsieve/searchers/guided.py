@@ -1,4 +1,4 @@
-"""A stage with a search: ask, score, tell, until the budget is spent. Asks are journalled before they are scored."""
+"""A stage with a search: ask, score, tell, until the budget is spent; requests are journalled before scoring."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ REPEATS = 1000
 
 
 class Journal(Protocol):
-    """What a search asked for, in order, kept where a kill does not reach it."""
+    """The requests of a search in order, stored so that a kill does not lose them."""
 
     def read(self) -> list[Architecture]:
-        """Return everything asked for so far."""
+        """Return all requests so far."""
 
     def add(self, archs: Sequence[Architecture]) -> None:
-        """Append what is asked for now."""
+        """Append requests."""
 
 
 @dataclass
@@ -47,16 +47,16 @@ class InMemory:
     archs: list[Architecture] = field(default_factory=list)
 
     def read(self) -> list[Architecture]:
-        """Return everything asked for so far."""
+        """Return all requests so far."""
         return list(self.archs)
 
     def add(self, archs: Sequence[Architecture]) -> None:
-        """Append what is asked for now."""
+        """Append requests."""
         self.archs.extend(archs)
 
 
 class Searched(NamedTuple):
-    """What the search of a stage had scored: codes, their scores (n,), of how many networks it was told features."""
+    """The networks scored by a stage's search: codes, scores (n,), and the number of networks with features."""
 
     archs: list[Architecture]
     scores: Scores
@@ -65,7 +65,7 @@ class Searched(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """What the stages of a funnel need to search.
+    """What a funnel's stages need to run searches.
 
     Args:
         space: where they search.
@@ -92,7 +92,7 @@ class Guide:
         left: Sequence[Architecture] | None,
         columns: Callable[[Sequence[AnyEstimator], Sequence[Architecture]], NDArray[np.float64]],
     ) -> Searched:
-        """Return what the search of a stage had scored, by canonical code.
+        """Return the scores of a stage's search by canonical code.
 
         In the order of the candidates that are left, or where that is None, any network of the space, as asked.
 
@@ -138,7 +138,7 @@ class Guide:
 
 
 def _recorded(stored: Mapping[Architecture, float], record: Journal, asks: Journal) -> Mapping[Architecture, float]:
-    """Return what was stored when a search began, which is recorded then, and read from the record later."""
+    """Return the scores stored when a search began; they are recorded then, and read from the record later."""
     codes = record.read()
     if not codes and not asks.read():
         codes = sorted(stored)
@@ -157,7 +157,7 @@ def search(
     admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[Architecture, Any]:
-    """Return the scores of the distinct networks that a search asked for, by canonical code, in the order asked.
+    """Return the scores of the distinct requested networks by canonical code, in the order of requests.
 
     What is known is told without being scored again. A proposal that is no candidate is told as one that could not be
     scored. The search is over when the budget is spent, every candidate is scored, the search has nothing left, or
@@ -197,7 +197,7 @@ def search(
 
 @dataclass
 class _Told:
-    """What a search was told: scores by canonical code, and how many proposals in a row brought nothing new."""
+    """What a search has received: scores by canonical code, and the number of consecutive repeated proposals."""
 
     candidates: Candidates
     admits: Callable[[Sequence[Architecture]], NDArray[np.bool_]] | None = None
@@ -208,7 +208,7 @@ class _Told:
     def scored(
         self, archs: Sequence[Architecture], scores: Callable[[Sequence[Architecture]], Scores]
     ) -> NDArray[np.float64]:
-        """Return the scores of proposals, NaN for those that are no candidates; networks that are new are scored."""
+        """Return the scores of proposals, NaN for non-candidates; new networks are scored."""
         canonical = self.candidates.space.canonical
         codes = [canonical(arch) if _is_candidate(self.candidates, arch) else None for arch in archs]
         self.admit(codes)
@@ -225,7 +225,7 @@ class _Told:
         return np.array([nothing if code is None else self.known[code] for code in codes], dtype=np.float64)
 
     def admit(self, codes: Iterable[Architecture | None]) -> None:
-        """Find out which of the networks are beyond a limit that is measured."""
+        """Measure which of the networks are beyond a measured limit."""
         if self.admits is None:
             return
         new = [code for code in dict.fromkeys(codes) if code is not None and code not in self.known]
@@ -235,7 +235,7 @@ class _Told:
 
 
 def _until_spent(archs: Iterable[Architecture], candidates: Candidates, most: int, told: _Told) -> list[Architecture]:
-    """Return the beginning of a journal that a budget pays for; an earlier budget may have been larger."""
+    """Return the part of a journal that the budget covers; an earlier budget may have been larger."""
     archs, canonical = list(archs), candidates.space.canonical
     if told.admits is not None:
         told.admit(canonical(arch) for arch in archs if _is_candidate(candidates, arch))
@@ -251,7 +251,7 @@ def _until_spent(archs: Iterable[Architecture], candidates: Candidates, most: in
 
 
 def _is_candidate(candidates: Candidates, arch: Architecture) -> bool:
-    """Whether a code is among the candidates; one that the space excludes is not.
+    """Whether a code is a candidate; codes that the space excludes are not.
 
     Raises:
         ArchitectureError: it is no code of the space at all.

@@ -1,4 +1,4 @@
-"""A Gaussian process over codes and features: what it expects of a network, and how far it may be wrong."""
+"""A Gaussian process over codes and features: the expected score of a network and its uncertainty."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DIGITS = 9  # by which two promises differ, so that rounding decides no tie
 
 
 class Setting(NamedTuple):
-    """One setting of the kernel: lengths over codes and over features, and the share of noise."""
+    """One setting of the kernel: length scales over codes and features, and the share of noise."""
 
     code_length: float
     feature_length: float
@@ -35,18 +35,18 @@ GRID = tuple(Setting(*values) for values in product((0.25, 0.5, 1.0), (0.3, 0.8,
 
 
 class Described(NamedTuple):
-    """Networks as a model sees them: decisions (n, d) that are equal or not, and features (n, f) in [0, 1]."""
+    """Networks as model inputs: decisions (n, d) compared for equality, and features (n, f) in [0, 1]."""
 
     decisions: NDArray[np.integer]
     features: NDArray[np.float64]
 
     def at(self, positions: NDArray[np.intp] | slice) -> Described:
-        """Return those at the positions."""
+        """Return the networks at these positions."""
         return Described(self.decisions[positions], self.features[positions])
 
 
 def normal_scores(scores: Scores) -> Scores:
-    """Return where each score stands among all, as a quantile of the normal distribution; ties share, NaN is lowest.
+    """Return each score's rank among all as a normal quantile; ties share one, NaN is lowest.
 
     Only the order of the scores counts, so that a few failed trainings do not hide what tells the best apart.
 
@@ -60,7 +60,7 @@ def normal_scores(scores: Scores) -> Scores:
 
 
 def percentiles(values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of the reference (m, f) that is worse than each value (n, f), ties counted half; NaN is lowest.
+    """Return the share of the reference (m, f) that is worse than each value (n, f); ties count half, NaN is lowest.
 
     >>> percentiles(np.array([[1.0], [np.nan]]), np.array([[1.0], [2.0], [3.0], [np.nan]])).tolist()
     [[0.375], [0.125]]
@@ -76,7 +76,7 @@ def percentiles(values: NDArray[np.float64], reference: NDArray[np.float64]) -> 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A Gaussian process, with the setting of the kernel under which its targets are most likely.
+    """A Gaussian process with the kernel setting of highest likelihood.
 
     The kernel is the product of an exponential of the share of decisions that differ and a squared exponential of the
     mean squared difference of features.
@@ -97,7 +97,7 @@ class Model:
 
     @classmethod
     def fitted(cls, known: Described, targets: Scores, grid: Iterable[Setting] = GRID) -> Model:
-        """Return the model of what is known: networks, and their targets (n,), for example normal scores."""
+        """Return the model fitted to networks and their targets (n,), for example normal scores."""
         differing, distances = _distances(known, known)
         has_features = known.features.shape[1] > 0
         settings = grid if has_features else {s._replace(feature_length=1.0): None for s in grid}
@@ -119,14 +119,14 @@ class Model:
         return best[1]
 
     def predict(self, networks: Described) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation (n,) of what the scores of networks are expected to be."""
+        """Return mean and standard deviation of the predicted targets, shape (n,) each."""
         kernel = _kernel(*_distances(networks, self.known), self.setting)
         explained = solve_triangular(self.factor, kernel.T, lower=True, check_finite=False)
         left = np.maximum(1.0 - np.einsum("ij,ij->j", explained, explained), 0.0)
         return kernel @ self.weights, np.sqrt(self.variance * left)
 
     def mean(self, networks: Described) -> NDArray[np.float64]:
-        """Return the mean alone, which takes a tenth of the time."""
+        """Return only the mean, in a tenth of the time."""
         blocks = (networks.at(slice(start, start + _BLOCK)) for start in range(0, len(networks.decisions), _BLOCK))
         parts = [_kernel(*_distances(block, self.known), self.setting) @ self.weights for block in blocks]
         return np.concatenate(parts) if parts else np.empty(0)
@@ -134,7 +134,7 @@ class Model:
     def most_promising(
         self, networks: Described, count: int, deviations: float, prior: Scores | None = None
     ) -> NDArray[np.intp]:
-        """Return the positions of the `count` networks of highest mean plus so many deviations, best first.
+        """Return the positions of the `count` networks with the highest upper confidence bound, best first.
 
         Networks are looked at in the order of their means, and no further than one could still be among them. `prior`
         (n,) is added to the means.
@@ -160,7 +160,7 @@ def _kernel(differing: NDArray[np.float64], distances: NDArray[np.float64], sett
 
 
 def _distances(some: Described, others: Described) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the share of decisions that differ, and the mean squared difference of features, both (n, m)."""
+    """Return the share of differing decisions, and the mean squared feature difference, both (n, m)."""
     differing = np.zeros((len(some.decisions), len(others.decisions)))
     for k in range(some.decisions.shape[1]):
         differing += some.decisions[:, k, None] != others.decisions[None, :, k]

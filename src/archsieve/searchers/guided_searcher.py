@@ -1,4 +1,4 @@
-"""A search guided by a model: asks for the candidates that a Gaussian process of code and features promises most.
+"""Model-guided search: requests the candidates that a Gaussian process of code and features predicts to be best.
 
 The first batch is drawn from the best tenth by the mean rank of the features. Afterwards a Gaussian process learns from
 all scores, and each batch holds those of the highest mean plus half a standard deviation. docs/searchers_study.md says
@@ -41,7 +41,7 @@ _SPREAD = 0.3  # of scores among networks that earlier scores place equally, in 
 
 @dataclass(frozen=True)
 class Guided:
-    """Asks for the candidates that a model, fitted to the scores so far, predicts to be best.
+    """Requests the candidates that a model, fitted to the scores so far, predicts to be best.
 
     Candidates up to `listed` are listed, and features are asked for of all. Of more, 2,000 are drawn for every batch:
     half at random and half as mutants of the ten best known; a model of the code alone chooses `screened` of them, of
@@ -83,7 +83,7 @@ class Guided:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check the settings; a list of features cannot be hashed."""
+        """Check the settings; a list of features becomes a tuple."""
         object.__setattr__(self, "features", tuple(self.features))
         for name, least in (("population", 1), ("batch", 1), ("listed", 1), ("sample", 1), ("screened", 1)):
             check_whole(name, getattr(self, name), least)
@@ -105,11 +105,11 @@ class Guided:
 
     @property
     def takes_objectives(self) -> bool:
-        """Whether it takes several objectives: not with scores of before the search."""
+        """Whether it accepts several objectives; not together with earlier scores."""
         return not (self.warm_start or self.earlier)
 
     def describes(self, budget: int, count: int) -> int:
-        """Return of how many of `count` candidates it asks for features at most."""
+        """Return the maximum number of `count` candidates that need features."""
         if count <= self.listed:
             return count
         batches = math.ceil(max(0, budget - self.population) / self.batch)
@@ -117,7 +117,7 @@ class Guided:
 
 
 def _listed(candidates: Candidates, most: int) -> list[Architecture] | None:
-    """Return the candidates; None where there are more, or more codes to check, than may be listed."""
+    """Return the candidates as a list; None if there are too many candidates or codes to check."""
     if candidates.archs is not None:
         return list(candidates.archs) if len(candidates.archs) <= most else None
     space = candidates.space
@@ -127,7 +127,7 @@ def _listed(candidates: Candidates, most: int) -> list[Architecture] | None:
 
 
 class _Proposals:
-    """What the two ways to propose share: how networks are described."""
+    """Common part of both ways to propose candidates: how networks are described to the model."""
 
     def __init__(self, settings: Guided, candidates: Candidates, seed: int) -> None:
         self._settings, self._candidates, self._seed = settings, candidates, seed
@@ -140,20 +140,20 @@ class _Proposals:
     def _with_known(
         self, archs: Sequence[Architecture], scores: Sequence[Any]
     ) -> tuple[list[Architecture], NDArray[np.float64]]:
-        """Return networks and their scores, behind those known before; what is asked for again counts once."""
+        """Return networks and scores after the earlier known ones, without repetitions."""
         told = dict(zip(archs, scores, strict=True))
         merged = {**{code: score for code, score in self._before.items() if code not in told}, **told}
         return list(merged), np.array(list(merged.values()), dtype=np.float64)
 
     def _has_model(self, scores: Sequence[Any]) -> bool:
-        """Whether enough is known for a model."""
+        """Whether there are enough scores to fit a model."""
         return len(scores) > 0 or len(self._before) >= self._settings.population
 
     def _rng(self, place: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, place])
 
     def _features(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return the features of architectures, (n, f), each asked for once."""
+        """Return the features of architectures, (n, f), each requested once."""
         if not self._settings.features:
             return np.empty((len(archs), 0))
         if missing := [arch for arch in dict.fromkeys(archs) if arch not in self._known]:
@@ -161,20 +161,20 @@ class _Proposals:
         return np.stack([self._known[arch] for arch in archs])
 
     def _decisions(self, archs: Sequence[Architecture]) -> NDArray[np.integer[Any]]:
-        """Return what is equal or not in two networks, (n, d): what the space says of them, else their codes."""
+        """Return the decisions to compare for equality, (n, d): the space's own features, else the codes."""
         of_one = getattr(self._candidates.space, "features", None)
         rows = np.asarray(archs if of_one is None else [of_one(arch) for arch in archs])
         return rows.astype(np.int8) if np.abs(rows).max(initial=0) < 128 and rows.dtype.kind in "iu" else rows
 
     def _drawn_of_best(self, ranks: NDArray[np.float64], place: int) -> NDArray[np.intp]:
-        """Return positions of a first batch, drawn from the best part by mean rank (n,), ties in the order given."""
+        """Return a first batch drawn from the best part by mean rank (n,); ties in the given order."""
         count = min(self._settings.population, len(ranks))
         best = np.argsort(-ranks, kind="stable")[: max(count, round(self._settings.share * len(ranks)))]
         return self._rng(place).choice(best, count, replace=False)
 
 
 class _Listed(_Proposals):
-    """Proposals among candidates that are listed, all of them described."""
+    """Proposals among listed candidates, all with features."""
 
     def __init__(self, settings: Guided, candidates: Candidates, seed: int, archs: list[Architecture]) -> None:
         super().__init__(settings, candidates, seed)
@@ -186,7 +186,7 @@ class _Listed(_Proposals):
         self._prior = _order_by_earlier(self._all, features, earlier) if earlier and archs else None
 
     def __call__(self, archs: list[Architecture], scores: list[Any], count: int) -> list[Architecture]:
-        """Return `count` more, fewer where there are no more."""
+        """Return `count` more proposals, or fewer at the end."""
         canonical = self._candidates.space.canonical
         asked = {self._places[canonical(arch)] for arch in archs}
         told = [canonical(arch) for arch in archs[: len(scores)]]
@@ -195,7 +195,7 @@ class _Listed(_Proposals):
         return [self._archs[i] for i in positions if i not in asked][:count]
 
     def _first(self, count: int) -> list[int]:
-        """Return positions of the first batch."""
+        """Return the positions of the first batch."""
         if self._prior is not None:
             return list(np.argsort(-self._prior, kind="stable")[:count])
         has_features = bool(self._settings.features)
@@ -203,7 +203,7 @@ class _Listed(_Proposals):
         return list(self._drawn_of_best(ranks, 0))
 
     def _batch(self, told: list[Architecture], scores: list[Any], count: int) -> list[int]:
-        """Return positions of a batch of networks that were not told."""
+        """Return the positions of a batch of unscored networks."""
         described, prior, deviations = self._all, self._prior, self._settings.deviations
         archs, values = self._with_known(told, scores)
         known = np.array([self._places[arch] for arch in archs])
@@ -220,7 +220,7 @@ class _Listed(_Proposals):
 
 
 def _order_by_earlier(described: Described, features: NDArray[np.float64], earlier: int) -> NDArray[np.float64]:
-    """Return where candidates stand, as normal scores (n,), by earlier scores that a model smooths, and by the rest."""
+    """Return the candidates' normal scores (n,) by earlier scores, smoothed by a model, and by the features."""
     others = described.features[:, :-earlier]
     bare = Described(described.decisions, others)
     total = np.zeros(len(features))
@@ -246,7 +246,7 @@ class _Drawn(_Proposals):
         self._reference: NDArray[np.float64] | None = None
 
     def __call__(self, archs: list[Architecture], scores: list[Any], count: int) -> list[Architecture]:
-        """Return `count` more, fewer where no more are found."""
+        """Return `count` more proposals, or fewer if no more are found."""
         canonical = self._candidates.space.canonical
         codes = [canonical(arch) for arch in archs]
         wanted = len(archs) - len(scores) + count
@@ -289,7 +289,7 @@ class _Drawn(_Proposals):
         return percentiles(self._features(archs), self._reference)
 
     def _sample(self, rng: np.random.Generator, count: int) -> list[Architecture]:
-        """Return distinct networks, about `count`."""
+        """Return about `count` distinct networks."""
         archs = self._candidates.archs
         if archs is not None:
             return [archs[i] for i in rng.choice(len(archs), min(count, len(archs)), replace=False)]
@@ -299,7 +299,7 @@ class _Drawn(_Proposals):
     def _around(
         self, told: list[Architecture], known: list[Architecture], scores: NDArray[np.float64]
     ) -> list[Architecture]:
-        """Return candidates for a batch that were not told: drawn at random, the best known, and mutants of these."""
+        """Return unscored candidates for a batch: random ones, and mutants of the best known."""
         rng, candidates = self._rng(1 + len(told)), self._candidates
         standing = fronts_of(scores) if scores.ndim == 2 else -normal_scores(scores)
         standing = np.where(standing == -1, np.inf, standing) if scores.ndim == 2 else standing

@@ -1,4 +1,4 @@
-"""The history of a searcher: the architectures it evaluated with their scores, and the result."""
+"""The history of a search: evaluated architectures, their scores, and the result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class History:
     started: float = field(default_factory=perf_counter)
 
     def ask(self, archs: Sequence[Architecture]) -> list[float]:
-        """Return the scores of one batch, and remember them.
+        """Return the scores of one batch, and record them.
 
         Raises:
             SettingError: `evaluate` returned something else than one score for each architecture, or asks a session for
@@ -56,7 +56,7 @@ class History:
         return self.scores[-len(archs) :]
 
     def result(self, label: str) -> SearchResult:
-        """Return the best, the first reached of equals, with the whole history as one round."""
+        """Return the best (the first of equal ones), with the whole history as one round."""
         scores = np.array(self.scores, dtype=np.float64)
         best = order_best_first(scores)[:1]
         history = record(label, self.archs, scores, best, perf_counter() - self.started)
@@ -73,7 +73,7 @@ def maximise(
     label: str = "",
     compares: bool = True,
 ) -> SearchResult:
-    """Return the best architecture that a searcher met, the first reached of equals.
+    """Return the best architecture that a searcher found (the first of equal ones).
 
     Args:
         searcher: asks for architectures.

@@ -1,4 +1,4 @@
-"""A search by a model, batch after batch: it goes on from what it is told, without being asked for it again.
+"""Model-based search in batches that can be resumed from stored scores alone.
 
 A model's next proposal may differ on another processor. What was asked for before a kill is therefore never asked
 again: it is taken as it was, and the model learns from it.
@@ -26,7 +26,7 @@ empty list ends the search.
 
 
 class Modelled:
-    """A search whose proposals depend on their place, and on the scores of the batches before their own.
+    """A search whose proposals depend on their position and on the scores of earlier batches.
 
     Args:
         population: how many belong to the first batch.
@@ -43,13 +43,13 @@ class Modelled:
         self._learnt = 0  # scores of batches that were complete when the last proposals were made
 
     def ask(self, n: int) -> list[Architecture]:
-        """Return up to `n` of the batch that have no score yet."""
+        """Return up to `n` unscored architectures of the batch."""
         if not self._waiting():
             self._extend()
         return [self._archs[place] for place in self._waiting()[: max(0, n)]]
 
     def tell(self, archs: Sequence[Architecture], scores: Scores | Sequence[float]) -> None:
-        """Take scores of what was asked for, or while nothing is, of what an earlier life of the search asked for.
+        """Record scores of requested architectures, or, before any request, of those from before an interruption.
 
         Raises:
             SettingError: an architecture is not asked for.
@@ -71,21 +71,21 @@ class Modelled:
         return [place for place in range(self._learnt, len(self._archs)) if self._scores[place] is None]
 
     def _extend(self) -> None:
-        """Propose what is missing of the next batch."""
+        """Propose the missing part of the next batch."""
         self._learnt = self._start()
         proposals = self._propose(self._archs, self._told(self._learnt), self._end() - len(self._archs))
         self._archs += proposals
         self._scores += [None] * len(proposals)
 
     def _start(self) -> int:
-        """Return the place at which the batch starts that the next proposal belongs to."""
+        """Return the start position of the batch of the next proposal."""
         later = len(self._archs) - self._population
         return 0 if later < 0 else len(self._archs) - later % self._batch
 
     def _end(self) -> int:
-        """Return the place behind that batch."""
+        """Return the end position of that batch."""
         return self._population if len(self._archs) < self._population else self._start() + self._batch
 
     def _told(self, count: int) -> list[Any]:
-        """Return the first scores, all of which were told."""
+        """Return the leading proposals whose scores are all known."""
         return [score for score in self._scores[:count] if score is not None]

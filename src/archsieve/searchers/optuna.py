@@ -31,7 +31,7 @@ _SAMPLERS = {"tpe": "TPESampler", "gp": "GPSampler", "nsga2": "NSGAIISampler"}
 
 @dataclass(frozen=True)
 class OptunaSearcher:
-    """Asks for a first population drawn at random, then for what one of Optuna's samplers proposes.
+    """Requests a random first population, then the proposals of one of Optuna's samplers.
 
     Args:
         sampler: "tpe" (tree-structured Parzen estimators), "gp" (a Gaussian process; needs torch), or "nsga2".
@@ -45,7 +45,7 @@ class OptunaSearcher:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check the settings, and that the packages are there."""
+        """Check the settings, and that the packages are installed."""
         if self.sampler not in _SAMPLERS:
             raise SettingError(f"`sampler` must be one of {', '.join(_SAMPLERS)}, but got {self.sampler!r}.")
         check_whole("population", self.population, 2)
@@ -61,7 +61,7 @@ class OptunaSearcher:
 
     @property
     def takes_objectives(self) -> bool:
-        """Whether the sampler takes several objectives."""
+        """Whether the sampler supports several objectives."""
         return self.sampler != "gp"
 
     def begin(self, candidates: Candidates, rng: np.random.Generator) -> Search:
@@ -73,7 +73,7 @@ class OptunaSearcher:
 
 
 class _Study:
-    """An Optuna study of the decisions that have a choice."""
+    """An Optuna study over the decisions with more than one option."""
 
     def __init__(self, candidates: Candidates) -> None:
         import optuna
@@ -93,7 +93,7 @@ class _Study:
             optuna.logging.set_verbosity(before)
 
     def use(self, kind: str, seed: int, **settings: Any) -> None:
-        """Propose by a new sampler from here on."""
+        """Use a new sampler for later proposals."""
         import optuna
 
         sampler = getattr(optuna.samplers, _SAMPLERS[kind], None)
@@ -111,11 +111,11 @@ class _Study:
         return trial, tuple(int(trial.params.get(str(i), 0)) for i in range(self._length))
 
     def enqueue(self, arch: Architecture) -> None:
-        """Make the next proposal this architecture."""
+        """Make this architecture the next proposal."""
         self.study.enqueue_trial(self._params(arch))
 
     def tell(self, trial: Any, score: Any) -> None:
-        """Take the score of a trial, or those of several objectives; NaN: it failed."""
+        """Record the score of a trial, or the scores of several objectives; NaN: it failed."""
         import optuna
 
         if _failed(score):
@@ -154,7 +154,7 @@ def _evolve(settings: OptunaSearcher, candidates: Candidates, seed: int) -> Step
 
 
 def _candidate(study: _Study, candidates: Candidates, rng: np.random.Generator) -> tuple[Any, Architecture]:
-    """Return a trial whose architecture is a candidate: others are drawn again."""
+    """Return a trial whose architecture is a candidate; others are redrawn."""
     for _ in range(_ATTEMPTS):
         trial, arch = study.ask()
         if candidates.space.is_valid(arch) and arch in candidates:
@@ -165,7 +165,7 @@ def _candidate(study: _Study, candidates: Candidates, rng: np.random.Generator) 
 
 
 class _Proposals:
-    """Proposals by a model. Each depends on the seed, its place, and the scores of the batches before its own."""
+    """Proposals by a model; each depends on the seed, its position, and the scores of earlier batches."""
 
     def __init__(self, settings: OptunaSearcher, candidates: Candidates, seed: int) -> None:
         self._settings, self._candidates, self._seed = settings, candidates, seed
@@ -173,7 +173,7 @@ class _Proposals:
         self._learnt = 0
 
     def __call__(self, archs: list[Architecture], scores: list[Any], count: int) -> list[Architecture]:
-        """Learn from the batches that are complete, and propose what is missing of the next."""
+        """Learn from the complete batches, and propose the missing part of the next one."""
         for told in range(self._learnt, len(scores)):
             self._study.add(archs[told], scores[told])
         self._learnt = len(scores)

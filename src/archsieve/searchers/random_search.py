@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """Asks for codes drawn independently; duplicates may occur.
+    """Requests codes drawn independently; duplicates may occur.
 
     Args:
         batch: how many may be scored at the same time; it does not change which are drawn.
@@ -44,7 +44,7 @@ class RandomSearch:
 
 
 def random_search(space: SearchSpace, evaluate: Evaluate, *, budget: int, rng: np.random.Generator) -> SearchResult:
-    """Search at random: return the best of `budget` codes drawn independently (duplicates may occur).
+    """Search at random: return the best of `budget` independently drawn codes (duplicates may occur).
 
     Raises:
         SettingError: the budget is below 1.

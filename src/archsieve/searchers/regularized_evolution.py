@@ -1,4 +1,4 @@
-"""Regularised evolution: tournaments choose who has offspring, and the oldest dies, not the worst.
+"""Regularised evolution: tournaments select parents, and the oldest member is removed instead of the worst.
 
 Ageing evolution of Real et al. 2019 (arXiv 1802.01548): the best of a random sample of the population is
 mutated in one decision, its child joins, the oldest member leaves. Departure: the sample is drawn without
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegularizedEvolution:
-    """Asks for the first population at once, then for `batch` children at a time.
+    """Requests the first population at once, then `batch` children at a time.
 
     Args:
         population: members alive.
@@ -77,7 +77,7 @@ def regularized_evolution(
     population: int = 50,
     tournament: int = 10,
 ) -> SearchResult:
-    """Return the best architecture ever evaluated.
+    """Search by regularised evolution, and return the best architecture evaluated.
 
     Args:
         space: what to draw from and mutate in.

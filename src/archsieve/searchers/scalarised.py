@@ -1,4 +1,4 @@
-"""Several objectives for a model of one: each proposal follows weights of its own, drawn at random.
+"""Several objectives for a single-objective model: each proposal uses its own random weights.
 
 The scalarisation is that of ParEGO (Knowles, 2006, doi 10.1109/TEVC.2005.851274), an augmented Chebyshev norm; here of
 the ranks of the values, so that their scales do not matter.
@@ -25,7 +25,7 @@ _MOST_WEIGHTS = 8  # drawn for a batch: each takes a model
 
 
 def scalarised(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Scores:
-    """Return one number a network, shape (n,), of values (n, k) and weights (k,) adding up to 1; NaN where a value is.
+    """Return the weighted sum for each network, shape (n,), of values (n, k), weights (k,) summing to 1; NaN stays.
 
     >>> scalarised(np.array([[1.0, 9.0], [9.0, 1.0], [np.nan, 5.0]]), np.array([0.9, 0.1])).argsort().tolist()
     [0, 1, 2]
@@ -44,7 +44,7 @@ def promising(
     deviations: float,
     rng: np.random.Generator,
 ) -> list[int]:
-    """Return the positions of `count` networks that models of several objectives promise most.
+    """Return the positions of the `count` most promising networks by models of several objectives.
 
     Args:
         known: networks with values.

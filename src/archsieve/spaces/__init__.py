@@ -1,4 +1,4 @@
-"""The catalogue of search spaces; a space's module loads torch only when it builds a network."""
+"""The catalogue of search spaces; a space's module imports torch only when it builds a network."""
 
 from archsieve.registry import SPACES
 

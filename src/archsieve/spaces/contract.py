@@ -1,4 +1,4 @@
-"""A search space: which architectures there are, how they are written, and what network each one is.
+"""The search space contract: which architectures exist, how they are written, and which network each one is.
 
 An architecture is a tuple of small ints, per decision the index of the chosen option. Mutation, crossover,
 encoding, storage and sampling are written once, here, for every space. The file is longer than others because it is
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from archsieve.errors import ArchitectureError, SettingError
-from archsieve.spaces.text import as_digits, is_place
+from archsieve.spaces.text import as_digits, is_place, not_an_architecture
 from archsieve.values import is_whole, named_in, offers, wrong_kind
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ class SearchSpace(ABC):
     is_recorded: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Set `name` to the class's name where the class does not set it."""
+        """Set `name` to the class's name unless the class sets it."""
         super().__init_subclass__(**kwargs)
         if not cls.__dict__.get("name"):
             cls.name = cls.__name__
 
     def identity(self) -> dict[str, Any]:
-        """Return what distinguishes this space from others: its class's name and `version`, settings and choices.
+        """Return what identifies this space: its class's name and `version`, settings and choices.
 
         An author raises `version` when the network of a code changes although no setting does.
 
@@ -103,12 +103,12 @@ class SearchSpace(ABC):
 
     @property
     def default_task(self) -> str:
-        """Name of the default task of its networks: it gives the form of the inputs for which sizes are computed."""
+        """Name of the default task; its input shape is used to compute sizes."""
         return "cifar10"
 
     @property
     def whole(self) -> SearchSpace:
-        """The space without limits, with the same codes: benchmarks are about that one. Itself if it has no limits."""
+        """The space without limits, with the same codes, which benchmarks are about. Itself if there are no limits."""
         return self
 
     @property
@@ -121,7 +121,7 @@ class SearchSpace(ABC):
 
     @property
     def extremes(self) -> tuple[Architecture, Architecture] | None:
-        """The smallest and the largest architecture, where every other is a part of the largest; else None."""
+        """The smallest and the largest architecture if all others are slices of the largest; else None."""
         return None
 
     def is_valid(self, arch: Architecture) -> bool:
@@ -129,34 +129,32 @@ class SearchSpace(ABC):
         return True
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the representative of all codes that no estimator can distinguish from `arch`."""
+        """Return the representative of all codes with the same network as `arch`."""
         return arch
 
     def describe(self, arch: Architecture) -> str:
-        """Return the code in the published notation: here its digits, separated where one exceeds 9."""
+        """Return the code in the published notation; by default its digits, separated if one exceeds 9."""
         return as_digits(arch, self.choices)
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return how the architecture is drawn: here a block a decision, with its option."""
+        """Return the drawing of the architecture; by default one block per decision with its option."""
         return Picture(blocks=tuple(f"choice {i}: {option}" for i, option in enumerate(arch)))
 
     def parse(self, text: str) -> Architecture:
-        """Return the code that `describe` writes as `text`; digits may be separated by "-", as reports have them.
+        """Return the code written as `text` by `describe`; digits may be separated by "-", as in reports.
 
         Raises:
             ArchitectureError: `text` is not an architecture of this space.
         """
         parts = text.strip().split("-") if "-" in text or max(self.choices) > 10 else list(text.strip())
         if not all(map(is_place, parts)):
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: write {len(self.choices)} digits, e.g. "
-                f"{self.describe((0,) * len(self.choices))!r}."
-            )
+            example = self.describe((0,) * len(self.choices))
+            raise not_an_architecture(text, self.name, f"write {len(self.choices)} digits, e.g. {example!r}")
         return check(self, tuple(map(int, parts)), text)
 
     @property
     def number_orders(self) -> Mapping[str, NumberOrder]:
-        """Other orders in which its codes are published as plain numbers, by the name of the notation: here none."""
+        """Other published orders of its codes as plain numbers, by notation name; by default none."""
         return {} if self.whole is self else self.whole.number_orders
 
     def sample(self, rng: np.random.Generator) -> Architecture:
@@ -201,7 +199,7 @@ def movable_decisions(choices: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> Architecture:
-    """Return `arch` as a tuple of ints if it is an architecture of `space`.
+    """Return `arch` as a tuple of ints after checking that it is an architecture of `space`.
 
     Raises:
         ArchitectureError: wrong length, an option that is no whole number or out of range, or excluded by the space;
@@ -211,19 +209,19 @@ def check(space: SearchSpace, arch: Sequence[int], text: str | None = None) -> A
     try:
         is_plain = set(map(type, arch)) <= {int}  # most are; the words of `is_whole` cost more than all the rest
     except TypeError as error:  # one architecture instead of a list of them, or what is no code at all
-        raise ArchitectureError(f"{arch!r:.200} is no architecture of {space.name}: {_CODES}.") from error
+        raise not_an_architecture(arch, space.name, _CODES) from error
     if isinstance(arch, str):
-        raise ArchitectureError(f"{arch!r:.200} is a text and no code: read it with `space.parse`.")
+        raise not_an_architecture(arch, space.name, "it is text: read it with `space.parse`")
     if (
         len(arch) != len(choices)
         or not (is_plain or all(map(is_whole, arch)))
         or min(arch, default=0) < 0
         or not all(map(operator.lt, arch, choices))
     ):
-        raise ArchitectureError(_why_not(space, arch, _shown(arch, text)))
+        raise not_an_architecture(_shown(arch, text), space.name, _why_not(space, arch))
     code = tuple(arch) if is_plain else tuple(map(int, arch))
     if not space.is_valid(code):
-        raise ArchitectureError(f"{_shown(arch, text)} is excluded by the limits of {space.name}.")
+        raise ArchitectureError(f"{_shown(arch, text)!r} is excluded by the limits of {space.name}.")
     return code
 
 
@@ -231,7 +229,7 @@ _CODES = "an architecture is a tuple of whole numbers, and several are a list of
 
 
 def check_space(space: Any, what: str = "`space`") -> None:
-    """Check that a value is a search space, and neither a name nor a class.
+    """Check that a value is a search space instance, not a name or a class.
 
     Raises:
         SettingError: it is not.
@@ -240,27 +238,26 @@ def check_space(space: Any, what: str = "`space`") -> None:
         raise wrong_kind(what, "a search space", space, named_in("SPACES", space))
 
 
-def _shown(arch: Sequence[int], text: str | None) -> str:
-    return repr(text) if text is not None else str(tuple(arch))
+def _shown(arch: Sequence[int], text: str | None) -> object:
+    return text if text is not None else tuple(arch)
 
 
-def _why_not(space: SearchSpace, arch: Sequence[int], shown: str) -> str:
-    """Return why a code has the wrong length, or an option that is no whole number or out of range."""
-    beginning = f"{shown} is not an architecture of {space.name}:"
+def _why_not(space: SearchSpace, arch: Sequence[int]) -> str:
+    """Return why a code is invalid: its length, or an option that is not an integer or out of range."""
     if len(arch) != len(space.choices):
-        return f"{beginning} it has {len(arch)} decisions, the space {len(space.choices)}."
+        return f"it has {len(arch)} decisions, the space {len(space.choices)}"
     i, option, options = next(
         (i, option, options)
         for i, (option, options) in enumerate(zip(arch, space.choices, strict=True))
         if not (is_whole(option) and 0 <= option < options)
     )
     if not is_whole(option):
-        return f"{beginning} decision {i} is {option!r}, but must be a whole number."
-    return f"{beginning} decision {i} is {option}, but must lie in 0..{options - 1}."
+        return f"decision {i} is {option!r}, but must be a whole number"
+    return f"decision {i} is {option}, but must lie in 0..{options - 1}"
 
 
 def size(space: SearchSpace) -> int:
-    """Return the number of codes, valid or not."""
+    """Return the number of codes, including invalid ones."""
     return math.prod(space.choices)
 
 

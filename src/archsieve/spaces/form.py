@@ -1,4 +1,4 @@
-"""The form of a task: what the networks of a space are built for."""
+"""The form of a task: the input and output shapes that networks are built for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Form:
-    """The part of a task on which the shape, and so the size, of its networks depends.
+    """The part of a task that determines the shape, and so the size, of its networks.
 
     `inputs` is empty where there is one input of real numbers in the `input_shape`.
     """

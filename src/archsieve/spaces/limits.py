@@ -1,4 +1,4 @@
-"""Limits of size, and the part of a space that keeps within them."""
+"""Size limits, and the restriction of a space to them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Limits:
 
     @cached_property
     def bounds(self) -> dict[SizeName, tuple[float, float]]:
-        """Least and most of each size that is limited."""
+        """Lower and upper limit of each limited size."""
         names: tuple[SizeName, ...] = ("macs", "params", "published_flops", "activation_bytes")
         pairs = {name: (getattr(self, f"min_{name}", None), getattr(self, f"max_{name}")) for name in names}
         return {
@@ -85,7 +85,7 @@ class Limits:
         return all(least <= sizes[name] <= most for name, (least, most) in self.bounds.items())
 
     def excess(self, sizes: Mapping[Any, float]) -> float:
-        """Return the sum of the excesses over the limits, each as a share of its limit; 0 if all sizes are within."""
+        """Return the sum of the relative excesses over the limits; 0 if all sizes are within."""
         return sum(
             max(0.0, least - sizes[name]) / max(least, 1.0) + max(0.0, sizes[name] - most) / most
             for name, (least, most) in self.bounds.items()
@@ -103,7 +103,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Within(SearchSpace):
-    """The space of all architectures of another space whose sizes are within limits.
+    """A space restricted to architectures whose sizes are within limits.
 
     It offers what the space offers: networks, a supernet, sizes, notation; benchmarks about the space are about it.
     Sizes are those of the canonical code, the network that is scored.
@@ -136,7 +136,7 @@ class Within(SearchSpace):
     limits: Limits
 
     def __post_init__(self) -> None:
-        """Replace the task by its form: sizes depend on nothing else."""
+        """Replace the task by its form, because sizes depend on nothing else."""
         check_space(self.space)
         if not offers(self.task, "input_shape", "num_outputs"):
             raise wrong_kind("`task`", "a task", self.task, named_in("TASKS", self.task))
@@ -145,7 +145,7 @@ class Within(SearchSpace):
         object.__setattr__(self, "task", form_of(self.task))
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the space offers beyond the contract: a supernet, closed forms, settings."""
+        """Return an attribute of the space beyond the contract, such as a supernet or a closed form."""
         if name.startswith("_") or name in ("space", "task", "limits"):  # not there yet, while it is copied
             raise AttributeError(name)
         return getattr(self.space, name)
@@ -156,12 +156,12 @@ class Within(SearchSpace):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """The space's."""
+        """The space's name."""
         return self.space.name
 
     @property
     def is_shareable(self) -> bool:  # type: ignore[override]
-        """The space's."""
+        """The space's value."""
         return self.space.is_shareable
 
     @property
@@ -171,7 +171,7 @@ class Within(SearchSpace):
 
     @property
     def default_task(self) -> str:
-        """The space's."""
+        """The space's default task."""
         return self.space.default_task
 
     def identity(self) -> dict[str, Any]:
@@ -182,19 +182,19 @@ class Within(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """The space's."""
+        """The space's choices."""
         return self.space.choices
 
     @property
     def is_costly_to_list(self) -> bool:
-        """Whether a limited size is counted on built networks."""
+        """Whether checking a limit requires building networks."""
         return self.space.is_costly_to_list or any(
             getattr(self.space, name, None) is None for name in self.limits.bounds
         )
 
     @property
     def extremes(self) -> tuple[Architecture, Architecture] | None:
-        """The ends of the space, whether or not they are within the limits: a supernet spans them."""
+        """The space's extremes, within the limits or not, because a supernet spans them."""
         return self.space.extremes
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
@@ -214,7 +214,7 @@ class Within(SearchSpace):
         return self.space.picture(arch)
 
     def parse(self, text: str) -> Architecture:
-        """Return the space's code of a text.
+        """Return the space's code for a text.
 
         Raises:
             ArchitectureError: it is not an architecture of the space, or beyond the limits; says how large it is.
@@ -225,15 +225,15 @@ class Within(SearchSpace):
         return arch
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether it is an architecture of the space and within the limits."""
+        """Whether a code is an architecture of the space and within the limits."""
         return self.space.is_valid(arch) and self.limits.admits(self.sizes(arch))
 
     def sizes(self, arch: Architecture) -> dict[SizeName, int]:
-        """Return the sizes that are limited, by name."""
+        """Return the limited sizes by name."""
         return self._remembered(self.canonical(arch))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Return an architecture within the limits; the class describes how it is drawn.
+        """Return a random architecture within the limits; the class docstring describes the method.
 
         Raises:
             ArchitectureError: none was found; says how large the nearest one is.
@@ -252,7 +252,7 @@ class Within(SearchSpace):
 
     @cached_property
     def is_tight(self) -> bool:
-        """Whether samples are steered from the first draw on: sizes are counted, and none of 64 draws is within.
+        """Whether sampling is steered from the first draw: sizes are counted, and none of 64 draws is within.
 
         The draws are always the same ones.
         """
@@ -274,7 +274,7 @@ class Within(SearchSpace):
         return self._walk(self._repair(nearest, rng), rng)
 
     def _walk(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return the end of a random walk within the limits; a move that would leave them counts but stays put."""
+        """Return the end of a random walk within the limits; moves that would leave them are rejected but counted."""
         return walk(self.space, self.is_valid, arch, rng)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
@@ -298,7 +298,7 @@ class Within(SearchSpace):
         raise ArchitectureError(f"{self.describe(arch)!r} has no neighbour within {self.limits}: relax the limits.")
 
     def _repair(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return an architecture within the limits, by moves from `arch` that never increase the excess.
+        """Return an architecture within the limits, reached from `arch` by moves that never increase the excess.
 
         Raises:
             ArchitectureError: no descent ended within.

@@ -1,4 +1,4 @@
-"""Values as Python, JSON or a log writes them: read by a grammar of their own, never run."""
+"""Parsing of values in Python, JSON or log notation by a grammar; nothing is executed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archsieve.errors import ArchitectureError
 from archsieve.registry import near_miss
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -38,7 +39,7 @@ Value: TypeAlias = "int | float | str | tuple[Value, ...] | Mapping[str, Value] 
 
 
 def read_values(text: str) -> list[tuple[str, Value]]:
-    """Return the values of a text, each with the name before it: `a = 1 b: [2]`; one value may have none ("").
+    """Return the named values of a text, `a = 1 b: [2]`; one value may have no name ("").
 
     Numbers, quoted words, lists and tuples (both as tuples), dictionaries, and words with arguments are values.
 
@@ -54,7 +55,7 @@ def read_values(text: str) -> list[tuple[str, Value]]:
 
 
 def read_configuration(text: str, keys: Collection[str], needed: Collection[str]) -> dict[str, Value]:
-    """Return the values of a configuration's keys, from a dictionary that may stand in another one or after names.
+    """Return the values of a configuration's keys from a dictionary, which may be nested or follow names.
 
     Entries of an outer dictionary count if they have one of the keys, and are ignored otherwise, as are results (such
     as `flops` and `score`) beside the keys.
@@ -86,7 +87,7 @@ def read_configuration(text: str, keys: Collection[str], needed: Collection[str]
 
 
 def whole_numbers(key: str, value: Value, count: int) -> list[int]:
-    """Return the value of a key as so many whole numbers; a number stands for a list of one.
+    """Return the value of a key as `count` integers; a single number counts as a list of one.
 
     Raises:
         ArchitectureError: it is something else; says what.
@@ -98,7 +99,7 @@ def whole_numbers(key: str, value: Value, count: int) -> list[int]:
 
 
 def numbers_of(key: str, value: Value, count: int) -> list[int | float]:
-    """Return the value of a key as so many numbers; a number stands for a list of one.
+    """Return the value of a key as `count` numbers; a single number counts as a list of one.
 
     Raises:
         ArchitectureError: it is something else; says what.
@@ -113,11 +114,8 @@ def numbers_of(key: str, value: Value, count: int) -> list[int | float]:
 
 
 def no_architecture(text: str, space: str, reason: ArchitectureError) -> ArchitectureError:
-    """Return the error that says that a text is not an architecture of a space, and why."""
-    message = str(reason)
-    return ArchitectureError(
-        f"{shortened(text)!r} is not an architecture of {space}: {message}{'' if message.endswith(('?', '.')) else '.'}"
-    )
+    """Return the error for a text that is not an architecture of a space, with the reason."""
+    return not_an_architecture(shortened(text), space, str(reason))
 
 
 def shortened(text: str) -> str:
@@ -127,14 +125,14 @@ def shortened(text: str) -> str:
 
 
 def _named(values: Sequence[tuple[str, Value]]) -> Mapping[str, Value]:
-    """Return the values by name; a dictionary alone as it is."""
+    """Return the values by name; a dictionary alone is returned unchanged."""
     if len(values) == 1 and isinstance(values[0][1], Mapping):
         return values[0][1]
     return dict(values)
 
 
 class _Reader:
-    """Reads values: a number, a quoted word, values in brackets, a dictionary, or a word with arguments."""
+    """Parser of values: numbers, quoted strings, bracketed lists, dictionaries, and words with arguments."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(text)
@@ -184,7 +182,7 @@ class _Reader:
         raise ArchitectureError("it ends too early" if kind == "end" else f"{token!r} is not expected where it stands")
 
     def _items(self, closing: str, depth: int) -> tuple[tuple[Value, ...], dict[str, Value]]:
-        """Return the values up to a bracket, and those with a key."""
+        """Return the values up to a bracket, and the keyed ones."""
         items: list[Value] = []
         keys: dict[str, Value] = {}
         while self._ahead[1] != closing:
@@ -223,7 +221,7 @@ class _Reader:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (kind, token), at the end ("end", "")."""
+    """Yield (kind, token) pairs, ending with ("end", "")."""
     text, place = text.rstrip(), 0
     while place < len(text):
         match = _TOKEN.match(text, place)

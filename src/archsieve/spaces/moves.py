@@ -1,4 +1,4 @@
-"""Moves of single decisions towards limits, and at random within them."""
+"""Moves of single decisions: towards limits, and at random within them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEPS = 8  # moves of a walk by decision
 def descend(
     space: SearchSpace, excess: Callable[[Architecture], float], arch: Architecture, rng: np.random.Generator
 ) -> Architecture:
-    """Return the end of moves that never increase the excess: where it is 0, or where many moves gained nothing."""
+    """Return the end of moves that never increase the excess, stopping at 0 or after many moves without gain."""
     least, stale = excess(arch), 0
     while least > 0 and stale < _PATIENCE:
         neighbour = space.mutate(arch, rng)
@@ -34,7 +34,7 @@ def descend(
 def walk(
     space: SearchSpace, is_within: Callable[[Architecture], bool], arch: Architecture, rng: np.random.Generator
 ) -> Architecture:
-    """Return the end of a random walk within; a move that would leave counts but stays put."""
+    """Return the end of a random walk within limits; moves that would leave them are rejected but counted."""
     for _ in range(_STEPS * len(movable_decisions(tuple(space.choices)))):
         neighbour = space.mutate(arch, rng)
         if is_within(neighbour):

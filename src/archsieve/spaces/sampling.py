@@ -1,4 +1,4 @@
-"""Pools: the networks of a space, or a sample of them, by canonical code in an order drawn by seed."""
+"""Pools: the distinct networks of a space, or a sample of them, by canonical code in a seeded random order."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def draw_pool(
 
 
 def draw_up_to(space: SearchSpace, seed: int, count: int) -> list[Architecture]:
-    """Return the first `count` of `draw_pool`, or all where the space holds fewer."""
+    """Return the first `count` of `draw_pool`, or all if the space has fewer."""
     if not (space.is_costly_to_list and size(space) <= LARGEST_POOL):
         return draw_pool(space, seed, up_to(space, count))
     codes = _draw_one_by_one(space, generator(seed, "sample", "pool"), count)
@@ -62,7 +62,7 @@ def draw_up_to(space: SearchSpace, seed: int, count: int) -> list[Architecture]:
 
 
 def up_to(space: SearchSpace, count: int) -> int:
-    """Return `count`, or the number of distinct networks where a space that can be listed holds fewer.
+    """Return `count`, or the number of distinct networks if a listable space has fewer.
 
     Where it is costly to check a code, no code is checked: the number of all codes is the bound.
     """
@@ -72,7 +72,7 @@ def up_to(space: SearchSpace, count: int) -> int:
 
 
 def pool_size(space: SearchSpace, sample: int | None = None, progress: Progress | None = None) -> int:
-    """Return how many networks a pool has: all of the space, or `sample` of them.
+    """Return the number of networks in a pool: all of the space, or `sample` of them.
 
     Where it is costly to check a code, only drawing a sample tells whether the space holds that many networks.
 
@@ -100,7 +100,7 @@ def check_listable(space: SearchSpace) -> None:
 
 
 def _check_sample(space: SearchSpace, sample: int | None) -> None:
-    """Check what can be checked of a sample without looking at codes."""
+    """Check a sample size as far as possible without listing codes."""
     if sample is None:
         check_listable(space)
         return
@@ -112,7 +112,7 @@ def _check_sample(space: SearchSpace, sample: int | None) -> None:
 
 
 def _check_count(space: SearchSpace, sample: int | None, count: int) -> None:
-    """Check that a space with `count` networks gives the sample."""
+    """Check that a space with `count` networks is large enough for the sample."""
     if not count:
         space.sample(generator(0, "sample", "pool"))  # raises, and says why there are none
     if sample is not None and sample > count:
@@ -132,7 +132,7 @@ def _distinct(space: SearchSpace, progress: Progress | None = None) -> set[Archi
 def _draw_one_by_one(
     space: SearchSpace, rng: np.random.Generator, count: int | None, progress: Progress | None = None
 ) -> list[Architecture]:
-    """Return the first `count` networks, or all, of all codes in random order.
+    """Return the first `count` networks, or all, from all codes in random order.
 
     Only canonical codes count, so that all networks are equally likely; no code is checked twice. Where limits are so
     tight that hardly a code is within, networks are drawn as the space draws them instead, until a hundred draws in a
@@ -155,7 +155,7 @@ def _draw_one_by_one(
 def _draws_that_differ(
     space: SearchSpace, rng: np.random.Generator, count: int, report: _Report
 ) -> dict[Architecture, None]:
-    """Return up to `count` networks that the space draws, in order."""
+    """Return up to `count` distinct networks drawn from the space, in order."""
     drawn: dict[Architecture, None] = {}
     stale = 0
     while len(drawn) < count and stale < _STALE:
@@ -167,7 +167,7 @@ def _draws_that_differ(
 
 
 class _Report:
-    """Reports the progress of a long count to a listener: after its first second, at intervals, and at its end."""
+    """Reports the progress of a long count: after one second, at intervals, and at its end."""
 
     def __init__(self, label: str, total: int, progress: Progress | None) -> None:
         self._label, self._total, self._progress = label, total, progress
@@ -175,7 +175,7 @@ class _Report:
         self._is_shown = False
 
     def say(self, done: int) -> None:
-        """Report that so many of the total are done."""
+        """Report that `done` items of the total are counted."""
         if self._progress is None:
             return
         now, is_over = time.monotonic(), done >= self._total

@@ -1,4 +1,4 @@
-"""How large an architecture is: by its space's closed form, else counted on the built network."""
+"""The size of an architecture, by its space's closed form or counted on the built network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def size_of(space: SearchSpace, arch: Architecture, task: Task, name: SizeName) 
 
 
 def count_size(space: SearchSpace, arch: Architecture, task: Task, name: SizeName) -> int:
-    """Return a size as counted on the built network; raises as `size_of`."""
+    """Return a size counted on the built network; raises as `size_of`."""
     if name == "published_flops":
         raise SettingError(f'The space {space.name} has no `published_flops` of its own: use "macs".')
     require("torch", "torch")
@@ -48,7 +48,7 @@ def count_size(space: SearchSpace, arch: Architecture, task: Task, name: SizeNam
 
 
 def notes_on(space: SearchSpace, archs: Sequence[Architecture], task: Task, name: SizeName) -> tuple[str, ...]:
-    """Return what must be said beside a size of these architectures, as sentences: what a count leaves out, each once.
+    """Return sentences on what a size of these architectures leaves out, each once.
 
     Where the size is counted, that counts it once more.
     """

@@ -1,4 +1,4 @@
-"""Draws within limits that few architectures keep: steered towards them, and corrected for being steered."""
+"""Sampling within tight limits: draws are steered towards the limits, and corrected for the steering."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TRIES = 5000  # draws before steering is given up
 
 
 class Drawn(NamedTuple):
-    """An architecture that was drawn by weights.
+    """An architecture drawn with weights.
 
     Attributes:
         arch: its canonical code.
@@ -49,16 +49,16 @@ class Drawn(NamedTuple):
 
 @runtime_checkable
 class Weighted(Protocol):
-    """A space that draws its decisions by weights."""
+    """A space that can draw its decisions with given weights."""
 
     def draw_weighted(self, weights: Weights, rng: np.random.Generator) -> Drawn:
-        """Return an architecture, every decision of which that comes up is drawn with the weights of its options."""
+        """Return an architecture whose used decisions are drawn with the weights of their options."""
         ...
 
 
 @dataclass(frozen=True)
 class Steering:
-    """How draws are steered.
+    """The settings of steered draws.
 
     Args:
         weights: by which decisions are drawn.
@@ -71,7 +71,7 @@ class Steering:
     def sample(
         self, space: SearchSpace, is_within: Callable[[Architecture], bool], rng: np.random.Generator
     ) -> Architecture | None:
-        """Return an architecture within; None if 5,000 draws brought none.
+        """Return an architecture within the limits; None after 5,000 failed draws.
 
         A draw is taken with the probability exp(log_ratio - ceiling), at most 1, before its sizes are looked at: what
         is taken is then as likely as in a draw of the space itself, but for the few whose ratio is above the ceiling.
@@ -84,12 +84,12 @@ class Steering:
 
 
 def can_steer(space: SearchSpace) -> bool:
-    """Whether draws of a space can be steered: it offers that, or draws every decision alike, as spaces do."""
+    """Whether a space's draws can be steered: it supports that, or draws every decision uniformly by default."""
     return isinstance(space, Weighted) or type(space).sample is SearchSpace.sample
 
 
 def draw(space: SearchSpace, weights: Weights, rng: np.random.Generator) -> Drawn:
-    """Return an architecture whose decisions are drawn by weights."""
+    """Return an architecture with decisions drawn by weights."""
     if isinstance(space, Weighted):
         return space.draw_weighted(weights, rng)
     sums = [np.cumsum(options).tolist() for options in weights]
@@ -107,7 +107,7 @@ def uniform(choices: Sequence[int]) -> Weights:
 
 
 def learn(space: SearchSpace, excess: Callable[[Architecture], float]) -> tuple[Steering | None, Architecture]:
-    """Return how to steer draws of a space to where the excess is 0, and the nearest architecture that was met.
+    """Return the steering of a space's draws to zero excess, and the nearest architecture found.
 
     The cross-entropy method for rare events (Rubinstein, 1997; doi:10.1016/S0377-2217(96)00385-2): of 64 draws those
     nearest to the limits say how often each option is drawn in the next round, until two of five are within. None if
@@ -138,14 +138,14 @@ def learn(space: SearchSpace, excess: Callable[[Architecture], float]) -> tuple[
 
 
 def _ratios(drawn: Sequence[Drawn]) -> NDArray[np.float64]:
-    """Return how much more likely the space's own draw brings each, with mean 1; those above three of four are cut."""
+    """Return importance ratios of the space's own draws to the steered ones, mean 1, cut above the third quartile."""
     logs = np.array([each.log_ratio for each in drawn])
     ratios = np.exp(np.minimum(logs, np.quantile(logs, 0.75)) - logs.max())
     return np.asarray(ratios / ratios.mean())
 
 
 def _learnt(choices: Sequence[int], before: Weights, elite: Sequence[Drawn], ratios: NDArray[np.float64]) -> Weights:
-    """Return weights after a round: how often the nearest draws have each option, with what was before."""
+    """Return the updated weights after a round: option frequencies in the nearest draws, smoothed by earlier ones."""
     after = []
     for place, options in enumerate(choices):
         met = [i for i, each in enumerate(elite) if place in each.asked]

@@ -1,4 +1,4 @@
-"""The catalogue of tasks: data, loss and metric, by name. Importing it reads no data and imports no torch."""
+"""The catalogue of tasks: data, loss and metric by name. Importing it reads no data and does not import torch."""
 
 from archsieve.registry import TASKS
 

@@ -1,4 +1,4 @@
-"""ADE20K: 20,210 + 2,000 photographs of scenes, with 150 classes of things and stuff; some pixels have no class."""
+"""ADE20K: 20,210 + 2,000 photographs of scenes with 150 classes; some pixels have no class."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ADE20K(Segmentation):
         return 3, self.crop, self.crop
 
     def load(self) -> Scenes:
-        """Return the scenes, each decoded when it is asked for.
+        """Return the scenes, decoded on access.
 
         Raises:
             MissingDataError: there is no such folder.
@@ -86,18 +86,18 @@ class ADE20K(Segmentation):
         return Scenes(_Decoded(train), _Decoded(test))
 
     def totals(self) -> tuple[int, int]:
-        """Return how many scenes there are to train and validate on, and how many to test on."""
+        """Return the number of scenes for training and validation, and for testing."""
         return super().totals() if self.source or self.is_present() else TOTALS
 
     def is_present(self) -> bool:
-        """Whether the data are on this machine; cheap."""
+        """Whether the data are on this machine; a quick check."""
         try:
             return _layout(self._folder()) is not None
         except MissingDataError:
             return False
 
     def identity(self) -> dict[str, Any]:
-        """Return name, version, settings and content; costs need none, and can be asked for where there is none."""
+        """Return name, version, settings and content; sizes can be computed without the content."""
         identity = super().identity()
         del identity["source"], identity["threads"]
         is_absent = not self.source and self.sources[0].find() is None
@@ -114,16 +114,16 @@ class ADE20K(Segmentation):
 
 
 class _Encoded(Protocol):
-    """The scenes of a part, still encoded."""
+    """The encoded scenes of a part."""
 
     @property
     def content(self) -> str:
-        """What tells them from others."""
+        """A text that identifies the scenes."""
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """Return what a message calls a scene."""
+        """Return a scene's name for messages."""
 
     def pair(self, index: int) -> tuple[bytes | None, bytes | None]:
         """Return picture and annotation."""
@@ -177,7 +177,7 @@ class _Rows:
 
 
 class _Decoded:
-    """Scenes that are decoded when they are asked for; any thread may ask."""
+    """Scenes decoded on access; thread-safe."""
 
     def __init__(self, encoded: _Encoded) -> None:
         self._encoded = encoded
@@ -200,7 +200,7 @@ class _Decoded:
 
 
 def _layout(folder: Path) -> str | None:
-    """Return how a folder holds the data set: "files", "parquet", or not at all."""
+    """Return the layout of a data set folder: "files", "parquet" or empty."""
     if all((folder / kind / part).is_dir() for kind in ("images", "annotations") for part in _PARTS):
         return "files"
     return "parquet" if all((folder / f"ade20k-{part}.parquet").is_file() for part in _PARTS) else None

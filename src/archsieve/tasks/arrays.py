@@ -1,4 +1,4 @@
-"""Own arrays and tables: .npz, CSV and parquet files."""
+"""Tasks of the user's arrays and tables: .npz, CSV and parquet files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SUFFIXES = {"train": POOL, "validation": VALIDATION, "val": VALIDATION, "test":
 
 @dataclass(frozen=True, kw_only=True)
 class _FromFiles(InMemory):
-    """What both have in common.
+    """Common part of both tasks.
 
     Attributes:
         file: the items, all of them or those to train on.
@@ -47,7 +47,7 @@ class _FromFiles(InMemory):
             object.__setattr__(self, name, absolute(getattr(self, name)))
 
     def is_present(self) -> bool:
-        """Whether the files are there."""
+        """Whether the files exist."""
         return all(Path(file).is_file() for file in self.files)
 
     @property
@@ -56,12 +56,12 @@ class _FromFiles(InMemory):
         return tuple(file for file in (self.file, self.validation_file, self.test_file) if file)
 
     def parts(self) -> list[tuple[Path, int]]:
-        """Return the files with the split each stands for."""
+        """Return the files, each with its split."""
         all_parts = zip((self.file, self.validation_file, self.test_file), (POOL, VALIDATION, TEST), strict=True)
         return [(Path(file), code) for file, code in all_parts if file]
 
     def items(self) -> Items:
-        """Return all items; read again where a file changed.
+        """Return all items; a changed file is read again.
 
         Raises:
             MissingDataError: a file is not there.
@@ -129,7 +129,7 @@ class Arrays(_FromFiles):
         return finished(everything, chosen, given if given.any() else None, self, self.file)
 
     def _arrays_in(self, path: Path, code: int) -> list[tuple[Path, int, str, str, int]]:
-        """Return the arrays of a file: the split they stand for, the names of inputs and targets, and their size."""
+        """Return a file's arrays: their split, the names of inputs and targets, and their size."""
         there = headers(path)
         pairs = [(code, self.inputs_array, self.targets_array)]
         if code == POOL and self.inputs_array not in there and f"{self.inputs_array}_train" in there:
@@ -149,7 +149,7 @@ class Arrays(_FromFiles):
 
 @dataclass(frozen=True, kw_only=True)
 class Table(_FromFiles):
-    """A .csv, .tsv or .parquet file: a row is an item, a column a feature, a step of a series or the place of a token.
+    """A .csv, .tsv or .parquet file: a row is an item; a column is a feature, a time step or a token position.
 
     Attributes:
         target: name of the column to predict; several for regression and multi-label.
@@ -203,11 +203,11 @@ class Table(_FromFiles):
 
     @property
     def _special(self) -> list[str]:
-        """The columns that are no features."""
+        """The columns that are not features."""
         return [*self.target, *filter(None, (self.split_column, self.group_column))]
 
     def _groups(self, tables: Sequence[Columns], given: NDArray[np.int8] | None) -> NDArray[np.int64] | None:
-        """Return a number for the group of each row.
+        """Return the group number of each row.
 
         Raises:
             DataError: a group has rows in two splits that are given.
@@ -223,7 +223,7 @@ class Table(_FromFiles):
         return groups.reshape(-1)
 
     def _chosen(self, there: Sequence[str]) -> list[str]:
-        """Return the columns that are features."""
+        """Return the feature columns."""
         special = self._special
         for name in (*special, *self.features, *self.ignore):
             if name not in there:
@@ -250,7 +250,7 @@ class Table(_FromFiles):
 
 
 def _rows(tables: Sequence[Columns]) -> Callable[[int], str]:
-    """Return a function that says where an item of the tables, one after the other, is."""
+    """Return a function that gives the position of an item in the concatenated tables, for messages."""
 
     def place(index: int) -> str:
         for table in tables:
@@ -263,7 +263,7 @@ def _rows(tables: Sequence[Columns]) -> Callable[[int], str]:
 
 
 def _features(table: Columns, names: Sequence[str]) -> NDArray[np.float32]:
-    """Return the features (n, k), or (n, k, ...) of columns whose cells are lists, a channel each."""
+    """Return the features (n, k), or (n, k, ...) for columns of lists, each a channel."""
     first = table.numbers(names[0])
     check_size(first.nbytes * len(names), str(table.path))
     inputs = np.empty((len(first), len(names), *first.shape[1:]), np.float32)

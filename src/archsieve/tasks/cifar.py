@@ -31,7 +31,7 @@ def _published(name: str, classes: int) -> Published:
 
 @dataclass(frozen=True)
 class _CIFAR(ImageClassification):
-    """What both have in common.
+    """Common part of both tasks.
 
     Attributes:
         source: where the data are; see `archsieve.tasks.data.published.Published.find`. It is not part of the
@@ -49,14 +49,14 @@ class _CIFAR(ImageClassification):
         return self.published.load(self.source)
 
     def totals(self) -> tuple[int, int]:
-        """Return how many pictures there are to train and validate on, and how many to test on.
+        """Return the number of pictures for training and validation, and for testing.
 
         The published ones are not read for it; a copy in `source` may have fewer.
         """
         return super().totals() if self.source and self.is_present() else TOTALS
 
     def is_present(self) -> bool:
-        """Whether the data are on this machine; cheap, and asks no network."""
+        """Whether the data are on this machine; a quick check without network access."""
         return self.published.is_present(self.source)
 
     def identity(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class _CIFAR(ImageClassification):
         return {**self._settings(), "content": self.published.content(self.source)}
 
     def former_identities(self) -> list[dict[str, Any]]:
-        """Return the identities of the same data in earlier versions, which run folders may have."""
+        """Return the identities of the same data in earlier versions, which run folders may hold."""
         return [{**self._settings(), "content": former} for former in self.published.former_contents(self.source)]
 
     def _settings(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class _CIFAR(ImageClassification):
 
 @dataclass(frozen=True)
 class CIFAR10(_CIFAR):
-    """Ten classes of photographs (3, 32, 32), cropped after padding by 4 and mirrored to augment.
+    """Ten classes of photographs (3, 32, 32); augmented by random crops after padding by 4, and by mirroring.
 
     >>> CIFAR10().input_shape, CIFAR10().num_outputs
     ((3, 32, 32), 10)

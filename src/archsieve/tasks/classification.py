@@ -1,4 +1,4 @@
-"""Classification once for all: settings, splits, loss, accuracy; a task adds how its items are read."""
+"""Common part of classification tasks: settings, splits, loss, accuracy; a task adds the reading of items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Accuracy:
-    """Share of items whose largest output is the target's, in percent 0-100; every item counts once.
+    """The share of items whose largest output is the target's, in percent 0-100, higher is better.
 
     An item with a NaN among its outputs has no largest one and counts as wrong. Over no items at all the
     accuracy is NaN: nothing was measured.
@@ -41,19 +41,19 @@ class Accuracy:
         self._count = 0
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Take in one batch: outputs (n, classes) and targets (n,)."""
+        """Add one batch: outputs (n, classes) and targets (n,)."""
         hits = (outputs.argmax(1) == targets) & ~outputs.isnan().any(1)
         self._correct = self._correct + hits.sum()
         self._count += len(targets)
 
     def compute(self) -> float:
-        """Return the accuracy in percent over all items so far; NaN if there were none."""
+        """Return the accuracy in percent over all items so far; NaN without items."""
         return 100 * int(self._correct) / self._count if self._count else float("nan")
 
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """A task whose targets are class numbers. Its fields are settings and go into its identity.
+    """A task whose targets are class numbers. Its fields are settings and part of its identity.
 
     Attributes:
         validation_fraction: share of the training data set aside as "validation", in [0, 1).
@@ -92,10 +92,10 @@ class Classification(Task):
 
     @abstractmethod
     def totals(self) -> tuple[int, int]:
-        """Return how many items there are to train and validate on, and how many to test on."""
+        """Return the number of items for training and validation, and for testing."""
 
     def is_present(self) -> bool:
-        """Whether the data are on this machine; cheap, and asks no network."""
+        """Whether the data are on this machine; a quick check without network access."""
         return True
 
     def identity(self) -> dict[str, Any]:
@@ -109,13 +109,13 @@ class Classification(Task):
         return {"name": self.name, "version": self.version, **settings}
 
     def count(self, split: Split) -> int:
-        """Return how many items a split has."""
+        """Return the number of items in a split."""
         total, tests = self.totals()
         trained, kept = self._cuts(total)
         return {"train": trained, "validation": total - kept, "test": tests}[split]
 
     def members(self, split: Split, total: int, tests: int) -> NDArray[np.int64]:
-        """Return the indices of a split's items among `total` to train and validate on, or `tests` to test on.
+        """Return the indices of a split's items, of `total` for training and validation, or `tests` for testing.
 
         Raises:
             SettingError: an unknown split.
@@ -143,7 +143,7 @@ class Classification(Task):
         return Accuracy()
 
     def _cuts(self, total: int) -> tuple[int, int]:
-        """Return how many of `total` items are trained on, and the position at which those to validate on begin."""
+        """Return how many of `total` items are for training, and the start index of the validation items."""
         # Over the decimals that the user wrote: in floats, (1 - 0.9) * 10 is just below 1.
         kept = int((1 - Fraction(repr(float(self.validation_fraction)))) * total)
         trained = int(kept * Fraction(repr(float(self.train_fraction))))
@@ -156,7 +156,7 @@ class Classification(Task):
 
 
 def check_outputs(name: str, outputs: Tensor, targets: Tensor) -> None:
-    """Refuse outputs that do not suit the targets, for example one output an item where every pixel needs one.
+    """Raise an error for outputs of the wrong shape, for example one output per item instead of per pixel.
 
     Raises:
         SettingError: naming the task and both shapes.

@@ -1,4 +1,4 @@
-"""A task: the data, the loss and the metric that a network is trained and scored with."""
+"""The task contract: the data, loss and metric by which networks are trained and scored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Measure:
-    """The name of a task's metric and the direction that is better.
+    """The name of a task's metric and its better direction.
 
     Internally and in stored files a better network always has a higher score, so that an error is stored with a minus
     sign. Code that shows a score to a person gets the metric's own value here.
@@ -47,39 +47,39 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """The name, with the direction where it is not the usual one."""
+        """The name, with the direction unless higher is better."""
         return f"{self.name}{self.direction}"
 
     @property
     def direction(self) -> str:
-        """The direction in parentheses where it is not the usual one; else empty."""
+        """The direction in parentheses if lower is better; else empty."""
         return "" if self.higher_is_better else " (lower is better)"
 
     def value(self, score: float) -> float:
-        """Return the metric's own value for a score of which higher is better."""
+        """Return the metric's own value for a score (of which higher is better)."""
         return score if self.higher_is_better else 0.0 - score
 
     def text(self, score: float) -> str:
-        """Return the metric's own value for a score, as text, with the direction where it is not the usual one."""
+        """Return the metric's own value for a score as text, with the direction unless higher is better."""
         return f"{self.amount(self.value(score))}{self.direction}"
 
     def amount(self, value: float) -> str:
-        """Return a value of the metric as text: percentages with two decimals, others with four digits."""
+        """Return a metric value as text: percentages with two decimals, others with four digits."""
         return f"{value:.2f}" if "percent" in self.name else f"{value:.4g}"
 
 
 class Metric(Protocol):
-    """Collects batches and says how good the outputs were; every item counts once."""
+    """Accumulates batches and computes a metric; every item counts once."""
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Take in one batch."""
+        """Add one batch."""
 
     def compute(self) -> float:
         """Return the metric over all items so far, e.g. accuracy in percent 0-100."""
 
 
 class Task(ABC):
-    """Data, loss and metric that networks are trained and scored with; plain settings, because it is sent to workers.
+    """Data, loss and metric for training and scoring networks; plain settings, because it is sent to workers.
 
     What is trained on is shuffled and augmented; what is scored on is neither, and every item counts once. A subclass
     must have what is `required` or abstract here; the rest has defaults. A task that is no subclass works as well:
@@ -97,12 +97,12 @@ class Task(ABC):
     @required
     @abstractmethod
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input, without the batch: (channels, height, width) for images; that of the first of several."""
+        """Shape of one input without the batch dimension, e.g. (channels, height, width); of the first of several."""
 
     @required
     @abstractmethod
     def num_outputs(self) -> int:
-        """Number of outputs a network must have."""
+        """Number of outputs of a network."""
 
     @abstractmethod
     def batches(
@@ -139,12 +139,12 @@ class Task(ABC):
 
     @default
     def metric_name(self) -> str:
-        """What the metric is called, with its unit."""
+        """The name of the metric, with its unit."""
         return "score"
 
     @default
     def inputs(self) -> tuple[Input, ...]:
-        """The inputs where they are tokens or several; empty: one input of real numbers in the `input_shape`.
+        """The inputs if they are tokens or several; empty: one real input of shape `input_shape`.
 
         `batches` then yields one tensor where there is one input without a name, a tuple where there are several, a
         dictionary where they have names.
@@ -153,20 +153,20 @@ class Task(ABC):
 
     @default
     def sources(self) -> tuple[Source, ...]:
-        """The files it reads, for `archsieve data`; as a class attribute."""
+        """The files it reads, for `archsieve data`; a class attribute."""
         return ()
 
     @default
     def is_made_up(self) -> bool:
-        """Whether it only stands in for others."""
+        """Whether it is synthetic data in place of real data."""
         return False
 
     def is_present(self) -> bool:
-        """Whether its data are on this machine; cheap, and asks no network."""
+        """Whether its data are on this machine; a quick check without network access."""
         return True
 
     def count(self, split: Split) -> int | None:
-        """Return how many items a split has; None: it does not say, so that costs are not forecast."""
+        """Return the number of items in a split; None: unknown, and costs cannot be forecast."""
         return None
 
     def former_identities(self) -> list[dict[str, Any]]:
@@ -182,7 +182,7 @@ class Task(ABC):
         augment: bool = False,
         device: str = "cpu",
     ) -> Iterator[Pending] | None:
-        """Yield the same as `batches`, but as `Pending` ones, which are made when asked for; None: not offered.
+        """Yield the batches of `batches` as `Pending` ones, made on request; None: not supported.
 
         A task whose items are dear to read is then read ahead, and in each process its own part.
         """
@@ -190,7 +190,7 @@ class Task(ABC):
 
 
 def check_batch(batch_size: int, rng: np.random.Generator | None, augment: bool) -> None:
-    """Check what `batches` was asked for.
+    """Check the arguments of `batches`.
 
     Raises:
         SettingError: a batch size below 1, or augmentation without `rng`.
@@ -201,7 +201,7 @@ def check_batch(batch_size: int, rng: np.random.Generator | None, augment: bool)
 
 
 def check_task(task: Any, what: str = "`task`") -> None:
-    """Check that a value is a task, and neither a name nor a class.
+    """Check that a value is a task instance, not a name or a class.
 
     Raises:
         SettingError: it is not.
@@ -211,22 +211,22 @@ def check_task(task: Any, what: str = "`task`") -> None:
 
 
 def completed_task(task: Any) -> Task:
-    """Return a task that has all that `Task` has: itself, or a view of one that is no subclass, for asking only."""
+    """Return a task with every attribute of `Task`: itself, or a read-only view that adds the defaults."""
     return completed(task, Task)  # type: ignore[type-abstract]
 
 
 def says_count(task: Any) -> bool:
-    """Whether a task says how many items it has; asks no data."""
+    """Whether a task declares its number of items; needs no data."""
     return has_own(task, "count", Task)
 
 
 def reads_ahead(task: Any) -> bool:
-    """Whether a task's batches can be made when asked for."""
+    """Whether a task's batches can be made on request."""
     return has_own(task, "pending", Task)
 
 
 def count_items(task: Any, split: Split) -> int:
-    """Return how many items a split of the task has.
+    """Return the number of items in a split of the task.
 
     Raises:
         SettingError: the task does not say.
@@ -238,6 +238,6 @@ def count_items(task: Any, split: Split) -> int:
 
 
 def measure_of(task: Any) -> Measure:
-    """Return what a task's metric is called and its direction; a task need not have a name for it."""
+    """Return the name and direction of a task's metric; the name is optional in a task."""
     known = completed_task(task)
     return Measure(str(known.metric_name), bool(known.higher_is_better))

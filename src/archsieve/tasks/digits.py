@@ -1,4 +1,4 @@
-"""Handwritten digits of 8 x 8 pixels, embedded in scikit-learn: the task that every machine has."""
+"""Handwritten digits of 8 x 8 pixels from scikit-learn, available on every machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGES = 1797
 
 @dataclass(frozen=True)
 class Digits(ImageClassification):
-    """1,797 pictures (1, 8, 8) of the digits 0 to 9: those that test, and the rest to train and validate on.
+    """1,797 pictures (1, 8, 8) of the digits 0 to 9, divided into test items and the rest.
 
     The pictures are the test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI
     Machine Learning Repository, 1998, CC BY 4.0), as shipped with scikit-learn. It has no published split:
@@ -52,7 +52,7 @@ class Digits(ImageClassification):
             )
 
     def load(self) -> Images:
-        """Return the pictures, with pixels 0 to 16.
+        """Return the pictures, with pixel values 0 to 16.
 
         Raises:
             MissingPackageError: scikit-learn is not installed.
@@ -60,7 +60,7 @@ class Digits(ImageClassification):
         return _load(self.test_images)
 
     def identity(self) -> dict[str, Any]:
-        """Return what results depend on; identities from before there was `test_images` stay true."""
+        """Return what results depend on; identities from before `test_images` existed stay valid."""
         settings = super().identity()
         if self.test_images == Digits.test_images:
             del settings["test_images"]

@@ -1,4 +1,4 @@
-"""The metric of networks on a split: every item once, un-augmented, in order."""
+"""The metric of networks on a split: every item once, in order, without augmentation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def evaluate(
     limit: int | None = None,
     device: str = "cpu",
 ) -> float:
-    """Return the task's metric of one network; `forward` is the network or calls it. See `evaluate_each`.
+    """Return the task's metric of one network; `forward` is the network or a function. See `evaluate_each`.
 
     Raises:
         ScoringError: the network puts out NaN, or its metric is NaN.
@@ -50,7 +50,7 @@ def evaluate(
 
 
 def no_metric(split: Split) -> str:
-    """Return why a network has no metric on a split where that is NaN."""
+    """Return the reason why a network's metric on a split is NaN."""
     return f"the network puts out NaN on the split {split!r}, so that its metric there is none"
 
 
@@ -63,7 +63,7 @@ def evaluate_each(
     limit: int | None = None,
     device: str = "cpu",
 ) -> dict[K, float]:
-    """Return the task's metric, as a score (higher is better), for each key that `outputs` yields.
+    """Return the task's metric as a score (higher is better) for each key that `outputs` yields.
 
     It is measured on the first `limit` items of a split, or on all; every item counts once. A last batch smaller than
     half is joined to the one before, so that batch statistics never come from a few items only. If any output is NaN,

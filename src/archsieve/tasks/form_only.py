@@ -1,4 +1,4 @@
-"""A task without data: its form is enough to compute costs."""
+"""A task without data: its input and output shapes suffice to compute sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FormOnly(Task):
-    """Name and form of a task without its data: enough to compute the cost of networks.
+    """The name and shapes of a task without its data, sufficient to compute sizes.
 
     >>> from archsieve.tasks.imagenet import ImageNet
     >>> FormOnly.of(ImageNet())
@@ -39,7 +39,7 @@ class FormOnly(Task):
         return cls(task.name, tuple(task.input_shape), task.num_outputs, task.higher_is_better, special_inputs(task))
 
     def batches(self, split: Split, **settings: object) -> Iterator[tuple[Tensor, Tensor]]:
-        """Refuse.
+        """Raise an error: there are no data.
 
         Raises:
             MissingDataError: always.
@@ -47,11 +47,11 @@ class FormOnly(Task):
         raise self._refusal()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Refuse, as `batches` does."""
+        """Raise an error, as `batches` does."""
         raise self._refusal()
 
     def metric(self) -> Metric:
-        """Refuse, as `batches` does."""
+        """Raise an error, as `batches` does."""
         raise self._refusal()
 
     def _refusal(self) -> MissingDataError:

@@ -1,4 +1,4 @@
-"""Own data that a function returns: data sets, loaders or arrays."""
+"""Tasks of data that a user's function returns: data sets, loaders or arrays."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FromFunction(OwnData):
-    """What a function of the user's returns: one data set, (train, test), (train, validation, test), or a dictionary.
+    """Data from a user's function: one data set, (train, test), (train, validation, test), or a dictionary.
 
     A data set has `__len__` and `__getitem__`, which gives (inputs, target), or is a pair of arrays, or a `DataLoader`
     of such a set, whose workers and `collate_fn` are used. Inputs are a tensor, a tuple, or a dictionary by the names
@@ -62,7 +62,7 @@ class FromFunction(OwnData):
             raise SettingError(f"`function` must be module:name, e.g. my_data:load, but got {self.function!r}.")
 
     def known(self) -> Known:
-        """Return what is known of all items; reads them if no process did and `revision` is not kept.
+        """Return the data of all items, reading them unless this process or a cached `revision` has them.
 
         Raises:
             DataError: the function fails, or its data are not what the settings say.
@@ -71,7 +71,7 @@ class FromFunction(OwnData):
 
     @property
     def inputs(self) -> tuple[Input, ...]:
-        """The inputs, token ids with their range."""
+        """The inputs; token ids with their range."""
         return tuple(self._input(*form) for form in self._scan().form)
 
     @property

@@ -47,7 +47,7 @@ class ImageClassification(Classification):
 
     @abstractmethod
     def load(self) -> Images:
-        """Return the pictures, as read-only arrays that a process reads once."""
+        """Return the pictures as read-only arrays, read once per process."""
 
     def identity(self) -> dict[str, Any]:
         """Return what results depend on: name, version and settings."""
@@ -57,7 +57,7 @@ class ImageClassification(Classification):
         return settings
 
     def totals(self) -> tuple[int, int]:
-        """Return how many pictures there are to train and validate on, and how many to test on."""
+        """Return the number of pictures for training and validation, and for testing."""
         data = self.load()
         return len(data.train_labels), len(data.test_labels)
 

@@ -1,4 +1,4 @@
-"""Own pictures in a folder: a folder a class; of any size, read as they are needed."""
+"""Tasks of pictures in a user's folder, one folder per class; of any size, read on demand."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FITS = ("crop", "stretch", "pad")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(ReadLater, OwnData):
-    """Pictures of a folder: `<class>/*.jpg`, or `train/<class>/*.jpg` and the same in `validation/` and `test/`.
+    """Pictures of a folder: `<class>/*.jpg`, or `train/<class>/*.jpg` with `validation/` and `test/` beside it.
 
     The classes are the names of the folders, sorted. With `labels`, a table names the pictures and what to say of each.
     Each picture is decoded once when the folder is first used, which names all that are broken; hashes and small sets
@@ -116,20 +116,20 @@ class ImageFolder(ReadLater, OwnData):
 
     @property
     def num_outputs(self) -> int:
-        """Number of classes, labels or numbers; 1 where the answer is yes or no. No picture is looked at."""
+        """Number of classes, labels or values; 1 for a binary task. No picture is read."""
         return 1 if self.kind == "binary" else len(_targets(self._found(), self.kind, self.positive).names)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What somebody who runs a network of this task elsewhere must know, how pictures become inputs too."""
+        """What a user needs to run a network of this task elsewhere, including how pictures become inputs."""
         return super().facts | {"fit": self.fit, "pixel_mean": list(self.mean), "pixel_deviation": list(self.std)}
 
     def is_present(self) -> bool:
-        """Whether the folder is there; looks at no picture."""
+        """Whether the folder exists; no picture is read."""
         return Path(self.folder).is_dir()
 
     def known(self) -> Known:
-        """Return what is known of all pictures; each is decoded when its folder is first used.
+        """Return the data of all pictures; each is decoded on the first use of its folder.
 
         Raises:
             MissingDataError: there is no such folder.
@@ -139,7 +139,7 @@ class ImageFolder(ReadLater, OwnData):
         return _known(found, learnt, self.kind, self.positive, self.duplicates == "refuse")
 
     def answer(self, request: Request) -> Iterator[Pending]:
-        """Return the batches; order and augmentation are drawn for the whole split."""
+        """Return the batches; order and augmentation are drawn for the whole split in advance."""
         from archsieve.tasks.data.augmentation import draw_moves
 
         order, moves = self.members(request.split), None
@@ -222,7 +222,7 @@ def _targets(found: Found, kind: str, positive: str) -> Targets:
 
 @functools.lru_cache(maxsize=4)
 def _learnt(found: Found, size: Size, threads: int, keep: bool) -> Learnt:
-    """Return what is known of a folder; data are taken not to change while a process lives."""
+    """Return the data of a folder, read once per process; the files must not change meanwhile."""
     return learn(found, size, threads, keep)
 
 
@@ -241,7 +241,7 @@ def _known(found: Found, learnt: Learnt, kind: str, positive: str, refuse: bool)
 
 
 def _refuse_duplicates(found: Found, groups: NDArray[np.int64]) -> None:
-    """Refuse a picture that is in two splits or in two classes.
+    """Raise an error for a picture in two splits or in two classes.
 
     Raises:
         DataError: there is one; names it and says how many there are.

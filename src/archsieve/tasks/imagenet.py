@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC 2012): a thousand classes of photographs of any size, read as they are needed."""
+"""ImageNet (ILSVRC 2012): a thousand classes of photographs of any size, read on demand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TEST_FOLDERS = ("val", "validation")
 
 @dataclass(frozen=True)
 class ImageNet(ReadLater, Classification):
-    """A thousand classes of photographs, or those of another folder; the published validation set tests.
+    """A thousand classes of photographs, or those of another folder; the published validation set is the test set.
 
     To train, a random part of each picture is resized, mirrored and its colours changed; to score, the middle is taken.
 
@@ -94,31 +94,31 @@ class ImageNet(ReadLater, Classification):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Three colours of a square."""
+        """Three colour channels of a square."""
         return 3, self.size, self.size
 
     def totals(self) -> tuple[int, int]:
-        """Return how many pictures there are to train and validate on, and how many to test on."""
+        """Return the number of pictures for training and validation, and for testing."""
         if not self.source and not self.is_present():
             return TOTALS
         train, test = (_pictures(self._copy(), part, self.num_outputs) for part in ("train", "test"))
         return len(train.labels), len(test.labels)
 
     def is_present(self) -> bool:
-        """Whether the data are in a folder here; cheap, and asks no network. The hub's cache is not looked into."""
+        """Whether the data are in a local folder; a quick check that ignores the hub's cache."""
         try:
             return self._copy().kind != "hub"
         except (MissingDataError, DataError):
             return False
 
     def identity(self) -> dict[str, Any]:
-        """Return name, version, settings and what the source holds."""
+        """Return name, version, settings and the identity of the source."""
         settings = super().identity()
         del settings["source"], settings["threads"]
         return {**settings, "content": _content(self._copy(), self.num_outputs)}
 
     def answer(self, request: Request) -> Iterator[Pending]:
-        """Return the batches; the order and one number are drawn, and each picture draws from that and its place."""
+        """Return the batches; the order and one seed are drawn, from which each picture derives its own."""
         require("PIL", "data")
         train, test = (_pictures(self._copy(), part, self.num_outputs) for part in ("train", "test"))
         order, seed = self.members(request.split, len(train.labels), len(test.labels)), None
@@ -198,7 +198,7 @@ def _pictures(copy: Copy, part: str, classes: int) -> Pictures:
 
 
 def _content(copy: Copy, classes: int) -> str:
-    """Return what tells this copy from others: names and sizes of its files, or its id on the hub."""
+    """Return the identity of this copy: names and sizes of its files, or its hub id."""
     if copy.kind == "hub":
         return copy.where
     if copy.kind == "folder":

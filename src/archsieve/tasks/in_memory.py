@@ -1,4 +1,4 @@
-"""Tasks whose items fit into memory as one array: tables, series, token ids; a task adds how they are read."""
+"""Tasks whose items fit into memory as one array (tables, series, token ids); a task adds the reading."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ROWS = 4096  # looked at at a time
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """All items of a task: the inputs (n, ...), and what is known of them."""
+    """All items of a task: the inputs (n, ...), and the data on them."""
 
     inputs: NDArray[Any]
     known: Known
@@ -40,7 +40,7 @@ class Items:
 
 @dataclass(frozen=True, kw_only=True)
 class InMemory(OwnData):
-    """A task whose items are read at once, at most 1.25 GB of them.
+    """A task that reads all items at once, at most 1.25 GB.
 
     Real inputs are float32, standardised by mean and standard deviation of the items to train on: of each feature of
     (features,), of each channel of (channels, ...). Numbers to predict are standardised as well; metrics are in the
@@ -72,10 +72,10 @@ class InMemory(OwnData):
 
     @abstractmethod
     def items(self) -> Items:
-        """Return all items: the same object as long as a process lives and the files stay as they are."""
+        """Return all items: the same object while the process lives and the files are unchanged."""
 
     def known(self) -> Known:
-        """Return what is known of all items."""
+        """Return the data on all items."""
         return self.items().known
 
     @property
@@ -85,12 +85,12 @@ class InMemory(OwnData):
 
     @property
     def inputs(self) -> tuple[Input, ...]:
-        """The token ids with their range; nothing for real numbers."""
+        """The token ids with their range; empty for real numbers."""
         return (Input(self.input_shape, tokens=self.tokens),) if self.tokens else ()
 
     @property
     def input_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and standard deviation by which inputs are standardised, in a shape that fits an item."""
+        """Mean and standard deviation for standardising inputs, broadcastable to an item."""
         items = self.items()
         if self.tokens or not self.standardise:
             return np.zeros(1, np.float32), np.ones(1, np.float32)
@@ -98,7 +98,7 @@ class InMemory(OwnData):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What somebody who runs a network of this task elsewhere must know, how inputs are standardised too."""
+        """What a user needs to run a network of this task elsewhere, including how inputs are standardised."""
         mean, deviation = (scale.reshape(-1).tolist() for scale in self.input_scale)
         return super().facts | (
             {"tokens": self.tokens} if self.tokens else {"input_mean": mean, "input_deviation": deviation}
@@ -144,7 +144,7 @@ def finished(
     what: str,
     groups: NDArray[np.int64] | None = None,
 ) -> Items:
-    """Return items in the task's shape, checked, and locked: a process shares them between all who ask.
+    """Return items in the task's shape, checked and write-protected, because a process shares them.
 
     Raises:
         DataError: the inputs are no finite numbers, no token ids in range, or have not the size of the shape.
@@ -230,5 +230,5 @@ def _scale_of(items: Items, parts: Parts) -> tuple[NDArray[np.float32], NDArray[
 
 
 def absolute(file: str) -> str:
-    """Return a path as one that means the same from any folder; empty stays empty."""
+    """Return a path that is valid from any folder; an empty one stays empty."""
     return str(path_in(file).expanduser().resolve()) if file else ""

@@ -1,4 +1,4 @@
-"""Metrics by name, for tasks of the user's own data: each in its own unit and direction, computed by scikit-learn."""
+"""Metrics by name for tasks of the user's data, each in its own unit and direction, computed by scikit-learn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Named(NamedTuple):
-    """A metric: what it is called, its direction, and the kinds of task that have it."""
+    """A metric: its name, its direction, and the kinds of task that support it."""
 
     title: str
     higher_is_better: bool
@@ -57,7 +57,7 @@ DEFAULTS: dict[Kind, str] = {
 
 
 def check_metric(name: str, kind: Kind) -> None:
-    """Check that a kind of task has a metric of that name.
+    """Check that a kind of task supports the metric of that name.
 
     Raises:
         SettingError: it has none; lists those it has.
@@ -92,7 +92,7 @@ def metric_of(name: str, kind: Kind, classes: int, scale: NDArray[np.float64] | 
 
 
 class Collected:
-    """Collects what a metric of scikit-learn needs of each item, and computes it at the end.
+    """Collects outputs and targets, and computes a scikit-learn metric at the end.
 
     Over no items, or with NaN among the outputs, it is NaN.
     """
@@ -103,7 +103,7 @@ class Collected:
         self._targets: list[NDArray[Any]] = []
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Take in one batch: outputs (n, k), or (n,) where k is 1, and the targets of a task of this kind."""
+        """Add one batch: outputs (n, k), or (n,) if k is 1, and targets of this kind of task."""
         answers = outputs.detach().float().cpu()
         truth = targets.detach().cpu()
         if self._kind != "classification":
@@ -114,7 +114,7 @@ class Collected:
         self._targets.append(truth.numpy())
 
     def compute(self) -> float:
-        """Return the metric over all items so far, in its own direction; NaN where there is none."""
+        """Return the metric over all items so far, in its own direction; NaN if undefined."""
         require("sklearn", "data")
         if not self._targets or any(bool(np.isnan(answers).any()) for answers in self._outputs):
             return float("nan")
@@ -162,7 +162,7 @@ def _agreement(name: str, kind: Kind, outputs: NDArray[Any], targets: NDArray[An
 
 
 def _area(kind: Kind, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
-    """Return the area under the ROC curve, the mean of those of each class or label; NaN where one does not occur."""
+    """Return the area under the ROC curve, averaged over classes or labels; NaN if one does not occur."""
     from sklearn import metrics
 
     truth = targets if kind != "classification" else targets[:, None] == np.arange(outputs.shape[1])

@@ -1,4 +1,4 @@
-"""Tasks whose targets are drawn, and that of noise in the form of any inputs."""
+"""Tasks with random targets, and the task of noise in the shape of any inputs."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ LOSSES: dict[LossName, str] = {
 
 
 def default_loss(num_outputs: int) -> LossName:
-    """Return the mean squared error for one output, the cross entropy for several."""
+    """Return the default loss: mean squared error for one output, cross entropy for several."""
     return "mse" if num_outputs == 1 else "cross_entropy"
 
 
 class MeanError:
-    """Mean over the items of a loss of each."""
+    """The mean over items of a per-item loss."""
 
     def __init__(self, task: Untaught) -> None:
         self._task, self._sum, self._count = task, 0.0, 0
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Take in one batch."""
+        """Add one batch."""
         self._sum += float(self._task.loss(outputs, targets)) * len(targets)
         self._count += len(targets)
 
     def compute(self) -> float:
-        """Return the mean over all items so far; NaN if there were none."""
+        """Return the mean over all items so far; NaN without items."""
         return self._sum / self._count if self._count else float("nan")
 
 
 class Untaught(Task):
-    """A task whose targets are drawn: classes, normal numbers ("mse"), or zeros and ones ("bce")."""
+    """A task with random targets: classes, normal numbers ("mse"), or zeros and ones ("bce")."""
 
     num_outputs: int
     loss_name: LossName
@@ -67,16 +67,16 @@ class Untaught(Task):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What it is called."""
+        """The task's name."""
 
     @property
     @abstractmethod
     def inputs(self) -> tuple[Input, ...]:
-        """What networks get."""
+        """The inputs of the networks."""
 
     @abstractmethod
     def count(self, split: Split) -> int:
-        """Return how many items a split has."""
+        """Return the number of items in a split."""
 
     @abstractmethod
     def given(self, split: Split) -> Given:
@@ -94,7 +94,7 @@ class Untaught(Task):
 
     @property
     def metric_name(self) -> str:
-        """What the metric is called."""
+        """The name of the metric."""
         return "accuracy in percent" if self.higher_is_better else LOSSES[self.loss_name]
 
     def batches(
@@ -157,13 +157,13 @@ class Untaught(Task):
         return functional.binary_cross_entropy_with_logits(outputs, targets)
 
     def metric(self) -> Metric:
-        """Return a new `Accuracy`, or the mean of the loss."""
+        """Return a new `Accuracy`, or a new mean of the loss."""
         return Accuracy() if self.higher_is_better else MeanError(self)
 
 
 @dataclass(frozen=True)
 class Noise(Untaught):
-    """Noise in the form of any inputs: normal real numbers, uniform tokens.
+    """Noise in the shape of any inputs: normal real numbers, uniform tokens.
 
     Attributes:
         form: the inputs.
@@ -201,7 +201,7 @@ class Noise(Untaught):
         return self.items
 
     def given(self, split: Split) -> Given:
-        """Return the inputs of all items; every call draws the same ones again."""
+        """Return the inputs of all items; every call draws the same ones."""
         import torch
 
         from archsieve.networks.inputs import arranged

@@ -1,4 +1,4 @@
-"""A batch of the user's own inputs as a task, for the networks that take nothing else."""
+"""A batch of the user's own inputs as a task, for networks that accept nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OwnBatch(Untaught):
-    """A batch of inputs that a function of the user's returns: a tensor, a tuple of tensors or a dictionary of them.
+    """A batch of inputs from a user's function: a tensor, a tuple of tensors or a dictionary of them.
 
     Every tensor has the items first. All splits are that batch; targets are drawn.
 
@@ -52,17 +52,17 @@ class OwnBatch(Untaught):
 
     @property
     def inputs(self) -> tuple[Input, ...]:
-        """The form of the batch; whole numbers have as many tokens as the largest that there is."""
+        """The form of the batch; the range of integer inputs is given by the largest one."""
         batch = self.example()
         entries = batch.items() if isinstance(batch, dict) else [(None, t) for t in _parts(batch)]
         return tuple(_form(name, tensor) for name, tensor in entries)
 
     def example(self) -> Given:
-        """Return the batch: networks are counted with it."""
+        """Return the batch, which is used to count networks."""
         return _batch(self.factory)
 
     def count(self, split: Split) -> int:
-        """Return the number of items of the batch."""
+        """Return the number of items in the batch."""
         return len(_parts(self.example())[0])
 
     def given(self, split: Split) -> Given:

@@ -1,4 +1,4 @@
-"""What tasks of the user's own data have in common: kind, splits, loss, metric; each adds how its items are read."""
+"""Common part of tasks of the user's data: kind, splits, loss, metric; each task adds the reading of items."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLACE = {"place": True}
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What a process knows of all items, once they were read or listed.
+    """The data on all items, known once they are read or listed.
 
     Attributes:
         content: hash of all that the items are.
@@ -52,7 +52,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnData(Task):
-    """A task of data of the user's own. Its fields are settings; those that say where data are identify nothing.
+    """A task of the user's data. Its fields are settings; data locations are not part of its identity.
 
     Attributes:
         kind: "classification", "binary", "multi-label", "regression" or "segmentation".
@@ -101,21 +101,21 @@ class OwnData(Task):
 
     @abstractmethod
     def known(self) -> Known:
-        """Return what is known of all items: the same object as long as a process lives."""
+        """Return the data on all items: the same object while the process lives."""
 
     @property
     def num_outputs(self) -> int:
-        """Classes, or one output for each yes or no and for each number."""
+        """The number of classes, or one output for each binary label or number."""
         return 1 if self.kind == "binary" else len(self.known().names)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in the order of the outputs; of a binary task, no and yes."""
+        """Names of the classes in output order; for a binary task, no and yes."""
         return self.known().names
 
     @property
     def metric_name(self) -> str:
-        """What the metric is called, with its unit."""
+        """The name of the metric, with its unit."""
         return METRICS[self._metric].title
 
     @property
@@ -130,7 +130,7 @@ class OwnData(Task):
 
     @property
     def target_scale(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation of the numbers to predict: a network puts out (number - mean) / deviation.
+        """Mean and standard deviation of the target numbers; networks output (number - mean) / deviation.
 
         Both over the items to train on. Of other kinds (0,) and (1,).
         """
@@ -139,7 +139,7 @@ class OwnData(Task):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What somebody who runs a network of this task elsewhere must know: classes, and the scale of numbers."""
+        """What a user needs to run a network of this task elsewhere: classes, and the scale of numbers."""
         names = {"regression": "numbers", "multi-label": "labels"}.get(self.kind, "classes")
         facts: dict[str, Any] = {"kind": self.kind, names: list(self.class_names)}
         if self.kind == "regression":
@@ -148,7 +148,7 @@ class OwnData(Task):
         return facts
 
     def identity(self) -> dict[str, Any]:
-        """Return what results depend on: name, version, content and settings, but not where the data are."""
+        """Return what results depend on: name, version, content and settings, but not the data's location."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata.get("place")}
         shares = ("validation_fraction", "test_fraction", "train_fraction")
         return {
@@ -161,7 +161,7 @@ class OwnData(Task):
         }
 
     def count(self, split: Split) -> int:
-        """Return how many items a split has."""
+        """Return the number of items in a split."""
         return len(self.members(split))
 
     def members(self, split: Split) -> NDArray[np.int64]:
@@ -206,7 +206,7 @@ class OwnData(Task):
         return functional.binary_cross_entropy_with_logits(outputs, targets, pos_weight=self._weights(outputs))
 
     def metric(self) -> Metric:
-        """Return a new metric; that of numbers is in the unit of the user's numbers."""
+        """Return a new metric; for numbers it is in the unit of the user's numbers."""
         return metric_of(self._metric, self.kind, self.num_outputs, self._scale()[1])  # type: ignore[arg-type]
 
     @property
@@ -218,7 +218,7 @@ class OwnData(Task):
         return _parts(self.known(), fractions, self.kind, self._metric)
 
     def answers(self, places: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the targets of items as networks are to give them: int64 classes, or float32 numbers, standardised."""
+        """Return items' targets as network outputs: int64 classes, or standardised float32 numbers."""
         targets = self.known().targets[places]
         if self.kind == "regression":
             mean, deviation = self._scale()
@@ -232,7 +232,7 @@ class OwnData(Task):
         return _scale(known, self._parts())
 
     def _weights(self, outputs: Tensor) -> Tensor | None:
-        """Return the weights of the classes in the loss, or of the answer yes; None where all are 1."""
+        """Return the loss weights of the classes, or of the positive answer; None if all are 1."""
         from archsieve.tasks.data.moving import constant
 
         if not self.balanced_loss:

@@ -1,4 +1,4 @@
-"""Tasks whose items are dear to read: their batches are made when asked for, each while the one before is used."""
+"""Tasks whose items are slow to read: batches are made on request, one while the preceding one is used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller of `pending` asked for, checked but for the split."""
+    """The arguments of a `pending` call, checked except for the split."""
 
     split: Split
     batch_size: int
@@ -32,7 +32,7 @@ class Request:
 
 
 class ReadLater(Task):
-    """A task that says by `answer` how its batches are made; `pending` yields them, `batches` makes them."""
+    """A task whose batches are defined by `answer`; `pending` yields them, `batches` makes them."""
 
     makes_ahead: ClassVar[bool] = True
     """Whether `batches` makes one batch in another thread while the one before is used."""
@@ -46,7 +46,7 @@ class ReadLater(Task):
         augment: bool = False,
         device: str = "cpu",
     ) -> Iterator[Pending]:
-        """Yield batches that are made when they are asked for; see `archsieve.tasks.contract.Task.batches`.
+        """Yield batches made on request; see `archsieve.tasks.contract.Task.batches`.
 
         All that is random is drawn from `rng` in this call: the stream of items depends neither on the batch size nor
         on the device, and is the same if the caller stops early.
@@ -59,7 +59,7 @@ class ReadLater(Task):
 
     @abstractmethod
     def answer(self, request: Request) -> Iterator[Pending]:
-        """Return the batches of `pending`; what is random is drawn in this call, not when a batch is made."""
+        """Return the batches for `pending`; random numbers are drawn in this call, not when a batch is made."""
 
     def batches(
         self,
@@ -78,7 +78,7 @@ class ReadLater(Task):
 
 
 def in_parts(count: int, batch_size: int, make: Callable[[slice], Batch]) -> Iterator[Pending]:
-    """Yield a batch for each part of `count` items, which `make` makes of the part when it is asked for."""
+    """Yield a pending batch for each part of `count` items, made by `make` on request."""
     from archsieve.tasks.data.batching import Pending
 
     for start in range(0, count, batch_size):

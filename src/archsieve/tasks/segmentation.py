@@ -1,4 +1,4 @@
-"""Segmentation once for all: a class for every pixel; crops to train on, whole pictures to score on; mean IoU."""
+"""Common part of segmentation tasks: a class per pixel, crops for training, whole pictures for scoring; mean IoU."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_PIXELS = 1 << 20
 
 
 class MeanIoU:
-    """Intersection over union, in percent 0-100, averaged over the classes that occur in the truth or in an answer.
+    """Intersection over union in percent 0-100, averaged over classes in targets or outputs; higher is better.
 
     It comes from one confusion matrix over all pixels of all pictures. Ignored pixels do not count; a pixel with a NaN
     among its outputs counts as wrong. Outputs are resized to the size of the labels. Without any pixel the metric is
@@ -48,7 +48,7 @@ class MeanIoU:
         self._counts: Tensor | int = 0  # stays on the device
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Take in one batch: outputs (n, classes, h, w) and targets (n, H, W)."""
+        """Add one batch: outputs (n, classes, h, w) and targets (n, H, W)."""
         outputs, columns = _fitted(outputs, targets), self._classes + 1
         answers = outputs.argmax(1).masked_fill(outputs.isnan().any(1), self._classes)
         count = self._classes * columns
@@ -57,7 +57,7 @@ class MeanIoU:
         self._counts = self._counts + places.flatten().bincount(minlength=count + 1)[:count]
 
     def compute(self) -> float:
-        """Return the mean IoU in percent over all pixels so far; NaN if there were none."""
+        """Return the mean IoU in percent over all pixels so far; NaN without pixels."""
         counts = self._matrix()
         hits = counts.diagonal()
         union = counts.sum(1) + counts[:, :-1].sum(0) - hits
@@ -65,19 +65,19 @@ class MeanIoU:
         return float(100 * (hits[occurs] / union[occurs]).mean()) if occurs.any() else float("nan")
 
     def pixel_accuracy(self) -> float:
-        """Return the share of pixels that were answered right, in percent; NaN if there were none."""
+        """Return the share of correctly classified pixels in percent; NaN without pixels."""
         counts = self._matrix()
         return float(100 * counts.diagonal().sum() / counts.sum()) if counts.sum() else float("nan")
 
     def _matrix(self) -> NDArray[np.float64]:
-        """Return how often each class (row) was answered with each class, or with none (last column)."""
+        """Return the confusion counts of true class (row) and output class (column; the last is none)."""
         flat = np.zeros(1) if isinstance(self._counts, int) else self._counts.cpu().numpy()
         return np.broadcast_to(flat, self._classes * (self._classes + 1)).reshape(self._classes, -1).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Segmentation(ReadLater, Classification):
-    """A task whose inputs are pictures and whose targets are the class numbers of their pixels.
+    """A task whose inputs are pictures and whose targets are the pixels' class numbers.
 
     A subclass says what its data are (`load`) and how they are treated (the class attributes). Inputs are float32
     (n, C, h, w), targets int64 (n, h, w) with `IGNORED` where there is no label.
@@ -98,20 +98,20 @@ class Segmentation(ReadLater, Classification):
 
     @property
     def threads(self) -> int:
-        """How many read and crop scenes at a time."""
+        """The number of scenes read and cropped at the same time."""
         return 1
 
     @abstractmethod
     def load(self) -> Scenes:
-        """Return the scenes; a process opens them once."""
+        """Return the scenes, opened once per process."""
 
     def totals(self) -> tuple[int, int]:
-        """Return how many scenes there are to train and validate on, and how many to test on."""
+        """Return the number of scenes for training and validation, and for testing."""
         scenes = self.load()
         return len(scenes.train), len(scenes.test)
 
     def answer(self, request: Request) -> Iterator[Pending]:
-        """Return the batches, whose crops are made later; the order and a seed for each augmentation are drawn."""
+        """Return the batches, with crops made later; the order and augmentation seeds are drawn now."""
         from archsieve.tasks.data.batching import made
 
         scenes = self.load()
@@ -126,7 +126,7 @@ class Segmentation(ReadLater, Classification):
         return in_parts(len(order), request.batch_size, partial(self._cropped, part, order, seeds, request.device))
 
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross entropy of outputs (n, classes, h, w) over the pixels with a label; 0 without any."""
+        """Return the mean cross entropy of outputs (n, classes, h, w) over labelled pixels; 0 without any."""
         check_outputs(self.name, outputs, targets)
         return loss_of_pixels(outputs, targets, label_smoothing)
 
@@ -173,7 +173,7 @@ class Segmentation(ReadLater, Classification):
 
 
 def loss_of_pixels(outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Return the mean cross entropy over the pixels with a label, 0 without any; outputs are resized to the targets."""
+    """Return the mean cross entropy over labelled pixels, 0 without any; outputs are resized to the targets."""
     from torch.nn.functional import cross_entropy
 
     total = cross_entropy(

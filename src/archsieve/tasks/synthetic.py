@@ -1,4 +1,4 @@
-"""Made-up pictures, series or vectors: noise of any shape, with or without something to learn in it."""
+"""Synthetic pictures, series or vectors: noise of any shape, with or without class structure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATCH = 4
 
 @dataclass(frozen=True)
 class Synthetic(ImageClassification):
-    """Normal noise around a prototype of each class; it stands in for real pictures where there are none.
+    """Normal noise around a prototype per class, in place of real pictures.
 
     Normalised inputs are close to standard normal where `signal` is 0. Classes are of equal size, give or
     take one picture, and training and test pictures share their prototypes.
@@ -73,20 +73,20 @@ class Synthetic(ImageClassification):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The `shape`."""
+        """The setting `shape`."""
         return self.shape
 
     def totals(self) -> tuple[int, int]:
-        """Return how many pictures there are to train and validate on, and how many to test on; none is made."""
+        """Return the number of pictures for training and validation, and for testing; none is generated."""
         return self.images, self.test_images
 
     def load(self) -> Images:
-        """Return the pictures, made anew in each process: equal settings give equal pixels."""
+        """Return the pictures, generated in each process; equal settings give equal pixels."""
         signal = float(self.signal)
         return _draw(self.shape, self.num_outputs, self.images, self.test_images, signal, self.data_seed)
 
     def identity(self) -> dict[str, object]:
-        """Return name, version and settings; 0 and 0.0 are one signal."""
+        """Return name, version and settings; 0 and 0.0 are the same signal."""
         return {**super().identity(), "signal": float(self.signal)}
 
 
@@ -107,7 +107,7 @@ def _draw(shape: tuple[int, ...], classes: int, train: int, test: int, signal: f
 
 
 def _prototypes(shape: tuple[int, ...], classes: int, seed: int) -> NDArray[np.float32]:
-    """Return a picture of patches for each class, (classes, *shape)."""
+    """Return a prototype of coloured patches per class, (classes, *shape)."""
     channels, *sides = shape
     coarse = (classes, channels, *(math.ceil(side / PATCH) for side in sides))
     prototypes = generator(seed, "sample", "synthetic", "prototypes").standard_normal(coarse, dtype=np.float32)

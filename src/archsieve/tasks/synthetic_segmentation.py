@@ -1,4 +1,4 @@
-"""Made-up scenes to segment: a pixel alone says nothing about its class, its neighbours do."""
+"""Synthetic scenes for segmentation: a pixel's class depends on its neighbourhood, not on its own value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARK = 48.0
 
 @dataclass(frozen=True)
 class SyntheticSegmentation(Segmentation):
-    """Discs and rectangles with a texture, on noise; stands in for real scenes where there are none.
+    """Textured discs and rectangles on noise, in place of real scenes.
 
     Every pixel is lighter or darker than the middle, equally often whatever its class: 0, the background, at random;
     1 in rows of two pixels, 2 in columns, 3 in squares. So colours say nothing, and what a network learns of a pixel it
@@ -74,15 +74,15 @@ class SyntheticSegmentation(Segmentation):
         return CHANNELS, self.side, self.side
 
     def load(self) -> Scenes:
-        """Return the scenes, made anew in each process: equal settings give equal pixels."""
+        """Return the scenes, generated in each process; equal settings give equal pixels."""
         return _draw(self.side, self.images, self.test_images, float(self.noise), self.data_seed, self.shuffle_masks)
 
     def totals(self) -> tuple[int, int]:
-        """Return how many pictures there are to train and validate on, and how many to test on."""
+        """Return the number of scenes for training and validation, and for testing."""
         return self.images, self.test_images
 
     def identity(self) -> dict[str, object]:
-        """Return name, version and settings; 16 and 16.0 are one noise."""
+        """Return name, version and settings; 16 and 16.0 are the same noise."""
         return {**super().identity(), "noise": float(self.noise)}
 
 
@@ -102,7 +102,7 @@ def _draw(side: int, train: int, test: int, noise: float, seed: int, shuffle: bo
 
 
 def _scene(side: int, noise: float, rng: np.random.Generator) -> Scene:
-    """Return noise with two to four shapes on it, later ones over earlier ones."""
+    """Return noise with two to four overlapping shapes on it."""
     rows, columns = np.indices((side, side))
     signs, labels = rng.integers(2, size=(side, side)), np.zeros((side, side), dtype=np.uint8)
     for _ in range(rng.integers(2, 5)):
@@ -134,7 +134,7 @@ def _shape(
 
 
 def _borders(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the pixels with a neighbour, above, below or beside, of another class."""
+    """Return the pixels with a vertical or horizontal neighbour of another class."""
     differs = np.zeros(labels.shape, dtype=bool)
     for axis in (0, 1):
         step = np.diff(labels.astype(np.int64), axis=axis) != 0

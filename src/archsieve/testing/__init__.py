@@ -1,4 +1,4 @@
-"""Contract suites: subclass one in a test of yours, name your space or task or estimator, and run pytest.
+"""Contract suites: subclass one in your tests, set your space, task or estimator, and run pytest.
 
     class TestMySpace(SpaceContract):
         space = MySpace()
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a suite on first use: those of spaces and estimators need torch, others do not."""
+    """Import a suite on first use; the suites of spaces and estimators need torch."""
     if name not in _LAZY:
         raise AttributeError(f"module 'archsieve.testing' has no attribute {name!r}")
     return getattr(importlib.import_module(f"archsieve.testing.{_LAZY[name]}"), name)

@@ -26,7 +26,7 @@ _CODES = 50
 
 
 class BenchmarkContract:
-    """Laws of a benchmark. Set `benchmark`, and `records` where reading takes long and they are read already.
+    """Laws of a benchmark. Set `benchmark`, and `records` if reading is slow and they are already read.
 
     Laws about what it holds are skipped where its file is not here.
     """
@@ -35,7 +35,7 @@ class BenchmarkContract:
     records: ClassVar[Records | None] = None
 
     def test_it_is_known_before_reading(self) -> None:
-        """Name, space, task and columns are known without its file, and its truth is one of the columns."""
+        """Name, space, task and columns are known without the file, and the truth is a column."""
         mine = completed_benchmark(self.benchmark)
         expect(isinstance(mine.name, str) and bool(mine.name), f"the name is {mine.name!r}")
         expect(isinstance(mine.space, SearchSpace), f"the space is {mine.space!r}")
@@ -61,7 +61,7 @@ class BenchmarkContract:
             expect(len(set(names)) == len(names) >= 1, f"the trainings of {column} are {names}")
 
     def test_a_missing_file_is_a_sentence(self) -> None:
-        """Where its file is not here, `load` raises `MissingDataError`."""
+        """If the file is missing, `load` raises `MissingDataError`."""
         if self.benchmark_is_present():
             return
         try:
@@ -72,7 +72,7 @@ class BenchmarkContract:
             expect(False, "it is not present, but can be loaded")
 
     def test_announced_columns_are_there(self) -> None:
-        """What it holds has every column that it announces, and no two calls read other values."""
+        """The records have every announced column, and repeated reading gives equal values."""
         records, codes = self._records(), self._codes()
         missing = sorted(set(self.benchmark.columns) - set(records.columns))
         expect(not missing, f"it announces the column {', '.join(missing)}, but holds no such one")
@@ -82,7 +82,7 @@ class BenchmarkContract:
             expect(np.array_equal(first, second, equal_nan=True), f"{column} has other values each time")
 
     def test_its_codes_are_architectures(self) -> None:
-        """Every code of a table is a valid one of the space, and is there once."""
+        """Every code of a table is valid in the space, and occurs once."""
         records = self._records()
         if not isinstance(records, Table):
             return
@@ -99,7 +99,7 @@ class BenchmarkContract:
                 raise AssertionError(f"the table has a code that is no architecture: {error}") from error
 
     def test_values_follow_the_codes(self) -> None:
-        """A value belongs to its code: it does not depend on what else is looked up, or in which order."""
+        """A value belongs to its code: it does not depend on other codes in the look-up or on order."""
         records, codes = self._records(), self._codes()
         for column in self.benchmark.columns:
             values = np.asarray(records.lookup(column, codes))
@@ -112,7 +112,7 @@ class BenchmarkContract:
             expect(len(records.lookup(column, [])) == 0, f"{column} has values of no codes")
 
     def test_unknown_columns_and_codes_are_told(self) -> None:
-        """A column that it does not have is refused, and a code that a table does not have has the value NaN."""
+        """An unknown column is an error, and a code that is not in a table has the value NaN."""
         records = self._records()
         try:
             records.lookup("no such column", [])
@@ -125,7 +125,7 @@ class BenchmarkContract:
             expect(bool(np.isnan(value).all()), f"a code that it does not have has the value {value}")
 
     def test_the_truth_tells_networks_apart(self) -> None:
-        """The truth is a finite number for most codes, and not the same for all."""
+        """The truth is finite for most codes, and not constant."""
         truth = completed_benchmark(self.benchmark).truth
         if truth is None:
             return
@@ -139,7 +139,7 @@ class BenchmarkContract:
             expect(bool((deviation >= 0).all()), f"the spread of {truth} is negative")
 
     def benchmark_is_present(self) -> bool:
-        """Whether the laws about what it holds can be checked."""
+        """Whether the records are available to check."""
         return self.records is not None or completed_benchmark(self.benchmark).is_present()
 
     def _records(self) -> Records:
@@ -148,7 +148,7 @@ class BenchmarkContract:
         return self.benchmark.load() if self.records is None else self.records
 
     def _codes(self) -> Sequence[Architecture]:
-        """Return some of the codes, from the whole table."""
+        """Return a sample of the codes, from the whole table."""
         records = self._records()
         if not isinstance(records, Table):
             return [check(self.benchmark.space, arch) for arch in samples(self.benchmark.space, _CODES)]
@@ -156,5 +156,5 @@ class BenchmarkContract:
 
 
 def _fresh(records: Records) -> Records:
-    """Return the same records without what they remember of earlier questions."""
+    """Return the same records without cached answers."""
     return replace(records)

@@ -1,4 +1,4 @@
-"""Laws of an estimator, of one that is taught, and of a composite."""
+"""Laws of an estimator, including fitted estimators and composites."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _REFERENCE = 8
 
 
 class EstimatorContract:
-    """Laws of an estimator or a composite. Set `estimator`, `space`, and `task` as for a space.
+    """Laws of an estimator or composite. Set `estimator`, `space` and `task`.
 
     One that is taught is taught on the few codes that it scores.
     """
@@ -47,7 +47,7 @@ class EstimatorContract:
     task: ClassVar[Task] = Synthetic()
 
     def test_its_settings_are_plain(self) -> None:
-        """It has a name, a version, and a fingerprint, and its settings can be hashed."""
+        """It has a name, a version and a fingerprint, and its settings are hashable."""
         mine: Any = self.estimator
         expect(isinstance(mine.name, str) and bool(mine.name), f"the name is {mine.name!r}")
         if not isinstance(mine, Composite):
@@ -55,7 +55,7 @@ class EstimatorContract:
         expect_plain_settings(mine)
 
     def test_scores_are_numbers(self, tmp_path: Path) -> None:
-        """One score an architecture: a float, NaN or -inf, but never +inf."""
+        """One score per architecture: a float, NaN or -inf, but never +inf."""
         archs = samples(self.space, 2)
         scores = np.asarray(self._scores(archs, tmp_path))
         expect(scores.shape == (len(archs),), f"scores of {len(archs)} architectures have the shape {scores.shape}")
@@ -63,7 +63,7 @@ class EstimatorContract:
         expect(not bool((scores == np.inf).any()), "a score is +inf")
 
     def test_scores_do_not_depend_on_order(self, tmp_path: Path) -> None:
-        """A score depends on the architecture, and not on the order or, unless it is relative, on the others.
+        """A score does not depend on order nor, unless it is relative, on the other architectures.
 
         What is measured is another number each time: no law binds it.
         """
@@ -81,7 +81,7 @@ class EstimatorContract:
             expect(_equal(scores[i : i + 1], alone), f"the score of {archs[i]} depends on its company")
 
     def test_a_copy_scores_the_same(self, tmp_path: Path) -> None:
-        """A worker's copy, in an empty folder, gives the same scores: they follow from settings, codes and seed.
+        """A worker's copy in an empty folder gives the same scores, from settings, codes and seed.
 
         Unless they are measured.
         """
@@ -93,13 +93,13 @@ class EstimatorContract:
         expect(_equal(first, again), f"scores are {first}, and those of a copy {again}")
 
     def test_scores_leave_random_state_alone(self, tmp_path: Path) -> None:
-        """The caller's generators are untouched."""
+        """The caller's random generators are unchanged."""
         before = random_states()
         self._scores(samples(self.space, 1), tmp_path)
         expect(before == random_states(), "the caller's generators moved")
 
     def test_group_equals_members(self, tmp_path: Path) -> None:
-        """A member's column in a pass is what the member gives alone."""
+        """A member's column in a group equals its scores alone."""
         if isinstance(self.estimator, Grouped):
             member: Any = self.estimator
             archs, ctx = samples(self.space, 2), Context(self.space, self.task, tmp_path)
@@ -109,7 +109,7 @@ class EstimatorContract:
                 expect(_equal(column, member.score(archs, ctx)), "a pass changes scores")
 
     def test_what_it_learnt_is_kept(self, tmp_path: Path) -> None:
-        """One that is taught asks for no more labels once it has learnt, and scores the same."""
+        """A fitted estimator requests no more labels, and scores the same."""
         if not isinstance(self.estimator, Fittable):
             return
         mine: Any = self.estimator
@@ -126,7 +126,7 @@ class EstimatorContract:
         expect(_equal(before, mine.score(archs, ctx)), "its scores are others after it was taught again")
 
     def test_forgetting_changes_no_score(self, tmp_path: Path) -> None:
-        """One that goes on from a smaller budget gives the same scores once it has forgotten how far it was."""
+        """A resumable estimator gives the same scores after it has forgotten its state."""
         if not isinstance(self.estimator, Resumable):
             return
         mine: Any = self.estimator
@@ -136,7 +136,7 @@ class EstimatorContract:
         expect(_equal(before, mine.score(archs, ctx)), "its scores are others after it has forgotten")
 
     def test_its_price_grows(self) -> None:
-        """A price is no negative number, and more architectures do not cost less."""
+        """A price is not negative, and more architectures do not cost less."""
         mine: Any = self.estimator
         if not isinstance(mine, Priced) or not says_count(self.task):
             return
@@ -150,7 +150,7 @@ class EstimatorContract:
             expect(less <= more, f"ten cost {more} for {kind}, and one {less}")
 
     def test_a_composite_only_combines(self, tmp_path: Path) -> None:
-        """A composite writes to no column, and a part's NaN makes no score of another architecture NaN."""
+        """A composite does not modify columns, and a part's NaN affects only its own architecture."""
         if not isinstance(self.estimator, Composite):
             return
         mine: Any = self.estimator
@@ -165,7 +165,7 @@ class EstimatorContract:
         expect(not lost[1:].any(), "an architecture that could not be scored makes others lose their score")
 
     def _scores(self, archs: Sequence[Architecture], folder: Path, estimator: AnyEstimator | None = None) -> Scores:
-        """Return scores, taught and combined as a session does it."""
+        """Return scores, fitted and combined as in a session."""
         mine: Any = estimator or self.estimator
         if isinstance(mine, Composite):
             columns = self._columns(mine.parts, archs, folder)

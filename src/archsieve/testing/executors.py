@@ -1,4 +1,4 @@
-"""Laws of an executor, and the functions that they send to workers."""
+"""Laws of an executor, and the functions that the tests send to workers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def numbers_from(seed: int) -> NDArray[np.float64]:
 
 
 def threads_of_torch(_: int) -> int:
-    """Return with how many threads torch computes, where the work is done."""
+    """Return the thread count of torch in the worker."""
     import torch
 
     return torch.get_num_threads()
@@ -75,7 +75,7 @@ class Deadly:
     retries: int = RETRIES
 
     def tries(self) -> int:
-        """Return how often it was tried so far."""
+        """Return the number of attempts so far."""
         return len([name for name in os.listdir(self.folder) if name.startswith(f"{self.number}-")])  # noqa: PTH208
 
 
@@ -90,12 +90,12 @@ def survive(item: Deadly) -> int:
 
 
 def process_of(_: int) -> int:
-    """Return the number of the process that computes."""
+    """Return the process id of the worker."""
     return os.getpid()
 
 
 class ExecutorContract:
-    """Laws of an executor. Set `executor`; where it must be opened, set the opened one in a fixture of yours.
+    """Laws of an executor. Set `executor`; if it must be opened, set the opened one in a fixture.
 
     The laws on workers that die are not checked where the work is done in this process.
     """
@@ -103,12 +103,12 @@ class ExecutorContract:
     executor: ClassVar[Executor]
 
     def test_it_says_how_many_work(self) -> None:
-        """`workers` is a whole number from 1 on."""
+        """`workers` is an integer of at least 1."""
         workers = self.executor.workers
         expect(is_whole(workers) and workers >= 1, f"workers is {workers!r}")
 
     def test_every_item_gives_its_result_once(self) -> None:
-        """As many results as items, equal items too, in any order."""
+        """Every item, also a repeated one, gives one result, in any order."""
         items = [*range(20), 7, 7]
         results = sorted(finished(self.executor.map(double, items)))
         expect(results == sorted(2 * i for i in items), f"{len(items)} items gave {results}")
@@ -119,12 +119,12 @@ class ExecutorContract:
         expect(results == [], f"no items gave {results}")
 
     def test_results_arrive_whole(self) -> None:
-        """Arrays come back bit for bit, NaN and infinities too."""
+        """Arrays are returned bit for bit, including NaN and infinities."""
         results = {result.tobytes() for result in finished(self.executor.map(numbers_from, range(4)))}
         expect(results == {numbers_from(seed).tobytes() for seed in range(4)}, "numbers changed on the way")
 
     def test_items_are_taken_as_they_are_needed(self) -> None:
-        """Results come before all items are taken, so that memory stays flat."""
+        """Results arrive before all items are taken, so that memory use stays constant."""
         taken = count()
         results = self.executor.map(double, (next(taken) for _ in range(_MANY)))
         some, ahead = len(list(islice(results, 5))), next(taken)
@@ -133,24 +133,24 @@ class ExecutorContract:
         expect(is_flat, f"{ahead} of {_MANY} items were taken for {some} results")
 
     def test_it_can_be_used_after_a_caller_that_stops_early(self) -> None:
-        """Who takes a few results and closes the rest leaves nothing behind."""
+        """A caller that closes the iterator early leaves nothing behind."""
         results = self.executor.map(double, iter(range(_MANY)))
         next(results)
         _close(results)
         self._expect_in_order("after a caller that stopped early")
 
     def test_an_error_arrives_as_itself(self) -> None:
-        """What the function raises is raised here, of the same class and with the same message."""
+        """An error in the function is raised here with the same class and message."""
         caught = self._error(fail_on_three, range(6))
         expect(type(caught) is ZeroDivisionError and str(caught) == "three", f"ZeroDivisionError came as {caught!r}")
 
     def test_it_can_be_used_after_an_error(self) -> None:
-        """An error ends one `map`, and not the executor."""
+        """An error ends one `map`, not the executor."""
         self._error(fail_on_three, range(6))
         self._expect_in_order("after an error")
 
     def test_errors_of_scores_arrive_whole(self) -> None:
-        """The scores, reasons and details that an error has are still there."""
+        """The scores, reasons and details of an error are preserved."""
         scores = np.array([[1.0], [np.nan]])
         partial = self._error(raise_it, [PartialScoringError(scores, {(1, 0): "why"})])
         expect(isinstance(partial, PartialScoringError), f"PartialScoringError came as {partial!r}")
@@ -162,7 +162,7 @@ class ExecutorContract:
             expect(getattr(caught, "details", None) == error.details, f"the details of {error!r} are lost")
 
     def test_work_has_one_thread_and_the_caller_keeps_his(self) -> None:
-        """Sums do not depend on the number of cores: torch computes an item with one thread."""
+        """Torch computes an item with one thread, so that sums do not depend on the number of cores."""
         torch: Any = sys.modules.get("torch")
         if torch is None:
             import torch
@@ -177,7 +177,7 @@ class ExecutorContract:
             torch.set_num_threads(before)
 
     def test_a_worker_that_dies_costs_nothing(self, tmp_path: Path) -> None:
-        """An item whose worker is killed is tried again; all results arrive once."""
+        """An item whose worker is killed is retried; all results arrive once."""
         if self._works_here():
             return
         items = [Deadly(str(tmp_path), number, deaths=int(number == 1)) for number in range(4)]
@@ -186,7 +186,7 @@ class ExecutorContract:
         expect(items[1].tries() == 2, f"what was killed once was tried {items[1].tries()} times")
 
     def test_what_kills_every_worker_is_lost_alone(self, tmp_path: Path) -> None:
-        """After its retries an item is yielded as `Lost`, with the reason; the others have their results."""
+        """After its retries an item is yielded as `Lost` with the reason; the others have results."""
         if self._works_here():
             return
         items = [Deadly(str(tmp_path), number, 99 * (number == 1), retries=2) for number in range(4)]

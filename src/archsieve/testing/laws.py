@@ -1,4 +1,4 @@
-"""What the suites share: a law that does not hold is an `AssertionError`, and a law is checked on a few samples."""
+"""Common part of the suites: a violated law is an `AssertionError`, checked on a few samples."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SAMPLES = 5
 
 
 def samples(space: SearchSpace, count: int = SAMPLES) -> list[Architecture]:
-    """Return architectures of the space, always the same ones."""
+    """Return a fixed sample of the space's architectures."""
     rng = np.random.default_rng(0)
     return [space.sample(rng) for _ in range(count)]
 
 
 def expect(holds: bool, law: str) -> None:
-    """Raise where a law does not hold: `law` says what was found.
+    """Raise an error if a law is violated; `law` describes the violation.
 
     Raises:
         AssertionError: `holds` is false.
@@ -33,14 +33,14 @@ def expect(holds: bool, law: str) -> None:
 
 
 def copy_of(thing: T) -> T:
-    """Return what a worker process gets of a thing of this process, and expect its fingerprint to be the same."""
+    """Return the copy that a worker process gets, after checking that its fingerprint is equal."""
     copy: T = pickle.loads(pickle.dumps(thing))  # noqa: S301 - made in this line, no file
     expect(fingerprint(copy) == fingerprint(thing), "a copy has another fingerprint")
     return copy
 
 
 def expect_plain_settings(thing: object) -> None:
-    """Expect that the settings can be hashed, and that a copy is equal.
+    """Check that settings are hashable and that a copy is equal.
 
     Raises:
         AssertionError: one of both does not hold.
@@ -54,7 +54,7 @@ def expect_plain_settings(thing: object) -> None:
 
 
 def random_states() -> tuple[bytes, str]:
-    """Return the states of the generators that torch and numpy share with everybody."""
+    """Return the states of the global generators of torch and numpy."""
     import torch
 
     with np.printoptions(threshold=10_000):  # the position too: a few draws change nothing else

@@ -27,25 +27,25 @@ _STOPS = (1, 7, 23)
 
 @dataclass(frozen=True)
 class Uneven(SearchSpace):
-    """A space without networks: decisions of several sizes, one without a choice, twins, and codes that are none."""
+    """A space without networks: decisions of several sizes, one with a single option, equivalent and invalid codes."""
 
     name = "uneven"
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """The sizes."""
+        """Options of each decision."""
         return 4, 3, 1, 5, 2
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether the options add up to 8 at most."""
+        """Whether the options sum to at most 8."""
         return sum(arch) <= 8
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the twin whose last option is 0, where the second is 0 too."""
+        """Return the code with last option 0 if the second option is 0."""
         return arch if arch[1] else (*arch[:-1], 0)
 
     def build(self, arch: Architecture, task: Any) -> nn.Module:
-        """Refuse: no search needs a network.
+        """Raise an error: no search needs a network.
 
         Raises:
             NotImplementedError: always.
@@ -54,7 +54,7 @@ class Uneven(SearchSpace):
 
 
 class SearcherContract:
-    """Laws of a searcher. Set `searcher`, with settings under which it learns within 40 architectures.
+    """Laws of a searcher. Set `searcher` with settings under which it learns within 40 architectures.
 
     `space` is one without networks unless you set another. Set `repeats` to False where what it asks for after a kill
     may differ from what it would have asked for without.
@@ -66,12 +66,12 @@ class SearcherContract:
     asks: ClassVar[int] = 40
 
     def test_its_settings_are_plain(self) -> None:
-        """It has a fingerprint, its settings can be hashed, and a copy is equal to it and asks for the same."""
+        """It has a fingerprint and hashable settings, and an equal copy requests the same."""
         expect_plain_settings(self.searcher)
         expect(self._asked() == self._asked(searcher=copy_of(self.searcher)), "a copy asks for others")
 
     def test_it_asks_for_architectures(self) -> None:
-        """What it asks for are architectures of the space, as tuples of ints, and no more than it may."""
+        """Requests are architectures of the space, tuples of ints, and no more than allowed."""
         search = self._begin()
         for at_once in (1, 2, 7, _ALL, _ALL):
             archs = search.ask(at_once)
@@ -87,7 +87,7 @@ class SearcherContract:
             search.tell(archs, _scores(archs))
 
     def test_asking_again_gives_the_same(self) -> None:
-        """Until it is told a score, it asks for the same ones, and nothing is asked for by ask(0)."""
+        """Until a score is told, requests repeat; ask(0) requests nothing."""
         search = self._begin()
         for _ in range(6):
             first, again, more = search.ask(2), search.ask(2), search.ask(_ALL)
@@ -96,25 +96,25 @@ class SearcherContract:
             search.tell(more, _scores(more))
 
     def test_how_many_are_asked_for_changes_nothing(self) -> None:
-        """The number of workers changes no sequence: one, three or all at a time give the same."""
+        """The number of workers does not change the sequence: one, three or all at a time are equal."""
         everything = self._asked()
         for at_once in (1, 3):
             expect(self._asked(at_once) == everything, f"ask({at_once}) gives another sequence")
 
     def test_tells_come_in_any_order(self) -> None:
-        """What runs at the same time ends in any order, and changes no sequence."""
+        """Scores in any order do not change the sequence."""
         for score in (_scores, _ties):
             is_same = self._asked(backwards=True, score=score) == self._asked(score=score)
             expect(is_same, "the order of the tells changes what it asks for")
 
     def test_equal_generators_ask_for_the_same(self) -> None:
-        """All random numbers come from the generator; the caller's own do not move."""
+        """All random numbers come from the generator; the caller's generators do not change."""
         before = random_states()
         expect(self._asked() == self._asked(), "equal generators give other sequences")
         expect(before == random_states(), "the caller's generators moved")
 
     def test_two_searches_know_nothing_of_each_other(self) -> None:
-        """A searcher keeps nothing: two searches at the same time ask for what each asks for alone."""
+        """A searcher has no state: two concurrent searches request what each requests alone."""
         alone = [_drive(self._begin(seed=seed), self.asks, _ALL, _scores) for seed in (1, 2)]
         searches = [self._begin(seed=seed) for seed in (1, 2)]
         asked: list[list[Architecture]] = [[], []]
@@ -126,7 +126,7 @@ class SearcherContract:
         expect(asked == alone, "two searches at the same time ask for others than each alone")
 
     def test_any_score_can_be_told(self) -> None:
-        """A score may be NaN, -inf or equal to all others: the search goes on, and does not change what it is given."""
+        """Scores may be NaN, -inf or all equal: the search continues and does not modify its arguments."""
         usual = len(self._asked())
         for score in (np.nan, -np.inf, 0.0):
             try:
@@ -143,7 +143,7 @@ class SearcherContract:
         expect(is_kept, "it writes to the scores that it is told")
 
     def test_several_objectives_can_be_told(self) -> None:
-        """One that takes several objectives is told rows (n, k), and asks for the same however many at a time."""
+        """A multi-objective searcher accepts rows (n, k), and its requests do not depend on the batch size."""
         if not getattr(self.searcher, "takes_objectives", False):
             return
         asked = [
@@ -153,7 +153,7 @@ class SearcherContract:
         expect(bool(asked[0]) and asked[0] == asked[1], "told several objectives, ask(3) gives another sequence")
 
     def test_it_goes_on_from_what_it_is_told(self) -> None:
-        """After a kill it is told first, in their order, what it asked for before, without being asked again."""
+        """After an interruption it is told its earlier requests first, without being asked again."""
         asked = self._asked()
         for done in _STOPS:
             search = self._begin()
@@ -166,7 +166,7 @@ class SearcherContract:
             expect(is_same, f"told {done} that it asked for before, it goes on with others")
 
     def test_it_stays_among_the_candidates(self) -> None:
-        """In a later stage it asks for those that are left, also where they are few."""
+        """In a later stage it requests only survivors, even if there are few."""
         rng = np.random.default_rng(9)
         listed = list(dict.fromkeys(self.space.canonical(self.space.sample(rng)) for _ in range(60)))
         for count in (2, 20):
@@ -188,7 +188,7 @@ class SearcherContract:
         candidates: Candidates | None = None,
         score: Callable[[Sequence[Architecture]], Any] | None = None,
     ) -> list[Architecture]:
-        """Return what a search asks for, up to `asks`."""
+        """Return the requests of a search, up to `asks`."""
         search = self._begin(searcher, candidates)
         return _drive(search, self.asks, at_once, score or _scores, -1 if backwards else 1)
 
@@ -213,7 +213,7 @@ def _drive(
 
 
 def _rows(archs: Sequence[Architecture]) -> Any:
-    """Return two scores of each, some NaN."""
+    """Return two scores per architecture, some NaN."""
     return np.stack([_scores(archs), [-float(sum(arch)) for arch in archs]], axis=1)
 
 

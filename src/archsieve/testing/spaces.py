@@ -45,7 +45,7 @@ def _noise(task: Task, count: int = 4) -> torch.Tensor:
 
 
 class _Apart:
-    """A wrapper of a space, in which proxies may not share networks."""
+    """A wrapper of a space that forbids proxies to share networks."""
 
     is_shareable = False
 
@@ -59,7 +59,7 @@ class _Apart:
 
 
 def _outcomes(members: list[ZeroCost], archs: list[Architecture], ctx: Context) -> list[bytes | str]:
-    """Return the exact score of every architecture, or the reason why there is none."""
+    """Return the exact score of every architecture, or the reason for a missing one."""
     reasons: dict[tuple[int, int], str] = {}
     try:
         scores = members[0].score_group(members, archs, ctx)
@@ -79,7 +79,7 @@ class SpaceContract:
     task: ClassVar[Task] = Synthetic()
 
     def test_parse_inverts_describe(self) -> None:
-        """Every code survives the notation."""
+        """Parsing a description gives the code back."""
         for arch in samples(self.space, 50):
             expect(self.space.parse(self.space.describe(arch)) == arch, f"parse(describe({arch})) is another code")
 
@@ -91,7 +91,7 @@ class SpaceContract:
             expect(self.space.canonical(canonical) == canonical, f"canonical({arch}) is not canonical")
 
     def test_mutation_changes_one_decision(self) -> None:
-        """A mutant is a valid neighbour; where there is none, another valid code."""
+        """A mutant is a valid neighbour, or if there is none another valid code."""
         rng = np.random.default_rng(0)
         for arch in samples(self.space, 50):
             mutant = check(self.space, self.space.mutate(arch, rng))
@@ -104,7 +104,7 @@ class SpaceContract:
         expect(fingerprint(self.space) == fingerprint(self.space), "the fingerprint changes")
 
     def test_networks_fit_the_task(self) -> None:
-        """A network maps a batch of the task to its outputs, with the same weights for the same seed."""
+        """A network maps a task's batch to its outputs, with equal weights for equal seeds."""
         if getattr(self.space, "is_recorded", False):  # there are no networks
             return
         inputs = _noise(self.task, 2)
@@ -119,7 +119,7 @@ class SpaceContract:
             expect(bool(torch.equal(outputs, again)), "two builds by one seed differ")
 
     def test_shareable_networks_leave_inputs_and_keep_no_state(self) -> None:
-        """Where proxies may share, a pass changes neither its inputs nor what the next pass gives."""
+        """If networks are shareable, a pass changes neither its inputs nor later passes."""
         if not self.space.is_shareable:
             return
         for arch in samples(self.space, 2):
@@ -132,7 +132,7 @@ class SpaceContract:
             expect(bool(torch.equal(*outputs)), f"the network of {arch} keeps a state that its outputs depend on")
 
     def test_shareable_pieces_leave_what_they_get(self) -> None:
-        """Where paths may share, no piece of a chain writes to an input that other pieces use."""
+        """If paths are shareable, no piece of a chain modifies an input that other pieces use."""
         supernet: Any = build_supernet(self.space, self.task, 0) if hasattr(self.space, "supernet") else None
         if not (self.space.is_shareable and is_chain(supernet)):
             return
@@ -145,7 +145,7 @@ class SpaceContract:
             before = after
 
     def test_a_chain_walks_as_it_runs(self) -> None:
-        """The outputs of a chain's path are those of its pieces, one after the other."""
+        """The outputs of a chain's path equal those of its pieces run in turn."""
         supernet: Any = build_supernet(self.space, self.task, 0) if hasattr(self.space, "supernet") else None
         if not is_chain(supernet):
             return
@@ -160,7 +160,7 @@ class SpaceContract:
                 expect(bool(torch.equal(walked, run)), f"the walk through the pieces of {arch} gives other outputs")
 
     def test_sharing_changes_no_score(self, tmp_path: Path) -> None:
-        """Where proxies may share, scores equal those computed with separate networks and batches."""
+        """If networks are shareable, scores equal those of separate networks and batches."""
         if not self.space.is_shareable:
             return
         shared = Context(self.space, self.task, tmp_path)
@@ -177,7 +177,7 @@ class SpaceContract:
                 expect(together[i * len(members) + k] == alone, f"{member.name} of {arch} depends on its company")
 
     def test_sizes_equal_counts(self) -> None:
-        """The sizes of a space in closed form equal those counted on the network."""
+        """Closed-form sizes equal those counted on the network."""
         from archsieve.networks.counting import count_flops, count_macs, count_params
 
         closed_forms = [name for name in ("params", "macs", "flops") if getattr(self.space, name, None) is not None]
@@ -196,7 +196,7 @@ class SpaceContract:
                     expect(closed_form(arch, self.task) == count, f"{name} of {arch} is not {count}")
 
     def test_extremes_bound_the_sizes(self) -> None:
-        """No architecture is smaller than the least, or larger than the greatest."""
+        """No architecture is smaller than the smallest, or larger than the largest."""
         if self.space.extremes is None:
             return
         limits = [[size_of(self.space, arch, self.task, name) for arch in self.space.extremes] for name in SIZES]
@@ -206,7 +206,7 @@ class SpaceContract:
                 expect(least <= size <= most, f"{name} of {arch} is {size}, not in {least}..{most}")
 
     def test_law_of_the_supernet(self) -> None:
-        """What is extracted computes what the path computes, shares no storage and loads into a new network."""
+        """An extracted network computes the path's outputs, shares no storage, and loads into a new network."""
         if not hasattr(self.space, "supernet"):
             return
         supernet: Any = build_supernet(self.space, self.task, 0)
@@ -219,7 +219,7 @@ class SpaceContract:
             expect(pointers.isdisjoint(p.data_ptr() for p in supernet.parameters()), "storage is shared")
 
     def test_a_trained_supernet_computes_its_paths(self) -> None:
-        """The law holds after steps of training too, when statistics and weights are no longer those of a new one."""
+        """The law also holds after training steps, with changed weights and statistics."""
         if not hasattr(self.space, "supernet"):
             return
         supernet: Any = build_supernet(self.space, self.task, 0)
@@ -234,7 +234,7 @@ class SpaceContract:
                 self._expect_extraction(supernet.train(training), arch)
 
     def test_extracting_leaves_the_supernet_alone(self) -> None:
-        """Extracting draws nothing and changes nothing, and who writes to what is extracted changes no supernet."""
+        """Extracting changes neither supernet nor random state, and extracted weights are independent copies."""
         if not hasattr(self.space, "supernet"):
             return
         for training in (True, False):
@@ -253,7 +253,7 @@ class SpaceContract:
             expect(is_kept, f"what is extracted is not in the mode of the supernet, training={training}")
 
     def test_draws_come_from_the_given_generator(self) -> None:
-        """Samples and mutants follow from the generator; neither they nor what is built by a seed move the caller's."""
+        """Samples and mutants follow from the generator; nothing changes the caller's generators."""
         before = random_states()
         drawn = []
         for _ in range(2):
@@ -268,7 +268,7 @@ class SpaceContract:
         expect(before == random_states(), "the caller's generators moved")
 
     def _expect_extraction(self, supernet: Any, arch: Architecture) -> None:
-        """Check that the network extracted gives the outputs of the path."""
+        """Check that the extracted network gives the path's outputs."""
         network, inputs = supernet.extract(arch), _noise(self.task)
         with drawing(0):  # the same dropout
             own = network(inputs)

@@ -24,12 +24,12 @@ _IGNORED = 255  # the target of a pixel that has none
 
 
 class TaskContract:
-    """Laws of a task. Set `task`, on data that are here: a few items are enough."""
+    """Laws of a task. Set `task`, with data that are present; a few items are enough."""
 
     task: ClassVar[Task]
 
     def test_its_form_is_plain(self) -> None:
-        """What networks are built for is known without data: name, inputs, number of outputs, direction."""
+        """Name, inputs, number of outputs and direction are known without data."""
         task = self.task
         expect(isinstance(task.name, str) and bool(task.name), f"the name is {task.name!r}")
         shape = task.input_shape
@@ -44,7 +44,7 @@ class TaskContract:
         inputs_of(task)
 
     def test_batches_have_the_promised_form(self) -> None:
-        """Each input has its shape and type, each class number is one of the outputs."""
+        """Each input has the declared shape and type, and each class number is an output index."""
         for split in SPLITS:
             for given, targets in self.task.batches(split, batch_size=_BATCH):
                 is_dense = not targets.is_floating_point() and targets.dim() > 1
@@ -61,7 +61,7 @@ class TaskContract:
             expect(_items(self.task, split) == _items(self.task, split), f"two passes through {split!r} differ")
 
     def test_the_batch_size_changes_no_item(self) -> None:
-        """Batches of another size cut the same items, the last and smaller one too."""
+        """Another batch size divides the same items, including a smaller last batch."""
         for split in SPLITS:
             sizes = [len(targets) for _, targets in self.task.batches(split, batch_size=7)]
             expect(max(sizes, default=0) <= 7, f"a batch of {max(sizes, default=0)} items where 7 were asked for")
@@ -71,7 +71,7 @@ class TaskContract:
             )
 
     def test_counts_are_true(self) -> None:
-        """`count(split)`, if the task has it, is the number of items that the batches give."""
+        """`count(split)`, if defined, equals the number of items in the batches."""
         if not says_count(self.task):
             return
         for split in SPLITS:
@@ -79,33 +79,33 @@ class TaskContract:
             expect(count == items, f"count({split!r}) is {count}, but the batches give {items} items")
 
     def test_splits_share_no_item(self) -> None:
-        """What is validated or tested on is not what is trained on."""
+        """Training, validation and test items are disjoint."""
         trained = set(_items(self.task, "train"))
         for split in ("validation", "test"):
             again = trained & set(_items(self.task, split))
             expect(not again, f"{len(again)} items of {split!r} are trained on too")
 
     def test_equal_generators_give_equal_batches(self) -> None:
-        """Order and augmentation come from the generator that is given, and from nothing else."""
+        """Order and augmentation depend on the given generator alone."""
         for augment in (False, True):
             with suppress(SettingError):  # not every kind of input can be augmented
                 first, second = (_items(self.task, "train", 7, seed=3, augment=augment) for _ in range(2))
                 expect(first == second, f"two passes with equal generators and augment={augment} differ")
 
     def test_shuffling_keeps_the_items(self) -> None:
-        """With a generator, a pass gives every item once, in another order."""
+        """With a generator a pass gives every item once, in another order."""
         plain, shuffled = _items(self.task, "train"), _items(self.task, "train", seed=3)
         expect(sorted(plain) == sorted(shuffled), "a shuffled pass has other items")
         expect(len(set(plain)) < 8 or plain != shuffled, "the generator shuffles nothing")
 
     def test_what_is_scored_on_is_not_augmented(self) -> None:
-        """Without `augment` a generator changes the order alone, and with it no target."""
+        """Without `augment` a generator changes only the order, and targets never change."""
         for split in ("validation", "test"):
             plain, shuffled = _items(self.task, split), _items(self.task, split, seed=4)
             expect(sorted(plain) == sorted(shuffled), f"a generator changes items of {split!r}")
 
     def test_batches_leave_the_random_state_alone(self) -> None:
-        """The caller's generators of torch and numpy do not move."""
+        """The global generators of torch and numpy are unchanged."""
         before = random_states()
         with suppress(SettingError):
             _items(self.task, "train", seed=3, augment=True)
@@ -113,7 +113,7 @@ class TaskContract:
         expect(before == random_states(), "the caller's generators moved")
 
     def test_batches_belong_to_the_caller(self) -> None:
-        """Who writes to a batch changes no later one."""
+        """Writing to a batch does not change later ones."""
         before = _items(self.task, "train")
         for given, targets in self.task.batches("train", batch_size=_BATCH):
             for tensor in (*parts_of(given), targets):
@@ -121,7 +121,7 @@ class TaskContract:
         expect(_items(self.task, "train") == before, "writing to a batch changes the task")
 
     def test_the_loss_is_a_mean_with_a_gradient(self) -> None:
-        """The loss is a finite scalar with a gradient, and the same for a batch given twice."""
+        """The loss is a finite scalar with a gradient, and unchanged for a batch given twice."""
         _, targets = _first(self.task)
         outputs = _answers(targets, self.task.num_outputs, shift=1).requires_grad_()
         loss = self.task.loss(outputs, targets)
@@ -133,7 +133,7 @@ class TaskContract:
         expect(_close(float(loss), float(twice)), f"the loss of a batch is {float(loss)}, given twice {float(twice)}")
 
     def test_the_loss_and_metric_prefer_the_truth(self) -> None:
-        """Outputs that say the targets have a lower loss and a better metric than others."""
+        """Outputs equal to the targets have a lower loss and a better metric than others."""
         _, targets = _first(self.task)
         losses, values = [], []
         for shift in (0, 1):
@@ -145,7 +145,7 @@ class TaskContract:
         expect(is_better, f"the metric of right outputs is {values[0]}, of wrong ones {values[1]}")
 
     def test_the_metric_counts_every_item_once(self) -> None:
-        """The metric of some items is the same in one batch as in several of unequal sizes."""
+        """The metric of items is the same in one batch as in several of unequal sizes."""
         _, targets = _first(self.task)
         outputs = _answers(targets, self.task.num_outputs, shift=0)
         outputs[: len(targets) // 3] = _answers(targets, self.task.num_outputs, shift=1)[: len(targets) // 3]
@@ -156,7 +156,7 @@ class TaskContract:
         expect(self.task.metric() is not self.task.metric(), "metric() returns the same object again")
 
     def test_a_copy_is_the_same_task(self) -> None:
-        """A worker's copy has the same fingerprint and the same items: settings say everything."""
+        """A worker's copy has the same fingerprint and the same items."""
         expect(_items(copy_of(self.task), "test") == _items(self.task, "test"), "a copy has other items")
 
     def _measured(self, outputs: torch.Tensor, targets: torch.Tensor, sizes: list[int]) -> float:
@@ -169,7 +169,7 @@ class TaskContract:
 def _items(
     task: Task, split: Split, batch_size: int = _BATCH, *, seed: int | None = None, augment: bool = False
 ) -> list[bytes]:
-    """Return the items of a pass: inputs and target of each as bytes."""
+    """Return the items of a pass, inputs and target of each as bytes."""
     rng = None if seed is None else np.random.default_rng(seed)
     items = []
     for given, targets in task.batches(split, batch_size=batch_size, rng=rng, augment=augment):
@@ -183,7 +183,7 @@ def _first(task: Task) -> tuple[Given, torch.Tensor]:
 
 
 def _answers(targets: torch.Tensor, outputs: int, shift: int) -> torch.Tensor:
-    """Return outputs that say the targets, or, shifted by 1, something else."""
+    """Return outputs that equal the targets or, shifted by 1, differ from them."""
     if targets.is_floating_point():  # numbers; far from 0 where they may be logits
         is_binary = bool(((targets == 0) | (targets == 1)).all())
         right = 20 * targets - 10 if is_binary else targets.clone()
@@ -194,7 +194,7 @@ def _answers(targets: torch.Tensor, outputs: int, shift: int) -> torch.Tensor:
 
 
 def _check_input(declared: Input, tensor: torch.Tensor, *, any_size: bool) -> None:
-    """Check an input; scenes that are scored on have any height and width."""
+    """Check an input; scenes for scoring may have any height and width."""
     shape = tuple(tensor.shape[1:])
     wanted = (*declared.shape[:1], *shape[1:]) if any_size else declared.shape
     expect(shape == wanted, f"an item has the shape {shape}, not {wanted}")

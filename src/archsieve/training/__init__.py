@@ -1,1 +1,1 @@
-"""Training of networks: the recipe, the loop, checkpoints, several processes."""
+"""Training of networks: recipe, loop, checkpoints, several processes."""

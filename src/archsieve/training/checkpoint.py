@@ -22,7 +22,7 @@ _LARGEST = 16 << 30  # bytes of a checkpoint
 
 
 class Place(NamedTuple):
-    """The progress of a training: complete epochs, and the state inside the next one, empty at its beginning.
+    """The progress of a training: complete epochs, and the state within the next one (empty at its start).
 
     `losses` and `seconds` are those of the epoch inside which it stands, or of the one last trained. `toward` says what
     was trained for, and `spent` the seconds of all processes that did so far.
@@ -37,12 +37,12 @@ class Place(NamedTuple):
 
 
 def save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, place: Place) -> None:
-    """Write weights, the optimiser's state and the place."""
+    """Write weights, optimiser state and progress."""
     _save(path, {"network": network.state_dict(), "optimiser": optimiser.state_dict(), **place._asdict()})
 
 
 def save_weights_of(path: Path, network: nn.Module, epochs: int, *, toward: str = "", spent: float = 0.0) -> None:
-    """Write the weights of a network that other code trained; `load_checkpoint` reads them without an optimiser."""
+    """Write the weights of a network trained by other code; `load_checkpoint` reads them without an optimiser."""
     weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     state = {"network": weights, "optimiser": {}, "epochs": epochs, "inside": {}, "toward": toward, "spent": spent}
     _save(path, state)
@@ -58,7 +58,7 @@ def _save(path: Path, state: dict[str, Any]) -> None:
 
 
 class _Noting:
-    """A stream that keeps the error of a write."""
+    """A stream that remembers a write error."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -78,7 +78,7 @@ class _Noting:
 
 
 def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Place:
-    """Load weights, and the optimiser's state if one is given; return how far they were trained.
+    """Load weights, and the optimiser state if an optimiser is given; return the progress.
 
     Raises:
         RunFolderError: the file is damaged, or holds another network.
@@ -95,7 +95,7 @@ def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
 
 
 def epochs_trained(path: Path) -> int:
-    """Return the epochs a checkpoint holds, 0 where there is none.
+    """Return the complete epochs in a checkpoint; 0 without one.
 
     Raises:
         RunFolderError: the file is damaged.
@@ -104,7 +104,7 @@ def epochs_trained(path: Path) -> int:
 
 
 def spent_toward(path: Path, toward: str) -> float:
-    """Return the seconds that ended processes spent on a checkpoint to get there, 0 if they trained for something else.
+    """Return the seconds that ended processes spent on a checkpoint; 0 if they trained for another purpose.
 
     Raises:
         RunFolderError: the file is damaged.
@@ -114,7 +114,7 @@ def spent_toward(path: Path, toward: str) -> float:
 
 
 def is_beyond(path: Path, epochs: int) -> bool:
-    """Whether a checkpoint holds more than that many epochs, even a part of one more; False if there is none.
+    """Whether a checkpoint holds more than `epochs` epochs, even partly; False without one.
 
     Raises:
         RunFolderError: the file is damaged.
@@ -126,7 +126,7 @@ def is_beyond(path: Path, epochs: int) -> bool:
 
 
 def _check_numbers(state: dict[str, Any]) -> None:
-    """Check that weights, the optimiser's state and the place hold numbers: a training from NaN gives only NaN.
+    """Check that weights, optimiser state and progress hold no NaN, which training would spread.
 
     Raises:
         ValueError: they do not.
@@ -150,7 +150,7 @@ def _has_nan(value: float | Tensor) -> bool:
 
 
 class _Progress(NamedTuple):
-    """Complete epochs, whether there is a part of another, and what they cost whom."""
+    """Complete epochs, whether another is in progress, and the seconds spent."""
 
     epochs: int
     is_inside_another: bool
@@ -163,7 +163,7 @@ _LATEST: dict[tuple[Path, State], dict[str, Any]] = {}  # read to see how far it
 
 
 def _progress(path: Path) -> _Progress:
-    """Return how far a checkpoint is; what was read is kept for `_taken`."""
+    """Return the progress of a checkpoint; the contents are cached for `_taken`."""
 
     def read() -> _Progress:
         with _reading(path):
@@ -178,14 +178,14 @@ def _progress(path: Path) -> _Progress:
 
 
 def _taken(path: Path) -> dict[str, Any]:
-    """Return the contents of a checkpoint; they are the caller's, and a training may go on in the tensors."""
+    """Return the contents of a checkpoint, owned by the caller, who may train the tensors in place."""
     known = _LATEST.pop((path, state_of(path)), None)
     return _load(path) if known is None else known
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever reading a damaged checkpoint raises into one sentence."""
+    """Turn any error of reading a damaged checkpoint into one sentence."""
     try:
         yield
     except (FileNotFoundError, PermissionError):  # name the file themselves

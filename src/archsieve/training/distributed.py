@@ -1,4 +1,4 @@
-"""A batch in parts: shared by processes that `torchrun` started, or through one network part after part.
+"""A batch in parts: across processes started by `torchrun`, or one part after the other.
 
 Gradients are added up by hand rather than by `DistributedDataParallel`: a step may take several paths of a supernet, a
 process may have no part of an epoch's last batch, and all must stop at the same step.
@@ -26,18 +26,18 @@ _PATIENCE = timedelta(hours=2)  # the others wait while the first one scores
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train one network together, and which one this is."""
+    """The processes that train one network together, and this process's rank."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Whether this process writes files."""
         return self.rank == 0
 
     def add_up(self, network: nn.Module, numbers: Tensor) -> Tensor:
-        """Give every process the sum of all gradients, and return the sum of all `numbers`.
+        """All-reduce the gradients by sum, and return the sum of all `numbers`.
 
         A parameter that has no gradient anywhere keeps none: weight decay must not move it.
         """
@@ -56,7 +56,7 @@ class World:
         return numbers
 
     def average_statistics(self, network: nn.Module) -> None:
-        """Give every process the mean of all running statistics, and the maximum of all counters.
+        """Give every process the mean of all running statistics and the maximum of all counters.
 
         Since running statistics are linear in those of the batches, once an epoch has the same effect as once a step.
         """
@@ -71,7 +71,7 @@ class World:
 
 
 class Statistics:
-    """The running statistics of a network whose batch comes in parts.
+    """The running statistics of a network whose batch is processed in parts.
 
     Every part starts from the statistics before the batch, and their mean over the parts is kept: how fast they
     follow the data does not depend on the number of parts.
@@ -85,7 +85,7 @@ class Statistics:
         self._taken = 0
 
     def take(self) -> None:
-        """Add the statistics after a part to the sum, and restore those before it."""
+        """Add the statistics after a part to the sum, and restore the earlier ones."""
         self._taken += 1
         for buffer, before, total in zip(self._buffers, self._before, self._sums, strict=True):
             if buffer.is_floating_point():
@@ -95,7 +95,7 @@ class Statistics:
             buffer.copy_(before)
 
     def settle(self) -> None:
-        """Set the statistics to the mean over the parts; parts missing in an epoch's last batch count as unchanged."""
+        """Set the statistics to the mean over the parts; parts missing in a last batch count as unchanged."""
         if not self._taken:
             return
         rest = self._parts - self._taken
@@ -109,7 +109,7 @@ class Statistics:
 
 @contextmanager
 def joined_world(device: str) -> Iterator[tuple[World, str]]:
-    """Join the processes that `torchrun` started; yield this one's rank and device. Without it there is one process.
+    """Join the processes started by `torchrun`; yield this one's rank and device. Otherwise there is one process.
 
     Raises:
         SettingError: the device cannot be used, or the environment says that there are several processes, but not

@@ -19,12 +19,12 @@ _CHECKED_EVERY = 100  # steps, on a device that would have to be waited for afte
 
 
 def steps_between_checks(device: str) -> int:
-    """Return after how many steps losses are looked at."""
+    """Return the number of steps between two checks of the losses."""
     return 1 if torch.device(device).type == "cpu" else _CHECKED_EVERY
 
 
 def check_losses(losses: Sequence[Tensor], epoch: int, rate: float) -> None:
-    """Check that losses are finite numbers. `epoch`, from 1, and the learning rate are for the message.
+    """Check that losses are finite. `epoch`, from 1, and the learning rate are for the message.
 
     Raises:
         DivergenceError: one is not.
@@ -35,7 +35,7 @@ def check_losses(losses: Sequence[Tensor], epoch: int, rate: float) -> None:
 
 
 def check_weights(network: nn.Module, epoch: int, rate: float) -> None:
-    """Check that weights are finite numbers, and no buffer is NaN: an infinite one may be meant, as a mask is.
+    """Check that weights are finite and buffers are not NaN; infinite buffers such as masks are allowed.
 
     Raises:
         DivergenceError: it is not so.

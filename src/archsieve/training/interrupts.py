@@ -17,7 +17,7 @@ _TOGETHER = 1.0  # seconds: a terminal, and what started the process, may both s
 
 @contextmanager
 def delayed_signals() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether SIGTERM or SIGINT came. It takes effect at the end; a second Ctrl-C at once.
+    """Yield a function that tells whether SIGTERM or SIGINT arrived. A second Ctrl-C takes effect at once.
 
     Only the main thread can hear them.
     """

@@ -1,4 +1,4 @@
-"""The one training loop: supernets, partial and final training; on the CPU exact to resume, deterministic by seed."""
+"""The training loop for supernets, partial and final training; exactly resumable on the CPU, deterministic by seed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Forward: TypeAlias = "Callable[[Given, np.random.Generator], Iterable[Outputs]]"
 
 
 class Step(NamedTuple):
-    """A step of an epoch, from 1: the number of parts of its batch, and this process's parts with their positions."""
+    """A step of an epoch, from 1: the number of micro-batches, and this process's ones with positions."""
 
     number: int
     parts: int
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """An epoch that is over, counted from 1: the mean of its training losses, its last learning rate, its seconds."""
+    """A finished epoch, from 1: mean training loss, last learning rate, seconds."""
 
     number: int
     loss: float
@@ -152,7 +152,7 @@ def trainer_of(
 
 @dataclass
 class Trainer:
-    """A network in training: its complete epochs, and its position inside an epoch that a signal cut off."""
+    """A network in training: its complete epochs, and its position within an interrupted epoch."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -176,12 +176,12 @@ class Trainer:
 
     @property
     def parts(self) -> int:
-        """The micro-batches of a batch, in all processes."""
+        """The number of micro-batches per batch, over all processes."""
         return self.recipe.micro_batches * self.world.size
 
     @property
     def figures(self) -> Epoch:
-        """The figures of the epoch last trained."""
+        """The figures of the last epoch."""
         loss = float(torch.stack(self.losses).mean()) if self.losses else math.nan
         return Epoch(self.epochs, loss, rate_of(self.optimiser), self.seconds)
 
@@ -236,7 +236,7 @@ class Trainer:
         return True
 
     def _steps(self) -> Iterator[Step]:
-        """Yield the steps of the epoch that are not yet taken."""
+        """Yield the remaining steps of the epoch."""
         size = self.recipe.micro_batch_size(self.world.size)
         order = generator(self.seed, "train", self.epochs)
         batches = pending_batches(self.task, "train", batch_size=size, rng=order, augment=True, device=self.device)
@@ -246,7 +246,7 @@ class Trainer:
         return ahead(pending) if reads_ahead(self.task) else (make() for make in pending)
 
     def _take(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
-        """Take a step, and return whether a signal came."""
+        """Take a step, and return whether a signal arrived."""
         self.optimiser.zero_grad(set_to_none=True)
         if self.parts == 1:
             for loss in self._losses(step.own[0][1], choices):
@@ -259,7 +259,7 @@ class Trainer:
         return came() if self.parts == 1 else ends
 
     def _accumulate(self, step: Step, choices: np.random.Generator, came: Callable[[], bool]) -> bool:
-        """Compute the gradient of a batch that comes in parts; return whether a signal came to any process."""
+        """Compute the gradient of a batch in parts; return whether a signal arrived in any process."""
         if step.parts < self.parts:  # then not all statistics move
             self.world.average_statistics(self.network)
         state, statistics = choices.bit_generator.state, Statistics(self.network, self.recipe.micro_batches)

@@ -1,4 +1,4 @@
-"""The training loss: the task's, with label smoothing and the losses of auxiliary heads."""
+"""The training loss: the task's loss with label smoothing and auxiliary-head losses."""
 
 from __future__ import annotations
 

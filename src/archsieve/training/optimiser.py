@@ -1,4 +1,4 @@
-"""The optimiser: SGD or AdamW, with a group of parameters for each learning rate and weight decay."""
+"""The optimiser: SGD or AdamW, with one parameter group per learning rate and weight decay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm
 
 
 def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the optimiser; the first group's rate is the recipe's, and that of each is `factor` times it.
+    """Return the optimiser; the first group has the recipe's rate, the others `factor` times it.
 
     Weights that the head shares with other modules are the head's.
 
@@ -37,7 +37,7 @@ def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def rates_of(recipe: Recipe, task: Task, processes: int) -> Callable[[int, int], float]:
-    """Return what gives the learning rate of a step, by its epoch and its place in that, both from 0.
+    """Return a function of (epoch, step within it), both from 0, that gives the learning rate.
 
     Raises:
         SettingError: the task does not say how many items it has, or the training ends before its warm-up.
@@ -61,12 +61,12 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 
 
 def rate_of(optimiser: torch.optim.Optimizer) -> float:
-    """Return the learning rate that was set last."""
+    """Return the current learning rate."""
     return float(optimiser.param_groups[0]["lr"])
 
 
 def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Return the parameters by rate and decay, the plain ones first."""
+    """Return the parameters by rate and decay, default ones first."""
     head = getattr(network, HEAD, None)
     if recipe.head_factor != 1 and not isinstance(head, nn.Module):
         parts = ", ".join(name for name, _ in network.named_children())

@@ -1,4 +1,4 @@
-"""A recipe: how a network is trained, as plain settings."""
+"""A recipe: the settings of a training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIRST = 1e-6  # of the rate, in the first step of a warm-up by steps
 
 @dataclass(frozen=True)
 class Recipe:
-    """An optimiser with a learning rate that falls epoch by epoch or step by step, and what regularises the training.
+    """An optimiser, a learning rate schedule by epoch or step, and regularisation.
 
     Args:
         horizon: epochs over which the learning rate falls from `learning_rate` to `final_learning_rate`. It does not
@@ -71,7 +71,7 @@ class Recipe:
     first_drop_path: float = field(default=0.0, metadata=_ADDED)
 
     def __post_init__(self) -> None:
-        """Check the settings; a list of betas cannot be hashed."""
+        """Check the settings; a list of betas becomes a tuple."""
         object.__setattr__(self, "betas", tuple(self.betas))
         for name in [f.name for f in fields(self)] + ["betas"]:
             value = getattr(self, name)
@@ -141,7 +141,7 @@ class Recipe:
             )
 
     def rate(self, epoch: float) -> float:
-        """Return the learning rate of an epoch, counted from 0; of a moment inside one where it falls by the step.
+        """Return the learning rate of an epoch, from 0; for a schedule by step, at a fractional epoch.
 
         >>> [round(Recipe(horizon=2, learning_rate=0.1).rate(e), 3) for e in (0, 1, 2, 3)]
         [0.1, 0.05, 0.0, 0.0]
@@ -164,7 +164,7 @@ class Recipe:
         return self.final_learning_rate + span * share
 
     def rate_at(self, step: int, steps: int) -> float:
-        """Return the learning rate of a step, counted from 0, where an epoch has `steps`.
+        """Return the learning rate of a step, from 0, with `steps` steps per epoch.
 
         >>> line = Recipe(horizon=2, learning_rate=1.0, schedule="linear", by_step=True, warm_up_steps=2)
         >>> [round(line.rate_at(step, 2), 3) for step in range(5)]
@@ -185,7 +185,7 @@ class Recipe:
         return self.first_drop_path + (self.drop_path - self.first_drop_path) * share
 
     def micro_batch_size(self, processes: int) -> int:
-        """Return the items that go through the network at once, where so many processes share a batch.
+        """Return the number of items processed at once if that many processes share a batch.
 
         Raises:
             SettingError: a batch cannot be parted so.

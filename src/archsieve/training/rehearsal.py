@@ -1,4 +1,4 @@
-"""Forecast of a final training before it begins: parameters, steps, and hours, from a few steps timed here."""
+"""Forecast of a final training: parameters, steps and hours, from a few steps timed on this machine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ITEMS_ON_CPU = 16  # whose time grows with the items; a batch of an accelerator
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """The forecast cost of a training.
+    """The forecast of a training.
 
     Attributes:
         params: of the network, its auxiliary head left out.
@@ -79,7 +79,7 @@ class Rehearsal:
 def rehearse(
     training: Training, arch: Architecture, *, seed: int = 0, device: str = "cpu", is_timed: bool = True
 ) -> Rehearsal:
-    """Return the forecast for a training in one process; nothing is written."""
+    """Return the forecast of a training in one process; nothing is written."""
     space, task, recipe = training.space, training.task, training.recipe
     rates_of(recipe, task, processes=1)  # refuses what cannot be
     sizes = sizes_of(space, arch, task)
@@ -112,13 +112,13 @@ def rehearse(
 
 
 def items_at_once(recipe: Recipe, device: str) -> int:
-    """Return the number of items of a timed step in one process."""
+    """Return the number of items in a timed step of one process."""
     whole = recipe.micro_batch_size(1)
     return min(whole, _ITEMS_ON_CPU) if torch.device(device).type == "cpu" else whole
 
 
 def noise_like(task: Any, count: int) -> Any:
-    """Return a task of the same form whose `count` items are noise."""
+    """Return a task of the same shape whose `count` items are noise."""
     if inputs := special_inputs(task):
         return Noise(inputs, task.num_outputs, default_loss(task.num_outputs), items=count)
     if isinstance(task, Segmentation):
@@ -128,7 +128,7 @@ def noise_like(task: Any, count: int) -> Any:
 
 @dataclass(frozen=True)
 class _NoiseScenes(Segmentation):
-    """Noise of the size that is trained on, each pixel of a class at random."""
+    """Noise of the training size, with a random class for each pixel."""
 
     shape: tuple[int, ...] = (3, 16, 16)
     num_outputs: int = 2
@@ -152,7 +152,7 @@ def _noise(shape: tuple[int, ...], classes: int) -> Scene:
 
 
 def _times(training: Training, arch: Architecture, items: int, here: bool, seed: int, device: str) -> list[float]:
-    """Return the seconds of a few steps of so many items, by the clock and with the reading of data."""
+    """Return the seconds of a few steps of that many items, by the clock, data reading included."""
     task = training.task if here else noise_like(training.task, (_STEPS + 1) * items)
     network = build_network(training.space, arch, task, seed)
 
@@ -173,7 +173,7 @@ def step_seconds(
     device: str = "cpu",
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """Return the seconds of a few steps, the reading of data in; the first one, which also warms up, is left out.
+    """Return the seconds of a few steps, data reading included; the first (warm-up) step is omitted.
 
     Args:
         network: trained meanwhile.

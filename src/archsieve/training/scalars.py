@@ -1,4 +1,4 @@
-"""Figures of what is trained, for TensorBoard."""
+"""Training figures for TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scalars(folder: Path | None) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
-    """Give a function that writes the figures of an epoch to TensorBoard's folder, or nowhere.
+    """Yield a function that writes an epoch's figures to TensorBoard's folder, or nowhere.
 
     Raises:
         MissingPackageError: tensorboard is not installed.

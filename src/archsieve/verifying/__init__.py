@@ -1,1 +1,1 @@
-"""Figures computed again from their cards: what made them, and whether it makes them still."""
+"""Recomputation of recorded figures from their cards."""

@@ -1,4 +1,4 @@
-"""Cards: what made a file of figures, beside that file. Those of score tables are the same, with more keys."""
+"""Cards: how a file of figures was made, stored beside it. Cards of score tables have more keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = ("scores", "trainings", "surrogate", "output", "page")
 
 @dataclass(frozen=True)
 class Card:
-    """What made a file of figures.
+    """The record of how a file of figures was made.
 
     Attributes:
         path: of the card.
@@ -54,7 +54,7 @@ class Card:
 
     @property
     def file(self) -> Path:
-        """The file that it is about: the arrays beside it, unless it names another."""
+        """The file that it describes: the arrays beside it, unless it names another."""
         return self.path.parent / str(self.content.get("file", f"{self.name}.npz"))
 
 
@@ -81,14 +81,14 @@ def read_card(path: Path) -> Card:
 
 
 def card_paths() -> dict[str, Path]:
-    """Return the cards that come with the package, by name; those of `docs/` too, where this is a checkout."""
+    """Return the cards shipped with the package by name, and those of `docs/` in a checkout."""
     package = Path(str(files("archsieve")))
     folders = [package / "runs" / "tables", package / "benchmarks", package.parents[1] / "docs" / "cards"]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
 
 
 def find_card(name: str) -> Path:
-    """Return the path of a card: a file, or one that comes with the package by its name.
+    """Return the path of a card, given as a file or as the name of a shipped card.
 
     Raises:
         UnknownNameError: there is neither.
@@ -102,7 +102,7 @@ def find_card(name: str) -> Path:
 
 
 def check_file(card: Card) -> None:
-    """Check that the file of a card is the one that it describes.
+    """Check that a card's file has the recorded hash.
 
     Raises:
         DataError: it is not there, or another.

@@ -1,4 +1,4 @@
-"""Recorded figures against those computed again."""
+"""Comparison of recorded figures with recomputed ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOT_COMPARED = ("versions", "processor", "path", "command")
 
 @dataclass(frozen=True)
 class Deviation:
-    """A figure that is not the recorded one; `relative` is by how much, infinite where one of them is no number."""
+    """A figure that differs from the recorded one; `relative` is infinite if one of them is not a number."""
 
     what: str
     recorded: Any
@@ -32,7 +32,7 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of a comparison.
+    """The result of a comparison.
 
     Attributes:
         compared: how many figures.
@@ -52,7 +52,7 @@ class Comparison:
 
 
 def relative(recorded: Any, computed: Any) -> float:
-    """Return the relative deviation: 0 where both are the same, NaN included.
+    """Return the relative deviation; 0 if both are equal or both NaN.
 
     >>> relative(2.0, 2.0), relative(2.0, 1.5), relative(float("nan"), 1.0), relative("a", "b")
     (0.0, 0.25, inf, inf)
@@ -66,7 +66,7 @@ def relative(recorded: Any, computed: Any) -> float:
 
 
 def compare(pairs: Iterable[tuple[str, Any, Any]], tolerance: float) -> Comparison:
-    """Compare figures, each with what it is called, the recorded value and the one computed again.
+    """Compare figures, given as (name, recorded value, recomputed value).
 
     Where the tolerance is not 0, scores of the proxies in `WIDER` have one of their own; such figures are called
     "PROXY of ARCHITECTURE".
@@ -89,7 +89,7 @@ def compare(pairs: Iterable[tuple[str, Any, Any]], tolerance: float) -> Comparis
 
 
 def leaves(recorded: Any, computed: Any, name: str = "") -> Iterable[tuple[str, Any, Any]]:
-    """Yield the figures of two nested results by dotted names, without times and what they were made with."""
+    """Yield the figures of two nested results by dotted name, without times and provenance."""
     if isinstance(recorded, dict) and isinstance(computed, dict):
         for key in sorted(recorded.keys() | computed.keys()):
             if not any(part in key for part in _TIMES) and key not in _NOT_COMPARED:
@@ -102,7 +102,7 @@ def leaves(recorded: Any, computed: Any, name: str = "") -> Iterable[tuple[str, 
 
 
 def tolerance_of(recorded: Mapping[str, str], processor: str, here: Mapping[str, str], own: str) -> float:
-    """Return 0 where processor and versions of the libraries are those recorded, else 1e-6."""
+    """Return the tolerance: 0 if processor and library versions are as recorded, else 1e-6."""
     libraries = ("numpy", "torch", "scikit-learn")
     is_same = bool(processor) and processor == own
     is_same = is_same and all(recorded[name] == here.get(name) for name in libraries if name in recorded)

@@ -1,4 +1,4 @@
-"""What commands print and what scripts write, made again."""
+"""Recomputation of command outputs and of pages written by scripts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FIGURE = re.compile(r"\d|^\s*(equal|differs)\s*$")
 
 
 def output_again(card: Card) -> Figures:
-    """Return the figures that a command of archsieve prints as JSON, but for times.
+    """Return the figures in the JSON output of an archsieve command, without times.
 
     Raises:
         SettingError: the card names another command, or an option that would write files or run code.
@@ -47,7 +47,7 @@ def output_again(card: Card) -> Figures:
 
 
 def printed_by(command: str) -> str:
-    """Return what a command prints that a card may name; raises as `output_again`."""
+    """Return the output of a command that a card may name; raises as `output_again`."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = arguments_of(command)
         if arguments[0] in ("search", "study"):
@@ -61,7 +61,7 @@ def printed_by(command: str) -> str:
 
 
 def arguments_of(command: str) -> list[str]:
-    """Return the arguments of a command line that a card may name.
+    """Return the arguments of a command line, after checking that a card may name it.
 
     Raises:
         SettingError: it may not name this one.
@@ -84,12 +84,12 @@ def arguments_of(command: str) -> list[str]:
 
 
 def digest_of_output(output: Any) -> str:
-    """Return the SHA-256 of what a command printed as JSON."""
+    """Return the SHA-256 of a command's JSON output."""
     return hashlib.sha256(json.dumps(output, sort_keys=True).encode()).hexdigest()
 
 
 def figures_of_page(path: Path, marks: Sequence[str] = ()) -> str:
-    """Return the rows of all tables of a page: its figures, whatever the text around them.
+    """Return the rows of all tables in a page, without the surrounding text.
 
     Args:
         path: of the page.
@@ -113,7 +113,7 @@ def _between(path: Path, text: str, mark: str) -> str:
 
 
 def marks_of(card: Card) -> list[str]:
-    """Return the names of the parts of a page that a card is about; none for the whole page.
+    """Return the names of the page parts that a card covers; empty for the whole page.
 
     Raises:
         DataError: they are no names.
@@ -125,7 +125,7 @@ def marks_of(card: Card) -> list[str]:
 
 
 def page_of(card: Card) -> Path:
-    """Return the page that a card is about, in the folder above the card's.
+    """Return the page that a card covers, in the folder above the card's.
 
     Raises:
         DataError: its name is no name of a page.
@@ -137,7 +137,7 @@ def page_of(card: Card) -> Path:
 
 
 def page_again(card: Card, *, runs_scripts: bool) -> Figures:
-    """Return the figures of a page and of the page that its script writes, in a copy of the scripts' folder.
+    """Return the figures of a page, and those of the page rewritten by its script in a copy of the scripts' folder.
 
     Raises:
         SettingError: scripts may not be run, or the card names none beside the package.
@@ -164,7 +164,7 @@ def page_again(card: Card, *, runs_scripts: bool) -> Figures:
 
 
 def _words(recorded: str, computed: str) -> Any:
-    """Yield the cells of two pages, numbers as numbers."""
+    """Yield the cells of two pages, with numbers parsed."""
     rows, again = recorded.splitlines(), computed.splitlines()
     if len(rows) != len(again):
         yield "rows of its tables", len(rows), len(again)

@@ -1,4 +1,4 @@
-"""Scores computed again: those of a table, and those that a run stored."""
+"""Recomputation of scores in tables and runs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ Figures = tuple["list[tuple[str, Any, Any]]", "list[str]"]
 
 
 def part_of(items: Sequence[Any], fraction: float, name: str) -> list[Any]:
-    """Return a fraction of the items, one at least: always the same ones of the same name."""
+    """Return a fraction of the items, at least one, fixed by the name."""
     count = min(len(items), max(1, math.ceil(fraction * len(items))))
     order = generator(0, "sample", "verify", name).permutation(len(items))
     return [items[i] for i in sorted(order[:count])]
 
 
 def scores_again(card: Card, fraction: float, progress: Callable[[str, int, int], None]) -> Figures:
-    """Return scores of a table, for a fraction of its networks.
+    """Return recomputed scores of a table, for a fraction of its networks.
 
     Raises:
         DataError: the card is of settings that this version does not know.
@@ -67,7 +67,7 @@ def computed(
     archs: Sequence[Architecture],
     progress: Callable[[str, int, int], None],
 ) -> Any:
-    """Return the scores, shape (n, k), computed in a folder that is deleted afterwards."""
+    """Return the scores, shape (n, k), computed in a temporary folder."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Session(folder, space, task, seed=seed, tables=(), progress=progress) as session,
@@ -85,7 +85,7 @@ def _space(recorded: dict[str, Any]) -> SearchSpace:
 
 
 def _task(recorded: dict[str, Any]) -> tuple[Any, bool]:
-    """Return the task, and whether it gives the pictures of the card."""
+    """Return the task, and whether its pictures are those of the card."""
     name = str(recorded.get("name"))
     if name not in TASKS:
         raise DataError(f"No task of this version is called {quoted(name)!r}.")
@@ -106,7 +106,7 @@ def _settings(kind: Any, recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def _estimators(recorded: dict[str, dict[str, Any]], sees: bool) -> tuple[list[AnyEstimator], list[str]]:
-    """Return the estimators of a card that can be computed here, and sentences on the others."""
+    """Return the card's estimators that can be computed here, and sentences on the others."""
     chosen: list[AnyEstimator] = []
     others: list[str] = []
     blind: list[str] = []

@@ -1,4 +1,4 @@
-"""The scores of a run computed again: its folder is their card."""
+"""Recomputation of the scores in a run folder, which serves as its own card."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def card_of_run(folder: Path) -> Card:
-    """Return what made the scores of a finished run, as its `result.json` says.
+    """Return the card of a finished run's scores, from its `result.json`.
 
     Raises:
         RunFolderError: it is no folder of a finished run.
@@ -49,7 +49,7 @@ def card_of_run(folder: Path) -> Card:
 def stored_again(
     card: Card, fraction: float, progress: Callable[[str, int, int], None], plugins: Collection[str] = ()
 ) -> Figures:
-    """Return scores that a run stored, for a fraction of those of each estimator of its plan.
+    """Return recomputed scores of a run, for a fraction of those of each estimator in its plan.
 
     Estimators that learn or measure, and scores that a person told, are left out.
 
@@ -61,10 +61,15 @@ def stored_again(
         raise RunFolderError(f"The folder {folder} holds no run on a CPU with its plan: its scores cannot be computed.")
     with commands_allowed():  # what measures is left out: none is run
         plan = load_plan(folder / PLAN_FILE, plugins)
+    if plan.seed != card.seed:
+        raise RunFolderError(
+            f"The file {folder / PLAN_FILE} is of another search: its seed is {plan.seed}, and {RESULT_FILE} says "
+            f"{card.seed}. Put back its own, or run the search again, which goes on from its scores."
+        )
     chosen, left_out = _estimators(plan)
     prints = read_mark(folder)["fingerprints"]
     keys = Keys(plan.space, (prints["space"], prints["task"]), plan.seed, CPU, EXACT, RecordedScores())
-    parts = _parts(folder, {keys.key(e, ()): e.name for e in chosen}, fraction)
+    parts = _parts(folder, {keys.key(e, ()): e.name for e in chosen}, fraction, prints["space"], plan.seed)
     figures, absent = [], []
     for estimator in chosen:
         part = parts[keys.key(estimator, ())]
@@ -83,7 +88,7 @@ def stored_again(
 
 
 def _estimators(plan: Plan) -> tuple[list[AnyEstimator], list[str]]:
-    """Return what computes scores in a plan, each once, and the names of what cannot be computed for a few."""
+    """Return the distinct estimators of a plan, and the names of those that cannot be computed for a few networks."""
     wholes = [stage.estimator for stage in plan.stages]
     wholes += [e for e in (plan.final, plan.pool.evolve) if e is not None]
     leaves = list(dict.fromkeys(leaf for whole in wholes for leaf in leaves_of(whole)))
@@ -91,10 +96,11 @@ def _estimators(plan: Plan) -> tuple[list[AnyEstimator], list[str]]:
     return [leaf for leaf in leaves if leaf not in others], [leaf.name for leaf in others]
 
 
-def _parts(folder: Path, names: Mapping[Key, str], fraction: float) -> dict[Key, list[Row]]:
-    """Return a fraction of the stored scores of each key, drawn by the name of its estimator; no others are held."""
+def _parts(folder: Path, names: Mapping[Key, str], fraction: float, space: str, seed: int) -> dict[Key, list[Row]]:
+    """Return a fraction of each key's stored scores, chosen by the estimator's name."""
     store = Store(folder / RESULTS_FILE, read_only=True)
     try:
+        store.refuse_another_search(space, seed)
         counts = Counter(row.key for row in _scores(store, names))
         store.refuse_damage()
         places = {key: set(part_of(range(counts[key]), fraction, names[key])) for key in counts}
@@ -110,5 +116,5 @@ def _parts(folder: Path, names: Mapping[Key, str], fraction: float) -> dict[Key,
 
 
 def _scores(store: Store, keys: Collection[Key]) -> Iterator[Row]:
-    """Yield the rows of these keys that have a score."""
+    """Yield the rows with a score under these keys."""
     return (row for row in store.rows() if row.key in keys and not math.isnan(row.score))

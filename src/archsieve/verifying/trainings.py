@@ -1,4 +1,4 @@
-"""The embedded benchmark of digits computed again: complete trainings, epoch by epoch."""
+"""Recomputation of the embedded digits benchmark: complete trainings, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IMAGES: dict[Literal["validation", "test"], int] = {"validation": VALIDATION_IM
 
 
 def trainings_again(card: Card, fraction: float, progress: Callable[[str, int, int], None]) -> Figures:
-    """Return how many pictures each epoch of a fraction of the trainings classified rightly, by split."""
+    """Return correctly classified pictures by epoch and split, for a fraction of the trainings."""
     arrays = read_arrays(card.file, ("codes", *_IMAGES))
     runs = [(seed, row) for seed in range(TRUTHS + CURVES) for row in range(len(arrays["codes"]))]
     figures = []
@@ -41,7 +41,7 @@ def trainings_again(card: Card, fraction: float, progress: Callable[[str, int, i
 
 
 def right_answers(seed: int, arch: Architecture) -> dict[Literal["validation", "test"], list[int]]:
-    """Train a network completely, and return how many pictures it classifies rightly after each epoch, by split."""
+    """Train a network completely, and return the correctly classified pictures by epoch and split."""
     from archsieve.networks.building import build_network
     from archsieve.tasks.evaluation import evaluate
     from archsieve.training.loop import train

@@ -1,4 +1,4 @@
-"""Figures against their card: computed again, whole or in part, and compared."""
+"""Verification of figures against their card: recomputed in whole or in part, and compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PART = 0.05
 
 @dataclass(frozen=True)
 class Verification(Comparison):
-    """A card, and what came of computing its figures again.
+    """A card, and the result of recomputing its figures.
 
     Attributes:
         card: its name.
@@ -58,7 +58,7 @@ def verify(
     runs_scripts: bool = False,
     progress: Callable[[str, int, int], None] = lambda label, done, total: None,
 ) -> Verification:
-    """Compute figures again and compare them with those recorded.
+    """Recompute figures and compare them with the recorded ones.
 
     Args:
         name: of a card, or its path.
@@ -140,7 +140,7 @@ def _of_kind(card: Card, fraction: float, runs_scripts: bool, progress: Callable
 
 
 def _surrogate_again(card: Card) -> Figures:
-    """Return what the fitted model was compared with: how well sizes rank the cells that it was fitted to."""
+    """Return recomputed comparison figures of the fitted model: how well sizes rank its training cells."""
     benchmark = BENCHMARKS["nasbench301-published-proxies"]
     table, task = table_of(benchmark), TASKS[benchmark.task]()
     recorded = card.content.get("baseline_tau", {})

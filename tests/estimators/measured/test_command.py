@@ -17,7 +17,8 @@ from archsieve.estimators.contract import Context
 from archsieve.estimators.measured import command as module
 from archsieve.estimators.measured.command import Command
 from archsieve.estimators.measured.facts import collected_facts
-from archsieve.estimators.measured.program import number_of, output_of, words_of
+from archsieve.estimators.measured.printed import number_of
+from archsieve.estimators.measured.program import output_of, words_of
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.finished import read_finished
 from archsieve.plans.named_code import commands_allowed
@@ -82,6 +83,42 @@ def test_what_is_no_number_says_so(output, key, reason):
         number_of(output, key)
 
 
+@pytest.mark.parametrize(
+    ("output", "unit", "expected"),
+    [
+        ("8.3 ms", "ms", 8.3),
+        ("8.3 msec", "ms", 8.3),
+        ("8.3 us", "cycles", 8.3),
+        ("12 \u00b5s", "us", 12.0),
+        ("-3", "dB", -3),
+    ],
+)
+def test_a_number_with_its_unit_is_read(output, unit, expected):
+    assert number_of(output, unit=unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "key", "reason"),
+    [
+        ("8300 us", "", "printed 8300 us, but `unit` is 'ms': let it print ms, or change the setting"),
+        ("0.0083s", "", "printed 0.0083 s"),
+        ("12 mJ", "", "printed 12 mJ"),
+        ("-1", "", "printed -1, which cannot be in ms"),
+        ('{"ms": -1}', "ms", "printed -1, which cannot be in ms"),
+        ("8,3 ms", "", "a point for the decimals"),
+        ("1,234.5", "", "a point for the decimals"),
+        ("1_000", "", "no number"),
+        ("0x10", "", "no number"),
+        ('{"ms": NaN}', "ms", "no JSON|not a finite"),
+        ('{"ms": 1%s}' % ("0" * 400), "ms", "no JSON|not a finite"),
+        ('{"a": [{"ms": 7}]}', "a.ms", "no key"),
+    ],
+)
+def test_another_unit_or_an_error_as_a_number_is_refused(output, key, reason):
+    with pytest.raises(ScoringError, match=reason):
+        number_of(output, key, "ms")
+
+
 def test_what_is_filled_in_stays_one_word():
     odd = 'a b\'; rm -rf "$HOME" {digits}'
     assert words_of("bench --name={architecture} x", {"architecture": odd}) == ["bench", f"--name={odd}", "x"]
@@ -103,6 +140,9 @@ def test_a_shell_gets_it_quoted(tmp_path):
         ({"command": "{python} bench.py"}, "the same for every network"),
         ({"command": "bench '{onnx}"}, "cannot be split"),
         ({"command": " "}, "is empty"),
+        ({"command": 'bench "{onnx}"', "uses_shell": True}, "write {onnx} without quotation marks"),
+        ({"command": 'x="$(cat {onnx})"; echo $x', "uses_shell": True}, "without quotation marks"),
+        ({"command": "bench { onnx }"}, "the same for every network"),
         ({"command": "bench {onnx}", "device": " "}, "`device` must name"),
         ({"command": "bench {file}"}, "needs both {file} and `export`"),
         ({"command": "bench {onnx}", "export": "my_export:write"}, "needs both {file} and `export`"),
@@ -198,9 +238,53 @@ def test_a_time_limit_ends_all_that_was_started(tmp_path):
     wait_for(lambda: not any(map(is_alive, started)), seconds=10)
 
 
+def test_what_a_program_leaves_behind_is_killed(tmp_path):
+    """Also where it ended by itself: it would disturb the next measurement."""
+    pids = tmp_path / "pids"
+    command = f"sleep 60 & echo $! >> {pids}; : {{digits}}; echo 7"
+    assert Command(command, "x", uses_shell=True).score([(0, 0)], context(tmp_path)).tolist() == [-7.0]
+    wait_for(lambda: not is_alive(int(pids.read_text())), seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import os\nwhile True: os.write(1, b'x' * 65536)", "printed more than 1,048,576 bytes"),
+        ("import sys; sys.stderr.write('8.3 ms')", "printed nothing on standard output"),
+        ("print(8.3); import sys; sys.exit(3)", "ended with status 3, and wrote nothing on standard error"),
+        ("import os; os.kill(os.getpid(), 11)", "was killed by SIGSEGV"),
+    ],
+)
+def test_what_a_program_does_wrong_is_said(text, reason):
+    begun = time.perf_counter()
+    with pytest.raises(ScoringError, match=reason):
+        number_of(output_of([sys.executable, "-S", "-c", text], 60))
+    assert time.perf_counter() - begun < 30
+
+
+def test_a_word_that_no_system_takes_is_a_sentence(tmp_path):
+    with pytest.raises(ScoringError, match="cannot be started: embedded null byte"):
+        output_of(["bench", "a\0b"], 5)
+
+
+def test_paths_and_words_may_be_odd(tmp_path, monkeypatch):
+    folder = tmp_path / "a b 'c' \u00e4"
+    folder.mkdir()
+    (folder / "odd_writer.py").write_text("def write(network, inputs, path):\n    path.write_text('seven')\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(module.tempfile, "tempdir", str(folder))
+    text = (
+        "import sys; a, b, name = sys.argv[1:]; print(5 if a == b and open(a).read() and name == '{x \u00fc}' else 6)"
+    )
+    words = script(text, "{file}", "'{file}'", "'{{x \u00fc}}'")
+    for settings in ({"command": words}, {"command": "test -s {file} && wc -c < {file}", "uses_shell": True}):
+        scored = Command(**settings, device="\u00fc 1", tries=1, export="odd_writer:write")
+        assert scored.score([(0, 0)], context(tmp_path)).tolist() == [-5.0]
+
+
 def test_what_prints_without_end_is_refused(tmp_path):
     text = "print('x' * 3_000_000)"
-    with pytest.raises(ScoringError, match="printed 3,000,001 bytes"):
+    with pytest.raises(ScoringError, match="printed more than 1,048,576 bytes"):
         Command(script(text, "{digits}"), "x", tries=1).score([(0, 0)], context(tmp_path))
 
 

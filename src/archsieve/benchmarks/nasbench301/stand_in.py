@@ -1,4 +1,4 @@
-"""A stand-in for NAS-Bench-301's surrogate: boosted trees that we fitted to 250 published cells, in plain numpy.
+"""A stand-in for NAS-Bench-301's surrogate: boosted trees fitted to 250 published cells, in plain numpy.
 
 Made by `studies/make_standin301.py`, which also wrote the card beside the file: what it learnt from, and how well it
 predicts cells it has not seen. It holds splits and leaves, and none of the published rows.
@@ -16,7 +16,8 @@ from archsieve._arrays import read_arrays
 from archsieve._reading import parse_json, read_text
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.digits import PackageSource
-from archsieve.benchmarks.files import fault, read_once
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.records import Surrogate, mean_of_rows
 from archsieve.spaces.darts.cell import (
     DILATED_3,
@@ -56,7 +57,7 @@ _CHUNK = 256  # codes at a time: some ten megabytes
 
 @dataclass(frozen=True)
 class StandIn(Benchmark):
-    """`standin_accuracy`: validation accuracy in percent as an ensemble of boosted trees predicts it, for any code.
+    """`standin_accuracy`: the validation accuracy in percent that an ensemble of boosted trees predicts for any code.
 
     Made by members that each learnt from a bootstrap sample of the cells. What they differ by is stretched so that, in
     cross-validation, 68 % of the values lie within one spread of the prediction.
@@ -78,7 +79,7 @@ class StandIn(Benchmark):
 
     @property
     def caution(self) -> str:
-        """The sentence that a user must see beside its values."""
+        """The sentence of caution shown beside its values."""
         tau = self.card()["cross_validation"]["tau"]
         return (
             f"Stand-in surrogate: no network was trained; a model fitted to {self.card()['count']} published cells "
@@ -86,7 +87,7 @@ class StandIn(Benchmark):
         )
 
     def card(self) -> dict[str, Any]:
-        """Return the data that the model was fitted to, and how well it predicts."""
+        """Return the training data of the model and its measured prediction error."""
         path = self.source.require().with_suffix(".json")
         try:
             return parse_json(read_text(path))  # type: ignore[no-any-return]
@@ -105,7 +106,7 @@ class StandIn(Benchmark):
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """Members of an ensemble, each a sum of complete trees: m members of t trees with k splits and k + 1 leaves.
+    """An ensemble of m members, each a sum of t complete trees with k splits and k + 1 leaves.
 
     Node i goes on to 2 i + 1 where the feature is at most the threshold, and else to 2 i + 2.
 
@@ -148,7 +149,7 @@ class Trees:
         return mean + self.stretch * (predictions - mean)
 
     def members(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the predictions for rows of features as they are, shape (m, n)."""
+        """Return the members' predictions for rows of features, shape (m, n)."""
         parts = [self._members(rows[i : i + _CHUNK]) for i in range(0, len(rows), _CHUNK)]
         return np.concatenate(parts, axis=1) if parts else np.empty((len(self.base), 0))
 
@@ -185,7 +186,7 @@ def features(archs: Sequence[Architecture]) -> NDArray[np.float32]:
 
 
 def _cell(code: Architecture) -> list[float]:
-    """Return the features of one cell; the last is the number of its 1x1 convolutions."""
+    """Return the features of one cell; the last is its number of 1x1 convolutions."""
     wired = np.zeros((sum(NODES), len(OPERATIONS)))
     origins = np.zeros((2, len(OPERATIONS)))
     edges, convolutions = dict.fromkeys(INPUTS, 0), dict.fromkeys(INPUTS, 0)

@@ -1,4 +1,4 @@
-"""NAS-Bench-301: the published surrogate models, where a user has them (arXiv 2008.09777).
+"""NAS-Bench-301: the published surrogate models, if the user has downloaded them (arXiv 2008.09777).
 
 The folder is the one its own code downloads: `nb_models_1.0` with `xgb_v1.0` (accuracy) and `lgb_runtime_v1.0`
 (seconds of training). Each holds the members of an ensemble, a folder each, with `surrogate_model.model` and
@@ -20,7 +20,8 @@ import numpy as np
 from archsieve._reading import quoted, read_bytes
 from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_json, read_once, shown
+from archsieve.benchmarks.file_table import read_once
+from archsieve.benchmarks.files import fault, read_json, shown
 from archsieve.benchmarks.nasbench301.xgboost_binary import BinaryModel, is_binary
 from archsieve.benchmarks.pickles import LARGEST_PICKLE, read_pickle
 from archsieve.benchmarks.records import Surrogate
@@ -47,7 +48,7 @@ _EDGES = [str(edge) for edge in range(sum(NODES))]
 
 @dataclass(frozen=True)
 class NASBench301(Benchmark):
-    """`val_accuracy` in percent after 100 epochs, and `runtime_seconds` of that training, predicted for any code.
+    """`val_accuracy` in percent after 100 epochs and `runtime_seconds` of that training, predicted for any code.
 
     >>> MODELS.truth, MODELS.columns
     ('val_accuracy', ('val_accuracy', 'runtime_seconds'))
@@ -67,7 +68,7 @@ class NASBench301(Benchmark):
 
     @read_once
     def load(self) -> Surrogate:
-        """Read the models; the folder of the runtime may be missing.
+        """Read the models; the folder of the runtime models is optional.
 
         Raises:
             MissingDataError: the folder is not there.
@@ -95,7 +96,7 @@ def encode(archs: Sequence[Architecture]) -> NDArray[np.float64]:
 
 
 def _values(arch: Architecture) -> dict[str, float]:
-    """Return the choices by name: edges that are there, and the pairs of the nodes 3 to 5."""
+    """Return the choices by name: the edges present, and the input pairs of nodes 3 to 5."""
     values: dict[str, float] = {}
     for cell, code in zip(("normal", "reduce"), cells_of(arch), strict=True):
         for source, target, operation in edges_of(code):
@@ -105,7 +106,7 @@ def _values(arch: Architecture) -> dict[str, float]:
 
 
 def _template() -> list[float | str]:
-    """Return the entry of each position: a constant number, or the name of a choice."""
+    """Return the entry of each feature position: a constant, or the name of a choice."""
     cells = ("normal", "reduce")
     first = [f"edge_{cell}_{edge}" for cell in cells for edge in _EDGES[:2]]
     pairs = [f"inputs_node_{cell}_{node}" for cell in cells for node in NODES[1:]]
@@ -146,13 +147,13 @@ def _try_lightgbm(path: Path) -> None:
 
 
 def _some_rows() -> NDArray[np.float64]:
-    """Return features of 64 codes: a model that crashes or runs on for ever often does so for any."""
+    """Return features of 64 codes, used to test that a model neither crashes nor runs for ever."""
     rng = np.random.default_rng(0)
     return encode([DARTS().sample(rng) for _ in range(64)])
 
 
 def _check_config(path: Path, kind: str) -> None:
-    """Check that a member is of the expected kind and was trained on features as `encode` gives them."""
+    """Check that a member is of the expected kind and was trained on features as `encode` makes them."""
     if not path.is_file():
         return
     settings = read_json(path)
@@ -163,7 +164,7 @@ def _check_config(path: Path, kind: str) -> None:
 
 
 def _content(path: Path) -> tuple[Any, int | None]:
-    """Return the model in its library's own format, bytes or text, and the best iteration, if one is known."""
+    """Return the model in its library's own format (bytes or text), and the best iteration if known."""
     try:
         raw = read_bytes(path, LARGEST_PICKLE)
     except OSError as error:
@@ -181,24 +182,24 @@ def _content(path: Path) -> tuple[Any, int | None]:
 
 
 class _Mapping(dict[Any, Any]):
-    """Stands for the dictionaries of `collections`, whatever they are made of."""
+    """Replaces the dictionary types of `collections` while a pickle is read."""
 
     def __init__(self, *_: object) -> None:
         super().__init__()
 
 
 class _Nothing:
-    """Stands for numbers of numpy, which are not needed."""
+    """Replaces numpy numbers, which are not needed, while a pickle is read."""
 
     def __init__(self, *_: object) -> None:
         pass
 
     def __setstate__(self, state: object) -> None:
-        """Forget it."""
+        """Ignore the state."""
 
 
 def _bytes(content: object = b"", encoding: object = "latin-1") -> bytearray:
-    """Return the bytes of a pickled bytearray; a number, of which Python would make as many zeros, is refused."""
+    """Return the bytes of a pickled bytearray; a number is refused, because Python would allocate that many zeros."""
     if isinstance(content, str) and encoding == "latin-1":
         return bytearray(content.encode("latin-1"))
     if not isinstance(content, bytes | bytearray):
@@ -207,7 +208,7 @@ def _bytes(content: object = b"", encoding: object = "latin-1") -> bytearray:
 
 
 def _stand_ins() -> dict[tuple[str, str], Callable[..., Any]]:
-    """Return what a pickled Booster names; its own class becomes an empty one, made anew for each file."""
+    """Return replacements for the names in a pickled Booster; its class becomes an empty one, new for each file."""
     boosters = [("xgboost.core", "Booster"), ("lightgbm.basic", "Booster")]
     numbers = [("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"), ("numpy", "dtype")]
     return {
@@ -240,7 +241,7 @@ def _xgboost(path: Path) -> Member:
 
 
 def _load(booster: Any, content: bytearray) -> None:
-    """Load a model, or the snapshot of model and settings that a newer library pickles."""
+    """Load a model, or a newer library's pickled snapshot of model and settings."""
     if b"Config" in content and b"Model" in content:
         booster.__setstate__({"handle": content})
     else:

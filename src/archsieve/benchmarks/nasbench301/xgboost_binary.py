@@ -1,4 +1,4 @@
-"""The binary model format that xgboost wrote until 2020 and no longer reads since version 3.1, in plain numpy.
+"""The binary model format that xgboost wrote until 2020 and cannot read since version 3.1, in plain numpy.
 
 Little-endian, in order: a mark (optional), 136 bytes of settings, the names of objective and booster, 160 bytes of
 settings of the trees, and of each tree 148 bytes of settings, 20 bytes a node and 16 bytes of statistics a node.
@@ -24,13 +24,13 @@ _CHUNK = 64  # rows at a time
 
 
 def is_binary(content: bytes) -> bool:
-    """Whether these bytes begin as a model in the binary format, or as a pickled snapshot with one in it."""
+    """Whether bytes begin like a model in the binary format, or like a pickled snapshot that holds one."""
     return content[: len(MARK)] == MARK or content[: len(SNAPSHOT)] == SNAPSHOT
 
 
 @dataclass(frozen=True, eq=False)
 class BinaryModel:
-    """Regression trees that are summed: node i goes on to `left` where its feature is below the value, else `right`.
+    """A sum of regression trees: node i continues to `left` if its feature is below the value, else to `right`.
 
     Args:
         nodes: of each tree, shape (trees, most nodes); a leaf goes nowhere (-1), its value is the tree's.
@@ -44,7 +44,7 @@ class BinaryModel:
 
     @classmethod
     def parse(cls, content: bytes) -> BinaryModel:
-        """Return the model in these bytes.
+        """Return the model that the bytes encode.
 
         Raises:
             ValueError: they are cut short, or no regression trees.
@@ -82,7 +82,7 @@ class BinaryModel:
         return cls(nodes, float(base), features)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sums for rows of features, none of which is missing, shape (n,).
+        """Return the sums for rows of features without missing values, shape (n,).
 
         Raises:
             ValueError: rows of another length.
@@ -108,7 +108,7 @@ class BinaryModel:
 
 
 def _name(content: bytes, place: int) -> tuple[bytes, int]:
-    """Return the text at a place, which begins with its length, and the place after it."""
+    """Return the length-prefixed text at an offset, and the offset after it."""
     (length,) = struct.unpack_from("<Q", content, place)
     if length > len(content):
         raise ValueError("it is truncated")
@@ -116,7 +116,7 @@ def _name(content: bytes, place: int) -> tuple[bytes, int]:
 
 
 def _checked(tree: NDArray[Any], features: int) -> NDArray[Any]:
-    """Return a tree whose nodes only go on to later ones, so that every way ends, without marks in its features."""
+    """Return a tree after checking that its nodes only lead to later ones, so that every path ends."""
     tree = tree.copy()
     tree["feature"] &= ~np.uint32(_LEFT_IF_MISSING)
     inner, own = tree["left"] >= 0, np.arange(len(tree))

@@ -1,1 +1,1 @@
-"""Estimators that combine the scores of others."""
+"""Estimators that combine the scores of other estimators."""

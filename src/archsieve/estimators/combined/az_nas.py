@@ -1,4 +1,4 @@
-"""AZ-NAS: four rankings of a pool in one."""
+"""AZ-NAS: the sum of four rankings of a pool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archsieve.estimators.combined.log_places import LogPlaces
 
 @dataclass(frozen=True)
 class AZNAS(LogPlaces):
-    """Scores an architecture by its places in the rankings of expressivity, progressivity, trainability and MACs.
+    """Scores an architecture by its ranks in expressivity, progressivity, trainability and MACs.
 
     The sum over the four of log(place / m), where the best of a reference of m has place m and ties share the lower
     place; in (-inf, 0]. Relative to the reference: scores of different pools cannot be compared. NaN in a part ranks

@@ -1,4 +1,4 @@
-"""Several rankings of a pool in one: the sum of the logarithms of an architecture's places."""
+"""Combination of several rankings of a pool: the sum of the logarithms of an architecture's ranks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LogPlaces:
-    """Scores an architecture by its places in the rankings of some proxies and of the multiply-adds.
+    """Scores an architecture by its ranks in several proxies and in multiply-adds.
 
     The sum over them of log(place / m), where the best of a reference of m has place m and ties share the lower place;
     in (-inf, 0]. Relative to the reference: scores of different pools cannot be compared. NaN in a part ranks lowest. A
@@ -46,13 +46,13 @@ class LogPlaces:
         return (*(ZeroCost(name, self.batch_size) for name in self.proxies), MACS())
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
-        """Return the sum over columns (n, k) of log(place / m) among the columns of a reference (m, k), shape (n,)."""
+        """Return the sum over columns (n, k) of log(rank / m) within the reference (m, k), shape (n,)."""
         places = np.stack([_places(columns[:, k], reference[:, k]) for k in range(columns.shape[1])], axis=1)
         return np.asarray(np.log(places / len(reference)).sum(axis=1))
 
 
 def _places(values: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 + how many of the reference are worse, at most their number."""
+    """Return 1 + the number of worse reference values, at most the size of the reference."""
     ordered = np.sort(np.where(np.isnan(reference), -np.inf, reference))
     below = np.searchsorted(ordered, np.where(np.isnan(values), -np.inf, values), side="left")
     return np.minimum(below + 1, len(ordered)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The mean rank: where several estimators place an architecture, on average."""
+"""The mean rank: an architecture's average rank over several estimators."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MeanRank:
     name: ClassVar[str] = "mean_rank"
 
     def __post_init__(self) -> None:
-        """Check the settings; a list of parts cannot be hashed."""
+        """Check the settings; a list of parts becomes a tuple."""
         check_estimators(self.parts, "`parts`")
         object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
@@ -50,17 +50,17 @@ class MeanRank:
 
     @property
     def version(self) -> int:
-        """2 where a calibrated composite has a part that is relative to the pool, whose scores have changed."""
+        """2 if a calibrated composite has a part whose scores depend on the pool, because those scores changed."""
         return 1 if self.calibration is None or not any(map(is_relative, self.parts)) else 2
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
-        """Return the mean percentile ranks, shape (n,), of columns (n, k) among the reference (m, k)."""
+        """Return the mean percentile ranks, shape (n,), of columns (n, k) within the reference (m, k)."""
         ranks = [percentile_rank(columns[:, k], reference[:, k]) for k in range(columns.shape[1])]
         return np.asarray(np.average(ranks, axis=0, weights=self.weights), dtype=np.float64)
 
 
 def _check_weights(weights: tuple[float, ...], parts: int) -> None:
-    """Check that there is one weight a part, and that a mean can be taken with them."""
+    """Check that there is one weight per part, and that their weighted mean exists."""
     check_list("`weights`", weights, "numbers")
     for weight in weights:
         check_number("weights", weight)
@@ -76,7 +76,7 @@ def _check_weights(weights: tuple[float, ...], parts: int) -> None:
 
 
 def percentile_rank(values: Scores, reference: Scores) -> Scores:
-    """Return the share of the reference (m,) that is worse than each value (n,), ties counted half.
+    """Return the share of the reference (m,) that is worse than each value (n,); ties count half.
 
     >>> percentile_rank(np.array([1.0, 2.0, np.nan]), np.array([1.0, 2.0, 3.0, np.nan]))
     array([0.375, 0.625, 0.125])

@@ -1,4 +1,4 @@
-"""Several objectives as one estimator: the non-dominated architectures come first."""
+"""Several objectives as one estimator: non-dominated architectures rank first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Objectives:
-    """Scores an architecture by the front that it belongs to, and within a front by the first objective.
+    """Scores an architecture by its non-dominated front, and within a front by the first objective.
 
     Front 0 holds the architectures that no other one dominates, and its scores are in [0, 1); those of front 1 are in
     [-1, 0), and so on. The best score is that of the best by the first objective. What an objective cannot score has
@@ -36,7 +36,7 @@ class Objectives:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check the parts; a list of them cannot be hashed."""
+        """Check the parts; a list of parts becomes a tuple."""
         object.__setattr__(self, "parts", tuple(self.parts))
         names = [part.name for part in self.parts]
         if len(names) < 2 or len(set(names)) < len(names):
@@ -51,11 +51,11 @@ class Objectives:
 
     @property
     def objectives(self) -> tuple[AnyEstimator, ...]:
-        """The objectives, which searches with several are told."""
+        """The objectives, passed to multi-objective searchers."""
         return self.parts
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
-        """Return minus the front plus the place within it, shape (n,), of columns (n, k); the reference is not used."""
+        """Return minus the front index plus the rank within the front, shape (n,), of columns (n, k)."""
         fronts, ranks = fronts_of(columns), dense_ranks(columns[:, 0])
         places = ranks / (ranks.max(initial=0) + 1)
         return np.where(fronts < 0, np.nan, places - fronts)
@@ -63,7 +63,7 @@ class Objectives:
 
 @dataclass(frozen=True)
 class Lower:
-    """Scores an architecture by minus the score of another estimator: "-macs" in a plan, for small networks.
+    """Scores an architecture by minus the score of another estimator, e.g. "-macs" to prefer small networks.
 
     Args:
         of: the estimator.
@@ -75,12 +75,12 @@ class Lower:
 
     @property
     def name(self) -> str:
-        """The estimator's, with a minus sign."""
+        """The estimator's name after a minus sign."""
         return f"-{self.of.name}"
 
     @property
     def measure(self) -> Measure:
-        """What a reader is shown: the estimator's own value."""
+        """The measure shown to readers: the estimator's own value."""
         return Measure(self.of.name, higher_is_better=False)
 
     @property
@@ -90,7 +90,7 @@ class Lower:
 
     @property
     def is_relative(self) -> bool:
-        """Whether the estimator's scores are."""
+        """Whether the estimator's scores are relative."""
         return is_relative(self.of)
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:

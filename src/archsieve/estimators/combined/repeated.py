@@ -1,4 +1,4 @@
-"""Several scores of one network instead of one: how often a network beats the others, whatever was drawn."""
+"""Repeated scores of one network: the probability that it beats others, averaged over random draws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Repetition:
-    """Scores by a proxy with another seed: other weights, another batch, other noise.
+    """Scores by a proxy with another seed: different weights, batch and noise.
 
     Args:
         estimator: the proxy.
@@ -37,17 +37,17 @@ class Repetition:
     number: int = 1
 
     def __post_init__(self) -> None:
-        """Check the number."""
+        """Check the repetition number."""
         check_whole("number", self.number, 1)
 
     @property
     def name(self) -> str:
-        """The proxy's name and the number."""
+        """The proxy's name and the repetition number."""
         return f"{self.estimator.name}, repetition {self.number}"
 
     @property
     def version(self) -> int:
-        """The proxy's."""
+        """The proxy's version."""
         return self.estimator.version
 
     @property
@@ -57,15 +57,15 @@ class Repetition:
 
     @property
     def group(self) -> Hashable:
-        """Repetitions of one number of proxies that share networks share them too."""
+        """Repetitions with one number share networks if their proxies do."""
         return ("repetition", self.number, self.estimator.group)
 
     def chunk_size(self, space: SearchSpace, task: Task) -> int:
-        """Return the proxy's."""
+        """Return the proxy's chunk size."""
         return self.estimator.chunk_size(space, task)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the proxy's."""
+        """Return the proxy's cost."""
         return self.estimator.price(n, space, task)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
@@ -111,7 +111,7 @@ class Repeated:
 
     @property
     def name(self) -> str:
-        """The proxy's name and how often it is scored."""
+        """The proxy's name and the number of repetitions."""
         return f"{self.estimator.name} x {self.repeats}"
 
     @property
@@ -120,6 +120,6 @@ class Repeated:
         return (self.estimator, *(Repetition(self.estimator, number) for number in range(1, self.repeats)))
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
-        """Return the probabilities, shape (n,), from all repetitions (n, k) and those of the reference (m, k)."""
+        """Return the probabilities, shape (n,), from the repetitions (n, k) and those of the reference (m, k)."""
         ranks = percentile_rank(columns.ravel(), reference.ravel()).reshape(columns.shape)
         return np.asarray(ranks.mean(axis=1), dtype=np.float64)

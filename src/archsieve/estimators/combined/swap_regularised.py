@@ -1,4 +1,4 @@
-"""SWAP with a preferred size: patterns counted, and networks of another size held back."""
+"""SWAP with a preferred size: activation patterns are counted, and networks of other sizes are penalised."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegularisedSwap:
-    """Scores an architecture by swap * exp(-(P - mu)^2 / sigma), with P its parameters; in [0, inf).
+    """Scores an architecture by swap * exp(-(P - mu)^2 / sigma), P its parameters; in [0, inf), higher is better.
 
     Source: Peng et al., "SWAP-NAS", arXiv 2403.04161, which chooses mu and sigma by hand for each space, in thousands
     of parameters. Here they are in parameters; where None, they are those of the reference: mu the largest network,
@@ -56,16 +56,16 @@ class RegularisedSwap:
 
     @property
     def is_relative(self) -> bool:
-        """Whether something is taken from the codes being scored."""
+        """Whether mu or sigma is computed from the scored codes."""
         return self.calibration is None and (self.mu is None or self.sigma is None)
 
     @property
     def parts(self) -> tuple[AnyEstimator, ...]:
-        """The patterns and the parameters."""
+        """The estimators of patterns and parameters."""
         return ZeroCost("swap", self.batch_size), PARAMS()
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
-        """Return the patterns (n,) of columns (n, 2), held back by size."""
+        """Return the size-regularised pattern counts, shape (n,), of columns (n, 2)."""
         patterns, params = columns.T
         mu = reference[:, 1].max() if self.mu is None else self.mu
         sigma = 2 * reference[:, 1].var() if self.sigma is None else self.sigma

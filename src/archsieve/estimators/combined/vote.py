@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Vote:
-    """Scores an architecture by the number of parts that score it strictly above their quantile.
+    """Scores an architecture by the number of parts whose score for it is strictly above their quantile.
 
     In 0..k for k parts, higher is better; "at least 2 of 3" is a stage with `above = 1`. The first stage of the
     pipelines of "Good Performance Estimation strategies are All You Need in NAS" (TPAMI 2025), which takes l2_norm,
@@ -38,7 +38,7 @@ class Vote:
     name: ClassVar[str] = "vote"
 
     def __post_init__(self) -> None:
-        """Check the settings; a list of parts cannot be hashed."""
+        """Check the settings; a list of parts becomes a tuple."""
         check_estimators(self.parts, "`parts`")
         object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts:
@@ -51,7 +51,7 @@ class Vote:
 
     @property
     def version(self) -> int:
-        """2 where a calibrated composite has a part that is relative to the pool, whose scores have changed."""
+        """2 if a calibrated composite has a part whose scores depend on the pool, because those scores changed."""
         return 1 if self.calibration is None or not any(map(is_relative, self.parts)) else 2
 
     def combine(self, columns: NDArray[np.float64], reference: NDArray[np.float64]) -> Scores:
@@ -61,7 +61,7 @@ class Vote:
 
 
 def _strictly_above(values: NDArray[np.float64], reference: NDArray[np.float64], quantile: float) -> NDArray[np.bool_]:
-    """Return which values exceed the linearly interpolated quantile, without rounding and with -inf allowed."""
+    """Return which values exceed the linearly interpolated quantile, exactly, with -inf allowed."""
     ordered = np.sort(np.where(np.isnan(reference), -np.inf, reference))
     position = exact(quantile) * (len(ordered) - 1)
     below, above = ordered[floor(position)], ordered[ceil(position)]

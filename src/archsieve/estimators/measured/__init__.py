@@ -1,1 +1,1 @@
-"""Estimators that measure: how long networks take, how much memory, or what a program of the user's says of them."""
+"""Estimators that measure: latency, memory, or a number that the user's program prints."""

@@ -1,4 +1,4 @@
-"""One measurement at a time: processes of a machine wait for each other."""
+"""A lock so that processes of a machine measure one at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def alone(device: str) -> Iterator[None]:
-    """Keep other processes of this user and machine from measuring on a device of that name meanwhile.
+    """Hold a lock that keeps other processes of this user from measuring on a device of that name.
 
     On systems without `flock`, and between machines, nothing is kept.
     """

@@ -1,4 +1,4 @@
-"""A command of the user's as an estimator: a network is exported, a program runs, and the number it prints counts."""
+"""The user's command as an estimator: it gets an exported network and prints a number."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from archsieve._shortage import machine_number
 from archsieve.errors import ArchsieveError, ScoringError, SettingError, describe_error, ends_the_run
 from archsieve.estimators.contract import Price
 from archsieve.estimators.measured.alone import alone
 from archsieve.estimators.measured.facts import tell
-from archsieve.estimators.measured.program import CannotStartError, number_of, output_of, places_in, split, words_of
+from archsieve.estimators.measured.printed import number_of
+from archsieve.estimators.measured.program import (
+    CannotStartError,
+    check_outside_quotes,
+    output_of,
+    places_in,
+    split,
+    words_of,
+)
 from archsieve.spaces.text import as_digits
 from archsieve.tasks.contract import Measure
 from archsieve.values import check_whole
@@ -35,13 +44,14 @@ _LONGEST_TIME = 1e6  # seconds
 
 @dataclass(frozen=True)
 class Command:
-    """Scores an architecture by the number that a command of the user's prints for it.
+    """Scores an architecture by the number that the user's command prints for it.
 
     The command is split into words as a shell splits it, and run without a shell; in each word `{onnx}` stands for the
     path of the network as ONNX, `{pt2}` for that of its program of torch.export, `{file}` for that of what the function
     `export` writes, `{architecture}` for the architecture in the space's notation, `{digits}` for its digits,
     `{python}` for the interpreter that runs this. A batch may have any size. The network has the initial weights of the
     run's seed and is in evaluation mode. The program gets no input, and the folder and environment of this process.
+    When it ends or is killed, so is all that it started, except what left its process group.
 
     A network that cannot be exported, or for which the program fails in every try, costs that network's score alone;
     the reason quotes the last line that the program wrote on standard error. One program runs at a time on this
@@ -56,11 +66,12 @@ class Command:
         key: of the number where the program prints JSON, as "latency.p50". Empty: the number is the only one in the
             last line that it prints.
         lower_is_better: whether a smaller number is a better network.
-        unit: of the number, for reports.
+        unit: of the number, for reports. Of ns, us, ms, s, kB, MB, GB, KiB, MiB, GiB, uJ, mJ and J: a number that is
+            printed with another one, or below 0, is refused.
         export: "module:name", a function `write(network, inputs, path)` that writes the network to `{file}`. The module
             is imported: name only code you trust.
         tries: how often the program is run at most before a network is given up.
-        seconds: how long each try may take. The program and all that it started is killed then.
+        seconds: how long each try may take. The program is killed then.
         uses_shell: run the command by /bin/sh, for pipes and variables; what stands for the braces is quoted for it.
         repeat: which of several measurements of the same network.
 
@@ -84,13 +95,15 @@ class Command:
     is_measured: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Check the settings; whether the program is there shows when it is run."""
+        """Check the settings; a missing program is only noticed when it is run."""
         for name in ("command", "device", "key", "unit", "export"):
             if not isinstance(getattr(self, name), str):
                 raise SettingError(f"`{name}` must be text, but got {getattr(self, name)!r:.200}.")
         if not self.device.strip():
             raise SettingError("`device` must name where the command measures, e.g. 'pi 4', but is empty.")
         split(self.command)
+        if self.uses_shell:
+            check_outside_quotes(self.command)
         if not (places := places_in(self.command) - {"python"}):
             raise SettingError(
                 f"The command {self.command!r:.200} is the same for every network: name {{onnx}}, {{pt2}}, {{file}}, "
@@ -109,25 +122,25 @@ class Command:
 
     @property
     def name(self) -> str:
-        """The name with the device, and which repeat it is."""
+        """The name with the device and the repeat number."""
         return f"command[{self.device}{f', repeat {self.repeat}' if self.repeat else ''}]"
 
     @property
     def measure(self) -> Measure:
-        """What the program's number is, and its direction."""
+        """The measured quantity and its direction."""
         return Measure(f"{self.unit} on {self.device}", higher_is_better=not self.lower_is_better)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that the number depends on: not how often and how long it is tried, nor its unit."""
+        """Return the settings that the number depends on: not retries, time limit or unit."""
         names = ("command", "device", "key", "lower_is_better", "export", "uses_shell", "repeat")
         return {"type": "Command", "version": self.version, **{name: getattr(self, name) for name in names}}
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return nothing: nothing is trained."""
+        """Return zero: nothing is trained."""
         return Price(0.0, 0.0)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return the numbers, shape (n,), with a minus sign where lower is better.
+        """Return the numbers, shape (n,), negated where lower is better.
 
         Raises:
             ScoringError: a network cannot be exported, or the program gives no number for it.
@@ -146,14 +159,16 @@ class Command:
         return 0.0 - value if self.lower_is_better else value
 
     def _tried(self, words: list[str]) -> tuple[float, int, float]:
-        """Return the number, in which try it came, and how long that took."""
+        """Return the number, the attempt that gave it, and its duration."""
         for attempt in range(1, self.tries + 1):
             begun = time.perf_counter()
             try:
-                number = number_of(output_of(words, self.seconds), self.key)
+                number = number_of(output_of(words, self.seconds), self.key, self.unit)
             except CannotStartError:
                 raise
             except ScoringError as error:
+                if ends_the_run(error):
+                    raise
                 if attempt == self.tries:
                     raise ScoringError(str(error) if attempt == 1 else f"{error} (try {attempt})") from error
                 time.sleep(_PAUSE * 2 ** (attempt - 1))
@@ -162,7 +177,7 @@ class Command:
         raise ScoringError("it was not tried")
 
     def _values(self, arch: Architecture, ctx: Context, folder: Path) -> dict[str, str]:
-        """Return what stands for each place in the command; files are written."""
+        """Return the value of each placeholder in the command; exported files are written."""
         places = places_in(self.command)
         values = {"architecture": ctx.space.describe(arch), "digits": as_digits(arch, ctx.space.choices)}
         values["python"] = sys.executable
@@ -190,7 +205,7 @@ class Command:
         try:
             function(network, inputs, path)
         except Exception as error:  # whatever the user's code raises
-            if isinstance(error, ArchsieveError) and ends_the_run(error):
+            if machine_number(error) or (isinstance(error, ArchsieveError) and ends_the_run(error)):
                 raise
             raise ScoringError(f"{self.export} raised {describe_error(error)}") from error
         if not path.exists():

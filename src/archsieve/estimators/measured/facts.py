@@ -1,4 +1,4 @@
-"""What was measured beside a score: a worker collects it, and the run stores it with the score."""
+"""Facts measured beside a score; a worker collects them, and the run stores them with the score."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLLECTED: ContextVar[dict[Architecture, Facts] | None] = ContextVar("facts", d
 
 @contextmanager
 def collected_facts() -> Iterator[dict[Architecture, Facts]]:
-    """Collect what is told inside the context, by architecture; the last word of each counts."""
+    """Collect the facts reported inside the context by architecture; the last report of each counts."""
     facts: dict[Architecture, Facts] = {}
     token = _COLLECTED.set(facts)
     try:
@@ -29,6 +29,6 @@ def collected_facts() -> Iterator[dict[Architecture, Facts]]:
 
 
 def tell(arch: Architecture, facts: Facts) -> None:
-    """Tell what was measured beside the score of an architecture; nothing happens where nobody collects it."""
+    """Report facts measured beside the score of an architecture; ignored outside `collected_facts`."""
     if (collected := _COLLECTED.get()) is not None:
         collected[arch] = facts

@@ -1,4 +1,4 @@
-"""Latency on this machine as an estimator: what a pass takes, or a refusal where the machine is too busy to tell."""
+"""Latency on this machine as an estimator; timings on a machine that is too busy are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from archsieve import _machine
-from archsieve.errors import PartialScoringError, SettingError, describe_error, ends_the_run
+from archsieve.errors import PartialScoringError, SettingError, ends_the_run, reason_of
 from archsieve.estimators.contract import Price
 from archsieve.estimators.measured.alone import alone
 from archsieve.estimators.measured.facts import tell
@@ -31,7 +31,7 @@ _DTYPES = ("float32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class Latency:
-    """Scores an architecture by minus the milliseconds that a pass of its network takes on this machine.
+    """Scores an architecture by minus the milliseconds of one forward pass of its network on this machine.
 
     The networks of a chunk take turns: in each round every one runs for about `seconds`. The score is the least of the
     rounds, which other processes disturb least; median, quartiles, spread, load and the share of the processor's time
@@ -93,7 +93,7 @@ class Latency:
 
     @property
     def name(self) -> str:
-        """The name with the runtime, and the settings that are not the usual ones."""
+        """The name with the runtime and the settings that differ from the defaults."""
         words: list[str] = [self.runtime]
         words += [f"{word} {value}" for word in ("batch", "threads") if (value := getattr(self, word)) != 1]
         words += [self.dtype] if self.dtype != "float32" else []
@@ -106,11 +106,11 @@ class Latency:
         return {"machine": device_name(device)}
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return nothing: nothing is trained."""
+        """Return zero: nothing is trained."""
         return Price(0.0, 0.0)
 
     def seconds_of(self, arch: Architecture, ctx: Context) -> float:
-        """Return about how many seconds it takes to measure a network once, this one made and run to tell.
+        """Return an estimate of the seconds to measure one network, from building and running this one.
 
         Raises:
             MissingPackageError: what the runtime needs is not installed.
@@ -121,7 +121,7 @@ class Latency:
         return time.perf_counter() - begun + WARM_UP + self.rounds * self.seconds
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return minus the milliseconds of a pass, shape (n,).
+        """Return minus the milliseconds of a forward pass, shape (n,), higher is better.
 
         Raises:
             PartialScoringError: some networks cannot be run, or not be timed because the machine is busy.
@@ -141,7 +141,7 @@ class Latency:
                     if ends_the_run(error):
                         raise
                     networks.pop(place, None)
-                    reasons[place, 0] = describe_error(error)
+                    reasons[place, 0] = reason_of(error)
             for place, (score, reason) in self._timed(networks, archs, ctx).items():
                 scores[place, 0] = score
                 if reason:
@@ -153,7 +153,7 @@ class Latency:
     def _timed(
         self, networks: dict[int, Passes], archs: Sequence[Architecture], ctx: Context
     ) -> dict[int, tuple[float, str]]:
-        """Return the scores of networks, by place, or why they have none."""
+        """Return the scores of networks by position, or the reasons for missing ones."""
         outcomes: dict[int, tuple[float, str]] = {}
         waiting = dict(networks)
         for attempt in range(1, self.tries + 1):
@@ -169,11 +169,11 @@ class Latency:
         return outcomes
 
     def read(self, timing: Timing) -> tuple[float, ...]:
-        """Return the milliseconds of each round by the clock that counts."""
+        """Return the milliseconds of each round by the selected clock."""
         return timing.processor if self.clock == "cpu" else timing.wall
 
     def refusal(self, timing: Timing, device: str = "cpu") -> str:
-        """Return why a timing does not count; empty if it does."""
+        """Return why a timing is refused; empty if it is accepted."""
         load, spread = _machine.load(), spread_of(self.read(timing))
         busy = f"the machine is busy{'' if load is None else f' (load {load:.1f} on {_machine.cores()} cores)'}"
         if self.clock == "wall" and device == "cpu" and timing.share < self.least_share:
@@ -219,7 +219,7 @@ class Latency:
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
-        """Let torch use as many threads as the setting says."""
+        """Set torch's thread count to the setting inside the context."""
         import torch
 
         before = torch.get_num_threads()
@@ -231,7 +231,7 @@ class Latency:
 
 
 def device_name(device: str) -> str:
-    """Return the name of the processor, or of the accelerator, that a device of torch stands for."""
+    """Return the name of the processor or accelerator behind a torch device."""
     if device == "cpu":
         return _machine.processor()
     import torch

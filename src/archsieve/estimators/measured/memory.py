@@ -1,4 +1,4 @@
-"""Memory as an estimator: the most that a pass of a network needs."""
+"""Memory as an estimator: the peak memory of a forward pass."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FLOAT = 4  # bytes
 
 @dataclass(frozen=True)
 class Memory:
-    """Scores an architecture by minus the megabytes (10^6 bytes) that a pass in evaluation mode needs, weights in it.
+    """Scores an architecture by minus the peak megabytes (10^6 bytes) of a pass in evaluation mode, with weights.
 
     On a CPU nothing is run: the weights in 32 bits, and the most bytes of tensors that are alive at one time, as
     `max_activation_bytes` counts them. On CUDA it is the peak of the allocator's counter in a pass, with what kernels
@@ -48,15 +48,15 @@ class Memory:
 
     @property
     def name(self) -> str:
-        """The name, with the batch where it is not 1."""
+        """The name, with the batch size if it is not 1."""
         return "memory" if self.batch == 1 else f"memory[batch {self.batch}]"
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return nothing: nothing is trained."""
+        """Return zero: nothing is trained."""
         return Price(0.0, 0.0)
 
     def score(self, archs: Sequence[Architecture], ctx: Context) -> Scores:
-        """Return minus the megabytes, shape (n,).
+        """Return minus the megabytes, shape (n,), higher is better.
 
         Raises:
             SettingError: the device is neither a CPU nor CUDA.

@@ -1,18 +1,19 @@
-"""A program of the user's: how its words are made, how it is run within a time limit, and the number it prints."""
+"""Running of a program of the user: its arguments, and limits of time and output."""
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shlex
 import signal
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from archsieve._reading import parse_json, visible
+from archsieve._reading import visible
+from archsieve._shortage import number_in
 from archsieve.errors import ScoringError, SettingError
 from archsieve.registry import near_miss
 
@@ -22,17 +23,19 @@ if TYPE_CHECKING:
 PLACES = ("onnx", "pt2", "file", "architecture", "digits", "python")
 """What a command may name in braces."""
 _PLACE = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
-_NUMBER = re.compile(r"(?<![\w.])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]*\d)")
+_QUOTED_PART = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _MOST = 1 << 20  # bytes of output that are read
+_MOST_ERRORS = 64 << 20  # bytes on standard error that are kept
+_LOOKS = 0.005, 0.1  # seconds between two looks at a program: at first, and later
 _QUOTED = 200  # characters of an output that a reason quotes
 
 
 class CannotStartError(ScoringError):
-    """A program that is not there, or may not be run: another try will not help."""
+    """A program that does not exist or may not be run; retrying does not help."""
 
 
 def places_in(command: str) -> set[str]:
-    """Return what a command names in braces; `{{` and `}}` stand for braces.
+    """Return the placeholders in braces of a command; `{{` and `}}` stand for literal braces.
 
     Raises:
         SettingError: it names something else.
@@ -50,7 +53,7 @@ def places_in(command: str) -> set[str]:
 
 
 def words_of(command: str, values: Mapping[str, str], *, uses_shell: bool = False) -> list[str]:
-    """Return the words to run: the command split as a shell splits it, then each place filled in its word.
+    """Return the argument list: the command split as a shell splits it, then placeholders filled in.
 
     What is filled in is never split or read by a shell. With `uses_shell`, the whole text goes to `/bin/sh -c`, and
     what is filled in is quoted for it.
@@ -63,8 +66,22 @@ def words_of(command: str, values: Mapping[str, str], *, uses_shell: bool = Fals
     return [_filled(word, values) for word in split(command)]
 
 
+def check_outside_quotes(command: str) -> None:
+    """Check that a shell command has no placeholder within quotation marks, since archsieve quotes the values itself.
+
+    Raises:
+        SettingError: it does.
+    """
+    for match in _QUOTED_PART.finditer(command):
+        if match[0][0] in "'\"" and (places := places_in(match[0])):
+            raise SettingError(
+                f"With `uses_shell`, what is filled in is quoted already: write {{{min(places)}}} without quotation "
+                f"marks around it, but got {match[0]!r:.100}."
+            )
+
+
 def split(command: str) -> list[str]:
-    """Return the words of a command.
+    """Return the command split into arguments.
 
     Raises:
         SettingError: a quotation mark is left open, or there is no word.
@@ -83,15 +100,15 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def output_of(words: Sequence[str], seconds: float) -> str:
-    """Run a program, and return what it prints on standard output.
+    """Run a program, and return its standard output.
 
-    It gets no input and the folder and environment of this process. What it started ends with it when the time is over:
-    it runs in a process group of its own, which is killed as a whole.
+    It gets no input and the folder and environment of this process. It runs in a process group of its own, and what is
+    left of that group when the program ends, or when it is stopped, is killed.
 
     Raises:
         CannotStartError: it cannot be started.
         ScoringError: it takes too long, or ends with another status than 0; quotes the last line
-            that it wrote on standard error.
+            that it wrote on standard error. Or it prints more than a megabyte: it is stopped then.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         try:
@@ -100,26 +117,54 @@ def output_of(words: Sequence[str], seconds: float) -> str:
             )
         except OSError as error:
             raise CannotStartError(f"{_short(words[0])} cannot be started: {error.strerror or error}") from error
+        except ValueError as error:  # a word has a null character
+            raise CannotStartError(f"{_short(words[0])} cannot be started: {error}") from error
         try:
-            status = process.wait(seconds)
+            status = _ended(process, _short(words[0]), seconds, {out: _MOST, errors: _MOST_ERRORS})
         except subprocess.TimeoutExpired as error:
             raise ScoringError(f"{_short(words[0])} took more than {seconds:g} s{_last_line(errors)}") from error
         finally:
             _end(process)
         if status:
             how = f"ended with status {status}" if status > 0 else f"was killed by {_signal(-status)}"
-            raise ScoringError(f"{_short(words[0])} {how}{_last_line(errors)}")
-        return _text(out)
+            last = _last_line(errors)
+            cause: Exception | None = MemoryError() if status == -signal.SIGKILL else None
+            if number := number_in(last):  # what the program lacks, the next network lacks too
+                cause = OSError(number, os.strerror(number))
+            raise ScoringError(f"{_short(words[0])} {how}{last}") from cause
+        out.seek(0)
+        return out.read(_MOST).decode("utf-8", errors="replace")
+
+
+def _ended(process: subprocess.Popen[bytes], name: str, seconds: float, limits: Mapping[BinaryIO, int]) -> int:
+    """Wait for a program, and return its status; what it writes is looked at meanwhile.
+
+    Raises:
+        TimeoutExpired: it takes too long.
+        ScoringError: it writes more bytes into a file than the limit of that.
+    """
+    end, pause = time.monotonic() + seconds, _LOOKS[0]
+    while True:
+        status = None
+        try:
+            status = process.wait(max(0.0, min(pause, end - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= end:
+                raise
+        for file, most in limits.items():
+            if os.fstat(file.fileno()).st_size > most:
+                raise ScoringError(f"{name} printed more than {most:,} bytes")
+        if status is not None:
+            return status
+        pause = min(2 * pause, _LOOKS[1])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program with all that it started, if it is still running."""
-    if process.poll() is not None:
-        return
+    """Kill a program with all that it started and that is still in its process group."""
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
-        else:
+        elif process.poll() is None:
             process.kill()
     process.wait()
 
@@ -131,21 +176,8 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def _text(file: BinaryIO) -> str:
-    """Return what was written to a file.
-
-    Raises:
-        ScoringError: it is more than a megabyte.
-    """
-    length = file.seek(0, os.SEEK_END)
-    if length > _MOST:
-        raise ScoringError(f"it printed {length:,} bytes, more than the {_MOST:,} that are read")
-    file.seek(0)
-    return file.read().decode("utf-8", errors="replace")
-
-
 def _last_line(file: BinaryIO) -> str:
-    """Return ": LINE" with the last line of a file that is not empty, at most 200 characters of it."""
+    """Return ": LINE" with the last non-empty line of a file, cut at 200 characters."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - 4096))
     lines = [line.strip() for line in file.read().decode("utf-8", errors="replace").splitlines() if line.strip()]
@@ -154,59 +186,3 @@ def _last_line(file: BinaryIO) -> str:
 
 def _short(word: str) -> str:
     return visible(word if len(word) <= 40 else f"...{word[-37:]}")
-
-
-def number_of(output: str, key: str = "") -> float:
-    r"""Return the number that a program printed.
-
-    Args:
-        output: all that it printed.
-        key: of a JSON object, "result.p50" for one in another; the output, or its last line, is JSON then. Empty: the
-            number is the only one in the last line.
-
-    Raises:
-        ScoringError: there is no such number, or it is not finite.
-
-    >>> number_of("loading\nlatency: 7.25 ms\n"), number_of('{"p50": {"ms": 7}}', "p50.ms")
-    (7.25, 7.0)
-    """
-    lines = [line for line in output.splitlines() if line.strip()]
-    if not lines:
-        raise ScoringError("it printed nothing")
-    value = _by_key(output, lines[-1], key) if key else _only_number(lines[-1])
-    if not math.isfinite(value):
-        raise ScoringError(f"it printed {value}, which is not a finite number")
-    return value
-
-
-def _only_number(line: str) -> float:
-    text = line.strip()
-    with suppress(ValueError):
-        return float(text)  # "nan" and "inf" too, which are refused later
-    numbers = _NUMBER.findall(text)
-    if len(numbers) != 1:
-        count = f"{len(numbers)} numbers" if numbers else "no number"
-        raise ScoringError(
-            f"the last line that it printed has {count}: {visible(text)[:80]!r}; print the number alone, or give "
-            f"a `key`"
-        )
-    return float(numbers[0])
-
-
-def _by_key(output: str, last: str, key: str) -> float:
-    value = _parsed(output, last)
-    for part in key.split("."):
-        if not isinstance(value, dict) or part not in value:
-            known = near_miss(part, map(str, value)) if isinstance(value, dict) else ""
-            raise ScoringError(f"what it printed has no key {key!r}.{known}")
-        value = value[part]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ScoringError(f"the key {key!r} holds {value!r:.80}, which is not a number")
-    return float(value)
-
-
-def _parsed(output: str, last: str) -> Any:
-    for text in (output, last):
-        with suppress(ValueError):
-            return parse_json(text)
-    raise ScoringError(f"it printed no JSON: {visible(last.strip())[:80]!r}")

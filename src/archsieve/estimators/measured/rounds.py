@@ -1,4 +1,4 @@
-"""Rounds of timings: networks take turns, so that what disturbs the machine disturbs all of them alike."""
+"""Rounds of timings: networks take turns, so that disturbances of the machine affect all of them alike."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Passes: TypeAlias = "Callable[[int], None]"
 
 
 class Clocks(NamedTuple):
-    """What tells the seconds: of the wall, and of the processor's time that this process took."""
+    """The clocks: wall time, and processor time of this process."""
 
     wall: Callable[[], float] = time.perf_counter
     processor: Callable[[], float] = time.process_time
@@ -27,7 +27,7 @@ class Clocks(NamedTuple):
 
 @dataclass(frozen=True)
 class Timing:
-    """What a pass of a network took in each round, in milliseconds, by the wall and by the processor.
+    """The milliseconds of a network's pass in each round, by wall time and by processor time.
 
     Attributes:
         wall: of each round.
@@ -41,12 +41,12 @@ class Timing:
 
     @property
     def share(self) -> float:
-        """The processor's time as a share of the wall's; below 1 where other processes took the core in between."""
+        """Processor time divided by wall time; below 1 if other processes used the core."""
         return sum(self.processor) / sum(self.wall) if sum(self.wall) else 0.0
 
 
 def spread_of(milliseconds: Sequence[float]) -> float:
-    """Return how far the median of rounds lies above their minimum, as a share of it.
+    """Return (median - minimum) / minimum of the rounds.
 
     >>> spread_of([10.0, 11.0, 30.0])
     0.1
@@ -58,7 +58,7 @@ def spread_of(milliseconds: Sequence[float]) -> float:
 def timed(
     networks: Sequence[Passes], *, rounds: int, seconds: float, warm_up: float = WARM_UP, clocks: Clocks | None = None
 ) -> list[Timing]:
-    """Return the timings of networks that take turns.
+    """Return the timings of networks measured in turn.
 
     Each is warmed up alone. In a round each makes one pass that does not count, and then as many as take about
     `seconds`, one at least; every other round goes backwards.
@@ -87,7 +87,7 @@ def timed(
 
 
 def _warmed_up(run: Passes, seconds: float, clocks: Clocks) -> float:
-    """Warm a network up, and return what its quickest pass took."""
+    """Warm up a network, and return the time of its fastest pass."""
     begun, quickest = clocks.wall(), math.inf
     while True:
         before = clocks.wall()

@@ -1,4 +1,4 @@
-"""What runs a network when it is timed: torch as it is, or onnxruntime."""
+"""Runtimes for timing networks: torch (eager or compiled) and onnxruntime."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ RUNTIMES = {"eager": "torch", "compile": "torch", "onnxruntime": "onnxruntime"}
 
 
 def versions_of(runtime: str) -> dict[str, str]:
-    """Return the versions of the packages that a runtime needs."""
+    """Return the versions of the packages that a runtime uses."""
     return {name: version(name) for name in dict.fromkeys(("torch", RUNTIMES[runtime]))}
 
 
 def eager(arch: Architecture, ctx: Context, batch: int, dtype: str, *, channels_last: bool) -> Passes:
-    """Return what runs the network of an architecture as torch runs it, in inference mode on the context's device.
+    """Return a function that runs the network of an architecture in torch's inference mode on the context's device.
 
     The passes of a call are waited for together.
     """
@@ -46,7 +46,7 @@ def eager(arch: Architecture, ctx: Context, batch: int, dtype: str, *, channels_
 
 
 def compiled(arch: Architecture, ctx: Context, batch: int, dtype: str, *, channels_last: bool) -> Passes:
-    """Return what runs what torch.compile makes of the network of an architecture, all of it.
+    """Return a function that runs the network of an architecture compiled as a whole by torch.compile.
 
     Raises:
         SettingError: on a CPU, there is no C++ compiler.
@@ -67,7 +67,7 @@ def compiled(arch: Architecture, ctx: Context, batch: int, dtype: str, *, channe
 
 
 def check_compiler() -> None:
-    """Check that there is a C++ compiler, by which torch.compile makes programs of a CPU.
+    """Check that a C++ compiler is installed, which torch.compile needs on a CPU.
 
     Raises:
         SettingError: there is none.
@@ -86,7 +86,7 @@ _COMPILERS = ("g++", "clang++")
 def _placed(
     arch: Architecture, ctx: Context, batch: int, dtype: str, *, channels_last: bool
 ) -> tuple[nn.Module, Given]:
-    """Return the network of an architecture in evaluation mode and its inputs, where and as they are run."""
+    """Return the network of an architecture in evaluation mode, and its inputs, on the device."""
     kind = getattr(torch, dtype)
     network = build_network(ctx.space, arch, ctx.task, ctx.seed).eval().to(ctx.device, kind)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -100,7 +100,7 @@ def _placed(
 
 
 def _passes(run_once: Callable[[], object], device: str) -> Passes:
-    """Return what makes passes in inference mode, and waits for them together."""
+    """Return a function that runs a number of passes in inference mode and waits for all of them."""
     accelerator: Any = None if device == "cpu" else getattr(torch, device.partition(":")[0])
 
     def run(passes: int) -> None:
@@ -114,7 +114,7 @@ def _passes(run_once: Callable[[], object], device: str) -> Passes:
 
 
 def onnxruntime(arch: Architecture, ctx: Context, batch: int, threads: int) -> Passes:
-    """Return what runs the network of an architecture by onnxruntime; copies of inputs and outputs are in its time.
+    """Return a function that runs the network of an architecture by onnxruntime, input and output copies included.
 
     Raises:
         MissingPackageError: what it needs is not installed.
@@ -131,7 +131,7 @@ def onnxruntime(arch: Architecture, ctx: Context, batch: int, threads: int) -> P
 
 
 def session_passes(path: Path, given: Given, *, threads: int = 1, device: str = "cpu") -> Passes:
-    """Return what runs an ONNX file on these inputs by onnxruntime."""
+    """Return a function that runs an ONNX file on these inputs by onnxruntime."""
     session = onnx_session(path, threads=threads, device=device)
     fed = fed_to(session, given)
 

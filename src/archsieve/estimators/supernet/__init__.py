@@ -1,1 +1,1 @@
-"""One-shot estimation: scores from the weights of one network that holds all."""
+"""One-shot estimation: scores from the shared weights of a supernet."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Distilled:
-    """A task whose loss, once a step has a teacher, compares outputs with the teacher's instead of the targets.
+    """A task whose loss compares outputs with the teacher's instead of the targets, once a step has a teacher.
 
     The loss is the cross-entropy of the outputs against the teacher's probabilities, both over dimension 1, a mean over
     all else; its gradient is that of the Kullback-Leibler divergence. No gradient reaches the teacher.
@@ -31,13 +31,13 @@ class Distilled:
         self._teacher: Tensor | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return the task's attribute, but no special method: `copy` must copy this object and not the task."""
+        """Return the task's attribute, except special methods: `copy` must copy this object and not the task."""
         if name.startswith("__") or name in ("_task", "_teacher"):  # not there yet, while it is copied
             raise AttributeError(name)
         return getattr(self._task, name)
 
     def step(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Yield the outputs of one step; the first are the teacher's, as soon as their own loss is taken."""
+        """Yield the outputs of one step; the first are the teacher's, kept after their own loss is computed."""
         self._teacher = None
         for output in outputs:
             yield output
@@ -45,7 +45,7 @@ class Distilled:
                 self._teacher = main_output(output).detach().float().softmax(1)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the task's loss for the teacher, and for all others the cross-entropy against the teacher."""
+        """Return the task's loss for the teacher, and the cross-entropy against the teacher for all other paths."""
         if self._teacher is None:
             return self._task.loss(outputs, targets)
         return functional.cross_entropy(outputs.float(), self._teacher)

@@ -1,4 +1,4 @@
-"""One-shot: a supernet trained once, every architecture scored with its weights (arXiv 1904.00420, 1907.01845)."""
+"""One-shot: one trained supernet, whose weights score every architecture (arXiv 1904.00420, 1907.01845)."""
 
 from __future__ import annotations
 
@@ -110,27 +110,27 @@ class OneShot:
 
     @property
     def chunk_size(self) -> int:
-        """Few codes, so that an interruption loses little; many if paths may share prefixes."""
+        """Small, so that an interruption loses little; large if paths may share prefixes."""
         return 64 if self.batch_norm == "batch" else 4
 
     @property
     def lineage(self) -> OneShot:
-        """The same supernet, whatever way its paths are scored."""
+        """The same supernet, for any way of scoring its paths."""
         return replace(self, scoring_items=None, batch_norm="batch", recalibration_batches=1)
 
     def forget(self, archs: Sequence[Architecture], ctx: Context) -> None:
-        """Delete no file: the supernet is all paths'. It leaves the memory, since a stage is over."""
+        """Delete no file, because all paths share the supernet; release it from memory."""
         _SUPERNETS.forget()
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the paths trained, in epochs, and the forward passes that score `n` paths one by one."""
+        """Return the cost of the trained paths in epochs, and of the forward passes that score `n` paths one by one."""
         items = count_items(task, "validation") if self.scoring_items is None else self.scoring_items
         if self.batch_norm == "recalibrated":
             items += self.recalibration_batches * self.batch_size
         return Price(self.epochs * self.paths_a_step(space), n * items / (3 * count_items(task, "train")))
 
     def fit(self, pool: Sequence[Architecture], ctx: Context, scores: Any) -> None:
-        """Train the supernet, going on from where it was stopped.
+        """Train the supernet, from its checkpoint if there is one.
 
         Raises:
             SettingError: the space has no supernet, or cannot be sampled so.
@@ -159,7 +159,7 @@ class OneShot:
         )
 
     def step(self, supernet: Any, space: SearchSpace, task: Task) -> tuple[Forward, Task]:
-        """Return a function of inputs and a generator that yields the outputs of a step's paths, and their task.
+        """Return a function of (inputs, generator) that yields a step's path outputs, and the task for their loss.
 
         Raises:
             SettingError: the space cannot be sampled so.
@@ -205,7 +205,7 @@ class OneShot:
         return laid_out(supernet, ctx.device)
 
     def check_sampling(self, space: SearchSpace) -> None:
-        """Check that the paths of a step can be drawn from the space.
+        """Check that the space allows the chosen sampling of paths.
 
         Raises:
             SettingError: they cannot.
@@ -223,7 +223,7 @@ class OneShot:
         return paths.fair if self.sampling == "fair" else paths.uniform
 
     def _recalibrated(self, supernet: nn.Module, arch: Architecture, ctx: Context) -> float:
-        """Return the metric of one path with running statistics of its own."""
+        """Return the metric of one path with its own batch-normalisation statistics."""
         norms = [m for m in supernet.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         for norm in norms:
             norm.reset_running_stats()
@@ -238,7 +238,7 @@ class OneShot:
         return self._evaluate(supernet, [arch], ctx)[arch]
 
     def _evaluate(self, supernet: nn.Module, archs: Sequence[Architecture], ctx: Context) -> dict[Architecture, float]:
-        """Return the metric of each path in the mode the supernet is in."""
+        """Return the metric of each path in the supernet's current mode."""
 
         def outputs(inputs: Given) -> Iterator[tuple[Architecture, Tensor]]:
             return each_path(supernet, archs, inputs, may_share=ctx.space.is_shareable)
@@ -254,7 +254,7 @@ class OneShot:
 
     @property
     def recipe(self) -> Recipe:
-        """How the supernet is trained."""
+        """The recipe for training the supernet."""
         return self._recipe()
 
     def _recipe(self) -> Recipe:
@@ -285,7 +285,7 @@ def each_path(
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Let every batch normalisation use the statistics of its batch, whatever the network's mode."""
+    """Make every batch normalisation use its batch's statistics, whatever the network's mode."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()

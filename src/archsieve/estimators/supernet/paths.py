@@ -1,4 +1,4 @@
-"""The paths of a supernet that are trained in a step."""
+"""Sampling of the supernet paths that are trained in a step."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 def uniform(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Yield one path of the space."""
+    """Yield one random path of the space."""
     yield space.sample(rng)
 
 
 def fair(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Yield paths that together hold every option of every decision once."""
+    """Yield paths that together contain every option of every decision once."""
     paths = np.stack([rng.permutation(options) for options in space.choices], axis=1)
     yield from (tuple(path) for path in paths.tolist())
 
 
 def sandwich(space: SearchSpace, rng: np.random.Generator, count: int) -> Iterator[Architecture]:
-    """Yield the largest path, the smallest, and `count` paths of the space."""
+    """Yield the largest path, the smallest, and `count` random paths of the space."""
     smallest, largest = ends(space)
     yield from (largest, smallest)
     yield from (space.sample(rng) for _ in range(count))
@@ -56,7 +56,7 @@ def check_sandwich(space: SearchSpace) -> None:
 
 
 def check_fair(space: SearchSpace) -> None:
-    """Check that every option can be trained once a step.
+    """Check that every option can be trained once per step.
 
     Raises:
         SettingError: decisions differ in options, or not every code is an architecture (of a space too large to list

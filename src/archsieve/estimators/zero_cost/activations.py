@@ -1,4 +1,4 @@
-"""Common part of nwot and swap: which units of a network are on for which inputs."""
+"""Common part of nwot and swap: which units of a network are active for which inputs."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class ActivationMeter(Generic[S]):
-    """A meter of which inputs of every activation are positive; each proxy computes its score from that."""
+    """A meter that records which inputs of every activation are positive; each proxy computes its score from them."""
 
     inputs: Given
     operations: frozenset[str]
 
     @classmethod
     def of(cls, network: nn.Module, probe: Probe, activations: Literal["all", "relu"] = "all") -> Self:
-        """Return the meter of any network."""
+        """Return the meter of a network."""
         return cls(probe.inputs, counted(activations))
 
     def start(self) -> tuple[Tensors, S]:
-        """Return the batch, and what is read of nothing."""
+        """Return the batch and the initial state."""
         raise NotImplementedError
 
     def finish(self, state: S) -> float:
@@ -43,18 +43,18 @@ class ActivationMeter(Generic[S]):
         raise NotImplementedError
 
     def add(self, state: S, on: Tensor) -> S:
-        """Return what has been read with the units of one more activation, (n, units) of 0.0 and 1.0."""
+        """Return the state after the units of one more activation, (n, units) of 0.0 and 1.0."""
         raise NotImplementedError
 
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
-        """Return the outputs of a piece, and the state after reading its activations."""
+        """Return the outputs of a piece of the network, and the state after its activations."""
         states = [state]
         with torch.no_grad(), self._watch(states):
             outputs = tuple(call(piece, batch) for batch in tensors)
         return outputs, states[0]
 
     def _watch(self, states: list[S]) -> Watch:
-        """Return what keeps the only state in a list up to date."""
+        """Return an observer that updates the state held in a one-element list."""
 
         @torch.no_grad()
         def read(operation: str, inputs: Tensor) -> None:
@@ -66,7 +66,7 @@ class ActivationMeter(Generic[S]):
 
 
 def score_activations(meter: ActivationMeter[S], network: nn.Module, probe: Probe) -> float:
-    """Return the score of a whole network, by the forward pass of the proxies of gradients where it is still to come.
+    """Return the score of a whole network, using the gradient proxies' forward pass if they need one later.
 
     Raises:
         ScoringError: the network cannot be scored.

@@ -1,4 +1,4 @@
-"""Weights that a network computes anew in each pass (weight or spectral normalisation, pruning), made plain ones."""
+"""Replacement of weights that are recomputed in each pass (weight or spectral normalisation, pruning) by plain ones."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
 
 
 def has_computed_weights(network: nn.Module) -> bool:
-    """Whether a module of the network computes one of its own tensors when it is called."""
+    """Whether a module of the network recomputes one of its own tensors when it is called."""
     return any(parametrize.is_parametrized(m) or any(True for _ in _hooks(m)) for m in network.modules())
 
 
 @torch.enable_grad()  # a weight then says whether it is trained
 def with_plain_weights(network: nn.Module) -> nn.Module:
-    """Return the network with every computed weight replaced by a parameter of the value that it has in a first pass.
+    """Return the network with every computed weight replaced by a parameter with its value in a first pass.
 
     A proxy then reads, redraws and differentiates the weights that a layer multiplies by, and not what they are
     computed from. In place; a network without computed weights is left as it is.
@@ -50,7 +50,7 @@ def with_plain_weights(network: nn.Module) -> nn.Module:
 
 
 def copy_network(network: nn.Module) -> nn.Module:
-    """Return a copy; tensors that a module computed and kept as attributes are copied without their history."""
+    """Return a copy; tensors that a module computed and stored are copied without their autograd history."""
     memo: dict[int, Any] = {}
     for module in network.modules():
         for value in vars(module).values():
@@ -64,7 +64,7 @@ def _hooks(module: nn.Module) -> Iterator[tuple[int, Any]]:
 
 
 def _set(module: nn.Module, name: str, value: Tensor) -> None:
-    """Make a tensor a parameter of the module, in the place and with the need of a gradient that it had."""
+    """Set a tensor as a parameter of the module, with the position and `requires_grad` of the old one."""
     requires_grad = value.requires_grad
     module._parameters.pop(name, None)
     module._buffers.pop(name, None)

@@ -1,4 +1,4 @@
-"""What a zero-cost proxy says of itself, known without importing torch."""
+"""The declared properties of a zero-cost proxy, available without importing torch."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Declared:
     mode: str = "training"
 
     def forward_passes(self, batch_size: int, available: int, **options: Any) -> float:
-        """Return the cost of one score, in forward passes of one item, if the task has that many items available."""
+        """Return the cost of one score in forward passes of one item, given how many items the task has."""
         passes = 0.0 if self.mode == "none" else 3.0 if "gradients" in self.needs else 1.0
         items = {**self.options, **options}[self.items] if isinstance(self.items, str) else self.items
         whole = min(self.batches * batch_size, available)
         return (passes if self.passes is None else self.passes) * (whole if items is None else min(items, whole))
 
     def chosen(self, options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-        """Return the options that differ from the defaults, by name.
+        """Return the options that differ from the defaults by name.
 
         Raises:
             SettingError: there is no such option.
@@ -60,7 +60,7 @@ _KEYWORDS = frozenset(field.name for field in fields(Declared)) - {"name", "opti
 
 
 def declared(name: str) -> Declared:
-    """Return what a proxy says of itself.
+    """Return the declared properties of a proxy.
 
     Where its module is not imported yet, this is read from the source, because importing a shipped proxy loads torch.
     Where the source does not say it in plain values, the module is imported.
@@ -72,7 +72,7 @@ def declared(name: str) -> Declared:
 
 @cache
 def _read(module: str, function: str) -> Declared | None:
-    """Return what the decorator and the signature of a function say; None where they hold more than plain values."""
+    """Return the properties declared in source code; None if they are not plain values."""
     spec = find_spec(module)
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         return None

@@ -1,4 +1,4 @@
-"""Networks of tokens or of several inputs as networks of one tensor of real numbers, for proxies that need one.
+"""Networks of tokens or several inputs, wrapped as networks of one real tensor, for proxies that need one.
 
 Some proxies replace the input by noise or ones, or differentiate by it. Tokens cannot be replaced so; instead the
 outputs of the network's embeddings are taken as the input of the rest of the network.
@@ -26,7 +26,7 @@ _LOOKUPS = frozenset({"embedding", "embedding_bag"})
 
 
 def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe]:
-    """Return a network of one tensor of real numbers, and a probe whose inputs are that tensor.
+    """Return a wrapped network with one real input tensor, and a probe that provides this tensor.
 
     If the inputs are one such tensor already, both are returned unchanged. Otherwise the network is wrapped, not
     copied. The tensor then holds, for each item, all real inputs of the network and then the outputs of its embeddings
@@ -54,7 +54,7 @@ def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe
 
 
 class BehindEmbeddings(nn.Module):
-    """A network that gets its real numbers, and what its embeddings give, as one tensor (n, all of them).
+    """A network whose real inputs and embedding outputs are one tensor (n, total size).
 
     Args:
         network: the network itself, whose modules these are.
@@ -67,7 +67,7 @@ class BehindEmbeddings(nn.Module):
         self.network, self._given, self._shapes = network, given, list(shapes)
 
     def forward(self, numbers: Tensor) -> Any:
-        """Return what the network returns."""
+        """Return the network's outputs."""
         split = torch.split(numbers, [shape.numel() for shape in self._shapes], dim=1)
         parts = iter([part.reshape(len(numbers), *s) for part, s in zip(split, self._shapes, strict=True)])
         inputs = mapped(
@@ -79,7 +79,7 @@ class BehindEmbeddings(nn.Module):
 
 
 class _Lookups(TorchFunctionMode):
-    """Observes every embedding that looks up an input tensor of tokens, and can replace its outputs."""
+    """Observes every embedding that looks up an input of tokens, and can replace its output."""
 
     def __init__(self, inputs: Given, instead: Iterator[Tensor] | None = None) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class _Lookups(TorchFunctionMode):
         self.found: list[Tensor] = []
 
     def watched(self, tensor: Tensor) -> Tensor:
-        """Return a copy of an input for the network, and remember it where it holds whole numbers."""
+        """Return a copy of an input for the network; integer inputs are remembered."""
         if tensor.is_floating_point():
             return tensor.clone() if self._instead is None else tensor
         copy = tensor.clone()

@@ -1,4 +1,4 @@
-"""Zero-cost proxies as an estimator: a fresh network an architecture, one probe for all."""
+"""Zero-cost proxies as estimators: a new network for each architecture, and one probe for all."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ZeroCost:
     options: tuple[tuple[str, Any], ...] = field(default=(), metadata={"pairs": True})
 
     def __post_init__(self) -> None:
-        """Check the settings, and that the proxy exists and has the options."""
+        """Check the settings, the proxy and its options."""
         if not isinstance(self.proxy, str):
             raise wrong_kind("`proxy`", "the name of a proxy", self.proxy, "write archsieve.ZeroCost('nwot')")
         if not isinstance(self.options, Mapping | tuple | list):
@@ -60,17 +60,17 @@ class ZeroCost:
 
     @property
     def name(self) -> str:
-        """The proxy's name, with the options that are not its defaults."""
+        """The proxy's name, with the options that differ from the defaults."""
         chosen = ", ".join(f"{name}={value}" for name, value in self.options)
         return f"{self.proxy}[{chosen}]" if chosen else self.proxy
 
     @property
     def version(self) -> int:
-        """The version of the proxy plus the version of the preparation that all proxies share."""
+        """The version of the proxy plus the version of the shared preparation of networks and data."""
         return declared(self.proxy).version + _PREPARATION
 
     def chunk_size(self, space: SearchSpace, task: Task) -> int:
-        """Return more codes where they share prefixes."""
+        """Return how many codes to score at a time: more where they share prefixes."""
         require("torch", "torch")
         from archsieve.estimators.zero_cost.scoring import has_meter, shares_prefixes
 
@@ -87,7 +87,7 @@ class ZeroCost:
         return tuple(declared(self.proxy).needs)
 
     def price(self, n: int, space: SearchSpace, task: Task) -> Price:
-        """Return the cost of the proxy's passes in epochs: three forward passes of every item are one epoch."""
+        """Return the cost of the proxy's passes in network-epochs: three forward passes of every item are one epoch."""
         items = count_items(task, "train")
         passes = declared(self.proxy).forward_passes(self.batch_size, items, **dict(self.options))
         return Price(0.0, n * passes / (3 * items))
@@ -109,7 +109,7 @@ class ZeroCost:
         return score_group(self, members, archs, ctx)
 
     def network(self, arch: Architecture, ctx: Context) -> nn.Module:
-        """Return the network of an architecture as proxies get it."""
+        """Return the network of an architecture, prepared for proxies."""
         from archsieve.estimators.zero_cost.scoring import network_of
 
         return network_of(self, arch, ctx)

@@ -1,4 +1,4 @@
-"""Proxies that only look at forward passes, as meters: their readings add up along the network.
+"""Meters: proxies that use only forward passes, and whose state accumulates along the network.
 
 A meter that has run through a stem and three blocks can go on into any fourth block, so in a chain of choice blocks
 the codes that share a prefix share its evaluation. A whole network is a chain of one piece: the same code scores it,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from archsieve.errors import ScoringError, ends_the_run
+from archsieve.errors import ScoringError, ends_the_run, reason_of
 from archsieve.estimators.contract import Outcome
 from archsieve.estimators.prefixes import walk
 from archsieve.estimators.zero_cost.readings import check_outputs
@@ -31,10 +31,10 @@ Tensors: TypeAlias = "tuple[Given, ...]"
 
 
 class Meter(Protocol, Generic[S]):
-    """Reads a network piece by piece; `S` is the state so far, an immutable value."""
+    """Measures a network piece by piece; `S` is the state so far, an immutable value."""
 
     def start(self) -> tuple[Tensors, S]:
-        """Return the network's inputs, which pass through every piece one after the other, and the first state."""
+        """Return the inputs that pass through all pieces in turn, and the initial state."""
 
     def run(self, piece: nn.Module, tensors: Tensors, state: S) -> tuple[Tensors, S]:
         """Return the outputs of a piece for each input, and the state after it."""
@@ -59,7 +59,7 @@ def score_whole(meter: Meter[S], network: nn.Module) -> float:
 def score_chain(
     meter: Meter[S], chain: Chain, archs: Sequence[Architecture], device: str
 ) -> dict[Architecture, Outcome] | None:
-    """Return the outcome of every path of a chain; common prefixes are evaluated once.
+    """Return the outcome of every path of a chain, with common prefixes evaluated once.
 
     Returns None if the paths cannot share prefixes: a piece writes to its input, draws random numbers or fails. Holds
     the tensors of one path at a time.
@@ -85,7 +85,9 @@ def score_chain(
             try:
                 outcomes[arch] = Outcome(_read_last(meter, chain.head, prefix))
             except ScoringError as error:
-                outcomes[arch] = Outcome.failed(str(error))
+                if ends_the_run(error):
+                    raise
+                outcomes[arch] = Outcome.failed(reason_of(error))
     except Exception as error:
         if ends_the_run(error):
             raise
@@ -94,7 +96,7 @@ def score_chain(
 
 
 class _NotSharedError(Exception):
-    """A piece wrote to its input, which other paths also use."""
+    """A piece wrote to its input, which other paths use too."""
 
 
 def _read_last(meter: Meter[S], piece: nn.Module, prefix: tuple[Tensors, S]) -> float:

@@ -1,4 +1,4 @@
-"""A zero-cost proxy: a function of a network and a probe, with the properties that it declares."""
+"""The zero-cost proxy: a function of a network and a probe, with declared properties."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MeterFactory: TypeAlias = "Callable[..., Meter[Any]]"
 
 @dataclass(frozen=True)
 class Probe:
-    """Data that a proxy may use besides the network; the same for every architecture.
+    """The data that a proxy may use besides the network, equal for every architecture.
 
     It hands out copies, so that a network or a proxy that writes to them does not affect the others.
 
@@ -61,7 +61,7 @@ class Probe:
     _known: WeakKeyDictionary[nn.Module, dict[str, Any]] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def once(self, network: nn.Module, what: str, compute: Callable[[], T]) -> T:
-        """Return what `compute` gives for this network, computed by the first proxy that asks."""
+        """Return the result of `compute` for this network, computed once for all proxies."""
         values = self._known.setdefault(network, {})
         if what not in values:
             with drawing(derive_seed(self.seed, "noise", "forward"), self.device):
@@ -69,11 +69,11 @@ class Probe:
         return cast("T", values[what])
 
     def knows(self, network: nn.Module, what: str) -> bool:
-        """Whether a proxy has computed this for the network."""
+        """Whether a result is cached for the network."""
         return what in self._known.get(network, {})
 
     def release(self, network: nn.Module, what: str) -> None:
-        """Forget what was computed for the network."""
+        """Clear the cached results of the network."""
         self._known.get(network, {}).pop(what, None)
 
     @property
@@ -109,16 +109,16 @@ class Probe:
         return mapped(inputs, Tensor.clone), targets.clone()
 
     def apart(self, tensor: Tensor) -> Tensor:
-        """Return a copy for the network, which may overwrite it; the tensor itself where the space is shareable."""
+        """Return a copy that the network may overwrite, or the tensor itself if the space is shareable."""
         return tensor if self.is_shareable else tensor.clone()
 
     @property
     def device(self) -> str:
-        """Where the network and the batches lie."""
+        """The device of the network and the batches."""
         return str(parts_of(self.batches[0][0])[0].device)
 
     def blank(self) -> Tensor:
-        """Return zeros of the shape, type, layout and device of the first batch's inputs: no data.
+        """Return zeros with the shape, type, layout and device of the first batch's inputs; needs no data.
 
         Raises:
             ScoringError: they are no real numbers (indices of words, say), or several tensors, so that nothing else
@@ -132,16 +132,16 @@ class Probe:
         return torch.zeros_like(inputs)
 
     def noise(self, name: str) -> Tensor:
-        """Return standard normal noise in the form of the first batch's inputs, by seed and name; not data."""
+        """Return standard normal noise in the shape of the first batch's inputs, by seed and name; needs no data."""
         form = self.blank()
         return form.copy_(torch.randn(form.shape, generator=self.generator("noise", name)))
 
     def generator(self, purpose: Purpose, *path: str | int) -> torch.Generator:
-        """Return a generator on the CPU for a purpose and place."""
+        """Return a CPU generator for a purpose and place."""
         return torch_generator(self.seed, purpose, *path)
 
     def limited(self, needs: tuple[Need, ...]) -> Probe:
-        """Return the probe for a proxy that declares these needs: undeclared data are withheld."""
+        """Return the probe restricted to the declared needs; other data are withheld."""
         return replace(self, _needs=needs)
 
     def _check(self, need: Need) -> None:
@@ -187,7 +187,7 @@ class Proxy:
     source: str = ""
 
     def __call__(self, network: nn.Module, probe: Probe, **options: Any) -> float:
-        """Return the score, higher is better; the network is spoilt where `spoils`.
+        """Return the score, higher is better; if `spoils` is set, the network is unusable afterwards.
 
         Weights that the network computes anew in each pass are made plain ones first (see
         `archsieve.estimators.zero_cost.computed_weights`).
@@ -199,7 +199,7 @@ class Proxy:
 
     @property
     def declared(self) -> Declared:
-        """What it says of itself in plain values."""
+        """The declared properties as plain values."""
         parameters = inspect.signature(self.function).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         return Declared(

@@ -1,4 +1,4 @@
-"""Readings of a network that several proxies use: its weights, its statistics, and gradients."""
+"""Measurements of a network shared by several proxies: weights, statistics and gradients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 
 
 def record_statistics(network: nn.Module, momentum: float) -> None:
-    """Let every batch normalisation record running statistics at this momentum, whatever it did before.
+    """Make every batch normalisation record running statistics with this momentum.
 
     The network is put in evaluation mode (dropout is off, however it is written) and its batch normalisation in
     training mode: it goes by the batch.
@@ -51,7 +51,7 @@ def record_statistics(network: nn.Module, momentum: float) -> None:
 
 
 def hold_statistics(network: nn.Module, probe: Probe) -> None:
-    """Put the network in evaluation mode with the first batch's own statistics in every batch normalisation."""
+    """Switch the network to evaluation mode with the first batch's statistics in every batch normalisation."""
     record_statistics(network, momentum=1.0)
     with torch.no_grad():
         outputs_of(network, probe.inputs)
@@ -60,7 +60,7 @@ def hold_statistics(network: nn.Module, probe: Probe) -> None:
 
 @contextmanager
 def one_input(name: str) -> Iterator[None]:
-    """Refuse a network whose normalisation cannot work on a single input.
+    """Turn the failure of a normalisation on a single input into a clear error.
 
     Raises:
         ScoringError: it gets one position, so that it has no statistics.
@@ -121,7 +121,7 @@ def check_outputs(outputs: object) -> None:
 def gradients(
     output: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False, keep_graph: bool = False
 ) -> list[Tensor]:
-    """Return the gradients of a scalar by each input; zeros for inputs without influence and for frozen ones.
+    """Return the gradients of a scalar by each input; zero for inputs without influence and for frozen ones.
 
     `create_graph` lets them be differentiated again, `keep_graph` the scalar's graph be used again.
 
@@ -155,7 +155,7 @@ def loss_of(network: nn.Module, probe: Probe, batch: int = 0) -> Tensor:
 
 
 class ForwardPass(NamedTuple):
-    """One forward pass of the first batch with its graph: the inputs, the main output, and each call of a layer.
+    """One forward pass of the first batch with its graph: inputs, main output, and each layer call.
 
     `has_fast_curvature` says whether it is one of `FastSecondDerivatives`; its first gradients are then the same.
     """
@@ -169,7 +169,7 @@ class ForwardPass(NamedTuple):
 def shared_forward(
     network: nn.Module, probe: Probe, watch: Callable[[], AbstractContextManager[object]] = nullcontext
 ) -> ForwardPass:
-    """Return the forward pass of a network from which proxies take the losses and the Jacobian.
+    """Return the forward pass of a network that all proxies of losses and Jacobians share.
 
     Only where `probe.shared`: the inputs are one tensor of real numbers, and the network leaves them alone. The pass is
     run in the context that `watch` returns, a new one if it must be run again.
@@ -189,7 +189,7 @@ def _forward(network: nn.Module, probe: Probe, watch: Callable[[], AbstractConte
 
 
 def first_gradients(network: nn.Module, probe: Probe) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the gradients of the loss by `weights(network)` and by each call of a layer, of the shared forward pass.
+    """Return the loss gradients with respect to `weights(network)` and to each layer call of the shared forward pass.
 
     They may be differentiated again where that has fast curvature.
     """
@@ -207,14 +207,14 @@ def first_gradients(network: nn.Module, probe: Probe) -> tuple[list[Tensor], lis
 
 
 def release_graphs(network: nn.Module, probe: Probe) -> None:
-    """Forget the shared forward pass of a network, and what hangs on its graph."""
+    """Release the shared forward pass of a network and its graph."""
     for what in (FORWARD, GRADIENTS):
         probe.release(network, what)
 
 
 @contextmanager
 def _kept_calls(network: nn.Module, probe: Probe) -> Iterator[list[tuple[nn.Module, Tensor]]]:
-    """Yield a list that gets each call of a convolution or linear layer, with its output."""
+    """Yield a list that collects each call of a convolution or linear layer, with its output."""
     calls: list[tuple[nn.Module, Tensor]] = []
 
     def keep(module: nn.Module, inputs: object, output: object) -> object:
@@ -241,7 +241,7 @@ class BackwardPass(NamedTuple):
 
 
 def backward_pass(network: nn.Module, probe: Probe) -> BackwardPass:
-    """Return the backward pass of a network; proxies asked for together share it."""
+    """Return the backward pass of a network, computed once for all proxies."""
     return probe.once(network, "backward", lambda: _backward(network, probe))
 
 

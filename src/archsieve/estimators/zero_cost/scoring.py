@@ -1,4 +1,4 @@
-"""Scoring by zero-cost proxies: a fresh network an architecture, one probe for all."""
+"""Scoring by zero-cost proxies: a new network for each architecture, and one probe for all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import torch
 
-from archsieve.errors import PartialScoringError, ScoringError, describe_error, ends_the_run
+from archsieve.errors import PartialScoringError, ends_the_run, reason_of
 from archsieve.estimators.contract import Outcome
 from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
@@ -43,7 +43,7 @@ _Chosen: TypeAlias = "tuple[Proxy, dict[str, Any]]"  # a proxy and its options
 def score_group(
     estimator: ZeroCost, members: Sequence[ZeroCost], archs: Sequence[Architecture], ctx: Context
 ) -> Scores:
-    """Return the scores of all members, shape (n, k), with the settings of one of them, but for the proxy's.
+    """Return the scores of all members, shape (n, k); members differ only in proxy and options.
 
     Where the space lets proxies share (`SearchSpace.is_shareable`), one network an architecture serves all of them,
     and if networks are chains, proxies that only look at forward passes walk the tree of common prefixes instead.
@@ -72,7 +72,7 @@ def score_group(
 
 
 def _turn(proxy: Proxy) -> tuple[bool, int]:
-    """Return the place of a proxy of a shared network: readers of activations begin, those that spoil it end."""
+    """Return the position of a proxy on a shared network: activation meters first, proxies that spoil it last."""
     return proxy.spoils, {"activations": 0, "curvature": 2}.get(proxy.reads or "", 1)
 
 
@@ -83,7 +83,7 @@ def _score_paths(
     probe: Probe,
     ctx: Context,
 ) -> dict[str, dict[Architecture, Outcome]]:
-    """Return, by name, the scores of those proxies for which the paths of a chain could share prefixes."""
+    """Return the scores by name of the proxies for which paths of a chain could share prefixes."""
     outcomes: dict[str, dict[Architecture, Outcome]] = {}
     if not proxies or not shares_prefixes(estimator, ctx.space, ctx.task):
         return outcomes
@@ -99,7 +99,7 @@ def _score_paths(
 
 
 def network_of(estimator: ZeroCost, arch: Architecture, ctx: Context) -> nn.Module:
-    """Return the network of an architecture as proxies get it."""
+    """Return the network of an architecture, prepared for proxies."""
     seed = derive_seed(ctx.seed, "init", *arch) if estimator.init == "per_architecture" else ctx.seed
     as_built = estimator.init == "as_built"
     network = build_network(ctx.space, arch, ctx.task, seed, as_built=as_built, is_fresh=not as_built)
@@ -112,12 +112,12 @@ def shares_prefixes(estimator: ZeroCost, space: SearchSpace, task: Task) -> bool
 
 
 def has_meter(proxy: str) -> bool:
-    """Whether a proxy only looks at forward passes, so that it can score a network piece by piece."""
+    """Whether a proxy uses only forward passes, so that it can score a network piece by piece."""
     return PROXIES[proxy].meter is not None
 
 
 def probe_of(estimator: ZeroCost, ctx: Context, count: int = 1) -> Probe:
-    """Return what proxies of these settings look at, in that many batches."""
+    """Return the probe for proxies with these settings and that many batches."""
     batches = ctx.task.batches(
         "train", batch_size=estimator.batch_size, rng=generator(ctx.seed, "batch"), device=ctx.device
     )
@@ -126,7 +126,7 @@ def probe_of(estimator: ZeroCost, ctx: Context, count: int = 1) -> Probe:
 
 
 class _Networks:
-    """The networks of one architecture for all proxies in turn: one if they may share it, else a new one for each."""
+    """The networks of one architecture for all proxies in turn: one shared, or a new one for each proxy."""
 
     def __init__(self, estimator: ZeroCost, arch: Architecture, ctx: Context) -> None:
         self._make = partial(estimator.network, arch, ctx)
@@ -135,21 +135,19 @@ class _Networks:
         self._spare: list[nn.Module] | None = None
 
     def score(self, proxy: Proxy, probe: Probe, options: Mapping[str, Any], *, is_last: bool = False) -> Outcome:
-        """Return the outcome of a proxy; nobody uses the network after the last one."""
+        """Return the outcome of a proxy; after the last proxy the network is released."""
         try:
             if proxy.spoils and self._original is not None:
                 release_graphs(self._original, probe)  # nobody will read them
             network = self._next(proxy, is_last=is_last)
             with drawing(derive_seed(self._ctx.seed, "noise", "forward"), self._ctx.device):
                 return Outcome(proxy(network, probe, **options))
-        except ScoringError as error:
-            return Outcome.failed(str(error))
         except Exception as error:
             if ends_the_run(error):  # a setting, or a proxy that says less than it needs: wrong for every network
                 raise
             if isinstance(error, torch.OutOfMemoryError) and torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            return Outcome.failed(describe_error(error))
+            return Outcome.failed(reason_of(error))
 
     def _next(self, proxy: Proxy, *, is_last: bool) -> nn.Module:
         if self._ctx.space.is_shareable:

@@ -1,4 +1,4 @@
-"""Convolutions and batch normalisation whose gradients have fast gradients.
+"""Convolutions and batch normalisation with fast second derivatives.
 
 torch differentiates a convolution twice by convolutions with kernels as large as the map, and batch normalisation by
 some thirty passes over it: together most of the time of a second derivative. Here each of a convolution's three
@@ -27,13 +27,13 @@ _ONLY_INPUTS: ContextVar[bool] = ContextVar("only_inputs", default=False)
 
 
 def may_be_exact(network: nn.Module) -> bool:
-    """Whether nothing in the layers of a network says that `FastSecondDerivatives.is_exact` will not hold."""
+    """Whether no layer of a network is known to violate `FastSecondDerivatives.is_exact`."""
     return not any(isinstance(m, nn.modules.conv._ConvNd) and m.bias is not None for m in network.modules())
 
 
 @contextmanager
 def by_inputs_only() -> Iterator[None]:
-    """Leave out gradients by the weights of convolutions: torch does not tell these functions what is asked for."""
+    """Skip gradients by convolution weights inside the context, because torch does not say what is requested."""
     token = _ONLY_INPUTS.set(True)
     try:
         yield
@@ -42,7 +42,7 @@ def by_inputs_only() -> Iterator[None]:
 
 
 class FastSecondDerivatives(TorchFunctionMode):
-    """Within this context convolutions and batch normalisation are those of this module.
+    """Replaces convolutions and batch normalisation by those of this module inside the context.
 
     Results are the same up to rounding. Gradients of gradients by weight and bias of a batch normalisation are not
     tracked: they are constants.
@@ -69,7 +69,7 @@ class FastSecondDerivatives(TorchFunctionMode):
 
 
 class _Geometry(NamedTuple):
-    """How a convolution moves over its input."""
+    """The geometry of a convolution: stride, padding, dilation and groups."""
 
     stride: list[int]
     padding: list[int]
@@ -93,7 +93,7 @@ class _Geometry(NamedTuple):
 
 
 class _Output(Function):
-    """The convolution itself: bilinear in inputs and weight."""
+    """The convolution: bilinear in inputs and weight."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
@@ -111,7 +111,7 @@ class _Output(Function):
 
 
 class _ByInputs(Function):
-    """The gradient by the inputs: bilinear in the output's gradient and the weight; the inputs give the shape only."""
+    """The gradient by the inputs: bilinear in output gradient and weight; the inputs only give the shape."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, weight: Tensor, inputs: Tensor, geometry: _Geometry) -> Tensor:
@@ -128,7 +128,7 @@ class _ByInputs(Function):
 
 
 class _ByWeight(Function):
-    """The gradient by the weight: bilinear in the output's gradient and the inputs; the weight gives the shape only."""
+    """The gradient by the weight: bilinear in output gradient and inputs; the weight only gives the shape."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, inputs: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:

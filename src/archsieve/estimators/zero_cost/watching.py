@@ -63,7 +63,7 @@ class Watch(TorchFunctionMode):
 
 
 class SettableGradients(TorchFunctionMode):
-    """Lets a network say once more of a tensor that it requires a gradient, which torch refuses behind an operation."""
+    """Allows a network to set `requires_grad` again on a tensor behind an operation, which torch refuses."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -75,7 +75,7 @@ class SettableGradients(TorchFunctionMode):
 
 @contextmanager
 def plain_attention() -> Iterator[None]:
-    """Let attention in evaluation mode do its operations one by one, where they can be seen."""
+    """Make attention in evaluation mode run its single operations, so that they can be observed."""
     is_fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -85,7 +85,7 @@ def plain_attention() -> Iterator[None]:
 
 
 class Reading(Protocol):
-    """A reading of a network, extended operation by operation: an immutable value, so that paths may share it."""
+    """A reading of a network, extended operation by operation; immutable, so that paths may share it."""
 
     def after(self, operation: str, inputs: Tensor, output: Tensor) -> Self:
         """Return the reading after one more operation."""
@@ -120,7 +120,7 @@ class FeatureTap:
     _found: Tensor | None = None
 
     def after(self, operation: str, inputs: Tensor, output: Tensor) -> FeatureTap:
-        """Return the tap after an operation."""
+        """Return the tap after one more operation."""
         vanishes = has_positions(inputs) and not has_positions(output) and output.shape[:1] == (self.count,)
         if operation in WEIGHTED:
             kept = self.keep(inputs)
@@ -140,17 +140,17 @@ class FeatureTap:
 
 
 def has_positions(tensor: Tensor) -> bool:
-    """Whether a tensor has more than items and channels."""
+    """Whether a tensor has dimensions besides items and channels."""
     return any(size > 1 for size in tensor.shape[2:])
 
 
 def is_pooling(operation: str) -> bool:
-    """Whether an operation pools."""
+    """Whether an operation is a pooling."""
     return "_pool" in operation
 
 
 def counted(activations: str) -> frozenset[str]:
-    """Return the operations that count as activations: "all", or "relu".
+    """Return the operations that count as activations: "all", or only "relu".
 
     Raises:
         SettingError: neither.

@@ -1,4 +1,4 @@
-"""Counting parameters and multiply-adds of any network, and naming what could not be counted."""
+"""Counting parameters and multiply-adds of any network, and reporting operations that could not be counted."""
 
 from archsieve.networks.counting.activations import count_activation_bytes
 from archsieve.networks.counting.counter import Count, count, examined

@@ -1,4 +1,4 @@
-"""The memory of a network's activations: the most bytes of tensors that are alive at one time."""
+"""Peak activation memory of a network: the maximum bytes of tensors alive at one time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Alive(TorchDispatchMode):
-    """Adds up the storages of all tensors that are made and not yet freed; a view is no storage of its own."""
+    """Sums the storage bytes of all live tensors; views share the storage of their base."""
 
     def __init__(self, weights: set[int]) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _Alive(TorchDispatchMode):
 
 
 def count_activation_bytes(network: nn.Module, inputs: Example, items: int = 1) -> int:
-    """Return the most bytes of live tensors in one pass of so many inputs in evaluation, the inputs included.
+    """Return the peak bytes of live tensors in one evaluation pass of `items` inputs, inputs included.
 
     Weights and buffers do not count. Attention is taken apart into products, so that its square is in the count, which
     fused kernels do without; what a library needs beside its results is not. The network may lie on the meta device and

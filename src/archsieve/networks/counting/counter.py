@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Count:
-    """The multiply-adds of one input through a network in evaluation mode, and what they leave out.
+    """The multiply-adds of one input in evaluation mode, and the operations that the count leaves out.
 
     Attributes:
         macs: of everything that has a formula.
@@ -48,7 +48,7 @@ class Count:
     reads_values: bool = False
 
     def notes(self, name: str = "macs") -> tuple[str, ...]:
-        """Return what must be said beside the number, as sentences."""
+        """Return sentences on what the count leaves out."""
         notes = [f"{name} does not count: {', '.join(self.unknown)}."] if self.unknown else []
         if self.reads_values:
             notes.append(f"{name} is that of an input of zeros: this network reads values, so others may cost another.")
@@ -56,7 +56,7 @@ class Count:
 
 
 class _Watch(TorchDispatchMode):
-    """Notes the operations that nobody has a formula for, and those that read values."""
+    """Records operations without a formula, and operations that read values."""
 
     def __init__(self, formulas: dict[Any, Any]) -> None:
         super().__init__()
@@ -82,18 +82,18 @@ _KEEPS_SHAPE = _NORMALISES | {getattr(torch.ops.aten, name) for name in _POINTWI
 
 
 def _is_plain_meta(tensor: Tensor) -> bool:
-    """Whether it has a form and no values, and its form is all there is to say of it."""
+    """Whether a tensor is an ordinary meta tensor: shape and type, but no values."""
     return type(tensor) in (Tensor, nn.Parameter) and tensor.is_meta and tensor.is_floating_point()
 
 
 def _like(packet: Any, tensor: Tensor) -> Any:
-    """Return what an operation of `_KEEPS_SHAPE` makes of a tensor without values."""
+    """Return the result of an operation in `_KEEPS_SHAPE` on a tensor without values."""
     output = torch.empty_like(tensor)
     return (output, tensor.new_empty(0), tensor.new_empty(0)) if packet in _NORMALISES else output
 
 
 class _Opaque(TorchDispatchMode):
-    """Runs away from the counter what it cannot look into: operations on nested tensors, and those of higher order.
+    """Hides from the counter what it cannot handle: nested tensors and higher-order operations.
 
     What needs no counting and no look, it answers itself.
     """
@@ -126,7 +126,7 @@ class _Opaque(TorchDispatchMode):
 
 
 class _NoModules:
-    """In the place of what tells by which module a flop is: nobody asks, and it takes part in backward passes."""
+    """Replaces the counter's module tracking, which is not needed and interferes with backward passes."""
 
     parents = frozenset({"Global"})
 
@@ -136,7 +136,7 @@ class _NoModules:
 
 
 def count(network: nn.Module, inputs: Example) -> Count:
-    """Return the multiply-adds of one input through `network` (which may lie on the meta device), and what they lack.
+    """Return the multiply-adds of one input through `network` (also on the meta device), and what they leave out.
 
     Half of what `torch.utils.flop_counter` counts: products of convolutions, linear layers, recurrent layers, attention
     and every other product of matrices; no bias, normalisation, activation, pooling or resampling, and by convention no
@@ -160,7 +160,7 @@ def count(network: nn.Module, inputs: Example) -> Count:
 
 
 def _safe(packet: Any, formula: Callable[..., int], unknown: Counter[str]) -> Callable[..., int]:
-    """Return a formula that names the operation as unknown where it cannot do with its arguments."""
+    """Return a formula that reports the operation as unknown if the arguments do not fit."""
 
     def flops(*args: Any, **kwargs: Any) -> int:
         try:
@@ -174,7 +174,7 @@ def _safe(packet: Any, formula: Callable[..., int], unknown: Counter[str]) -> Ca
 
 
 def forward(network: nn.Module, inputs: Example, *, training: bool, items: int = 1) -> None:
-    """Pass zeros, or items of a batch, through a network, every operation where a mode sees it."""
+    """Run zeros, or items of a batch, through a network, with every operation visible to dispatch modes."""
     network.train(training)
     # Fused attention is not counted, or otherwise on other devices; taken apart it is matrix products.
     fused = torch.backends.mha.get_fastpath_enabled()
@@ -190,7 +190,7 @@ def forward(network: nn.Module, inputs: Example, *, training: bool, items: int =
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Return where a network lies; the CPU where nothing of it lies anywhere."""
+    """Return the device of a network; the CPU if it has no tensors."""
     return next((t.device for t in _tensors_of(network)), torch.device("cpu"))
 
 
@@ -226,7 +226,7 @@ def as_it_was(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def is_lazy(network: nn.Module) -> bool:
-    """Whether a network gets some of its weights by its first input."""
+    """Whether some weights of a network are only created by its first input."""
     return any(has_no_shape(t) for t in _tensors_of(network))
 
 
@@ -235,14 +235,14 @@ def _tensors_of(network: nn.Module) -> Iterator[Tensor]:
 
 
 def _uninitialised_like(tensor: Any) -> Any:
-    """Return another tensor that has no shape yet, which `deepcopy` refuses to copy."""
+    """Return a copy of a tensor without a shape yet, which `deepcopy` refuses to copy."""
     flags = {"requires_grad": tensor.requires_grad} if isinstance(tensor, nn.Parameter) else {}
     return type(tensor)(**flags, device=tensor.device, dtype=tensor.data.dtype)
 
 
 @contextmanager
 def undisturbed(device: torch.device | None = None) -> Iterator[None]:
-    """Restore the caller's random states afterwards; the numbers drawn meanwhile are the same each time."""
+    """Restore the caller's random states afterwards; numbers drawn inside are the same each time."""
     own, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
@@ -256,7 +256,7 @@ def undisturbed(device: torch.device | None = None) -> Iterator[None]:
 
 
 def examined(build: Callable[[], nn.Module], look: Callable[[nn.Module], T]) -> T:
-    """Return `look(network)` for the network that `build` returns: on the meta device, else on the CPU.
+    """Return `look(network)` of the network that `build` returns, on the meta device if possible, else on the CPU.
 
     The meta device has shapes and no values. Code that reads values, mixes in tensors of its own or calls an operation
     without a shape rule fails there. It is then run on the CPU, where a broken network fails again, with its error.

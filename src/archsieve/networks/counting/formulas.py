@@ -1,4 +1,4 @@
-"""Multiply-adds of ATen operations that `torch.utils.flop_counter` has no formula for, and operations without any.
+"""Multiply-adds of ATen operations that `torch.utils.flop_counter` does not cover, and operations without any.
 
 A formula takes the operation's arguments and its result, `out_val`, and returns multiply-adds. An operation that has no
 formula and is not listed among those without products is unknown, and a count names it.
@@ -24,7 +24,7 @@ aten = torch.ops.aten
 
 
 def _matrix(one: Tensor, other: Tensor, *_: Any, **__: Any) -> int:
-    """Return those of a product of (..., m, k) and (..., k, n), or of (m, k) and (k,), or of (k,) and (k,)."""
+    """Return the multiply-adds of a product of (..., m, k) and (..., k, n), (m, k) and (k,), or (k,) and (k,)."""
     return one.numel() * (other.shape[-1] if other.dim() > 1 else 1)
 
 
@@ -37,7 +37,7 @@ def _outer(added: Tensor, one: Tensor, other: Tensor, *_: Any, **__: Any) -> int
 
 
 def _transposed(inputs: Tensor, weight: Tensor, *_: Any, **__: Any) -> int:
-    """Return those of inputs (m, k) by weights (n, k)."""
+    """Return the multiply-adds of inputs (m, k) times weights (n, k)."""
     return inputs.numel() * weight.shape[0]
 
 
@@ -51,7 +51,7 @@ def _trilinear(
     *_: Any,
     **__: Any,
 ) -> int:
-    """Return the terms of the sums: for a bilinear layer one for each of its weights, for each item."""
+    """Return the number of summed terms; for a bilinear layer one per weight and item."""
     shapes = []
     for tensor, expanded in ((one, expand1), (weight, expand2), (other, expand3)):
         shape = list(tensor.shape)
@@ -62,7 +62,7 @@ def _trilinear(
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
-    """Return those of (..., heads, queries, d) with (..., heads or fewer, keys, d) and values (..., keys, e)."""
+    """Return the multiply-adds of queries (..., heads, q, d), keys (..., heads or fewer, k, d), values (..., k, e)."""
     return int(prod(query.shape[:-1])) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
 
 
@@ -71,7 +71,7 @@ def _conv_tbc(inputs: Tensor, weight: Tensor, *_: Any, out_val: Tensor, **__: An
 
 
 def _affine_grid(*_: Any, out_val: Tensor, **__: Any) -> int:
-    """Return those of a matrix (d, d + 1) with each place of the grid."""
+    """Return the multiply-adds of a matrix (d, d + 1) times each grid position."""
     return out_val.numel() * (out_val.shape[-1] + 1)
 
 
@@ -86,17 +86,17 @@ def _embedding_bag(
     *_: Any,
     **__: Any,
 ) -> int:
-    """Return those of a sum of rows by weights; a sum or mean of rows alone has none."""
+    """Return the multiply-adds of a weighted sum of rows; an unweighted sum or mean has none."""
     return 0 if per_sample_weights is None else indices.numel() * weight.shape[1]
 
 
 def _mkldnn_rnn_layer(inputs: Tensor, of_inputs: Tensor, of_state: Tensor, *_: Any, **__: Any) -> int:
-    """Return those of one layer in one direction, inputs (steps, n, features) and its two matrices."""
+    """Return the multiply-adds of one RNN layer in one direction, inputs (steps, n, features) and two matrices."""
     return int(prod(inputs.shape[:-1])) * (of_inputs.numel() + of_state.numel())
 
 
 def _fused_rnn(inputs: Tensor, weights: Sequence[Tensor], *_: Any, **__: Any) -> int:
-    """Return those of all layers and directions: each matrix once a step and item; packed inputs are rows."""
+    """Return the multiply-adds of all layers and directions: each matrix once per step and item."""
     return int(prod(inputs.shape[:-1])) * sum(weight.numel() for weight in weights if weight.dim() == 2)
 
 
@@ -126,7 +126,7 @@ _OWN: dict[str, Formula] = {
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """Return the formula for the flops (two a multiply-add) of each operation; torch's own where it has one."""
+    """Return the flop formula (two per multiply-add) of each operation; torch's own where it exists."""
     packets = {getattr(aten, name): formula for name, formula in _OWN.items() if hasattr(aten, name)}
 
     def doubled(formula: Formula) -> Callable[..., int]:
@@ -217,7 +217,7 @@ _HARMLESS_NAMESPACES = frozenset({"prim", "profiler"})
 
 
 def has_no_products(operation: Any) -> bool:
-    """Whether an operation is known to have no products that a count of multiply-adds counts.
+    """Whether an operation is known to contain no multiply-adds.
 
     Elementwise ones have none by convention, whatever they multiply.
     """

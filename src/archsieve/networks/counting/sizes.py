@@ -1,4 +1,4 @@
-"""The sizes of a network: parameters, those of auxiliary heads, multiply-adds, published flops."""
+"""The sizes of a network: parameters, parameters of auxiliary heads, multiply-adds, and published flops."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from archsieve._shortage import machine_number
 from archsieve.errors import SettingError
 from archsieve.networks.counting.counter import as_it_was, count, device_of, examined, forward, is_lazy
 from archsieve.networks.inputs import example_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Sizes(NamedTuple):
-    """Parameters of a network without its auxiliary head, those of the head, and MACs of one input in evaluation.
+    """Parameters of a network without auxiliary head, those of the head, and MACs of one input in evaluation.
 
     `notes` say what the MACs leave out.
     """
@@ -30,7 +31,7 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(space: SearchSpace, arch: Architecture, task: Task) -> Sizes:
-    """Return the sizes of the network of `arch`, counted on the meta device, or on the CPU where it needs values."""
+    """Return the sizes of the network of `arch`, counted on the meta device, or on the CPU if it needs values."""
 
     def look(network: nn.Module) -> Sizes:
         example = example_of(task)
@@ -41,7 +42,7 @@ def sizes_of(space: SearchSpace, arch: Architecture, task: Task) -> Sizes:
 
 
 def count_params(network: nn.Module, inputs: Example | None = None) -> int:
-    """Return the number of parameters, each counted once.
+    """Return the number of parameters; shared ones count once.
 
     With `inputs`, as `count` takes them, also those that a network makes by its first input.
 
@@ -52,8 +53,8 @@ def count_params(network: nn.Module, inputs: Example | None = None) -> int:
         with as_it_was(network) as own:
             try:
                 forward(own, inputs, training=False)
-            except Exception:  # a network that refuses such inputs on the CPU keeps the parameters that it has
-                if is_lazy(own) or device_of(own).type == "meta":
+            except Exception as error:  # a network that refuses such inputs on the CPU keeps the parameters that it has
+                if machine_number(error) or is_lazy(own) or device_of(own).type == "meta":
                     raise
             return count_params(own)
     if is_lazy(network):
@@ -62,7 +63,7 @@ def count_params(network: nn.Module, inputs: Example | None = None) -> int:
 
 
 def count_auxiliary_params(network: nn.Module, inputs: Example) -> int:
-    """Return the number of parameters of modules that are called in training only: those of auxiliary heads."""
+    """Return the number of parameters of modules that run only in training, such as auxiliary heads."""
     called: dict[bool, set[nn.Module]] = {True: set(), False: set()}
     with as_it_was(network) as own:
         modules = [m for m in own.modules() if not isinstance(m, torch.jit.ScriptModule)]
@@ -79,12 +80,12 @@ def count_auxiliary_params(network: nn.Module, inputs: Example) -> int:
 
 
 def count_macs(network: nn.Module, inputs: Example) -> int:
-    """Return the multiply-adds of one input; `archsieve.networks.counting.count` also says what they lack."""
+    """Return the multiply-adds of one input; see `archsieve.networks.counting.count` for what they leave out."""
     return count(network, inputs).macs
 
 
 def count_flops(network: nn.Module, inputs: Example) -> int:
-    """Return "flops" as NASLib and NAS-Bench-Suite-Zero print them (arXiv 2210.03230), for one input.
+    """Return "flops" of one input as NASLib and NAS-Bench-Suite-Zero count them (arXiv 2210.03230).
 
     MACs, plus per output element 1 for a ReLU, 2 for a batch normalisation (1 for one without parameters) and the
     window's size for a pooling. The window of an adaptive pooling is taken one larger a side than it is, as their

@@ -1,4 +1,4 @@
-"""The layout of AttentiveNAS that space and network share."""
+"""The layout of AttentiveNAS, shared by space and network."""
 
 HEAD_EXPANSION = 6
 """Channels before the global pooling by channels of the last stage."""

@@ -1,4 +1,4 @@
-"""The networks of AttentiveNAS: one class is the stand-alone network and the supernet it is a part of."""
+"""The networks of AttentiveNAS: one class is both the stand-alone network and the supernet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SlicedNetwork(nn.Module):
-    """Stem, stages of inverted residuals, and a head; any smaller network of the space is a part of it.
+    """Stem, stages of inverted residuals, and a head; smaller networks of the space are slices of it.
 
     A part has the first channels of every layer, the first blocks of every stage, and the centre of every kernel.
 
@@ -54,7 +54,7 @@ class SlicedNetwork(nn.Module):
         self.classifier = SlicedLinear(width, task.num_outputs)
 
     def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
-        """Return the outputs of the part `arch`, shape (n, outputs); None is the whole.
+        """Return the outputs of the slice `arch`, shape (n, outputs); None is the whole network.
 
         Inputs of another resolution than the architecture's are resized.
         """
@@ -69,12 +69,12 @@ class SlicedNetwork(nn.Module):
         return self.classifier(x.flatten(1))  # type: ignore[no-any-return]
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return the part as a network of its own, with copies of the weights."""
+        """Return the slice as a stand-alone network with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)
 
 
 class SlicedInvertedResidual(nn.Module):
-    """1x1 expansion, depthwise kernel, squeeze and excitation, 1x1 projection; a shortcut around all of it.
+    """1x1 expansion, depthwise convolution, squeeze-and-excitation, 1x1 projection; with a shortcut.
 
     Args:
         block: its shape.
@@ -94,7 +94,7 @@ class SlicedInvertedResidual(nn.Module):
         self.drop_path = DropPath()
 
     def forward(self, inputs: Tensor, block: Block) -> Tensor:
-        """Return the outputs of the part of that shape."""
+        """Return the outputs of the slice of that shape."""
         x = inputs
         if block.middle != block.inputs:
             x = functional.silu(self.expand(x, block.middle))
@@ -107,7 +107,7 @@ class SlicedInvertedResidual(nn.Module):
 
 
 class Squeeze(nn.Module):
-    """Squeeze and excitation (arXiv 1709.01507): channels are scaled by what their means say."""
+    """Squeeze-and-excitation (arXiv 1709.01507): channels are scaled depending on their means."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
@@ -115,24 +115,24 @@ class Squeeze(nn.Module):
         self.expand = SlicedConv2d(squeezed, channels, 1, bias=True)
 
     def forward(self, inputs: Tensor, squeezed: int) -> Tensor:
-        """Return the scaled channels, by way of `squeezed` of them."""
+        """Return the scaled channels, using `squeezed` hidden channels."""
         scale = self.expand(functional.relu(self.reduce(pooled(inputs), squeezed)), inputs.shape[1])
         return inputs * functional.hardsigmoid(scale)
 
 
 def resized(inputs: Tensor, side: int) -> Tensor:
-    """Return pictures (n, c, side, side); the inputs themselves if they are."""
+    """Return pictures resized to (n, c, side, side); unchanged if they have that size."""
     if inputs.shape[-2:] == (side, side):
         return inputs
     return functional.interpolate(inputs, size=(side, side), mode="bicubic", align_corners=False)
 
 
 def pooled(inputs: Tensor) -> Tensor:
-    """Return the means over the map, (n, c, 1, 1)."""
+    """Return the spatial means, (n, c, 1, 1)."""
     return functional.adaptive_avg_pool2d(inputs, 1)
 
 
 def halved_map(inputs: Tensor) -> Tensor:
-    """Return means of 2x2 positions, with a border of zeros where a side is odd: the side of a stride of 2."""
+    """Return 2x2 means, zero-padded where a side is odd, which gives the output size of a stride-2 layer."""
     border = [side % 2 for side in inputs.shape[-2:]]
     return functional.avg_pool2d(inputs, 2, 2, padding=border)

@@ -1,4 +1,4 @@
-"""AttentiveNAS: mobile networks of a chosen resolution, widths, depths, kernels and expansions (arXiv 2011.09011)."""
+"""AttentiveNAS: mobile networks with variable resolution, widths, depths, kernels and expansions (arXiv 2011.09011)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers.convolutions import halved
 from archsieve.spaces.layers.inverted_residuals import Block, blocks_of, cost_of_head, cost_of_stage, cost_of_stem
 from archsieve.spaces.literals import no_architecture, read_configuration, shortened, whole_numbers
-from archsieve.spaces.text import is_place
+from archsieve.spaces.text import is_place, not_an_architecture
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Genes(NamedTuple):
-    """The choices of an architecture, as numbers rather than indices of options.
+    """The choices of an architecture as values instead of option indices.
 
     Attributes:
         resolution: side of the picture in pixels.
@@ -125,7 +125,7 @@ class AttentiveNAS(SearchSpace):
 
     @property
     def default_task(self) -> str:
-        """ImageNet, which the networks are published for."""
+        """ImageNet, the data set of the published networks."""
         return "imagenet"
 
     @cached_property
@@ -152,47 +152,42 @@ class AttentiveNAS(SearchSpace):
 
     @property
     def extremes(self) -> tuple[Architecture, Architecture]:
-        """The architectures of all smallest and all largest options."""
+        """The architectures of all smallest and of all largest options."""
         return (0,) * len(self.choices), tuple(options - 1 for options in self.choices)
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Return a code drawn uniformly, all decisions at once."""
+        """Return a uniform random code."""
         return tuple(rng.integers(0, self.choices).tolist())
 
     def values(self, arch: Architecture) -> tuple[int, ...]:
-        """Return the chosen numbers, decision by decision: the input of published predictors of this space."""
+        """Return the chosen values by decision: the input of published predictors of this space."""
         return tuple([options[option] for options, option in zip(self._options, arch, strict=True)])
 
     def genes(self, arch: Architecture) -> Genes:
-        """Return the chosen numbers grouped by kind."""
+        """Return the chosen values grouped by kind."""
         values, stages = self.values(arch), len(self.depths)
         depths, kernels, expansions = stages + 3, 2 * stages + 3, 3 * stages + 3
         widths = values[1:depths]
         return Genes(values[0], widths, values[depths:kernels], values[kernels:expansions], values[expansions:])
 
     def of_values(self, values: Sequence[int], text: str | None = None) -> Architecture:
-        """Return the code of chosen numbers, the inverse of `values`.
+        """Return the code of chosen values, the inverse of `values`.
 
         Raises:
             ArchitectureError: too few or too many, or one that is no option; says of which decision.
         """
-        shown = repr(text) if text is not None else str(tuple(values))
+        shown = text if text is not None else tuple(values)
         if len(values) != len(self.decisions):
-            raise ArchitectureError(
-                f"{shown} is not an architecture of {self.name}: it has {len(values)} numbers, but "
-                f"{len(self.decisions)} "
-                f"are needed, e.g. {self.describe(self.extremes[0])!r}."
-            )
+            needed = f"{len(self.decisions)} are needed, e.g. {self.describe(self.extremes[0])!r}"
+            raise not_an_architecture(shown, self.name, f"it has {len(values)} numbers, but {needed}")
         for value, (name, options) in zip(values, self.decisions, strict=True):
             if value not in options:
-                raise ArchitectureError(
-                    f"{shown} is not an architecture of {self.name}: the {name} is {value}, but must be "
-                    f"{'one of ' if len(options) > 1 else ''}{', '.join(map(str, options))}."
-                )
+                allowed = f"{'one of ' if len(options) > 1 else ''}{', '.join(map(str, options))}"
+                raise not_an_architecture(shown, self.name, f"the {name} is {value}, but must be {allowed}")
         return tuple(options.index(value) for value, (_, options) in zip(values, self.decisions, strict=True))
 
     def describe(self, arch: Architecture) -> str:
-        """Return resolution, widths, depths, kernels and expansions, with semicolons between them."""
+        """Return resolution, widths, depths, kernels and expansions, separated by semicolons."""
         resolution, *parts = self.genes(arch)
         return "; ".join([str(resolution), *(" ".join(map(str, part)) for part in parts)])
 
@@ -214,15 +209,14 @@ class AttentiveNAS(SearchSpace):
         if is_code:
             words = word.split("-") if "-" in word else list(word)
         if not all(map(is_place, words)):
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: write resolution, widths, depths, kernels and "
-                f"expansions, e.g. {self.describe(self.extremes[0])!r}."
-            )
+            example = self.describe(self.extremes[0])
+            advice = f"write resolution, widths, depths, kernels and expansions, e.g. {example!r}"
+            raise not_an_architecture(text, self.name, advice)
         numbers = tuple(map(int, words))
         return check(self, numbers, text) if is_code else self.of_values(numbers, text)
 
     def _configured(self, text: str) -> list[int]:
-        """Return the chosen numbers of a dictionary; the resolution may be left out where there is only one."""
+        """Return the chosen values in a dictionary; the resolution is optional if there is only one."""
         stages = len(self.depths)
         counts = {
             "resolution": 1,
@@ -253,7 +247,7 @@ class AttentiveNAS(SearchSpace):
         return SlicedNetwork(self, task, arch)
 
     def supernet(self, task: Task) -> nn.Module:
-        """Return the largest network, of which every other is a part."""
+        """Return the largest network, of which all others are slices."""
         from archsieve.spaces.attentivenas.network import SlicedNetwork
 
         return SlicedNetwork(self, task)
@@ -263,7 +257,7 @@ class AttentiveNAS(SearchSpace):
         return self._cost(arch, task)[0]
 
     def macs(self, arch: Architecture, task: Task) -> int:
-        """Return the multiply-adds of one picture, resized to the architecture's resolution."""
+        """Return the multiply-adds of one picture resized to the architecture's resolution."""
         return self._cost(arch, task)[1]
 
     def stages(self, genes: Genes) -> list[list[Block]]:

@@ -1,1 +1,1 @@
-"""Spaces inside a user's own model: decisions asked for in a constructor, or arguments of a function that vary."""
+"""Spaces inside a user's own model: decisions made in a constructor, or varied arguments of a function."""

@@ -26,7 +26,7 @@ def space_of(
     shape: Sequence[int] = (),
     output: str | None = None,
 ) -> OwnSpace:
-    """Return the space of the networks that a class or function makes, by what `choice` and `one_of` in it ask.
+    """Return the space of the networks that a class or function makes, with decisions from `choice` and `one_of`.
 
     The factory is run, some hundred times, to find its decisions.
 

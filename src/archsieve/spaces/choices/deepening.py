@@ -1,4 +1,4 @@
-"""The network that asks the most: what comes up in few networks is found by going where more is asked."""
+"""Search for the network with the most decisions, to find decisions that few networks have."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _VAIN = 12  # changes of decisions of one name that brought no further question 
 
 
 def by_labels(fixed: Mapping[str, str]) -> Pick:
-    """Return what answers by fixed labels where they are offered, else by the default."""
+    """Return a function that answers by fixed labels where they are offered, else by the default."""
     return lambda ask: fixed[ask.name] if fixed.get(ask.name) in ask.labels else ask.default
 
 
 def deepest(player: Player, form: Form, start: Answers) -> Answers:
-    """Return what that network asks which single changes reach from `start`, each of which asks more.
+    """Return the decisions of the network reached from `start` by single changes that each add decisions.
 
     A decision is known by the name that the verb was given: where a dozen changes of such decisions brought nothing,
     as of kernels, the rest of that name are not tried.

@@ -1,4 +1,4 @@
-"""Finding the decisions of a factory by running it: the defaults, every option alone, and random runs."""
+"""Finding the decisions of a factory by running it: the defaults, every option separately, and random runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _THOROUGH = 1000  # runs after which only new decisions of a network are varied,
 
 @dataclass(frozen=True)
 class Decision:
-    """One decision of a space: its name, the labels of all options ever offered there, whether they are modules."""
+    """One decision of a space: its name, the labels of all options, and whether they are modules."""
 
     name: str
     options: tuple[str, ...]
@@ -40,7 +40,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Explored:
-    """What exploring a factory brought.
+    """The result of exploring a factory.
 
     Attributes:
         decisions: in the order in which they were met.
@@ -62,7 +62,7 @@ class Explored:
 
 
 class _Size(NamedTuple):
-    """Parameters of a network that was met, its answers, and a digest of its layers."""
+    """A network that exploration met: parameter count, answers, and a digest of its layers."""
 
     params: int
     answers: tuple[tuple[str, str], ...]
@@ -83,7 +83,7 @@ class _Explorer:
         self.runs = 0
 
     def play(self, fixed: Mapping[str, str], *, at_random: bool = False, seed: int = 0) -> tuple[Played, bool]:
-        """Run with fixed answers where they are offered, else defaults or random ones; return whether it is new."""
+        """Run the factory with fixed answers where offered, else defaults or random ones; return whether it is new."""
 
         def pick(ask: Ask) -> str:
             if fixed.get(ask.name) in ask.labels:
@@ -95,7 +95,7 @@ class _Explorer:
         return played, self._take(played)
 
     def _take(self, played: Played) -> bool:
-        """Record what a run asked, and return whether something of it is new."""
+        """Record the decisions of a run, and return whether anything is new."""
         before = self.runs, sum(map(len, self.decisions.values())), len(self.built)
         answers = [(ask.name, label) for ask, label in played.trail.asks]
         for place, (ask, label) in enumerate(played.trail.asks):
@@ -121,7 +121,7 @@ class _Explorer:
             self.most = size if self.most is None or params > self.most.params else self.most
 
     def vary_each(self) -> None:
-        """Run with every option of every decision alone, around the defaults and each network that asked anew."""
+        """Run every option of every decision separately, around the defaults and each network with new decisions."""
         waiting: list[dict[str, str]] = [{}]
         tried: set[frozenset[tuple[str, str]]] = {frozenset()}
         while waiting:
@@ -142,7 +142,7 @@ class _Explorer:
                         waiting.append(fixed)
 
     def deepen(self) -> None:
-        """Run with every option of what the network asks that asks the most, where that was not met."""
+        """Run every option of the network with the most decisions, where not met before."""
         answers = deepest(self._player, self._form, self.longest)
         is_met = all(self.decisions.get(a.name, {}).keys() >= set(a.labels) for a, _ in answers)
         if is_met:
@@ -155,13 +155,13 @@ class _Explorer:
                 self.play({**fixed, ask.name: other})
 
     def at_random(self, patience: int) -> None:
-        """Run at random until so many runs in a row bring nothing."""
+        """Run at random until a number of consecutive runs brings nothing new."""
         stale = 0
         while stale < patience:
             stale = 0 if self.play({}, at_random=True)[1] else stale + 1
 
     def check_built(self, patience: int) -> None:
-        """Check that every option was part of a network, by random runs and by those that are sure to offer it.
+        """Check that every option was part of a network, by random runs and targeted runs.
 
         Raises:
             SettingError: one never was; says why.
@@ -219,7 +219,7 @@ def explore(player: Player, patience: int, form: Form | None = None) -> Explored
 
 
 def climb(player: Player, explored: Explored, known: Collection[str], *, to_most: bool) -> tuple[tuple[str, str], ...]:
-    """Return the answers of the largest (smallest) network that single moves reach from the largest (smallest) met.
+    """Return the answers of the largest (smallest) network that single changes reach from the largest (smallest) met.
 
     Only `known` decisions come up in it.
     """
@@ -242,7 +242,7 @@ def climb(player: Player, explored: Explored, known: Collection[str], *, to_most
 
 
 def _first_run(player: Player, forms: Sequence[Form]) -> tuple[Form, Played]:
-    """Return the first stand-in for a task with which the factory makes a network, else the first of all; and the run.
+    """Return the first stand-in task for which the factory makes a network, else the first of all, with the run.
 
     It is the very first: what a factory keeps from it shows in the next one.
     """
@@ -291,14 +291,14 @@ def _shown(played: Played) -> list[str]:
 
 
 def _short(text: str, other: str) -> str:
-    """Return the first line of a text that another does not have, shortened."""
+    """Return the first line in which a text differs from another, shortened."""
     lines = text.splitlines()
     line = next((line for line in lines if line not in other.splitlines()), lines[0] if lines else "nothing")
     return line.strip()[:80]
 
 
 def _common_prefix(names: Sequence[str], player: Player) -> str:
-    """Return "Net0." where a function makes one network, so that all decisions are inside it."""
+    """Return the common name prefix such as "Net0." if a function makes a single outer network."""
     first = names[0].partition(".")[0] if names and "." in names[0] else ""
     prefix = f"{first}."
     is_one = bool(first) and "=" not in first and all(name.startswith(prefix) for name in names)
@@ -313,5 +313,5 @@ def _params_of(network: nn.Module) -> int:
 
 
 def digest_of(lines: Sequence[str]) -> str:
-    """Return a digest of lines, as of a network's layers."""
+    """Return a digest of lines, such as a description of a network's layers."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

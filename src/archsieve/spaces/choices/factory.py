@@ -1,4 +1,4 @@
-"""The factory of a space: a class or function that is found by name, and the arguments it gets."""
+"""The factory of a space: a class or function found by name, and its arguments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_THE_TASK = ("task", "input_shape", "num_outputs")
 
 
 def name_of(factory: Callable[..., Any] | str) -> str:
-    """Return "module:name" of a factory, by which workers find it.
+    """Return the "module:name" of a factory, by which workers import it.
 
     Raises:
         SettingError: it has no such name, as a lambda or a function inside another has none.
@@ -48,7 +48,7 @@ def name_of(factory: Callable[..., Any] | str) -> str:
 
 
 def _main_module() -> str:
-    """Return the name by which others can import the script that runs.
+    """Return the name under which other processes can import the running script.
 
     Raises:
         SettingError: it is no file.
@@ -63,7 +63,7 @@ def _main_module() -> str:
 
 
 def found_by(name: str) -> Callable[..., Any]:
-    """Return the factory of a name "module:name".
+    """Return the factory named "module:name".
 
     Raises:
         SettingError: it is no such name, or the module cannot be imported.
@@ -114,7 +114,7 @@ def _imported(module: str) -> Any:
 
 
 def check_arguments(name: str, factory: Callable[..., Any], vary: Collection[str]) -> None:
-    """Check that a factory takes the arguments that vary, and can do without the rest.
+    """Check that a factory accepts the varied arguments, and requires no others.
 
     Raises:
         SettingError: one is not taken, or another has no default.
@@ -138,7 +138,7 @@ def check_arguments(name: str, factory: Callable[..., Any], vary: Collection[str
 
 
 def names_argument(factory: Callable[..., Any], argument: str) -> bool:
-    """Whether a factory has an argument of a name."""
+    """Whether a factory has an argument with this name."""
     try:
         return argument in inspect.signature(factory).parameters
     except (TypeError, ValueError):
@@ -154,7 +154,7 @@ def default_of(factory: Callable[..., Any], argument: str) -> Any:
 
 
 def varied_options(factory: Callable[..., Any], vary: Mapping[str, Any]) -> dict[str, Options]:
-    """Return the options of the arguments that vary; the default of one is the factory's own where it is an option."""
+    """Return the options of the varied arguments; a default is the factory's own if it is an option."""
     options = {name: options_of(name, offered) for name, offered in vary.items()}
     for name, offered in vary.items():
         own = default_of(factory, name)
@@ -164,7 +164,7 @@ def varied_options(factory: Callable[..., Any], vary: Mapping[str, Any]) -> dict
 
 
 def arguments_for(factory: Callable[..., Any], task: Task | Form, vary: Collection[str]) -> dict[str, Any]:
-    """Return what a factory gets of a task: of `OF_THE_TASK` what it names, and what does not vary."""
+    """Return a factory's arguments for a task: those in `OF_THE_TASK` that it accepts, and the fixed ones."""
     try:
         named: Mapping[str, Any] = inspect.signature(factory).parameters
     except (TypeError, ValueError):

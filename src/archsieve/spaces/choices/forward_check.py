@@ -1,4 +1,4 @@
-"""One guarded pass through a network: decisions belong to the constructor."""
+"""One checked forward pass: decisions belong in the constructor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_forward(build: Callable[[], nn.Module], task: Task) -> None:
-    """Check that a network asks for no decision while it computes, in training and in evaluation.
+    """Check that a network makes no decision during a forward pass, in training and in evaluation.
 
     Whatever else it raises is not the business of this check: a network that does not fit the task says so elsewhere.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsieve.errors import ArchitectureError
-from archsieve.registry import near_miss
+from archsieve.registry import listed, near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def write(decisions: Sequence[Decision], arch: Sequence[int], asked: Sequence[int]) -> str:
-    """Return the decisions that were asked for in that order, then idle ones that are not 0."""
+    """Return the decisions in the order asked, then unused ones with an option other than 0."""
     idle = [place for place, option in enumerate(arch) if option and place not in set(asked)]
     return ", ".join(f"{decisions[i].name}={decisions[i].options[arch[i]]}" for i in (*asked, *idle))
 
 
 def read(decisions: Sequence[Decision], text: str) -> dict[int, str]:
-    """Return the labels that a text names, by the place of their decision.
+    """Return the labels in a text by the index of their decision.
 
     Raises:
         ArchitectureError: there is no such decision or option, or it is written twice.
@@ -35,7 +35,7 @@ def read(decisions: Sequence[Decision], text: str) -> dict[int, str]:
         place = places[name]
         if label not in decisions[place].options:
             raise ArchitectureError(
-                f"The decision {name!r} has no option {label!r}: it is one of {', '.join(decisions[place].options)}."
+                f"The decision {name!r} has no option {label!r}: it is one of {listed(decisions[place].options)}."
             )
         if labels.setdefault(place, label) != label:
             raise ArchitectureError(f"The decision {name!r} is written twice, as {labels[place]} and as {label}.")
@@ -43,7 +43,7 @@ def read(decisions: Sequence[Decision], text: str) -> dict[int, str]:
 
 
 def not_met(ask: Ask, factory: str, runs: int, patience: int, *, is_new: bool, needs_shape: bool) -> str:
-    """Return the sentence on a decision, or options of it, that exploring did not find.
+    """Return the error sentence on a decision or option that exploration did not find.
 
     `needs_shape` says that the factory is told the shape of an input, and was told a stand-in for it.
     """
@@ -56,7 +56,7 @@ def not_met(ask: Ask, factory: str, runs: int, patience: int, *, is_new: bool, n
 
 
 def not_offered(decision: Decision, option: int, ask: Ask) -> str:
-    """Return the sentence on an option that is chosen where it is not offered."""
+    """Return the error sentence on an option that is chosen but not offered there."""
     return (
         f"{decision.name}={decision.options[option]} is not offered together with what is chosen before it: there it "
         f"is one of {', '.join(ask.labels)}."

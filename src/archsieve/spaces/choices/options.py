@@ -1,4 +1,4 @@
-"""The options of a decision, and their labels: the words by which reports and plans name them."""
+"""The options of a decision, and their labels: the names in reports and plans."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from archsieve.errors import SettingError
+from archsieve.registry import listed
 
 _FORBIDDEN = re.compile(r"[,=\s]")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a decision offers at one place: values with a label each, and the place of the default among them."""
+    """The options of one decision: values with a label each, and the index of the default."""
 
     name: str
     labels: tuple[str, ...]
@@ -59,7 +60,7 @@ def options_of(name: str, options: object, default: object = None) -> Options:
 
 
 def label_of(value: object, place: int) -> str:
-    """Return the label of an option that stands at a place of a list."""
+    """Return the label of an option at an index of a list."""
     if value is None or isinstance(value, str | int | float):
         return str(value)
     own = getattr(value, "__name__", "")
@@ -83,7 +84,7 @@ def _check_labels(name: str, labels: tuple[str, ...]) -> None:
 
 
 def _default_of(name: str, labels: tuple[str, ...], values: tuple[Any, ...], default: object) -> int:
-    """Return the place of the default: of the value itself, else of its label."""
+    """Return the index of the default, by value or else by label."""
     if default is None:
         return 0
     for place, value in enumerate(values):
@@ -95,6 +96,4 @@ def _default_of(name: str, labels: tuple[str, ...], values: tuple[Any, ...], def
             return place
     if plain and str(default) in labels:
         return labels.index(str(default))
-    raise SettingError(
-        f"The choice {name!r} has no option {default!r:.100} for its default: it has {', '.join(labels)}."
-    )
+    raise SettingError(f"The choice {name!r} has no option {default!r:.100} for its default: it has {listed(labels)}.")

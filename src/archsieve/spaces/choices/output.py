@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsieve.errors import ScoringError
+from archsieve.registry import listed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,7 +75,7 @@ def only_output(factory: str, outputs: object) -> str | None:
     meant = ["logits"] if "logits" in tensors else [name for name in own if name in tensors] or list(tensors)
     if len(meant) > 1:
         raise ScoringError(
-            f"{factory} returns several tensors: {', '.join(tensors)}. Choose one: --output NAME, e.g. --output "
+            f"{factory} returns several tensors: {listed(tensors)}. Choose one: --output NAME, e.g. --output "
             f"{meant[0]} (space_of(..., output=NAME) in Python)."
         )
     with suppress(ScoringError):

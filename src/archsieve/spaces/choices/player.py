@@ -1,4 +1,4 @@
-"""Runs of a factory for one space: what is asked along each way is remembered, so that most questions need no run."""
+"""Runs of a factory for one space; decisions are cached, so that most queries need no run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archsieve._shortage import machine_number
 from archsieve.errors import ArchsieveError, SettingError, line_of
 from archsieve.spaces.choices.factory import arguments_for, varied_options
 from archsieve.spaces.choices.replay import Ask, Pick, Replay
@@ -27,7 +28,7 @@ _MOST_NODES = 300_000  # remembered before all is forgotten: some 100 MB
 
 
 class Trail(NamedTuple):
-    """What a network asked on its way, with the answers; `refused` is what had no such answer, `failure` an error."""
+    """The decisions of one run, with answers; `refused` lists answers that were not offered, `failure` is an error."""
 
     asks: tuple[tuple[Ask, str], ...]
     refused: Ask | None = None
@@ -35,17 +36,17 @@ class Trail(NamedTuple):
 
     @property
     def asked(self) -> list[Ask]:
-        """What was asked, the decision that had no answer included."""
+        """The decisions asked, including one without an answer."""
         return [ask for ask, _ in self.asks] + ([] if self.refused is None else [self.refused])
 
     @property
     def is_whole(self) -> bool:
-        """Whether a network came of it."""
+        """Whether the run made a network."""
         return self.refused is None and not self.failure
 
 
 class Played(NamedTuple):
-    """A trail, and the network where one came of it."""
+    """A trail, with the network if the run made one."""
 
     trail: Trail
     network: nn.Module | None
@@ -53,7 +54,7 @@ class Played(NamedTuple):
 
 @dataclass
 class _Node:
-    """A point of the tree of all ways: what is asked next; without `ask`, whether it is an end, and its failure."""
+    """A node of the decision tree: the next decision; without `ask`, whether the run ended, and its failure."""
 
     ask: Ask | None = None
     is_end: bool = False
@@ -84,7 +85,7 @@ class Player:
         self._needs_values = False  # a constructor that reads tensors cannot run on the meta device
 
     def trail(self, pick: Pick, form: Form) -> Trail:
-        """Return what a network asks where `pick` answers; each is picked once, in order."""
+        """Return the decisions of a network with answers from `pick`, which is called once for each, in order."""
         node = self._root
         asks: list[tuple[Ask, str]] = []
         picked: dict[str, str] = {}
@@ -103,7 +104,7 @@ class Player:
         return self.play(lambda ask: picked.get(ask.name) or pick(ask), form).trail
 
     def play(self, pick: Pick, form: Form, seed: int = 0) -> Played:
-        """Run the factory without computing weights, where it can do without; random states are left as they were.
+        """Run the factory without computing weights if possible; random states are left unchanged.
 
         Raises:
             SettingError: a choice is not written as it must be, or the factory returns no network.
@@ -137,11 +138,13 @@ class Player:
             except (ArchsieveError, ImportError, OSError, MemoryError):
                 raise
             except (Exception, SystemExit) as error:  # of any kind: a constructor of the user
+                if machine_number(error):
+                    raise
                 failure = described(error, self._factory.__module__)
         return Played(Trail(tuple(replay.asks), replay.refused, failure), None if replay.refused else network)
 
     def build(self, pick: Pick, task: Task | Form) -> tuple[Trail, nn.Module]:
-        """Return the network for a task, on the device that is the default now, and what it asked.
+        """Return the network for a task, on the default device, and its decisions.
 
         Raises:
             Exception: whatever the factory raises.
@@ -162,7 +165,7 @@ class Player:
         return made
 
     def _remembered(self, played: Played) -> Played:
-        """Add a trail to the tree of ways."""
+        """Add a trail to the decision tree."""
         if self._nodes > _MOST_NODES:
             self._root, self._nodes = _Node(), 0
         node, trail = self._root, played.trail
@@ -181,7 +184,7 @@ class Player:
 
 @lru_cache(maxsize=8)
 def player_of(name: str, factory: Callable[..., Any], vary: Mapping[str, Any], shape: tuple[int, ...]) -> Player:
-    """Return the player of a factory in this process: copies of a space, as workers get them, have one in common.
+    """Return the player of a factory in this process, shared by copies of a space.
 
     The shape only tells spaces apart that were explored otherwise.
     """
@@ -200,7 +203,7 @@ def described(error: BaseException, module: str) -> str:
 
 
 def layers_of(network: nn.Module) -> list[str]:
-    """Return what tells one network from another, whatever its weights: its `repr`, and the shapes of its tensors."""
+    """Return what distinguishes networks apart from weights: the `repr`, and the shapes of all tensors."""
     from torch.nn.parameter import is_lazy
 
     lines = [re.sub(r" at 0x[0-9a-fA-F]+", "", repr(network))]
@@ -210,7 +213,7 @@ def layers_of(network: nn.Module) -> list[str]:
 
 
 def flags_of(network: nn.Module) -> list[str]:
-    """Return the plain attributes of all modules, in which networks of one `repr` may still differ."""
+    """Return the plain attributes of all modules, in which networks of equal `repr` may differ."""
     plain = (bool, int, str)
     return [
         f"{name}.{key}={value!r}"

@@ -1,4 +1,4 @@
-"""What exploring a factory brought, as text for a run folder: it holds as long as the user's code is the same."""
+"""Exploration results as text for a run folder, valid while the user's code is unchanged."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _VERSION = 1  # of the text, and of how a factory is explored
 
 
 def as_text(explored: Explored, settings: str, factory: Callable[..., Any]) -> str:
-    """Return what was explored, with a digest of the settings and of the code that it depends on."""
+    """Return exploration results as text, with a digest of the settings and of the code behind them."""
     return json.dumps({"key": _key(settings, factory), "explored": asdict(explored)}, indent=1)
 
 
 def from_text(text: str, settings: str, factory: Callable[..., Any], player: Player) -> Explored | None:
-    """Return what was explored; None where the text is damaged, or is of other settings or other code.
+    """Return the exploration results; None if the text is damaged or belongs to other settings or code.
 
     The default network and the largest one are built, and must be those of the text.
     """
@@ -44,7 +44,7 @@ def from_text(text: str, settings: str, factory: Callable[..., Any], player: Pla
 
 
 def _key(settings: str, factory: Callable[..., Any]) -> str:
-    """Return a digest of the settings, of versions, and of all modules that lie beside the factory's."""
+    """Return a digest of the settings, versions, and all modules beside the factory's."""
     import torch
 
     digest = hashlib.sha256(f"{_VERSION} {settings} {platform.python_version()} {torch.__version__}".encode())
@@ -54,7 +54,7 @@ def _key(settings: str, factory: Callable[..., Any]) -> str:
 
 
 def _sources(factory: Callable[..., Any]) -> list[Path]:
-    """Return the files of the modules in the folder of the factory's, or below it, without installed packages."""
+    """Return the module files in or below the factory's folder, without installed packages."""
     file = getattr(sys.modules.get(factory.__module__), "__file__", None)
     if file is None:
         return []
@@ -84,7 +84,7 @@ def _explored(table: dict[str, Any]) -> Explored:
 
 
 def _is_of(explored: Explored, player: Player) -> bool:
-    """Whether a factory makes the default network and the largest one as they were met."""
+    """Whether the factory still makes the recorded default network and largest network."""
     networks = [player.play(by_labels(dict(answers)), explored.form).network for answers in ((), explored.most[1])]
     digests = [None if network is None else digest_of(layers_of(network)) for network in networks]
     return None not in digests and digest_of([str(digest) for digest in digests]) == explored.layers

@@ -1,4 +1,4 @@
-"""One run of a factory inside a search: what it asks, where, and what it is answered."""
+"""One run of a factory inside a search: its decisions and their answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Pick: TypeAlias = "Callable[[Ask], str | None]"
 
 @dataclass(frozen=True)
 class Ask:
-    """A decision that was asked for: its place and name, the labels offered there, and that of the default.
+    """A requested decision: its position and name, the labels offered, and the default label.
 
     `own` is the name that the verb was given.
     """
@@ -36,13 +36,13 @@ class Ask:
     own: str
 
     def drawn(self, rng: np.random.Generator) -> str:
-        """Return one of the labels offered, drawn uniformly."""
+        """Return one of the offered labels, drawn uniformly."""
         return self.labels[int(rng.integers(len(self.labels)))]
 
 
 @dataclass
 class _Scope:
-    """A call of the factory, or of an option that is being made: names of decisions begin anew in it."""
+    """A call of the factory or of an option; decision names start anew inside it."""
 
     frame: FrameType
     prefix: str
@@ -50,7 +50,7 @@ class _Scope:
 
 
 class Replay:
-    """Answers what one run of a factory asks, by `pick`, and records it.
+    """Answers the decisions of one factory run by `pick`, and records them.
 
     Attributes:
         asks: what was asked and answered, in order, up to the first answer that was not offered.
@@ -58,7 +58,7 @@ class Replay:
     """
 
     def __init__(self, pick: Pick, root: type | None) -> None:
-        """Answer by `pick`; `root` is the factory where it is a class, whose own decisions have no word before them."""
+        """Answer by `pick`; `root` is the factory if it is a class, whose own decisions get no prefix."""
         self.asks: list[tuple[Ask, str]] = []
         self.refused: Ask | None = None
         self._pick, self._root = pick, root
@@ -66,7 +66,7 @@ class Replay:
         self._asked_before: dict[str, int] = {}
 
     def run(self, factory: Callable[..., Any], arguments: Mapping[str, Any], vary: Mapping[str, Options]) -> Any:
-        """Return what the factory returns, with arguments and with those of `vary` that are picked."""
+        """Return the factory's result for fixed arguments and the picked ones of `vary`."""
         token = ASKED.set(self)
         self._scopes = [_Scope(sys._getframe(), "")]
         try:
@@ -77,7 +77,7 @@ class Replay:
             ASKED.reset(token)
 
     def answer(self, options: Options, *, is_module: bool) -> Any:
-        """Return the option picked for a decision of the place from which one of the verbs was called."""
+        """Return the option picked for the decision at the calling code's position."""
         place = self._place(self._name(options.name, sys._getframe(2)), options, is_module)
         if not is_module:
             return options.values[place]
@@ -89,7 +89,7 @@ class Replay:
             self._scopes.pop()
 
     def _place(self, name: str, options: Options, is_module: bool) -> int:
-        """Return the place of the option picked; the default once something was not offered."""
+        """Return the index of the picked option; the default after a pick that was not offered."""
         ask = Ask(self._numbered(name), options.labels, options.labels[options.default], is_module, options.name)
         if self.refused is not None:
             return options.default
@@ -101,12 +101,12 @@ class Replay:
         return options.labels.index(label)
 
     def _numbered(self, name: str) -> str:
-        """Return the name, with a number where it was asked for before: `name#1` the second time."""
+        """Return the name, numbered if it was used before: `name#1` the second time."""
         count = self._asked_before[name] = self._asked_before.get(name, -1) + 1
         return f"{name}#{count}" if count else name
 
     def _name(self, own: str, frame: FrameType | None) -> str:
-        """Return the name of a decision: the constructors under way, outermost first, and its own."""
+        """Return the name of a decision: the enclosing constructors, outermost first, and its own name."""
         scope = self._scopes[-1]
         under_way: list[object] = []
         while frame is not None and frame is not scope.frame:
@@ -130,10 +130,10 @@ class Replay:
 
 
 class _Forward:
-    """Refuses: a network that computes must not ask."""
+    """Raises an error for decisions during a forward pass."""
 
     def answer(self, options: Options, *, is_module: bool) -> Any:
-        """Refuse.
+        """Raise the error.
 
         Raises:
             SettingError: always.
@@ -146,7 +146,7 @@ class _Forward:
 
 @contextmanager
 def refusing_choices() -> Iterator[None]:
-    """Make both verbs an error inside the context, in which a network computes."""
+    """Make `choice` and `one_of` errors inside the context of a forward pass."""
     token = ASKED.set(_Forward())
     try:
         yield

@@ -1,4 +1,4 @@
-"""A user's own model as a space: its decisions are found by running its constructor, and its networks are its own."""
+"""A user's own model as a space: its decisions are found by running its constructor."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class OwnSpace(SearchSpace):
     output: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the settings, but for what running the factory tells."""
+        """Check the settings, except what running the factory shows."""
         object.__setattr__(self, "vary", frozen(self.vary))
         object.__setattr__(self, "shape", tuple(self.shape))
         check_whole("version", self.version, 1)
@@ -89,11 +89,11 @@ class OwnSpace(SearchSpace):
             options_of(name, options)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the settings and what was explored: a worker need not explore again."""
+        """Return the settings and the exploration results, so that workers need not explore again."""
         return {name: value for name, value in vars(self).items() if name not in _LOCAL}
 
     def identity(self) -> dict[str, Any]:
-        """Return what distinguishes the space: factory, version, decisions, and the layers of two of its networks."""
+        """Return what identifies the space: factory, version, decisions, and the layers of two networks."""
         explored = self.explored
         return {
             "type": type(self).__name__,
@@ -108,17 +108,17 @@ class OwnSpace(SearchSpace):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """The decisions, in the order of a code's digits; none where the factory asks nothing."""
+        """The decisions in the order of a code's digits; empty if the factory has none."""
         return self.explored.decisions
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Number of labels ever offered for each decision; (1,) where there is none."""
+        """Number of labels offered for each decision; (1,) if there are no decisions."""
         return tuple(len(decision.options) for decision in self.decisions) or (1,)
 
     @property
     def is_costly_to_list(self) -> bool:
-        """Whether a code is valid is known when its constructor has run."""
+        """True: checking a code runs the constructor."""
         return True
 
     @property
@@ -129,12 +129,12 @@ class OwnSpace(SearchSpace):
 
     @property
     def keeps_weights(self) -> bool:
-        """Whether training starts from the weights that the factory gives."""
+        """Whether training starts from the factory's own weights."""
         return self.weights == "given"
 
     @cached_property
     def explored(self) -> Explored:
-        """What exploring the factory brought; it is done once in a process, and once for a run folder."""
+        """The exploration results, computed once per process and once per run folder."""
         known = self._player.explored
         if self.explore not in known:
             known[self.explore] = explore(self._player, self.explore, Form(self.shape, 10) if self.shape else None)
@@ -143,11 +143,11 @@ class OwnSpace(SearchSpace):
 
     @property
     def recorded(self) -> str:
-        """What exploring brought, as text for `recall`."""
+        """The exploration results as text for `recall`."""
         return as_text(self.explored, self._settings(), found_by(self.factory))
 
     def recall(self, text: str) -> bool:
-        """Take what `recorded` was in an earlier process, instead of exploring again.
+        """Use the `recorded` text of an earlier process instead of exploring again.
 
         Return whether it is of these settings and of this code; else it is left alone.
         """
@@ -157,7 +157,7 @@ class OwnSpace(SearchSpace):
         return explored is not None
 
     def _settings(self) -> str:
-        """Return the settings on which depends what exploring brings."""
+        """Return the settings that exploration depends on."""
         return repr((self.factory, sorted((n, str(o)) for n, o in self.vary.items()), self.explore, self.shape))
 
     @cached_property
@@ -168,22 +168,22 @@ class OwnSpace(SearchSpace):
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        """The digit of each decision, by its name in a run."""
+        """The digit index of each decision, by name."""
         named = ((d.name, i) for i, d in enumerate(self.decisions))
         return {name if name in self.vary else self.explored.prefix + name: i for name, i in named}
 
     @property
     def default(self) -> Architecture:
-        """The code of the network outside a search."""
+        """The code of the model outside a search."""
         return self._drawn(lambda ask: ask.default)
 
     def climbed(self, *, to_most: bool) -> Architecture:
-        """Return the largest (smallest) network by parameters that single moves reach; others may lie beyond."""
+        """Return the largest (smallest) network by parameters that single changes reach; it need not be the extreme."""
         answers = climb(self._player, self.explored, self._places, to_most=to_most)
         return self._code({self._places[name]: label for name, label in answers})
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
-        """Return the network, as the user's constructor makes it.
+        """Return the network that the user's constructor makes.
 
         Raises:
             ArchitectureError: an option of the code is not offered where it is chosen.
@@ -209,7 +209,7 @@ class OwnSpace(SearchSpace):
         return network
 
     def told(self, arch: Architecture, task: Task) -> tuple[list[tuple[str, int]], dict[str, Any]]:
-        """Return what a network's constructor is answered, as name and place of the option, and its arguments."""
+        """Return the answers to a network's constructor, as name and option index, and its arguments."""
         trail, _ = self._player.build(self._by(arch), task)
         asked = [(ask, ask.labels.index(label)) for ask, label in trail.asks]
         arguments = arguments_for(found_by(self.factory), task, self.vary)
@@ -217,26 +217,26 @@ class OwnSpace(SearchSpace):
         return [(ask.own, place) for ask, place in asked if ask.name not in self.vary], arguments
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the code with 0 for what the network does not ask for."""
+        """Return the code with 0 for unused decisions."""
         asked = {self._place(ask) for ask in self._trail(arch).asked}
         return tuple(option if i in asked else 0 for i, option in enumerate(arch))
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether all options are offered where they are chosen, and the constructor makes a network of them."""
+        """Whether all chosen options are offered, and the constructor makes a network of them."""
         return self._trail(arch).is_whole
 
     def describe(self, arch: Architecture) -> str:
-        """Return the decisions asked for, as "width=16, Block0.kernel=3", and idle ones that are not 0."""
+        """Return the used decisions, as "width=16, Block0.kernel=3", and unused ones with an option other than 0."""
         if not self.decisions:
             return self.factory
         return notation.write(self.decisions, arch, [self._place(ask) for ask in self._trail(arch).asked])
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return a block for each decision asked for."""
+        """Return a block for each used decision."""
         return Picture(blocks=tuple(self.describe(arch).split(", ")))
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of what `describe` writes, or of digits; a decision asked for and left out has its default.
+        """Return the code of a text from `describe`, or of digits; an omitted decision has its default.
 
         Raises:
             ArchitectureError: there is no such decision or option, it is written twice, or not offered here.
@@ -259,7 +259,7 @@ class OwnSpace(SearchSpace):
         return arch
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Return a canonical code; every decision that comes up is drawn uniformly among what is offered.
+        """Return a random canonical code; every decision is drawn uniformly among the options offered.
 
         Networks are therefore not equally likely: of one to three blocks with options of their own, a third has one.
 
@@ -269,7 +269,7 @@ class OwnSpace(SearchSpace):
         return self._drawn(lambda ask: ask.drawn(rng))
 
     def draw_weighted(self, weights: Weights, rng: np.random.Generator) -> Drawn:
-        """Return what `sample` does, but with weights of the options of each decision; raises as `sample`."""
+        """Return a random code like `sample`, with given weights for the options; raises as `sample`."""
         ratios: list[float] = []
 
         def pick(ask: Ask) -> str:
@@ -288,7 +288,7 @@ class OwnSpace(SearchSpace):
         return self._code({self._place(ask): label for ask, label in self._whole(pick).asks})
 
     def _whole(self, pick: Callable[[Ask], str], begin: Callable[[], None] | None = None) -> Trail:
-        """Return the trail of a network, with draws by `pick` until there is one; `begin` is called before each."""
+        """Return a complete trail of a network, drawn by `pick`; `begin` is called before each try."""
         failure = ""
         for _ in range(_ATTEMPTS):
             if begin is not None:
@@ -300,7 +300,7 @@ class OwnSpace(SearchSpace):
         raise ArchitectureError(f"{self.factory} made no network in {_ATTEMPTS} draws; the last: {failure}.")
 
     def mutate(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return a valid code that differs in exactly one decision that is asked for, drawn uniformly.
+        """Return a valid code that differs in exactly one used decision, drawn uniformly.
 
         Where there is none, one decision is changed, and others that no longer fit are drawn anew.
 
@@ -327,7 +327,7 @@ class OwnSpace(SearchSpace):
         )
 
     def _repaired(self, arch: Architecture, rng: np.random.Generator) -> Architecture:
-        """Return a valid code in which what is not offered is drawn anew."""
+        """Return a valid code with options that are not offered redrawn."""
         by_code = self._by(arch)
         return self._drawn(lambda ask: by_code(ask) or ask.drawn(rng))
 
@@ -335,7 +335,7 @@ class OwnSpace(SearchSpace):
         return self._player.trail(self._by(arch), self.explored.form)
 
     def _by(self, arch: Architecture) -> Callable[[Ask], str | None]:
-        """Return what answers by a code."""
+        """Return a function that answers decisions by a code."""
 
         def pick(ask: Ask) -> str | None:
             place = self._place(ask)
@@ -347,7 +347,7 @@ class OwnSpace(SearchSpace):
         return pick
 
     def _place(self, ask: Ask) -> int:
-        """Return the digit of a decision.
+        """Return the digit index of a decision.
 
         Raises:
             SettingError: it, or an option of it, was not met while the space was explored.

@@ -1,4 +1,4 @@
-"""`choice` and `one_of`: what a model says of itself so that it can be searched."""
+"""`choice` and `one_of`: the functions that mark decisions in a model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class Answers(Protocol):
-    """What answers both verbs while a factory runs inside a search."""
+    """Answers `choice` and `one_of` while a factory runs inside a search."""
 
     def answer(self, options: Options, *, is_module: bool) -> Any:
-        """Return the option that is chosen; of modules the module itself."""
+        """Return the chosen option; for modules the module itself."""
 
 
 ASKED: ContextVar[Answers | None] = ContextVar("asked", default=None)
@@ -30,7 +30,7 @@ ASKED: ContextVar[Answers | None] = ContextVar("asked", default=None)
 
 
 def choice(name: str, options: Sequence[T] | Mapping[str, T], default: T | None = None) -> T:
-    """Return one of the options: in a search the one of the architecture, else the default.
+    """Return one of the options: in a search the architecture's, else the default.
 
     Call it in the constructor of a model, or in any function that builds one. The name is that of a decision of this
     place: four blocks that ask for "kernel" have four decisions, `Block0.kernel` to `Block3.kernel`. To share one,
@@ -56,7 +56,7 @@ def one_of(
     options: Sequence[nn.Module | Callable[[], nn.Module]] | Mapping[str, nn.Module | Callable[[], nn.Module]],
     default: object = None,
 ) -> nn.Module:
-    """Return one of several modules: in a search that of the architecture, else the default.
+    """Return one of several modules: in a search the architecture's, else the default.
 
     Args:
         name: of the decision.
@@ -74,7 +74,7 @@ def one_of(
 
 
 def module_of(options: Options, place: int) -> nn.Module:
-    """Return the module of an option: itself, or what it makes.
+    """Return the module of an option: the option itself, or the result of calling it.
 
     Raises:
         SettingError: it is no module and makes none.

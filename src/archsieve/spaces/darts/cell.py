@@ -1,4 +1,4 @@
-"""The cell of DARTS: four nodes of two inputs each, as choices and as edges, and which cells are equivalent."""
+"""The cell of DARTS: four nodes of two inputs each, as choices and as edges, and the equivalence of cells."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ALL_EDGES = tuple(
 
 
 def edges_of(code: Sequence[int]) -> tuple[CellEdge, ...]:
-    """Return the eight edges of a cell of twelve choices, two a node, the lower predecessor first."""
+    """Return the eight edges of a cell's twelve choices, two per node, the lower predecessor first."""
     p2, a2, b2, p3, a3, b3, p4, a4, b4, p5, a5, b5 = code
     return _ends(2, p2, a2, b2) + _ends(3, p3, a3, b3) + _ends(4, p4, a4, b4) + _ends(5, p5, a5, b5)
 
@@ -90,7 +90,7 @@ def canonical_cell(code: Architecture) -> tuple[int, ...]:
 
 @cache
 def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architecture], Architecture], ...]]:
-    """Return the lexicographically first wiring that reordering the nodes can give, and the orders that give it.
+    """Return the lexicographically first wiring under node reorderings, and the reorderings that give it.
 
     Each order is a function that permutes the eight operations. There are 180 wirings.
     """
@@ -108,7 +108,7 @@ def _orders(pairs: Architecture) -> tuple[Architecture, tuple[Callable[[Architec
 
 
 class CellShape(NamedTuple):
-    """One cell of a network: channels of its nodes and of its two inputs, and whether it, or the one before, halves."""
+    """The shape of one cell: node and input channels, and whether it or the preceding cell is a reduction."""
 
     is_reduction: bool
     width: int
@@ -117,10 +117,10 @@ class CellShape(NamedTuple):
 
     @property
     def outputs(self) -> int:
-        """Channels of the cell: its nodes side by side."""
+        """Output channels of the cell: its nodes concatenated."""
         return len(NODES) * self.width
 
 
 def cells_of(arch: Architecture) -> tuple[Architecture, Architecture]:
-    """Return the twelve choices of the normal cell, and those of the reduction cell."""
+    """Return the twelve choices of the normal cell and those of the reduction cell."""
     return arch[: len(CHOICES)], arch[len(CHOICES) :]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class DARTSNetwork(nn.Module):
-    """Stem, a chain of cells that each take the two before, head; a supernet if it is made for no architecture.
+    """Stem, a chain of cells that each use the two preceding ones, and head; without an architecture a supernet.
 
     Args:
         space: the space it belongs to.
@@ -56,7 +56,7 @@ class DARTSNetwork(nn.Module):
             self.auxiliary = _auxiliary_head(space, task.num_outputs)
 
     def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one.
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first or only path.
 
         In training, with an auxiliary head, returns (outputs, auxiliary outputs).
         """
@@ -72,12 +72,12 @@ class DARTSNetwork(nn.Module):
         return outputs if auxiliary is None else (outputs, auxiliary)
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return the path as a network of its own, with copies of the weights."""
+        """Return the path as a stand-alone network with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)
 
 
 class DARTSCell(nn.Module):
-    """Two inputs brought to one width, and four nodes, each the sum of two operations on what was there before."""
+    """Two inputs adjusted to one width, and four nodes, each the sum of two operations on earlier nodes."""
 
     def __init__(self, shape: CellShape, held: Iterable[CellEdge], pool_norm: bool) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class DARTSCell(nn.Module):
         self.drop_path = DropPath()
 
     def forward(self, before: Tensor, last: Tensor, edges: Sequence[CellEdge]) -> Tensor:
-        """Return the four nodes side by side, of these edges, two a node in order of the nodes."""
+        """Return the four nodes concatenated, for these edges, two per node in order."""
         nodes = [self.before(before), self.last(last)]
         for first, second in zip(edges[::2], edges[1::2], strict=True):
             nodes.append(self._along(first, nodes) + self._along(second, nodes))
@@ -108,7 +108,7 @@ class DARTSCell(nn.Module):
 
 
 class Halving(nn.Module):
-    """Halves the side: two 1x1 convolutions of stride 2, one of the maps and one of the maps shifted by a pixel."""
+    """Halves the side: two 1x1 convolutions of stride 2, on the map and on the map shifted by a pixel."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Halving(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return maps of half the side, rounded up: where it is odd, a black pixel stands beyond the border."""
+        """Return maps of half the side, rounded up; odd sides are zero-padded."""
         x = self.relu(inputs)
         height, width = x.shape[-2:]
         moved = pad(x, (0, width % 2, 0, height % 2))[..., 1:, 1:]
@@ -126,7 +126,7 @@ class Halving(nn.Module):
 
 
 def _stem(space: DARTS, channels: int) -> tuple[nn.Module, nn.Module]:
-    """Return the two parts of the stem: pictures to the first cell's first input, and that to its second input."""
+    """Return the two parts of the stem: from pictures to the first cell's first input, and from there to its second."""
     if space.stem == "cifar":
         return nn.Sequential(*_conv_bn(channels, 3 * space.width)), nn.Identity()
     half, whole = space.width // 2, space.width
@@ -165,7 +165,7 @@ def _operation(operation: int, width: int, stride: int, pool_norm: bool) -> nn.M
 
 
 def _depthwise(width: int, kernel: int, stride: int, dilation: int = 1) -> tuple[nn.Module, ...]:
-    """Return ReLU, a convolution channel by channel, one across channels, and a BN."""
+    """Return ReLU, a depthwise convolution, a pointwise convolution, and a BN."""
     padding = dilation * (kernel // 2)
     return (
         nn.ReLU(),

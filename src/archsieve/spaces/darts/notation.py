@@ -1,4 +1,4 @@
-"""How DARTS cells are written: as a genotype, and as the compact code of pairs; read by a grammar, never run."""
+"""Notations of DARTS cells: genotypes and compact pairs, parsed by a grammar and never executed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 
 
 def compact(cells: Sequence[Sequence[int]]) -> str:
-    """Return the cells as pairs (predecessor, operation), two a node, as tables of NAS-Bench-301 have them."""
+    """Return the cells as pairs (predecessor, operation), two per node, as NAS-Bench-301's tables write them."""
     return f"[{', '.join(str([(e.source, e.operation) for e in edges_of(code)]) for code in cells)}]"
 
 
 def genotype_text(cells: Sequence[Sequence[int]]) -> str:
-    """Return the cells as the `Genotype(...)` that code of the DARTS family reads."""
+    """Return the cells as the `Genotype(...)` text of the DARTS code family."""
     parts = []
     for name, code in zip(("normal", "reduce"), cells, strict=True):
         pairs = ", ".join(f"('{OPERATIONS[e.operation]}', {e.source})" for e in edges_of(code))
@@ -32,7 +32,7 @@ def genotype_text(cells: Sequence[Sequence[int]]) -> str:
 
 
 def read_cells(text: str) -> tuple[int, ...]:
-    """Return the code, normal cell first, of a genotype or of a compact code; pairs of a node come in any order.
+    """Return the code, normal cell first, of a genotype or compact code; a node's pairs may be in any order.
 
     A genotype is `Genotype(...)`, the list of its fields (as JSON writes it) or a dictionary of them. The pairs of a
     cell stand in one list, or in a list for each node. A name may stand before it, as in `CELL = Genotype(...)`.
@@ -48,7 +48,7 @@ def read_cells(text: str) -> tuple[int, ...]:
 
 
 def _cells(value: Value) -> tuple[Value, Value]:
-    """Return the two cells of any notation."""
+    """Return the two cells of a text in any notation."""
     match value:
         case Named():
             if value.word != "Genotype":
@@ -64,7 +64,7 @@ def _cells(value: Value) -> tuple[Value, Value]:
 
 
 def _fields(arguments: tuple[Value, ...], keys: Mapping[str, Value]) -> tuple[Value, Value]:
-    """Return the two cells of a genotype, if the output of each is all of its nodes."""
+    """Return the two cells of a genotype, after checking that each cell outputs all of its nodes."""
     if len(arguments) > len(_FIELDS) or not set(keys) <= set(_FIELDS):
         raise ArchitectureError(f"a genotype has the fields {', '.join(_FIELDS)} and no others")
     fields = {**dict(zip(_FIELDS, arguments, strict=False)), **keys}
@@ -81,7 +81,7 @@ def _fields(arguments: tuple[Value, ...], keys: Mapping[str, Value]) -> tuple[Va
 
 
 def _nodes(value: Value) -> tuple[int, ...] | None:
-    """Return the numbers of a list or of a `range`; None for anything else."""
+    """Return the numbers of a list or `range`; None for anything else."""
     match value:
         case Named("list", (inner,), {}) if isinstance(inner, Named):  # list(range(2, 6))
             return _nodes(inner)
@@ -93,7 +93,7 @@ def _nodes(value: Value) -> tuple[int, ...] | None:
 
 
 def _cell(name: str, value: Value) -> tuple[int, ...]:
-    """Return the twelve choices of eight pairs, in one list or in one for each node."""
+    """Return the twelve choices of eight pairs, given as one list or one list per node."""
     if isinstance(value, tuple) and len(value) == len(NODES) and all(_is_node(node) for node in value):
         value = tuple(pair for node in value if isinstance(node, tuple) for pair in node)
     if not isinstance(value, tuple) or len(value) != 2 * len(NODES):
@@ -116,7 +116,7 @@ def _is_node(value: Value) -> bool:
 
 
 def _pair(name: str, value: Value) -> tuple[int, int]:
-    """Return (predecessor, operation) of a pair in numbers, or of an operation's name and a predecessor."""
+    """Return (predecessor, operation) of a pair of numbers, or of an operation name and a predecessor."""
     match value:
         case (str(operation), int(source)) | (int(source), str(operation)):
             if operation not in OPERATIONS:

@@ -1,4 +1,4 @@
-"""Sizes of DARTS networks in closed form: a sum over edges, so that a hundred thousand codes take a second."""
+"""Closed-form sizes of DARTS networks as sums over edges, so that 100,000 codes take a second."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class _Sums(NamedTuple):
 
 
 class OperationSizes(NamedTuple):
-    """Sizes of what all networks have, and of an operation by (is the cell a reduction, is its stride 2, operation)."""
+    """Sizes of the parts common to all networks, and of operations by (is reduction cell, has stride 2, operation)."""
 
     fixed: _Sums
     operations: dict[tuple[bool, bool, int], _Sums]
 
     def total(self, normal: Iterable[CellEdge], reduction: Iterable[CellEdge]) -> _Sums:
-        """Return the sizes of the network of these edges."""
+        """Return the sizes of the network with these edges."""
         params, macs = self.fixed
         for is_reduction, edges in ((False, normal), (True, reduction)):
             for source, _, operation in edges:
@@ -49,7 +49,7 @@ class OperationSizes(NamedTuple):
 
 @lru_cache(maxsize=16)
 def operation_sizes(space: DARTS, input_shape: tuple[int, ...], outputs: int) -> OperationSizes:
-    """Return the sizes of a space's networks for inputs of a shape.
+    """Return the part sizes of a space's networks for inputs of a shape.
 
     Raises:
         SettingError: the auxiliary head does not fit the shape.
@@ -76,7 +76,7 @@ def operation_sizes(space: DARTS, input_shape: tuple[int, ...], outputs: int) ->
 
 
 def check_auxiliary(space: DARTS, sides: _Sides) -> None:
-    """Check that the auxiliary head makes 2 x 2 of maps of these sides.
+    """Check that the auxiliary head reduces maps of these sides to 2 x 2.
 
     Raises:
         SettingError: it does not.
@@ -96,7 +96,7 @@ def auxiliary_stride(space: DARTS) -> int:
 
 
 def _stem(space: DARTS, channels: int, sides: _Sides) -> tuple[list[Convolution], tuple[_Sides, _Sides]]:
-    """Return the convolutions of the stem, and the sides of the two maps it puts out."""
+    """Return the convolutions of the stem, and the sides of its two output maps."""
     if space.stem == "cifar":
         return [convolution(channels, 3 * space.width, 3, _positions(sides))], (sides, sides)
     widths = (channels, space.width // 2, space.width, space.width)

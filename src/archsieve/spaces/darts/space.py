@@ -1,4 +1,4 @@
-"""DARTS: a cell that keeps the size of its maps and one that halves it, stacked in a chain (arXiv 1806.09055)."""
+"""DARTS: a normal cell and a reduction cell, stacked in a chain (arXiv 1806.09055)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from archsieve.spaces.darts.cell import (
 from archsieve.spaces.darts.notation import compact, genotype_text, read_cells
 from archsieve.spaces.darts.sizes import operation_sizes
 from archsieve.spaces.form import pictures_of
+from archsieve.spaces.literals import shortened
+from archsieve.spaces.text import not_an_architecture
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -77,24 +79,24 @@ class DARTS(SearchSpace):
 
     @property
     def default_task(self) -> str:
-        """The task that the stem is made for."""
+        """The task that the stem is designed for."""
         return "imagenet" if self.stem == "imagenet" else "cifar10"
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Three choices a node, of two cells."""
+        """Three choices per node of two cells."""
         return CHOICES * 2
 
     def describe(self, arch: Architecture) -> str:
-        """Return the cells as two lists of pairs (predecessor, operation), as tables of NAS-Bench-301 name them."""
+        """Return the cells as two lists of pairs (predecessor, operation), as in NAS-Bench-301's tables."""
         return compact(cells_of(arch))
 
     def genotype(self, arch: Architecture) -> str:
-        """Return the cells as the text `Genotype(...)` that training code of the DARTS family reads."""
+        """Return the cells as the `Genotype(...)` text of the DARTS code family."""
         return genotype_text(cells_of(arch))
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of pairs as `describe` writes them, of a genotype, or of 24 digits.
+        """Return the code of pairs in the form of `describe`, of a genotype, or of 24 digits.
 
         A genotype is `Genotype(...)`, or its fields as nested lists or as a dictionary; a name may stand before it, as
         in `CELL = Genotype(...)`. Pairs of a node, and nodes that are put out, may come in any order.
@@ -107,15 +109,12 @@ class DARTS(SearchSpace):
         try:
             return read_cells(text)
         except ArchitectureError as error:
-            shown = f"{text.strip()[:40]!r}{'...' if len(text.strip()) > 40 else ''}"
-            raise ArchitectureError(
-                f"{shown} is not an architecture of {self.name}: {error}. Write a Genotype(...), two lists of "
-                f"pairs as in "
-                f"{self.describe((0,) * len(self.choices))[:21]!r}..., or {len(self.choices)} digits."
-            ) from error
+            pairs = f"{self.describe((0,) * len(self.choices))[:21]!r}..."
+            advice = f"Write a Genotype(...), two lists of pairs as in {pairs}, or {len(self.choices)} digits"
+            raise not_an_architecture(shortened(text), self.name, f"{error}. {advice}") from error
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the first code of the networks that differ only in the order of their nodes.
+        """Return the first code among networks that differ only in the order of their nodes.
 
         The outputs of all nodes are concatenated and then enter 1x1 convolutions or the classifier, so that the order
         of the nodes does not matter: of 1,037,664,180 cells of each kind, 382,128,166 are different. The order of a
@@ -127,7 +126,7 @@ class DARTS(SearchSpace):
         return arch if first == arch else first  # returns the caller's own tuple if it is equal, to save memory
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return the edges of both cells; the nodes 0 and 1 are the outputs of the two cells before, earlier first."""
+        """Return the edges of both cells; nodes 0 and 1 are the outputs of the two preceding cells, earlier first."""
         cells: dict[str, tuple[Edge, ...]] = {
             name: tuple((str(source), str(target), OPERATIONS[o]) for source, target, o in edges_of(code))
             for name, code in zip(("normal", "reduce"), cells_of(arch), strict=True)
@@ -135,7 +134,7 @@ class DARTS(SearchSpace):
         return Picture(cells=cells)
 
     def features(self, arch: Architecture) -> tuple[int, ...]:
-        """Return, for each of the fourteen possible edges of both cells, 1 + its operation, or 0 if it is absent."""
+        """Return, for each of the fourteen possible edges of both cells, 1 + its operation, or 0 if absent."""
         encoding = [0] * (2 * sum(NODES))
         for cell, code in enumerate(cells_of(arch)):
             for source, target, operation in edges_of(code):
@@ -155,7 +154,7 @@ class DARTS(SearchSpace):
         return DARTSNetwork(self, task)
 
     def params(self, arch: Architecture, task: Task) -> int:
-        """Return the number of parameters, the auxiliary head included if there is one."""
+        """Return the number of parameters, including the auxiliary head if there is one."""
         return (
             operation_sizes(self, pictures_of(task, self.name), task.num_outputs)
             .total(*map(edges_of, cells_of(arch)))
@@ -184,5 +183,5 @@ class DARTS(SearchSpace):
 
     @property
     def auxiliary_after(self) -> int:
-        """Which cell the auxiliary head comes after."""
+        """The index of the cell before the auxiliary head."""
         return 2 * self.layers // 3

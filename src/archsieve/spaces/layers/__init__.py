@@ -1,1 +1,1 @@
-"""Layers and networks that several spaces are made of."""
+"""Layers and networks used by several spaces."""

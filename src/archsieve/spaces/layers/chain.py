@@ -1,4 +1,4 @@
-"""A network that is a chain of choice blocks: stem, one block a decision, head.
+"""A chain of choice blocks: stem, one block per decision, head.
 
 A stand-alone network is the same module with one option a decision, so that a block has the same name, and with it
 the same initial weights, wherever it occurs.
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class ChainBlocks(Protocol):
-    """What makes the parts of a chain."""
+    """Factory of the parts of a chain."""
 
     def stem(self) -> nn.Module:
-        """Return what comes before the first choice."""
+        """Return the module before the first choice."""
 
     def block(self, position: int, option: int) -> nn.Module:
-        """Return one option of one choice."""
+        """Return the module of one option of one choice."""
 
     def head(self) -> nn.Module:
-        """Return what comes after the last choice."""
+        """Return the module after the last choice."""
 
 
 class Chain(nn.Module):
@@ -59,17 +59,17 @@ class Chain(nn.Module):
         self.head = blocks.head()
 
     def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
-        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
+        """Return the outputs of the path `arch`, shape (n, outputs); None is the first or only path."""
         x = self.stem(inputs)
         for position, option in enumerate(arch or self._path):
             x = self.piece(position, option)(x)
         return self.head(x)  # type: ignore[no-any-return]
 
     def piece(self, position: int, option: int) -> nn.Module:
-        """Return one option of one choice."""
+        """Return the module of one option of one choice."""
         options = cast("nn.ModuleDict", self.choices[position])
         return options[str(option)]
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return the path as a network of its own, with copies of the weights."""
+        """Return the path as a stand-alone network with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)

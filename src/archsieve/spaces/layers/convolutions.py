@@ -1,4 +1,4 @@
-"""Closed-form size of a network that is a list of convolutions and one linear layer."""
+"""Closed-form sizes of networks that consist of convolutions and one linear layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Convolution(NamedTuple):
-    """A convolution: weights, output channels, output positions, and whether a BN follows, or it has a bias."""
+    """A convolution: weights, output channels, output positions, and whether a BN follows or it has a bias."""
 
     weights: int
     channels: int
@@ -28,12 +28,12 @@ def convolution(
     normalised: bool = True,
     biased: bool = False,
 ) -> Convolution:
-    """Return a convolution of that many input and output channels, kernel side and output positions."""
+    """Return a convolution with these input and output channels, kernel side and output positions."""
     return Convolution(inputs // groups * outputs * kernel * kernel, outputs, positions, normalised, biased)
 
 
 def params(convolutions: Iterable[Convolution]) -> int:
-    """Return the parameters of convolutions and the affine BNs behind them."""
+    """Return the parameters of convolutions and their affine BNs."""
     return sum(c.weights + (2 * c.normalised + c.biased) * c.channels for c in convolutions)
 
 
@@ -43,5 +43,5 @@ def macs(convolutions: Iterable[Convolution]) -> int:
 
 
 def halved(side: int) -> int:
-    """Return the side of a map after a stride of 2, odd sides rounded up."""
+    """Return the output side after a stride of 2; odd sides are rounded up."""
     return (side + 1) // 2

@@ -1,4 +1,4 @@
-"""Inverted residuals with squeeze and a shortcut around every block: their shapes and what they cost."""
+"""Inverted residuals with squeeze-and-excitation and a shortcut: their shapes and sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SQUEEZE = 4  # channels of a block's middle by those of its squeeze
 
 
 class Block(NamedTuple):
-    """One inverted residual: its channels and how it goes over the map; `squeezed` is 0 where nothing is squeezed."""
+    """One inverted residual: channels, kernel and stride; `squeezed` is 0 without squeeze-and-excitation."""
 
     inputs: int
     middle: int
@@ -39,7 +39,7 @@ def blocks_of(
 
 
 def rounded(channels: int) -> int:
-    """Return channels as a multiple of 8: the nearest one, or the next where that lacks more than a tenth.
+    """Return channels rounded to a multiple of 8, or the next one up if rounding would lose more than a tenth.
 
     >>> [rounded(channels) for channels in (3, 12, 19, 24)]
     [8, 16, 24, 24]
@@ -53,7 +53,7 @@ def rounded(channels: int) -> int:
 
 @lru_cache(maxsize=65_536)
 def cost_of_stem(channels: int, width: int, side: int) -> tuple[int, int]:
-    """Return parameters and multiply-adds of a 3x3 convolution to a map of that side."""
+    """Return parameters and multiply-adds of a 3x3 convolution with an output map of that side."""
     return _sums([convolution(channels, width, 3, side * side)])
 
 
@@ -61,7 +61,7 @@ def cost_of_stem(channels: int, width: int, side: int) -> tuple[int, int]:
 def cost_of_stage(
     side: int, inputs: int, outputs: int, depth: int, kernel: int, expansion: int, stride: int, squeezes: bool
 ) -> tuple[int, int]:
-    """Return parameters and multiply-adds of a stage, from a map of that side."""
+    """Return parameters and multiply-adds of a stage with an input map of that side."""
     layers: list[Convolution] = []
     for block in blocks_of(inputs, outputs, depth, kernel, expansion, stride, squeezes):
         layers += _convolutions(block, side)
@@ -71,7 +71,7 @@ def cost_of_stage(
 
 @lru_cache(maxsize=65_536)
 def cost_of_head(side: int, last: int, middle: int, head: int) -> tuple[int, int]:
-    """Return parameters and multiply-adds of a 1x1 convolution, and of a bare one behind the pooling."""
+    """Return parameters and multiply-adds of a 1x1 convolution, and of one without BN after the pooling."""
     return _sums([convolution(last, middle, 1, side * side), convolution(middle, head, 1, 1, normalised=False)])
 
 

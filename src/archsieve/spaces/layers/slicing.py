@@ -1,4 +1,4 @@
-"""Layers of which a part can be used: the first channels, and the centre of the kernel.
+"""Sliceable layers: a part uses the first channels and the centre of the kernel.
 
 Channels may lie in segments side by side: those of several maps, or of the heads of an attention. The first channels
 are then those of each segment, and later segments may be missing. Which part is an argument, or the number of channels
@@ -25,17 +25,17 @@ Channels: TypeAlias = int | Segments
 
 
 def segments_of(channels: Channels) -> Segments:
-    """Return channels by segment: a number is one."""
+    """Return channels by segment; a number is a single segment."""
     return (channels,) if isinstance(channels, int) else channels
 
 
 def ranges(whole: Segments, part: Segments) -> Iterator[tuple[int, int]]:
-    """Yield where the part's segments begin in the whole, and their lengths."""
+    """Yield the start of each of the slice's segments in the whole layer, and its length."""
     return zip(accumulate(whole[:-1], initial=0), part, strict=False)
 
 
 def cut(tensor: Tensor, dimension: int, whole: Segments, part: Segments) -> Tensor:
-    """Return the first channels of each segment along a dimension: the tensor itself, a view, or several in one copy.
+    """Return the first channels of each segment along a dimension: the tensor itself, a view, or a copy.
 
     Args:
         tensor: as long along `dimension` as all segments together.
@@ -50,7 +50,7 @@ def cut(tensor: Tensor, dimension: int, whole: Segments, part: Segments) -> Tens
 
 
 class SlicedConv2d(nn.Conv2d):
-    """A convolution with a square kernel, whole or depthwise, of which the first channels and the centre can be used.
+    """A full or depthwise convolution with a square kernel, of which first channels and kernel centre can be used.
 
     Raises:
         SettingError: it has groups of more than one channel.
@@ -72,7 +72,7 @@ class SlicedConv2d(nn.Conv2d):
         kernel: int | None = None,
         inputs: Channels | None = None,
     ) -> Tensor:
-        """Return `outputs` channels by a kernel of side `kernel`; None is all there are.
+        """Return `outputs` channels from a kernel of side `kernel`; None means all.
 
         `inputs` says of which segments the channels of `input` are; None is one. Depthwise they are those of the
         outputs.
@@ -85,7 +85,7 @@ class SlicedConv2d(nn.Conv2d):
         return functional.conv2d(input, self._weight(of, to, side), bias, self.stride, side // 2, groups=groups)
 
     def part(self, name: str, smaller: SlicedConv2d) -> Tensor:
-        """Return what a smaller layer has of the tensor of that name."""
+        """Return the slice of the named tensor for a smaller layer."""
         if name == "weight":
             return self._weight(smaller.inputs, smaller.outputs, smaller.kernel_size[0])
         return cut(getattr(self, name), 0, self.outputs, smaller.outputs)
@@ -102,14 +102,14 @@ class SlicedConv2d(nn.Conv2d):
 
 
 class SlicedBatchNorm2d(nn.BatchNorm2d):
-    """A batch normalisation of the first channels: affine weights and running statistics are sliced."""
+    """A batch normalisation whose affine weights and running statistics are sliced to the first channels."""
 
     def __init__(self, channels: Channels, **settings: Any) -> None:
         super().__init__(sum(segments_of(channels)), **settings)
         self.channels = segments_of(channels)
 
     def forward(self, input: Tensor, channels: Channels | None = None) -> Tensor:  # noqa: A002
-        """Return the normalised channels; in training mode their running statistics are updated, and no others.
+        """Return the normalised channels; in training only their running statistics are updated.
 
         `channels` says of which segments they are; None is one.
         """
@@ -131,7 +131,7 @@ class SlicedBatchNorm2d(nn.BatchNorm2d):
         return outputs
 
     def part(self, name: str, smaller: SlicedBatchNorm2d) -> Tensor:
-        """Return what a smaller layer has of the tensor of that name."""
+        """Return the slice of the named tensor for a smaller layer."""
         tensor: Tensor = getattr(self, name)
         return cut(tensor, 0, self.channels, smaller.channels) if tensor.dim() else tensor
 
@@ -146,14 +146,14 @@ class SlicedBatchNorm2d(nn.BatchNorm2d):
 
 
 class SlicedLinear(nn.Linear):
-    """A linear layer of the first inputs; its outputs are all there are."""
+    """A linear layer that can use only the first inputs; it always has all outputs."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Return the outputs of inputs (n, c)."""
         return functional.linear(input, self._weight(input.shape[1]), self.bias)
 
     def part(self, name: str, smaller: SlicedLinear) -> Tensor:
-        """Return what a smaller layer has of the tensor of that name."""
+        """Return the slice of the named tensor for a smaller layer."""
         tensor: Tensor = getattr(self, name)
         return self._weight(smaller.in_features) if name == "weight" else tensor
 
@@ -190,5 +190,5 @@ class ConvNorm(nn.Module):
     def forward(
         self, inputs: Tensor, outputs: Channels, kernel: int | None = None, segments: Channels | None = None
     ) -> Tensor:
-        """Return that many channels, by a kernel of that side; `segments` are those of the inputs, None is one."""
+        """Return that many channels from a kernel of that side; `segments` are the inputs' (None: one)."""
         return self.norm(self.conv(inputs, outputs, kernel, segments), outputs)  # type: ignore[no-any-return]

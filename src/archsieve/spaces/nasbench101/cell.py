@@ -1,4 +1,4 @@
-"""The cell of NAS-Bench-101: a graph from input to output, what can be pruned of it, and its canonical form."""
+"""The cell of NAS-Bench-101: a graph from input to output, its pruning, and its canonical form."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def graph_of(arch: Architecture) -> Graph:
 
 
 def code_of(graph: Graph) -> Architecture:
-    """Return the code of a graph; inner vertices that it lacks stand before the output, without edges."""
+    """Return the code of a graph; missing inner vertices are added before the output, without edges."""
     last = VERTICES - 1
     edges = {(source, last if target == graph.output else target) for source, target in graph.edges}
     missing = (0,) * (last - graph.output)
@@ -57,7 +57,7 @@ def code_of(graph: Graph) -> Architecture:
 
 
 def pruned(graph: Graph) -> Graph | None:
-    """Return the graph of the vertices on paths from input to output; None where there is no path."""
+    """Return the graph of the vertices on paths from input to output; None if there is no path."""
     from_input, to_output = {0}, {graph.output}
     for source, target in sorted(graph.edges):
         if source in from_input:
@@ -74,14 +74,14 @@ def pruned(graph: Graph) -> Graph | None:
 
 
 def is_cell(arch: Architecture) -> bool:
-    """Whether a path leads from input to output, and at most nine edges are on such paths."""
+    """Whether a path leads from input to output, and at most nine edges lie on such paths."""
     graph = pruned(graph_of(arch))
     return graph is not None and len(graph.edges) <= MOST_EDGES
 
 
 @lru_cache(maxsize=50_000)
 def canonical_graph(arch: Architecture) -> Graph | None:
-    """Return the pruned graph of a code in canonical form; None where it has no path, or more than nine edges.
+    """Return the canonical form of a code's pruned graph; None without a path, or with more than nine edges.
 
     Of isomorphic graphs it is the one that NAS-Bench-101 generated first: with the least number whose bit
     `source + target * (target - 1) / 2` is an edge, and then the least operations. Its files hold these graphs.
@@ -97,7 +97,7 @@ def canonical_graph(arch: Architecture) -> Graph | None:
 
 
 def with_edges(present: Sequence[int], operations: Sequence[int]) -> Graph:
-    """Return the graph of what `canonical_graphs` returns for it."""
+    """Return the graph of a result of `canonical_graphs`."""
     count = len(operations) + 2
     pairs = EDGES[: count * (count - 1) // 2]
     return Graph(tuple(pair for pair, is_there in zip(pairs, present, strict=True) if is_there), tuple(operations))
@@ -131,7 +131,7 @@ def canonical_graphs(
 
 @cache
 def _permutations(vertices: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return, for each order of the inner vertices, the entries of the old matrix by new edge, and the old vertices."""
+    """Return, for each order of inner vertices, the old matrix entries by new edge, and the old vertices."""
     orders = [(0, *inner, vertices - 1) for inner in itertools.permutations(range(1, vertices - 1))]
     edges = [(s, t) for t in range(1, vertices) for s in range(t)]
     entries = [[order[s] * vertices + order[t] for s, t in edges] for order in orders]
@@ -140,41 +140,41 @@ def _permutations(vertices: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def text_of(graph: Graph) -> str:
-    """Return the published entries of a graph: its matrix row by row, a colon, and the names of its operations."""
+    """Return a graph in the published form: its matrix row by row, a colon, and the operation names."""
     side = range(graph.output + 1)
     matrix = "".join(str(int((s, t) in graph.edges)) for s in side for t in side)
     return f"{matrix}:{','.join((INPUT, *(OPERATIONS[o] for o in graph.operations), OUTPUT))}"
 
 
 def graph_in(text: str) -> Graph:
-    """Return the graph that a text writes.
+    """Return the graph that a text describes.
 
     Raises:
         ArchitectureError: it writes none; says why.
     """
     if not (parts := _TEXT.fullmatch(text.strip())):
-        raise ArchitectureError(f"{text[:200]!r} is no matrix of 0 and 1 and operations, such as {EXAMPLE!r}.")
+        raise ArchitectureError("it is not a matrix of 0 and 1 followed by operations")
     matrix, names = parts[1], parts[2].split(",")
     side = len(names)
     if side * side != len(matrix) or not 2 <= side <= VERTICES:
         raise ArchitectureError(
-            f"{text[:200]!r} has {len(matrix)} entries and {side} operations: a cell has 2 to {VERTICES} vertices, and "
-            f"a matrix with a row and a column for each."
+            f"it has {len(matrix)} matrix entries and {side} operations, but a cell has 2 to {VERTICES} vertices, and "
+            f"a matrix with a row and a column for each"
         )
     if (names[0], names[-1]) != (INPUT, OUTPUT) or not set(names[1:-1]) <= set(OPERATIONS):
         raise ArchitectureError(
-            f"{text[:200]!r} has other operations than {INPUT!r}, then {', '.join(OPERATIONS)}, and {OUTPUT!r} last."
+            f"its operations must be {INPUT!r}, then some of {', '.join(OPERATIONS)}, and {OUTPUT!r} last"
         )
     ones = [divmod(place, side) for place, entry in enumerate(matrix) if entry == "1"]
     if any(source >= target for source, target in ones):
         raise ArchitectureError(
-            f"{text[:200]!r} has an edge to an earlier vertex, or to itself: rows are sources and columns are targets."
+            "it has an edge to an earlier vertex, or to itself: rows are sources and columns are targets"
         )
     return Graph(tuple(ones), tuple(OPERATIONS.index(name) for name in names[1:-1]))
 
 
 def without_padding(graph: Graph) -> Graph:
-    """Return the graph without the inner vertices that `code_of` added: the last ones, without edges, operation 0."""
+    """Return the graph without the inner vertices added by `code_of`: trailing, no edges, operation 0."""
     used = {vertex for edge in graph.edges for vertex in edge}
     inner = list(graph.operations)
     while inner and len(inner) not in used and inner[-1] == 0:
@@ -202,5 +202,5 @@ def vertex_channels(graph: Graph, outputs: int) -> list[int]:
 
 
 def inputs_of(graph: Graph, vertex: int) -> Sequence[int]:
-    """Return the vertices with an edge to this one, in order."""
+    """Return the vertices with an edge to this vertex, in order."""
     return sorted(source for source, target in graph.edges if target == vertex)

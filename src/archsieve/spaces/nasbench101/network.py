@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def graph_network(graph: Graph, task: Task, width: int, stacks: int, cells: int) -> nn.Sequential:
-    """Return stem, stacks of equal cells with poolings between them, and head."""
+    """Return stem, stacks of equal cells separated by pooling, and head."""
     parts: list[nn.Module] = [_conv_bn_relu(pictures_of(task, "nasbench101")[0], width, 3)]
     before = width
     for stack in range(stacks):
@@ -34,7 +34,7 @@ def graph_network(graph: Graph, task: Task, width: int, stacks: int, cells: int)
 
 
 class GraphCell(nn.Module):
-    """A pruned graph: inner vertices add what they get, and the output joins their channels and adds the input.
+    """A pruned graph: inner vertices sum their inputs, and the output concatenates its inputs and adds the cell input.
 
     An edge from the input is a 1x1 convolution; between inner vertices, channels beyond those of the target are cut.
     """
@@ -67,7 +67,7 @@ class GraphCell(nn.Module):
         return self._sum([torch.cat(joined, dim=1)] if joined else [], inputs, last)
 
     def _sum(self, terms: list[Tensor], inputs: Tensor, place: int) -> Tensor:
-        """Return the sum of terms and, where there is an edge from the input, its projection."""
+        """Return the sum of terms and, if there is an edge from the input, the input's projection."""
         if str(place) in self.projections:
             terms = [*terms, self.projections[str(place)](inputs)]
         return sum(terms[1:], terms[0])

@@ -1,4 +1,4 @@
-"""The three spaces of NAS-Bench-1Shot1: parts of NAS-Bench-101 in which each vertex has a given number of parents."""
+"""The three spaces of NAS-Bench-1Shot1: subsets of NAS-Bench-101 with a fixed number of parents per vertex."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from archsieve.spaces.nasbench101.cell import (
     text_of,
 )
 from archsieve.spaces.nasbench101.space import GraphSpace
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ _OPTIONS = (POOL, CONV3, CONV1)
 
 @dataclass(frozen=True)
 class OneShotSpace(GraphSpace):
-    """Cells of NAS-Bench-101 whose vertices have a given number of parents (arXiv 2001.10422).
+    """Cells of NAS-Bench-101 with a fixed number of parents per vertex (arXiv 2001.10422).
 
     A code gives the operation of each inner vertex (0 maxpool3x3, 1 conv3x3-bn-relu, 2 conv1x1-bn-relu), and then which
     vertices are the parents of each inner vertex and of the output: the place of the combination in lexicographic
@@ -49,12 +50,12 @@ class OneShotSpace(GraphSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Three operations an inner vertex, and the combinations of parents of each vertex."""
+        """Three operations per inner vertex, and the combinations of parents of each vertex."""
         inner = len(self.parents) - 1
         return (len(_OPTIONS),) * inner + tuple(math.comb(v, count) for v, count in enumerate(self.parents, 1))
 
     def whole_code(self, arch: Architecture) -> Architecture:
-        """Return the code of the cell in NAS-Bench-101."""
+        """Return the cell's code in NAS-Bench-101."""
         inner = len(self.parents) - 1
         edges = tuple(
             (source, vertex)
@@ -64,15 +65,15 @@ class OneShotSpace(GraphSpace):
         return code_of(Graph(edges, tuple(_OPTIONS[option] for option in arch[:inner])))
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the first code, in lexicographic order, of the same pruned graph up to isomorphism."""
+        """Return the lexicographically first code with the same pruned graph up to isomorphism."""
         return _first_code(self.parents, self.graph(arch))
 
     def published(self, arch: Architecture) -> str:
-        """Return the text of the same network in NAS-Bench-101."""
+        """Return the NAS-Bench-101 text of the same network."""
         return text_of(self.graph(arch))
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of its numbers, or of the matrix and operations of a cell that is in the space.
+        """Return the code of digits, or of the matrix and operations of a cell in the space.
 
         Raises:
             ArchitectureError: `text` is neither.
@@ -80,9 +81,10 @@ class OneShotSpace(GraphSpace):
         if INPUT not in text and OUTPUT not in text:
             return super().parse(text)
         try:
-            return check(self, _first_code(self.parents, pruned(graph_in(text))), text[:200])
+            code = _first_code(self.parents, pruned(graph_in(text)))
         except ArchitectureError as error:
-            raise ArchitectureError(f"{text[:200]!r} is no architecture of {self.name}: {error}") from error
+            raise not_an_architecture(text, self.name, str(error)) from error
+        return check(self, code, text)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def _combinations(vertex: int, count: int) -> list[tuple[int, ...]]:
 
 @lru_cache(maxsize=50_000)
 def _first_code(parents: tuple[int, ...], graph: Graph | None) -> Architecture:
-    """Return the first code whose pruned graph is this one up to isomorphism; vertices that lead nowhere are zeros.
+    """Return the first code with this pruned graph up to isomorphism; unused vertices are zeros.
 
     Raises:
         ArchitectureError: there is none.
@@ -136,7 +138,7 @@ def _first_code(parents: tuple[int, ...], graph: Graph | None) -> Architecture:
 
 
 def _placed(parents: tuple[int, ...], graph: Graph, places: Sequence[int]) -> Architecture | None:
-    """Return the code of a graph whose inner vertices stand at these places; None where they cannot."""
+    """Return the code of a graph with inner vertices at these places; None if impossible."""
     inner = len(parents) - 1
     place = (0, *places, inner + 1)
     operations, combinations = [0] * inner, [0] * len(parents)

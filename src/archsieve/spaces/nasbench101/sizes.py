@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def graph_sizes(
     graph: Graph, shape: tuple[int, ...], outputs: int, width: int, stacks: int, cells: int
 ) -> tuple[int, int]:
-    """Return parameters, and multiply-adds of one input of this shape."""
+    """Return parameters, and multiply-adds of one input with this shape."""
     layers = list(_convolutions(graph, shape, width, stacks, cells))
     last = width * 2 ** (stacks - 1)
     return convolutions.params(layers) + (last + 1) * outputs, convolutions.macs(layers) + last * outputs
@@ -40,7 +40,7 @@ def _convolutions(graph: Graph, shape: tuple[int, ...], width: int, stacks: int,
 
 
 def _cell(graph: Graph, inputs: int, outputs: int, positions: int) -> Iterator[Convolution]:
-    """Yield the convolutions of the inner vertices, and of the edges from the input."""
+    """Yield the convolutions of the inner vertices and of the edges from the input."""
     widths = (*vertex_channels(graph, outputs), outputs)
     for operation, channels in zip(graph.operations, widths, strict=False):
         if operation in KERNELS:

@@ -25,6 +25,7 @@ from archsieve.spaces.nasbench101.cell import (
     without_padding,
 )
 from archsieve.spaces.nasbench101.sizes import graph_sizes
+from archsieve.spaces.text import not_an_architecture
 from archsieve.values import check_sizes, check_whole
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _LEAST_WIDTH = VERTICES - 2  # a channel for each vertex that leads to the outpu
 
 @dataclass(frozen=True)
 class GraphSpace(SearchSpace):
-    """Networks of NAS-Bench-101's skeleton: a stem, stacks of equal cells with poolings between them, a head.
+    """Networks of NAS-Bench-101's skeleton: a stem, stacks of equal cells separated by pooling, and a head.
 
     Normalisations have PyTorch's momentum; the benchmark's statistics moved by 0.3 % a step.
 
@@ -63,7 +64,7 @@ class GraphSpace(SearchSpace):
                 raise SettingError(f"`{name} <= {most}` must hold, but got {name}={getattr(self, name)}.")
 
     def graph(self, arch: Architecture) -> Graph:
-        """Return the pruned graph of a code in canonical form.
+        """Return the canonical form of a code's pruned graph.
 
         Raises:
             ArchitectureError: its output has no path from the input, or it has more than nine edges.
@@ -73,11 +74,11 @@ class GraphSpace(SearchSpace):
         return graph
 
     def whole_code(self, arch: Architecture) -> Architecture:
-        """Return the code of the cell in the space of all cells: here itself."""
+        """Return the cell's code in the space of all cells; here the code itself."""
         return arch
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return the graph; an edge has the operation of its target, and the output joins what it gets."""
+        """Return the graph; an edge has its target's operation, and the output concatenates its inputs."""
         graph = self.graph(arch)
         titles = ("in", *map(str, range(1, graph.output)), "out")
         labels = ("", *(OPERATIONS[o].partition("-")[0] for o in graph.operations), "join")
@@ -123,15 +124,15 @@ class NASBench101(GraphSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Two options an edge, three an inner vertex."""
+        """Two options per edge, three per inner vertex."""
         return (2,) * len(EDGES) + (len(OPERATIONS),) * (VERTICES - 2)
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether a path leads from input to output, and at most nine edges are on such paths."""
+        """Whether a path leads from input to output, and at most nine edges lie on such paths."""
         return is_cell(arch)
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the code of the graph that the benchmark's files hold for it."""
+        """Return the code of the graph under which the benchmark's files list it."""
         return code_of(self.graph(arch))
 
     def describe(self, arch: Architecture) -> str:
@@ -139,7 +140,7 @@ class NASBench101(GraphSpace):
         return text_of(without_padding(graph_of(arch)))
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of a matrix and operations, with a colon or a space between them, or of 26 digits.
+        """Return the code of a matrix and operations, separated by a colon or a space, or of 26 digits.
 
         Raises:
             ArchitectureError: `text` is neither, or no cell of the space.
@@ -147,8 +148,8 @@ class NASBench101(GraphSpace):
         if INPUT not in text and OUTPUT not in text:
             return super().parse(text)
         try:
-            return check(self, code_of(graph_in(text)), text[:200])
+            code = code_of(graph_in(text))
         except ArchitectureError as error:
-            raise ArchitectureError(
-                f"{text[:200]!r} is no architecture of {self.name}, like {EXAMPLE!r}: {error}"
-            ) from error
+            reason = f"{error}. Write one like {EXAMPLE!r}"
+            raise not_an_architecture(text, self.name, reason) from error
+        return check(self, code, text)

@@ -1,4 +1,4 @@
-"""Which codes of NAS-Bench-201 are one network: the same function of the same convolutions."""
+"""Equivalence classes of NAS-Bench-201 codes: codes whose networks compute the same function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Terms: TypeAlias = "tuple[int, ...]"
 
 @cache
 def representatives() -> dict[Architecture, Architecture]:
-    """Return the first code of every code's class.
+    """Return the first code of every code's equivalence class.
 
     The class is what the output is and every convolution with its input, both as sorted sums of terms.
     """
@@ -35,7 +35,7 @@ def _cells() -> list[_Cell]:
 
 
 def _with_a_node(cell: _Cell, sources: tuple[int, ...], edge: _Edges) -> Iterator[_Cell]:
-    """Yield a cell with another node that has edges from these nodes, for all operations of the edges."""
+    """Yield a cell with one more node that has edges from these nodes, for all operations of the edges."""
     grown: list[tuple[Architecture, _Terms, _Terms]] = [(cell.arch, (), cell.convolved)]
     for source in sources:
         edges = [edge[operation, cell.nodes[source]] for operation in range(len(OPERATIONS))]
@@ -49,7 +49,7 @@ def _with_a_node(cell: _Cell, sources: tuple[int, ...], edge: _Edges) -> Iterato
 
 
 class _Cell(NamedTuple):
-    """The beginning of a code, what each node so far is, and the convolutions with their inputs."""
+    """The beginning of a code, the terms of each node so far, and the convolutions with their inputs."""
 
     arch: Architecture
     nodes: tuple[_Terms, ...]
@@ -57,14 +57,14 @@ class _Cell(NamedTuple):
 
 
 class _Edge(NamedTuple):
-    """What an edge adds to its node, and its convolution with its input; both as terms."""
+    """What an edge adds to its node, and its convolution with its input, both as terms."""
 
     terms: _Terms
     convolved: _Terms = ()
 
 
 class _Edges(dict[tuple[int, _Terms], _Edge]):
-    """Edges by operation and input. A term is a number: that of its operation and its input among all asked for.
+    """Edges by operation and input. A term is a number for an operation and its input.
 
     A sum through a skip is flattened. Pooling nothing gives nothing, but a convolution of nothing is not nothing: its
     batch normalisation has a bias.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from archsieve.spaces.form import pictures_of
+from archsieve.spaces.layers.edge_cells import relu_conv_bn
 from archsieve.spaces.nasbench201.cell import EDGES, KERNELS, REDUCES, SIZED_CELL
-from archsieve.spaces.nasbench201.network import ResidualBlock, relu_conv_bn
+from archsieve.spaces.nasbench201.network import ResidualBlock
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def sized_network(widths: tuple[int, ...], task: Task) -> nn.Sequential:
-    """Return stem, parts and head for these numbers of channels."""
+    """Return stem, parts and head with these channel counts."""
     before = widths[0]
     parts: list[nn.Module] = [
         nn.Sequential(
@@ -32,7 +33,7 @@ def sized_network(widths: tuple[int, ...], task: Task) -> nn.Sequential:
 
 
 class SizedCell(nn.Module):
-    """The one cell of the space: four nodes, each the sum of its edges; its input may have other channels."""
+    """The cell of the space: four nodes, each the sum of its edges; input and cell channels may differ."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

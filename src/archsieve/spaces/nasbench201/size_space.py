@@ -1,4 +1,4 @@
-"""The size search space of NATS-Bench: one cell, and five numbers of channels (arXiv 2009.00437)."""
+"""The size search space of NATS-Bench: one cell and five channel counts (arXiv 2009.00437)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CHANNELS, EDGES, KERNELS, REDUCES, SIZED_CELL
+from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _CHANNELS_TEXT = re.compile(r"\d{1,4}(:\d{1,4})*")
 
 @dataclass(frozen=True)
 class NATSSize(SearchSpace):
-    """The size search space of NATS-Bench: 8^5 = 32,768 networks of one cell and five numbers of channels.
+    """The size search space of NATS-Bench: 8^5 = 32,768 networks of one cell and five channel counts.
 
     A stem of the first number of channels; then cell, residual block of stride 2, cell, residual block, cell, each with
     its own number. The published string of a network is its channels, as "64:64:64:64:64". A cell that changes the
@@ -42,11 +42,11 @@ class NATSSize(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Eight numbers of channels for each of five parts."""
+        """Eight channel counts for each of five parts."""
         return (len(CHANNELS),) * len(REDUCES)
 
     def channels(self, arch: Architecture) -> tuple[int, ...]:
-        """Return the channels of the parts."""
+        """Return the channel counts of the parts."""
         return tuple(CHANNELS[option] for option in arch)
 
     def describe(self, arch: Architecture) -> str:
@@ -63,10 +63,8 @@ class NATSSize(SearchSpace):
             return super().parse(text)
         numbers = [int(n) for n in text.strip().split(":")] if _CHANNELS_TEXT.fullmatch(text.strip()) else []
         if len(numbers) != len(REDUCES) or not set(numbers) <= set(CHANNELS):
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: write five numbers of channels out of "
-                f"{', '.join(map(str, CHANNELS))}, like '64:64:64:64:64'."
-            )
+            advice = f"write five channel counts out of {', '.join(map(str, CHANNELS))}, like '64:64:64:64:64'"
+            raise not_an_architecture(text, self.name, advice)
         return tuple(CHANNELS.index(number) for number in numbers)
 
     def picture(self, arch: Architecture) -> Picture:

@@ -1,4 +1,4 @@
-"""NAS-Bench-201: one cell of six edges, five operations each, repeated in a fixed skeleton (arXiv 2001.00326)."""
+"""NAS-Bench-201: one cell of six edges with five operations each, in a fixed skeleton (arXiv 2001.00326)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import Convolution, convolution, halved
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, KERNELS, NONE, OPERATIONS, POOL, SKIP
 from archsieve.spaces.nasbench201.classes import representatives
-from archsieve.spaces.text import NumberOrder
+from archsieve.spaces.text import NumberOrder, not_an_architecture
 from archsieve.values import check_sizes
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _NUMBERS = re.compile(r"\s*(?P<bracket>[(\[])(?P<numbers>\s*[0-9]{1,9}(?:\s*,\s*
 
 @dataclass(frozen=True)
 class NASBench201(SearchSpace):
-    """The space of NAS-Bench-201: 5^6 = 15,625 codes, 6,590 classes of cells that are one network.
+    """The space of NAS-Bench-201: 5^6 = 15,625 codes in 6,590 classes of equal networks.
 
     A code gives the operation of the edges 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2; operations are 0 none, 1 skip_connect,
     2 nor_conv_1x1, 3 nor_conv_3x3, 4 avg_pool_3x3.
@@ -71,11 +71,11 @@ class NASBench201(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Five operations an edge."""
+        """Five operations per edge."""
         return (len(OPERATIONS),) * len(EDGES)
 
     def describe(self, arch: Architecture) -> str:
-        """Return NAS-Bench-201's string of the cell."""
+        """Return the cell as NAS-Bench-201's string."""
         nodes = [
             "|".join(f"{OPERATIONS[arch[e]]}~{source}" for e, (source, node) in enumerate(EDGES) if node == target)
             for target in (1, 2, 3)
@@ -83,7 +83,7 @@ class NASBench201(SearchSpace):
         return "+".join(f"|{node}|" for node in nodes)
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return the cell; edges that carry nothing are left out."""
+        """Return the cell without edges that carry nothing."""
         edges = ((str(s), str(t), OPERATIONS[o]) for (s, t), o in zip(EDGES, arch, strict=True) if o != NONE)
         return Picture(cells={"cell": tuple(edges)})
 
@@ -102,14 +102,16 @@ class NASBench201(SearchSpace):
             return check(self, tuple(map(int, text.strip().replace("-", ""))), text)
         if numbers := _NUMBERS.fullmatch(text):
             return self._of_numbers(text, numbers["bracket"], numbers["numbers"])
-        raise ArchitectureError(
-            f"{text!r} is not an architecture of {self.name}: write six digits in 0..4, or a string like "
-            f"{self.describe((3, 3, 3, 1, 2, 3))!r} with the operations {', '.join(OPERATIONS)}, or NASLib's tuple "
-            f"in round brackets, like {str(to_naslib((3, 3, 3, 1, 2, 3)))!r}."
+        example = (3, 3, 3, 1, 2, 3)
+        raise not_an_architecture(
+            text,
+            self.name,
+            f"write six digits in 0..4, or a string like {self.describe(example)!r} with the operations "
+            f"{', '.join(OPERATIONS)}, or NASLib's tuple in round brackets, like {str(to_naslib(example))!r}",
         )
 
     def _of_numbers(self, text: str, bracket: str, numbers: str) -> Architecture:
-        """Return the code of numbers in brackets; round ones are NASLib's, square ones could be either's."""
+        """Return the code of bracketed numbers; round brackets mean NASLib's order, square ones are ambiguous."""
         if bracket == "[":
             raise ArchitectureError(
                 f"{text!r} does not say whose order of edges and operations it has: write NASLib's tuple in round "
@@ -118,20 +120,20 @@ class NASBench201(SearchSpace):
         try:
             return from_naslib([int(number) for number in numbers.replace(",", " ").split()])
         except ArchitectureError as error:
-            raise ArchitectureError(
-                f"{text!r} is not an architecture of {self.name}: numbers in round brackets are NASLib's "
-                f"tuple, which has "
-                f"six numbers in 0..4 (skip_connect, none, nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the "
-                f"order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2."
+            raise not_an_architecture(
+                text,
+                self.name,
+                "numbers in round brackets are NASLib's tuple, which has six numbers in 0..4 (skip_connect, none, "
+                "nor_conv_3x3, nor_conv_1x1, avg_pool_3x3), edges in the order 1<-0, 2<-0, 3<-0, 2<-1, 3<-1, 3<-2",
             ) from error
 
     @property
     def number_orders(self) -> Mapping[str, NumberOrder]:
-        """NASLib's tuple, whose edges and operations have another order."""
+        """NASLib's tuple, which orders edges and operations differently."""
         return {"naslib": NumberOrder("NASLib's", from_naslib, to_naslib)}
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the first code, in lexicographic order, of the cells that are the same network.
+        """Return the lexicographically first code of the cells that are the same network.
 
         Two cells are one if they compute the same function and hold the same multiset of (convolution, its input),
         edges that do not reach the output included, since their parameters count.
@@ -145,7 +147,7 @@ class NASBench201(SearchSpace):
         return CellNetwork(self, task, [(option,) for option in arch])
 
     def supernet(self, task: Task) -> nn.Module:
-        """Return the network of all paths; every cell takes the same path."""
+        """Return the supernet; every cell uses the same path."""
         from archsieve.spaces.nasbench201.network import CellNetwork
 
         return CellNetwork(self, task, [range(n) for n in self.choices])
@@ -160,7 +162,7 @@ class NASBench201(SearchSpace):
         return self._sizes(arch, task)[1] + self.widths[-1] * task.num_outputs
 
     def flops(self, arch: Architecture, task: Task) -> int:
-        """Return NASLib's count for one image: multiply-adds, and normalisations, activations and poolings.
+        """Return NASLib's count for one image: multiply-adds, normalisations, activations and poolings.
 
         See `archsieve.networks.counting.count_flops`, which counts the same on the built network.
         """
@@ -185,12 +187,12 @@ class NASBench201(SearchSpace):
         return tuple(self.width * 2**stage for stage in range(self.stages))
 
     def _sizes(self, arch: Architecture, task: Task) -> tuple[int, int]:
-        """Return parameters and multiply-adds of the convolutions, which depend on how many of each kind a cell has."""
+        """Return parameters and multiply-adds of the convolutions, from how many of each kind a cell has."""
         kinds = tuple(sorted(operation for operation in arch if operation in KERNELS))
         return _sizes_of(self, kinds, pictures_of(task, self.name))
 
     def convolutions(self, arch: Sequence[int], shape: tuple[int, ...]) -> Iterator[Convolution]:
-        """Yield the convolutions of a network whose cells have these operations, for one input of this shape."""
+        """Yield the convolutions of a network with these cell operations, for one input of this shape."""
         channels, height, width = shape
         yield convolution(channels, self.width, 3, height * width)
         before = self.width
@@ -215,7 +217,7 @@ def _sizes_of(space: NASBench201, operations: tuple[int, ...], shape: tuple[int,
 
 
 def from_naslib(code: Sequence[int]) -> Architecture:
-    """Return our code of NASLib's tuple: operations skip, none, 3x3, 1x1, pool; edges ordered by source.
+    """Return the code of NASLib's tuple (operations: skip, none, 3x3, 1x1, pool; edges ordered by source).
 
     Raises:
         ArchitectureError: not six numbers in 0..4.
@@ -232,12 +234,12 @@ def from_naslib(code: Sequence[int]) -> Architecture:
 
 
 def to_naslib(arch: Architecture) -> tuple[int, ...]:
-    """Return NASLib's tuple of our code, the inverse of `from_naslib`."""
+    """Return NASLib's tuple of a code, the inverse of `from_naslib`."""
     return tuple(_NASLIB_OPERATIONS.index(arch[edge]) for edge in _NASLIB_EDGES)
 
 
 def unique_string(arch: Architecture) -> str:
-    """Return NATS-Bench's string of what reaches the output (arXiv 2009.00437).
+    """Return NATS-Bench's string of the part of a cell that reaches the output (arXiv 2009.00437).
 
     6,466 values over the space. It drops edges that do not reach the output, and with them their parameters, so cells
     that share it need not be the same network: use `NASBench201.canonical` for that.

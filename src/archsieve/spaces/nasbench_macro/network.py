@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 def chain(space: NASBenchMacro, task: Task, options: Iterable[Sequence[int]]) -> Chain:
-    """Return the network that holds those options of each layer."""
+    """Return the network that holds these options of each layer."""
     return Chain(space, task, MacroBlocks(space, task), options)
 
 
 @dataclass(frozen=True)
 class MacroBlocks:
-    """Makes stem, layers and head."""
+    """Factory of stem, layers and head."""
 
     space: NASBenchMacro
     task: Task
 
     def stem(self) -> nn.Module:
-        """Return 3x3 convolution, BN and ReLU at full size."""
+        """Return 3x3 convolution, BN and ReLU at full resolution."""
         return nn.Sequential(*_conv_bn(pictures_of(self.task, self.space.name)[0], self.space.stem_width, 3), nn.ReLU())
 
     def block(self, position: int, option: int) -> nn.Module:
@@ -58,7 +58,7 @@ class MacroBlocks:
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depthwise kxk, 1x1 projection; a shortcut where the size stays (arXiv 1801.04381, with ReLU)."""
+    """1x1 expansion, depthwise kxk, 1x1 projection; a shortcut if the shape stays (arXiv 1801.04381, with ReLU)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, kernel: int, expansion: int) -> None:
         super().__init__()

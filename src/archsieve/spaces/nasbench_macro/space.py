@@ -64,11 +64,11 @@ class NASBenchMacro(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Three options a layer."""
+        """Three options per layer."""
         return (3,) * sum(self.stages)
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the code with the identities of each stage moved behind its other layers."""
+        """Return the code with each stage's identities moved behind its other layers."""
         code: list[int] = []
         for layers in self.stages:
             first, *rest = arch[len(code) : len(code) + layers]
@@ -86,18 +86,18 @@ class NASBenchMacro(SearchSpace):
         return chain(self, task, [(option,) for option in arch])
 
     def supernet(self, task: Task) -> nn.Module:
-        """Return the network of all paths."""
+        """Return the supernet of all paths."""
         from archsieve.spaces.nasbench_macro.network import chain
 
         return chain(self, task, [range(n) for n in self.choices])
 
     def params(self, arch: Architecture, task: Task) -> int:
-        """Return the number of parameters: the table's figure for every code."""
+        """Return the number of parameters, equal to the table's figure for every code."""
         linear = (self.head_width + 1) * task.num_outputs
         return convolutions.params(self._convolutions(arch, task)) + linear
 
     def macs(self, arch: Architecture, task: Task) -> int:
-        """Return the multiply-adds of one image: the table's "flops" for every code."""
+        """Return the multiply-adds of one image, equal to the table's "flops" for every code."""
         return convolutions.macs(self._convolutions(arch, task)) + self.head_width * task.num_outputs
 
     def layers(self) -> list[tuple[int, int, int]]:

@@ -1,1 +1,1 @@
-"""Spaces of which only recorded values are known: archsieve does not build their networks."""
+"""Spaces with recorded values only: archsieve does not build their networks."""

@@ -1,4 +1,4 @@
-"""What the spaces share whose networks are not built here."""
+"""Common part of the spaces whose networks are not built."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class RecordedSpace(SearchSpace):
-    """A space of recorded values: `measure` and `study` rank columns of its benchmark, but no proxy can be computed."""
+    """A space of recorded values: `measure` and `study` rank columns of its benchmark; proxies cannot be computed."""
 
     is_recorded: ClassVar[bool] = True
 
     def build(self, arch: Architecture, task: Task) -> NoReturn:
-        """Raise a `SettingError`: there is no network."""
+        """Raise a `SettingError`: networks of this space are not built."""
         raise SettingError(
             f"archsieve does not build the networks of {self.name}: name columns of its benchmark by --lookup, or rank "
             f"a file of your own by `archsieve judge`."

@@ -1,4 +1,4 @@
-"""What a TopFormer is made of, block by block, and how large it is, in closed form."""
+"""The layout of a TopFormer, block by block, and its closed-form size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PyramidBlock(NamedTuple):
 
 
 class TransformerBlock(NamedTuple):
-    """Attention and MLP; ratios in tenths, since `int(400 * 2.3)` is 919 in floating point."""
+    """Attention and MLP; ratios are in tenths, because `int(400 * 2.3)` is 919 in floating point."""
 
     num_heads: int
     key_dim: int
@@ -34,21 +34,21 @@ class TransformerBlock(NamedTuple):
 
     @property
     def value_dim(self) -> int:
-        """Channels of a head's values."""
+        """Value channels per head."""
         return self.key_dim * self.attn_tenths // 10
 
     @property
     def keys(self) -> tuple[int, ...]:
-        """Channels of the keys, and of the queries, by head."""
+        """Key (and query) channels of each head."""
         return (self.key_dim,) * self.num_heads
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Channels of the values by head."""
+        """Value channels of each head."""
         return (self.value_dim,) * self.num_heads
 
     def hidden(self, dim: int) -> int:
-        """Return the channels inside the MLP of tokens with `dim` channels."""
+        """Return the hidden channels of the MLP for tokens with `dim` channels."""
         return dim * self.mlp_tenths // 10
 
 
@@ -77,17 +77,17 @@ class Layout:
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """Channels of the scales that the transformer sees."""
+        """Channels of the transformer's input scales."""
         return tuple(stage[-1].channels for stage in self.stages[1:])
 
     @property
     def dim(self) -> int:
-        """Channels of a token: all scales side by side."""
+        """Channels of a token: all scales concatenated."""
         return sum(self.scales)
 
 
 class Layer(NamedTuple):
-    """A convolution: weights, output channels, output positions, and what stands behind it."""
+    """A convolution: weights, output channels, output positions, and the following layer."""
 
     weights: int
     channels: int
@@ -98,7 +98,7 @@ class Layer(NamedTuple):
 
 
 class PartSizes(NamedTuple):
-    """How large a part of a network is.
+    """The size of a part of a network.
 
     Attributes:
         params: weights, biases and affine batch normalisations.
@@ -114,7 +114,7 @@ class PartSizes(NamedTuple):
 
     @classmethod
     def of(cls, *layers: Layer, products: int = 0) -> PartSizes:
-        """Return the size of convolutions, and of the products of an attention."""
+        """Return the size of convolutions and of an attention's products."""
         return cls(
             sum(x.weights + x.channels * (2 * x.normalised + x.biased) for x in layers),
             sum(x.weights * x.positions for x in layers) + products,
@@ -123,7 +123,7 @@ class PartSizes(NamedTuple):
 
 
 def size_in_closed_form(layout: Layout, task: Task) -> PartSizes:
-    """Return how large a network is."""
+    """Return the size of a network."""
     return PartSizes(*map(sum, zip(*_parts(layout, task), strict=True)))
 
 

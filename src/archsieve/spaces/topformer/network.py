@@ -28,7 +28,7 @@ DROPOUT = 0.1
 
 
 class TopFormerNetwork(nn.Module):
-    """From images (n, C, H, W) of any size to the outputs of every pixel, (n, classes, H, W).
+    """A network from images (n, C, H, W) of any size to per-pixel outputs (n, classes, H, W).
 
     A network of a smaller layout of the same family is a part of it: it has the first blocks of each stage and of each
     group, the first heads, the first channels of each scale, of each head and of every other layer, and the centre of
@@ -57,7 +57,7 @@ class TopFormerNetwork(nn.Module):
         self.head = Head(layout.fused, task.num_outputs, depthwise=layout.depthwise_head)
 
     def forward(self, inputs: Tensor, layout: Layout | None = None) -> Tensor:
-        """Return the outputs of every pixel, of the part of that layout; None is the whole."""
+        """Return the per-pixel outputs of the slice with that layout; None is the whole network."""
         layout = self.layout if layout is None else layout
         maps = list(self._pyramid(self.activation(self.stem(inputs, layout.stem)), layout))[1:]
         grid = (maps[-1].shape[2] + 1) // 2, (maps[-1].shape[3] + 1) // 2
@@ -74,7 +74,7 @@ class TopFormerNetwork(nn.Module):
         return _resized(self.head(finest), inputs)
 
     def _pyramid(self, x: Tensor, layout: Layout) -> Iterator[Tensor]:
-        """Yield what comes out of each stage."""
+        """Yield the output of each stage."""
         for blocks, stage in zip(self.stages, layout.stages, strict=True):
             for residual, block in zip(blocks, stage, strict=False):  # type: ignore[call-overload]
                 x = residual(x, block)
@@ -89,16 +89,16 @@ class TopFormerSupernet(TopFormerNetwork):
         self._space, self._task = space, task
 
     def forward(self, inputs: Tensor, arch: Architecture) -> Tensor:  # type: ignore[override]
-        """Return the outputs of every pixel, of the part `arch`."""
+        """Return the per-pixel outputs of the slice `arch`."""
         return super().forward(inputs, self._space.layout(arch))
 
     def extract(self, arch: Architecture) -> nn.Module:
-        """Return the part as a network of its own, with copies of the weights."""
+        """Return the slice as a stand-alone network with copies of the weights."""
         return extract_path(self, self._space, self._task, arch)
 
 
 class PyramidInvertedResidual(nn.Module):
-    """1x1 expansion, depthwise kxk, 1x1 projection; a shortcut where the size stays (arXiv 1801.04381, with ReLU)."""
+    """1x1 expansion, depthwise kxk, 1x1 projection; a shortcut if the shape stays (arXiv 1801.04381, ReLU)."""
 
     def __init__(self, inputs: int, block: PyramidBlock) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class PyramidInvertedResidual(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, inputs: Tensor, block: PyramidBlock) -> Tensor:
-        """Return the output of the part of that shape."""
+        """Return the output of the slice of that shape."""
         channels = inputs.shape[1]
         middle = channels * block.expand
         x = self.activation(self.expand(inputs, middle)) if block.expand != 1 else inputs
@@ -120,7 +120,7 @@ class PyramidInvertedResidual(nn.Module):
 
 
 class TokenBlock(nn.Module):
-    """Attention and MLP, both residual, over the positions of a map (n, dim, h, w) of several scales' channels.
+    """Residual attention and MLP over the positions of a map (n, dim, h, w) of concatenated scales.
 
     Args:
         scales: the channels of each.
@@ -135,7 +135,7 @@ class TokenBlock(nn.Module):
         self.drop_path = DropPath(share=depth)
 
     def forward(self, inputs: Tensor, scales: Segments, block: TransformerBlock) -> Tensor:
-        """Return the output of the part of that shape."""
+        """Return the output of the slice of that shape."""
         x = inputs + self.drop_path(self.attention(inputs, scales, block))
         outputs: Tensor = x + self.drop_path(self.mlp(x, scales, block))
         return outputs
@@ -153,14 +153,14 @@ class MLP(nn.Module):
         self.project = ConvNorm(hidden, scales, 1)
 
     def forward(self, inputs: Tensor, scales: Segments, block: TransformerBlock) -> Tensor:
-        """Return the output of the part of that shape."""
+        """Return the output of the slice of that shape."""
         x = self.expand(inputs, block.hidden(sum(scales)), segments=scales)
         outputs: Tensor = self.project(self.clip(self.depthwise(x)), scales)
         return outputs
 
 
 class Attention(nn.Module):
-    """Attention between positions; the published networks do not divide by the root of the key's channels."""
+    """Attention between positions; as published, without division by the root of the key channels."""
 
     def __init__(self, scales: Segments, block: TransformerBlock) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Attention(nn.Module):
         self.project = ConvNorm(block.values, scales, 1, norm=ZeroBatchNorm2d)
 
     def forward(self, inputs: Tensor, scales: Segments, block: TransformerBlock) -> Tensor:
-        """Return what each position gathers from all, (n, dim, h, w)."""
+        """Return the attention output of each position, (n, dim, h, w)."""
         query, key, value = (
             branch(inputs, channels, segments=scales).flatten(2).unflatten(1, (block.num_heads, -1))
             for branch, channels in ((self.query, block.keys), (self.key, block.keys), (self.value, block.values))
@@ -183,16 +183,16 @@ class Attention(nn.Module):
 
 
 class ZeroBatchNorm2d(SlicedBatchNorm2d):
-    """A batch normalisation that begins at zero, so that its residual branch begins as nothing."""
+    """A batch normalisation initialised to zero, so that its residual branch starts as zero."""
 
     def reset_parameters(self) -> None:
-        """Give the initial weights: zeros."""
+        """Set the initial weights to zero."""
         super().reset_parameters()
         nn.init.zeros_(self.weight)
 
 
 class Injection(nn.Module):
-    """Brings the tokens' view into one scale: local * gate + value, gate and value from the tokens."""
+    """Injects tokens into one scale: local * gate + value, with gate and value computed from the tokens."""
 
     def __init__(self, scale: int, fused: int) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ class Injection(nn.Module):
 
 
 class Head(nn.Module):
-    """1x1 convolution, BN, ReLU, dropout of whole channels, and the classifier of every position."""
+    """1x1 convolution, BN, ReLU, channel dropout, and a per-pixel classifier."""
 
     def __init__(self, fused: int, classes: int, *, depthwise: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How TopFormers are written: as keys and values on one line, and as a published dictionary."""
+"""Notations of TopFormers: keys and values on one line, and a published dictionary."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _PAIR = re.compile(r"(\w+)=([\d.]+(?:-[\d.]+)*)")
 
 
 def written(key: str, value: int) -> str:
-    """Return an option as notations have it: ratios, which options give in tenths, with a decimal."""
+    """Return an option in notation: ratios, stored in tenths, with a decimal point."""
     return f"{value // 10}.{value % 10}" if key in _TENTHS else str(value)
 
 
 def read_description(text: str, options: _Options, space: str) -> dict[str, list[str]] | None:
-    """Return the values by key, as they are written, of either notation; None if it is neither.
+    """Return the values by key of either notation; None if the text is in neither.
 
     Raises:
         ArchitectureError: it is one of them, with a mistake.
@@ -48,7 +48,7 @@ def read_description(text: str, options: _Options, space: str) -> dict[str, list
 
 
 def code_of(given: _Given, options: _Options, text: str) -> list[int]:
-    """Return the index of the option for every place that has a choice; messages show `text`.
+    """Return the option index of every decision; messages quote `text`.
 
     Raises:
         ArchitectureError: a key is missing or unknown, or a value is no option.
@@ -81,5 +81,5 @@ def fits(given: _Given, options: _Options) -> bool:
 
 
 def _number(key: str, value: float) -> str:
-    """Return a number as notations write the values of a key: ratios with a decimal, all else as it is."""
+    """Return a number as written for a key: ratios with a decimal point, others unchanged."""
     return str(float(value)) if key in _TENTHS else str(value)

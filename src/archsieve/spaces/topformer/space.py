@@ -29,7 +29,7 @@ GROUPS = 4
 
 
 class Family(NamedTuple):
-    """What the networks of a size have in common: TopFormer's own widths, heads, fused channels and kind of head."""
+    """Common settings of a family's networks: TopFormer's widths, heads, fused channels and kind of head."""
 
     widths: tuple[int, int, int, int]
     num_heads: int
@@ -56,16 +56,16 @@ _GROUPED = {
 
 
 class _Layouts(SearchSpace):
-    """A space whose codes stand for layouts; the rest follows from those."""
+    """A space whose codes map to layouts."""
 
     @property
     def default_task(self) -> str:
-        """ADE20K, which the networks are published for."""
+        """ADE20K, the data set of the published networks."""
         return "ade20k"
 
     @abstractmethod
     def layout(self, arch: Architecture) -> Layout:
-        """Return the network's blocks."""
+        """Return the network's layout."""
 
     def picture(self, arch: Architecture) -> Picture:
         """Return the blocks of pyramid and transformer in order."""
@@ -80,7 +80,7 @@ class _Layouts(SearchSpace):
         return Picture(blocks=(*pyramid, *transformer))
 
     def build(self, arch: Architecture, task: Task) -> nn.Module:
-        """Return the network, from images (n, C, H, W) to the outputs of every pixel (n, classes, H, W)."""
+        """Return the network, from images (n, C, H, W) to per-pixel outputs (n, classes, H, W)."""
         from archsieve.spaces.topformer.network import TopFormerNetwork
 
         return TopFormerNetwork(self.layout(arch), task)
@@ -100,7 +100,7 @@ class _Layouts(SearchSpace):
 
 @dataclass(frozen=True)
 class TopFormer(_Layouts):
-    """Networks of TopFormer's kind (arXiv 2204.05525): 6,291,456 * 600^4 = 8.2e17 codes a family.
+    """TopFormer networks (arXiv 2204.05525): 6,291,456 * 600^4 = 8.2e17 codes per family.
 
     Per stage of the pyramid the width (TopFormer's own, 8 less, 8 or 16 more), the depth, the kernel and the
     expansion; per group of transformer blocks heads, key channels, ratio of value to key channels, ratio of the MLP and
@@ -132,7 +132,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     @cached_property
     def options(self) -> dict[str, tuple[tuple[int, ...], ...]]:
-        """The options of each key at each of its places; a place with one option is no decision."""
+        """The options of each key at each position; a position with one option is not a decision."""
         first = (FIRST_WIDTH,)
         widths = (first, first, *((w - 8, w, w + 8, w + 16) for w in FAMILIES[self.family].widths))
         pyramid = {"width": widths, "depth": _DEPTHS, "kernel_size": _KERNELS, "expand_ratio": _EXPANSIONS}
@@ -140,11 +140,11 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     @cached_property
     def choices(self) -> tuple[int, ...]:
-        """4 widths, 5 depths, 5 kernels, 4 expansions and 5 numbers for each of four groups: 38 decisions."""
+        """4 widths, 5 depths, 5 kernels, 4 expansions and 5 values for each of four groups: 38 decisions."""
         return tuple(len(place) for places in self.options.values() for place in places if len(place) > 1)
 
     def values(self, arch: Architecture) -> dict[str, tuple[int, ...]]:
-        """Return the values of every key, ratios of the transformer in tenths."""
+        """Return the values of every key, with transformer ratios in tenths."""
         digits = iter(arch)
         return {
             key: tuple(place[next(digits)] if len(place) > 1 else place[0] for place in places)
@@ -152,11 +152,11 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
         }
 
     def describe(self, arch: Architecture) -> str:
-        """Return the values by the keys of the published configurations."""
+        """Return the values with the keys of the published configurations."""
         return " ".join(f"{key}={'-'.join(written(key, v) for v in vs)}" for key, vs in self.values(arch).items())
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of a description, of a dictionary as published configurations have it, or of 38 digits.
+        """Return the code of a description, a published configuration dictionary, or 38 digits.
 
         The dictionary may stand in another one, and after names.
 
@@ -178,7 +178,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
             ) from error
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the first code, in lexicographic order, whose transformer has the same blocks in the same order.
+        """Return the lexicographically first code whose transformer has the same sequence of blocks.
 
         Neighbouring groups with equal settings are one run of blocks, and where it is cut does not matter.
         """
@@ -189,7 +189,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
         return (*arch[:start], *min(_cut(runs)))
 
     def layout(self, arch: Architecture) -> Layout:
-        """Return the blocks of the network, which is that of the canonical code."""
+        """Return the layout of the canonical code's network."""
         values, family = self.values(self.canonical(arch)), FAMILIES[self.family]
         stem, *widths = values["width"]
         per_stage = zip(widths, values["depth"], values["kernel_size"], values["expand_ratio"], STRIDES, strict=True)
@@ -203,11 +203,11 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
     @property
     def extremes(self) -> tuple[Architecture, Architecture]:
-        """The architectures of all smallest and all largest options."""
+        """The architectures of all smallest and of all largest options."""
         return (0,) * len(self.choices), tuple(options - 1 for options in self.choices)
 
     def supernet(self, task: Task) -> nn.Module:
-        """Return the largest network, of which every other is a part."""
+        """Return the largest network, of which all others are slices."""
         from archsieve.spaces.topformer.network import TopFormerSupernet
 
         return TopFormerSupernet(self, task)
@@ -215,7 +215,7 @@ key_dim=16-16-16-16 attn_ratio=1.8-1.8-1.8-1.8 mlp_ratio=1.8-1.8-1.8-1.8 transfo
 
 @dataclass(frozen=True)
 class HandMadeTopFormers(_Layouts):
-    """The three networks of the TopFormer paper (arXiv 2204.05525): what a search has to beat.
+    """The three networks of the TopFormer paper (arXiv 2204.05525), as a baseline for searches.
 
     They are no codes of `TopFormer`: their stages mix kernels and expansions.
 
@@ -237,12 +237,12 @@ class HandMadeTopFormers(_Layouts):
         return list(FAMILIES)[arch[0]]
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of a family's name, or of a digit."""
+        """Return the code of a family's name, or of one digit."""
         names = list(FAMILIES)
         return (names.index(text.strip()),) if text.strip() in names else super().parse(text)
 
     def layout(self, arch: Architecture) -> Layout:
-        """Return the network's blocks."""
+        """Return the network's layout."""
         family = list(FAMILIES.values())[arch[0]]
         one, two, three, four = family.widths
         last = () if family is FAMILIES["tiny"] else (PyramidBlock(3, 6, four, 1),)
@@ -258,7 +258,7 @@ class HandMadeTopFormers(_Layouts):
 
 
 def _cut(runs: list[tuple[tuple[int, ...], int]]) -> Iterator[Architecture]:
-    """Yield the codes of the groups that give the same runs of (settings, blocks), shallow groups of a run first."""
+    """Yield the codes of the groups that give the same runs of (settings, blocks), shallow groups first."""
     for counts in itertools.product(*(range((blocks + 1) // 2, blocks + 1) for _, blocks in runs)):
         if sum(counts) != GROUPS:
             continue

@@ -1,4 +1,4 @@
-"""Which codes of the cell space of TransNAS-Bench-101 are one network."""
+"""Equivalence classes of codes in the cell space of TransNAS-Bench-101."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Terms: TypeAlias = "tuple[Any, ...]"
 
 @cache
 def representatives() -> dict[Architecture, Architecture]:
-    """Return the first code of every code's class, in lexicographic order.
+    """Return the lexicographically first code of every code's equivalence class.
 
     Two cells are one network if they compute the same function and hold the same convolutions with the same inputs,
     in a cell that keeps its shape and in one that changes it: there a skip from the input is a convolution too.
@@ -27,7 +27,7 @@ def representatives() -> dict[Architecture, Architecture]:
 
 
 def _signature(arch: Architecture, changes: bool) -> tuple[_Terms, _Terms]:
-    """Return what the output is and every convolution with its input, as sorted sums of terms."""
+    """Return the output and every convolution with its input, as sorted sums of terms."""
     nodes: list[_Terms] = [("input",)]
     convolved: list[_Terms] = []
     for target in (1, 2, 3):

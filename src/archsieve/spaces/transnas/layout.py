@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archsieve.errors import SettingError
 from archsieve.spaces.layers.convolutions import convolution, halved
+from archsieve.spaces.layers.edges import EDGES as EDGES
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 ZERO, SKIP, CONV1, CONV3 = range(4)
 OPERATIONS = ("zero", "skip", "conv1x1", "conv3x3")
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""(source, target) of each decision of a cell."""
 KERNELS = {CONV1: 1, CONV3: 3}
 MODULES = ("1", "2", "3", "4")
 """Kinds of modules: as it is, channels doubled, picture halved, both."""
@@ -26,7 +25,7 @@ MOST_DOUBLINGS = 6
 
 
 class Block(NamedTuple):
-    """One cell or residual block: its channels, and its stride."""
+    """One cell or residual block: channels and stride."""
 
     inputs: int
     outputs: int
@@ -34,7 +33,7 @@ class Block(NamedTuple):
 
     @property
     def changes(self) -> bool:
-        """Whether its output has another shape than its input."""
+        """Whether its output shape differs from its input shape."""
         return self.stride > 1 or self.inputs != self.outputs
 
 
@@ -49,7 +48,7 @@ def halves(module: str) -> bool:
 
 
 def blocks(width: int, modules: str) -> list[Block]:
-    """Return the blocks of the modules, two each, behind a stem of that many channels."""
+    """Return the blocks of the modules, two each, after a stem with that many channels."""
     layout, before = [], width
     for module in modules:
         outputs = 2 * before if doubles(module) else before
@@ -85,7 +84,7 @@ def stem_convolutions(width: int, shape: Sequence[int]) -> list[Convolution]:
 
 
 def with_positions(layout: Sequence[Block], shape: Sequence[int]) -> Iterator[tuple[Block, int]]:
-    """Yield each block with the positions of its output, for an input picture of this shape."""
+    """Yield each block with its number of output positions, for an input picture of this shape."""
     height, width = (halved(halved(side)) for side in shape[1:])
     for block in layout:
         if block.stride > 1:

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import Picture, SearchSpace, check
 from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import convolution
+from archsieve.spaces.text import not_an_architecture
 from archsieve.spaces.transnas.layout import (
     MODULES,
     blocks,
@@ -69,11 +69,11 @@ class TransNASMacro(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Four kinds of a module; the last two may be missing."""
+        """Four kinds per module; the last two modules may be absent."""
         return (len(MODULES),) * FEWEST + (len(MODULES) + 1,) * (MOST - FEWEST)
 
     def is_valid(self, arch: Architecture) -> bool:
-        """Whether missing modules are the last ones, and channels and picture change as often as allowed."""
+        """Whether absent modules come last, and channels and resolution change as often as allowed."""
         modules = self.modules(arch)
         return (
             all(option == NO_MODULE for option in arch[len(modules) :])
@@ -82,7 +82,7 @@ class TransNASMacro(SearchSpace):
         )
 
     def modules(self, arch: Architecture) -> str:
-        """Return the kinds of the modules, up to the first that is missing."""
+        """Return the kinds of the modules that are present."""
         count = arch.index(NO_MODULE) if NO_MODULE in arch else len(arch)
         return "".join(MODULES[option] for option in arch[:count])
 
@@ -91,7 +91,7 @@ class TransNASMacro(SearchSpace):
         return f"{self.width}-{self.modules(arch)}-basic"
 
     def parse(self, text: str) -> Architecture:
-        """Return the code of the published string, or of six digits of the code.
+        """Return the code of the published string, or of six digits.
 
         Raises:
             ArchitectureError: `text` is neither, or it is the string of another stem.
@@ -99,12 +99,10 @@ class TransNASMacro(SearchSpace):
         if not (published := _PUBLISHED.fullmatch(text.strip())):
             if not text.strip().endswith("basic"):
                 return super().parse(text)
-            raise ArchitectureError(f"{text!r} is no architecture of {self.name}: write a string like '64-1234-basic'.")
+            raise not_an_architecture(text, self.name, "write a string like '64-1234-basic'")
         if int(published[1]) != self.width:
-            raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name} with these settings: its stem has {published[1]} "
-                f"channels, that of the space {self.width}."
-            )
+            reason = f"its stem has {published[1]} channels, but this space's stem has {self.width}"
+            raise not_an_architecture(text, self.name, reason)
         kinds = [MODULES.index(module) for module in published[2]]
         return check(self, (*kinds, *[NO_MODULE] * (MOST - len(kinds))), text)
 
@@ -136,7 +134,7 @@ class TransNASMacro(SearchSpace):
         )
 
     def encoder_params(self, arch: Architecture, channels: int = 3) -> int:
-        """Return the number of parameters without the linear layer, as the benchmark's `encoder_params`."""
+        """Return the number of parameters without the linear layer, as in the benchmark's `encoder_params`."""
         return convolutions.params(self._convolutions(arch, (channels, 1, 1)))
 
     def _last(self, arch: Architecture) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from archsieve.networks.supernets import extract_path
 from archsieve.spaces.form import pictures_of
+from archsieve.spaces.layers.edge_cells import CellNetwork as EdgeNetwork
+from archsieve.spaces.layers.edge_cells import EdgeCell, relu_conv_bn
 from archsieve.spaces.transnas.layout import EDGES, KERNELS, SKIP, ZERO
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.contract import SearchSpace
     from archsieve.spaces.transnas.layout import Block
     from archsieve.tasks.contract import Task
 
 
-class CellNetwork(nn.Module):
-    """Stem, equal cells, head; a supernet if it holds many paths.
+class CellNetwork(EdgeNetwork):
+    """Stem, equal cells, head; with several paths a supernet.
 
     Args:
         space: the space it belongs to.
@@ -36,28 +37,16 @@ class CellNetwork(nn.Module):
     def __init__(
         self, space: SearchSpace, task: Task, width: int, layout: Sequence[Block], options: Iterable[Sequence[int]]
     ) -> None:
-        super().__init__()
-        self._space, self._task = space, task
-        edge_options = [tuple(o) for o in options]
-        self._path = tuple(o[0] for o in edge_options)
+        super().__init__(space, task, options)
         self.stem = _stem(pictures_of(task, "transnas")[0], width)
-        self.body = nn.ModuleList(TransNASCell(block, edge_options) for block in layout)
+        self.body = nn.ModuleList(TransNASCell(block, self.edge_options) for block in layout)
         self.head = _head(layout[-1].outputs, task.num_outputs)
 
-    def forward(self, inputs: Tensor, arch: Architecture | None = None) -> Tensor:
-        """Return the outputs of the path `arch`, shape (n, outputs); None is the first path, or the only one."""
-        x = self.stem(inputs)
-        for cell in self.body:
-            x = cell(x, arch or self._path)
-        return self.head(x)  # type: ignore[no-any-return]
 
-    def extract(self, arch: Architecture) -> nn.Module:
-        """Return the path as a network of its own, with copies of the weights."""
-        return extract_path(self, self._space, self._task, arch)
+class TransNASCell(EdgeCell):
+    """Four nodes, each the sum of its incoming edges; edges from the input may change channels and resolution."""
 
-
-class TransNASCell(nn.Module):
-    """Four nodes, each the sum of its incoming edges; edges from the input change channels and halve the picture."""
+    absent: ClassVar[int] = ZERO
 
     def __init__(self, block: Block, options: Sequence[Sequence[int]]) -> None:
         super().__init__()
@@ -67,20 +56,8 @@ class TransNASCell(nn.Module):
             for held, (source, _) in zip(options, EDGES, strict=True)
         )
 
-    def forward(self, inputs: Tensor, arch: Architecture) -> Tensor:
-        """Return the last node."""
-        nodes = [inputs]
-        for target in (1, 2, 3):
-            terms = [
-                self.edges[edge][str(arch[edge])](nodes[source])  # type: ignore[index]
-                for edge, (source, node) in enumerate(EDGES)
-                if node == target and arch[edge] != ZERO
-            ]
-            nodes.append(sum(terms[1:], terms[0]) if terms else self._nothing(inputs))
-        return nodes[3]
-
-    def _nothing(self, inputs: Tensor) -> Tensor:
-        """Return a node without inputs: zero, but in the graph, so that its gradients are zeros rather than missing."""
+    def nothing(self, inputs: Tensor) -> Tensor:
+        """Return a node without inputs: zero, but part of the graph, so that gradients are zeros and not None."""
         stride = self.block.stride
         zeros = inputs[:, :, ::stride, ::stride] * 0
         return zeros.repeat(1, self.block.outputs // self.block.inputs, 1, 1)
@@ -97,12 +74,12 @@ class BlockNetwork(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution where the shape changes."""
+    """Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution if the shape changes."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
-        self.first = _relu_conv_bn(block.inputs, block.outputs, 3, block.stride)
-        self.second = _relu_conv_bn(block.outputs, block.outputs, 3)
+        self.first = relu_conv_bn(block.inputs, block.outputs, 3, block.stride)
+        self.second = relu_conv_bn(block.outputs, block.outputs, 3)
         self.shortcut = nn.Sequential()
         if block.changes:
             convolution = nn.Conv2d(block.inputs, block.outputs, 1, block.stride, bias=False)
@@ -114,7 +91,7 @@ class ResidualBlock(nn.Module):
 
 
 class ShiftedHalves(nn.Module):
-    """A skip that changes the shape: ReLU, two 1x1 convolutions of half of the channels each, one of them shifted."""
+    """A shape-changing skip: ReLU and two 1x1 convolutions of half the channels each, one on a shifted map."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -124,7 +101,7 @@ class ShiftedHalves(nn.Module):
         self.norm = nn.BatchNorm2d(block.outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the maps; beyond the border stands a black pixel."""
+        """Return the maps, zero-padded at the border."""
         x = self.relu(inputs)
         shifted = pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
         return self.norm(torch.cat([self.straight(x), self.moved(shifted)], dim=1))  # type: ignore[no-any-return]
@@ -135,19 +112,14 @@ def _operation(option: int, source: int, block: Block) -> nn.Module:
     is_first = source == 0
     if option in KERNELS:
         inputs, stride = (block.inputs, block.stride) if is_first else (block.outputs, 1)
-        return _relu_conv_bn(inputs, block.outputs, KERNELS[option], stride)
+        return relu_conv_bn(inputs, block.outputs, KERNELS[option], stride)
     return ShiftedHalves(block) if option == SKIP and is_first and block.changes else nn.Identity()
 
 
 def _stem(channels: int, width: int) -> nn.Sequential:
     convolution = nn.Conv2d(channels, width // 2, 3, 2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width // 2), _relu_conv_bn(width // 2, width, 3, 2))
+    return nn.Sequential(convolution, nn.BatchNorm2d(width // 2), relu_conv_bn(width // 2, width, 3, 2))
 
 
 def _head(width: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, outputs))
-
-
-def _relu_conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(nn.ReLU(), convolution, nn.BatchNorm2d(outputs))

@@ -11,7 +11,7 @@ from archsieve.spaces.contract import Picture, SearchSpace
 from archsieve.spaces.form import pictures_of
 from archsieve.spaces.layers import convolutions
 from archsieve.spaces.layers.convolutions import convolution
-from archsieve.spaces.text import NumberOrder
+from archsieve.spaces.text import NumberOrder, not_an_architecture
 from archsieve.spaces.transnas.classes import representatives
 from archsieve.spaces.transnas.layout import (
     CONV1,
@@ -44,7 +44,7 @@ _NASLIB_OPERATIONS = (SKIP, ZERO, CONV3, CONV1)
 
 @dataclass(frozen=True)
 class TransNASMicro(SearchSpace):
-    """The cell space of TransNAS-Bench-101: 4^6 = 4,096 codes, 2,290 classes of cells that are one network.
+    """The cell space of TransNAS-Bench-101: 4^6 = 4,096 codes in 2,290 classes of equal networks.
 
     A code gives the operation of the edges 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2; operations are 0 zero, 1 skip,
     2 conv1x1, 3 conv3x3. The published string "64-41414-1_02_333" is the channels of the stem, the kind of each module
@@ -74,7 +74,7 @@ class TransNASMicro(SearchSpace):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Four operations an edge."""
+        """Four operations per edge."""
         return (len(OPERATIONS),) * len(EDGES)
 
     def describe(self, arch: Architecture) -> str:
@@ -93,29 +93,25 @@ class TransNASMicro(SearchSpace):
         if not (published := _PUBLISHED.fullmatch(text.strip())):
             if "_" not in text:
                 return super().parse(text)
-            raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name}: write a string such as "
-                f"{self.describe((1, 0, 2, 3, 3, 3))!r}."
-            )
+            example = self.describe((1, 0, 2, 3, 3, 3))
+            raise not_an_architecture(text, self.name, f"write a string like {example!r}")
         width, modules, *nodes = published.groups()
         if (int(width), modules) != (self.width, self.modules):
-            raise ArchitectureError(
-                f"{text!r} is no architecture of {self.name} with these settings: its skeleton is {width}-{modules}, "
-                f"that of the space {self.width}-{self.modules}."
-            )
+            reason = f"its skeleton is {width}-{modules}, but this space's skeleton is {self.width}-{self.modules}"
+            raise not_an_architecture(text, self.name, reason)
         return tuple(map(int, "".join(nodes)))
 
     @property
     def number_orders(self) -> Mapping[str, NumberOrder]:
-        """NASLib's tuple, whose edges and operations have another order."""
+        """NASLib's tuple, which orders edges and operations differently."""
         return {"naslib": NumberOrder("NASLib's", from_naslib, to_naslib)}
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """Return the first code, in lexicographic order, of the cells that are the same network."""
+        """Return the lexicographically first code of the cells that are the same network."""
         return representatives()[arch]
 
     def picture(self, arch: Architecture) -> Picture:
-        """Return the cell; edges that carry nothing are left out."""
+        """Return the cell without edges that carry nothing."""
         edges = ((str(s), str(t), OPERATIONS[o]) for (s, t), o in zip(EDGES, arch, strict=True) if o != ZERO)
         return Picture(cells={"cell": tuple(edges)})
 
@@ -126,7 +122,7 @@ class TransNASMicro(SearchSpace):
         return CellNetwork(self, task, self.width, blocks(self.width, self.modules), [(o,) for o in arch])
 
     def supernet(self, task: Task) -> nn.Module:
-        """Return the network of all paths; every cell takes the same path."""
+        """Return the supernet; every cell uses the same path."""
         from archsieve.spaces.transnas.network import CellNetwork
 
         every = [range(n) for n in self.choices]
@@ -143,7 +139,7 @@ class TransNASMicro(SearchSpace):
         )
 
     def encoder_params(self, arch: Architecture, channels: int = 3) -> int:
-        """Return the number of parameters without the linear layer, as the benchmark's `encoder_params`."""
+        """Return the number of parameters without the linear layer, as in the benchmark's `encoder_params`."""
         return convolutions.params(self._convolutions(arch, (channels, 1, 1)))
 
     def _last(self) -> int:
@@ -161,7 +157,7 @@ class TransNASMicro(SearchSpace):
 
 
 def from_naslib(code: Sequence[int]) -> Architecture:
-    """Return our code of NASLib's tuple: operations skip, zero, 3x3, 1x1; edges ordered by source.
+    """Return the code of NASLib's tuple (operations: skip, zero, 3x3, 1x1; edges ordered by source).
 
     Raises:
         ArchitectureError: not six numbers in 0..3.
@@ -178,5 +174,5 @@ def from_naslib(code: Sequence[int]) -> Architecture:
 
 
 def to_naslib(arch: Architecture) -> tuple[int, ...]:
-    """Return NASLib's tuple of our code, the inverse of `from_naslib`."""
+    """Return NASLib's tuple of a code, the inverse of `from_naslib`."""
     return tuple(_NASLIB_OPERATIONS.index(arch[edge]) for edge in _NASLIB_EDGES)

@@ -1,1 +1,1 @@
-"""Where a task's data come from, and how they become batches: files, decoding, caches, augmentation."""
+"""Data of tasks: sources, files, decoding, caches, batches and augmentation."""

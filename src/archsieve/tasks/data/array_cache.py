@@ -1,4 +1,4 @@
-"""Decoded pictures kept as .npy files, so that loading is quick and processes share the memory."""
+"""A cache of decoded pictures in .npy files, so that loading is fast and processes share memory."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def cache_folder() -> Path:
 
 
 def is_kept(name: str, content: str) -> bool:
-    """Whether the cache has a folder with all arrays of that content; does not look into them."""
+    """Whether the cache has a folder with all arrays for that content, without reading them."""
     return all(path.exists() for path in _paths(name, content).values())
 
 
 def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[int, ...], classes: int) -> Images:
-    """Return the arrays of `content` opened read-only from the cache; made and kept if missing or damaged.
+    """Return the arrays of `content` memory-mapped from the cache; created if missing or damaged.
 
     Args:
         name: the task's, so that a person finds the folder.
@@ -66,7 +66,7 @@ def kept(name: str, content: str, make: Callable[[], Images], *, shape: tuple[in
 
 
 def noted(name: str, content: str, make: Callable[[], str]) -> str:
-    """Return a SHA-256 that is kept beside the arrays of `content`; made and kept if missing or damaged.
+    """Return a SHA-256 cached beside the arrays of `content`; created if missing or damaged.
 
     Raises:
         DataError: the cache folder cannot be written.
@@ -102,7 +102,7 @@ def _paths(name: str, content: str) -> dict[str, Path]:
 
 
 def _open(paths: dict[str, Path], shape: tuple[int, ...], classes: int) -> Images | None:
-    """Return the memory-mapped arrays, or None where one is missing or is not what `kept` left there."""
+    """Return the memory-mapped arrays; None if one is missing or differs from what `kept` wrote."""
     try:
         # As plain arrays: numpy's memmap class is slower to index and says nothing more.
         arrays = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths.values())

@@ -1,4 +1,4 @@
-"""Arrays in .npz files: looked at before they are read, and never as pickles."""
+"""Arrays in .npz files: headers are checked before reading, and pickled arrays are refused."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Header(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """How much memory it takes."""
+        """Its size in memory in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def check_file(path: Path) -> None:
-    """Check that a file is there and not empty.
+    """Check that a file exists and is not empty.
 
     Raises:
         MissingDataError: there is none.
@@ -51,7 +51,7 @@ def check_file(path: Path) -> None:
 
 
 def headers(path: Path) -> dict[str, Header]:
-    """Return the arrays of an .npz file by name; their numbers are not read.
+    """Return the headers of a .npz file's arrays by name, without reading the data.
 
     Raises:
         MissingDataError: there is no such file.
@@ -67,7 +67,7 @@ def headers(path: Path) -> dict[str, Header]:
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Return arrays of an .npz file, which `headers` has.
+    """Return arrays of a .npz file, given their headers.
 
     Raises:
         DataError: they are of Python objects, which only a pickle could give, too large, or damaged.

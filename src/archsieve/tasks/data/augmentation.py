@@ -1,4 +1,4 @@
-"""Augmentation of pictures of one size, a batch at a time; the random numbers are drawn beforehand."""
+"""Batch augmentation of pictures of one size, with random numbers drawn in advance."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def draw_moves(count: int, padding: int, flip: bool, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return (count, 3): first row and first column of the crop in the padded picture, and flip or not."""
+    """Return (count, 3): first row and column of the crop in the padded picture, and whether to mirror."""
     ends = [2 * padding + 1, 2 * padding + 1, 2 if flip else 1]
     return rng.integers(0, ends, size=(count, 3))
 
 
 def moved(pixels: Tensor, moves: Tensor, padding: int) -> Tensor:
-    """Return crops of the pictures padded with black, each of the old size, mirrored where `moves` says so.
+    """Return crops of the zero-padded pictures at the original size, mirrored where `moves` says so.
 
     Black pixels, and not the mean: padding comes before normalising, as in the usual CIFAR recipe.
     """
@@ -36,12 +36,12 @@ def moved(pixels: Tensor, moves: Tensor, padding: int) -> Tensor:
 
 
 def draw_holes(count: int, height: int, width: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return (count, 2): row and column of the pixel in the middle of the hole that `cut_out` makes."""
+    """Return (count, 2): row and column of the centre pixel of the hole in `cut_out`."""
     return rng.integers(0, [height, width], size=(count, 2))
 
 
 def cut_out(inputs: Tensor, holes: Tensor, side: int) -> Tensor:
-    """Return normalised pictures with a square of `side` pixels set to 0, which is the mean (cutout, arXiv 1708.04552).
+    """Return normalised pictures with a square of `side` pixels set to 0, the mean (cutout, arXiv 1708.04552).
 
     Where the square reaches over the border, less is cut out. Of an even side, one pixel more lies above and to the
     left of the middle than below and to the right.
@@ -55,6 +55,6 @@ def cut_out(inputs: Tensor, holes: Tensor, side: int) -> Tensor:
 
 
 def _within(places: Tensor, middle: Tensor, side: int) -> Tensor:
-    """Return which places, (n, places), lie less than half a side from the middle."""
+    """Return which positions, (n, positions), are less than half a side from the centre."""
     first = middle - side // 2
     return (places >= first) & (places < first + side)

@@ -1,4 +1,4 @@
-"""Batches for training and scoring: a small last one is joined, some are split into parts, some are made ahead."""
+"""Batches for training and scoring: merging of a small last batch, micro-batches, and reading ahead."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Pending(NamedTuple):
-    """A batch that is made on request, by a call that is independent of all others.
+    """A batch made on request, by a call that is independent of all others.
 
     `shape` is the size of its items where a task has several sizes: items that differ in it cannot share a batch.
     """
@@ -37,19 +37,19 @@ class Pending(NamedTuple):
 
 
 def pending_batches(task: Task, split: Split, **settings: Any) -> Iterator[Pending]:
-    """Return the batches of `task.batches`, made when asked for where the task can do that."""
+    """Return the batches of `task.batches`, made on request if the task supports that."""
     later = completed_task(task).pending(split, **settings)
     return map(made, task.batches(split, **settings)) if later is None else later
 
 
 def made(batch: Batch) -> Pending:
-    """Return a batch that exists already as a pending one."""
+    """Return an existing batch as a pending one."""
     shape = tuple(tensor.shape[1:] for tensor in (*parts_of(batch[0]), batch[1]))
     return Pending(items_in(batch[0]), partial(tuple, batch), shape)  # type: ignore[arg-type]
 
 
 def joined(batches: Iterable[Pending], least: int) -> Iterator[Pending]:
-    """Yield the batches; one with fewer than `least` items is joined to the one before if that is larger and fits.
+    """Yield the batches; one with fewer than `least` items is merged with the preceding one if that is possible.
 
     If all items have one size, only the last batch can be so small.
     """
@@ -80,7 +80,7 @@ def _joined_inputs(first: Given, second: Given) -> Given:
 
 
 def count_steps(items: int, micro_batch_size: int, parts: int) -> int:
-    """Return the steps of an epoch of so many items, `parts` micro-batches a step.
+    """Return the number of steps in an epoch, with `parts` micro-batches per step.
 
     >>> [count_steps(n, 2, 1) for n in (1, 2, 3, 4)], count_steps(50_000, 96, 1), count_steps(10, 2, 2)
     ([1, 1, 1, 2], 521, 3)
@@ -91,21 +91,21 @@ def count_steps(items: int, micro_batch_size: int, parts: int) -> int:
 
 
 class Share(NamedTuple):
-    """The share of a step that one process has: its micro-batches with their positions among all `parts`."""
+    """The share of a step for one process: its micro-batches with their positions among all `parts`."""
 
     parts: int
     own: list[tuple[int, Pending]]
 
 
 def in_steps(batches: Iterable[Pending], parts: int, rank: int, size: int) -> Iterator[Share]:
-    """Yield, step by step of `parts` micro-batches, the share of a process; an epoch's last step may have fewer."""
+    """Yield a process's share of each step of `parts` micro-batches; an epoch's last step may have fewer."""
     stream = iter(batches)
     while step := list(islice(stream, parts)):
         yield Share(len(step), [(place, batch) for place, batch in enumerate(step) if place % size == rank])
 
 
 def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """Yield what the calls return, in order; each is made in another thread while the one before is used."""
+    """Yield the results of calls in order; each is computed in a thread while the preceding one is used."""
     stream = iter(calls)
     with ThreadPoolExecutor(1) as thread:
         futures = [thread.submit(call) for call in islice(stream, 2)]

@@ -1,4 +1,4 @@
-"""Columns of CSV and parquet files as arrays; what is no number is named by column and row."""
+"""Columns of CSV and parquet files as arrays; errors name the column and row."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_CSV = 256 << 20
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A table whose columns become arrays when they are asked for.
+    """A table whose columns are converted to arrays on request.
 
     Attributes:
         table: of pyarrow, the columns that were read.
@@ -40,7 +40,7 @@ class Columns:
         return int(self.table.num_rows)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column of numbers, shape (n,), or (n, ...) where each cell is a list of one length.
+        """Return a numeric column, shape (n,), or (n, ...) if each cell is a list of equal length.
 
         Raises:
             DataError: there is no such column, or a cell is empty, no finite number, or a list of another length.
@@ -48,7 +48,7 @@ class Columns:
         return self._numbers(self._whole(name), name)
 
     def values(self, name: str) -> NDArray[Any]:
-        """Return a column as numbers or text, none of them missing.
+        """Return a column as numbers or text, without missing values.
 
         Raises:
             DataError: there is no such column, or a cell is empty.
@@ -67,7 +67,7 @@ class Columns:
         return self._numbers(column, name)
 
     def _whole(self, name: str) -> Any:
-        """Return a column without empty cells."""
+        """Return a column after checking that it has no empty cells."""
         if name not in self.table.column_names:
             raise missing(name, self.names, str(self.path))
         column = self.table[name]
@@ -183,7 +183,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def _csv(path: Path, read: Any) -> Any:
-    """Return what a function of pyarrow reads of a CSV file."""
+    """Return the result of a pyarrow function on a CSV file."""
     import pyarrow as arrow
     from pyarrow import csv
 
@@ -236,7 +236,7 @@ def _parquet(path: Path, wanted: Sequence[str] | None) -> Any:
 
 
 def _bytes_of(file: Any, names: set[str]) -> int:
-    """Return how much memory columns will take: eight bytes a number, and text as it is stored."""
+    """Return the memory in bytes that columns need: eight bytes per number, and text as stored."""
     total = 0
     for group in range(file.metadata.num_row_groups):
         chunks = file.metadata.row_group(group)

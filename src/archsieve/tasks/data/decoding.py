@@ -1,4 +1,4 @@
-"""Encoded pictures to arrays: from parquet files, image folders and the Hugging Face hub."""
+"""Decoding of pictures to arrays, from parquet files, image folders and the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HUB_SECONDS = 5.0
 
 
 class Item(NamedTuple):
-    """One picture, still encoded; `where` is what a message calls it."""
+    """One encoded picture; `where` is its name in messages."""
 
     where: str
     encoded: bytes | None
@@ -40,7 +40,7 @@ class Item(NamedTuple):
 def decode(
     items: Iterable[Item], name: str, shape: tuple[int, ...], classes: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return pixels (n, C, H, W) and labels (n,); `name` is what a message calls them all.
+    """Return pixels (n, C, H, W) and labels (n,); `name` names the collection in messages.
 
     Raises:
         DataError: no picture at all, one that cannot be read or has another size, or a label that is not in
@@ -60,7 +60,7 @@ def decode(
 
 
 def opened(encoded: bytes | None, what: str, mode: str | None = "RGB", size: tuple[int, int] | None = None) -> Picture:
-    """Return an encoded picture of any format in the colours of `mode`, or in its own where that is None.
+    """Return an encoded picture in the colour mode `mode`, or in its own mode if that is None.
 
     A picture must have `size`, (width, height), where it is given. That is looked at before the picture is decoded, so
     that one of a gigapixel is refused and not unpacked. `what` is what a message calls the picture.
@@ -87,7 +87,7 @@ def opened(encoded: bytes | None, what: str, mode: str | None = "RGB", size: tup
 
 
 def pixels_of(picture: Picture) -> NDArray[Any]:
-    """Return the pixels of a picture, shape (channels, height, width), or (height, width) where it has no channels."""
+    """Return the pixels of a picture, shape (channels, height, width), or (height, width) without channels."""
     array = np.asarray(picture)
     return np.ascontiguousarray(array.transpose(2, 0, 1) if array.ndim == 3 else array)
 
@@ -99,7 +99,7 @@ def _pixels(item: Item, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def folder_items(folder: Path, classes: Sequence[str]) -> Iterator[Item]:
-    """Yield the pictures of `folder/<class>/`, class by class and each by file name.
+    """Yield the pictures of `folder/<class>/`, class by class, sorted by file name.
 
     Raises:
         DataError: a class without pictures, or a file that cannot be opened.
@@ -117,7 +117,7 @@ def folder_items(folder: Path, classes: Sequence[str]) -> Iterator[Item]:
 
 
 def class_names(folders: Sequence[Path], count: int) -> list[str]:
-    """Return the names of the folders in each of `folders`, sorted: their positions are the labels.
+    """Return the sorted folder names in each of `folders`; their positions are the labels.
 
     Raises:
         DataError: there are not `count` of them, or they differ.
@@ -135,7 +135,7 @@ def class_names(folders: Sequence[Path], count: int) -> list[str]:
 
 
 def parquet_items(files: Sequence[Path], split: str) -> Iterator[Item]:
-    """Return the rows of parquet files in the hub's layout, by `datasets`, which leaves nothing behind.
+    """Return the rows of parquet files in the hub's layout, read by `datasets` without leaving a cache.
 
     Raises:
         DataError: a file is no parquet, is cut short, or has no column of pictures or labels.
@@ -197,7 +197,7 @@ def hub_items(hub_id: str) -> tuple[Iterator[Item], Iterator[Item]]:
 
 
 def _check_reachable(hub_id: str) -> None:
-    """Ask the hub once, briefly: on its own, `datasets` retries for half a minute before it gives up."""
+    """Contact the hub once with a short timeout, because `datasets` retries for half a minute."""
     import datasets
     from huggingface_hub import HfApi
 
@@ -218,7 +218,7 @@ def _unreachable(hub_id: str, error: BaseException) -> str:
 
 
 def _rows(table: Any, name: str) -> Iterator[Item]:
-    """Return the rows of a `datasets.Dataset`, its pictures left encoded: we decode, to name a broken one."""
+    """Return the rows of a `datasets.Dataset` with encoded pictures, so that messages can name a broken one."""
     import datasets
     import pyarrow as arrow
 
@@ -236,7 +236,7 @@ def _rows(table: Any, name: str) -> Iterator[Item]:
 
 
 def column(table: Any, names: Sequence[str], where: str) -> str:
-    """Return which of the names a table of `datasets` has as a column.
+    """Return the first of the names that is a column of a `datasets` table.
 
     Raises:
         DataError: none; `where` is what the message calls the table.
@@ -250,7 +250,7 @@ def column(table: Any, names: Sequence[str], where: str) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep `datasets` from writing to the terminal: what went wrong is in the error, once."""
+    """Suppress terminal output of `datasets`; errors are reported once, by archsieve."""
     import datasets
 
     logging = datasets.utils.logging
@@ -266,6 +266,6 @@ def _quiet() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says first, or what it is."""
+    """Return the first line of an error's message, or its type."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

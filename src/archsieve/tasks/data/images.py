@@ -1,4 +1,4 @@
-"""Pictures of one size, as arrays."""
+"""Pictures of one size as arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Images(NamedTuple):
 
 
 def read_only(images: Images) -> Images:
-    """Return the same arrays, locked: a process shares them between all who ask."""
+    """Return the same arrays, write-protected, because a process shares them."""
     for array in images:
         array.flags.writeable = False
     return images

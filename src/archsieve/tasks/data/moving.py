@@ -1,4 +1,4 @@
-"""Sending data to a device: without waiting, and only once if they are used again."""
+"""Copying data to a device: asynchronously, and only once for reused arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _resident: dict[tuple[int, str], Tensor] = {}
 
 
 def sent(tensor: Tensor, device: str) -> Tensor:
-    """Return a tensor of the host on the device; to CUDA through pinned memory, so that nobody waits for the copy."""
+    """Return a host tensor on the device; to CUDA through pinned memory, so that the copy is asynchronous."""
     if torch.device(device).type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
@@ -29,17 +29,17 @@ def sent(tensor: Tensor, device: str) -> Tensor:
 
 @lru_cache(maxsize=32)
 def constant(values: Sequence[float], device: str) -> Tensor:
-    """Return a tuple of numbers as a tensor on the device; must not be changed."""
+    """Return a tuple of numbers as a tensor on the device; it must not be modified."""
     return torch.tensor(values, device=device)
 
 
 def is_resident(array: NDArray[Any], device: str) -> bool:
-    """Whether `resident` suits such an array: the device is no CPU, and the array is not too large for it."""
+    """Whether `resident` suits an array: the device is not a CPU, and the array is small enough."""
     return torch.device(device).type != "cpu" and array.nbytes <= MOST_BYTES
 
 
 def resident(array: NDArray[Any], device: str) -> Tensor:
-    """Return an array on the device, where it stays as long as the array lives; both must not be changed."""
+    """Return an array's copy on the device, cached for the array's lifetime; both must not be modified."""
     key = id(array), device
     if key not in _resident:
         _resident[key] = torch.from_numpy(array.copy()).to(device)  # a copy, since torch warns of what is read-only

@@ -1,4 +1,4 @@
-"""Parquet files of pictures tried in a process of their own before this one reads them."""
+"""Reading of parquet files of pictures in a separate process before this process reads them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROWS = 256
 
 
 def try_parquet(paths: Sequence[Path]) -> None:
-    """Read parquet files in a process with limits of memory and time.
+    """Read parquet files in a separate process with memory and time limits.
 
     Raises:
         DataError: one is no parquet or is cut short, or reading it crashes, or takes more than the limits.

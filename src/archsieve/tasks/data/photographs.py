@@ -1,4 +1,4 @@
-"""Photographs of any size, one at a time: decoded, cropped, coloured anew; in any thread, and drawn from an own rng.
+"""Augmentation of single photographs of any size: cropping and colour changes, thread-safe, with a given generator.
 
 Steps and their order are those of the usual ImageNet recipe, on Pillow's pictures: Pillow lets other threads work.
 """
@@ -19,7 +19,7 @@ _ATTEMPTS = 10
 
 
 def augmented(picture: Picture, side: int, jitter: tuple[float, ...], rng: np.random.Generator) -> Picture:
-    """Return a random part of a picture as a square, mirrored or not, its colours changed.
+    """Return a random crop of a picture as a square, randomly mirrored and with changed colours.
 
     Args:
         picture: of any size.
@@ -36,7 +36,7 @@ def augmented(picture: Picture, side: int, jitter: tuple[float, ...], rng: np.ra
 
 
 def random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Return left, upper, right and lower of a random part: 8 to 100 % of the area, 3:4 to 4:3 (arXiv 1409.4842).
+    """Return left, upper, right, lower of a random crop: 8 to 100 % of the area, 3:4 to 4:3 (arXiv 1409.4842).
 
     Where ten draws do not fit, it is the greatest part of allowed ratio, centred.
     """
@@ -69,7 +69,7 @@ def coloured(picture: Picture, jitter: tuple[float, ...], rng: np.random.Generat
 
 
 def centred(picture: Picture, side: int, shorter: int) -> Picture:
-    """Return the middle of a picture as a square, after its shorter side was made `shorter` pixels long."""
+    """Return the central square of a picture after resizing its shorter side to `shorter` pixels."""
     from PIL.Image import Resampling
 
     width, height = picture.size

@@ -1,4 +1,4 @@
-"""What was learnt of a folder's pictures when each was decoded once: its hash, and its pixels in the size of a task.
+"""The cache of a folder's decoded pictures: their hashes, and their pixels at the task's size.
 
 Both are kept in the cache folder. A picture whose size or time changed is decoded again.
 """
@@ -41,7 +41,7 @@ _WINDOW = 64  # pictures decoded at a time, so that those that wait take little 
 
 
 class Size(NamedTuple):
-    """What pictures are made into."""
+    """The size that pictures are converted to."""
 
     channels: int
     height: int
@@ -56,14 +56,14 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """The hash of each picture's pixels in full size, and all pixels in the size of the task where they are kept."""
+    """The hash of each picture's full-size pixels, and all pixels at the task's size if cached."""
 
     hashes: tuple[str, ...] = field(repr=False)
     pixels: NDArray[np.uint8] | None = field(repr=False)
 
 
 def pixels_in(path: Path, size: Size) -> NDArray[np.uint8]:
-    """Return a picture in a size, shape (channels, height, width).
+    """Return a picture resized, shape (channels, height, width).
 
     Raises:
         DataError: it cannot be read.
@@ -72,7 +72,7 @@ def pixels_in(path: Path, size: Size) -> NDArray[np.uint8]:
 
 
 def learn(found: Found, size: Size, threads: int, keep: bool) -> Learnt:
-    """Return what is known of the pictures, decoding those that are new.
+    """Return the cached data of the pictures, decoding new ones.
 
     Args:
         found: the pictures.
@@ -102,14 +102,14 @@ def learn(found: Found, size: Size, threads: int, keep: bool) -> Learnt:
 
 @dataclass(frozen=True)
 class _Index:
-    """The file that holds size, time and hash of each picture; `states` are the sizes and times of now."""
+    """The file with size, time and hash of each picture; `states` are the current sizes and times."""
 
     path: Path
     states: dict[str, list[int]]
     is_needed: bool
 
     def read(self) -> dict[str, str]:
-        """Return the hashes of the pictures that are as they were; none where there is no whole index."""
+        """Return the hashes of unchanged pictures; empty without a valid index."""
         rows: dict[str, list[Any]] = {}
         with contextlib.suppress(OSError, ValueError):
             rows = dict(json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines())
@@ -117,7 +117,7 @@ class _Index:
 
     @contextlib.contextmanager
     def kept(self, hashes: dict[str, str]) -> Iterator[None]:
-        """Write at the end what is known by then, also where some pictures were broken or the user ended it."""
+        """Write the known hashes at the end, even after broken pictures or an interruption."""
         try:
             yield
         except BaseException:
@@ -156,7 +156,7 @@ def _decode(
     threads: int,
     stream: BinaryIO | None = None,
 ) -> None:
-    """Add the hashes of pictures, and write their pixels where there is a stream.
+    """Add the hashes of pictures, and write their pixels if there is a stream.
 
     Raises:
         DataError: some cannot be read; names them.
@@ -188,7 +188,7 @@ def _learn_one(
 
 
 def _mapped(function: Any, names: Sequence[str], threads: int) -> Iterator[tuple[str, Any]]:
-    """Yield each name with what the function returns, a window of them at a time in threads."""
+    """Yield each name with the function's result, computed in threads, a window at a time."""
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(names), _WINDOW):
             window = names[start : start + _WINDOW]
@@ -196,7 +196,7 @@ def _mapped(function: Any, names: Sequence[str], threads: int) -> Iterator[tuple
 
 
 def _kept(found: Found, hashes: Sequence[str], size: Size, threads: int) -> NDArray[np.uint8]:
-    """Return all pixels, opened from the cache without reading them; made and kept if missing or damaged."""
+    """Return all pixels memory-mapped from the cache; created if missing or damaged."""
     path, shape = _path(found, hashes, size), (len(hashes), *size.shape)
     pixels = _opened(path, shape)
     if pixels is not None:
@@ -212,7 +212,7 @@ def _kept(found: Found, hashes: Sequence[str], size: Size, threads: int) -> NDAr
 
 @contextlib.contextmanager
 def _writing(path: Path, shape: tuple[int, ...]) -> Iterator[BinaryIO]:
-    """Yield a stream for the bytes of an array; row by row, since a full disk ends a process that maps the file."""
+    """Yield a stream for an array's bytes, written row by row: a full disk would kill a process that maps the file."""
     try:
         with replace_file(path) as temporary, temporary.open("xb") as stream:
             np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})

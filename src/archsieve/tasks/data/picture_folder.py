@@ -1,4 +1,4 @@
-"""A folder of the user's pictures, a folder a class: what is in it, and each picture as pixels that people would see.
+"""A folder of the user's pictures, one folder per class: its contents, and each picture's pixels as displayed.
 
 How a picture becomes pixels: it is turned as its EXIF tag says; 16 bits become 8; transparent parts become white; CMYK
 and palettes become colours; of an animation the first frame is taken.
@@ -40,7 +40,7 @@ _SPLITS |= {"test": TEST}
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The pictures of a folder: files by class and name, class of each, classes, and the split of each.
+    """The pictures of a folder: files by class and name, class of each, class names, and splits.
 
     `names` are relative to the folder, with "/" between folders on every machine. Where a table lists the pictures,
     `raw` is what it says of each, and `classes` are the names of numbers, or empty.
@@ -55,7 +55,7 @@ class Found:
 
 
 def find_pictures(folder: Path) -> Found:
-    """List the pictures of `folder/<class>/`, or of `folder/train/<class>/` and the same in validation and test.
+    """List the pictures of `folder/<class>/`, or of `folder/train/<class>/` with validation and test beside it.
 
     Raises:
         MissingDataError: there is no such folder.
@@ -76,7 +76,7 @@ def find_pictures(folder: Path) -> Found:
 
 
 def _folders(folder: Path) -> dict[str, Path]:
-    """Return the folders in a folder by name, hidden ones left out; equal letters have one spelling in Unicode."""
+    """Return the visible folders in a folder by name, normalised in Unicode."""
     return {
         unicodedata.normalize("NFC", path.name): path
         for path in sorted(folder.iterdir())
@@ -122,7 +122,7 @@ def _pictures_below(folder: Path, base: Path) -> Iterator[str]:
 
 
 def seen(path: Path, channels: int) -> Picture:
-    """Return a picture in colours (3 channels) or grey (1), as people see it; see the module.
+    """Return a picture in colour (3 channels) or grey (1) as displayed; see the module docstring.
 
     Raises:
         DataError: it cannot be read, is no picture, too large, or has numbers that are no pixels.
@@ -155,7 +155,7 @@ def _check_size(image: Picture, path: Path) -> None:
 
 
 def _in_eight_bits(image: Picture, path: Path) -> Picture:
-    """Return a picture of whole numbers of 8 bits; those of 16 are divided by 257."""
+    """Return an integer picture with 8 bits per channel; 16-bit values are divided by 257."""
     from PIL import Image
 
     if not image.mode.startswith(("I", "F")):
@@ -171,7 +171,7 @@ def _in_eight_bits(image: Picture, path: Path) -> Picture:
 
 
 def _opaque(image: Picture) -> Picture:
-    """Return a picture whose transparent parts are white."""
+    """Return a picture with transparent parts on white."""
     from PIL import Image
 
     if image.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in image.info:
@@ -181,7 +181,7 @@ def _opaque(image: Picture) -> Picture:
 
 
 def fitted(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
-    """Return a picture in the size (height, width): its middle, all of it stretched, or all of it on black."""
+    """Return a picture at the size (height, width): its centre, stretched, or padded with black."""
     from PIL import ImageOps
     from PIL.Image import Resampling
 
@@ -195,7 +195,7 @@ def fitted(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
 
 
 def broken(errors: Iterable[tuple[str, DataError]], count: int) -> DataError:
-    """Return one error for all pictures that could not be read: how many of `count`, and the first ones."""
+    """Return one error for all unreadable pictures: how many of `count`, and the first ones."""
     listed = list(errors)
     if len(listed) == 1:
         return DataError(f"{str(listed[0][1]).rstrip('.')}. Remove or repair it.")

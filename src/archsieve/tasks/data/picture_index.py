@@ -1,4 +1,4 @@
-"""Collections of photographs too large for memory: what there is, its labels, and one encoded picture at a time."""
+"""Picture collections too large for memory: index, labels, and encoded pictures one at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Pictures(Protocol):
-    """The pictures of a split, by number."""
+    """The pictures of a split, by index."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -29,22 +29,22 @@ class Pictures(Protocol):
 
     @property
     def content(self) -> str:
-        """The text that distinguishes them from other collections."""
+        """The text that identifies the collection."""
 
     def item(self, index: int) -> Item:
-        """Return one picture, still encoded; any thread may ask."""
+        """Return one encoded picture; thread-safe."""
 
 
 @dataclass(frozen=True)
 class FolderPictures:
-    """Files `folder/<class>/<file>`, class by class and each by file name."""
+    """Files `folder/<class>/<file>`, class by class, sorted by file name."""
 
     files: tuple[str, ...] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     content: str = ""
 
     def item(self, index: int) -> Item:
-        """Return one picture, still encoded.
+        """Return one encoded picture.
 
         Raises:
             DataError: the file cannot be opened.
@@ -58,7 +58,7 @@ class FolderPictures:
 
 @dataclass(frozen=True)
 class TablePictures:
-    """Rows of a table of `datasets`, its pictures left encoded."""
+    """Rows of a `datasets` table with encoded pictures."""
 
     table: Any = field(repr=False)
     image: str
@@ -66,13 +66,13 @@ class TablePictures:
     content: str = ""
 
     def item(self, index: int) -> Item:
-        """Return one picture, still encoded."""
+        """Return one encoded picture."""
         cell = self.table[index][self.image]
         return Item(f"row {index} of {self.content}", cell["bytes"] if cell else None, int(self.labels[index]))
 
 
 def folder_pictures(folder: Path, names: Sequence[str]) -> FolderPictures:
-    """Return the pictures of `folder/<name>/` for each class by name; a class's position is its label.
+    """Return the pictures of `folder/<name>/` for each class name; a class's position is its label.
 
     Names and sizes of the files identify them: reading all of ImageNet to hash it takes an hour.
 

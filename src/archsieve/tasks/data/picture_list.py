@@ -1,4 +1,4 @@
-"""Pictures that a table names, a row each, with what is to be said of them."""
+"""Pictures listed in a table, one row each, with their targets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def listed_pictures(
     folder: Path, table: Path, *, file_column: str, target: Sequence[str], split_column: str, are_numbers: bool
 ) -> Found:
-    """Return the pictures that a .csv, .tsv or .parquet file names.
+    """Return the pictures listed in a .csv, .tsv or .parquet file.
 
     Args:
         folder: in which the named files lie.

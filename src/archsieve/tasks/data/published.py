@@ -1,4 +1,4 @@
-"""Published data sets: where a copy may be, what distinguishes it from other copies, and the arrays it holds.
+"""Published data sets: the possible locations of a copy, its identity, and its arrays.
 
 Two copies are the same if they hold the same pixels and labels in the same order, whatever files hold them.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy of a data set. `where` is its folder or hub id; the paths are files, or folders of classes."""
+    """One copy of a data set. `where` is its folder or hub id; paths are files, or folders of classes."""
 
     kind: Literal["parquet", "folder", "hub"]
     where: str
@@ -63,7 +63,7 @@ KNOWN = (
 
 
 def words_of(content: str) -> str:
-    """Return what a message calls a copy of a data set.
+    """Return the name of a data set's copy for messages.
 
     >>> words_of("uoft-cs/cifar10")
     'uoft-cs/cifar10 of the Hugging Face hub'
@@ -76,7 +76,7 @@ def words_of(content: str) -> str:
 
 @dataclass(frozen=True)
 class Published:
-    """A data set as published: its name, its place on the Hugging Face hub, and what a copy must hold.
+    """A published data set: its name, its Hugging Face hub id, and the required contents of a copy.
 
     Attributes:
         name: copies are called `<name>-train.parquet` and `<name>-test.parquet`.
@@ -93,7 +93,7 @@ class Published:
     classes: int
 
     def find(self, source: str = "") -> Copy:
-        """Return the copy that `source` names; nothing is read or downloaded yet.
+        """Return the copy that `source` names, without reading or downloading.
 
         Args:
             source: empty for `ARCHSIEVE_DATA` and, where that has none, the hub; else a folder of parquet
@@ -119,7 +119,7 @@ class Published:
         )
 
     def is_present(self, source: str = "") -> bool:
-        """Whether the copy is on this machine; the hub's is, once it has been decoded here."""
+        """Whether the copy is on this machine; for the hub, once it has been decoded here."""
         try:
             copy = self.find(source)
         except (MissingDataError, DataError):
@@ -127,7 +127,7 @@ class Published:
         return copy.kind != "hub" or array_cache.is_kept(self.name, copy.where)
 
     def content(self, source: str = "") -> str:
-        """Return what tells this copy from others: the hash of its pixels, labels and order, or its id on the hub.
+        """Return the identity of this copy: the hash of pixels, labels and order, or the hub id.
 
         Pictures are decoded once and kept, and so is the hash. The files of a known copy need no decoding. A hub id is
         a public name, the same before and after the download, so that asking costs none.
@@ -140,12 +140,12 @@ class Published:
         return copy.where if copy.kind == "hub" else _content(self, copy, array_cache.cache_folder())
 
     def former_contents(self, source: str = "") -> tuple[str, ...]:
-        """Return what told this copy from others in run folders of earlier versions: the hash of its files."""
+        """Return this copy's identities in run folders of earlier versions: the hash of its files."""
         copy = self.find(source)
         return () if copy.kind == "hub" else (_hash_of_files(copy),)
 
     def load(self, source: str = "") -> Images:
-        """Return the pictures; a process opens them once, and data are taken not to change while it lives.
+        """Return the pictures, opened once per process; the data must not change meanwhile.
 
         Raises:
             MissingDataError: the copy is not there, or the hub cannot be reached.
@@ -181,7 +181,7 @@ def _content(published: Published, copy: Copy, cache: Path) -> str:
 
 
 def hash_of_pixels(images: Images) -> str:
-    """Return a hash of all pixels and labels in their order, the same on every machine."""
+    """Return a hash of all pixels and labels in order, equal on every machine."""
     digest = hashlib.sha256()
     for array in images:
         plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
@@ -192,7 +192,7 @@ def hash_of_pixels(images: Images) -> str:
 
 @functools.cache
 def _hash_of_files(copy: Copy) -> str:
-    """Return the hash of a copy's files; of a copy on the hub, its id. It names what is kept in the cache."""
+    """Return the hash of a copy's files, or its hub id; it names the cache folder."""
     if copy.kind == "hub":
         return copy.where
     hashes = [[sha256_of(path) for path in paths] for paths in (copy.train, copy.test)]

@@ -1,4 +1,4 @@
-"""From a scene to a network's input: scaled, cropped, mirrored, its colours changed, normalised.
+"""Conversion of scenes to network inputs: scaling, cropping, mirroring, colour changes and normalisation.
 
 Each scene is treated on the CPU with its own generator, so that neither threads nor the rest of the batch matter.
 """
@@ -27,31 +27,31 @@ TURN = 0.1
 
 
 class Pair(NamedTuple):
-    """An input (C, h, w) and the labels (H, W) of its pixels."""
+    """An input (C, h, w) and its pixel labels (H, W)."""
 
     inputs: Tensor
     labels: Tensor
 
     @property
     def shape(self) -> tuple[torch.Size, torch.Size]:
-        """Both sizes: what pairs of one batch have in common."""
+        """Both sizes, equal for all pairs of a batch."""
         return self.inputs.shape, self.labels.shape
 
 
 def stacked(pairs: Sequence[Pair], device: str) -> tuple[Tensor, Tensor]:
-    """Return the batch of pairs of one size."""
+    """Return the batch of pairs of equal size."""
     inputs, labels = torch.stack([p.inputs for p in pairs]), torch.stack([p.labels for p in pairs])
     return sent(inputs, device), sent(labels, device).long()
 
 
 def whole(scene: Scene, size: Sequence[int], look: Look) -> Pair:
-    """Return the whole picture, scaled so that it just covers `size`, and the labels as they are."""
+    """Return the whole picture scaled to just cover `size`, and the labels unchanged."""
     picture, labels = _tensors(scene)
     return Pair(_normalised(_scaled(picture, _covering(picture, size)), look), labels)
 
 
 def cropped(scene: Scene, size: Sequence[int], look: Look) -> Pair:
-    """Return the middle of the scene, scaled so that it just covers `size`."""
+    """Return the central crop of the scene, scaled to just cover `size`."""
     picture, labels = _tensors(scene)
     sides = _covering(picture, size)
     top, left = ((side - wanted) // 2 for side, wanted in zip(sides, size, strict=True))
@@ -61,7 +61,7 @@ def cropped(scene: Scene, size: Sequence[int], look: Look) -> Pair:
 
 
 def augmented(scene: Scene, size: Sequence[int], look: Look, rng: np.random.Generator) -> Pair:
-    """Return a random part of the scene at a random scale, mirrored or not, its colours changed.
+    """Return a random crop of the scene at a random scale, randomly mirrored and with changed colours.
 
     The scale is relative to that at which the scene just covers `size`. Where the scene ends, at the bottom and at the
     right, are zeros (the mean) and ignored pixels.
@@ -101,7 +101,7 @@ def distorted(picture: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _recoloured(picture: Tensor, saturation: float, turn: float) -> Tensor:
-    """Return the picture with its saturation multiplied and its hue turned, by way of HSV."""
+    """Return the picture with its saturation multiplied and its hue rotated in HSV."""
     red, green, blue = picture
     value, least = picture.amax(0), picture.amin(0)
     spread = value - least
@@ -124,7 +124,7 @@ def _tensors(scene: Scene) -> tuple[Tensor, Tensor]:
 
 
 def _covering(picture: Tensor, size: Sequence[int]) -> list[int]:
-    """Return the sides of the smallest picture of the same ratio that covers `size`."""
+    """Return the sides of the smallest picture with the same aspect ratio that covers `size`."""
     height, width = picture.shape[1:]
     scale = max(size[0] / height, size[1] / width)
     return [max(wanted, round(side * scale)) for side, wanted in zip((height, width), size, strict=True)]
@@ -137,7 +137,7 @@ def _scaled(picture: Tensor, sides: Sequence[int]) -> Tensor:
 
 
 def _scaled_labels(labels: Tensor, sides: Sequence[int]) -> Tensor:
-    """Return the labels resized by nearest neighbour: class numbers cannot be interpolated."""
+    """Return the labels resized by nearest neighbour, because class numbers cannot be interpolated."""
     if list(labels.shape) == list(sides):
         return labels
     return interpolate(labels[None, None], size=list(sides), mode="nearest-exact")[0, 0]

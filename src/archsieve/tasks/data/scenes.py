@@ -14,31 +14,31 @@ IGNORED = 255
 
 
 class Scene(NamedTuple):
-    """A picture, uint8 (C, H, W), and the label of each of its pixels, uint8 (H, W)."""
+    """A picture, uint8 (C, H, W), and its pixel labels, uint8 (H, W)."""
 
     picture: NDArray[np.uint8]
     labels: NDArray[np.uint8]
 
 
 class Part(Protocol):
-    """Scenes by number, which may differ in size; any thread may ask."""
+    """Scenes by index, of possibly different sizes; thread-safe."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of scenes."""
 
     def __getitem__(self, index: int, /) -> Scene:
         """Return one scene."""
 
 
 class Scenes(NamedTuple):
-    """All scenes of a task: those to train and validate on, and those to test on."""
+    """All scenes of a task: those for training and validation, and those for testing."""
 
     train: Part
     test: Part
 
 
 class Look(NamedTuple):
-    """How pictures are normalised, and within which bounds they are augmented."""
+    """The normalisation of pictures, and the bounds of their augmentation."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

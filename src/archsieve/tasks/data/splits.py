@@ -1,4 +1,4 @@
-"""Which items train, validate and test: given, or drawn by seed with each class in its proportion."""
+"""Training, validation and test splits: given, or drawn by seed with class proportions preserved."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Parts:
 
 
 class Fractions(NamedTuple):
-    """How splits that are not given are drawn: shares of the pool in [0, 1), and the seed."""
+    """The settings for drawing splits: shares of the pool in [0, 1), and the seed."""
 
     validation: float
     test: float
@@ -55,7 +55,7 @@ class Fractions(NamedTuple):
 
 
 def codes_of(words: Sequence[str], where: str, place: Callable[[int], str]) -> NDArray[np.int8]:
-    """Return which split each of the words names; "val" and "dev" are words for validation.
+    """Return the split that each word names; "val" and "dev" mean validation.
 
     Raises:
         DataError: a word names none; `where` and `place(index)` are what the message calls column and item.
@@ -120,7 +120,7 @@ def parted(
 def _order(
     pool: NDArray[np.int64], seed: int, strata: NDArray[np.int64] | None, groups: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Return the pool, one item a group, in an order of which every beginning has each class in its proportion."""
+    """Return the pool, one item per group, in an order whose every prefix has the class proportions."""
     if groups is not None:
         pool = pool[np.sort(np.unique(groups[pool], return_index=True)[1])]
     order = generator(seed, "split").permutation(pool)
@@ -137,7 +137,7 @@ def _order(
 def _whole_groups(
     part: NDArray[np.int64], codes: NDArray[np.int8], groups: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Return a part with the other items of the pool that are of its groups."""
+    """Return a part extended by the pool's other items of its groups."""
     if groups is None:
         return part
     more = np.flatnonzero((codes == POOL) & np.isin(groups, groups[part]))

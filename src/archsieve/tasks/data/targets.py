@@ -1,4 +1,4 @@
-"""What is to be said of each item: checked, and as numbers."""
+"""Checking of targets, and their conversion to numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FEW = 20  # different numbers, from which on half as many as items look like no
 
 
 class Targets(NamedTuple):
-    """The targets, and the names of the classes, labels or numbers.
+    """The targets, and the names of the classes, labels or values.
 
     `values` are int64 (n,) for classes, whole numbers (n, H, W) for pixels, else float32 (n, k).
     """
@@ -30,14 +30,14 @@ class Targets(NamedTuple):
 
 
 class Place(NamedTuple):
-    """How a message calls targets as a whole, and one item."""
+    """The names of the targets and of one item, for messages."""
 
     where: str
     item: Callable[[int], str]
 
 
 def targets_of(raw: NDArray[Any], kind: str, place: Place, *, classes: int = 0, positive: str = "") -> Targets:
-    """Return the targets of a task of a kind.
+    """Return the targets for a task of the given kind.
 
     Args:
         raw: numbers or texts, shape (n,), (n, k) or (n, H, W).
@@ -96,7 +96,7 @@ def _real(raw: NDArray[Any], place: Place, advice: str) -> NDArray[Any]:
 
 
 def _classes(raw: NDArray[Any], place: Place, classes: int) -> Targets:
-    """Return class numbers: those that there are, or the places of the values in their order."""
+    """Return class numbers: the given ones, or the indices of the sorted values."""
     values = _whole(raw, place) if raw.dtype.kind == "f" else raw
     names, numbers = np.unique(values, return_inverse=True)
     if classes:
@@ -125,7 +125,7 @@ def _classes(raw: NDArray[Any], place: Place, classes: int) -> Targets:
 
 
 def _whole(raw: NDArray[Any], place: Place) -> NDArray[np.int64]:
-    """Return class numbers that are written as floats, such as 2.0."""
+    """Return class numbers given as floats, such as 2.0, as integers."""
     wrong = np.flatnonzero(~np.isfinite(raw) | (raw != np.round(raw)) | (np.abs(raw) > 2**53))
     if len(wrong):
         index = int(wrong[0])
@@ -167,13 +167,13 @@ def _pixels(raw: NDArray[Any], place: Place, classes: int) -> Targets:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as people write it."""
+    """Return a value as text for people."""
     plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     return repr(plain[0] if isinstance(plain, list) and len(plain) == 1 else plain)[:100]
 
 
 def missing(name: str, names: Sequence[str], where: str) -> DataError:
-    """Return the error of a column or array that is not there, with the near miss, or with what is there."""
+    """Return the error for a missing column or array, with the nearest names."""
     hint = near_miss(name, names)
     if hint.startswith(" Known"):
         hint = f" It has {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}."

@@ -1,4 +1,4 @@
-"""One pass through all items of a user's data sets: hash, targets and form, kept where the user names a revision."""
+"""One pass through all items of a user's data sets: hash, targets and form, cached if the user names a revision."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LAYOUT = 1
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What one pass through all items shows.
+    """The result of one pass through all items.
 
     Attributes:
         content: hash of all inputs and targets.
@@ -54,7 +54,7 @@ class Scan:
 
 
 def guarded(batches: Iterator[T], where: str) -> Iterator[T]:
-    """Yield what a user's data set gives, and turn what its code raises into one sentence.
+    """Yield the items of a user's data set, and turn errors in its code into one sentence.
 
     Raises:
         DataError: its code raised, or items of one batch differ in size.
@@ -71,7 +71,7 @@ def guarded(batches: Iterator[T], where: str) -> Iterator[T]:
 
 
 def scanned(sets: list[UserSet], function: str, revision: str) -> Scan:
-    """Return the scan of data sets, from the cache where the user named a revision.
+    """Return the scan of data sets, cached if the user names a revision.
 
     Raises:
         DataError: an item cannot be read, or has another form than the first; the cache folder cannot be written.
@@ -137,7 +137,7 @@ def _most(tensor: Tensor) -> int | None:
 
 
 def _joined(before: Form | None, new: Form, function: str) -> Form:
-    """Return the form with the greatest tokens so far."""
+    """Return the form with the largest token numbers so far."""
     if before is None:
         return new
     if [entry[:2] for entry in before] != [entry[:2] for entry in new]:

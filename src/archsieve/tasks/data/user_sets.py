@@ -1,4 +1,4 @@
-"""Data sets that a user's function returns: by split, and read item by item, each item with a seed of its own."""
+"""Data sets from a user's function: by split, read item by item, each item with its own seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMES = {"train": POOL, "validation": VALIDATION, "val": VALIDATION, "test": TE
 
 @dataclass(frozen=True, eq=False)
 class UserSet:
-    """A data set with the split it stands for, and how the user's loader, if there was one, reads it."""
+    """A data set with its split, and the settings of the user's loader if there is one."""
 
     code: int
     items: Any = field(repr=False)
@@ -36,7 +36,7 @@ class UserSet:
 
 
 def sets_of(returned: Any, where: str) -> list[UserSet]:
-    """Return the data sets that a function returned, those to train on first.
+    """Return the data sets that a function returned, training data first.
 
     They are one set, a tuple (train, test) or (train, validation, test), or a dictionary with these names. A set has
     `__len__` and `__getitem__`, or is a pair of arrays (inputs, targets), or a `DataLoader` of such a set.
@@ -98,19 +98,19 @@ def _needed(part: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Seeded:
-    """A data set of which (place, seed) gives an item: what its code draws depends on the seed alone."""
+    """A data set indexed by (position, seed); random draws in its code depend on the seed alone."""
 
     items: Any
 
     def __getitem__(self, key: tuple[int, int]) -> Any:
-        """Return an item; the caller guards the generators, which this seeds."""
+        """Return an item; seeds the random generators, which the caller restores."""
         place, seed = key
         seed_draws(seed)
         return self.items[place]
 
 
 def read(the_set: UserSet, keys: Sequence[Sequence[tuple[int, int]]], where: str) -> Iterator[tuple[Given, Tensor]]:
-    """Yield the batches of (place, seed), with the workers of the user's loader where it had some.
+    """Yield the batches of (position, seed), with the workers of the user's loader if there is one.
 
     Raises:
         DataError: an item is no pair of inputs and a target.
@@ -134,7 +134,7 @@ def read(the_set: UserSet, keys: Sequence[Sequence[tuple[int, int]]], where: str
 
 
 def pair_of(batch: Any, where: str) -> tuple[Given, Tensor]:
-    """Return inputs and targets of a batch, real numbers in single precision and whole ones in 64 bits.
+    """Return inputs and targets of a batch, real numbers in single precision and integers in 64 bits.
 
     Raises:
         DataError: it is no pair, or holds something that is no tensor.
@@ -166,7 +166,7 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def named_parts(inputs: Given) -> list[tuple[str | None, Tensor]]:
-    """Return the tensors of inputs with their names, None where they have none."""
+    """Return the tensors of inputs with their names; None for unnamed ones."""
     if isinstance(inputs, dict):
         return list(inputs.items())
     return [(None, tensor) for tensor in (inputs if isinstance(inputs, tuple) else (inputs,))]

@@ -28,7 +28,7 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 class BlockReading(NamedTuple):
-    """Per block the entropy of its features and the largest singular value of its Jacobian; None for an identity."""
+    """By block, the entropy of the features and the largest singular value of the Jacobian; None for an identity."""
 
     entropies: list[float]
     singular_values: list[float | None]
@@ -54,7 +54,7 @@ def az_expressivity(network: nn.Module, probe: Probe) -> float:
 
 @proxy(spoils=False, needs=("gradients",), passes=2, init=INIT, source=SOURCE)
 def az_progressivity(network: nn.Module, probe: Probe) -> float:
-    """Return the least rise of that entropy from one block to the next; any real number.
+    """Return the smallest increase of that entropy from one block to the next; any real number.
 
     Source and details: see `az_expressivity`.
 
@@ -86,7 +86,7 @@ def _reading(network: nn.Module, probe: Probe) -> BlockReading:
 
 
 class _Calls:
-    """The calls of a network's blocks: the input of each, cut off from what is before, and its output."""
+    """The calls of a network's blocks: each block's input, detached from earlier blocks, and its output."""
 
     def __init__(self, network: nn.Module, probe: Probe) -> None:
         self.modules: list[nn.Module] = []
@@ -99,7 +99,7 @@ class _Calls:
             block.register_forward_hook(self._keep)
 
     def _cut(self, module: nn.Module, arguments: Any, named: Any) -> tuple[Any, Any]:
-        """Cut off every tensor a block gets: others than the first come from other blocks, with their own Jacobians."""
+        """Detach every tensor argument of a block; later arguments come from other blocks with their own Jacobians."""
         leaves: list[Tensor] = []
         whole: list[Tensor] = []
 
@@ -127,7 +127,7 @@ class _Calls:
 
 
 def _mapped(arguments: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Return arguments with every tensor changed, those in lists, tuples and dictionaries included."""
+    """Return arguments with a function applied to every tensor, including those in lists, tuples and dictionaries."""
     if isinstance(arguments, Tensor):
         return change(arguments)
     if isinstance(arguments, dict):
@@ -139,7 +139,7 @@ def _mapped(arguments: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _read(network: nn.Module, probe: Probe) -> BlockReading:
-    """Run noise forward through the network and signs backward through each block alone."""
+    """Run noise forward through the network, and random signs backward through each block separately."""
     _draw_kaiming(network, probe)
     calls = _Calls(network, probe)
     with SettableGradients():
@@ -160,7 +160,7 @@ def _read(network: nn.Module, probe: Probe) -> BlockReading:
 
 
 def primary_blocks(network: nn.Module) -> Sequence[nn.Module]:
-    """Return the outermost modules that hold others; in a plain sequence, its convolutions and linear layers."""
+    """Return the outermost modules that contain modules; in a plain sequence, its convolutions and linear layers."""
     blocks = _outermost(network)
     while len(blocks) == 1:  # a wrapper
         blocks = _outermost(blocks[0])
@@ -195,7 +195,7 @@ def _signs(output: Tensor, probe: Probe, block: int) -> Tensor:
 
 
 def _channels_first(block: nn.Module, tensor: Tensor) -> Tensor:
-    """Return (n, c, positions...); a block without a convolution has its channels last."""
+    """Return features as (n, c, positions...); blocks without a convolution have their channels last."""
     has_convolution = any(isinstance(m, nn.modules.conv._ConvNd) for m in block.modules())
     return tensor if has_convolution or tensor.dim() <= 2 else tensor.movedim(-1, 1)
 
@@ -208,7 +208,7 @@ def _entropy(features: Tensor) -> float:
 
 
 def _singular_value(backward: Tensor, signs: Tensor) -> float:
-    """Return the largest singular value of the mean over positions of backward (n, c, ...) times signs (n, d, ...).
+    """Return the largest singular value of the position mean of the gradient (n, c, ...) times signs (n, d, ...).
 
     Raises:
         ScoringError: the block takes and gives positions of another number of sides.
@@ -224,7 +224,7 @@ def _singular_value(backward: Tensor, signs: Tensor) -> float:
 
 
 def _by_position(tensor: Tensor, grid: Sequence[int]) -> Tensor:
-    """Return (n * positions of the grid, channels), with what lies in one place of the grid as its channels."""
+    """Return (n * grid positions, channels); values that share a grid position become channels."""
     for axis, places in enumerate(grid):
         dim = 2 + axis
         each = tensor.shape[dim] // places

@@ -1,4 +1,4 @@
-"""dss: how rich the attention of a transformer is in directions, and how much flows through its other layers."""
+"""dss: the diversity of a transformer's attention weights, and the synaptic saliency of its other layers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _diversity(weight: Tensor, flow: Tensor) -> float:
 
 
 class _Calls:
-    """Which modules a network calls: those that attend, and its last linear layer."""
+    """Records which modules attend, and the last linear layer."""
 
     def __init__(self, network: nn.Module) -> None:
         self._names = {id(module): name for name, module in network.named_modules()}
@@ -74,7 +74,7 @@ class _Calls:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Follow which modules run."""
+        """Track the running modules inside the context."""
         handles = [m.register_forward_pre_hook(self._begin) for m in self._network.modules()]
         handles += [m.register_forward_hook(self._end) for m in self._network.modules()]
         try:
@@ -92,16 +92,16 @@ class _Calls:
         self._open.pop()
 
     def read(self, operation: str, inputs: Tensor) -> None:
-        """See an operation of attention, in the smallest module with linear layers that runs."""
+        """Record an attention operation in the innermost running module with linear layers."""
         if operation in _ATTENTION and inputs.dim() > 2:
             holders = (m for m in reversed(self._open) if any(isinstance(part, nn.Linear) for part in m.modules()))
             if (holder := next(holders, None)) is not None:
                 self.attention.add(self._names[id(holder)])
 
     def is_attention(self, name: str) -> bool:
-        """Whether a weight of this name lies in a module that attends."""
+        """Whether a weight name belongs to a module that attends."""
         return any(not owner or name == owner or name.startswith(f"{owner}.") for owner in self.attention)
 
     def counts(self, name: str, weight: Tensor) -> bool:
-        """Whether a weight is one of attention, or of another linear layer but the head."""
+        """Whether a weight belongs to attention, or to a linear layer other than the head."""
         return weight.dim() == 2 and weight is not self._head

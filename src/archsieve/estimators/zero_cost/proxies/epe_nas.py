@@ -1,4 +1,4 @@
-"""epe_nas: how alike the network treats inputs of one class."""
+"""epe_nas: how similarly the network treats inputs of one class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY_CLASSES = 100
 
 @proxy(needs=("data", "labels", "gradients"), spoils=False, passes=2, reads="jacobian", source="arXiv 2102.08099")
 def epe_nas(network: nn.Module, probe: Probe) -> float:
-    """Return the sum over classes of |sum of log(|corr| + 1e-5)|, corr the Jacobian correlation inside a class.
+    """Return the sum over classes of |sum of log(|corr| + 1e-5)|, corr the Jacobian correlation within a class.
 
     In [0, inf). With more than 100 outputs each class's sum is divided by the size of its matrix, and the score is
     the sum over pairs of classes of |s - s'|, divided by the number of classes seen. Source: Lopes et al., "EPE-NAS",

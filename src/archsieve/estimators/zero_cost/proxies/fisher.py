@@ -1,4 +1,4 @@
-"""fisher: how much the loss feels the removal of each channel."""
+"""fisher: the estimated effect on the loss of removing each channel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @proxy(needs=("data", "labels", "gradients"), spoils=False, reads="losses", source="arXiv 1906.04113")
 def fisher(network: nn.Module, probe: Probe) -> float:
-    """Return the Fisher saliency of all channels, each weighed by the weights it has; in [0, inf).
+    """Return the Fisher saliency of all channels, each weighted by its number of weights; in [0, inf).
 
     Per layer output a with gradient d: s = sum over positions of a * d, for each image and channel; a channel's value
     is half the mean over images of s^2, times its weights (input channels / groups * kernel). Source: Turner et al.,

@@ -1,4 +1,4 @@
-"""grad_norm: the size of the loss gradient."""
+"""grad_norm: the norm of the loss gradient."""
 
 from __future__ import annotations
 

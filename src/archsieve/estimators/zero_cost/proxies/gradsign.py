@@ -1,4 +1,4 @@
-"""gradsign: how far the gradients of single items agree in sign."""
+"""gradsign: the agreement in sign of the gradients of single items."""
 
 from __future__ import annotations
 

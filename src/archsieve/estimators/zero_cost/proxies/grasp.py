@@ -1,4 +1,4 @@
-"""grasp: how much removing each weight would hurt the flow of gradients."""
+"""grasp: the estimated effect on the gradient flow of removing each weight."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def grasp(network: nn.Module, probe: Probe) -> float:
 
 
 def _first(network: nn.Module, probe: Probe, layers: Sequence[Tensor]) -> list[Tensor]:
-    """Return the gradients of the loss by the weights of layers, which may be differentiated again."""
+    """Return the gradients of the loss with respect to layer weights, differentiable again."""
     if probe.shared:
         if shared_forward(network, probe).has_fast_curvature:
             return first_gradients(network, probe)[0]

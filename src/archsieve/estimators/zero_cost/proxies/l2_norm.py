@@ -1,4 +1,4 @@
-"""l2_norm: the size of the initial weights."""
+"""l2_norm: the norm of the initial weights."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 class Norms(NamedTuple):
-    """The sum so far, and which weights are in it."""
+    """The sum so far, and the weights it includes."""
 
     total: float
     summed: frozenset[int] = frozenset()
 
 
 class L2NormMeter:
-    """Sums the norms of the weights; nothing passes through the network."""
+    """Sums the norms of the weights; no data pass through the network."""
 
     @classmethod
     def of(cls, network: nn.Module, probe: Probe) -> L2NormMeter:
-        """Return the meter of any network."""
+        """Return the meter of a network."""
         return cls()
 
     def start(self) -> tuple[Tensors, Norms]:
-        """Return no inputs, and a sum of nothing."""
+        """Return no inputs, and an empty sum."""
         return (), Norms(0.0)
 
     def run(self, piece: nn.Module, tensors: Tensors, state: Norms) -> tuple[Tensors, Norms]:
-        """Return the sum with those of a piece's weights that are not in it."""
+        """Return the sum with a piece's weights that it does not include yet."""
         total, own = state.total, weights(piece).values()
         for weight in own:
             if id(weight) not in state.summed:
@@ -44,7 +44,7 @@ class L2NormMeter:
         return tensors, Norms(total, state.summed.union(map(id, own)))
 
     def finish(self, state: Norms) -> float:
-        """Return the sum.
+        """Return the total cost.
 
         Raises:
             ScoringError: a weight is no finite number.

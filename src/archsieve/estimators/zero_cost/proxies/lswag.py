@@ -1,4 +1,4 @@
-"""lswag: how steady gradients are from batch to batch, times how many patterns the units of a network show."""
+"""lswag: the steadiness of gradients across batches, times the number of activation patterns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lswag(
     last: float = 1.0,
     activations: Literal["all", "relu"] = "all",
 ) -> float:
-    """Return the product of the steadiness of gradients and the number of activation patterns; any real number.
+    """Return the steadiness of gradients times the number of activation patterns; any real number.
 
     The steadiness is the sum over layers of log(sum over weights of 1 / std|g|), g the loss gradient of a batch, over
     two batches; ZiCo without the mean. A weight whose gradients agree in size is left out, and so is a layer of nothing
@@ -65,19 +65,19 @@ def lswag(
 
 
 def _part(count: int, first: float, last: float) -> slice:
-    """Return the places of so many layers that count."""
+    """Return the indices of the layers that count, for a given number of layers."""
     return slice(math.floor(first * count), math.ceil(last * count))
 
 
 class _PartMeter(SwapMeter):
-    """Counts the patterns of a part of the depth."""
+    """Counts the activation patterns in a part of the network's depth."""
 
     def __init__(self, inputs: object, operations: frozenset[str], first: float, last: float) -> None:
         super().__init__(inputs, operations)  # type: ignore[arg-type]
         self.first, self.last = first, last
 
     def finish(self, state: Patterns) -> float:
-        """Return the number of different patterns of the activations that count.
+        """Return the number of distinct patterns of the activations that count.
 
         Raises:
             ScoringError: there is none.

@@ -1,4 +1,4 @@
-"""meco: how far the channels of feature maps are from repeating each other."""
+"""meco: how independent the channels of feature maps are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHANNELS_LAST = frozenset({"linear", "layer_norm", "rms_norm"})
 
 
 class Independence(NamedTuple):
-    """The sum so far, whether the last layer had its channels last, and how many layers there were.
+    """The sum so far, whether the last layer had its channels last, and the number of layers.
 
     Of each map `channels` are drawn by the seed and the layer's place; 0: all are taken.
     """
@@ -38,7 +38,7 @@ class Independence(NamedTuple):
     seed: int = 0
 
     def after(self, operation: str, inputs: Tensor, output: Tensor) -> Independence:
-        """Return the sum with the feature map of an operation, if it is a layer."""
+        """Return the sum after an operation; only the feature maps of layers are added."""
         if operation in _CHANNELS_LAST:
             last = True
         elif operation in WEIGHTED or is_pooling(operation) or operation in _CHANNELS_SECOND:
@@ -52,7 +52,7 @@ class Independence(NamedTuple):
         return self._replace(total=total, channels_last=last, layers=self.layers + 1)
 
     def _independence_of(self, rows: Tensor) -> float:
-        """Return the least eigenvalue for all channels, or for drawn ones times the channels each stands for."""
+        """Return the smallest eigenvalue for all channels, or for sampled channels scaled to all."""
         if not 0 < self.channels < len(rows):
             return _least_eigenvalue(rows)
         order = torch.randperm(len(rows), generator=torch_generator(self.seed, "noise", "meco", self.layers))
@@ -62,7 +62,7 @@ class Independence(NamedTuple):
 
 @dataclass(frozen=True)
 class MeCoMeter:
-    """Sums the least eigenvalues of the correlations between channels, for noise."""
+    """Sums the smallest eigenvalues of channel correlations for a noise input."""
 
     inputs: Tensor
     channels: int = 0
@@ -70,7 +70,7 @@ class MeCoMeter:
 
     @classmethod
     def of(cls, network: nn.Module, probe: Probe, inputs: int = 1, channels: int = 0) -> MeCoMeter:
-        """Return the meter of any network."""
+        """Return the meter of a network."""
         if inputs < 1:
             raise SettingError(f"`inputs >= 1` must hold, but got inputs={inputs}.")
         if channels < 0 or channels == 1:
@@ -78,23 +78,23 @@ class MeCoMeter:
         return cls(probe.noise("meco")[:inputs], channels, probe.seed)
 
     def start(self) -> tuple[Tensors, Independence]:
-        """Return the noise, and a sum of nothing."""
+        """Return the noise input, and an empty sum."""
         return (self.inputs,), Independence(0.0, channels=self.channels, seed=self.seed)
 
     def run(self, piece: nn.Module, tensors: Tensors, state: Independence) -> tuple[Tensors, Independence]:
-        """Return the outputs of a piece, and the sum with its layers."""
+        """Return the outputs of a piece, and the sum after its layers."""
         with one_input("meco"):
             output, state = run_watched(piece, tensors[0], state)
         return (output,), state
 
     def finish(self, state: Independence) -> float:
-        """Return the sum."""
+        """Return the total cost."""
         return state.total
 
 
 @proxy(meter=MeCoMeter.of, spoils=False, items="inputs", source="NeurIPS 2023, Jiang et al.")
 def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0) -> float:
-    """Return the sum over layers of the least eigenvalue of the correlation matrix of its channels; in [0, layers].
+    """Return the sum over layers of the smallest eigenvalue of the channel correlation matrix; in [0, layers].
 
     Inputs are standard normal noise of the task's shape. A layer is every convolution, linear layer, normalisation,
     activation and pooling, however called: the paper says "layer", and its code reads every module, containers
@@ -108,7 +108,8 @@ def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0
         inputs: how many, at most the batch; the positions of all are one sample. The paper has one, by which small maps
             of many channels add nothing.
         channels: 0, or how many channels are drawn of each map that has more: its eigenvalue then counts (channels of
-            the map) / (drawn) times, the paper's weighted variant MeCo_opt. Small maps then add something too.
+            the map) / (drawn) times, the weighted variant MeCo_opt; the authors' code has 8. Small maps then add
+            something too.
 
     Raises:
         ScoringError: a normalisation gets one position of the one input, so that it has no statistics.
@@ -118,7 +119,7 @@ def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0
 
 
 def _least_eigenvalue(channels: Tensor) -> float:
-    """Return the least eigenvalue of the correlation matrix of the rows (c, positions)."""
+    """Return the smallest eigenvalue of the correlation matrix of the rows (c, positions)."""
     count, positions = channels.shape
     if positions <= count or count < 2:
         return 0.0

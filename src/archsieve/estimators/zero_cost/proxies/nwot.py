@@ -1,4 +1,4 @@
-"""nwot: how many different linear maps the activations give different inputs."""
+"""nwot: how different the activation patterns of different inputs are."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NWOTMeter(ActivationMeter[Agreement]):
         return (self.inputs,), Agreement(torch.zeros(n, n, dtype=torch.float64), 0)
 
     def add(self, state: Agreement, on: Tensor) -> Agreement:
-        """Return the count with one more activation."""
+        """Return the count after one more activation."""
         kernel, units = _agreement(on)
         return Agreement(state.kernel + kernel, state.units + units)
 
@@ -52,7 +52,7 @@ class NWOTMeter(ActivationMeter[Agreement]):
 
 @proxy(needs=("data",), meter=NWOTMeter.of, spoils=False, reads="activations", source="arXiv 2006.04647")
 def nwot(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"] = "all") -> float:
-    """Return log|det K|, K[i, j] the number of units on which inputs i and j are both on or both off.
+    """Return log|det K|, K[i, j] the number of units that are both active or both inactive for inputs i and j.
 
     Any real number, -inf where two inputs switch every unit alike. The units are the inputs of every activation, each
     call counted, on where they are positive. Source: Mellor et al., "Neural Architecture Search without Training",
@@ -70,7 +70,7 @@ def nwot(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"
 
 
 def _agreement(on: Tensor) -> tuple[Tensor, int]:
-    """Return how many units (n, units) agree between any two inputs, (n, n) float64 on the CPU, and their number.
+    """Return how many units (n, units) agree between each pair of inputs, (n, n) float64 on the CPU, and their number.
 
     With c units both on and r on in each, both off are N - r_i - r_j + c. Counts below 2^24 are exact in float32.
     """

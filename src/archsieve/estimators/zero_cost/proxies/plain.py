@@ -1,4 +1,4 @@
-"""plain: the signed sum behind snip."""
+"""plain: the signed counterpart of snip."""
 
 from __future__ import annotations
 

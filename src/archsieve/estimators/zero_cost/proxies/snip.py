@@ -1,4 +1,4 @@
-"""snip: how much the loss feels the removal of each weight."""
+"""snip: the estimated effect on the loss of removing each weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""swap: how many different patterns the units of a network show over a batch."""
+"""swap: how many distinct activation patterns the units of a network have over a batch."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class SwapMeter(ActivationMeter[Patterns]):
     """Collects, at the inputs of every activation, the pattern of each unit over the batch."""
 
     def start(self) -> tuple[Tensors, Patterns]:
-        """Return the batch, and no patterns."""
+        """Return the batch, and an empty collection."""
         return (self.inputs,), ()
 
     def add(self, state: Patterns, on: Tensor) -> Patterns:
-        """Return the patterns with those of one more activation."""
+        """Return the patterns after one more activation."""
         return (*state, _packed(on))
 
     def finish(self, state: Patterns) -> float:
-        """Return the number of different patterns.
+        """Return the number of distinct patterns.
 
         Raises:
             ScoringError: the network has no activation that counts.
@@ -46,7 +46,7 @@ class SwapMeter(ActivationMeter[Patterns]):
 
 @proxy(needs=("data",), meter=SwapMeter.of, spoils=False, reads="activations", source="arXiv 2403.04161")
 def swap(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"] = "all") -> float:
-    """Return the number of different patterns of its units over the batch; a whole number in [1, units].
+    """Return the number of distinct activation patterns of the units over the batch; a whole number in [1, units].
 
     A unit is an input of an activation, its pattern says for which items it is positive. Source: Peng et al.,
     "SWAP-NAS", arXiv 2403.04161, for ReLU. The regularised score is the estimator `swap_regularised`.
@@ -63,7 +63,7 @@ def swap(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"
 
 
 def _packed(on: Tensor) -> Tensor:
-    """Return the columns of 0.0 and 1.0 as whole numbers, (words, units) int64 on the CPU, 64 items a word."""
+    """Return the 0.0/1.0 columns packed into integers, (words, units) int64 on the CPU, 64 items per word."""
     words = []
     for items in torch.split(on, 64):
         word, place = torch.zeros(on.shape[1], dtype=torch.int64, device=on.device), 0

@@ -36,13 +36,13 @@ def synflow(network: nn.Module, probe: Probe) -> float:
     needs=("gradients",), items=1, init="absolute values", mode="without batch normalisation", source="arXiv 2006.05467"
 )
 def synflow_log(network: nn.Module, probe: Probe) -> float:
-    """Return log(synflow): the same ranking on a scale that can be read; -inf where nothing flows."""
+    """Return log(synflow): the same ranking on a readable scale; -inf where no signal flows."""
     flow = synflow(network, probe)
     return math.log(flow) if flow > 0 else -math.inf
 
 
 def synaptic_flow(network: nn.Module, probe: Probe) -> float:
-    """Return the sum over weights of |W * dR/dW| of the network in absolute values and double precision.
+    """Return the sum over weights of |W * dR/dW| of the network with absolute weights in double precision.
 
     What its embeddings give for tokens is ones too.
     """
@@ -54,7 +54,7 @@ def synaptic_flow(network: nn.Module, probe: Probe) -> float:
 
 
 def in_absolute_values(network: nn.Module, probe: Probe) -> Tensor:
-    """Put the network in absolute values and double precision, in place, and return an input of ones for it."""
+    """Convert the network to absolute weights in double precision, in place, and return an input of ones for it."""
     if torch.device(probe.device).type == "mps":  # which has no double precision
         network.cpu()
     network.double()
@@ -76,7 +76,7 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
 
 
 class _Through(nn.Module):
-    """Returns its input, whatever else a normalisation is told."""
+    """Returns its input and ignores the other arguments of a normalisation."""
 
     def forward(self, inputs: Tensor, *_: object, **__: object) -> Tensor:
         return inputs

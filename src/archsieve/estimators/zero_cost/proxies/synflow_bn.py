@@ -1,4 +1,4 @@
-"""synflow_bn: synflow with batch normalisation left in."""
+"""synflow_bn: synflow with batch normalisation kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @proxy(needs=("gradients",), items=1, init="absolute values", source="arXiv 2101.08134")
 def synflow_bn(network: nn.Module, probe: Probe) -> float:
-    """Return synflow's sum with batch normalisation kept, by the statistics of the one input of ones; in [0, inf).
+    """Return synflow's sum with batch normalisation kept, using statistics of the single input of ones; in [0, inf).
 
     Source: the variant of arXiv 2101.08134's code.
 

@@ -1,4 +1,4 @@
-"""trainable_layers: how many layers have weights to train."""
+"""trainable_layers: the number of layers with trainable weights."""
 
 from __future__ import annotations
 

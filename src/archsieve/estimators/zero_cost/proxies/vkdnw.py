@@ -1,4 +1,4 @@
-"""vkdnw: how evenly the outputs of a network depend on its weights, by the spectrum of the Fisher information."""
+"""vkdnw: how evenly a network's outputs depend on its weights, from the spectrum of the Fisher information."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def vkdnw(network: nn.Module, probe: Probe, *, size: Literal["layers", "none"] =
 
 
 def _entropy(information: Tensor) -> float:
-    """Return the entropy of the deciles of a matrix's eigenvalues; 0 where they are all 0."""
+    """Return the entropy of the deciles of a matrix's eigenvalues; 0 if all are 0."""
     tenths = torch.arange(1, 10, dtype=torch.float64, device="cpu") / 10
     deciles = torch.quantile(torch.linalg.eigvalsh(information).clamp(min=0), tenths)
     total = deciles.sum()
@@ -63,7 +63,7 @@ def _entropy(information: Tensor) -> float:
 
 
 def _fisher_information(network: nn.Module, probe: Probe) -> Tensor:
-    """Return the information of the class probabilities by one weight of each layer, (layers, layers)."""
+    """Return the Fisher information of the class probabilities for one weight per layer, (layers, layers)."""
     hold_statistics(network, probe)
     responses = _Responses(network, probe)
     outputs = outputs_of(network, probe.inputs)
@@ -85,7 +85,7 @@ def _fisher_information(network: nn.Module, probe: Probe) -> Tensor:
 
 
 class _Responses:
-    """The calls of layers while a network runs: their outputs, and how each answers to its drawn weight."""
+    """The calls of layers during a pass: their outputs, and the response of each to its sampled weight."""
 
     def __init__(self, network: nn.Module, probe: Probe) -> None:
         self.outputs: list[Tensor] = []
@@ -112,7 +112,7 @@ class _Responses:
             handle.remove()
 
     def _keep(self, module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: object) -> object:
-        """Keep the output of a layer, and its answer to the drawn weight: what it gives with that weight alone."""
+        """Store a layer's output, and its response to the sampled weight: the output with that weight alone."""
         weight = module.weight
         if not isinstance(weight, Tensor) or id(weight) not in self._drawn or not isinstance(output, Tensor):
             return output
@@ -135,7 +135,7 @@ class _Responses:
         return self._probe.apart(output)
 
     def derivatives(self, slopes: list[Tensor]) -> Tensor:
-        """Return the derivatives of each item's logit by each drawn weight, (items, layers), float64 on the CPU."""
+        """Return the derivatives of each item's logit by each sampled weight, (items, layers), float64 on the CPU."""
         table = torch.zeros(self._items, len(self._drawn), dtype=torch.float64)
         for column, answer, slope in zip(self._columns, self._answers, slopes, strict=True):
             products = answer * slope.reshape(self._items, -1)
@@ -146,7 +146,7 @@ class _Responses:
 
 @contextmanager
 def _without_hooks(module: nn.Module) -> Iterator[None]:
-    """Let a module be called without its forward hooks."""
+    """Disable a module's forward hooks inside the context."""
     hooks, module._forward_hooks = module._forward_hooks, type(module._forward_hooks)()
     try:
         yield

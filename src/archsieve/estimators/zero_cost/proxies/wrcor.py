@@ -1,4 +1,4 @@
-"""wrcor: how far the answers of a network to different inputs differ, deeper blocks counting more."""
+"""wrcor: how much a network's responses to different inputs differ, with deeper blocks weighted more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @proxy(needs=("data", "labels", "gradients"), spoils=False, passes=2, source="arXiv 2507.08841")
 def wrcor(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu"] = "all") -> float:
-    """Return log |det K|, K the weighted sum of how items correlate at each activation; any real number, or -inf.
+    """Return log |det K|, K the weighted sum of item correlations at each activation; any real number, or -inf.
 
     At an activation in block l, 2^l times the absolute values of two correlation matrices (n, n) of the items are
     added: of what it gets, and of the loss gradients by that. The less alike the items, the larger the determinant.
@@ -63,7 +63,7 @@ def wrcor(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu
 
 
 class _Answers:
-    """The weighted sum of the correlations of items, at activations and at the gradients by them."""
+    """The weighted sum of item correlations at activations and at their gradients."""
 
     def __init__(self, items: int, operations: frozenset[str]) -> None:
         self.matrix = torch.zeros(items, items, dtype=torch.float64)
@@ -72,7 +72,7 @@ class _Answers:
 
     @contextmanager
     def blocks_of(self, network: nn.Module) -> Iterator[None]:
-        """Count the blocks of a network that have begun."""
+        """Track how many blocks of a network have started."""
         handles = [block.register_forward_pre_hook(self._begin) for block in primary_blocks(network)]
         try:
             yield
@@ -84,7 +84,7 @@ class _Answers:
         self._block += 1
 
     def read(self, operation: str, inputs: Tensor) -> None:
-        """Add what an activation gets, and let the backward pass add the gradients by it."""
+        """Add an activation's input, and register its gradient for the backward pass."""
         if operation not in self._operations:
             return
         if inputs.shape[0] % self._items:

@@ -1,4 +1,4 @@
-"""zen: how far the features move when a Gaussian input moves a little, in a network of Gaussian weights."""
+"""zen: how far the features move when a Gaussian input moves slightly, in a network with Gaussian weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOMENTUM = 0.1
 
 
 class Scales(NamedTuple):
-    """The sum of the log scales so far, and where the features of each input are."""
+    """The sum of the log scales so far, and the features of each input."""
 
     total: float
     taps: tuple[FeatureTap, ...]
@@ -43,7 +43,7 @@ class ZenMeter:
 
     @classmethod
     def of(cls, network: nn.Module, probe: Probe) -> ZenMeter:
-        """Redraw the network's weights, and return its meter; what would be dropped at random is kept."""
+        """Redraw the network's weights with random dropping disabled, and return its meter."""
         _draw_gaussian(network, probe)
         record_statistics(network, MOMENTUM)
         noise, form = probe.generator("noise", "zen"), probe.blank()
@@ -53,11 +53,11 @@ class ZenMeter:
         return cls(pair, probe.apart, probe.device)
 
     def start(self) -> tuple[Tensors, Scales]:
-        """Return the noise and the moved noise, and a sum of nothing."""
+        """Return the noise and the moved noise, and an empty sum."""
         return self.inputs, Scales(0.0, tuple(FeatureTap(len(x), self.keep) for x in self.inputs))
 
     def run(self, piece: nn.Module, tensors: Tensors, state: Scales) -> tuple[Tensors, Scales]:
-        """Return the outputs of a piece for both inputs, and the sum with its batch normalisations."""
+        """Return the outputs of a piece for both inputs, and the sum after its batch normalisations."""
         norms = batch_norms(piece)
         for norm in norms:
             norm.reset_running_stats()
@@ -73,7 +73,7 @@ class ZenMeter:
         return tuple(output for output, _ in results), Scales(total, tuple(tap for _, tap in results))
 
     def finish(self, state: Scales) -> float:
-        """Return the distance's logarithm plus the sum.
+        """Return the logarithm of the feature distance plus the sum.
 
         Raises:
             ScoringError: the network has no convolution or linear layer, or its features overflow.
@@ -96,7 +96,7 @@ class ZenMeter:
     source="arXiv 2102.01063",
 )
 def zen(network: nn.Module, probe: Probe) -> float:
-    """Return log D + sum over BNs of log sqrt(mean variance); any real number, -inf where the features stand still.
+    """Return log D + sum over BNs of log sqrt(mean variance); any real number, -inf if the features do not move.
 
     D is the mean over inputs of sum |F(x) - F(x + 0.01 e)|, with x and e Gaussian noise of the batch's shape and F the
     feature map that the last pooling or flattening before the head gets, else the input of the head (the last
@@ -117,7 +117,7 @@ def zen(network: nn.Module, probe: Probe) -> float:
 
 
 def _draw_gaussian(network: nn.Module, probe: Probe) -> None:
-    """Redraw all weights, by seed and name as initial weights are."""
+    """Redraw all weights from a Gaussian, by seed and name like initial weights."""
     with torch.no_grad():
         for name, module in network.named_modules():
             if isinstance(module, LAYERS):

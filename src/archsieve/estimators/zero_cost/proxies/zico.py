@@ -1,4 +1,4 @@
-"""zico: how large gradients are beside how much they differ from batch to batch."""
+"""zico: the magnitude of gradients relative to their variation across batches."""
 
 from __future__ import annotations
 

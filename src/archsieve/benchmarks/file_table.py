@@ -1,0 +1,66 @@
+"""What benchmarks share whose table is made from one file: the file is read once, and again if it changed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar
+
+from archsieve._collector import collector_paused
+from archsieve._files import Remembered
+from archsieve.benchmarks.contract import Benchmark
+from archsieve.benchmarks.records import Surrogate, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from archsieve.sources import Source
+
+R = TypeVar("R", bound=Table | Surrogate)
+B = TypeVar("B", bound=Benchmark)
+
+
+def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
+    """Decorate the `load` of a hashable benchmark so that a process reads the file once, and again after a change.
+
+    A file, or any file below a folder, has changed if its size, time or inode has. The arrays of a table are made
+    read-only, since all callers share them.
+    """
+    tables: Remembered[R] = Remembered(most=16)
+
+    @wraps(load)
+    def loaded(benchmark: B) -> R:
+        def read() -> R:
+            with collector_paused():
+                records = load(benchmark)
+            if isinstance(records, Table):
+                for values in records.columns.values():
+                    values.setflags(write=False)
+            return records
+
+        source = benchmark.source
+        return read() if source is None else tables.get(source.require(), benchmark, read)
+
+    return loaded
+
+
+class FileTable(Benchmark):
+    """A benchmark whose table `read` makes from the file of its source."""
+
+    source: Source
+
+    @read_once
+    def load(self) -> Table:
+        """Read the table.
+
+        Raises:
+            MissingDataError: the file is not there.
+            MissingPackageError: the file is parquet and pyarrow is not installed.
+            DataError: the file is damaged or of another format, or its values are not those of its networks.
+        """
+        return self.read(self.source.require_known())
+
+    @abstractmethod
+    def read(self, path: Path) -> Table:
+        """Return the table of the file; raises as `load`."""
