@@ -16,8 +16,11 @@ import torch
 from archsieve import Session, load_plan, run_plan, space_of
 from archsieve._checksums import with_checksum_line
 from archsieve.errors import RunFolderError, SettingError
+from archsieve.export.check import batches_for, check_source, outputs_by
 from archsieve.export.run import FORMATS, export_run, model_of
 from archsieve.export.source import of_own
+from archsieve.networks.building import build_network
+from archsieve.networks.weights import save_weights
 from archsieve.runs.folder import write_json
 from archsieve.runs.rows import RESULTS, checksum_of
 from plugins import own_nets
@@ -314,3 +317,20 @@ class _Odd(int):
 
     def __repr__(self):
         return "<odd>"
+
+
+@pytest.mark.slow
+def test_the_source_is_of_the_output_that_is_meant_and_of_the_precision_that_was_trained(tmp_path):
+    own = space_of(own_nets.Told, output="answer", shape=[6])
+    network = build_network(own, own.default, NUMBERS, 0).eval()
+    source = of_own(own, own.default, NUMBERS, "A network.", is_trained=True, weights="Trained.")
+    assert "Trained. Of its outputs 'answer' is meant." in source.text
+    (tmp_path / "network.py").write_text(source.text)
+    for name, path in source.files.items():
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, tmp_path / "source" / name)
+    save_weights(tmp_path / "weights.safetensors", network, {})
+    batches = batches_for(NUMBERS)
+    expected = outputs_by(network, batches)
+    assert expected[2].shape == (2, 3)
+    assert check_source(tmp_path, batches, expected, "answer").differences == {2: 0.0, 5: 0.0}

@@ -332,6 +332,20 @@ def in_doubles():
     return nn.Sequential(nn.Linear(6, 4).half(), nn.ReLU(), nn.Linear(4, choice("width", [3, 4])).double())
 
 
+class Told(nn.Module):
+    """In half precision, with two outputs, of which the second is meant; its options depend on the inputs."""
+
+    def __init__(self, input_shape=(6,), num_outputs=3):
+        super().__init__()
+        width = choice("width", [n for n in (2, 3, 4, 5) if input_shape[0] % n == 0])
+        self.layer, self.head = nn.Linear(input_shape[0], width), nn.Linear(width, num_outputs)
+        self.half()
+
+    def forward(self, x):
+        features = self.layer(x)
+        return {"features": features, "answer": self.head(features)}
+
+
 def talks():
     """It prints, and changes what belongs to the process."""
     print("building")

@@ -202,6 +202,8 @@ def test_files_that_are_none(tmp_path):
     assert "must be a .csv, .tsv or .parquet" in refusal(Table(file=csv(tmp_path, "x", name="a.txt"), target="x"))
     (tmp_path / "no.npz").write_bytes(b"PK not really")
     assert "is not a complete .npz file" in refusal(Arrays(file=str(tmp_path / "no.npz")))
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    assert "is a table and no .npz file: use the task 'table'" in refusal(Arrays(file=str(tmp_path / "rows.csv")))
     (tmp_path / "no.parquet").write_bytes(b"PAR1 not really")
     assert "is not a complete parquet file" in refusal(Table(file=str(tmp_path / "no.parquet"), target="x"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,6 +45,7 @@ class SpaceReport:
         most: the largest.
         sample: one drawn by the seed.
         note: why multiply-adds are not known; else empty.
+        shape: of an input, where the factory was told that of the task; else empty.
     """
 
     factory: str
@@ -56,6 +57,7 @@ class SpaceReport:
     most: NetworkSize
     sample: NetworkSize
     note: str
+    shape: tuple[int, ...] = ()
 
 
 def show_space(
@@ -90,9 +92,12 @@ def show_space(
         apply_changes(parts, vary or (), own="vary")
         apply_changes(parts, change or (), own="task")
         settings = {"name": "own", "factory": name, "vary": parts["vary"], "explore": explore}
-        space: OwnSpace = make("space", settings, [name.partition(":")[0]])
         trusted = [*plugins, name.partition(":")[0]]
-        report = _report(space, _form(task, parts["task"], shape, outputs, trusted), seed)
+        form = _form(task, parts["task"], shape, outputs, trusted)
+        space: OwnSpace = make("space", settings, trusted)
+        if (task or shape) and space.is_told_shape:
+            space = replace(space, shape=tuple(form.input_shape))
+        report = _report(space, form, seed)
         if as_json:
             console.out_json(report)
         else:
@@ -141,6 +146,7 @@ def _report(space: OwnSpace, task: Any, seed: int) -> SpaceReport:
         f"Its error was: {reasons[0]}"
         if reasons
         else "",
+        shape=space.shape,
     )
 
 
@@ -186,4 +192,5 @@ def _print(report: SpaceReport) -> None:
         console.out("Least and most by parameters are what single changes reach; others may lie beyond.")
     if report.note:
         console.note(report.note)
-    console.note(f'In a plan: [space] name = "own", factory = "{report.factory}"; pass its file with --plugin.')
+    shape = f", shape = {list(report.shape)}" if report.shape else ""
+    console.note(f'In a plan: [space] name = "own", factory = "{report.factory}"{shape}; pass its file with --plugin.')

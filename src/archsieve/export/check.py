@@ -32,7 +32,7 @@ class Without:
         if name.partition(".")[0] == "archsieve":
             raise ModuleNotFoundError("No module named 'archsieve'", name=name)
 sys.meta_path.insert(0, Without())
-folder, inputs, outputs = sys.argv[1:]
+folder, inputs, outputs, output = sys.argv[1:]
 sys.path.insert(0, folder)
 import torch
 torch.set_num_threads(1)
@@ -43,18 +43,27 @@ def given(batch):
     return made(**tensors) if kind == "named" else made(*tensors)
 with torch.no_grad():
     made_outputs = [given(batch) for batch in torch.load(inputs, weights_only=True)]
-def main(value):
+def parts(value):
+    if hasattr(value, "items"):
+        return dict(value.items())
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return value
+def main(value, path=None):
     if isinstance(value, torch.Tensor):
         return value
-    if hasattr(value, "items"):
-        value = dict(value.items())
-    elif hasattr(value, "__dataclass_fields__"):
-        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    value = parts(value)
+    if path:
+        first, *rest = path
+        names = getattr(value, "_fields", None)
+        place = first if isinstance(value, dict) else names.index(first) if names else int(first)
+        return main(value[place], rest)
     if isinstance(value, dict):
         named = {name: part for name, part in value.items() if isinstance(part, torch.Tensor)}
         return named["logits"] if "logits" in named else next(part for n, part in named.items() if n[:3] != "aux")
     return main(value[0])
-torch.save([main(value) for value in made_outputs], outputs)
+path = output.split(".") if output else None
+torch.save([main(value, path) for value in made_outputs], outputs)
 """
 
 
@@ -131,8 +140,12 @@ def check_onnx(path: Path, batches: dict[int, Given], expected: dict[int, Tensor
     return Check(path.name, _differences(found, expected), time.perf_counter() - begun)
 
 
-def check_source(folder: Path, batches: dict[int, Given], expected: dict[int, Tensor]) -> Check:
+def check_source(
+    folder: Path, batches: dict[int, Given], expected: dict[int, Tensor], output: str | None = None
+) -> Check:
     """Return the check of `network.py`, run in a new interpreter that cannot import archsieve.
+
+    `output` is the name or place of the output that is meant, where the search was told.
 
     Raises:
         SettingError: it does not run; says why.
@@ -142,7 +155,7 @@ def check_source(folder: Path, batches: dict[int, Given], expected: dict[int, Te
         inputs, outputs = Path(temporary, "inputs.pt"), Path(temporary, "outputs.pt")
         torch.save([_written(given) for given in batches.values()], inputs)
         environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-B", "-c", _RUN, str(folder), str(inputs), str(outputs)]
+        command = [sys.executable, "-B", "-c", _RUN, str(folder), str(inputs), str(outputs), output or ""]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

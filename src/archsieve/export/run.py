@@ -145,6 +145,10 @@ class _Writer:
     def _name(self) -> str:
         return self.space.factory if isinstance(self.space, OwnSpace) else str(self.space.name)
 
+    @property
+    def _output(self) -> str | None:
+        return self.space.output if isinstance(self.space, OwnSpace) else None
+
     def write(self, to: Path, command: str) -> Exported:
         """Write all forms, and return the written files."""
         from archsieve.networks.weights import save_weights
@@ -212,7 +216,7 @@ class _Writer:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
         # Without weights each run draws others: that it runs is all that can be seen.
-        self.checks.append(check_source(self.folder, self.batches, self.expected))
+        self.checks.append(check_source(self.folder, self.batches, self.expected, self._output))
         if isinstance(self.space, OwnSpace) and self.trained.estimator is None:
             self.checks[-1] = self.checks[-1]._replace(
                 differences={}, note="It runs without archsieve; newly drawn weights have nothing to be compared with."
@@ -228,6 +232,7 @@ class _Writer:
             "digits": as_digits(found.code, space.choices),
             "space": self._name,
             "decisions": self._decisions(),
+            "output": self._output,
             "task": {
                 "name": task.name,
                 "input_shape": list(task.input_shape),

@@ -46,7 +46,7 @@ if __name__ == "__main__":
 
 _HEAD = '''"""{title}
 
-It needs torch{more}. {weights}
+It needs torch{more}. {weights}{output}
 """
 
 import sys
@@ -151,11 +151,14 @@ def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_tr
     Raises:
         SettingError: an argument that varies has a value that cannot be written as source.
     """
+    from archsieve.networks.building import precisions_of
+
     module, _, name = space.factory.partition(":")
     files = _files_of(module)
     answers, arguments = space.told(arch, task)
     if is_trained and names_argument(found_by(space.factory), "pretrained"):
         arguments.setdefault("pretrained", False)  # all weights come from the file beside
+    cast = ".float()" if precisions_of(space.as_written(arch, task)) else ""  # as it was trained
     imports: dict[str, str] = {}
     call = ", ".join(f"{key}={_written(key, value, imports)}" for key, value in arguments.items())
     lines = [f"from {home} import {what}" for what, home in imports.items()]
@@ -171,8 +174,9 @@ def of_own(space: OwnSpace, arch: Architecture, task: Task, title: str, *, is_tr
         forget=forget,
         module=module,
         name=name.partition(".")[0],
-        call=f"{name}({call})",
+        call=f"{name}({call}){cast}",
         load=load,
+        output=f" Of its outputs {space.output!r} is meant." if space.output else "",
     )
     if lines:
         text = text.replace("        made = ", indent("\n".join(lines), "        ") + "\n\n        made = ", 1)

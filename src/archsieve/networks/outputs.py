@@ -46,7 +46,8 @@ def _chosen(tensors: dict[str, object], named: dict[str, object]) -> str:
     if len(meant) > 1 and tensors:
         raise ScoringError(
             f"The network returns several tensors by name, and none of them is called 'logits': {listed(tensors)}. "
-            f"Return the one that is meant, or call it 'logits'."
+            f"Return the one that is meant, call it 'logits', or name it in a space of your own, e.g. output = "
+            f"{next(iter(meant))!r}."
         )
     if not meant:
         raise ScoringError("The network returns no tensor, but an empty dictionary.")

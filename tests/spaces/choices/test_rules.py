@@ -287,6 +287,15 @@ def test_a_decision_met_later_is_an_error_that_says_what_to_do():
         own.build((3,) * 6, NUMBERS)
 
 
+def test_options_that_depend_on_the_inputs_need_their_shape():
+    task = Synthetic(shape=(10,), num_outputs=3)
+    with pytest.raises(SettingError, match=r"give the space the `shape` of an input, on which it may depend, or ask"):
+        space_of(own_nets.Told, output="answer").build((0,), task)
+    own = space_of(own_nets.Told, output="answer", shape=[10])
+    assert own.decisions[0].options == ("2", "5")
+    assert own.build((1,), task)(torch.zeros(2, 10)).shape == (2, 3)
+
+
 def test_exploring_goes_on_around_networks_that_asked_something_new():
     assert "rate" in names(space_of(own_nets.Mixed, explore=1))
 

@@ -234,6 +234,15 @@ def test_the_command_lists_decisions_sizes_and_a_sample():
     assert hint in " ".join(invoke("space", f"{NETS}:plain", "--shape", "6").stdout.split())
 
 
+def test_the_command_looks_for_decisions_with_the_shape_of_the_task():
+    result = invoke("space", f"{NETS}:Told", "--shape", "10", "--outputs", "3", "--json")
+    assert result.exit_code == 0, result.stderr
+    shown = json.loads(result.stdout)
+    assert shown["decisions"][0]["options"] == ["2", "5"]
+    assert shown["shape"] == [10]
+    assert "shape = [10]; pass its file" in invoke("space", f"{NETS}:Told", "--shape", "10").stderr
+
+
 def test_the_command_takes_settings_of_a_task_and_says_once_what_it_cannot_count():
     shape = ("--task", "synthetic", "--set", "shape=[6]", "--set", "num_outputs=3")
     shown = invoke("space", f"{NETS}:plain", "--vary", "width=[4, 6]", *shape, "--json")

@@ -42,12 +42,16 @@ def read(decisions: Sequence[Decision], text: str) -> dict[int, str]:
     return labels
 
 
-def not_met(ask: Ask, factory: str, runs: int, patience: int, *, is_new: bool) -> str:
-    """Return the error sentence on a decision or option that exploration did not find."""
+def not_met(ask: Ask, factory: str, runs: int, patience: int, *, is_new: bool, needs_shape: bool) -> str:
+    """Return the error sentence on a decision or option that exploration did not find.
+
+    `needs_shape` says that the factory is told the shape of an input, and was told a stand-in for it.
+    """
+    other = ", give the space the `shape` of an input, on which it may depend," if needs_shape else ""
     what = "was" if is_new else f"offers {', '.join(ask.labels)}, of which some were"
     return (
         f"The decision {ask.name!r} of {factory} {what} not met while its decisions were looked for, in {runs} runs: "
-        f"raise `explore` (here {patience}), or ask for it always."
+        f"raise `explore` (here {patience}){other} or ask for it always."
     )
 
 

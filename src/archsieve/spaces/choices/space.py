@@ -14,7 +14,7 @@ from archsieve.errors import ArchitectureError, SettingError
 from archsieve.fingerprints import FrozenDict, frozen
 from archsieve.spaces.choices import notation
 from archsieve.spaces.choices.exploration import Decision, Explored, climb, explore
-from archsieve.spaces.choices.factory import arguments_for, check_arguments, found_by
+from archsieve.spaces.choices.factory import arguments_for, check_arguments, found_by, names_argument
 from archsieve.spaces.choices.forward_check import check_forward
 from archsieve.spaces.choices.options import options_of
 from archsieve.spaces.choices.output import with_output
@@ -120,6 +120,12 @@ class OwnSpace(SearchSpace):
     def is_costly_to_list(self) -> bool:
         """True: checking a code runs the constructor."""
         return True
+
+    @property
+    def is_told_shape(self) -> bool:
+        """Whether the factory gets the shape of an input, on which its decisions may depend."""
+        factory = found_by(self.factory)
+        return any(names_argument(factory, name) and name not in self.vary for name in ("input_shape", "task"))
 
     @property
     def keeps_weights(self) -> bool:
@@ -349,7 +355,14 @@ class OwnSpace(SearchSpace):
         place = self._places.get(ask.name)
         if place is None or not set(ask.labels) <= set(self.decisions[place].options):
             raise SettingError(
-                notation.not_met(ask, self.factory, self.explored.runs, self.explore, is_new=place is None)
+                notation.not_met(
+                    ask,
+                    self.factory,
+                    self.explored.runs,
+                    self.explore,
+                    is_new=place is None,
+                    needs_shape=not self.shape and self.is_told_shape,
+                )
             )
         return place
 

@@ -58,6 +58,8 @@ def headers(path: Path) -> dict[str, Header]:
         DataError: it is no .npz file, or cut short.
     """
     check_file(path)
+    if path.suffix in (".csv", ".tsv", ".parquet"):
+        raise DataError(f"{path} is a table and no .npz file: use the task 'table'.")
     try:
         return {name: Header(*header) for name, header in _arrays.array_headers(path, _MOST_OF_A_FILE).items()}
     except (OSError, ValueError) as error:
