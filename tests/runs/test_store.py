@@ -164,7 +164,7 @@ def test_another_file_in_its_place_is_a_sentence(tmp_path, content):
 def test_a_folder_in_its_place_is_a_sentence(tmp_path):
     path = tmp_path / "results.sqlite"
     path.mkdir()
-    with pytest.raises(RunFolderError, match=r"results\.sqlite: unable to open"):
+    with pytest.raises(RunFolderError, match=r"results\.sqlite: it is a folder"):
         Store(path)
 
 
