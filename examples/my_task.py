@@ -1,4 +1,4 @@
-"""A task of your own: pictures with stripes that lie or stand, drawn when they are asked for."""
+"""A task of your own: pictures of horizontal or vertical stripes, generated on demand."""
 
 from dataclasses import dataclass
 
