@@ -155,13 +155,15 @@ def test_an_audit_prints_errors_without_a_sign(run, plugin):
 def test_hints_name_the_folder_as_a_shell_takes_it(run, plugin, tmp_path):
     folder = tmp_path / "a run"
     found = invoke("search", plugin.with_name("run.toml"), "--plugin", plugin, "--out", folder)
-    assert f"`archsieve audit '{folder}' --networks 12`" in found.stdout
-    assert f"`archsieve audit '{folder}' --networks 12`" in invoke("report", folder).stdout
+    named = f"'{folder}' --plugin {plugin}"
+    assert f"`archsieve audit {named} --networks 12`" in found.stdout
+    assert f"`archsieve audit {named} --networks 12`" in invoke("report", folder).stdout
     page = tmp_path / "page.html"
     assert invoke("report", folder, "--html", page).exit_code == 0
     text = Elements(page.read_text()).text
-    assert f"archsieve audit '{folder}' --networks 12" in text
-    assert f"archsieve verify '{folder}'" in text
+    assert f"archsieve audit {named} --networks 12" in text
+    assert f"archsieve export {named} --to winner" in text
+    assert f"archsieve verify {named} computes" in text
     assert "RUN" not in found.stdout + text
 
 

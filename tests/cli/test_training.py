@@ -134,7 +134,7 @@ def test_noise_stands_in_for_scenes_that_are_not_here(monkeypatch):
     ("arguments", "sentence"),
     [
         (["nasbench201", "333129"], "decision 5 is 9, but must lie in 0..4"),
-        (["nasbench200", "333123"], "No shipped recipe is made for the space 'nasbench200'"),
+        (["nasbench200", "333123"], "There is no space 'nasbench200'. Did you mean 'nasbench201'?"),
         (["nasbench200", "333123", "--recipe", "nasbench201"], "There is no space 'nasbench200'. Did you mean"),
         (["nasbench201", "333123", "--recipe", "nasbench20"], "Did you mean 'nasbench201'?"),
         ([*TINY, "--set", "clipp=1"], "the recipe has no key 'clipp'. Did you mean 'clip'?"),

@@ -182,8 +182,8 @@ def test_scores_of_another_seed_or_task_in_the_folder_of_a_run_are_not_taken_for
         db.commit()
     db.close()
     shown = invoke("verify", run)
-    assert "0 figures computed again" in shown.stdout
-    assert "none is stored of the plan's task and seed: nwot" in shown.stdout
+    assert shown.exit_code == 1
+    assert "is of another search: no score in it has the space and the seed 0 of this one" in shown.stderr
 
 
 def test_rounds_that_are_not_those_of_the_result_are_found(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from archsieve.judging.agreement import sentences
@@ -71,12 +70,8 @@ def _usage(folder: Path, result: Mapping[str, Any]) -> str:
 
 def _digest(result: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
     """Return the hash of the stages' scores and survivors, and the command that recomputes the scores."""
-    digest = result["rounds_sha256"]
-    return (
-        [("SHA-256 of its scores", f"{digest} (archsieve verify {shlex.quote(folder)} computes them again)")]
-        if digest
-        else []
-    )
+    digest, named = result["rounds_sha256"], folder_in_command(folder, result)
+    return [("SHA-256 of its scores", f"{digest} (archsieve verify {named} computes them again)")] if digest else []
 
 
 def _lead(result: Mapping[str, Any]) -> str:
