@@ -24,7 +24,6 @@ from archsieve.errors import (
 from archsieve.estimators.contract import Context
 from archsieve.estimators.measured.program import output_of
 from archsieve.runs import chunks
-from archsieve.runs.attempts import Lost, Schedule, ending
 from archsieve.runs.chunks import Chunk, score_chunk
 from archsieve.runs.session import Session
 from plugins.toy import TASK, Failing, Toy, value
@@ -216,26 +215,6 @@ def test_a_program_of_the_user_that_lacks_something(script, is_of_machine, is_of
     error = made(lambda: output_of([sys.executable, "-S", "-c", script], 20))
     assert isinstance(error, ScoringError)
     assert (ends_the_run(error), is_short_of_memory(error)) == (is_of_machine, is_of_memory)
-
-
-@pytest.mark.parametrize(
-    ("how", "has_hung", "is_final"),
-    [
-        (ending(-9), False, False),
-        (ending(-15), False, False),
-        ("of Ray was lost (NodeDiedError)", False, False),
-        (ending(-11), False, True),
-        (ending(3), False, True),
-        (ending(-9), True, True),
-    ],
-)
-def test_a_worker_that_was_killed_may_have_been_the_machines(how, has_hung, is_final):
-    schedule = Schedule([0], 1)
-    while True:
-        attempts = schedule.take(0)
-        if isinstance(lost := schedule.failed(attempts, how, 1.0, has_hung=has_hung), Lost):
-            assert lost.is_final == is_final
-            return
 
 
 def test_a_disk_error_is_a_sentence_with_advice():

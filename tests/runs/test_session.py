@@ -564,10 +564,7 @@ def test_something_that_is_no_scores_is_a_sentence(session, how, sentence):
     assert stored(session) == {}
 
 
-REASON = (
-    "tried again at the next start: no worker finished it in 4 tries: the last was killed by SIGKILL, "
-    "often because memory ran out"
-)
+REASON = "no worker finished it in 4 tries: the last was killed by SIGKILL, often because memory ran out"
 
 
 @pytest.mark.usefixtures("quick_workers")

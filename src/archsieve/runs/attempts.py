@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from collections import deque
@@ -22,7 +21,6 @@ R = TypeVar("R")
 
 RETRIES = 3
 """How often an item whose worker died is tried again; an item may say another number by its attribute `retries`."""
-_EXTERNAL = re.compile("by SIGKILL|by SIGTERM|was lost")  # what ends any process, whatever it works on
 _DEATHS_OF_A_HANG = 2  # each costs the whole limit
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MALLOC_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
@@ -37,13 +35,11 @@ class Lost:
         item: as it was given.
         reason: how its workers ended.
         seconds: how long they worked on it.
-        is_final: the item itself ended them, as by a crash or at a limit of time; else it may have been the machine.
     """
 
     item: Any
     reason: str
     seconds: float = 0.0
-    is_final: bool = True
 
 
 @dataclass(eq=False)
@@ -105,8 +101,7 @@ class Schedule(Generic[T]):
         attempts.seconds += seconds
         if attempts.deaths > attempts.retries:
             count = f"{attempts.tries} tries: the last" if attempts.tries > 1 else "one try: it"
-            reason = f"no worker finished it in {count} {how}"
-            return Lost(attempts.item, reason, attempts.seconds, is_final=has_hung or not _EXTERNAL.search(how))
+            return Lost(attempts.item, f"no worker finished it in {count} {how}", attempts.seconds)
         notice(f"A worker {how}. What it worked on is tried again.")
         (self._last if attempts.is_last else self._again).append(attempts)
         return None

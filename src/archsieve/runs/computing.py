@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import AGAIN, WorkerError
+from archsieve.errors import WorkerError
 from archsieve.runs.announcements import Trial, announcement, is_announced
 from archsieve.runs.attempts import Lost
 from archsieve.runs.chunks import ChunkScores, chunks_of, is_narrow, score_chunk, shares_work
@@ -80,8 +80,7 @@ class Computing:
                     yield result
                 elif is_narrow(result.item):
                     in_a_row += 1
-                    reason = result.reason if result.is_final else f"{AGAIN}{result.reason}"
-                    yield result.item.failed(reason, result.seconds)
+                    yield result.item.failed(result.reason, result.seconds)
                     if in_a_row >= _MOST_IN_A_ROW:
                         raise _hopeless(result)
                 else:
