@@ -70,7 +70,7 @@ WITHOUT = {
     "retraining.md": HOURS,
     "run_folder.md": TIMES,
     "searchers.md": "its script takes hours",
-    "searchers_study.md": "none yet: studies/searchers_page.py makes the page from the outcomes in studies/searchers",
+    "searchers_study.md": "searches of hours: the card makes the page from their outcomes",
     "segmentation.md": "trainings of minutes to hours; processor and versions were not noted",
     "speed.md": TIMES,
     "supernets.md": HOURS,
