@@ -57,6 +57,7 @@ def whole(tmp_path_factory):
     return folder, out
 
 
+@pytest.mark.slow
 def test_every_part_is_done(whole):
     lines = lines_in(whole[0])
     ends = {line["part"]: line["what"] for line in lines if line["what"] in ("done", "failed", "cut")}
@@ -67,6 +68,7 @@ def test_every_part_is_done(whole):
     assert lines[-1]["what"] == "end"
 
 
+@pytest.mark.slow
 def test_the_results_say_what_they_should(whole):
     found = {(line["part"], line["what"]): line for line in lines_in(whole[0])}
     assert found["a", "gpu tests"]["failed"] == 0
@@ -90,6 +92,7 @@ def test_the_results_say_what_they_should(whole):
     assert found["g", "one by one"]["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_the_table_has_every_result(whole, script):
     folder, out = whole
     lines = lines_in(folder)
@@ -105,6 +108,7 @@ def test_the_table_has_every_result(whole, script):
     assert again.stdout == out
 
 
+@pytest.mark.slow
 def test_the_supernet_is_that_of_the_estimator(whole, script, tmp_path):
     """Trained piece by piece by the clock, it has the weights that `OneShot` has after as many epochs."""
     from device_parts.tasks import pictures

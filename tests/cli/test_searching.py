@@ -477,7 +477,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("quick_workers")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_interrupted_search_says_how_to_go_on_and_goes_on(tmp_path, whole, workers):
     plan, folder = plan_file(tmp_path, *SLOW, head=SLOW_HEAD), tmp_path / "a folder"
     search = start("search", plan, "--out", folder, "--plugin", ODD, "--workers", workers)

@@ -163,7 +163,7 @@ def test_wrong_usage_is_exit_code_two():
     assert invoke("train", "nasbench201").exit_code == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_interrupted_it_goes_on_by_the_same_command(trained, tmp_path, number):
     folder = tmp_path / "run"
     command = ["train", *TINY, "--epochs", 3, "--out", folder]
