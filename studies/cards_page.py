@@ -41,6 +41,7 @@ NOT_YET: dict[str, str] = {"mkr_macro": "made in 20 minutes on a busy machine, a
 HOURS = "its script takes hours, and processor and versions were not noted when it ran"
 TIMES = "times, which no two runs share"
 WITHOUT = {
+    "index.md": "its figures are those of searchers_study, real_training and own_models_study",
     "README.md": "its three numbers are those of searchers_study, own_models_study (a time) and trust",
     "attentivenas.md": HOURS,
     "audit.md": "thousands of simulated searches, which take hours; not noted when they ran",
