@@ -36,3 +36,11 @@ def test_large_networks_are_trained_if_asked_for(number, monkeypatch):
     groups = [archs[i : i + number] for i in range(0, len(archs), number)]
     expected = [max(group, key=lambda arch: SPACE.macs(arch, TASK)) for group in groups]
     assert trained == [arch for arch in expected for _ in range(2)]  # one epoch, then three
+
+
+def test_networks_that_cannot_be_counted_are_taken_as_drawn(monkeypatch):
+    def refuse(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("archsieve.plans.timing.size_of", refuse)
+    assert largest_of(4, SPACE, TASK, generator(0, "sample", "trained")) == drawn(1)[0]

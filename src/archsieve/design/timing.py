@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchitectureError, ArchsieveError, SettingError
+from archsieve.errors import ArchitectureError, SettingError, ends_the_run
 from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.forecast import hours_of
 from archsieve.plans.timing import largest_of, whole_trainings
@@ -142,7 +142,9 @@ def _weight_of_large(space: SearchSpace, task: Task, seed: int) -> float:
     try:
         of_each = [largest_of(count, space, task, rng) for count in (1, _OF_EACH) for _ in range(_WEIGHED)]
         macs = [size_of(space, arch, task, "macs") for arch in of_each]
-    except ArchsieveError:
+    except Exception as error:  # whatever a user's model raises; its training reports it
+        if ends_the_run(error):
+            raise
         return 1.0
     mean = sum(macs[:_WEIGHED])
     return max(1.0, sum(macs[_WEIGHED:]) / mean) if mean else 1.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.errors import ArchsieveError
+from archsieve.errors import ArchsieveError, ends_the_run
 from archsieve.estimators.contract import Context
 from archsieve.randomness import generator
 from archsieve.runs.executors import single_thread
@@ -75,5 +75,7 @@ def largest_of(drawn: int, space: SearchSpace, task: Task, rng: np.random.Genera
         return archs[0]
     try:
         return max(archs, key=lambda arch: size_of(space, arch, task, "macs"))
-    except ArchsieveError:  # a network that cannot be built is reported by its training
+    except Exception as error:  # whatever a user's model raises; its training reports it
+        if ends_the_run(error):
+            raise
         return archs[0]

@@ -40,7 +40,9 @@ def provenance(command: str = "", device: str = "cpu", workers: int = 1) -> Prov
 
 
 def folder_in_command(folder: str, result: Mapping[str, Any]) -> str:
-    """Return a run folder as a command takes it, with the plug-ins and permissions that its search was given.
+    """Return a run folder as a command takes it, with the plug-ins of its search.
+
+    Permissions are left out: the folder may be a stranger's, and only the user gives them.
 
     >>> folder_in_command("my run", {"provenance": {"command": "archsieve search p.toml --plugin net.py"}})
     "'my run' --plugin net.py"
@@ -51,4 +53,4 @@ def folder_in_command(folder: str, result: Mapping[str, Any]) -> str:
         words = []
     plugins = [word for name, word in pairwise(words) if name == "--plugin"]
     options = [text for plugin in plugins for text in ("--plugin", plugin)]
-    return shlex.join([folder, *options, *["--allow-commands"] * ("--allow-commands" in words)])
+    return shlex.join([folder, *options])
