@@ -17,7 +17,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.errors import DataError
     from archsieve.spaces.contract import Architecture, SearchSpace
+
+CODE_COLUMN = "arch_str"
+"""Title of the column of published architecture strings."""
+
+
+def wrong_join(path: Path, what: str, causes: str) -> DataError:
+    """Return the error for a file whose values are not those of its architectures.
+
+    Args:
+        path: the file.
+        what: completes the sentence "The file X ...": what shows it.
+        causes: what may have gone wrong.
+    """
+    return fault(path, f"{what}. Its rows and their architectures do not belong together ({causes})")
 
 
 def read_joined(

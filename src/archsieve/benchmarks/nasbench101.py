@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.file_table import FileTable, read_once
+from archsieve.benchmarks.file_table import FileTable, TableSource, read_once
 from archsieve.benchmarks.files import fault, read_columns, shown
-from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
-from archsieve.benchmarks.nasbench201 import TableSource
+from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns, wrong_join
 from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import enumerate_space
@@ -178,11 +177,11 @@ def _check_sizes(path: Path, space: NASBench101, table: Table) -> None:
     differing = [i for i, arch in enumerate(archs) if space.params(arch, task) != sizes[i]]
     if len(differing) > (1 - _LEAST_EQUAL) * len(archs):
         arch, size = archs[differing[0]], sizes[differing[0]]
-        raise fault(
+        raise wrong_join(
             path,
             f"holds {size:.0f} parameters for {space.describe(arch)!r}, which has {space.params(arch, task):,}, and so "
-            f"on in {len(differing)} of {len(archs)} rows. Its rows and their cells do not belong together (rows in "
-            f"another order, operations renamed, or another matrix)",
+            f"on in {len(differing)} of {len(archs)} rows",
+            "rows in another order, operations renamed, or another matrix",
         )
 
 
