@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CODE_COLUMN = "arch_str"
 """Title of the column of published architecture strings."""
+_COMPARED, _MOST_DIFFERING = 1_000, 0.01  # rows, at equal steps, and the share of them that may have other sizes
 
 
 def wrong_join(path: Path, what: str, causes: str) -> DataError:
@@ -118,6 +119,31 @@ def check_range(path: Path, space: SearchSpace, table: Table, column: str, least
             path,
             f"holds {values[row]} as {column} of {space.describe(table.archs[row])!r}, where a number from {least:g} "
             f"to {most:g} is expected",
+        )
+
+
+def check_counted(
+    path: Path,
+    table: Table,
+    column: str,
+    describe: Callable[[Architecture], str],
+    count: Callable[[Architecture], int],
+) -> None:
+    """Check that a column of sizes holds what the networks of its rows have, in rows at equal steps.
+
+    Raises:
+        DataError: more than a hundredth of the rows do not.
+    """
+    step = max(1, len(table.archs) // _COMPARED)
+    archs, sizes = table.archs[::step], table.columns[column][::step]
+    differing = [i for i, arch in enumerate(archs) if count(arch) != sizes[i]]
+    if len(differing) > _MOST_DIFFERING * len(archs):
+        arch, size = archs[differing[0]], sizes[differing[0]]
+        raise wrong_join(
+            path,
+            f"holds {size:.0f} {column} for {describe(arch)!r}, which has {count(arch):,}, and so on in "
+            f"{len(differing)} of {len(archs)} rows",
+            "rows in another order, operations renumbered, or another order of decisions",
         )
 
 
