@@ -1,6 +1,7 @@
 """NAS-Bench-201's table as CSV and as parquet, whole and damaged."""
 
 import csv
+import gzip
 import sys
 
 import numpy as np
@@ -145,6 +146,13 @@ def test_digits_do_not_say_whose_order_they_have(folder, rows):
 def test_a_column_twice(folder, rows, write):
     write(folder, rows, [*HEADER[:-1], "index"])
     with pytest.raises(DataError, match="names a column twice"):
+        CELLS.load()
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"arch_str,test_acc_200"), b"PK\x03\x04 a workbook"])
+def test_a_compressed_file_says_what_to_do(folder, content):
+    (folder / "nasbench201-cifar10.csv").write_bytes(content)
+    with pytest.raises(DataError, match="is compressed, or a workbook of a spreadsheet: unpack it, or save it as CSV"):
         CELLS.load()
 
 

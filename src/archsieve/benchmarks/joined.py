@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import check_no_fractions, code, fault, read_columns, shown
+from archsieve.benchmarks.files import check_different, check_no_fractions, code, fault, read_columns, shown
 from archsieve.benchmarks.records import Table
 from archsieve.registry import listed
 from archsieve.values import field_values
@@ -100,11 +100,7 @@ def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) ->
     """
     if not archs:
         raise fault(path, "holds no architecture")
-    seen: set[Architecture] = set()
-    for arch in archs:
-        if arch in seen:
-            raise fault(path, f"holds the architecture {space.describe(arch)!r} twice")
-        seen.add(arch)
+    check_different(path, space, archs)
 
 
 def check_range(path: Path, space: SearchSpace, table: Table, column: str, least: float, most: float) -> None:
@@ -164,8 +160,21 @@ def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> N
         numbers = field_values(values)
     except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
-            raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
+            row = next((row for row, value in enumerate(values, 1) if not _is_number(value)), 0)
+            raise fault(
+                path,
+                f"holds more than numbers in its column {name!r}: {error}, in row {row}. Write a number with a decimal "
+                f"point, or leave the field empty",
+            ) from error
         return None
     if is_needed and len(numbers) > 0 and np.isnan(numbers).all():
         raise fault(path, f"holds no number in its column {name!r}")
     return numbers
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        field_values([value])
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.joined import wrong_join
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import Architecture
 
-_FACTOR = 2  # by which a cell without input may differ from chance
+_FACTOR = 2  # by which a cell without input may be above chance, and any cell below
 _LEAST_KNOWN = 0.5  # share of the codes with a value, below which only cells without input are checked
 _LEAST_SPREAD, _MORE = 1e-4, 1.25  # of CIFAR-10: 2e-4, and 20 times that if another operation were the skip
 _MIRROR = (5, 4, 2, 3, 1, 0)  # the edges of a cell, read from its output to its input
@@ -65,14 +66,19 @@ def all_codes() -> tuple[Architecture, ...]:
 
 
 def _check_chance(path: Path, values: NDArray[np.float64], chance: float) -> None:
-    """Check that cells without a path from input to output have chance accuracy."""
-    is_near = (values >= chance / _FACTOR) & (values <= chance * _FACTOR)
-    for row in np.flatnonzero(_unreached() & ~is_near & np.isfinite(values)):
+    """Check that no cell is far below chance, and that those without a path from input to output are not above."""
+    for row in np.flatnonzero(values < chance / _FACTOR):
+        raise fault(
+            path,
+            f"holds the accuracy {values[row]:g} for {NASBench201().describe(all_codes()[row])!r}, less than half of "
+            f"chance, which is {chance:.3g} percent: it is a fraction, or of another data set",
+        )
+    for row in np.flatnonzero(_unreached() & (values > chance * _FACTOR)):
         raise wrong_join(
             path,
             f"holds the accuracy {values[row]:g} for {NASBench201().describe(all_codes()[row])!r}, whose output no "
             f"input reaches: chance is {chance:.3g}",
-            "operations renumbered, edges or rows in another order, or accuracies of another data set",
+            "operations renumbered, or edges or rows in another order",
         )
 
 
