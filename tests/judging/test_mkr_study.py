@@ -300,3 +300,17 @@ def test_the_workers_change_nothing(tmp_path, publish):
             told.append(mkr_study(session, estimators, seeds=2, budget=60))
     one, other = (replace(study, provenance=None) for study in told)
     assert one == other
+
+
+def test_rounding_is_no_correlation():
+    """Two proxies of three find the same, so that many resamples' correlations are 0 but for rounding."""
+    rng = np.random.default_rng(0)
+    findings = [
+        Finding(f"e{i}", "truth", tau, 0.1 + i / 7, {"s": (found, found)}, tau / 3, 1 - i / 7, i / 11)
+        for i, (tau, found) in enumerate(zip(rng.random(4), (0.3, 0.1 + 0.2, 0.7, 0.1), strict=True))
+    ]
+    (claim,) = claims_of(findings, 0)
+    every = [*claim.kendall.values(), *claim.pearson.values(), *claim.kendall_gains.values()]
+    numbers = [abs(number) for interval in every if interval is not None for number in interval]
+    assert any(number == 0 for number in numbers)
+    assert all(number == 0 or number > 1e-12 for number in numbers)
