@@ -25,8 +25,8 @@ docs: $(VENV)/.ready-dev # the tests build it too
 	$(BIN)/python -m mkdocs build --strict --quiet
 
 test-faults: $(VENV)/.ready-dev # kills, failing writes, damage and files from strangers, about half an hour
-	cd tests && PYTHONPATH=. ../$(BIN)/python -m faults.run
-	cd tests && PYTHONPATH=. ../$(BIN)/python -m hostile.run --changes 2000
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m faults.run $(FAULTS)
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m hostile.run --changes 2000 $(FAULTS)
 	ARCHSIEVE_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest -n 2 tests/hostile tests/test_reading.py
 
 audit: $(VENV)/.ready-dev # what is installed, in the database of known vulnerabilities

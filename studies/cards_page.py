@@ -76,7 +76,7 @@ WITHOUT = {
     "speed.md": TIMES,
     "supernets.md": HOURS,
     "tour.md": "sizes of spaces, which tests check",
-    "trust.md": "counts of `make test-faults`, which counts anew; times",
+    "trust.md": "counts of `make test-faults`, which counts anew; a test holds the page to the stored ones",
 }
 """Pages with figures that no card is about, or not about all of them, and why."""
 

@@ -1,6 +1,6 @@
 """Kills, failing writes, damage, limits and crowds: what a search survives, as counts.
 
-    python -m faults.run --kills 100 --failures 104 --damages 360 --out DIR        # in tests/
+    python -m faults.run --kills 100 --failures 104 --damages 360 --out ../studies/trust     # in tests/
 
 One warm process forks a child for every trial. A library between the program and the C library counts the writes below
 the run folder, ends the process at one of them or lets it fail. After each trial the next start must end as the
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--kinds", default=kinds)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=900, help="Begin no trial after so long.")
-    parser.add_argument("--out", type=Path, help="Folder for counts.json and counts.md.")
+    parser.add_argument("--out", type=Path, help="Folder for faults.json, the counts.")
     chosen = parser.parse_args()
     chosen.kinds = chosen.kinds.split()
     preloaded(["-m", "faults.run", *sys.argv[1:]])
@@ -123,15 +123,14 @@ def main() -> None:
 def write(folder: Path, outcomes: list[Outcome], seed: int) -> None:
     """Write the counts so far and what was bad; kinds that another run of this wrote there stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    path, earlier = folder / "counts.json", {"counts": {}, "bad": []}
+    path, earlier = folder / "faults.json", {"counts": {}, "bad": []}
     if path.exists():
         earlier = json.loads(path.read_text())
     counts = counts_of(outcomes)
     kept = [bad for bad in earlier["bad"] if bad["kind"] not in counts]
     bad = kept + [{"kind": o.kind, "about": o.about, "bad": o.bad} for o in outcomes if o.bad]
     counts = {**{kind: of for kind, of in earlier["counts"].items() if kind not in counts}, **counts}
-    path.write_text(json.dumps({"seed": seed, "counts": counts, "bad": bad}, indent=2) + "\n")
-    (folder / "counts.md").write_text(table(counts) + "\n")
+    path.write_text(json.dumps({"seed": seed, "counts": counts, "bad": bad}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

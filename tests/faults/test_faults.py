@@ -30,7 +30,7 @@ def test_counts_by_kind_and_their_sums():
 def test_kinds_of_another_run_stay_in_the_counts(tmp_path):
     write(tmp_path, COUNTED, seed=0)
     write(tmp_path, [Outcome("kill", "5")], seed=0)
-    found = json.loads((tmp_path / "counts.json").read_text())
+    found = json.loads((tmp_path / "faults.json").read_text())
     assert {kind: counts["injected"] for kind, counts in found["counts"].items()} == {"flip": 1, "kill": 1}
     assert found["bad"] == []
 
@@ -47,5 +47,5 @@ def test_a_few_of_each_kind(tmp_path):
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    counts = json.loads((tmp_path / "counts.json").read_text())["counts"]
+    counts = json.loads((tmp_path / "faults.json").read_text())["counts"]
     assert sum(kind["injected"] for kind in counts.values()) == 6

@@ -1,6 +1,6 @@
 """Gives the corpus and random changes of it to every reader, within limits, and counts what comes of it.
 
-    python -m hostile.run --changes 2000        # in tests/
+    python -m hostile.run --changes 2000 --out ../studies/trust        # in tests/; docs/trust.md has these counts
 
 Each batch of inputs has a process of its own with 2 GB of memory; an input has 20 seconds of processor time, and six
 times as long by the clock. A file that a code in an input would write, a socket or a program that reading starts count
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 CORPUS = Path(__file__).with_name("corpus")
 SHARED = {"export-plan": "plan", "export-rounds": "rounds-npz"}
@@ -156,6 +156,26 @@ def batch(part: list[tuple[str, Path, int | None]]) -> list[tuple[str, str]]:
     return outcomes
 
 
+def counts_of(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    """Return inputs and outcomes of each reader, in the order of their names."""
+    return {name: {"inputs": of.total(), **{o: of[o] for o in OUTCOMES}} for name, of in sorted(counts.items())}
+
+
+def table(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the counts as Markdown, with their sums."""
+    names = ("inputs", *OUTCOMES)
+    sums = {name: sum(of_reader[name] for of_reader in counts.values()) for name in names}
+    lines = [f"| reader | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [f"| {r} | {' | '.join(f'{c[n]:,}' for n in names)} |" for r, c in {**counts, "all": sums}.items()]
+    return "\n".join(lines)
+
+
+def write(path: Path, counts: Mapping[str, Mapping[str, int]], seed: int) -> None:
+    """Write the counts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"seed": seed, "counts": counts}, indent=1) + "\n")
+
+
 def main() -> None:
     """Count the outcomes by reader, print them, and leave with 1 if there is one that must not be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -164,6 +184,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=900, help="Begin no batch after so long.")
     parser.add_argument("--start", type=int, default=0, help="Leave out so many inputs, which another run has read.")
     parser.add_argument("--readers", nargs="+", default=[], help="Only these.")
+    parser.add_argument("--out", type=Path, help="Folder for hostile.json, the counts.")
     parser.add_argument("--child", action="store_true")
     chosen = parser.parse_args()
     if chosen.child:
@@ -180,10 +201,10 @@ def main() -> None:
             counts.setdefault(reader, Counter())[outcome] += 1
             if outcome not in ("read", "refused"):
                 print(f"{outcome}: {reader}/{path.name} change {number}: {text}", flush=True)
-    print("| reader | inputs | " + " | ".join(OUTCOMES) + " |")
-    print("|---" * (len(OUTCOMES) + 2) + "|")
-    for reader, of_reader in [*sorted(counts.items()), ("all", sum(counts.values(), Counter()))]:
-        print(f"| {reader} | {of_reader.total():,} | " + " | ".join(f"{of_reader[o]:,}" for o in OUTCOMES) + " |")
+    by_reader = counts_of(counts)
+    print(table(by_reader))
+    if chosen.out is not None:
+        write(chosen.out / "hostile.json", by_reader, chosen.seed)
     bad = sum(n for c in counts.values() for o, n in c.items() if o not in ("read", "refused"))
     sys.exit(1 if bad else 0)
 

@@ -1,0 +1,61 @@
+"""The page of what to trust has the counts that `make test-faults` left, and these have no failure."""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from faults import run as faults
+from hostile import run as hostile
+
+ROOT = Path(__file__).parents[2]
+STUDIES = ROOT / "studies"
+GOOD = {"injected", "survived", "inputs", "read", "refused"}
+
+
+@pytest.fixture(scope="module")
+def script():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(STUDIES)
+        spec = importlib.util.spec_from_file_location("trust_page", STUDIES / "trust_page.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+    sys.modules.pop("marks", None)
+
+
+def counts(name):
+    return json.loads((STUDIES / "trust" / f"{name}.json").read_text())["counts"]
+
+
+@pytest.mark.parametrize("name", ["faults", "hostile"])
+def test_the_page_has_the_stored_counts(script, name):
+    page = (ROOT / "docs" / "trust.md").read_text()
+    part = re.search(f"<!-- {name} -->\n(.*?)\n<!-- end of {name} -->", page, re.DOTALL)
+    assert part is not None
+    assert part[1].splitlines() == script.table(name)
+
+
+@pytest.mark.parametrize("name", ["faults", "hostile"])
+def test_the_stored_counts_have_nothing_bad(name):
+    for kind, numbers in counts(name).items():
+        assert [what for what, number in numbers.items() if number and what not in GOOD] == [], kind
+        good = ("injected", "survived") if name == "faults" else ("inputs", "read", "refused")
+        whole, *parts = (numbers[each] for each in good)
+        assert whole == sum(parts), kind
+
+
+@pytest.mark.parametrize(("name", "module"), [("faults", faults), ("hostile", hostile)])
+def test_the_run_prints_the_table_of_the_page(script, name, module):
+    assert module.table(counts(name)).splitlines() == script.table(name)
+
+
+def test_the_counts_are_as_many_as_promised():
+    injected = {kind: numbers["injected"] for kind, numbers in counts("faults").items()}
+    assert sum(number for kind, number in injected.items() if kind.startswith("kill")) >= 100
+    assert injected["failing write"] >= 100
+    assert injected["flipped bit"] >= 300
+    assert sum(numbers["inputs"] for numbers in counts("hostile").values()) >= 2000
