@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, claims_of, conclusions
+from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, _with_interval, claims_of, conclusions
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, ndcg_at_k, regret_at_k, weighted_tau
 from archsieve.judging.mkr_study import STUDIED, mkr_study
 from archsieve.report.as_files import draw_study
@@ -303,14 +303,7 @@ def test_the_workers_change_nothing(tmp_path, publish):
 
 
 def test_rounding_is_no_correlation():
-    """Two proxies of three find the same, so that many resamples' correlations are 0 but for rounding."""
-    rng = np.random.default_rng(0)
-    findings = [
-        Finding(f"e{i}", "truth", tau, 0.1 + i / 7, {"s": (found, found)}, tau / 3, 1 - i / 7, i / 11)
-        for i, (tau, found) in enumerate(zip(rng.random(4), (0.3, 0.1 + 0.2, 0.7, 0.1), strict=True))
-    ]
-    (claim,) = claims_of(findings, 0)
-    every = [*claim.kendall.values(), *claim.pearson.values(), *claim.kendall_gains.values()]
-    numbers = [abs(number) for interval in every if interval is not None for number in interval]
-    assert any(number == 0 for number in numbers)
-    assert all(number == 0 or number > 1e-12 for number in numbers)
+    samples = np.array([-2.2e-16] * 50 + [0.5] * 50)
+    assert _with_interval(1e-17, samples) == (0.0, 0.0, 0.5)
+    low, value, high = _with_interval(0.25, samples[::-1] + 1e-3)
+    assert (low, value, high) == (pytest.approx(1e-3, abs=1e-12), 0.25, 0.501)
