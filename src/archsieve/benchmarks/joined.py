@@ -154,6 +154,24 @@ def check_percent(path: Path, space: SearchSpace, table: Table, columns: Sequenc
         check_no_fractions(path, column, table.columns[column])
 
 
+def check_no_single_fraction(
+    path: Path, space: SearchSpace, table: Table, columns: Sequence[str], least: float
+) -> None:
+    """Check that columns of percent have no value so low that it must be a fraction.
+
+    Raises:
+        DataError: a value is below `least`.
+    """
+    for column in columns:
+        values = table.columns[column]
+        for row in np.flatnonzero(values < least):
+            raise fault(
+                path,
+                f"holds {values[row]} as {column} of {space.describe(table.archs[row])!r}, less than a network that "
+                f"guesses ({least:.2g} percent): write percent, not a fraction, and leave out networks that failed",
+            )
+
+
 def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
     """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:

@@ -11,7 +11,13 @@ import numpy as np
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.file_table import FileTable, TableSource, read_once
 from archsieve.benchmarks.files import fault, read_columns, shown
-from archsieve.benchmarks.joined import check_counted, check_percent, numbers_of, require_columns
+from archsieve.benchmarks.joined import (
+    check_counted,
+    check_no_single_fraction,
+    check_percent,
+    numbers_of,
+    require_columns,
+)
 from archsieve.benchmarks.records import Surrogate, Table
 from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import enumerate_space
@@ -53,6 +59,7 @@ _SOURCE = TableSource(
     "Apache-2.0 (NAS-Bench-101)",
     "Ying et al., NAS-Bench-101, ICML 2019, arXiv 1902.09635",
 )
+_LEAST = 5.0  # percent, half of chance: a network that failed has about 10
 _TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
 
 
@@ -122,6 +129,7 @@ class NASBench101Table(FileTable):
             columns[mean] = np.mean([columns[run] for run in runs], axis=0)
         table = GraphTable(codes, columns)
         check_percent(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)))
+        check_no_single_fraction(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)), _LEAST)
         check_counted(path, table, SIZES, self.space.describe, lambda arch: self.space.params(arch, _TASK))
         return table
 
