@@ -88,8 +88,8 @@ def ordered_rows(
 ) -> Iterator[tuple[Iterator[Row], Callable[[], str]]]:
     """Yield all undamaged stored scores, ordered by estimator and architecture.
 
-    The second value returns, after the last, a sentence on damaged rows; empty for none. `own` is the folder's space and
-    seed, if they are known.
+    The second value returns, after the last, a sentence on damaged rows; empty for none. `own` is the folder's space
+    and seed, if they are known.
 
     Raises:
         RunFolderError: there are no results, or they are damaged or those of another search.

@@ -169,9 +169,10 @@ class Store:
             own = "SELECT 1 FROM results WHERE space = ? AND (? IS NULL OR seed = ?) LIMIT 1"
             has_own = self._db.execute(own, (space, seed, seed)).fetchone() is not None
         if has_any and not has_own:
+            what = "the space" if seed is None else f"the space and the seed {seed}"
             raise RunFolderError(
-                f"The results file {self.path} is of another search: no score in it has the space"
-                f"{'' if seed is None else f' and the seed {seed}'} of this one. Put back its own, or repeat the search, which computes the scores again."
+                f"The results file {self.path} is of another search: no score in it has {what} of this one. Put back "
+                f"its own, or repeat the search, which computes the scores again."
             )
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:
