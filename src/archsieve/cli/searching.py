@@ -231,6 +231,6 @@ def _print_csv(run: Path) -> None:
     """Print the stored scores in parts, so that memory use does not depend on their number."""
     with ordered_rows(run, own_of(run)) as (rows, damage):
         for part in csv_parts(rows, read_mark(run)):
-            typer.echo(part, nl=False, file=console.results())
+            console.write(part)
         if damaged := damage():
             console.note(damaged)
