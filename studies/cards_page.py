@@ -36,7 +36,10 @@ PARTS = {
     "nasbench201-cifar10-seed2": 0.005,
 }
 """Shares of tables whose networks are many: a twentieth would take hours."""
-NOT_YET: dict[str, str] = {"mkr_macro": "made in 20 minutes on a busy machine, and not a second time yet"}
+NOT_YET: dict[str, str] = {
+    "mkr_macro": "made in 20 minutes on a busy machine, and not a second time yet",
+    "segmentation": "made by a second run of its script, whose figures were those of the page; not a third time yet",
+}
 """Cards without an outcome, and why."""
 HOURS = "its script takes hours, and processor and versions were not noted when it ran"
 TIMES = "times, which no two runs share"
@@ -44,9 +47,9 @@ WITHOUT = {
     "index.md": "its figures are those of searchers_study, real_training and own_models_study",
     "README.md": "its three numbers are those of searchers_study, own_models_study (a time) and trust",
     "attentivenas.md": HOURS,
-    "audit.md": "thousands of simulated searches, which take hours; not noted when they ran",
+    "audit.md": "1,200 simulated searches, which take hours; processor and versions were not noted when they ran",
     "designer.md": HOURS,
-    "determinism.md": "its script starts Ray and takes a quarter of an hour; a test has its quick cells",
+    "determinism.md": "when its script was run for a card, Ray did not start on the busy machine; a test has its quick cells",
     "device.md": "made on an accelerator; times",
     "findings.md": "repeats figures of other pages",
     "latency.md": "the timings: a card makes the tables from them; the searches of its examples",
@@ -61,7 +64,7 @@ WITHOUT = {
     "pipelines_digits.md": HOURS,
     "pipelines_macro.md": "its supernet trains for an hour, and is not in the repository",
     "pipelines_nasbench201.md": HOURS,
-    "planning.md": "times; the table of designed funnels has none yet",
+    "planning.md": "times; of the table of designed funnels: processor and versions were not noted when its script ran",
     "plans.md": "settings, not figures",
     "proxies.md": "a test checks the table of families",
     "proxies_nasbench301.md": HOURS,
@@ -72,7 +75,7 @@ WITHOUT = {
     "run_folder.md": TIMES,
     "searchers.md": "its script takes hours",
     "searchers_study.md": "searches of hours: the card makes the page from their outcomes",
-    "segmentation.md": "trainings of minutes to hours; processor and versions were not noted",
+    "segmentation.md": "the search by proxies and the funnel: processor and versions were not noted when they ran",
     "speed.md": TIMES,
     "supernets.md": HOURS,
     "tour.md": "sizes of spaces, which tests check",

@@ -14,6 +14,7 @@ from archsieve.cli.lines import out_json as out_json
 from archsieve.cli.lines import plain as plain
 from archsieve.cli.lines import record as record
 from archsieve.cli.lines import results as results
+from archsieve.cli.lines import write as write
 from archsieve.cli.tables import table as table
 from archsieve.judging.claims import conclusions
 from archsieve.judging.mkr_study import without_verdict
