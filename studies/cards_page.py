@@ -49,7 +49,7 @@ WITHOUT = {
     "attentivenas.md": HOURS,
     "audit.md": "1,200 simulated searches, which take hours; processor and versions were not noted when they ran",
     "designer.md": HOURS,
-    "determinism.md": "when its script was run for a card, Ray did not start on the busy machine; a test has its quick cells",
+    "determinism.md": "in the run for a card Ray did not start on the busy machine; a test has its quick cells",
     "device.md": "made on an accelerator; times",
     "findings.md": "repeats figures of other pages",
     "latency.md": "the timings: a card makes the tables from them; the searches of its examples",
