@@ -66,7 +66,7 @@ WITHOUT = {
     "pipelines_nasbench201.md": HOURS,
     "planning.md": "times; of the table of designed funnels: processor and versions were not noted when its script ran",
     "plans.md": "settings, not figures",
-    "proxies.md": "a test checks the table of families; the script behind the newest proxies takes hours",
+    "proxies.md": "a test checks the table of families",
     "proxies_nasbench301.md": HOURS,
     "proxy_agreement.md": HOURS,
     "real_training.md": "the trainings: the card makes the page from their outcomes",

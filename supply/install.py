@@ -21,7 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOCKS = Path(__file__).with_name("locks")
 EXTRAS = {"demo": "torch,data", "test": "all,dev,docs"}
-PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+COMPILE = [sys.executable, "-m", "compileall", "-qq", "-j", "0", sysconfig.get_path("purelib")]
+"""What pip does on one core, on all of them."""
 
 
 def lock_of(target: str, folder: Path = LOCKS) -> Path | None:
@@ -59,6 +61,7 @@ def main() -> None:
         if subprocess.run(command, check=False).returncode:
             hint = "" if lock is None else " To install without the lock: make LOCK=no TARGET."
             sys.exit(f"The packages for `{chosen.target}` could not be installed.{hint}")
+    subprocess.run(COMPILE, check=False)  # some packages hold files for newer Pythons: what does not compile stays
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ keep = 0.1
 
 
 @pytest.mark.usefixtures("restored", "quick_workers")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])  # test_searching has 1 and Ctrl-C
 def test_a_terminated_search_says_how_to_go_on_and_goes_on(tmp_path, workers):
     plan, folder = tmp_path / "plan.toml", tmp_path / "run"
     plan.write_text(PLAN)

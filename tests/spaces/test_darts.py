@@ -202,16 +202,26 @@ def test_the_canonical_cell_is_one_of_those_in_another_order(code):
     assert {canonical_cell(other) for other in same} == {canonical_cell(code)}
 
 
+def number_of_orbits(codes):
+    """Count the orbits of codes, each listed once."""
+    met, count = set(), 0
+    for code in codes:
+        if code not in met:
+            met.update(orbit(code))
+            count += 1
+    return count
+
+
 def test_number_of_networks():
     # Without operations, orbits of the 180 wirings; with two operations on every edge, orbits of all 180 * 2^8 cells.
     wirings = [tuple(c for pair in pairs for c in (pair, 0, 0)) for pairs in product(*(range(len(p)) for p in PAIRS))]
-    assert len({canonical_cell(code) for code in wirings}) == len({min(orbit(code)) for code in wirings}) == 79
+    assert len({canonical_cell(code) for code in wirings}) == number_of_orbits(wirings) == 79
     two = [
         tuple(c for i, pair in enumerate(code[::3]) for c in (pair, *operations[2 * i : 2 * i + 2]))
         for code in wirings
         for operations in product((0, 3), repeat=8)
     ]
-    assert len({canonical_cell(code) for code in two}) == len({min(orbit(code)) for code in two})
+    assert len({canonical_cell(code) for code in two}) == number_of_orbits(two)
 
 
 @pytest.mark.parametrize("seed", range(4))

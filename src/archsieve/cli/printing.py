@@ -67,7 +67,7 @@ _ALL = (
     *("best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"),
     *("tau_interval", "mkr_interval", "regret_interval", "failures", "failed_parts"),
 )
-_BASIC = ("estimator", "tau", "best_rank_at_10", "regret_at_10", "mkr", "mkr_band")
+_BASIC = ("estimator", "tau", "ndcg", "regret_at_10", "mkr", "mkr_band")
 _WHERE_THERE = ("tau_interval", "mkr_interval", "regret_interval")  # somebody asked for these
 _UNLIMITED = 100_000
 

@@ -56,10 +56,10 @@ class TestEveryProxy(EstimatorContract):
 @pytest.mark.parametrize("space", list(SPACES))
 def test_all_proxies_in_one_pass_are_each_alone(space, tmp_path):
     ctx = Context(SPACES[space], TASK, tmp_path)
-    archs = draw_distinct(SPACES[space], 3, np.random.default_rng(4))
+    archs = draw_distinct(SPACES[space], 2, np.random.default_rng(4))
     members = [ZeroCost(name, batch_size=8) for name in shipped(PROXIES) if name not in FOR_ATTENTION]
     together = members[0].score_group(members, archs, ctx)
-    assert together.shape == (3, len(members))
+    assert together.shape == (2, len(members))
     for column, member in zip(together.T, members, strict=True):
         assert column.tobytes() == member.score(archs, ctx).tobytes()
     backwards = members[0].score_group(members[::-1], archs, ctx)
@@ -97,12 +97,14 @@ def test_one_cell_that_cannot_be_scored_alone(tmp_path):
         ZeroCost("jacov", batch_size=8).score([(3,) * 6, EMPTY_CELL], Context(SPACES["cells"], TASK, tmp_path))
 
 
-def compute_golden(folder: Path, names: Iterable[str] = RECORDED) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the scores by space, code and proxy."""
+def compute_golden(
+    folder: Path, names: Iterable[str] = RECORDED, count: int = 10
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the scores by space, code and proxy, of the first codes of ten."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name in names:
         space = RECORDED[name]
-        archs = draw_distinct(space, 10, np.random.default_rng(2))
+        archs = draw_distinct(space, 10, np.random.default_rng(2))[:count]
         members = [ZeroCost(proxy, batch_size=16) for proxy in ANYWHERE]
         scores = members[0].score_group(members, archs, Context(space, TASK, folder))
         found[name] = {
@@ -112,20 +114,21 @@ def compute_golden(folder: Path, names: Iterable[str] = RECORDED) -> dict[str, d
     return found
 
 
+@pytest.mark.parametrize("count", [4, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("space", list(RECORDED))
-def test_golden_values(space, tmp_path):
+def test_golden_values(space, count, tmp_path):
     # Not exact: other processors and other builds of torch add the products of a convolution in another order.
     # What differences are taken of cancels, so that their error is measured by the largest of the column;
     # zico and lswag divide by the difference of two gradients that may agree to the last digits.
-    recorded, found = json.loads(GOLDEN.read_text())[space], compute_golden(tmp_path, [space])[space]
-    assert list(recorded) == list(found)
+    recorded, found = json.loads(GOLDEN.read_text())[space], compute_golden(tmp_path, [space], count)[space]
+    assert list(recorded)[:count] == list(found)
     assert all(sorted(row) == ANYWHERE for row in recorded.values())
     for proxy in set(ANYWHERE) - ROUNDING.get(space, set()):
         expected = np.array([row[proxy] for row in recorded.values()])
         tolerance = 1e-4 * np.abs(expected).max() if proxy in ("plain", "grasp", "az_progressivity") else 0.0
         np.testing.assert_allclose(
             [row[proxy] for row in found.values()],
-            expected,
+            expected[:count],
             rtol=1e-2 if proxy in ("zico", "lswag") else 1e-4,
             atol=tolerance,
             err_msg=proxy,
