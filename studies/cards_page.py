@@ -60,7 +60,7 @@ WITHOUT = {
     "limits.md": TIMES,
     "mkr_study.md": "of the published readings: not made yet",
     "nasbench301.md": "of the published models: their files are not here",
-    "newest_proxies.md": "its script takes hours; the scores behind it are tables with cards (`...-newest`)",
+    "newest_proxies.md": "computed from shipped tables (`...-newest`), which have cards; its own is not made yet",
     "own_models.md": "differences of exported networks, of networks trained for it",
     "own_models_study.md": "the searches, whose budget is a time: the card makes the page from their outcomes",
     "paper.md": "repeats figures of other pages",
