@@ -38,6 +38,10 @@ PARTS = {
 """Shares of tables whose networks are many: a twentieth would take hours."""
 NOT_YET: dict[str, str] = {
     "mkr_macro": "made in 20 minutes on a busy machine, and not a second time yet",
+    "nasbench-macro-cifar10-newest": "made with the page of the newest proxies, and not a second time yet",
+    "nasbench-macro-cifar10-newest-seed1": "made with the page of the newest proxies, and not a second time yet",
+    "nasbench201-cifar10-newest": "made with the page of the newest proxies, and not a second time yet",
+    "nasbench201-cifar10-newest-seed1": "made with the page of the newest proxies, and not a second time yet",
     "segmentation": "made by a second run of its script, whose figures were those of the page; not a third time yet",
 }
 """Cards without an outcome, and why."""
