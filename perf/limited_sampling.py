@@ -18,7 +18,8 @@ import time
 import numpy as np
 
 from archsieve import SPACES, TASKS
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
+from archsieve.spaces.within import Within
 
 CASES = [
     ("attentivenas", {}, "macs", 980e6),

@@ -18,7 +18,8 @@ from PIL import Image
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.read import find_plan, load_plan, plan_names
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
+from archsieve.spaces.within import Within
 from plugins.shipped import shipped
 
 OWN_DATA = ("arrays", "function", "images", "table")

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from archsieve.spaces.choices.declaration import space_of
     from archsieve.spaces.choices.verbs import choice, one_of
     from archsieve.spaces.contract import Architecture, SearchSpace, enumerate_space
-    from archsieve.spaces.limits import Limits, Within
+    from archsieve.spaces.limits import Limits
+    from archsieve.spaces.within import Within
     from archsieve.tasks.classification import Accuracy
     from archsieve.tasks.contract import Task
 
@@ -87,7 +88,7 @@ _HOMES = {
     "Table": "benchmarks.records",
     "Task": "tasks.contract",
     "Vote": "estimators.combined.vote",
-    "Within": "spaces.limits",
+    "Within": "spaces.within",
     "ZeroCost": "estimators.zero_cost.estimator",
     "choice": "spaces.choices.verbs",
     "differential_evolution": "searchers.differential_evolution",

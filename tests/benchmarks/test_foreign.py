@@ -10,10 +10,11 @@ from archsieve.benchmarks.foreign import ForeignTable
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
 from archsieve.plans.joins import check_join
 from archsieve.spaces.contract import check
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench201.space import NASBench201, to_naslib
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.text import NumberOrder
+from archsieve.spaces.within import Within
 from archsieve.tasks.form_only import FormOnly
 
 CELLS = NASBench201()

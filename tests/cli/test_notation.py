@@ -20,8 +20,9 @@ from archsieve.registry import SPACES, TASKS
 from archsieve.spaces.attentivenas.space import AttentiveNAS
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.darts.space import DARTS
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.topformer.space import TopFormer
+from archsieve.spaces.within import Within
 from archsieve.tasks.form_only import FormOnly
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke

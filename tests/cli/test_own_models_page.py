@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from archsieve.plans.read import load_plan
-from archsieve.spaces.limits import Within
+from archsieve.spaces.within import Within
 from archsieve.testing import SpaceContract
 from plugins.commands import invoke
 

@@ -18,8 +18,9 @@ from archsieve.registry import SEARCHERS
 from archsieve.retraining.recipe_files import Training
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.contract import SearchSpace
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.within import Within
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.training.recipe import Recipe
 from archsieve.training.rehearsal import rehearse

@@ -20,9 +20,10 @@ from archsieve.plans.contract import forecast
 from archsieve.plans.read import load_plan
 from archsieve.plans.write import plan_text
 from archsieve.spaces.choices.space import OwnSpace
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.sampling import draw_up_to
+from archsieve.spaces.within import Within
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke
 

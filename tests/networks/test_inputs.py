@@ -26,7 +26,8 @@ from archsieve.registry import PROXIES
 from archsieve.runs.session import Session
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.form import Form, form_of
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
+from archsieve.spaces.within import Within
 from archsieve.tasks.form_only import FormOnly
 from archsieve.tasks.noise import Noise
 from archsieve.tasks.synthetic import Synthetic

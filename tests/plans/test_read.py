@@ -16,9 +16,10 @@ from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Pool, forecast
 from archsieve.plans.read import find_plan, load_plan, load_plugin, make, plan_names
 from archsieve.searchers.contract import Stage
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.sampling import draw_pool
+from archsieve.spaces.within import Within
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 

@@ -26,8 +26,9 @@ from archsieve.plans.write import plan_text
 from archsieve.registry import ESTIMATORS
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.attentivenas.space import AttentiveNAS
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.within import Within
 from archsieve.tasks.digits import Digits
 from archsieve.tasks.synthetic import Synthetic
 from plugins.toy import Counting, Learner

@@ -35,15 +35,16 @@ from archsieve.plans.run import run_plan, tables_about, true_rank
 from archsieve.registry import SPACES
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage
-from archsieve.spaces import limits as module
 from archsieve.spaces import sampling as pool_module
+from archsieve.spaces import within as module
 from archsieve.spaces.attentivenas.space import AttentiveNAS
 from archsieve.spaces.contract import SearchSpace, check, enumerate_space, neighbours, size
 from archsieve.spaces.form import Form, form_of
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.sampling import draw_pool, pool_size
+from archsieve.spaces.within import Within
 from archsieve.tasks.synthetic import Synthetic
 from archsieve.testing import SpaceContract
 from plugins.commands import invoke

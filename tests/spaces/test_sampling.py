@@ -12,10 +12,11 @@ from archsieve.spaces import sampling as module
 from archsieve.spaces.contract import SearchSpace, draw_distinct
 from archsieve.spaces.darts.space import DARTS
 from archsieve.spaces.form import Form
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.spaces.sampling import draw_pool, draw_up_to, pool_size, up_to
+from archsieve.spaces.within import Within
 
 
 @dataclass(frozen=True)

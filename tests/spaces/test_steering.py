@@ -14,9 +14,10 @@ from archsieve import space_of
 from archsieve.errors import ArchitectureError, SettingError
 from archsieve.spaces.contract import SearchSpace
 from archsieve.spaces.form import Form
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.sampling import draw_pool, draw_up_to
 from archsieve.spaces.steering import Drawn, draw, learn, uniform
+from archsieve.spaces.within import Within
 from plugins import own_nets
 
 FORM = Form((1,), 2)

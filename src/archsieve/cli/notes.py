@@ -11,8 +11,8 @@ from archsieve.errors import ArchsieveError
 from archsieve.estimators.contract import leaves_of, lesson_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
-from archsieve.spaces.limits import Within
 from archsieve.spaces.sizes import SizeName, notes_on
+from archsieve.spaces.within import Within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

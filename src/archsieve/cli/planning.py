@@ -31,7 +31,8 @@ from archsieve.errors import SettingError, require
 from archsieve.plans.contract import forecast, unit
 from archsieve.plans.read import load_plan, make
 from archsieve.plans.write import plan_text
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
+from archsieve.spaces.within import Within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

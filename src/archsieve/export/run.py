@@ -15,8 +15,8 @@ from archsieve.plans.finished import read_finished
 from archsieve.plans.trained import Finished, Trained, trained_network
 from archsieve.runs.provenance import provenance
 from archsieve.spaces.choices.space import OwnSpace
-from archsieve.spaces.limits import Within
 from archsieve.spaces.text import as_digits
+from archsieve.spaces.within import Within
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -21,7 +21,8 @@ from archsieve.plans.contract import Plan, Pool
 from archsieve.plans.named_code import check_command, check_named, check_plugin_name
 from archsieve.registry import SEARCHERS, SPACES, TASKS, estimator_named, near_miss, near_miss_in
 from archsieve.searchers.contract import Stage
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
+from archsieve.spaces.within import Within
 from archsieve.values import check_list, exact, path_in, wrong_kind
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from archsieve.plans.contract import Pool
 from archsieve.registry import ESTIMATORS, SEARCHERS, SPACES, TASKS
 from archsieve.runs.folder import PLAN_FILE
 from archsieve.spaces.form import form_of
-from archsieve.spaces.limits import Within
+from archsieve.spaces.within import Within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

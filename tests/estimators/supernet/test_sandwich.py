@@ -21,8 +21,9 @@ from archsieve.networks.building import as_inputs, laid_out
 from archsieve.networks.supernets import build_supernet
 from archsieve.randomness import generator
 from archsieve.spaces.attentivenas.space import AttentiveNAS
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.within import Within
 from archsieve.tasks.evaluation import evaluate
 from archsieve.tasks.synthetic import Synthetic
 

@@ -9,7 +9,8 @@ from archsieve.runs.folder import DECISIONS_FILE, claim
 from archsieve.spaces.choices import space as module_of_space
 from archsieve.spaces.choices.player import player_of
 from archsieve.spaces.choices.space import OwnSpace
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
+from archsieve.spaces.within import Within
 from archsieve.tasks.synthetic import Synthetic
 
 TASK = Synthetic(shape=(6,), num_outputs=3, images=20)
