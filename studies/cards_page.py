@@ -27,21 +27,23 @@ PARTS = {
     "nasbench-macro-cifar10": 0.001,
     "nasbench-macro-cifar10-grasp": 0.01,
     "nasbench-macro-cifar10-sample": 0.003,
+    "nasbench-macro-cifar10-features-seed1": 0.005,
+    "nasbench-macro-cifar10-features-seed2": 0.005,
+    "nasbench-macro-cifar10-newest": 0.02,
     "nasbench-macro-cifar10-seed1": 0.005,
     "nasbench-macro-cifar10-seed2": 0.005,
     "nasbench201-cifar10": 0.0005,
     "nasbench201-cifar10-grasp": 0.001,
     "nasbench201-cifar10-sample": 0.002,
+    "nasbench201-cifar10-features-seed1": 0.005,
+    "nasbench201-cifar10-features-seed2": 0.005,
+    "nasbench201-cifar10-newest": 0.02,
     "nasbench201-cifar10-seed1": 0.005,
     "nasbench201-cifar10-seed2": 0.005,
 }
 """Shares of tables whose networks are many: a twentieth would take hours."""
 NOT_YET: dict[str, str] = {
     "mkr_macro": "made in 20 minutes on a busy machine, and not a second time yet",
-    "nasbench-macro-cifar10-newest": "made with the page of the newest proxies, and not a second time yet",
-    "nasbench-macro-cifar10-newest-seed1": "made with the page of the newest proxies, and not a second time yet",
-    "nasbench201-cifar10-newest": "made with the page of the newest proxies, and not a second time yet",
-    "nasbench201-cifar10-newest-seed1": "made with the page of the newest proxies, and not a second time yet",
     "segmentation": "made by a second run of its script, whose figures were those of the page; not a third time yet",
 }
 """Cards without an outcome, and why."""

@@ -52,6 +52,12 @@ def test_a_proxy_is_scored_several_times(tmp_path):
     assert found == pytest.approx([np.mean(row) for row in wins])
 
 
+def test_an_option_that_is_written_as_a_setting_says_where_it_goes():
+    with pytest.raises(PlanError, match="no key 'channels'.*Options of the proxy are written as options = { KEY = VALUE }"):
+        estimators_named(["meco:channels=8"], ())
+    assert estimators_named(["meco:options={ channels = 8 }"], ())[0].name == "meco[channels=8]"
+
+
 def test_settings_reach_the_estimator():
     (estimator,) = estimators_named(["nwot:batch_size=8:init=per_architecture"], ())
     assert estimator == ZeroCost("nwot", batch_size=8, init="per_architecture")

@@ -207,7 +207,8 @@ def settings_of(
         SettingError: a value is of the wrong type.
     """
     by_name = {f.name: f for f in known if f.init}
-    _check_keys(table, by_name, where)
+    pairs = [name for name, f in by_name.items() if f.metadata.get("pairs")]
+    _check_keys(table, by_name, where, "".join(f" Options of the proxy are written as {name} = {{ KEY = VALUE }}." for name in pairs))
     for name, f in by_name.items():
         if name not in table and f.default is MISSING and f.default_factory is MISSING:
             raise PlanError(f"{where} needs the setting {name!r}.")
@@ -362,7 +363,7 @@ def _typed(what: str, wanted: str, value: Any, *kinds: type) -> Any:
     return value
 
 
-def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str, hint: str = "") -> None:
     for key in table:
         if key not in known:
-            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, known)}")
+            raise PlanError(f"{where} has no key {key!r}.{near_miss(key, known)}{hint}")
