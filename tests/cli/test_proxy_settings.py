@@ -53,7 +53,7 @@ def test_a_proxy_is_scored_several_times(tmp_path):
 
 
 def test_an_option_that_is_written_as_a_setting_says_where_it_goes():
-    with pytest.raises(PlanError, match="no key 'channels'.*Options of the proxy are written as options = { KEY = VALUE }"):
+    with pytest.raises(PlanError, match=r"no key 'channels'.* options = \{ KEY = VALUE \}"):
         estimators_named(["meco:channels=8"], ())
     assert estimators_named(["meco:options={ channels = 8 }"], ())[0].name == "meco[channels=8]"
 

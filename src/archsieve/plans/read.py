@@ -207,8 +207,8 @@ def settings_of(
         SettingError: a value is of the wrong type.
     """
     by_name = {f.name: f for f in known if f.init}
-    pairs = [name for name, f in by_name.items() if f.metadata.get("pairs")]
-    _check_keys(table, by_name, where, "".join(f" Options of the proxy are written as {name} = {{ KEY = VALUE }}." for name in pairs))
+    has_options = any(f.metadata.get("pairs") for f in by_name.values())
+    _check_keys(table, by_name, where, " A proxy's own are written options = { KEY = VALUE }." if has_options else "")
     for name, f in by_name.items():
         if name not in table and f.default is MISSING and f.default_factory is MISSING:
             raise PlanError(f"{where} needs the setting {name!r}.")
