@@ -16,6 +16,7 @@ import math
 import platform
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -77,36 +78,35 @@ def progress(label: str, done: int, total: int) -> None:
         print(f"{time.strftime('%H:%M:%S')} {done}/{total} {label}", flush=True)
 
 
-def main() -> None:
-    """Score, then write table and card."""
+def write_table(
+    name: str,
+    session: Session,
+    estimators: list[ZeroCost],
+    codes: list[archsieve.Architecture],
+    population: str,
+    command: str,
+) -> None:
+    """Write the scores that a session has of these codes as a table with its card."""
     import torch
 
-    chosen = arguments()
-    space, task = subject(chosen.space)
-    estimators = [ZeroCost(name) for name in chosen.proxies.split(",")]
-    codes = population(space, chosen.sample)
-    with (
-        Processes(chosen.workers) as executor,
-        Session(chosen.out, space, task, seed=chosen.seed, executor=executor, progress=progress, tables=()) as session,
-    ):
-        scores = session.scores(estimators, codes)
-        failures = {e.name: {encode(a): why for a, why in session.failures(e, codes).items()} for e in estimators}
-    store = Store(Path(chosen.out) / RESULTS_FILE, read_only=True)
-    seconds = math.fsum(row.seconds for row in store.rows() if row.name in {e.name for e in estimators})
-    store.close()
-    table = FOLDER / f"{chosen.name}.npz"
+    scores = session.scores(estimators, codes)
+    failures = {e.name: {encode(a): why for a, why in session.failures(e, codes).items()} for e in estimators}
+    named, chosen = {e.name for e in estimators}, set(codes)
+    with closing(Store(session.folder / RESULTS_FILE, read_only=True)) as store:
+        seconds = math.fsum(row.seconds for row in store.rows() if row.name in named and row.arch in chosen)
+    table = FOLDER / f"{name}.npz"
     with replace_file(table) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file, **{CODES: np.array(codes, dtype=np.int8)}, **{e.name: scores[:, k] for k, e in enumerate(estimators)}
         )
     card = Card(
-        space=identity(space),
-        task=identity(task),
-        seed=chosen.seed,
+        space=identity(session.space),
+        task=identity(session.task),
+        seed=session.seed,
         estimators={e.name: identity(e) for e in estimators},
-        population="sample" if chosen.sample else "all",
+        population=population,
         count=len(codes),
-        command=" ".join(["python", "studies/make_tables.py", *sys.argv[1:]]),
+        command=command,
         seconds=round(seconds, 1),
         versions={
             "python": platform.python_version(),
@@ -116,10 +116,24 @@ def main() -> None:
         },
         processor=processor(),
         sha256=hashlib.sha256(table.read_bytes()).hexdigest(),
-        failures={name: reasons for name, reasons in failures.items() if reasons},
+        failures={column: reasons for column, reasons in failures.items() if reasons},
     )
     table.with_suffix(".json").write_text(json.dumps(asdict(card), indent=1) + "\n")
     print(f"{table}: {table.stat().st_size} bytes, {len(codes)} networks, {seconds:.0f} seconds of one process")
+
+
+def main() -> None:
+    """Score, then write table and card."""
+    chosen = arguments()
+    space, task = subject(chosen.space)
+    estimators = [ZeroCost(name) for name in chosen.proxies.split(",")]
+    codes = population(space, chosen.sample)
+    command = " ".join(["python", "studies/make_tables.py", *sys.argv[1:]])
+    with (
+        Processes(chosen.workers) as executor,
+        Session(chosen.out, space, task, seed=chosen.seed, executor=executor, progress=progress, tables=()) as session,
+    ):
+        write_table(chosen.name, session, estimators, codes, "sample" if chosen.sample else "all", command)
 
 
 if __name__ == "__main__":

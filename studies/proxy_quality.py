@@ -130,7 +130,8 @@ def macro_section(table) -> list[str]:
 
 def sample_section(title, name, benchmark, column, tables) -> list[str]:
     """Return the lines about the proxies that were scored by other seeds, or on a sample alone."""
-    samples = [t for t in tables.values() if t.name.startswith(f"{name}-") and t.card.population == "sample"]
+    others = [t for t in tables.values() if t.name.startswith(f"{name}-") and t.card.population == "sample"]
+    samples = [table for table in others if "newest" not in table.name]  # these have a page of their own
     if not samples:
         return []
     known = BENCHMARKS[benchmark].load()

@@ -89,27 +89,46 @@ def test_with_a_lock_hashes_are_required_and_nothing_is_built():
     assert plain[-1].endswith("[all,dev,docs]")
 
 
+A = '{"name": "a", "version": "1", "vulns": []}'
+BAD = '{"name": "a", "version": "1", "vulns": [{"id": "X-1", "fix_versions": ["2"]}]}'
+UNKNOWN = '{"name": "b", "skip_reason": "it is not there"}'
+OWN = '{"name": "archsieve", "skip_reason": "it is not there"}'
+
+
 @pytest.mark.parametrize(
-    ("output", "code", "words"),
+    ("dependencies", "ended", "code", "words"),
     [
-        ("", 2, "Nothing was audited: no route"),
-        ('{"dependencies": [{"name": "a", "skip_reason": "not found"}]}', 2, "knows none of 1 packages' faults"),
-        ('{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}', 0, "1 packages looked up, 0 known"),
-        (
-            '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "X-1", "fix_versions": ["2"]}]},'
-            '{"name": "b", "skip_reason": "it is not there"}]}',
-            1,
-            "a 1: X-1, fixed in 2",
-        ),
+        (None, 1, 2, ["Nothing was audited: no route", "was not found out"]),
+        ("", 0, 2, ["Nothing was audited: pip-audit reports on no package"]),
+        (UNKNOWN, 0, 2, ["answered for none of 1 packages", "was not found out"]),
+        (f"{UNKNOWN}, {OWN}", 0, 2, ["answered for none of 2 packages"]),
+        (A, 0, 0, ["1 packages looked up, 0 known"]),
+        (f"{A}, {OWN}", 0, 0, ["1 packages looked up, 0 known"]),
+        (f"{A}, {UNKNOWN}", 0, 2, ["1 packages looked up, 0 known", "Not looked up, 1: b", "was not found out"]),
+        (f"{BAD}, {UNKNOWN}", 1, 1, ["a 1: X-1, fixed in 2", "Not looked up, 1: b"]),
+        (BAD, 0, 1, ["a 1: X-1, fixed in 2"]),
+        (A, 1, 2, ["Nothing was audited: no route"]),
+        (A, 137, 2, ["Nothing was audited: no route"]),
+        ('{"name": "a", "version": "1"}', 0, 2, ["its report is incomplete"]),
+        ("17", 0, 2, ["Nothing was audited"]),
     ],
 )
-def test_an_audit_says_what_was_looked_up_or_that_nothing_was(output, code, words, tmp_path):
+def test_an_audit_says_what_was_looked_up_or_that_nothing_was(dependencies, ended, code, words, tmp_path):
     program = tmp_path / "pip-audit"
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\necho no route to it >&2\n")
+    output = "" if dependencies is None else f'{{"dependencies": [{dependencies}]}}'
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\necho no route to it >&2\nexit {ended}\n")
     program.chmod(0o755)
     command = [sys.executable, ROOT / "supply" / "audit.py", "--pip-audit", program]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = process.stdout + process.stderr
     assert process.returncode == code
-    assert words in process.stdout + process.stderr
-    missing = subprocess.run([*command[:3], tmp_path / "none"], capture_output=True, text=True, check=False)
+    for word in words:
+        assert word in said
+    assert ("0 known" in said and "Not looked up" not in said) == (code == 0)
+    assert "Traceback" not in said
+
+
+def test_an_audit_without_its_program_says_so(tmp_path):
+    command = [sys.executable, ROOT / "supply" / "audit.py", "--pip-audit"]
+    missing = subprocess.run([*command, tmp_path / "none"], capture_output=True, text=True, check=False)
     assert missing.returncode == 2

@@ -1,6 +1,7 @@
 """NAS-Bench-201's table as CSV and as parquet, whole and damaged."""
 
 import csv
+import gzip
 import sys
 
 import numpy as np
@@ -10,19 +11,27 @@ from archsieve.benchmarks.files import LARGEST_TEXT
 from archsieve.errors import DataError, MissingPackageError, UnknownNameError
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench201.space import unique_string
 
 CELLS = BENCHMARKS["nasbench201-cifar10"]
 HEADER = ["arch_str", "unique_str", *CELLS.columns, "more"]
+OF_OPERATIONS = (0, 5, 8, 11, 2)
+"""What an operation on an edge is worth in a made-up accuracy, in order of the operations."""
 
 
 @pytest.fixture(scope="module")
 def rows():
-    """A table of the whole space: value i in row i, no zen score in the second."""
+    """A table of the whole space: made-up accuracies, no zen score in the second row."""
     space = CELLS.space
     return [
-        [space.describe(arch), f"u{i}", i / 200, 1, 2, 3, -1e8 if i == 1 else i, i, -i]
+        [space.describe(arch), f"u{i}", *[accuracy(arch)] * 4, -1e8 if i == 1 else i, i, -i]
         for i, arch in enumerate(enumerate_space(space))
     ]
+
+
+def accuracy(arch):
+    """Return chance where the output does not depend on the input, else what the operations are worth."""
+    return 20 + sum(OF_OPERATIONS[o] for o in arch) if "0" in unique_string(arch) else 10
 
 
 def write_csv(folder, rows, header=HEADER):
@@ -46,7 +55,8 @@ def check_table(table):
     assert table.archs[:2] == ((0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 1))
     assert len(table.archs) == 15_625
     assert set(table.columns) == {*CELLS.columns, "more"}
-    assert table.row((0, 0, 0, 0, 1, 0))["test_acc_200"] == 5 / 200
+    assert table.row((0, 0, 0, 0, 1, 0))["test_acc_200"] == 10
+    assert table.row((3, 0, 2, 0, 1, 4))["test_acc_200"] == 46
     assert table.row((0, 0, 0, 0, 1, 0))["more"] == -5
     zen = table.columns["published_zen"]
     assert np.flatnonzero(np.isnan(zen)).tolist() == [1]
@@ -116,10 +126,19 @@ def test_csv_with_one_thing_wrong(folder, rows, change, sentence):
 
 
 def test_missing_columns_are_named(folder, rows):
-    write_csv(folder, [row[:3] for row in rows], HEADER[:3])
-    with pytest.raises(
-        DataError, match=r"lacks the columns val_acc_200, .*index; it has arch_str, unique_str, test_acc_200"
-    ):
+    write_csv(folder, [row[:2] for row in rows], HEADER[:2])
+    with pytest.raises(DataError, match=r"lacks the columns test_acc_200; it has arch_str, unique_str"):
+        CELLS.load()
+
+
+def test_the_truth_is_enough(folder, rows):
+    write_csv(folder, [[row[0], row[2]] for row in rows], ["arch_str", "test_acc_200"])
+    assert set(CELLS.load().columns) == {"test_acc_200"}
+
+
+def test_digits_do_not_say_whose_order_they_have(folder, rows):
+    write_csv(folder, changed(rows, 3, 0, "000003"))
+    with pytest.raises(DataError, match="which does not say whose order of edges and operations it has"):
         CELLS.load()
 
 
@@ -127,6 +146,13 @@ def test_missing_columns_are_named(folder, rows):
 def test_a_column_twice(folder, rows, write):
     write(folder, rows, [*HEADER[:-1], "index"])
     with pytest.raises(DataError, match="names a column twice"):
+        CELLS.load()
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"arch_str,test_acc_200"), b"PK\x03\x04 a workbook"])
+def test_a_compressed_file_says_what_to_do(folder, content):
+    (folder / "nasbench201-cifar10.csv").write_bytes(content)
+    with pytest.raises(DataError, match="is compressed, or a workbook of a spreadsheet: unpack it, or save it as CSV"):
         CELLS.load()
 
 

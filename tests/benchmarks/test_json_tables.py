@@ -2,6 +2,7 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,14 @@ PUBLISHED_301 = BENCHMARKS["nasbench301-published-proxies"]
 CODES = ["".join(map(str, arch)) for arch in enumerate_space(MACRO.space)]
 
 
-def macro_rows():
+TASK = SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10)
+SIZES = [(MACRO.space.params(arch, TASK), MACRO.space.macs(arch, TASK)) for arch in enumerate_space(MACRO.space)]
+
+
+def macro_rows(sizes=SIZES):
     return {
-        code: {"test_acc": [80, 81.5, 82], "mean_acc": 81 + i / 1000, "std": 0.5, "params": i, "flops": 2 * i}
-        for i, code in enumerate(CODES)
+        code: {"test_acc": [80, 81.5, 82], "mean_acc": 81 + i / 1000, "std": 0.5, "params": params, "flops": macs}
+        for i, (code, (params, macs)) in enumerate(zip(CODES, sizes, strict=True))
     }
 
 
@@ -50,13 +55,27 @@ def test_macro_reads_the_official_format(folder):
     assert table.row((0, 0, 0, 0, 0, 0, 1, 2)) == {
         "mean_acc": 81.005,
         "std": 0.5,
-        "params": 5.0,
-        "flops": 10.0,
+        "params": SIZES[5][0],
+        "flops": SIZES[5][1],
         "test_acc_1": 80.0,
         "test_acc_2": 81.5,
         "test_acc_3": 82.0,
     }
     assert MACRO.source.state(check=True) == "differs"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    {
+        "operations renumbered": [SIZES[int(code.translate(str.maketrans("012", "021")), 3)] for code in CODES],
+        "backwards": [SIZES[int(code[::-1], 3)] for code in CODES],
+        "two decisions exchanged": [SIZES[int(code[1] + code[0] + code[2:], 3)] for code in CODES],
+        "rows shifted": SIZES[1:] + SIZES[:1],
+    }.items(),
+    ids=lambda kind: kind[0],
+)
+def test_macro_joined_wrongly(folder, kind):
+    refused(MACRO, folder, macro_rows(kind[1]), "do not belong together")
 
 
 @pytest.mark.parametrize(

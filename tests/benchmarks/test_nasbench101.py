@@ -85,12 +85,13 @@ TURNED = ["".join(row[i :: int(len(row) ** 0.5)] for i in range(int(len(row) ** 
         ({f"test_acc_108_{run}": TRUTH / 100 for run in (1, 2, 3)}, "where percent are expected"),
         ({"val_acc_108_1": TRUTH / 100}, "'val_acc_108_1', where percent are expected"),
         ({"test_acc_108_2": TRUTH + 20}, "where a number from 0 to 100 is expected"),
+        ({"val_acc_108_2": [0.91, *TRUTH[1:]]}, r"holds 0\.91 as val_acc_108_2 of .*write percent, not a fraction"),
         ({"val_acc_108_3": None}, "lacks the columns val_acc_108_3"),
     ],
     ids=[
         *("1x1 and 3x3 exchanged", "3x3 and pooling exchanged", "matrix turned", "rows reversed", "millions"),
         *("numbers of operations", "leading zeros lost", "twice", "fractions"),
-        *("one run in fractions", "above 100", "a run is missing"),
+        *("one run in fractions", "above 100", "one fraction", "a run is missing"),
     ],
 )  # fmt: skip
 def test_a_wrong_join_is_refused(folder, changed, sentence):

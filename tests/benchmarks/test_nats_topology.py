@@ -1,20 +1,19 @@
-"""The topology space on CIFAR-100 and ImageNet16-120: a user's table, and every way to join it wrongly."""
+"""The topology space on its three data sets: a user's table, and every way to join it wrongly."""
 
 from __future__ import annotations
 
 import csv
 import itertools
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from archsieve.benchmarks.contract import is_about, task_of
 from archsieve.benchmarks.nasbench201 import CIFAR10
-from archsieve.benchmarks.nats_topology import CIFAR100, IMAGENET16, _reaches_output
+from archsieve.benchmarks.nats_topology import CIFAR100, IMAGENET16
 from archsieve.benchmarks.records import Table
+from archsieve.benchmarks.topology_join import _reaches_output, check_accuracies
 from archsieve.errors import DataError, SettingError
 from archsieve.judging.mkr_study import mkr_study
 from archsieve.registry import BENCHMARKS, ESTIMATORS
@@ -86,6 +85,28 @@ def test_a_wrong_join_is_refused(folder, kind):
     assert str(path) in str(refused.value)
 
 
+ON_CIFAR10 = np.where(TRUTH == 1, 10.0, TRUTH + 20)
+
+
+@pytest.mark.parametrize("column", CIFAR10.accuracies)
+def test_a_wrong_join_to_cifar10_is_refused_by_each_column_of_accuracies(column):
+    def check(values):
+        CIFAR10.check_join(Path("own.csv"), Table(tuple(ARCHS), {"test_acc_200": ON_CIFAR10, column: values}))
+
+    check(ON_CIFAR10)
+    for moved in (np.array((1, 0, 2, 3, 4))[CODES], CODES[:, [0, 1, 3, 2, 4, 5]], np.roll(CODES, 1, axis=0)):
+        with pytest.raises(DataError, match="do not belong together"):
+            check(ON_CIFAR10[rows_of(moved)])
+
+
+def test_a_file_of_cifar10_is_checked(folder):
+    write(folder, truth=ON_CIFAR10, benchmark=CIFAR10, val_acc_12=ON_CIFAR10)
+    assert CIFAR10.load().lookup("val_acc_12", ARCHS).tolist() == ON_CIFAR10.tolist()
+    write(folder, truth=np.where(TRUTH == 1, 1.0, ON_CIFAR10), benchmark=CIFAR10)
+    with pytest.raises(DataError, match=r"holds the accuracy 1 for .*less than half of chance, which is 10 percent"):
+        CIFAR10.load()
+
+
 NETWORKS = np.array([SPACE.canonical(arch) for arch in ARCHS])
 PUBLISHED_LIKE = np.where(
     TRUTH == 1, 1.0, 30 + (GAINS[NETWORKS] * [1.1, 1, 1, 1.3, 1, 0.9]).sum(1) + np.sin(NETWORKS @ [1, 2, 3, 5, 7, 11])
@@ -93,47 +114,53 @@ PUBLISHED_LIKE = np.where(
 """Accuracies that cells of one network share, as published ones do but for their noise."""
 
 
-def accepted(values_of_orders, noise=0.3):
-    """Return the orders whose values are not refused."""
-    values = np.where(PUBLISHED_LIKE == 1, 1, PUBLISHED_LIKE + np.random.default_rng(0).normal(0, noise, len(ARCHS)))
+def accepted(orders, values, chance=1):
+    """Return the (edges, operations) under which values are not refused."""
     kept = []
-    for order, rows in values_of_orders:
+    for edges, operations in orders:
         try:
-            CIFAR100.check_values(Path("copy.csv"), values[rows])
+            check_accuracies(Path("copy.csv"), values[rows_of(np.array(operations)[CODES][:, edges])], chance)
         except DataError:
             continue
-        kept.append(order)
+        kept.append((list(edges), list(operations)))
     return kept
 
 
-def test_every_other_order_of_operations_is_refused(folder):
-    rows = ((order, rows_of(np.array(order)[CODES])) for order in itertools.permutations(range(5)))
-    assert accepted(rows) == [(0, 1, 2, 3, 4)]
+EDGES, OPERATIONS = range(6), range(5)
+OF_OPERATIONS = [(EDGES, order) for order in itertools.permutations(OPERATIONS)]
+OF_EDGES = [(order, OPERATIONS) for order in itertools.permutations(EDGES)]
 
 
-def test_every_other_order_of_edges_is_refused_but_from_output_to_input(folder):
-    rows = ((order, rows_of(CODES[:, order])) for order in map(list, itertools.permutations(range(6))))
-    assert accepted(rows) == [[0, 1, 2, 3, 4, 5], [5, 4, 2, 3, 1, 0]]
+def noisy(noise=0.3):
+    moved = np.random.default_rng(0).normal(0, noise, len(ARCHS))
+    return np.where(PUBLISHED_LIKE == 1, 1, PUBLISHED_LIKE + moved)
 
 
-def test_edges_from_output_to_input_are_refused_where_cifar10_is_at_hand(monkeypatch):
-    known = Table(tuple(ARCHS), {"truth": 2 * PUBLISHED_LIKE})
-    there = SimpleNamespace(is_present=lambda: True, load=lambda: known, truth="truth")
-    monkeypatch.setattr("archsieve.benchmarks.nats_topology.CIFAR10", there)
-    orders = [[0, 1, 2, 3, 4, 5], [5, 4, 2, 3, 1, 0]]
-    assert accepted((order, rows_of(CODES[:, order])) for order in orders) == orders[:1]
+def test_every_other_order_of_operations_is_refused():
+    assert accepted(OF_OPERATIONS, noisy()) == [([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4])]
+
+
+def test_every_other_order_of_edges_is_refused():
+    assert accepted(OF_EDGES, noisy()) == [([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4])]
+
+
+def test_a_part_of_the_values_is_checked_as_well():
+    values = noisy()
+    values[::3] = np.nan
+    swapped = (EDGES, (0, 1, 3, 2, 4)), ((5, 4, 2, 3, 1, 0), OPERATIONS), ((1, 0, 2, 3, 4, 5), OPERATIONS)
+    assert accepted([*swapped, (EDGES, OPERATIONS)], values) == [([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4])]
 
 
 @pytest.mark.data
-def test_the_accuracies_published_for_cifar10_pass_as_such_a_table():
-    """Another training of the cells stands for another data set; wrong orders of its rows are refused."""
-    values = CIFAR10.load().lookup("val_acc_200", ARCHS)
-    table = replace(CIFAR100, classes=10)
-    table.check_values(Path("copy.csv"), values)
-    wrong = [CODES[:, [5, 4, 2, 3, 1, 0]], CODES[:, [0, 2, 1, 3, 4, 5]], np.array([0, 2, 1, 3, 4])[CODES]]
-    for codes in wrong:
-        with pytest.raises(DataError, match="do not belong together"):
-            table.check_values(Path("copy.csv"), values[rows_of(codes)])
+@pytest.mark.parametrize("column", CIFAR10.accuracies)
+def test_of_the_published_accuracies_only_the_right_join_is_accepted(column):
+    """All 119 other orders of operations, all 719 of edges, and some of both at once."""
+    values = CIFAR10.load().lookup(column, ARCHS)
+    rng = np.random.default_rng(0)
+    both = [(rng.permutation(6), rng.permutation(5)) for _ in range(50)]
+    shifted = [np.roll(values, 1), np.roll(values, 1000), values[::-1]]
+    assert accepted([*OF_OPERATIONS[1:], *OF_EDGES, *both], values, 10) == [([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4])]
+    assert [accepted([(EDGES, OPERATIONS)], each, 10) for each in shifted] == [[], [], []]
 
 
 def rows_of(codes):
@@ -167,11 +194,20 @@ def test_codes_of_an_unknown_order_are_impossible(folder, names):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"names": [*NAMES[:-1], NAMES[0]]}, "holds the architecture .* twice"),
-        ({"names": NAMES[:-1], "truth": TRUTH[:-1]}, "holds 15,624 architectures, but nasbench201 has 15,625"),
+        (
+            {"names": [*NAMES[:-1], NAMES[0]]},
+            "holds the architecture .* twice, in rows 1 and 15625",
+        ),
+        (
+            {"names": NAMES[:-1], "truth": TRUTH[:-1]},
+            "holds 15,624 .*has 15,625; one that is missing",
+        ),
         ({"truth": [*TRUTH[:-1], 101]}, "holds 101.0 as test_acc_200"),
         ({"truth": TRUTH / 100}, "holds values from 0 to 1 in its column 'test_acc_200', where percent are expected"),
-        ({"truth": ["high", *TRUTH[1:]]}, "holds more than numbers in its column 'test_acc_200'"),
+        (
+            {"truth": ["high", *TRUTH[1:]]},
+            "holds more than numbers in its column 'test_acc_200': 'high' is .*in row 1",
+        ),
         ({"names": ["|none~0|+|none~0|none~1|+|none~0|none~1|conv~2|", *NAMES[1:]]}, "holds a wrong architecture"),
     ],
     ids=["twice", "one less", "no percent", "fractions", "text", "an unknown operation"],

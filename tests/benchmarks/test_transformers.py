@@ -189,6 +189,19 @@ def test_other_vision_transformers_are_refused(folder, change, sentence):
         PIT_CIFAR100.load()
 
 
+def test_one_fraction_among_percent_is_refused(folder):
+    write(folder, [vision(PIT, (0,) * 8, 0.7), vision(PIT, (1,) * 8, 70.0)], PIT_CIFAR100)
+    with pytest.raises(DataError, match=r"holds 0\.7 as c100_kd_acc of .*write percent, not a fraction"):
+        PIT_CIFAR100.load()
+
+
+def test_a_wrong_option_is_named(folder):
+    arch = {"base_dim": 40, "mlp_ratio": 5, "depth": [1, 4, 2], "num_heads": [2, 2, 2]}
+    write(folder, [{"arch": arch, "c100_kd_acc": 70.0}], PIT_CIFAR100)
+    with pytest.raises(DataError, match=r"another form .*: 5 is none of 2, 4, 6, 8"):
+        PIT_CIFAR100.load()
+
+
 def test_every_data_set_has_its_own_truth(folder):
     entry = vision(PIT, (1,) * 8, 70.0) | {"flower_kd_acc": 80.0, "chaoyang_kd_acc": 85.0}
     write(folder, [entry], PIT_CIFAR100)

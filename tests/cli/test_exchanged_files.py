@@ -48,6 +48,10 @@ def test_results_of_another_search_are_named(runs, run, tmp_path, other):
     shutil.copy(runs[other] / "results.sqlite", run / "results.sqlite")
     for command in (
         ["report", run],
+        ["report", run, "--csv"],
+        ["report", run, "--json"],
+        ["report", run, "--html", tmp_path / "page.html"],
+        ["report", run, "--files", tmp_path / "files"],
         ["export", run, "--to", tmp_path / "home"],
         ["verify", run],
     ):
@@ -55,6 +59,15 @@ def test_results_of_another_search_are_named(runs, run, tmp_path, other):
     ended = invoke("search", runs["own"].parent / "plan.toml", "--out", run)
     assert ended.exit_code == 0, ended.stderr
     assert invoke("report", run).exit_code == 0
+
+
+def test_results_of_another_space_are_named_before_the_search_is_finished(runs, run, tmp_path):
+    shutil.copy(runs["space"] / "results.sqlite", run / "results.sqlite")
+    (run / "result.json").unlink()
+    for more in ([], ["--csv"], ["--html", tmp_path / "page.html"]):
+        ended = invoke("report", run, *more)
+        fails(ended, "no score in it has the space of this one", "Put back its own")
+        assert ended.stdout == ""
 
 
 def test_a_plan_of_another_seed_is_named(runs, run, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, claims_of, conclusions
+from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, _with_interval, claims_of, conclusions
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, ndcg_at_k, regret_at_k, weighted_tau
 from archsieve.judging.mkr_study import STUDIED, mkr_study
 from archsieve.report.as_files import draw_study
@@ -300,3 +300,10 @@ def test_the_workers_change_nothing(tmp_path, publish):
             told.append(mkr_study(session, estimators, seeds=2, budget=60))
     one, other = (replace(study, provenance=None) for study in told)
     assert one == other
+
+
+def test_rounding_is_no_correlation():
+    samples = np.array([-2.2e-16] * 50 + [0.5] * 50)
+    assert _with_interval(1e-17, samples) == (0.0, 0.0, 0.5)
+    low, value, high = _with_interval(0.25, samples[::-1] + 1e-3)
+    assert (low, value, high) == (pytest.approx(1e-3, abs=1e-12), 0.25, 0.501)

@@ -125,7 +125,7 @@ def test_a_report_takes_the_same_memory_for_many_rows_as_for_few(tmp_path):
         folder = tmp_path / str(count)
         with Session(folder, SPACE, TASK) as session:
             if not read_rows(folder):
-                keys = [Key("s", "t", "e", seed) for seed in range(count)]
+                keys = [Key(fingerprint(SPACE), "t", "e", seed) for seed in range(count)]
                 rows = (Row(key, (i, 1), "name", i / 7, 0.1, 1) for key in keys for i in range(50))
                 session._store.put(rows)
         mark = {}

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from archsieve import errors
 from archsieve.errors import SettingError, WorkerError
 from archsieve.notices import listening
-from archsieve.runs import executors
+from archsieve.runs import executors, processes
 from archsieve.runs.attempts import Lost, Schedule, finished
 from archsieve.runs.executors import Processes, Ray, Serial, single_thread
 from archsieve.testing import ExecutorContract
@@ -153,6 +154,21 @@ def test_a_worker_that_hangs_is_ended_at_the_limit(make, tmp_path):
     assert items[2].tries() == 2  # a hang counts twice
     assert re.search(r"in 2 tries: the last .*limit of 1.5 s", lost.reason)
     assert lost.seconds > 3
+
+
+def test_the_time_in_which_the_search_was_stopped_counts_for_no_limit(monkeypatch):
+    passed = [0.0]
+
+    def stopped_while_waiting(ends, timeout=None):
+        happened = processes.multiprocessing.connection.wait(ends, 0.3)
+        passed[0] += 0.0 if happened else 1000.0
+        return happened
+
+    clock = types.SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0])
+    monkeypatch.setattr(processes, "time", clock)
+    monkeypatch.setattr(processes, "wait", stopped_while_waiting)
+    assert list(Processes(1, limit_seconds=200.0).map(time.sleep, [1.0])) == [None]
+    assert passed[0] >= 1000
 
 
 def test_a_worker_that_was_stopped_is_ended_at_the_limit():

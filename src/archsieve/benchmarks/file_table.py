@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,12 +11,13 @@ from archsieve._collector import collector_paused
 from archsieve._files import Remembered
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.records import Surrogate, Table
+from archsieve.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from archsieve.sources import Source
+    from archsieve.sources import FileState
 
 R = TypeVar("R", bound=Table | Surrogate)
 B = TypeVar("B", bound=Benchmark)
@@ -43,6 +45,23 @@ def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
         return read() if source is None else tables.get(source.require(), benchmark, read)
 
     return loaded
+
+
+@dataclass(frozen=True)
+class TableSource(Source):
+    """A parquet file, or the same table as a CSV file beside it with the same name."""
+
+    def find(self) -> Path | None:
+        """Return the path of the parquet file, else of the CSV file, else None."""
+        csv_file = self.file.removesuffix(".parquet") + ".csv"
+        return super().find() or Source(csv_file, self.origin, self.licence, self.citation).find()
+
+    def state(self, *, check: bool = False) -> FileState:
+        """Return whether the file is present; a CSV file is written by the user and has no known hash."""
+        path = self.find()
+        if check and path is not None and path.suffix == ".csv":
+            return "unchecked"
+        return super().state(check=check)
 
 
 class FileTable(Benchmark):

@@ -13,7 +13,7 @@ from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, rea
 from archsieve._trial import try_first
 from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchitectureError, DataError, require
-from archsieve.spaces.contract import size
+from archsieve.spaces.contract import enumerate_space, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -151,8 +151,12 @@ def read_text_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]
 def _decoded(path: Path) -> str:
     try:
         content = read_bytes(path, LARGEST_TEXT)
+        if content.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+            raise fault(path, "is compressed, or a workbook of a spreadsheet: unpack it, or save it as CSV")
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if is_wide else "utf-8-sig")
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
             raise fault(
@@ -254,13 +258,15 @@ def assemble(
         DataError: a code twice, the wrong number of codes, or a truth that is no accuracy in percent.
     """
     rows = tuple(archs)
-    seen: set[Architecture] = set()
-    for arch in rows:
-        if arch in seen:
-            raise fault(path, f"holds the architecture {space.describe(arch)!r} twice")
-        seen.add(arch)
+    check_different(path, space, rows)
     if complete and len(rows) != size(space):
-        raise fault(path, f"holds {len(rows):,} architectures, but {space.name} has {size(space):,}")
+        here = set(rows)
+        missing = space.describe(next(arch for arch in enumerate_space(space) if arch not in here))
+        raise fault(
+            path,
+            f"holds {len(rows):,} architectures, but {space.name} has {size(space):,}; one that is missing: "
+            f"{missing!r}. To search in a part of the space, name the file with `archsieve search --benchmark`",
+        )
     if not rows:
         raise fault(path, "holds no architecture")
     values = columns[truth]
@@ -269,6 +275,22 @@ def assemble(
         raise fault(path, f"{what}, where an accuracy in percent (0 to 100) is expected")
     check_no_fractions(path, truth, values)
     return Table(rows, columns)
+
+
+def check_different(path: Path, space: SearchSpace, archs: Sequence[Architecture]) -> None:
+    """Check that a file holds no architecture twice.
+
+    Raises:
+        DataError: it does.
+    """
+    rows: dict[Architecture, int] = {}
+    for row, arch in enumerate(archs, 1):
+        if (first := rows.setdefault(arch, row)) != row:
+            raise fault(
+                path,
+                f"holds the architecture {space.describe(arch)!r} twice, in rows {first} and {row}: write one row a "
+                f"network, for example with the means of its trainings",
+            )
 
 
 def check_no_fractions(path: Path, column: str, values: NDArray[np.float64]) -> None:

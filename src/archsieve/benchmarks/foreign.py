@@ -11,7 +11,7 @@ import numpy as np
 
 from archsieve._files import Remembered
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import fault, read_columns
+from archsieve.benchmarks.files import check_different, fault, read_columns
 from archsieve.benchmarks.foreign_codes import NOTATIONS, check_sizes, numbers_of, read_codes
 from archsieve.benchmarks.records import Table
 from archsieve.errors import MissingDataError, SettingError, UnknownNameError
@@ -169,15 +169,7 @@ def _read(foreign: ForeignTable, path: Path) -> Table:
         raise fault(path, "holds no column of numbers")
     columns |= {f"-{name}": -values for name, values in columns.items() if _is_error(name, values)}
     archs = read_codes(path, space, raw[title], foreign.notation)
-    seen: set[Architecture] = set()
-    for arch in archs:
-        if arch in seen:
-            raise fault(
-                path,
-                f"holds the architecture {space.describe(arch)!r} twice: write one row a network, for example with the "
-                f"means of its trainings",
-            )
-        seen.add(arch)
+    check_different(path, space, archs)
     if not archs:
         raise fault(path, "holds no architecture")
     table = Table(tuple(archs), columns)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import check_no_fractions, code, fault, read_columns, shown
+from archsieve.benchmarks.files import check_different, check_no_fractions, code, fault, read_columns, shown
 from archsieve.benchmarks.records import Table
 from archsieve.registry import listed
 from archsieve.values import field_values
@@ -17,7 +17,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from archsieve.errors import DataError
     from archsieve.spaces.contract import Architecture, SearchSpace
+
+CODE_COLUMN = "arch_str"
+"""Title of the column of published architecture strings."""
+_COMPARED, _MOST_DIFFERING = 1_000, 0.01  # rows, at equal steps, and the share of them that may have other sizes
+
+
+def wrong_join(path: Path, what: str, causes: str) -> DataError:
+    """Return the error for a file whose values are not those of its architectures.
+
+    Args:
+        path: the file.
+        what: completes the sentence "The file X ...": what shows it.
+        causes: what may have gone wrong.
+    """
+    return fault(path, f"{what}. Its rows and their architectures do not belong together ({causes})")
 
 
 def read_joined(
@@ -84,11 +100,7 @@ def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) ->
     """
     if not archs:
         raise fault(path, "holds no architecture")
-    seen: set[Architecture] = set()
-    for arch in archs:
-        if arch in seen:
-            raise fault(path, f"holds the architecture {space.describe(arch)!r} twice")
-        seen.add(arch)
+    check_different(path, space, archs)
 
 
 def check_range(path: Path, space: SearchSpace, table: Table, column: str, least: float, most: float) -> None:
@@ -106,6 +118,31 @@ def check_range(path: Path, space: SearchSpace, table: Table, column: str, least
         )
 
 
+def check_counted(
+    path: Path,
+    table: Table,
+    column: str,
+    describe: Callable[[Architecture], str],
+    count: Callable[[Architecture], int],
+) -> None:
+    """Check that a column of sizes holds what the networks of its rows have, in rows at equal steps.
+
+    Raises:
+        DataError: more than a hundredth of the rows do not.
+    """
+    step = max(1, len(table.archs) // _COMPARED)
+    archs, sizes = table.archs[::step], table.columns[column][::step]
+    differing = [i for i, arch in enumerate(archs) if count(arch) != sizes[i]]
+    if len(differing) > _MOST_DIFFERING * len(archs):
+        arch, size = archs[differing[0]], sizes[differing[0]]
+        raise wrong_join(
+            path,
+            f"holds {size:.0f} {column} for {describe(arch)!r}, which has {count(arch):,}, and so on in "
+            f"{len(differing)} of {len(archs)} rows",
+            "rows in another order, operations renumbered, or another order of decisions",
+        )
+
+
 def check_percent(path: Path, space: SearchSpace, table: Table, columns: Sequence[str], least: float = 0) -> None:
     """Check that columns hold percent, not fractions; a column whose values are all from 0 to 1 holds fractions.
 
@@ -117,14 +154,45 @@ def check_percent(path: Path, space: SearchSpace, table: Table, columns: Sequenc
         check_no_fractions(path, column, table.columns[column])
 
 
+def check_no_single_fraction(
+    path: Path, space: SearchSpace, table: Table, columns: Sequence[str], least: float
+) -> None:
+    """Check that columns of percent have no value so low that it must be a fraction.
+
+    Raises:
+        DataError: a value is below `least`.
+    """
+    for column in columns:
+        values = table.columns[column]
+        for row in np.flatnonzero(values < least):
+            raise fault(
+                path,
+                f"holds {values[row]} as {column} of {space.describe(table.archs[row])!r}, less than a network that "
+                f"guesses ({least:.2g} percent): write percent, not a fraction, and leave out networks that failed",
+            )
+
+
 def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
     """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
         numbers = field_values(values)
     except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
-            raise fault(path, f"holds more than numbers in its column {name!r}: {error}") from error
+            row = next((row for row, value in enumerate(values, 1) if not _is_number(value)), 0)
+            raise fault(
+                path,
+                f"holds more than numbers in its column {name!r}: {error}, in row {row}. Write a number with a decimal "
+                f"point, or leave the field empty",
+            ) from error
         return None
     if is_needed and len(numbers) > 0 and np.isnan(numbers).all():
         raise fault(path, f"holds no number in its column {name!r}")
     return numbers
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        field_values([value])
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from archsieve.benchmarks.file_table import FileTable
 from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
+from archsieve.benchmarks.joined import check_counted
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsieve.benchmarks.records import Table
+    from archsieve.tasks.contract import Task
 
 RUNS = 3
+_TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
 _SCALARS = ("mean_acc", "std", "params", "flops")
 _RUN_COLUMNS = tuple(f"test_acc_{run + 1}" for run in range(RUNS))
 
@@ -27,7 +31,8 @@ _RUN_COLUMNS = tuple(f"test_acc_{run + 1}" for run in range(RUNS))
 class NASBenchMacroTable(FileTable):
     """The table in its published JSON: code -> `test_acc` (three runs), `mean_acc`, `std`, `params`, `flops`.
 
-    Accuracies are test accuracies in percent; `flops` counts multiply-adds.
+    Accuracies are test accuracies in percent; `flops` counts multiply-adds. In a file of one's own, parameters and
+    multiply-adds must be those of the codes.
 
     >>> CIFAR10.truth, CIFAR10.space.name
     ('mean_acc', 'nasbench-macro')
@@ -57,7 +62,11 @@ class NASBenchMacroTable(FileTable):
         rows = [_values(path, text, entry) for text, entry in content.items()]
         values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.columns))
         columns = dict(zip(self.columns, values.T, strict=True))
-        return assemble(path, space, archs, columns, truth=self.truth)
+        table = assemble(path, space, archs, columns, truth=self.truth)
+        if not self.source.is_known():
+            check_counted(path, table, "params", space.describe, lambda arch: space.params(arch, _TASK))
+            check_counted(path, table, "flops", space.describe, lambda arch: space.macs(arch, _TASK))
+        return table
 
 
 def _values(path: Path, text: str, entry: Any) -> list[float]:

@@ -6,16 +6,19 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.benchmarks.file_table import FileTable
-from archsieve.benchmarks.files import code, fault, read_columns, shown
-from archsieve.benchmarks.joined import require_columns
-from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource, assembled
+from archsieve.benchmarks.file_table import FileTable, TableSource
+from archsieve.benchmarks.files import assemble, code, fault, read_columns, shown
+from archsieve.benchmarks.joined import CODE_COLUMN, numbers_of, require_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from archsieve.benchmarks.records import Table
+    from archsieve.spaces.contract import Architecture
 
 _CITATION = "Dong et al., NATS-Bench, TPAMI 2021, arXiv 2009.00437"
 
@@ -25,8 +28,8 @@ class NATSTable(FileTable):
     """All networks of a space on a data set, from a file made from the published one.
 
     The file is parquet or CSV. `arch_str` holds the published strings: digits and tuples, whose order could be
-    anybody's, are refused. A subclass says what tells such a string (`mark`, `refusal`) and checks that rows and
-    strings belong together (`check_join`).
+    anybody's, are refused. Columns other than the truth may be absent. A subclass says what tells such a string
+    (`mark`, `refusal`) and checks that rows and strings belong together (`check_join`).
 
     Attributes:
         classes: of the data set.
@@ -64,12 +67,22 @@ class NATSTable(FileTable):
 
     def read(self, path: Path) -> Table:
         """Return the table of the file; raises as `load`."""
-        raw = read_columns(path)
-        require_columns(path, raw, (CODE_COLUMN, *self.columns))
-        archs = [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
-        table = assembled(path, self.space, archs, raw, self.columns, self.truth)
-        self.check_join(path, table)
+        is_known = self.source.is_known()
+        raw = read_columns(path, is_known=is_known)
+        require_columns(path, raw, (CODE_COLUMN, self.truth))
+        table = assemble(path, self.space, self.codes(path, raw), self.numbers(path, raw), truth=self.truth)
+        if not is_known:
+            self.check_join(path, table)
         return table
+
+    def numbers(self, path: Path, raw: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[np.float64]]:
+        """Return the columns of numbers of a file; raises as `load`."""
+        others = {title: raw[title] for title in raw if title != CODE_COLUMN}
+        return numbers_of(path, others, [title for title in self.columns if title in others])
+
+    def codes(self, path: Path, raw: Mapping[str, Sequence[Any]]) -> list[Architecture]:
+        """Return the codes of the rows of a file; raises as `load`."""
+        return [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
 
     @abstractmethod
     def check_join(self, path: Path, table: Table) -> None:
@@ -79,9 +92,9 @@ class NATSTable(FileTable):
             DataError: they do not.
         """
 
-    def _published(self, path: Path, text: object) -> str:
-        """Return a text after checking that it is a published architecture string."""
-        if not isinstance(text, str) or self.mark not in text:
+    def _published(self, path: Path, text: object) -> object:
+        """Return a field, after checking that a text in it is a published architecture string."""
+        if isinstance(text, str) and text.strip() and self.mark not in text:
             raise fault(path, f"holds {shown(text)} in its column {CODE_COLUMN}, {self.refusal}")
         return text
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
-from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.foreign_codes import is_size
+from archsieve.benchmarks.joined import wrong_join
 from archsieve.benchmarks.nats import NATSTable, source_of
 from archsieve.spaces.nasbench201.size_space import NATSSize
 
@@ -59,10 +59,11 @@ class SizeTable(NATSTable):
         archs, values = table.archs[::step], table.columns[self.truth][::step]
         forwards, backwards = (_agreement(self._macs(some), values) for some in (archs, [arch[::-1] for arch in archs]))
         if forwards < _LEAST or backwards > forwards:
-            raise fault(
+            raise wrong_join(
                 path,
                 f"has accuracies that do not follow the sizes of its networks (rank correlation {forwards:.2f}; read "
-                f"backwards {backwards:.2f}). Its rows and their strings do not belong together",
+                f"backwards {backwards:.2f})",
+                "channels or rows in another order",
             )
 
         for title in filter(is_size, table.columns):
@@ -76,11 +77,11 @@ class SizeTable(NATSTable):
             order = list(range(len(archs[0])))
             order[first], order[second] = second, first
             if (agreed := _agreement(count([tuple(arch[o] for o in order) for arch in archs]), sizes)) > own:
-                raise fault(
+                raise wrong_join(
                     path,
                     f"has a column {title!r} that follows the sizes of its strings less (rank correlation {own:.4f}) "
-                    f"than if their numbers {first + 1} and {second + 1} were exchanged ({agreed:.4f}). Its rows and "
-                    f"their strings do not belong together (channels in another order)",
+                    f"than if their numbers {first + 1} and {second + 1} were exchanged ({agreed:.4f})",
+                    "channels in another order",
                 )
 
     def _params(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:

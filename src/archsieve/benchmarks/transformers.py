@@ -9,7 +9,7 @@ import numpy as np
 
 from archsieve.benchmarks.file_table import FileTable
 from archsieve.benchmarks.files import fault, read_columns, read_json_list, record, shown
-from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
+from archsieve.benchmarks.joined import check_no_single_fraction, check_percent, numbers_of, require_columns
 from archsieve.benchmarks.records import Table
 from archsieve.sources import Source
 from archsieve.spaces.recorded.flexibert import FlexiBERT
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SCORES_FILE = "BERT_results_activation.csv"
 """Published beside the benchmark: the paper's metrics of its networks; a file of one's own scores has the same form."""
 _GLUE = ("glue", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
+_LEAST_ACCURACY = 5.0  # percent, or chance where that is less
 _TRAINED_AS = 1e-6  # difference of a GLUE score in both files
 _LICENCE = (
     "Apache-2.0, unconfirmed: its repository has no licence file that we know of; ask before you pass the file on"
@@ -188,6 +189,7 @@ class ViTTable(FileTable):
         rows = [{title: value for title, value in entry.items() if title != "arch"} for entry in entries]
         table = _means(path, archs, _columns(path, rows, self.columns))
         check_percent(path, space, table, (self.truth,))
+        check_no_single_fraction(path, space, table, (self.truth,), min(100 / self.classes, _LEAST_ACCURACY))
         return table
 
 

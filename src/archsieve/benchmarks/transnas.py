@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from archsieve.benchmarks.file_table import FileTable
+from archsieve.benchmarks.file_table import FileTable, TableSource
 from archsieve.benchmarks.files import fault
-from archsieve.benchmarks.joined import check_percent, check_range, read_joined
-from archsieve.benchmarks.nasbench201 import CODE_COLUMN, TableSource
+from archsieve.benchmarks.joined import CODE_COLUMN, check_percent, check_range, read_joined, wrong_join
 from archsieve.spaces.transnas.layout import EDGES, OPERATIONS, ZERO
 from archsieve.spaces.transnas.macro_space import TransNASMacro
 from archsieve.spaces.transnas.space import TransNASMicro
@@ -155,11 +154,11 @@ class TransNASTable(FileTable):
         middle = float(np.median(ratios))
         agreed = float(np.mean(np.abs(ratios - middle) <= _TOLERANCE * middle)) if middle > 0 else 0.0
         if agreed < _LEAST:
-            raise fault(
+            raise wrong_join(
                 path,
                 f"holds sizes in its column {SIZES!r} that are not those of its architectures ({agreed:.0%} are in "
-                f"proportion, and {_LEAST:.0%} must be). Its rows and their strings do not belong together (rows in "
-                f"another order, edges in another order, operations renumbered, or modules read backwards)",
+                f"proportion, and {_LEAST:.0%} must be)",
+                "rows or edges in another order, operations renumbered, or modules read backwards",
             )
 
     def _check_unreached(self, path: Path, table: Table) -> None:
@@ -167,11 +166,11 @@ class TransNASTable(FileTable):
         values, reached = table.columns[self.truth], np.array([_reaches_output(arch) for arch in table.archs])
         unreached, middle = float(np.quantile(values[~reached], 0.9)), float(np.median(values[reached]))
         if unreached >= middle:
-            raise fault(
+            raise wrong_join(
                 path,
                 f"holds {self.truth} {unreached:g} or more for a tenth of the cells whose output no input reaches, but "
-                f"{middle:g} (median) for the others. Its rows and their architectures do not belong together "
-                f"(operations renumbered, or edges in another order)",
+                f"{middle:g} (median) for the others",
+                "operations renumbered, or edges in another order",
             )
 
     def _check_networks(self, path: Path, table: Table) -> None:
@@ -187,11 +186,11 @@ class TransNASTable(FileTable):
         for order in _ORDERS_OF_SAME_SIZE:
             moved = networks[rows[codes[:, order] @ digits]]
             if own > _MORE * (spread := _spread(values, moved)) > 0:
-                raise fault(
+                raise wrong_join(
                     path,
                     f"has a {self.truth} that differs more between cells that are one network (variance {own:.3g}) "
-                    f"than if edges had another order ({spread:.3g}). Its rows and their architectures do not belong "
-                    f"together (edges in another order)",
+                    f"than if edges had another order ({spread:.3g})",
+                    "edges in another order",
                 )
 
 

@@ -4,6 +4,7 @@ A command's module is imported when the command is called: `archsieve --help` ne
 """
 
 import gc
+import os
 import sys
 import time
 from importlib import import_module
@@ -155,10 +156,39 @@ def began() -> float | None:
     return _began[0] if _began else None
 
 
+def _open_streams() -> None:
+    """Put the null device in the place of closed standard streams.
+
+    A file opened later would take the number of a closed stream, and what a worker or a library prints would go
+    into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)  # which makes it inheritable
+            if null != number:
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
 def main() -> None:
     """Run the command line."""
     _began.append(time.perf_counter() - time.process_time())
+    _open_streams()
     from archsieve._interrupts import end_at_once_on_signals
 
     end_at_once_on_signals()
-    app()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:  # of what no command prints: its help, the version
+        from archsieve.cli.lines import discard, note, output_fails
+
+        discard(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            note(f"Error: {output_fails(error)}")
+        sys.exit(1)

@@ -10,7 +10,9 @@ from archsieve._checksums import with_checksum_line
 from archsieve._files import write_text
 from archsieve.cli import printing as console
 from archsieve.errors import SettingError
+from archsieve.plans.contract import estimators_of
 from archsieve.plans.foreign import Served, served_by
+from archsieve.plans.recorded import recorded_networks
 from archsieve.plans.write import plan_text
 from archsieve.runs.folder import PLAN_FILE
 
@@ -64,6 +66,11 @@ def answered(
         console.note(
             f"These train on the items of {plan.task.name}, since no column answers them: {names}. To answer one: "
             f"--column KEY=COLUMN:EPOCHS."
+        )
+    listed = recorded_networks(plan.space, estimators_of(served.plan))
+    if listed is not None:
+        console.note(
+            f"The table has values of {len(listed):,} networks of {plan.space.name}, and the search draws among these."
         )
     if served.truth is None:
         console.note("No column is named as the truth, so that the winner has no rank: --truth COLUMN.")

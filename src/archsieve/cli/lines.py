@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import sys
 import textwrap
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archsieve._reading import visible
+from archsieve.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,8 @@ def only_results() -> Iterator[None]:
     try:
         with redirect_stdout(sys.stderr):
             yield
+        with _written():
+            results().flush()
     finally:
         _RESULTS.reset(token)
 
@@ -41,12 +45,44 @@ def results() -> TextIO:
 
 def out(text: str = "") -> None:
     """Print a sentence of results; control characters are escaped."""
-    print(_fitting(visible(text), results()), file=results())
+    write(_fitting(visible(text), results()) + "\n")
 
 
 def record(text: str) -> None:
     """Print a line of data or of a table unchanged, whatever the width of the terminal."""
-    print(visible(text), file=results())
+    write(visible(text) + "\n")
+
+
+def write(text: str) -> None:
+    """Print results as they are.
+
+    Raises:
+        StorageError: standard output cannot be written.
+    """
+    with _written():
+        results().write(text)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(results())
+        raise StorageError(output_fails(error)) from error
+
+
+def discard(stream: TextIO) -> None:
+    """Let the null device take what a stream that cannot be written still holds, or it fails again at the end."""
+    with suppress(OSError, ValueError), open(os.devnull, "w") as null:  # noqa: PTH123
+        os.dup2(null.fileno(), stream.fileno())
+
+
+def output_fails(error: OSError) -> str:
+    """Return a sentence on standard output that cannot be written."""
+    return f"Standard output cannot be written: {error.strerror or error}. Make room there, and run the command again."
 
 
 def note(text: str) -> None:

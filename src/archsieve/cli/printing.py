@@ -14,6 +14,7 @@ from archsieve.cli.lines import out_json as out_json
 from archsieve.cli.lines import plain as plain
 from archsieve.cli.lines import record as record
 from archsieve.cli.lines import results as results
+from archsieve.cli.lines import write as write
 from archsieve.cli.tables import table as table
 from archsieve.judging.claims import conclusions
 from archsieve.judging.mkr_study import without_verdict
@@ -66,7 +67,7 @@ _ALL = (
     *("best_rank_at_10", "regret_at_10", "mkr", "mkr_band", "mkr_near_band", "mkr_noise_band"),
     *("tau_interval", "mkr_interval", "regret_interval", "failures", "failed_parts"),
 )
-_BASIC = ("estimator", "tau", "best_rank_at_10", "regret_at_10", "mkr", "mkr_band")
+_BASIC = ("estimator", "tau", "ndcg", "regret_at_10", "mkr", "mkr_band")
 _WHERE_THERE = ("tau_interval", "mkr_interval", "regret_interval")  # somebody asked for these
 _UNLIMITED = 100_000
 

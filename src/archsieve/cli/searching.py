@@ -41,7 +41,7 @@ from archsieve.plans.named_code import commands_allowed
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
-from archsieve.report.load import damage_of, meaning_of_scores, read_run, read_views
+from archsieve.report.load import damage_of, meaning_of_scores, own_of, read_run, read_views
 from archsieve.report.load_study import read_study
 from archsieve.report.outcome import outcome, weights_of, winner
 from archsieve.report.run_page import MOST_FAILURES, run_page
@@ -229,8 +229,8 @@ def report(
 
 def _print_csv(run: Path) -> None:
     """Print the stored scores in parts, so that memory use does not depend on their number."""
-    with ordered_rows(run) as (rows, damage):
+    with ordered_rows(run, own_of(run)) as (rows, damage):
         for part in csv_parts(rows, read_mark(run)):
-            typer.echo(part, nl=False, file=console.results())
+            console.write(part)
         if damaged := damage():
             console.note(damaged)

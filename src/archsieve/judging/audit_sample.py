@@ -10,6 +10,8 @@ import numpy as np
 
 from archsieve.estimators.contract import leaves_of
 from archsieve.fingerprints import fingerprint
+from archsieve.plans.contract import estimators_of
+from archsieve.plans.recorded import recorded_networks
 from archsieve.plans.run import is_listable
 from archsieve.randomness import generator
 from archsieve.spaces.contract import draw_distinct, size
@@ -89,7 +91,7 @@ def strata_of(
 ) -> list[Stratum]:
     """Return the networks that each stage removed, in random order; those outside an evolved pool come first."""
     strata, left = [], pool
-    if plan.is_open and not is_listable(plan.space):
+    if plan.is_open and not is_listable(plan.space) and recorded_networks(plan.space, estimators_of(plan)) is None:
         left = []
     if plan.pool.evolve is not None:
         strata.append(_beyond(session, set(pool), "outside of the pool", -1))

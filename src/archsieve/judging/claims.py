@@ -21,6 +21,7 @@ POOLED = "all truths"
 FEWEST_FOR_A_VERDICT = 8
 """Least number of estimators for a verdict: with fewer, a correlation and its bootstrap mean nothing."""
 _DRAWS = 2000  # of the bootstrap
+_ROUNDING = 1e-12  # of a correlation
 
 Interval: TypeAlias = tuple[float, float, float]
 """Low end, value and high end."""
@@ -162,7 +163,12 @@ def _with_interval(value: float, samples: NDArray[np.float64]) -> Interval | Non
     if np.isnan(value):
         return None
     low, high = (float(np.nanquantile(samples, q)) for q in (0.025, 0.975))
-    return low, float(value), high
+    return _without_rounding(low), _without_rounding(float(value)), _without_rounding(high)
+
+
+def _without_rounding(correlation: float) -> float:
+    """Return 0 for what only rounding keeps from 0: a verdict asks whether an interval holds 0."""
+    return 0.0 if abs(correlation) < _ROUNDING else correlation
 
 
 def conclusions(findings: Sequence[Finding], claims: Sequence[Claim]) -> list[str]:

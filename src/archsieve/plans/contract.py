@@ -16,6 +16,7 @@ from archsieve.estimators.contract import (
     refuse_relative,
     scores_metric,
 )
+from archsieve.plans.recorded import recorded_networks
 from archsieve.randomness import generator
 from archsieve.registry import SEARCHERS
 from archsieve.runs.effort import Entry, Ledger, total, unit_of
@@ -23,7 +24,7 @@ from archsieve.searchers.contract import check_stages
 from archsieve.searchers.features import features_of
 from archsieve.searchers.history import maximise
 from archsieve.spaces.contract import check_space, size
-from archsieve.spaces.sampling import pool_size
+from archsieve.spaces.sampling import draw_among, pool_size
 from archsieve.tasks.contract import Measure, check_task, says_count
 from archsieve.values import check_whole, wrong_kind
 
@@ -78,13 +79,24 @@ class Pool:
             check_estimator(self.evolve, "`evolve`")
             refuse_relative(self.evolve, "An evolution")
 
-    def draw(self, session: Session, gate: Gate | None = None) -> list[Architecture]:
-        """Return the candidates by canonical code, in tie-breaking order; with a gate, only those within its limit.
+    def draw(
+        self, session: Session, gate: Gate | None = None, among: Sequence[Architecture] | None = None
+    ) -> list[Architecture]:
+        """Return the candidates by canonical code, in tie-breaking order.
+
+        Args:
+            session: of the space and the seed.
+            gate: admits only those within its limit.
+            among: the canonical codes to draw from; None: all of the space.
 
         Raises:
+            SettingError: there are fewer than the sample.
             EstimatorError: an evolution could score nothing that it met.
         """
         evolve = self.evolve
+        if evolve is None and among is not None:
+            drawn = draw_among(session.space, among, session.seed, self.sample if gate is None else None)
+            return drawn if gate is None else gate.among(drawn)[: self.sample]
         if evolve is None:
             if gate is None:
                 return session.pool(self.sample)
@@ -96,10 +108,14 @@ class Pool:
             lambda archs: _scores_within(session, evolve, archs, gate),
             budget=self.budget,
             rng=generator(session.seed, "sample", "evolution"),
+            among=among,
         )
         visited = (tuple(map(int, code)) for code in evolution.rounds[0].archs)
         codes = list(dict.fromkeys(session.space.canonical(arch) for arch in visited))
         session.require_scores(evolve, codes, evolution.rounds[0].scores)
+        if among is not None:  # a searcher may ask for others all the same
+            listed = set(among)
+            codes = [code for code in codes if code in listed]
         codes = codes if gate is None else gate.among(codes)
         order = generator(session.seed, "sample", "pool").permutation(len(codes))
         return [codes[i] for i in order]
@@ -256,7 +272,9 @@ def forecast(plan: Plan) -> Sequence[StageForecast]:
 def steps(plan: Plan) -> Iterator[tuple[str, int, int | None, list[Entry]]]:
     """Yield label, candidates, kept count and costs of each step of a plan."""
     ledger = Ledger(plan.space, plan.task)
+    listed = recorded_networks(plan.space, estimators_of(plan))
     n = size(plan.space) if plan.is_open else plan.pool.count(plan.space)
+    n = n if listed is None else min(n, len(listed))
     if plan.pool.evolve is not None:
         entries = ledger.enter(plan.pool.evolve, plan.pool.budget)
         yield f"evolution by {plan.pool.evolve.name}", plan.pool.budget, None, entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import stat
 import sys
 import traceback
 from dataclasses import MISSING, fields, is_dataclass, replace
@@ -11,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archsieve._reading import quoted
 from archsieve.errors import ArchsieveError, MissingDataError, PlanError, SettingError, UnknownNameError, line_of
 from archsieve.fingerprints import frozen
 from archsieve.plans.ceiling import Ceiling
@@ -70,6 +72,8 @@ def find_plan(name: str, what: str = "plan file") -> Path:
         return Path(name)
     if name in plan_names():
         return Path(str(files("archsieve.plans") / f"{name}.toml"))
+    if kind := _other_kind(name):
+        raise UnknownNameError(f"{quoted(name)!r} is no {what}, but {kind}: name a file, or a shipped plan.")
     raise UnknownNameError(
         f"There is no {what} {name!r}, nor a shipped plan of that name."
         f"{near_miss(name, plan_names(), 'archsieve list plans')}"
@@ -81,6 +85,18 @@ def _can_be_read(name: str) -> bool:
         return path_in(name).is_file()
     except MissingDataError:
         return False
+
+
+def _other_kind(name: str) -> str:
+    """Return what a path leads to where it is no file; empty where there is nothing."""
+    try:
+        path = path_in(name)
+        mode = path.stat().st_mode
+    except (MissingDataError, FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:  # a loop of links, a folder that may not be read
+        return f"a path that cannot be followed ({error.strerror})"
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
 
 
 def load_plan(path: Path | str, plugins: Collection[str] = (), changes: Sequence[str] = ()) -> Plan:

@@ -18,9 +18,10 @@ from archsieve.errors import ArchsieveError, RunFolderError, SettingError, ends_
 from archsieve.estimators.contract import kind_of_score
 from archsieve.estimators.lookup import measure_of_final
 from archsieve.plans.ceiling import Gate
-from archsieve.plans.contract import Plan, measures_of, names_of_metric, unit
+from archsieve.plans.contract import Plan, estimators_of, measures_of, names_of_metric, unit
 from archsieve.plans.equal_cost import random_search_at
 from archsieve.plans.front import front_of, on_front
+from archsieve.plans.recorded import recorded_networks
 from archsieve.plans.trained import Finished, trained_network
 from archsieve.plans.worth import price_of_recipe, worth_of
 from archsieve.plans.write import keep_plan
@@ -102,7 +103,9 @@ def run_plan(
     keep_plan(plan, session.folder)
     epoch_unit = unit(plan)
     gate = None if plan.ceiling is None else Gate(plan.ceiling, session)
-    account, pool = _Account(session, epoch_unit), None if plan.is_open else plan.pool.draw(session, gate)
+    listed = recorded_networks(plan.space, estimators_of(plan))
+    is_open = plan.is_open and listed is None
+    account, pool = _Account(session, epoch_unit), None if is_open else plan.pool.draw(session, gate, listed)
     if plan.pool.evolve is not None:
         account.pay(pool or (), (plan.pool.evolve, plan.pool.budget))
     elif gate is not None and pool:  # what measuring took is part of no stage
@@ -116,10 +119,10 @@ def run_plan(
     has_ended = len(rounds) == len(plan.stages)
     front = front_of(plan.stages[-1], rounds[-1], session) if has_ended and outcome.best is not None else None
     best = outcome.best
-    is_beaten = gate is None or not plan.is_open  # random search within the limit is known where the pool is
+    is_beaten = gate is None or not is_open  # random search within the limit is known where the pool is
     if pool is None:
-        listed = gate is None and is_listable(session.space)
-        pool = session.pool() if listed else [tuple(code) for code in rounds[0].archs.tolist()]
+        is_whole = gate is None and is_listable(session.space)
+        pool = session.pool() if is_whole else [tuple(code) for code in rounds[0].archs.tolist()]
     final, failure = math.nan, ""
     if best is None:
         failure = _failure_of(plan.stages[len(rounds) - 1], rounds[-1], session)

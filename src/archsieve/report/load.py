@@ -84,9 +84,7 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
     mark = read_mark(folder)
     notation = encode if is_dashed else notation_of(mark["space"])
     result = _read_result(folder)
-    prints, seed = mark["fingerprints"], (result or {}).get("seed")
-    own = (str(prints["space"]), seed) if isinstance(seed, int) and "space" in prints else None
-    stored = stored_in(folder, prints.get("task"), notation, own)
+    stored = stored_in(folder, mark["fingerprints"].get("task"), notation, _own(mark, result))
     views = read_views(folder, result)
     of_metric, metric = measure_of_mark(mark)
     measures = measures_of_mark(mark)
@@ -111,6 +109,22 @@ def read_run(folder: Path, *, is_dashed: bool = False) -> RunReport:
         measurements=stored.measurements,
         damaged=stored.damaged,
     )
+
+
+def own_of(folder: Path) -> tuple[str, int | None] | None:
+    """Return fingerprint of the space and seed of a run, by which its results are told from those of another.
+
+    The seed is None where no result names one; all is None where the folder was made before fingerprints were noted.
+
+    Raises:
+        RunFolderError: the mark or the result of the folder is damaged.
+    """
+    return _own(read_mark(folder), _read_result(folder))
+
+
+def _own(mark: Mapping[str, Any], result: Mapping[str, Any] | None) -> tuple[str, int | None] | None:
+    prints, seed = mark["fingerprints"], (result or {}).get("seed")
+    return (prints["space"], seed if isinstance(seed, int) else None) if "space" in prints else None
 
 
 def meaning_of_scores(run: RunReport) -> str:

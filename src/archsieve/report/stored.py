@@ -83,15 +83,20 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 @contextmanager
-def ordered_rows(folder: Path) -> Iterator[tuple[Iterator[Row], Callable[[], str]]]:
+def ordered_rows(
+    folder: Path, own: tuple[str, int | None] | None = None
+) -> Iterator[tuple[Iterator[Row], Callable[[], str]]]:
     """Yield all undamaged stored scores, ordered by estimator and architecture.
 
-    The second value returns, after the last, a sentence on damaged rows; empty for none.
+    The second value returns, after the last, a sentence on damaged rows; empty for none. `own` is the folder's space
+    and seed, if they are known.
 
     Raises:
-        RunFolderError: there are no results, or they are damaged.
+        RunFolderError: there are no results, or they are damaged or those of another search.
     """
     with opened(folder) as store:
+        if own is not None:
+            store.refuse_another_search(*own)
         yield store.rows_by_name(), lambda: sentence_on([each.about for each in store.damaged])
 
 
@@ -212,7 +217,9 @@ class Stored(NamedTuple):
     damaged: tuple[str, ...]
 
 
-def stored_in(folder: Path, own_task: str | None, notation: Notation, own: tuple[str, int] | None = None) -> Stored:
+def stored_in(
+    folder: Path, own_task: str | None, notation: Notation, own: tuple[str, int | None] | None = None
+) -> Stored:
     """Return the summary of a results file, read row by row, in report order; `own` is its space and seed, if known.
 
     Raises:

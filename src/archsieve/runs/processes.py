@@ -34,6 +34,8 @@ R = TypeVar("R")
 _PATIENCE = 30.0  # seconds in which a worker that is not needed any more must do so
 _START = 60.0  # seconds in which a worker must be ready, or the limit of an item where that is more
 _MOMENT = 0.2
+_GLANCE = 1.0  # seconds between two looks at the clock, where there is a limit
+_PAUSE = 3.0  # a look that comes so much later shows that this process was stopped, not busy
 _STILLBORN = 3  # workers in a row that end before they are ready
 
 
@@ -47,7 +49,8 @@ class Processes:
 
     An item whose process dies is tried again in a new one, at most three times (an item may have an attribute
     `retries`), the last time while nothing else is at work. `limit_seconds` is how long a process may work on one
-    item: it is ended then, and that counts as two deaths. None: as long as it takes.
+    item: it is ended then, and that counts as two deaths. Time in which this process was stopped (Ctrl-Z, a paused
+    machine) is left out, because its workers were probably stopped too. None: as long as it takes.
     """
 
     def __init__(self, workers: int = 2, *, limit_seconds: float | None = None) -> None:
@@ -176,7 +179,7 @@ class _Crew:
     def outcomes(self) -> Iterator[Any]:
         """Wait for the next event; yield results and lost items. Ended processes are replaced."""
         ends: list[Any] = [end for each in self.busy for end in (each.connection, each.process.sentinel)]
-        happened = set(wait(ends, self._patience()))
+        happened = set(self._waited(ends))
         results = []
         for worker in list(self.busy):
             if worker.connection in happened or worker.process.sentinel in happened:
@@ -186,10 +189,21 @@ class _Crew:
         self.hand_out()  # before results are taken, which may take long
         yield from results
 
-    def _patience(self) -> float | None:
-        """Return the seconds until the next time limit; None if there is none."""
-        until = min(map(self._end_of, self.busy))
-        return None if until == math.inf else max(0.0, until - time.monotonic())
+    def _waited(self, ends: list[Any]) -> list[Any]:
+        """Return the ends that something happened at; none when a time limit is over, or it is time for another look.
+
+        Limits are put off by the time that this process was stopped.
+        """
+        until, begun = min(map(self._end_of, self.busy)), time.monotonic()
+        if until == math.inf:
+            return wait(ends)
+        patience = min(max(0.0, until - begun), _GLANCE)
+        happened = wait(ends, patience)
+        late = time.monotonic() - begun - patience
+        if late > _PAUSE:
+            for worker in self.busy:
+                worker.begun += late
+        return happened
 
     def _end_of(self, worker: _Worker) -> float:
         """Return the time limit of a process; starting may take longer than working."""

@@ -156,20 +156,23 @@ class Store:
             self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
         self._refuse(self.damaged)
 
-    def refuse_another_search(self, space: str, seed: int) -> None:
+    def refuse_another_search(self, space: str, seed: int | None) -> None:
         """Check that some row has space and seed of the search whose files lie beside this one, if there are any.
+
+        A seed of None is not known, and not compared.
 
         Raises:
             RunFolderError: none has: the file was exchanged for that of another search.
         """
         with self._guarded():
             has_any = self._db.execute("SELECT 1 FROM results LIMIT 1").fetchone() is not None
-            own = "SELECT 1 FROM results WHERE space = ? AND seed = ? LIMIT 1"
-            has_own = self._db.execute(own, (space, seed)).fetchone() is not None
+            own = "SELECT 1 FROM results WHERE space = ? AND (? IS NULL OR seed = ?) LIMIT 1"
+            has_own = self._db.execute(own, (space, seed, seed)).fetchone() is not None
         if has_any and not has_own:
+            what = "the space" if seed is None else f"the space and the seed {seed}"
             raise RunFolderError(
-                f"The results file {self.path} is of another search: no score in it has the space and the seed {seed} "
-                f"of this one. Put back its own, or repeat the search, which computes the scores again."
+                f"The results file {self.path} is of another search: no score in it has {what} of this one. Put back "
+                f"its own, or repeat the search, which computes the scores again."
             )
 
     def get(self, key: Key, archs: Iterable[Architecture]) -> dict[Architecture, float]:

@@ -72,6 +72,7 @@ def maximise(
     rng: np.random.Generator,
     label: str = "",
     compares: bool = True,
+    among: Sequence[Architecture] | None = None,
 ) -> SearchResult:
     """Return the best architecture that a searcher found (the first of equal ones).
 
@@ -83,6 +84,7 @@ def maximise(
         rng: the source of all randomness.
         label: of the round and in messages; the searcher's name unless given.
         compares: whether scores of several calls are compared, which relative scores do not allow.
+        among: canonical codes of the networks that it may ask for; None: every network of the space.
 
     Raises:
         SettingError: the budget is below the searcher's population, it asks for nothing at all or learns from scores
@@ -98,7 +100,7 @@ def maximise(
     label = label or str(getattr(searcher, "name", type(searcher).__name__)).replace("_", " ")
     check_budget(budget, getattr(searcher, "population", 1))
     history = History(evaluate, label.capitalize() if compares else "")
-    search = searcher.begin(Candidates(space), rng)
+    search = searcher.begin(Candidates(space, among), rng)
     while (left := budget - len(history.archs)) > 0 and (archs := search.ask(left)):
         search.tell(archs, np.array(history.ask(archs)))
     if not history.archs:

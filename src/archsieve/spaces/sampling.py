@@ -14,7 +14,7 @@ from archsieve.spaces.contract import draw_distinct, size
 from archsieve.values import check_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from archsieve.spaces.contract import Architecture, SearchSpace
 
@@ -50,6 +50,21 @@ def draw_pool(
     codes = sorted(_distinct(space, progress))
     _check_count(space, sample, len(codes))
     return [codes[i] for i in rng.permutation(len(codes))][:sample]
+
+
+def draw_among(
+    space: SearchSpace, archs: Sequence[Architecture], seed: int, sample: int | None = None
+) -> list[Architecture]:
+    """Return canonical codes in the order of `draw_pool`, or the first `sample` of them.
+
+    Raises:
+        SettingError: there are fewer than `sample`.
+    """
+    if sample is not None:
+        check_whole("sample", sample)
+        _check_count(space, sample, len(archs))
+    codes = sorted(archs)
+    return [codes[i] for i in generator(seed, "sample", "pool").permutation(len(codes))][:sample]
 
 
 def draw_up_to(space: SearchSpace, seed: int, count: int) -> list[Architecture]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.spaces.recorded.contract import RecordedSpace
+from archsieve.spaces.recorded.contract import RecordedSpace, option_of
 from archsieve.spaces.text import not_an_architecture
 
 if TYPE_CHECKING:
@@ -72,6 +72,6 @@ class EncoderSpace(RecordedSpace):
         Raises:
             ValueError: one of them is no option.
         """
-        decisions = [o.index(d) for layer in layers for o, d in zip(self.layer, layer, strict=True)]
+        decisions = [option_of(o, d) for layer in layers for o, d in zip(self.layer, layer, strict=True)]
         missing = [0] * (len(self.layer) * (self.depths[-1] - len(layers)))
-        return (self.hidden.index(hidden), self.depths.index(len(layers)), *decisions, *missing)
+        return (option_of(self.hidden, hidden), option_of(self.depths, len(layers)), *decisions, *missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archsieve.spaces.recorded.contract import RecordedSpace
+from archsieve.spaces.recorded.contract import RecordedSpace, option_of
 from archsieve.spaces.recorded.encoders import EncoderSpace
 from archsieve.spaces.text import not_an_architecture
 
@@ -83,7 +83,12 @@ class PiT(RecordedSpace):
         Raises:
             ValueError: one of them is no option, or there are other numbers of stages.
         """
-        depths = [options.index(n) for options, n in zip(PIT_DEPTHS, layers, strict=True)]
+        depths = [option_of(options, n) for options, n in zip(PIT_DEPTHS, layers, strict=True)]
         if len(heads) != len(PIT_DEPTHS):
             raise ValueError(f"{len(heads)} numbers of heads")
-        return (BASES.index(base), PIT_RATIOS.index(ratio), *depths, *(PIT_HEADS.index(n) for n in heads))
+        return (
+            option_of(BASES, base),
+            option_of(PIT_RATIOS, ratio),
+            *depths,
+            *(option_of(PIT_HEADS, n) for n in heads),
+        )
