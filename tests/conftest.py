@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave torch and thousands of collected tests out of every later garbage collection: a fifth of all time."""
+    """Leave torch and thousands of collected tests out of every later garbage collection."""
     gc.collect()
     gc.freeze()
 
