@@ -17,8 +17,9 @@ from archsieve.searchers.contract import Stage
 from archsieve.searchers.random_search import RandomSearch
 from archsieve.searchers.regularized_evolution import RegularizedEvolution
 from archsieve.spaces.contract import enumerate_space
-from archsieve.spaces.limits import Limits, Within
+from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
+from archsieve.spaces.within import Within
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke
 
