@@ -158,7 +158,7 @@ def _member(column: str) -> ZeroCost:
 def ranking(cells: Sample, blocks: Sample) -> list[str]:
     """Return the table of both spaces, best mean tau first."""
     head = ("proxy", "201: tau", "connected", "published", "MKR", "nDCG", "Macro: tau", "MKR", "nDCG")
-    names = sorted({*cells.scores, *blocks.scores}, key=lambda name: -_mean_tau(name, cells, blocks))
+    names = sorted({*cells.scores, *blocks.scores}, key=lambda name: (-_mean_tau(name, cells, blocks), name))
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name in names:
         connected = f"{cells.tau(name, cells.connected):.3f}" if name in cells.scores else "-"
