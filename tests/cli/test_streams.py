@@ -49,6 +49,17 @@ def test_a_closed_stream_is_replaced_by_the_null_device(redirections, tmp_path):
     assert by_shell(redirections, "list", "proxies").returncode == 0
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", r"gr\xf6\xdfe \u2192"), ("utf-8", "größe →")])
+def test_a_character_that_the_terminal_does_not_have_is_escaped(encoding, shown, tmp_path):
+    plan = 'space = "nasbench-macro"\ntask = "digits"\n[[stage]]\nestimator = "params"\nlabel = "größe →"\ntop = 1\n'
+    (tmp_path / "plan.toml").write_text(plan, encoding="utf-8")
+    env = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [*PROGRAM, "search", "plan.toml", "--dry-run"]
+    ended = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, env=env)
+    assert ended.returncode == 0, ended.stderr
+    assert shown in ended.stdout.decode(encoding)
+
+
 @unix
 def test_a_path_that_is_no_file_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ A command's module is imported when the command is called: `archsieve --help` ne
 """
 
 import gc
+import io
 import os
 import sys
 import time
@@ -173,10 +174,18 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
+def _escape_the_unprintable() -> None:
+    """Let standard streams write an escape for a character that their encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line."""
     _began.append(time.perf_counter() - time.process_time())
     _open_streams()
+    _escape_the_unprintable()
     from archsieve._interrupts import end_at_once_on_signals
 
     end_at_once_on_signals()
