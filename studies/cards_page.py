@@ -42,10 +42,7 @@ PARTS = {
     "nasbench201-cifar10-seed2": 0.005,
 }
 """Shares of tables whose networks are many: a twentieth would take hours."""
-NOT_YET: dict[str, str] = {
-    "mkr_macro": "made in 20 minutes on a busy machine, and not a second time yet",
-    "segmentation": "made by a second run of its script, whose figures were those of the page; not a third time yet",
-}
+NOT_YET: dict[str, str] = {}
 """Cards without an outcome, and why."""
 HOURS = "its script takes hours, and processor and versions were not noted when it ran"
 TIMES = "times, which no two runs share"
