@@ -52,7 +52,6 @@ WITHOUT = {
     "attentivenas.md": HOURS,
     "audit.md": "1,200 simulated searches, which take hours; processor and versions were not noted when they ran",
     "designer.md": HOURS,
-    "determinism.md": "Ray did not start on the busy machine when its card was made; a test has its quick cells",
     "device.md": "made on an accelerator; times",
     "findings.md": "repeats figures of other pages",
     "latency.md": "the timings: a card makes the tables from them; the searches of its examples",
