@@ -27,7 +27,7 @@ SEARCHES = re.findall(r"^    (archsieve search .*)$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, restored):
     """A copy of the examples, in which commands run."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)

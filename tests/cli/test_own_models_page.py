@@ -30,7 +30,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, restored):
     """A copy of the examples, in which commands run."""
     for path in FOLDER.iterdir():
         if path.suffix in (".py", ".toml"):

@@ -41,10 +41,10 @@ def restoring(folder):
             for name in set(catalogue) - before:
                 del catalogue._entries[name]
         sys.path[:] = path
-        homes = (folder.resolve(), HERE, HERE.parents[1] / "examples")
+        homes = {folder.resolve(), HERE, HERE.parents[1] / "examples"}
         for name in set(sys.modules) - modules:
             origin = getattr(sys.modules[name], "__file__", None)
-            if origin and Path(origin).parent in homes and "." not in name:
+            if origin and "." not in name and not homes.isdisjoint(Path(origin).parents):
                 del sys.modules[name]
 
 
