@@ -1,17 +1,15 @@
 """Every page with figures has a card, or a reason why not; the page of cards has the tables that its script writes."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from archsieve.verifying.cards import card_paths, read_card
 from archsieve.verifying.outputs import digest_of_output, figures_of_page, marks_of, page_of
+from docs.studies import script_of
 
 ROOT = Path(__file__).parents[2]
-STUDIES = ROOT / "studies"
 CARDS = {name: read_card(path) for name, path in card_paths().items()}
 PAPERS = re.compile(r"\d{4}\.\d{5}")
 FIGURES = re.compile(r"^\|.*(?<![-\w.])\d+\.\d", re.MULTILINE)
@@ -19,13 +17,8 @@ FIGURES = re.compile(r"^\|.*(?<![-\w.])\d+\.\d", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def script():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(STUDIES)
-        spec = importlib.util.spec_from_file_location("cards_page", STUDIES / "cards_page.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+    with script_of("cards_page") as module:
         yield module
-    sys.modules.pop("marks", None)
 
 
 def test_every_page_with_figures_has_a_card_or_a_reason(script):

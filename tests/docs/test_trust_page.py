@@ -1,30 +1,23 @@
 """The page of what to trust has the counts that `make test-faults` left, and these have no failure."""
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from docs.studies import STUDIES, script_of
 from faults import run as faults
 from hostile import run as hostile
 
 ROOT = Path(__file__).parents[2]
-STUDIES = ROOT / "studies"
 GOOD = {"injected", "survived", "inputs", "read", "refused"}
 
 
 @pytest.fixture(scope="module")
 def script():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(STUDIES)
-        spec = importlib.util.spec_from_file_location("trust_page", STUDIES / "trust_page.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+    with script_of("trust_page") as module:
         yield module
-    sys.modules.pop("marks", None)
 
 
 def counts(name):
