@@ -20,6 +20,7 @@ from contextlib import closing
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from archsieve.runs.score_tables import CODES, Card
 from archsieve.runs.store import Store
 from archsieve.spaces.contract import enumerate_space
 from archsieve.spaces.text import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CHUNK = 32
 FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "runs" / "tables"
@@ -85,8 +89,9 @@ def write_table(
     codes: list[archsieve.Architecture],
     population: str,
     command: str,
+    earlier: Sequence[Card] = (),
 ) -> None:
-    """Write the scores that a session has of these codes as a table with its card."""
+    """Write the scores that a session has of these codes as a table with its card; `earlier` gave some of them."""
     import torch
 
     scores = session.scores(estimators, codes)
@@ -94,6 +99,8 @@ def write_table(
     named, chosen = {e.name for e in estimators}, set(codes)
     with closing(Store(session.folder / RESULTS_FILE, read_only=True)) as store:
         seconds = math.fsum(row.seconds for row in store.rows() if row.name in named and row.arch in chosen)
+    seconds += math.fsum(card.seconds for card in earlier)
+    processors = dict.fromkeys([*(card.processor for card in earlier), processor()])
     table = FOLDER / f"{name}.npz"
     with replace_file(table) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
@@ -114,7 +121,7 @@ def write_table(
             "numpy": np.__version__,
             "archsieve": version("archsieve"),
         },
-        processor=processor(),
+        processor="; ".join(processors),
         sha256=hashlib.sha256(table.read_bytes()).hexdigest(),
         failures={column: reasons for column, reasons in failures.items() if reasons},
     )

@@ -6,7 +6,8 @@
 
 Both need CIFAR-10 and the benchmark files (see `archsieve data`). The codes are the first ones of a permutation, by
 seed 0, of the shipped sample of 1,000, so that older proxies need no computation. A quarter of them is scored by seed 1
-too: of every four chunks of ten the first. Scoring can be stopped and started again, and goes on for a larger number.
+too: of every four chunks of ten the first. Scoring can be stopped and started again. For a larger number it goes on with
+what the shipped tables hold.
 """
 
 from __future__ import annotations
@@ -81,13 +82,14 @@ def score(folder: Path, name: str, count: int) -> None:
     command = f"python studies/newest_proxies.py --score runs/newest {name} --codes {count}"
     for seed, step in ((0, 1), (1, 4)):
         chunks = [codes[start : start + CHUNK] for start in range(0, count, step * CHUNK)]
-        with Session(folder / name / f"seed{seed}", space, task, seed=seed, tables=()) as session:
+        table = f"{name}-cifar10-newest{f'-seed{seed}' if seed else ''}"
+        earlier = [known for known in shipped() if known.name == table]
+        with Session(folder / name / f"seed{seed}", space, task, seed=seed, tables=earlier) as session:
             for number, chunk in enumerate(chunks):
                 session.scores(NEW, chunk)
                 print(f"{name}, seed {seed}: {number + 1} of {len(chunks)} chunks", flush=True)
             scored = [code for chunk in chunks for code in chunk]
-            ending = f"-seed{seed}" if seed else ""
-            write_table(f"{name}-cifar10-newest{ending}", session, list(NEW), scored, "sample", command)
+            write_table(table, session, list(NEW), scored, "sample", command, [known.card for known in earlier])
 
 
 def print_seconds() -> None:
