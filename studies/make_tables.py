@@ -42,6 +42,8 @@ from archsieve.spaces.text import encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.runs.score_tables import ScoreTable
+
 CHUNK = 32
 FOLDER = Path(__file__).parents[1] / "src" / "archsieve" / "runs" / "tables"
 
@@ -89,18 +91,18 @@ def write_table(
     codes: list[archsieve.Architecture],
     population: str,
     command: str,
-    earlier: Sequence[Card] = (),
+    earlier: Sequence[ScoreTable] = (),
 ) -> None:
     """Write the scores that a session has of these codes as a table with its card; `earlier` gave some of them."""
     import torch
 
     scores = session.scores(estimators, codes)
     failures = {e.name: {encode(a): why for a, why in session.failures(e, codes).items()} for e in estimators}
-    named, chosen = {e.name for e in estimators}, set(codes)
+    named, chosen = {e.name for e in estimators}, set(codes).difference(*(table.archs for table in earlier))
     with closing(Store(session.folder / RESULTS_FILE, read_only=True)) as store:
         seconds = math.fsum(row.seconds for row in store.rows() if row.name in named and row.arch in chosen)
-    seconds += math.fsum(card.seconds for card in earlier)
-    processors = dict.fromkeys([*(card.processor for card in earlier), processor()])
+    seconds += math.fsum(table.card.seconds for table in earlier)
+    processors = dict.fromkeys([*(table.card.processor for table in earlier), processor()])
     table = FOLDER / f"{name}.npz"
     with replace_file(table) as temporary, temporary.open("wb") as file:
         np.savez_compressed(

@@ -6,8 +6,8 @@
 
 Both need CIFAR-10 and the benchmark files (see `archsieve data`). The codes are the first ones of a permutation, by
 seed 0, of the shipped sample of 1,000, so that older proxies need no computation. A quarter of them is scored by seed 1
-too: of every four chunks of ten the first. Scoring can be stopped and started again. For a larger number it goes on with
-what the shipped tables hold.
+too: of every four chunks of ten the first. Scoring can be stopped and started again. For a larger number it adds to the
+shipped tables.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def score(folder: Path, name: str, count: int) -> None:
                 session.scores(NEW, chunk)
                 print(f"{name}, seed {seed}: {number + 1} of {len(chunks)} chunks", flush=True)
             scored = [code for chunk in chunks for code in chunk]
-            write_table(table, session, list(NEW), scored, "sample", command, [known.card for known in earlier])
+            write_table(table, session, list(NEW), scored, "sample", command, earlier)
 
 
 def print_seconds() -> None:
