@@ -24,8 +24,9 @@ from archsieve.spaces.contract import draw_distinct
 from .small import ARCH, CELLS, MACRO, SPACES, TASK
 
 SHIPPED = sorted(name for name in PROXIES if PROXIES[name].function.__module__.startswith("archsieve."))
-# Sums of second derivatives of one sign or the other, and logarithms near zero, round more.
-LOOSE = {"grasp": 0.05, "plain": 0.05} | dict.fromkeys(
+# Sums of second derivatives of one sign or the other, quotients by differences of gradients, and logarithms near zero
+# round more.
+LOOSE = dict.fromkeys(("grasp", "plain", "lswag"), 0.05) | dict.fromkeys(
     ("az_expressivity", "az_progressivity", "az_trainability", "epe_nas", "jacov", "meco", "swap", "zico"), 0.02
 )
 

@@ -207,16 +207,22 @@ def _run_stages(
     rounds: list[Round] = []
     for stage, latest in run_funnel(plan.stages, pool, session.scores, guide=replace(session.guide(), admits=gate)):
         codes = [tuple(code) for code in latest.archs.tolist()]
-        features = [(feature, latest.described) for feature in features_of(stage.search)]
-        account.pay(codes, *features, (stage.estimator, len(codes)))
+        features = features_of(stage.search)
+        described = [(feature, latest.described) for feature in features]
+        account.pay(codes, *described, (stage.estimator, len(codes)))
         dropped = set(range(len(codes))) - set(latest.kept.tolist()) - on_front(stage, latest)
         session.forget(stage.estimator, [codes[i] for i in sorted(dropped)])
         scored = {code for code, score in zip(codes, latest.scores, strict=True) if not np.isnan(score)}
-        failed_parts = len(scored & session.failures(stage.estimator, codes).keys())
+        failed_parts = len(scored & _failed((stage.estimator, *features), session, codes))
         rounds.append(replace(latest, failed_parts=failed_parts))
         if on_round is not None:
             on_round(rounds[-1])
     return rounds
+
+
+def _failed(estimators: Sequence[AnyEstimator], session: Session, codes: Sequence[Architecture]) -> set[Architecture]:
+    """Return the codes that one of the estimators, or a part of one, could not score."""
+    return {code for estimator in estimators for code in session.failures(estimator, codes)}
 
 
 def _size(best: Architecture | None, session: Session, name: SizeName) -> int | None:

@@ -41,29 +41,29 @@ def synflow_log(network: nn.Module, probe: Probe) -> float:
     return math.log(flow) if flow > 0 else -math.inf
 
 
-def synaptic_flow(network: nn.Module, probe: Probe) -> float:
-    """Return the sum over weights of |W * dR/dW| of the network with absolute weights in double precision.
+def synaptic_flow(network: nn.Module, probe: Probe, dtype: torch.dtype = torch.float64) -> float:
+    """Return the sum over weights of |W * dR/dW| of the network with absolute weights in a precision.
 
     What its embeddings give for tokens is ones too.
     """
     network, probe = with_real_inputs(network, probe)
-    ones = in_absolute_values(network, probe)
+    ones = in_absolute_values(network, probe, dtype)
     layers = list(weights(network).values())
     flows = gradients(outputs_of(network, ones).sum(), layers)
     return sum((w * g).abs().sum().item() for w, g in zip(layers, flows, strict=True))
 
 
-def in_absolute_values(network: nn.Module, probe: Probe) -> Tensor:
-    """Convert the network to absolute weights in double precision, in place, and return an input of ones for it."""
+def in_absolute_values(network: nn.Module, probe: Probe, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Convert the network to absolute weights in a precision, in place, and return an input of ones for it."""
     if torch.device(probe.device).type == "mps":  # which has no double precision
         network.cpu()
-    network.double()
+    network.to(dtype)
     with torch.no_grad():
         for tensor in (*network.parameters(), *network.buffers()):
             if tensor.is_floating_point():  # a mask has no sign
                 tensor.abs_()
     device = next((p.device for p in network.parameters()), torch.device(probe.device))
-    return torch.ones_like(probe.blank()[:1]).to(device).double()
+    return torch.ones_like(probe.blank()[:1]).to(device, dtype)
 
 
 def without_batch_norm(network: nn.Module) -> nn.Module:
