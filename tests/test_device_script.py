@@ -61,7 +61,7 @@ def whole(tmp_path_factory):
 def test_every_part_is_done(whole):
     lines = lines_in(whole[0])
     ends = {line["part"]: line["what"] for line in lines if line["what"] in ("done", "failed", "cut")}
-    assert ends == dict.fromkeys("abcdefg", "done"), [line for line in lines if "error" in line]
+    assert ends == dict.fromkeys("abcdefgh", "done"), [line for line in lines if "error" in line]
     assert lines[0]["what"] == "machine"
     known = {"card", "torch", "cuda", "python", "cudnn_tf32", "cudnn_deterministic", "matmul_precision", "session"}
     assert known <= lines[0].keys()
@@ -90,6 +90,9 @@ def test_the_results_say_what_they_should(whole):
         assert found["f", name]["epochs_kept"] == 1
     assert found["f", "SIGKILL"]["code"] == -9
     assert found["g", "one by one"]["seconds"] > 0
+    costs = found["h", "nasbench201 batch 1"]
+    assert costs["memory_repeats"]
+    assert 0 <= costs["refused"] <= costs["of"]
 
 
 @pytest.mark.slow
@@ -140,7 +143,7 @@ def stubs():
 
         return part
 
-    return {name: part_of(name) for name in "abcdefg"}, called
+    return {name: part_of(name) for name in "abcdefgh"}, called
 
 
 def tiny(script, **changes):
@@ -152,7 +155,7 @@ def test_a_run_that_is_cut_off_after_any_line_goes_on(script, stubs, tmp_path):
     out = tmp_path / "whole.jsonl"
     script.run.run(tiny(script), out, parts)
     lines = out.read_bytes().splitlines(keepends=True)
-    assert len(lines) == 1 + 7 * 4 + 1
+    assert len(lines) == 1 + 8 * 4 + 1
     for count in range(len(lines) + 1):
         for torn in (b"", b'{"part": "c", "wh'):
             cut = tmp_path / f"{count}-{len(torn)}.jsonl"
@@ -164,7 +167,7 @@ def test_a_run_that_is_cut_off_after_any_line_goes_on(script, stubs, tmp_path):
             called.clear()
             script.run.run(tiny(script), cut, parts)
             whole_before = count == len(lines)
-            assert called == [name for name in "abcdefg" if whole_before or name not in ended]
+            assert called == [name for name in "abcdefgh" if whole_before or name not in ended]
             after = script.lines.read_lines(cut)
             assert [json.loads(line) for line in cut.read_text().splitlines()] == after
             assert after[:count] == before
@@ -195,7 +198,7 @@ def test_one_part_that_fails_is_recorded_and_the_others_go_on(script, stubs, tmp
 
     out = tmp_path / "o.jsonl"
     script.run.run(tiny(script), out, {**parts, "c": fail})
-    assert called == list("abdefg")
+    assert called == list("abdefgh")
     lines = script.lines.read_lines(out)
     (failed,) = [line for line in lines if line["what"] == "failed"]
     assert (failed["part"], failed["error"]) == ("c", "ValueError: it was too odd")
@@ -226,7 +229,7 @@ def test_a_part_that_overruns_is_cut(script, stubs, tmp_path, monkeypatch):
     lines = script.lines.read_lines(out)
     assert [line["part"] for line in lines if line["what"] == "cut"] == ["a", "b"]
     assert any(line["what"] == "a step" for line in lines)
-    assert called == list("cdefg")
+    assert called == list("cdefgh")
 
 
 def test_the_whole_run_has_an_end(script, stubs, tmp_path):
@@ -234,7 +237,7 @@ def test_the_whole_run_has_an_end(script, stubs, tmp_path):
     out = tmp_path / "o.jsonl"
     script.run.run(tiny(script, seconds=-1.0), out, parts)
     assert called == []
-    assert [line["what"] for line in script.lines.read_lines(out)[1:-1]] == ["cut"] * 7
+    assert [line["what"] for line in script.lines.read_lines(out)[1:-1]] == ["cut"] * 8
 
 
 def test_ten_minutes_are_planned(script):
@@ -278,4 +281,4 @@ def test_a_part_nobody_knows(tmp_path):
     process = start(tmp_path, "--parts", "xc")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "There is no part x: choose from abcdefg." in errors
+    assert "There is no part x: choose from abcdefgh." in errors

@@ -21,6 +21,7 @@ TITLES = {
     "e": "(e) the vote over Macro networks",
     "f": "(f) kill and resume",
     "g": "(g) partial training, one by one and side by side",
+    "h": "(h) latency and memory on the device, measured twice",
     "end": "The end",
 }
 

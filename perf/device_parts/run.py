@@ -30,6 +30,7 @@ MODULES = {
     "e": "vote",
     "f": "survival",
     "g": "together",
+    "h": "costs",
 }
 _GRACE = 2.0  # seconds between asking a part to stop and stopping it
 

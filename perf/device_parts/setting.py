@@ -7,9 +7,9 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-PARTS = "abcdefg"
+PARTS = "abcdefgh"
 # Of a card of the H100's class, in seconds; (c) has its minutes of training besides.
-BUDGETS = {"a": 130.0, "b": 110.0, "c": 60.0, "d": 60.0, "e": 40.0, "f": 65.0, "g": 75.0}
+BUDGETS = {"a": 60.0, "b": 140.0, "c": 70.0, "d": 40.0, "e": 40.0, "f": 35.0, "g": 45.0, "h": 70.0}
 WHOLE = 575.0
 PATIENCE = 10  # times as long may the tiny form take, which says nothing of speed: the CPU may be busy
 
@@ -22,7 +22,7 @@ class Setting:
     tiny: bool = False
     parts: str = PARTS
     cifar: str = ""
-    supernet_minutes: float = 1.5
+    supernet_minutes: float = 1.25
     supernet_epochs: int = 50
     sampling: str = "uniform"
     checkpoint: str = ""  # empty for a name that says what is trained
@@ -75,7 +75,7 @@ def arguments(about: str | None) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small sizes, on the CPU unless --device says otherwise")
     parser.add_argument("--device", help="cuda, mps or cpu [the accelerator that is here]")
     parser.add_argument("--cifar", default="", help="folder with the parquet files of CIFAR-10, or train/ and test/")
-    parser.add_argument("--supernet-minutes", type=float, help="minutes of part (c)'s training [1.5]")
+    parser.add_argument("--supernet-minutes", type=float, help="minutes of part (c)'s training [1.25]")
     parser.add_argument("--supernet-epochs", type=int, help="epochs of its schedule [50, the paper's]")
     parser.add_argument("--sampling", choices=["uniform", "fair"], help="paths of one of its steps [uniform]")
     parser.add_argument("--checkpoint", help="file from which its training goes on, and to which")
