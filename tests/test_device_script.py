@@ -174,7 +174,7 @@ def test_a_run_that_is_cut_off_after_any_line_goes_on(script, stubs, tmp_path):
             assert after[-1]["what"] == "end"
             table = script.lines.table_of(after)
             assert all(title in table for title in script.lines.TITLES.values())
-            assert table.count("done") == 7
+            assert table.count("done") == 8
 
 
 def test_other_settings_are_another_run(script, stubs, tmp_path):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SEED = 0
 BATCH = 1000  # of scoring
 AT_ONCE = 50  # cells between two looks at the clock
+TOLD = 1000  # cells between two lines, so that a run that is cut off has a ranking
 TRUTHS = (("nasbench201-cifar10", "test_acc_200"), ("nasbench201-analog", "test_acc_200"))
 
 
@@ -123,23 +124,30 @@ def judge(part: Part, supernet: Any, space: Any, task: Any) -> None:
             limit=setting.items,
             device=setting.device,
         )
-        pace = (time.perf_counter() - begun) / len(scores)
-    taken = {"cells": len(scores), "of": len(cells), "images": setting.items, "seconds": time.perf_counter() - begun}
+        seconds = time.perf_counter() - begun
+        pace = seconds / len(scores)
+        if len(scores) % TOLD == 0:
+            part.tell(f"ranked, the first {len(scores)}", **ranking(scores, len(cells), setting.items, seconds))
+    part.tell("ranked", **ranking(scores, len(cells), setting.items, time.perf_counter() - begun))
+
+
+def ranking(scores: dict[Any, float], count: int, images: int, seconds: float) -> dict[str, Any]:
+    """Return how the scores of some of `count` cells rank them, where the truth is known."""
     values = np.array(list(scores.values()))
+    taken = {"cells": len(scores), "of": count, "images": images, "seconds": seconds}
     about = {"accuracy_best": values.max(), "accuracy_median": np.median(values)} if len(values) else {}
     truth, column = truth_of(list(scores))
-    if truth is None:
-        part.tell("ranked", **taken, **about, truth=column)
-        return
-    part.tell(
-        "ranked",
-        **taken,
-        **about,
-        truth=column,
-        tau=kendall_tau(values, truth),
-        spearman=spearman(values, truth),
-        mkr=minimum_keeping_ratio(values, truth),
-        truth_of_the_best=truth[int(values.argmax())],
+    told = {**taken, **about, "truth": column}
+    return (
+        told
+        if truth is None
+        else told
+        | {
+            "tau": kendall_tau(values, truth),
+            "spearman": spearman(values, truth),
+            "mkr": minimum_keeping_ratio(values, truth),
+            "truth_of_the_best": truth[int(values.argmax())],
+        }
     )
 
 

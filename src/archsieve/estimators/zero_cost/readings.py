@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError
-from archsieve.estimators.zero_cost.embeddings import with_real_inputs
-from archsieve.estimators.zero_cost.second_derivatives import FastSecondDerivatives, by_inputs_only, may_be_exact
+from archsieve.estimators.zero_cost.second_derivatives import FastSecondDerivatives, may_be_exact
 from archsieve.estimators.zero_cost.watching import SettableGradients
 from archsieve.networks.outputs import first_tensor, main_output, outputs_of
 
@@ -25,10 +24,6 @@ LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
 FORWARD = "forward"
 GRADIENTS = "first gradients"
 """What a probe calls the shared forward pass of a network, and the gradients of its loss."""
-SMALL_INFLUENCE = 10.0
-"""Below this ratio of gradient times inputs to outputs, a gradient is compared with another one."""
-ROUNDING = 1e-4
-"""Below this ratio to the other one, a gradient is rounding error."""
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -263,68 +258,3 @@ def _backward(network: nn.Module, probe: Probe) -> BackwardPass:
         [(w.detach(), g.detach()) for w, g in zip(tensors, by_weight, strict=True)],
         [(module, output.detach(), g.detach()) for (module, output), g in zip(calls, by_output, strict=True)],
     )
-
-
-def input_jacobian(network: nn.Module, probe: Probe) -> Tensor:
-    """Return the gradient of the summed outputs with respect to each input, (n, input size), float64 on the CPU.
-
-    The inputs are all real numbers that the network gets, and the outputs of its embeddings for tokens.
-
-    Raises:
-        ScoringError: the inputs are whole numbers that no embedding looks up, or the gradient is rounding error.
-    """
-
-    def jacobian() -> Tensor:
-        if probe.shared:
-            inputs, outputs, *_ = shared_forward(network, probe)
-        else:
-            wrapped, real = with_real_inputs(network, probe)
-            inputs = cast("Tensor", real.inputs).requires_grad_(True)
-            with SettableGradients():
-                outputs = outputs_of(wrapped, real.apart(inputs))
-        check_finite("outputs", outputs)
-        with by_inputs_only():
-            (gradient,) = gradients(outputs.sum(), [inputs], keep_graph=True)
-            _check_influence(gradient, inputs, outputs)
-        return gradient.flatten(1).cpu().double()
-
-    return probe.once(network, "jacobian", jacobian)
-
-
-def _check_influence(gradient: Tensor, inputs: Tensor, outputs: Tensor) -> None:
-    """Check that the gradient of the summed outputs is more than rounding error; the graph must still be there.
-
-    After a batch normalisation, the mean of a batch is the same for all inputs. If only linear operations follow on
-    every path, the gradient of the sum is zero, and what is computed is rounding error. Such a gradient is far smaller
-    than that of the sum with alternating signs. This second gradient is taken only if the first one is small, so that
-    most networks are scored without it. Measured ratios of the two norms: 0.26 to 1 where the sum depends on the
-    inputs, 6e-8 to 3e-7 where it does not (8 to 60 layers, single precision).
-
-    Raises:
-        ScoringError: it is rounding error.
-    """
-    summed = gradient.norm() * inputs.detach().std(0, correction=0).norm()
-    if summed == 0 or summed >= SMALL_INFLUENCE * outputs.detach().std(0, correction=0).norm():
-        return
-    signs = torch.ones_like(outputs)
-    signs[1::2] = -1
-    (reference,) = gradients((signs * outputs).sum(), [inputs], keep_graph=True)
-    found, expected = float(gradient.norm()), float(reference.norm())
-    if found < ROUNDING * expected:
-        raise ScoringError(
-            f"The summed outputs do not depend on the inputs, as in a network where every path ends in a batch "
-            f"normalisation before the last linear layer. Their gradient is rounding error: its norm is {found:.1e}, "
-            f"and that of the outputs with alternating signs is {expected:.1e}."
-        )
-
-
-def correlation(rows: Tensor) -> Tensor:
-    """Return the correlation matrix of the rows, (n, n).
-
-    Raises:
-        ScoringError: a row is constant, so that it has no correlation.
-    """
-    matrix = torch.corrcoef(rows).reshape(len(rows), len(rows))
-    if not bool(matrix.isfinite().all()):
-        raise ScoringError("The outputs do not depend on every input: a row of the Jacobian is constant.")
-    return matrix

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from archsieve.estimators.zero_cost.jacobian import correlation, input_jacobian
 from archsieve.estimators.zero_cost.proxy import proxy
-from archsieve.estimators.zero_cost.readings import correlation, input_jacobian
 
 if TYPE_CHECKING:
     from torch import nn
