@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.stats import binom
 from searcher_cases import CASES
 
 from searchers import SETTINGS
@@ -35,6 +36,7 @@ AT = {
     "darts": (2000, 4000, 8000, 12000),
 }
 AT_201 = (2000, 2500, 4000, 9400, 30000)
+FEWEST = 6  # searches that can give an interval of 95 %
 COUNTS = (15, 25, 50, 100)  # full trainings at which settings are compared
 
 
@@ -58,13 +60,39 @@ def found_by(rows, truth, cost):
     return float(np.mean([row[truth]["found"] is not None and row[truth]["found"] <= cost for row in rows]))
 
 
+def costs_of(rows, truth):
+    """Return the cost until an optimum is among the fully trained, a search each; infinite where it never was."""
+    return np.array([math.inf if row[truth]["found"] is None else row[truth]["found"] for row in rows])
+
+
 def median_cost(rows, truth):
-    """Return the median cost until an optimum is among the fully trained; infinite where half never had."""
-    return float(np.median([math.inf if row[truth]["found"] is None else row[truth]["found"] for row in rows]))
+    """Return the median of these costs; infinite where half never had an optimum."""
+    return float(np.median(costs_of(rows, truth)))
+
+
+def interval_of_median(rows, truth):
+    """Return the 95 % interval of the median cost: the two of the sorted costs that the binomial distribution names."""
+    ordered = np.sort(costs_of(rows, truth))
+    below = max(int(binom.ppf(0.025, len(ordered), 0.5)), 1)
+    return float(ordered[below - 1]), float(ordered[len(ordered) - below])
+
+
+def interval_of_ratio(ours, theirs, truth):
+    """Return the 95 % interval of the ratio of two median costs, by 2,000 draws of the seeds of each way."""
+    rng, own, other = np.random.default_rng(0), costs_of(ours, truth), costs_of(theirs, truth)
+    draws = [np.median(rng.choice(own, len(own))) / np.median(rng.choice(other, len(other))) for _ in range(2000)]
+    return tuple(np.quantile(draws, [0.025, 0.975], method="nearest"))
 
 
 def _cost(value):
     return "-" if math.isinf(value) else f"{value:,.0f}"
+
+
+def _median_text(rows, truth):
+    """Return the median cost with its interval; a dash is a cost that the searches did not reach."""
+    low, high = interval_of_median(rows, truth) if len(rows) >= FEWEST else (math.inf, math.inf)
+    middle = _cost(median_cost(rows, truth))
+    return middle if math.isinf(low) else f"{middle} [{_cost(low)}, {_cost(high)}]"
 
 
 def table(rows, case, truth):
@@ -82,7 +110,7 @@ def table(rows, case, truth):
             low, middle, high = np.quantile(values, [0.25, 0.5, 0.75]) if len(values) == len(mine) else [np.nan] * 3
             shown = "" if np.isnan(middle) else f"; {middle:.2f} [{low:.2f}, {high:.2f}]"
             cells.append(f"{found_by(mine, truth, cost):.0%}{shown}")
-        yield f"| {way} | {len(mine)} | {_cost(median_cost(mine, truth))} | {' | '.join(cells)} |"
+        yield f"| {way} | {len(mine)} | {_median_text(mine, truth)} | {' | '.join(cells)} |"
 
 
 def figure(rows, case, truth, path):
@@ -155,8 +183,11 @@ def ratios(rows):
     for case, truth, ours, theirs in pairs:
         own, other = (median_cost(rows[case, way], truth) for way in (ours, theirs))
         ratio = "-" if math.isinf(own) else "below " + f"{own / CASES[case].budget / CASES[case].epochs:.2f}"
-        ratio = ratio if math.isinf(other) else f"{own / other:.2f}"
-        yield f"| {case}, {truth} ({ours}) | {_cost(own)} | {_cost(other)} | {ratio} |"
+        if not math.isinf(other):
+            low, high = interval_of_ratio(rows[case, ours], rows[case, theirs], truth)
+            ratio = f"{own / other:.2f} [{low:.2f}, {high:.2f}]"
+        own, other = (_median_text(rows[case, way], truth) for way in (ours, theirs))
+        yield f"| {case}, {truth} ({ours}) | {own} | {other} | {ratio} |"
 
 
 def beaten_on_darts(rows):
