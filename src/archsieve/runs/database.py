@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import struct
 import tempfile
-import zlib
-from collections import deque
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsieve._files import replace_file, state_of
 from archsieve._reading import quoted
-from archsieve.runs.rows import TABLES, Damage, Table, checksum_of, damage
+from archsieve.runs.damaged import damaged_rows, whole
+from archsieve.runs.rows import TABLES, Damage, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from archsieve._files import State
-    from archsieve.runs.rows import Values
 
 SCHEMA = 1
 """The `user_version` of a file that this version writes.
@@ -32,7 +29,7 @@ driver copies what it finds to its own in one transaction. A later schema is ref
 _APPLICATION = 0x61736576  # "asev": by it `file` and others tell whose the database is
 _OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 _SMALLEST_PAGE = 512  # bytes: an SQLite file has whole pages
-_PATIENCE = 30.0  # seconds that reader and writer wait for each other
+PATIENCE = 30.0  # seconds that reader and writer wait for each other
 _TRIES = 20  # to copy a file that a writer changes
 _CHECKED_WHOLLY = 256 << 20
 """Bytes up to which each opening checks the whole structure (0.3 seconds for a million scores), beyond which less."""
@@ -70,7 +67,7 @@ def make(path: Path) -> None:
     for leftover in ("-wal", "-shm"):  # of a file that was moved away: SQLite would play it into the new one
         path.with_name(path.name + leftover).unlink(missing_ok=True)
     with replace_file(path) as temporary:
-        db = _ours(sqlite3.connect(temporary, isolation_level=None))
+        db = ours(sqlite3.connect(temporary, isolation_level=None))
         try:
             db.execute("PRAGMA journal_mode=MEMORY")
             db.execute("PRAGMA synchronous=FULL")
@@ -82,7 +79,7 @@ def make(path: Path) -> None:
 
 def in_memory() -> sqlite3.Connection:
     """Return a connection to an empty results file in memory."""
-    db = _ours(sqlite3.connect(":memory:", isolation_level=None))
+    db = ours(sqlite3.connect(":memory:", isolation_level=None))
     _make_tables(db)
     return db
 
@@ -96,7 +93,7 @@ def open_to_write(
         SchemaError: it holds what archsieve did not write.
         DatabaseError: it is damaged.
     """
-    db = _ours(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None))
+    db = ours(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None))
     try:
         version = version_of(db)
         check_pages(db, path)
@@ -140,10 +137,10 @@ def open_to_read(path: Path) -> tuple[sqlite3.Connection, int]:
 def connected(path: Path, mode: str) -> sqlite3.Connection:
     """Return a connection to an existing file."""
     uri = f"{path.resolve().as_uri()}?mode={mode}"
-    return _ours(sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None))
+    return ours(sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None))
 
 
-def _ours(db: sqlite3.Connection) -> sqlite3.Connection:
+def ours(db: sqlite3.Connection) -> sqlite3.Connection:
     """Return a connection configured so that an untrusted file cannot call functions."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         db.close()
@@ -279,117 +276,6 @@ def _renew(db: sqlite3.Connection, *, leave_out: bool) -> list[Damage]:
     return lost
 
 
-def damaged_rows(db: sqlite3.Connection) -> list[Damage]:
-    """Return the damaged rows of a file of the current schema."""
-    lost: list[Damage] = []
-    for table in TABLES:
-        if table.name != "asks" and not _has_damaged(db, table):  # of requests, missing ones are looked for as well
-            continue
-        rows = db.execute(f"SELECT {table.names}, checksum FROM {table.name} ORDER BY {table.order}")
-        deque(whole(table, rows, lost), maxlen=0)
-    return lost
-
-
-def _has_damaged(db: sqlite3.Connection, table: Table) -> bool:
-    """Whether a checksum is wrong. SQLite puts the bytes of a row together; no line of Python runs for any row."""
-    db.create_function("packed", 1, struct.Struct("<d").pack, deterministic=True)
-    db.create_function("crc32_of", 1, zlib.crc32, deterministic=True)
-    joined = " || x'00' || ".join(_bytes_in_sql(name, kind) for name, kind in table.columns)
-    query = f"SELECT 1 FROM {table.name} WHERE checksum IS NOT crc32_of(CAST({joined} AS BLOB)) LIMIT 1"
-    try:
-        return db.execute(query).fetchone() is not None
-    except sqlite3.OperationalError:  # a value of another kind
-        return True
-
-
-def _bytes_in_sql(name: str, kind: str) -> str:
-    """Return the expression for what `checksum_of` takes of a column."""
-    text = f"packed({name})" if kind.startswith("REAL") else name
-    return text if "NOT NULL" in kind else f"CASE WHEN {name} IS NULL THEN x'01' ELSE {text} END"
-
-
 def _has(db: sqlite3.Connection, table: Table) -> bool:
     query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
     return db.execute(query, (table.name,)).fetchone() is not None
-
-
-def whole(table: Table, rows: Iterator[Values] | sqlite3.Cursor, lost: list[Damage]) -> Iterator[Values]:
-    """Yield the undamaged rows with checksums, text decoded; damaged ones are added to `lost`.
-
-    Of what a search asked for, only what comes before the first gap is used: it is replayed in order.
-    """
-    expected: dict[bytes, int] = {}
-    for *values, checksum in rows:
-        is_good = table.is_whole(tuple(values), checksum)
-        if table.name == "asks" and is_good:
-            is_good = values[1] == expected.get(values[0], 0)
-            expected[values[0]] = values[1] + 1 if is_good else -1
-        try:
-            texts = [value.decode() if isinstance(value, bytes) else value for value in values]
-        except UnicodeDecodeError:
-            is_good = False
-        if is_good:
-            yield (*texts, checksum_of(values))
-        else:
-            lost.append(damage(table, tuple(values)))
-
-
-def salvage(path: Path) -> int:
-    """Copy all readable rows with a correct checksum to a new file; return their number.
-
-    The old one is kept beside it under the name `results.sqlite.damaged`.
-
-    Raises:
-        DatabaseError: nothing can be read, or its rows have no checksums.
-    """
-    source = _ours(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None))
-    count = 0
-    try:
-        source.execute("PRAGMA query_only=ON")
-        source.execute("PRAGMA writable_schema=ON")  # by which SQLite opens a file that lacks its end
-        with replace_file(path) as temporary:
-            make(temporary)
-            target = _ours(sqlite3.connect(temporary, isolation_level=None))
-            try:
-                target.execute("PRAGMA journal_mode=MEMORY")
-                with transaction(target):
-                    for table in TABLES:
-                        count += _saved(source, target, table)
-            finally:
-                target.close()
-            if count == 0:
-                raise sqlite3.DatabaseError("nothing in it can be read")
-            _set_aside(path)
-            source.close()
-            for leftover in ("-wal", "-shm"):
-                path.with_name(path.name + leftover).unlink(missing_ok=True)
-    finally:
-        source.close()
-    return count
-
-
-def _saved(source: sqlite3.Connection, target: sqlite3.Connection, table: Table) -> int:
-    """Copy the rows of a table that are readable from its start and from its end; return their number."""
-    insertion = table.insertion.replace("INSERT", "INSERT OR IGNORE", 1)
-    before = target.total_changes
-    for direction in ("ASC", "DESC"):
-        order = ", ".join(f"{name} {direction}" for name, _ in table.columns[: table.keys])
-        try:
-            rows = source.execute(f"SELECT {table.names}, checksum FROM {table.name} ORDER BY {order}")
-            for *values, checksum in rows:
-                if checksum is not None and table.is_whole(tuple(values), checksum):
-                    target.execute(insertion, (*(v.decode() if isinstance(v, bytes) else v for v in values), checksum))
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            continue
-    return target.total_changes - before
-
-
-def _set_aside(path: Path) -> None:
-    """Keep a copy of a file and its log under another name."""
-    names = (path.with_name(f"{path.name}.damaged{f'-{i}' if i else ''}") for i in range(1000))
-    aside = next(name for name in names if not name.exists())
-    for suffix in ("-wal", ""):
-        file = path.with_name(path.name + suffix)
-        if file.exists():
-            with replace_file(aside.with_name(aside.name + suffix)) as copy:
-                shutil.copyfile(file, copy)

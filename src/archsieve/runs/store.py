@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve._reading import parse_json
 from archsieve.errors import AGAIN, RunFolderError, StorageError
 from archsieve.runs import database
+from archsieve.runs.damaged import damaged_rows
 from archsieve.runs.durability import Syncing
 from archsieve.runs.rows import (
     ASKS,
@@ -36,6 +37,7 @@ from archsieve.runs.rows import (
     text_of,
     values_of,
 )
+from archsieve.runs.salvage import salvage
 from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ class Store:
 
     def _salvage(self, error: sqlite3.DatabaseError) -> None:
         try:
-            count = database.salvage(self.path)
+            count = salvage(self.path)
         except sqlite3.DatabaseError as failed:
             raise RunFolderError(
                 f"The results file {self.path} is damaged ({_line(error)}), and cannot be repaired: {_line(failed)}. "
@@ -153,7 +155,7 @@ class Store:
             RunFolderError: some are damaged; says how many, and names the first.
         """
         with self._guarded():
-            self._damaged.update(dict.fromkeys(database.damaged_rows(self._db)))
+            self._damaged.update(dict.fromkeys(damaged_rows(self._db)))
         self._refuse(self.damaged)
 
     def refuse_another_search(self, space: str, seed: int | None) -> None:
