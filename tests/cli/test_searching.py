@@ -223,10 +223,23 @@ def test_a_report_before_and_after_the_end(plan, tmp_path):
     assert "\nBest: " in finished.stdout
     (tmp_path / "run" / "result.json").unlink()
     going_on = invoke("report", tmp_path / "run")
-    assert going_on.stdout.startswith("This run is not finished. Stored so far:\nestimator")
+    assert going_on.stdout.startswith("This search is not finished. Stored so far:\nestimator")
+    invoke("report", tmp_path / "run", "--html", tmp_path / "page.html")
+    assert "This search is not finished. The page shows what is stored so far." in (tmp_path / "page.html").read_text()
     csv = invoke("report", tmp_path / "run", "--csv").stdout.splitlines()
     assert csv[0] == "estimator,fingerprint,seed,architecture,score,error,task"
     assert len(csv) == 1 + 9 + 4
+
+
+def test_a_report_of_a_measurement_does_not_call_it_an_unfinished_search(tmp_path):
+    measured = invoke("measure", "nasbench-macro", "--benchmark", "nasbench-macro-digits", "--out", tmp_path / "run")
+    assert measured.exit_code == 0, measured.stderr
+    told = invoke("report", tmp_path / "run").stdout
+    assert told.startswith("This folder has scores, but no plan of a search: the command that made it shows figures of")
+    invoke("report", tmp_path / "run", "--html", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "no plan of a search" in page
+    assert "not finished" not in page
 
 
 def test_data_says_what_is_missing_and_where_it_comes_from(tmp_path, monkeypatch):

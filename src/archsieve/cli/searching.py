@@ -44,7 +44,7 @@ from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import damage_of, meaning_of_scores, own_of, read_run, read_views
 from archsieve.report.load_study import read_study
 from archsieve.report.outcome import outcome, weights_of, winner
-from archsieve.report.run_page import MOST_FAILURES, run_page
+from archsieve.report.run_page import MOST_FAILURES, run_page, without_result
 from archsieve.report.stored import csv_parts, ordered_rows
 from archsieve.report.study_page import study_page
 from archsieve.report.views import agreements_of
@@ -188,7 +188,7 @@ def report(
             return
         named = folder_in_command(str(run), run_report.result or {})
         if run_report.result is None:
-            console.out("This run is not finished. Stored so far:")
+            console.out(f"{without_result(run)} Stored so far:")
         else:
             console.stages(run_report.result["stages"])
             console.out()

@@ -37,7 +37,7 @@ def run_page(folder: Path) -> Page:
     settings = settings_of(run)
     texts = [Text("Plan", plan_text_of(folder))] if (folder / PLAN_FILE).is_file() else []
     if run.result is None:
-        lead = "This search is not finished. The page shows what is stored so far."
+        lead = f"{without_result(folder)} The page shows what is stored so far."
         return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=settings, texts=texts)
     result = run.result
     picture, views = result["picture"], read_views(folder, result)
@@ -143,6 +143,13 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[FunnelPart
             )
         )
     return parts
+
+
+def without_result(folder: Path) -> str:
+    """Return the sentence on a folder that has no result of a search."""
+    if (folder / PLAN_FILE).is_file():
+        return "This search is not finished."
+    return "This folder has scores, but no plan of a search: the command that made it shows figures of these scores."
 
 
 def _tables(run: RunReport) -> list[TextTable]:
