@@ -231,6 +231,24 @@ def test_a_report_before_and_after_the_end(plan, tmp_path):
     assert len(csv) == 1 + 9 + 4
 
 
+def test_a_report_has_ndcg_beside_mkr_for_each_stage(tmp_path):
+    task = '{ name = "digits", test_images = 997, validation_fraction = 0.625 }'  # space and task of the benchmark
+    sizes = "stem_width = 8\nwidths = [8, 16, 32]\nstages = [2, 2, 2]\nhead_width = 64\n"
+    head = f'task = {task}\n[space]\nname = "nasbench-macro"\n{sizes}'
+    plan = plan_file(tmp_path, 'estimator = "macs"\ntop = 9', 'estimator = "params"\ntop = 1', head=head)
+    invoke("search", plan, "--out", tmp_path / "run")
+    rankings = json.loads(invoke("report", tmp_path / "run", "--json").stdout)["rankings"]
+    lines = invoke("report", tmp_path / "run").stdout.splitlines()
+    start = lines.index("How well each stage ranked its candidates:") + 1
+    assert lines[start].split() == ["stage", "by", "count", "tau", "ndcg", "mkr", "kept", "regret"]
+    assert rankings
+    for row, line in zip(rankings, lines[start + 1 :], strict=False):
+        assert line.startswith(f"{row['number']}. {row['stage']} ")
+        shown = [None if cell == "-" else float(cell) for cell in line.split()[-5:]]
+        for cell, key in zip(shown, ("tau", "ndcg", "mkr", "kept", "regret"), strict=True):
+            assert cell == (None if row[key] is None else pytest.approx(row[key], rel=1e-4))
+
+
 def test_a_report_of_a_measurement_does_not_call_it_an_unfinished_search(tmp_path):
     measured = invoke("measure", "nasbench-macro", "--benchmark", "nasbench-macro-digits", "--out", tmp_path / "run")
     assert measured.exit_code == 0, measured.stderr

@@ -157,9 +157,10 @@ def _tables(run: RunReport) -> list[TextTable]:
     if run.rankings:
         header = ["stage", "ranked by", "candidates", "tau", "weighted tau", "nDCG", "MKR", "kept", "lost by the cut"]
         note = (
-            "nDCG: the discounted gain of the top per cent of the ranking, against that of the true one. "
-            "MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR is above the "
-            "share that it keeps loses it. For sizes and chance, the same number is kept; chance shows expected values."
+            "nDCG: the discounted gain of the top per cent of the ranking (at least one candidate), against that of "
+            "the true one. MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR "
+            "is above the share that it keeps loses it. For sizes and chance, the same number is kept; chance shows "
+            "expected values."
         )
         rows = [_ranking(row) for row in run.rankings]
         tables.append(TextTable("How well each stage ranked", header, rows, note, text=2, own="its estimator"))
