@@ -62,6 +62,23 @@ def test_a_proxy_is_scored_several_times(tmp_path):
     assert found == pytest.approx([np.mean(row) for row in wins])
 
 
+@pytest.mark.parametrize("proxy", ["snip:batch_size=8:repeats=2", "az_nas:batch_size=8"])
+def test_a_score_that_compares_networks_says_so(proxy):
+    together = "compare the networks of this command with each other"
+    assert f"{together}, not with those of another call." in invoke(*SCORE, "--proxy", proxy).stderr
+    alone = invoke(*[word for word in SCORE if word not in ("12", "22")], "--proxy", proxy)
+    assert f"{together}, and there is only one: such a score tells nothing." in alone.stderr
+    calibrated = invoke(*SCORE, "--proxy", f"{proxy}:calibration=3", "--proxy", "snip:batch_size=8")
+    assert (calibrated.exit_code, together in calibrated.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("proxy", ["snip:repeats=2", "snip:repeats=2:calibration=4", "az_nas"])
+def test_one_network_of_ones_own_is_compared_with_nothing(proxy):
+    refused = invoke("score-model", "torch.nn:Identity", "--proxy", proxy)
+    assert refused.exit_code == 1
+    assert "score-model scores one network, but" in refused.stderr
+
+
 def test_an_option_that_is_written_as_a_setting_says_where_it_goes():
     with pytest.raises(PlanError, match=r"no key 'channels'.* options = \{ KEY = VALUE \}.* NAME\[KEY=VALUE\]"):
         estimators_named(["meco:channels=8"], ())
