@@ -76,7 +76,6 @@ WITHOUT = {
     "results.md": "repeats figures of other pages",
     "retraining.md": HOURS,
     "run_folder.md": TIMES,
-    "searchers.md": "its script takes hours",
     "searchers_study.md": "searches of hours: the card makes the page from their outcomes",
     "segmentation.md": "the search by proxies and the funnel: processor and versions were not noted when they ran",
     "speed.md": TIMES,

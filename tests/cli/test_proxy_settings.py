@@ -27,7 +27,17 @@ SCORE = ["score", "nasbench-macro", "00", "12", "22", *SMALL, "--task", "synthet
         ("nwot", {"name": "nwot"}),
         ("nwot:batch_size=8", {"name": "nwot", "batch_size": 8}),
         ("nwot:options={ activations = 'relu' }", {"name": "nwot", "options": {"activations": "relu"}}),
+        ("nwot[activations=relu]", {"name": "nwot", "options": {"activations": "relu"}}),
+        (
+            "lswag[first=0.5, last=0.75]:batch_size=8:repeats=2",
+            {
+                "name": "repeated",
+                "repeats": 2,
+                "estimator": {"name": "lswag", "options": {"first": 0.5, "last": 0.75}, "batch_size": 8},
+            },
+        ),
         ("my_file:Mine", {"name": "my_file:Mine"}),
+        ("my_file:Mine[wide=1]", {"name": "my_file:Mine", "options": {"wide": 1}}),
         ("my_file:Mine:depth=2:mode=wide", {"name": "my_file:Mine", "depth": 2, "mode": "wide"}),
         ("zen:repeats=3", {"name": "repeated", "repeats": 3, "estimator": {"name": "zen"}}),
         (
@@ -52,10 +62,32 @@ def test_a_proxy_is_scored_several_times(tmp_path):
     assert found == pytest.approx([np.mean(row) for row in wins])
 
 
+@pytest.mark.parametrize("proxy", ["snip:batch_size=8:repeats=2", "az_nas:batch_size=8"])
+def test_a_score_that_compares_networks_says_so(proxy):
+    together = "compare the networks of this command with each other"
+    assert f"{together}, not with those of another call." in invoke(*SCORE, "--proxy", proxy).stderr
+    alone = invoke(*[word for word in SCORE if word not in ("12", "22")], "--proxy", proxy)
+    assert f"{together}, and there is only one: such a score tells nothing." in alone.stderr
+    calibrated = invoke(*SCORE, "--proxy", f"{proxy}:calibration=3", "--proxy", "snip:batch_size=8")
+    assert (calibrated.exit_code, together in calibrated.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("proxy", ["snip:repeats=2", "snip:repeats=2:calibration=4", "az_nas"])
+def test_one_network_of_ones_own_is_compared_with_nothing(proxy):
+    refused = invoke("score-model", "torch.nn:Identity", "--proxy", proxy)
+    assert refused.exit_code == 1
+    assert "score-model scores one network, but" in refused.stderr
+
+
 def test_an_option_that_is_written_as_a_setting_says_where_it_goes():
-    with pytest.raises(PlanError, match=r"no key 'channels'.* options = \{ KEY = VALUE \}"):
+    with pytest.raises(PlanError, match=r"no key 'channels'.* options = \{ KEY = VALUE \}.* NAME\[KEY=VALUE\]"):
         estimators_named(["meco:channels=8"], ())
     assert estimators_named(["meco:options={ channels = 8 }"], ())[0].name == "meco[channels=8]"
+
+
+@pytest.mark.parametrize("name", ["nwot", "meco[channels=8]", "lswag[activations=relu, first=0.25]"])
+def test_a_name_that_is_printed_can_be_given(name):
+    assert estimators_named([name], ())[0].name == name
 
 
 def test_settings_reach_the_estimator():
@@ -74,7 +106,13 @@ def test_settings_reach_the_estimator():
         (["nwot:batch_size=many"], "batch_size must be a whole number, but is 'many'."),
         (["nwot:batch_size="], "a change is written as key=value"),
         (["nwot:relu"], "would run code of the module 'nwot'"),
-        ([":batch_size=8"], "An estimator is named as nwot, with a setting nwot:batch_size=32, but got"),
+        ([":batch_size=8"], "An estimator is named as nwot, with a setting nwot:batch_size=32, with an option"),
+        (["meco[channels=8"], "with an option of the proxy nwot[activations=relu], but got"),
+        (["meco[]"], "a change is written as key=value"),
+        (["meco[channels=8, channels=4]"], "gives 'channels' twice"),
+        (["meco[channels=8]:options={ inputs = 2 }"], "gives 'options' twice"),
+        (["meco[depth=8]"], "'depth'"),
+        (["params[channels=8]"], "has no key 'options'"),
         (["nwot:batch_size=8:batch_size=9"], "gives 'batch_size' twice"),
         (["nwot:repeats=1"], "`repeats >= 2` must hold, but got repeats=1"),
         (["params:repeats=3"], "Only a zero-cost proxy can be repeated, but 'params' is none"),

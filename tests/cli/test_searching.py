@@ -223,10 +223,41 @@ def test_a_report_before_and_after_the_end(plan, tmp_path):
     assert "\nBest: " in finished.stdout
     (tmp_path / "run" / "result.json").unlink()
     going_on = invoke("report", tmp_path / "run")
-    assert going_on.stdout.startswith("This run is not finished. Stored so far:\nestimator")
+    assert going_on.stdout.startswith("This search is not finished. Stored so far:\nestimator")
+    invoke("report", tmp_path / "run", "--html", tmp_path / "page.html")
+    assert "This search is not finished. The page shows what is stored so far." in (tmp_path / "page.html").read_text()
     csv = invoke("report", tmp_path / "run", "--csv").stdout.splitlines()
     assert csv[0] == "estimator,fingerprint,seed,architecture,score,error,task"
     assert len(csv) == 1 + 9 + 4
+
+
+def test_a_report_has_ndcg_beside_mkr_for_each_stage(tmp_path):
+    task = '{ name = "digits", test_images = 997, validation_fraction = 0.625 }'  # space and task of the benchmark
+    sizes = "stem_width = 8\nwidths = [8, 16, 32]\nstages = [2, 2, 2]\nhead_width = 64\n"
+    head = f'task = {task}\n[space]\nname = "nasbench-macro"\n{sizes}'
+    plan = plan_file(tmp_path, 'estimator = "macs"\ntop = 9', 'estimator = "params"\ntop = 1', head=head)
+    invoke("search", plan, "--out", tmp_path / "run")
+    rankings = json.loads(invoke("report", tmp_path / "run", "--json").stdout)["rankings"]
+    lines = invoke("report", tmp_path / "run").stdout.splitlines()
+    start = lines.index("How well each stage ranked its candidates:") + 1
+    assert lines[start].split() == ["stage", "by", "count", "tau", "ndcg", "mkr", "kept", "regret"]
+    assert rankings
+    for row, line in zip(rankings, lines[start + 1 :], strict=False):
+        assert line.startswith(f"{row['number']}. {row['stage']} ")
+        shown = [None if cell == "-" else float(cell) for cell in line.split()[-5:]]
+        for cell, key in zip(shown, ("tau", "ndcg", "mkr", "kept", "regret"), strict=True):
+            assert cell == (None if row[key] is None else pytest.approx(row[key], rel=1e-4))
+
+
+def test_a_report_of_a_measurement_does_not_call_it_an_unfinished_search(tmp_path):
+    measured = invoke("measure", "nasbench-macro", "--benchmark", "nasbench-macro-digits", "--out", tmp_path / "run")
+    assert measured.exit_code == 0, measured.stderr
+    told = invoke("report", tmp_path / "run").stdout
+    assert told.startswith("This folder has scores, but no plan of a search: the command that made it shows figures of")
+    invoke("report", tmp_path / "run", "--html", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "no plan of a search" in page
+    assert "not finished" not in page
 
 
 def test_data_says_what_is_missing_and_where_it_comes_from(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from archsieve.errors import SettingError
-from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, _with_interval, claims_of, conclusions
+from archsieve.judging.claims import MEASURES, POOLED, Claim, Finding, _with_interval, claims_of, conclusions, copies
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio, ndcg_at_k, regret_at_k, weighted_tau
 from archsieve.judging.mkr_study import STUDIED, mkr_study
 from archsieve.report.as_files import draw_study
@@ -147,7 +147,7 @@ def test_an_estimator_that_tells_nothing_is_left_out(study, tmp_path):
     found = study([*ESTIMATORS, Flat(0)])
     assert (found.findings[-1].estimator, found.findings[-1].tau) == ("flat", None)
     assert [c.kendall for c in found.claims] == [c.kendall for c in study().claims]
-    assert len(draw_study(found, tmp_path)) == 4 * len(STUDIED)
+    assert len(draw_study(found, tmp_path)) == 8 * len(STUDIED)
 
 
 def test_the_same_twice_is_refused(study):
@@ -222,6 +222,35 @@ def test_the_conclusion_depends_on_the_searcher_and_on_how_many_estimators(estim
     assert found == f"{searcher.upper()}, a: nDCG predicts best (Kendall 0.60 [0.50, 0.70]); {sentence}"
 
 
+def test_estimators_that_rank_all_codes_alike_count_once(monkeypatch):
+    """As parameters and multiply-adds of NAS-Bench-201 do: the second takes no part, whatever its searches found."""
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 50)
+    alone = findings(*((i / 10, i % 5 + i / 9) for i in range(7)))
+    twin = replace(alone[3], estimator="twin", found={"s": (99.0,)})
+    doubled = [*alone, twin]
+    assert copies(doubled) == {"twin": "e3"}
+    assert claims_of(doubled, seed=0) == claims_of(alone, seed=0)
+    *_, verdict_of_seven, sentence = conclusions(doubled, claims_of(doubled, seed=0))
+    assert verdict_of_seven.endswith("no verdict, with 7 estimators.")
+    assert sentence == "twin ranks all codes like e3: both count as one estimator."
+    elsewhere = [replace(f, truth="b") for f in doubled[:-1]] + [replace(twin, truth="b", mkr=0.99)]
+    assert copies([*doubled, *elsewhere]) == {}
+    assert copies([replace(f, tau=None, weighted_tau=None) for f in doubled]) == {}
+
+
+@pytest.mark.parametrize(
+    ("kendall", "sentence"),
+    [
+        ({"tau": BELOW, "1 - MKR": TIGHT, "nDCG": TIGHT}, "1 - MKR and nDCG predict best (Kendall 0.24 [0.10, 0.40])"),
+        ({"tau": TIGHT, "1 - MKR": TIGHT, "nDCG": TIGHT}, "tau, 1 - MKR and nDCG predict best (Kendall 0.24"),
+        ({"tau": None, "1 - MKR": TIGHT, "nDCG": WIDE}, "nDCG predicts best (Kendall 0.30"),
+    ],
+)
+def test_measures_that_predict_equally_well_are_all_named(kendall, sentence):
+    (found,) = conclusions(findings((0.1, 1.0), (0.2, 2.0)), [Claim("a", "s", kendall, {})])
+    assert found.startswith(f"S, a: {sentence}")
+
+
 def test_conclusions_are_of_all_truths_where_there_are_several():
     claims = [Claim(truth, "s", {"tau": None}, {}) for truth in ("a", "b", POOLED)]
     assert conclusions([], claims) == ["S, all truths: no measure has a correlation with what is found."]
@@ -266,7 +295,7 @@ def test_too_little_to_study_is_refused(study, given, options):
 
 def test_figures_are_written(study, tmp_path):
     paths = draw_study(study(), tmp_path)
-    assert len(paths) == 4 * len(STUDIED)  # two measures, two files each
+    assert len(paths) == 8 * len(STUDIED)  # four measures, two files each
     for path in paths:
         assert path.stat().st_size > 5000
     assert paths[0].read_bytes().startswith(b"\x89PNG")
@@ -285,7 +314,8 @@ def test_the_command_writes_and_prints_the_study(tmp_path, monkeypatch):
     assert "no verdict, with 4 estimators." in result.stdout
     saved = json.loads((tmp_path / "one" / "study.json").read_text())
     assert [f["estimator"] for f in saved["findings"]] == ["nwot", "params", "macs", "zen"]
-    assert len(list((tmp_path / "one").glob("*.png"))) == 2 * len(STUDIED)
+    assert len(list((tmp_path / "one").glob("*.png"))) == 4 * len(STUDIED)
+    assert f"Figures: {4 * len(STUDIED)} in {tmp_path / 'one'}, as PNG and SVG." in result.stdout
 
 
 @pytest.mark.usefixtures("quick_workers")

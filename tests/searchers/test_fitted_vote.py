@@ -89,6 +89,14 @@ def test_more_candidates_than_may_be_listed_are_refused():
         FittedVote(("nwot",), listed=39).begin(Candidates(SPACE), np.random.default_rng(0))
 
 
+def test_the_candidates_may_be_more_than_are_summed_at_a_time(monkeypatch):
+    """The first network by each vector is the same, in whatever parts the sums are made."""
+    columns = np.random.default_rng(0).random((3, 40))
+    whole = drive(search(columns, explored=8, drawn=50), 12)
+    monkeypatch.setattr("archsieve.searchers.fitted_vote._SUMS", 150)  # three candidates by 50 vectors
+    assert drive(search(columns, explored=8, drawn=50), 12) == whole
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -96,8 +104,9 @@ def test_more_candidates_than_may_be_listed_are_refused():
         ({"deviations": NAN}, "`deviations` must be a finite number"),
         ({"explored": 0}, "explored"),
         ({"drawn": 0}, "drawn"),
+        ({"drawn": 100_001}, "`drawn <= 100,000` must hold, but got drawn=100001"),
     ],
-    ids=["no feature", "NaN", "nothing explored", "no weights"],
+    ids=["no feature", "NaN", "nothing explored", "no weights", "too many weights"],
 )
 def test_settings_that_cannot_be(settings, sentence):
     with pytest.raises(SettingError, match=sentence):

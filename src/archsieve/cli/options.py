@@ -59,6 +59,7 @@ Proxies = Annotated[
     typer.Option(
         "--proxy",
         help="Proxy to score with, or params, macs. NAME:SETTING=VALUE changes a setting (nwot:batch_size=32), "
+        "NAME\\[OPTION=VALUE] an option of the proxy (meco\\[channels=8]), "
         "NAME:repeats=5 scores it so often. Repeatable.",
     ),
 ]

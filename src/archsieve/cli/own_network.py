@@ -27,7 +27,7 @@ from archsieve.cli.options import (
 )
 from archsieve.cli.scoring import score_and_print
 from archsieve.errors import PlanError, SettingError
-from archsieve.estimators.contract import leaves_of
+from archsieve.estimators.contract import is_relative, leaves_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import Input
 from archsieve.plans.read import load_model, make
@@ -113,6 +113,7 @@ def score_model(
         space = space_of(load_model(model), weights="given", output=output)
         plugins = [*load(plugin), space.factory.partition(":")[0]]
         estimators = estimators_named(proxy or ["params", "macs"], plugins, init="as_built")
+        _check_alone(estimators)
         named = with_settings(task, change)
         the_task = task_for(named, estimators, plugins) if named or not any(options) else _own_task(space, options)
         fit = fit_of(space, the_task)
@@ -125,6 +126,20 @@ def score_model(
             folder, space, the_task, seed=seed, device=device, plugins=plugins, **shared_by_all(stack, 1, False)
         )
         score_and_print(stack, session, estimators, [space.default], as_json)
+
+
+def _check_alone(estimators: Sequence[AnyEstimator]) -> None:
+    """Refuse estimators whose scores compare networks.
+
+    Raises:
+        SettingError: there is one.
+    """
+    for each in estimators:
+        if is_relative(each) or getattr(each, "calibration", None) is not None:
+            raise SettingError(
+                f"score-model scores one network, but {each.name} compares networks with each other: use `archsieve "
+                f"score` with several networks of a space, or name single proxies."
+            )
 
 
 def _check_together(task: str | None, options: _Said) -> None:

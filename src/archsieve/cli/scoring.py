@@ -31,7 +31,7 @@ from archsieve.cli.options import (
     task_for,
 )
 from archsieve.errors import EstimatorError
-from archsieve.estimators.contract import scores_metric
+from archsieve.estimators.contract import is_relative, scores_metric
 from archsieve.estimators.size import Size
 from archsieve.runs.session import Session
 from archsieve.tasks.contract import measure_of
@@ -78,6 +78,21 @@ def _score_of(estimator: AnyEstimator, value: float) -> float:
     return int(value) if isinstance(estimator, Size) and math.isfinite(value) else value
 
 
+def _relative_note(estimators: Sequence[AnyEstimator], codes: Sequence[Architecture]) -> str:
+    """Return a sentence on estimators whose scores depend on the networks scored with them; empty if there are none."""
+    names = ", ".join(estimator.name for estimator in estimators if is_relative(estimator))
+    if not names:
+        return ""
+    if len(set(codes)) > 1:
+        return (
+            f"Scores of {names} compare the networks of this command with each other, not with those of another call."
+        )
+    return (
+        f"Scores of {names} compare the networks of this command with each other, and there is only one: such a score "
+        f"tells nothing. Name more networks, or give the setting `calibration`, as in nwot:repeats=5:calibration=64."
+    )
+
+
 def score_and_print(
     stack: ExitStack, session: Session, estimators: Sequence[AnyEstimator], codes: Sequence[Architecture], as_json: bool
 ) -> None:
@@ -112,6 +127,8 @@ def score_and_print(
             console.note(f"Values of {', '.join(are_values)}: {measure.title}.")
         for sentence in session.pictures():
             console.out(sentence)
+    if note := _relative_note(estimators, codes):
+        console.note(note)
     for note in cost_notes(estimators, session.space, codes, session.task):
         console.note(note)
     for name, reasons in errors.items():

@@ -44,10 +44,10 @@ from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import damage_of, meaning_of_scores, own_of, read_run, read_views
 from archsieve.report.load_study import read_study
 from archsieve.report.outcome import outcome, weights_of, winner
-from archsieve.report.run_page import MOST_FAILURES, run_page
+from archsieve.report.run_page import MOST_FAILURES, run_page, without_result
 from archsieve.report.stored import csv_parts, ordered_rows
 from archsieve.report.study_page import study_page
-from archsieve.report.views import agreements_of
+from archsieve.report.views import Ranking, agreements_of
 from archsieve.runs.folder import read_mark
 from archsieve.runs.provenance import folder_in_command
 from archsieve.runs.session import Session
@@ -188,7 +188,7 @@ def report(
             return
         named = folder_in_command(str(run), run_report.result or {})
         if run_report.result is None:
-            console.out("This run is not finished. Stored so far:")
+            console.out(f"{without_result(run)} Stored so far:")
         else:
             console.stages(run_report.result["stages"])
             console.out()
@@ -210,6 +210,8 @@ def report(
             ]
             console.table(("code", "truth", "cut by", "place by stage"), rows)
             console.out()
+        if run_report.rankings:
+            _print_rankings(run_report.rankings)
         stored = ("estimator", "scored", "failures", "seconds", "learning_seconds", "best")
         more = ("pictures",) if any(e.pictures for e in run_report.estimators) else ()
         rows = [
@@ -225,6 +227,15 @@ def report(
             console.out(f"{failure.estimator} could not score {failure.architecture}: {failure.reason}")
         if (hidden := len(run_report.failures) - MOST_FAILURES) > 0:
             console.out(f"And {hidden:,} more, which --json and --csv list.")
+
+
+def _print_rankings(rankings: tuple[Ranking, ...]) -> None:
+    """Print how well the estimator of each stage, sizes and chance rank the candidates."""
+    console.out("How well each stage ranked its candidates:")
+    columns = ("stage", "by", "count", "tau", "ndcg", "mkr", "kept", "regret")
+    rows = [[f"{row.number}. {row.stage}", *(getattr(row, column) for column in columns[1:])] for row in rankings]
+    console.table(columns, rows)
+    console.out()
 
 
 def _print_csv(run: Path) -> None:

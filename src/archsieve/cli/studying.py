@@ -114,6 +114,5 @@ def study(
             console.out_json(result)
             return
         console.study(result)
-        console.out(
-            f"Figures and numbers: {', '.join(str(p) for p in figures if p.suffix == '.png')}, {out}/study.json"
-        )
+        count = sum(figure.suffix == ".png" for figure in figures)
+        console.out(f"Numbers: {out}/{STUDY_FILE}. Figures: {count} in {out}, as PNG and SVG.")

@@ -89,7 +89,7 @@ def batches_for(task: Task, seed: int = 0) -> dict[int, Given]:
 
     def filled(tensor: Tensor) -> Tensor:
         if tensor.is_floating_point():
-            return torch.randn(tensor.shape, generator=generator)
+            return torch.randn(tensor.shape, dtype=torch.float32, generator=generator)
         return tensor
 
     given = {items: mapped(made_from(example_of(task), items, "cpu"), filled) for items in BATCHES}

@@ -86,12 +86,31 @@ def verdict(gain: Interval | None, estimators: int) -> str:
 
 
 def comparable(findings: Iterable[Finding], truth: str) -> list[Finding]:
-    """Return the findings of this truth that have a tau; for `POOLED`, of estimators with a tau for every truth."""
+    """Return the findings of this truth that have a tau; for `POOLED`, of estimators with a tau for every truth.
+
+    Of estimators that rank all codes alike, only the first takes part: the others are no further evidence.
+    """
     findings = list(findings)
+    copied = copies(findings)
+    findings = [f for f in findings if f.estimator not in copied]
     if truth != POOLED:
         return [f for f in findings if f.truth == truth and f.tau is not None]
     flat = {f.estimator for f in findings if f.tau is None}
     return [f for f in findings if f.estimator not in flat]
+
+
+def copies(findings: Iterable[Finding]) -> dict[str, str]:
+    """Return the estimators whose figures equal those of an earlier one for every truth, with that one.
+
+    Estimators without a tau are left out.
+    """
+    figures: dict[str, tuple[object, ...]] = {}
+    for f in findings:
+        figures[f.estimator] = (*figures.get(f.estimator, ()), f.truth, f.tau, f.mkr, f.weighted_tau, f.ndcg, f.regret)
+    first: dict[tuple[object, ...], str] = {}
+    return {
+        name: one for name, row in figures.items() if None not in row and (one := first.setdefault(row, name)) != name
+    }
 
 
 def count_estimators(findings: Iterable[Finding], truth: str) -> int:
@@ -174,10 +193,13 @@ def _without_rounding(correlation: float) -> float:
 def conclusions(findings: Sequence[Finding], claims: Sequence[Claim]) -> list[str]:
     """Return one sentence per searcher: the measure that predicts its results best, and gains over tau.
 
-    Over all truths together where there are several.
+    Over all truths together where there are several. Then one sentence for each estimator that counts no further.
     """
     pooled = [claim for claim in claims if claim.truth == POOLED]
-    return [_conclusion(claim, count_estimators(findings, claim.truth)) for claim in pooled or claims]
+    alike = [
+        f"{name} ranks all codes like {one}: both count as one estimator." for name, one in copies(findings).items()
+    ]
+    return [*(_conclusion(claim, count_estimators(findings, claim.truth)) for claim in pooled or claims), *alike]
 
 
 def _conclusion(claim: Claim, estimators: int) -> str:
@@ -185,8 +207,10 @@ def _conclusion(claim: Claim, estimators: int) -> str:
     known = {measure: interval for measure, interval in claim.kendall.items() if interval is not None}
     if not known:
         return f"{who}: no measure has a correlation with what is found."
-    best = max(known, key=lambda measure: known[measure][1])
-    most = f"{who}: {best} predicts best (Kendall {in_brackets(known[best])})"
+    top = max(interval[1] for interval in known.values())
+    best = [measure for measure, interval in known.items() if interval[1] >= top - _ROUNDING]
+    ahead = f"{best[0]} predicts" if len(best) == 1 else f"{', '.join(best[:-1])} and {best[-1]} predict"
+    most = f"{who}: {ahead} best (Kendall {in_brackets(known[best[0]])})"
     if estimators < FEWEST_FOR_A_VERDICT:
         return f"{most}; no verdict, with {estimators} estimators."
     judged = {measure: verdict(gain, estimators) for measure, gain in claim.kendall_gains.items()}

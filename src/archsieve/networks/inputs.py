@@ -165,7 +165,9 @@ def drawn_for(task: Task | Form, items: int, seed: int = 0) -> Given:
     generator = torch.Generator().manual_seed(seed)
 
     def normal(tensor: Tensor) -> Tensor:
-        return torch.randn(tensor.shape, generator=generator) if tensor.is_floating_point() else tensor
+        if tensor.is_floating_point():
+            return torch.randn(tensor.shape, dtype=torch.float32, generator=generator)
+        return tensor
 
     given = mapped(made_from(example_of(task), items, "cpu"), normal)
     if callable(getattr(task, "example", None)):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import SettingError
-from archsieve.networks.building import initialise
+from archsieve.networks.building import in_float32, initialise
 from archsieve.networks.generators import drawing
 from archsieve.randomness import derive_seed
 
@@ -52,7 +52,7 @@ def extract_path(supernet: nn.Module, space: SearchSpace, task: Task, arch: Arch
 
 
 def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
-    """Return the space's supernet, initialised like its networks.
+    """Return the space's supernet, in float32 and initialised like its networks.
 
     Raises:
         SettingError: the space offers no supernet.
@@ -63,5 +63,5 @@ def build_supernet(space: SearchSpace, task: Task, run_seed: int) -> nn.Module:
             f"needs none."
         )
     with drawing(derive_seed(run_seed, "init")):
-        supernet: nn.Module = space.supernet(task)
+        supernet: nn.Module = in_float32(space.supernet(task))
     return initialise(supernet, run_seed).train()

@@ -54,31 +54,46 @@ def apply_changes(parts: Mapping[str, dict[str, Any]], changes: Iterable[str], o
 def part_in(text: str) -> dict[str, Any]:
     """Return the table of an estimator named on the command line, with settings after colons.
 
-    `repeats`, and a `calibration` beside it, are settings of `repeated`, which then has the named one as its proxy.
+    Options of a proxy stand in brackets, as in the names that are printed. `repeats`, and a `calibration` beside it,
+    are settings of `repeated`, which then has the named one as its proxy.
 
     Raises:
-        PlanError: it names none, or a setting twice.
+        PlanError: it names none, or a setting or option twice.
 
     >>> part_in("zen"), part_in("zen:batch_size=8")
     ({'name': 'zen'}, {'name': 'zen', 'batch_size': 8})
+    >>> part_in("lswag[first=0.5, activations=relu]")
+    {'name': 'lswag', 'options': {'first': 0.5, 'activations': 'relu'}}
     >>> part_in("snip:repeats=3")
     {'name': 'repeated', 'repeats': 3, 'estimator': {'name': 'snip'}}
     """
     first, *parts = text.split(":")
-    while parts and "=" not in parts[0]:  # the class of "module:Class"
+    while parts and "=" not in parts[0].partition("[")[0]:  # the class of "module:Class"
         first = f"{first}:{parts.pop(0)}"
-    table: dict[str, Any] = {"name": first.strip()}
-    if not table["name"]:
-        raise PlanError(f"An estimator is named as nwot, with a setting nwot:batch_size=32, but got {quoted(text)!r}.")
-    for part in parts:
-        before = len(table)
-        apply_changes({"it": table}, [part], own="it")
-        if len(table) == before:
-            raise PlanError(f"{quoted(text)!r} gives {part.partition('=')[0].strip()!r} twice.")
+    name, bracket, options = first.strip().partition("[")
+    if not name.strip() or (bracket and not options.endswith("]")):
+        raise PlanError(
+            "An estimator is named as nwot, with a setting nwot:batch_size=32, with an option of the proxy "
+            f"nwot[activations=relu], but got {quoted(text)!r}."
+        )
+    table: dict[str, Any] = {"name": name.strip()}
+    if bracket:
+        table["options"] = {}
+        _add_each(table["options"], options[:-1].split(","), text)
+    _add_each(table, parts, text)
     if "repeats" not in table or table["name"] == "repeated":
         return table
     outer: dict[str, Any] = {key: table.pop(key) for key in ("repeats", "calibration") if key in table}
     return {"name": "repeated", **outer, "estimator": table}
+
+
+def _add_each(table: dict[str, Any], settings: Iterable[str], text: str) -> None:
+    """Add the settings, "NAME=VALUE" each, to a table that has none of them."""
+    for setting in settings:
+        before = len(table)
+        apply_changes({"it": table}, [setting], own="it")
+        if len(table) == before:
+            raise PlanError(f"{quoted(text)!r} gives {setting.partition('=')[0].strip()!r} twice.")
 
 
 def read_plan(path: Path) -> dict[str, Any]:

@@ -208,9 +208,8 @@ def settings_of(
     """
     by_name = {f.name: f for f in known if f.init}
     has_options = any(f.metadata.get("pairs") for f in by_name.values())
-    _check_keys(
-        table, by_name, where, " Write options of the proxy as options = { KEY = VALUE }." if has_options else ""
-    )
+    hint = " Write options of the proxy as options = { KEY = VALUE }, on the command line as NAME[KEY=VALUE]."
+    _check_keys(table, by_name, where, hint if has_options else "")
     for name, f in by_name.items():
         if name not in table and f.default is MISSING and f.default_factory is MISSING:
             raise PlanError(f"{where} needs the setting {name!r}.")

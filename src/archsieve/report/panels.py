@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
     from archsieve.judging.mkr_study import Study
 
-AXES = {"tau": "Kendall's tau", "1 - MKR": "1 - minimum keeping ratio"}
+AXES = {
+    "tau": "Kendall's tau",
+    "weighted tau": "weighted tau",
+    "1 - MKR": "1 - minimum keeping ratio",
+    "nDCG": "nDCG of the top per cent",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +53,25 @@ class Panel:
 
 
 def panels(study: Study) -> list[list[Panel]]:
-    """Return the panels of a study: one for each measure in `AXES`, truth and searcher with findings."""
-    pairs = []
+    """Return the panels of a study: one for each truth, searcher and measure in `AXES` that all findings have."""
+    groups = []
     for claim in study.claims:
         findings = comparable(study.findings, claim.truth)
         if not findings or claim.truth == POOLED:
             continue
         reached = np.array([f.found[claim.searcher] for f in findings])
         mean, deviation = reached.mean(axis=1), reached.std(axis=1)
-        pair = []
+        group = []
         for measure in AXES:
             x = np.array([f.measures[MEASURES.index(measure)] for f in findings])
+            if measure not in claim.kendall or np.isnan(x).any():  # a study of a version that had fewer measures
+                continue
             title = _title(claim.kendall[measure], claim.pearson[measure])
             line = _line(x, mean) if len(x) > 2 and np.ptp(x) > 0 else None
             names = tuple(f.estimator for f in findings)
-            pair.append(Panel(claim.truth, claim.searcher, measure, title, names, x, mean, deviation, line))
-        pairs.append(pair)
-    return pairs
+            group.append(Panel(claim.truth, claim.searcher, measure, title, names, x, mean, deviation, line))
+        groups.append(group)
+    return groups
 
 
 def _line(

@@ -37,7 +37,7 @@ def run_page(folder: Path) -> Page:
     settings = settings_of(run)
     texts = [Text("Plan", plan_text_of(folder))] if (folder / PLAN_FILE).is_file() else []
     if run.result is None:
-        lead = "This search is not finished. The page shows what is stored so far."
+        lead = f"{without_result(folder)} The page shows what is stored so far."
         return Page(f"Search in {_name(run.space)}", lead, tables=_tables(run), made=settings, texts=texts)
     result = run.result
     picture, views = result["picture"], read_views(folder, result)
@@ -145,14 +145,22 @@ def _funnel(result: Mapping[str, Any], fates: Sequence[Fate]) -> list[FunnelPart
     return parts
 
 
+def without_result(folder: Path) -> str:
+    """Return the sentence on a folder that has no result of a search."""
+    if (folder / PLAN_FILE).is_file():
+        return "This search is not finished."
+    return "This folder has scores, but no plan of a search: the command that made it shows figures of these scores."
+
+
 def _tables(run: RunReport) -> list[TextTable]:
     tables = []
     if run.rankings:
         header = ["stage", "ranked by", "candidates", "tau", "weighted tau", "nDCG", "MKR", "kept", "lost by the cut"]
         note = (
-            "nDCG: the discounted gain of the top per cent of the ranking, against that of the true one. "
-            "MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR is above the "
-            "share that it keeps loses it. For sizes and chance, the same number is kept; chance shows expected values."
+            "nDCG: the discounted gain of the top per cent of the ranking (at least one candidate), against that of "
+            "the true one. MKR: the least share of the ranking that still holds the best candidate; a stage whose MKR "
+            "is above the share that it keeps loses it. For sizes and chance, the same number is kept; chance shows "
+            "expected values."
         )
         rows = [_ranking(row) for row in run.rankings]
         tables.append(TextTable("How well each stage ranked", header, rows, note, text=2, own="its estimator"))

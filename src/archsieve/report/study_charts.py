@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from archsieve.report.panels import Panel
     from archsieve.report.plot import Mark
 
-_LOOKS = {"tau": ("blue", "o"), "1 - MKR": ("orange", "s")}
+_LOOKS = {"tau": ("blue", "o"), "weighted tau": ("violet", "v"), "1 - MKR": ("orange", "s"), "nDCG": ("green", "D")}
 
 
 def study_charts(study: Study) -> list[Chart]:
     """Return a chart for each truth, searcher and measure."""
-    return [_chart(panel) for pair in panels(study) for panel in pair]
+    return [_chart(panel) for group in panels(study) for panel in group]
 
 
 def _chart(panel: Panel) -> Chart:

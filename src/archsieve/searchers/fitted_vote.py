@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from archsieve.searchers.contract import Candidates
     from archsieve.spaces.contract import Architecture
 
-_BLOCK = 2_000  # candidates whose votes are summed at a time
+_SUMS = 2_000_000  # votes that are summed at a time, to limit memory
+_MOST_DRAWN = 100_000  # vectors of weights
 _ALIKE = 5  # vectors of weights with one best candidate that the model learns from
 
 
@@ -47,7 +48,7 @@ class FittedVote:
         explored: how many networks are spent on choosing the weights.
         population: the first batch, by vectors drawn at random.
         batch: how many belong to each later one.
-        drawn: vectors of weights to choose among.
+        drawn: vectors of weights to choose among, at most 100,000.
         deviations: how many standard deviations the model adds to a vector's mean; more explore more.
         listed: the most candidates; all must be listed.
     """
@@ -69,6 +70,8 @@ class FittedVote:
         object.__setattr__(self, "features", tuple(self.features))
         for name in ("explored", "population", "batch", "drawn", "listed"):
             check_whole(name, getattr(self, name), 1)
+        if self.drawn > _MOST_DRAWN:
+            raise SettingError(f"`drawn <= {_MOST_DRAWN:,}` must hold, but got drawn={self.drawn}.")
         if not self.features:
             raise SettingError("A fitted vote needs at least one feature, but got none.")
         if not math.isfinite(self.deviations):
@@ -161,8 +164,9 @@ class _Votes:
 def _best_by_each(votes: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the position of the best candidate (n, f) for each vector (m, f), shape (m,); ties go to the first."""
     best, top = np.zeros(len(weights), dtype=np.intp), np.full(len(weights), -np.inf)
-    for start in range(0, len(votes), _BLOCK):
-        sums = np.round(votes[start : start + _BLOCK] @ weights.T, 9)
+    block = max(1, _SUMS // len(weights))
+    for start in range(0, len(votes), block):
+        sums = np.round(votes[start : start + block] @ weights.T, 9)
         places = sums.argmax(axis=0)
         values = sums[places, np.arange(len(weights))]
         best, top = np.where(values > top, start + places, best), np.maximum(values, top)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from archsieve.errors import PartialScoringError
 from archsieve.estimators.contract import Context
@@ -64,6 +65,21 @@ def test_all_proxies_in_one_pass_are_each_alone(space, tmp_path):
         assert column.tobytes() == member.score(archs, ctx).tobytes()
     backwards = members[0].score_group(members[::-1], archs, ctx)
     assert backwards[:, ::-1].tobytes() == together.tobytes()
+
+
+@pytest.mark.parametrize("space", list(SPACES))
+def test_the_default_precision_of_torch_changes_no_score(space, tmp_path):
+    """A plug-in, or a caller, may have set it: noise and redrawn weights are drawn in single precision anyway."""
+    ctx = Context(SPACES[space], TASK, tmp_path)
+    archs = draw_distinct(SPACES[space], 2, np.random.default_rng(4))
+    members = [ZeroCost(name, batch_size=8) for name in ANYWHERE]
+    before, usual = members[0].score_group(members, archs, ctx), torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        scores = members[0].score_group(members, archs, ctx)
+    finally:
+        torch.set_default_dtype(usual)
+    assert [name for name, x, y in zip(ANYWHERE, scores.T, before.T, strict=True) if x.tobytes() != y.tobytes()] == []
 
 
 def test_a_cell_that_connects_nothing(tmp_path):

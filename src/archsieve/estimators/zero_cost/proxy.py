@@ -134,7 +134,7 @@ class Probe:
     def noise(self, name: str) -> Tensor:
         """Return standard normal noise in the shape of the first batch's inputs, by seed and name; needs no data."""
         form = self.blank()
-        return form.copy_(torch.randn(form.shape, generator=self.generator("noise", name)))
+        return form.copy_(torch.randn(form.shape, dtype=torch.float32, generator=self.generator("noise", name)))
 
     def generator(self, purpose: Purpose, *path: str | int) -> torch.Generator:
         """Return a CPU generator for a purpose and place."""

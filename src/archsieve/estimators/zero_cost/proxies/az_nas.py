@@ -181,7 +181,7 @@ def _draw_kaiming(network: nn.Module, probe: Probe) -> None:
     with torch.no_grad():
         for name, module in network.named_modules():
             if isinstance(module, LAYERS):
-                weight = torch.empty(module.weight.shape)
+                weight = torch.empty(module.weight.shape, dtype=torch.float32)
                 nn.init.kaiming_normal_(weight, generator=probe.generator("init", "az_nas", name))
                 module.weight.copy_(weight)
                 if module.bias is not None:

@@ -94,13 +94,14 @@ class MeCoMeter:
 
 @proxy(meter=MeCoMeter.of, spoils=False, items="inputs", source="NeurIPS 2023, Jiang et al.")
 def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0) -> float:
-    """Return the sum over layers of the smallest eigenvalue of the channel correlation matrix; in [0, layers].
+    """Return the sum over layers of the smallest eigenvalue of the channel correlation matrix; at least 0.
 
     Inputs are standard normal noise of the task's shape. A layer is every convolution, linear layer, normalisation,
     activation and pooling, however called: the paper says "layer", and its code reads every module, containers
     included. A map with fewer positions than channels + 1 adds 0, since its matrix is singular; a constant channel has
-    correlation 0 with all, itself included. Source: Jiang et al., "MeCo: Zero-Shot NAS with One Data and Single Forward
-    Pass via Minimum Eigenvalue of Correlation", NeurIPS 2023.
+    correlation 0 with all, itself included. A layer adds at most 1; with `channels` it may add more. Source: Jiang et
+    al., "MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of Correlation", NeurIPS
+    2023.
 
     Args:
         network: what is scored.

@@ -68,7 +68,7 @@ def _packed(on: Tensor) -> Tensor:
     for items in torch.split(on, 64):
         word, place = torch.zeros(on.shape[1], dtype=torch.int64, device=on.device), 0
         for part in torch.split(items, _BITS):
-            digits = 2.0 ** torch.arange(len(part), device=on.device)
+            digits = 2.0 ** torch.arange(len(part), dtype=on.dtype, device=on.device)
             word |= (digits @ part).long() << place
             place += len(part)
         words.append(word)

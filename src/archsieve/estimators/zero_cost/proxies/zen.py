@@ -47,8 +47,8 @@ class ZenMeter:
         _draw_gaussian(network, probe)
         record_statistics(network, MOMENTUM)
         noise, form = probe.generator("noise", "zen"), probe.blank()
-        inputs = torch.randn(form.shape, generator=noise)
-        moved = inputs + STEP * torch.randn(form.shape, generator=noise)
+        inputs, step = (torch.randn(form.shape, dtype=torch.float32, generator=noise) for _ in range(2))
+        moved = inputs + STEP * step
         pair = tuple(torch.empty_like(form, dtype=torch.float32).copy_(x) for x in (inputs, moved))
         return cls(pair, probe.apart, probe.device)
 
@@ -121,8 +121,8 @@ def _draw_gaussian(network: nn.Module, probe: Probe) -> None:
     with torch.no_grad():
         for name, module in network.named_modules():
             if isinstance(module, LAYERS):
-                weight = torch.randn(module.weight.shape, generator=probe.generator("init", "zen", name))
-                module.weight.copy_(weight)
+                draws = probe.generator("init", "zen", name)
+                module.weight.copy_(torch.randn(module.weight.shape, dtype=torch.float32, generator=draws))
             elif isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
                 module.weight.fill_(1)
             else:
