@@ -111,6 +111,17 @@ def test_a_table_in_another_form_is_named(folder):
         NASBENCH101.load()
 
 
+def test_a_part_that_is_too_small_for_a_check_is_told(folder):
+    write(folder)
+    told = []
+    with listening(told.append):
+        table = NASBENCH101.load()
+    assert told == [
+        f"nasbench101-cifar10: the file has {len(ARCHS)} networks, too few to check the rows of accuracies."
+    ]
+    assert table.within(SPACE).remarks == tuple(told)
+
+
 def test_two_files_of_one_table_are_told(folder):
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     from pyarrow import parquet
@@ -121,7 +132,7 @@ def test_two_files_of_one_table_are_told(folder):
     told = []
     with listening(told.append):
         NASBENCH101.load()
-    assert told == [f"Both nasbench101.parquet and nasbench101.csv are in {folder}: nasbench101.parquet is read."]
+    assert told[:1] == [f"Both nasbench101.parquet and nasbench101.csv are in {folder}: nasbench101.parquet is read."]
 
 
 def test_the_parts_look_up_their_codes(part, table):

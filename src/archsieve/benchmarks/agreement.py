@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _FEWEST = 50  # rows that tell whether two columns agree
 _LEAST_AGREEMENT = 0.3  # rank correlation of two accuracies of one network; trainings of one network have 0.9 and more
 _MOST_APART = 0.3  # difference of the medians of two such columns, as a share of the larger
-_FEWEST_FITTED, _MOST_FITTED = 200, 3_000  # rows that tell whether values depend on decisions, and that are enough
+FEWEST_FITTED = 200
+"""Rows that tell whether values depend on the decisions of their architectures."""
+_MOST_FITTED = 3_000  # of them
 _LEAST_FIT = 0.1  # correlation of values with those that a sum over decisions predicts, and at least
 _DEVIATIONS = 3  # standard deviations of that of shuffled rows
 _SHIFT = 0.01  # by which values of neighbouring rows must fit better
@@ -65,7 +67,7 @@ def check_fit(path: Path, table: Table, column: str) -> None:
     """
     values = table.columns[column]
     rows = np.flatnonzero(np.isfinite(values))
-    if len(rows) < _FEWEST_FITTED:
+    if len(rows) < FEWEST_FITTED:
         return
     rows = rows[:: max(1, len(rows) // _MOST_FITTED)]
     codes, ranks = np.array([table.archs[row] for row in rows]), _ranks(values)
