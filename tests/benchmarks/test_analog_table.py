@@ -10,7 +10,7 @@ import pytest
 from archsieve.errors import DataError, MissingDataError
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.contract import enumerate_space
-from archsieve.spaces.nasbench201.space import to_naslib
+from archsieve.spaces.nasbench201.space import to_naslib, unique_string
 
 ANALOG = BENCHMARKS["nasbench201-analog"]
 PACKAGE = "pretended_analog_package"
@@ -49,9 +49,12 @@ def entry_of(classes, value):
 
 @pytest.fixture(scope="module")
 def content(classes):
-    """A whole table: the code in row i has i / 1000 everywhere."""
-    codes = enumerate(enumerate_space(ANALOG.space))
-    return {to_naslib(arch): entry_of(classes, i / 1000) for i, arch in codes}
+    """A whole table: a cell has one accuracy everywhere, chance where its output does not depend on its input."""
+    return {to_naslib(arch): entry_of(classes, accuracy(arch)) for arch in enumerate_space(ANALOG.space)}
+
+
+def accuracy(arch):
+    return 20 + sum((0, 5, 8, 11, 2)[o] for o in arch) if "0" in unique_string(arch) else 10.0
 
 
 def write(benchmark, tmp_path, data):
@@ -85,7 +88,7 @@ def test_a_whole_table(benchmark, tmp_path, dump, content):
     table = benchmark.load()
     assert table.archs == tuple(enumerate_space(ANALOG.space))
     assert set(table.columns) == set(ANALOG.columns)
-    assert set(table.row((0, 0, 0, 0, 1, 0)).values()) == {0.005}
+    assert set(table.row((3, 0, 2, 0, 1, 4)).values()) == {46}
     assert PACKAGE not in sys.modules
 
 
@@ -144,7 +147,7 @@ def test_what_a_file_sets_on_a_stand_in_ends_with_it(benchmark, tmp_path, dump, 
     path = write(benchmark, tmp_path, header + state)
     refused(benchmark, path, "holds a type where a dictionary is expected")
     write(benchmark, tmp_path, dump(content))
-    assert benchmark.load().row((0,) * 6)["baseline_accuracy"] == 0
+    assert benchmark.load().row((0,) * 6)["baseline_accuracy"] == 10
 
 
 def test_damaged_bytes(benchmark, tmp_path, dump, content):
@@ -202,3 +205,34 @@ def test_another_entry(benchmark, tmp_path, dump, classes, content, name, value,
 
 def test_a_list_is_no_table(benchmark, tmp_path, dump):
     refused(benchmark, write(benchmark, tmp_path, dump([1, 2])), "holds a list where a dictionary is expected")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda cell: tuple((0, 1, 3, 2, 4)[o] for o in cell), "do not belong together"),
+        (lambda cell: tuple(cell[e] for e in (0, 1, 3, 2, 4, 5)), "do not belong together"),
+        (lambda cell: cell[::-1], "do not belong together"),
+    ],
+    ids=["3x3 for 1x1", "edges by their target", "edges backwards"],
+)
+def test_accuracies_of_other_cells_are_refused(benchmark, tmp_path, dump, content, change, sentence):
+    moved = {change(cell): entry for cell, entry in content.items()}
+    refused(benchmark, write(benchmark, tmp_path, dump(moved)), sentence)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [(0.5, r"less than chance"), (170, "a number from 0 to 100 is expected"), (float("nan"), "holds nan as")],
+    ids=["fraction", "above 100", "missing"],
+)
+@pytest.mark.parametrize("name", ["baseline_accuracy", "ptq_accuracy", "analog_drift_60"])
+def test_one_wrong_value_of_any_column_is_refused(benchmark, tmp_path, dump, classes, content, name, value, sentence):
+    cell = to_naslib((3,) * 6)
+    entry = entry_of(classes, accuracy((3,) * 6))
+    if "drift" in name:
+        getattr(entry, name).value = value
+    else:
+        setattr(entry, name, value)
+    path = write(benchmark, tmp_path, dump({**content, cell: entry}))
+    refused(benchmark, path, f"{sentence}|accuracy in percent")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.foreign import ForeignTable
+from archsieve.benchmarks.foreign import ForeignTable, check_truth
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
+from archsieve.notices import listening
 from archsieve.plans.joins import check_join
 from archsieve.spaces.contract import check
 from archsieve.spaces.limits import Limits
@@ -177,3 +178,68 @@ def test_the_orders_of_numbers_are_those_of_the_space(tmp_path):
     small = NASBench201(cells=1)
     path = write(tmp_path / "small.csv", [str(a) for a in CODES])
     check_join(ForeignTable(path, small, notation="own", truth="accuracy"))
+
+
+MANY = [tuple(map(int, code)) for code in np.ndindex(*(5,) * 4)]  # of the first four edges
+WORTH = np.array([40 + sum((0, 5, 8, 11, 2)[option] for option in code) for code in MANY], dtype=float)
+NAMES = [CELLS.describe((*code, 3, 3)) for code in MANY]
+
+
+def served(tmp_path, **columns):
+    path = write(tmp_path / "mine.csv", NAMES, **columns)
+    table = ForeignTable(path, CELLS, truth="test_acc")
+    told = []
+    with listening(told.append):
+        check_truth(table)
+    return told
+
+
+def test_a_truth_of_one_unit_that_follows_the_networks_is_taken_in_silence(tmp_path):
+    assert served(tmp_path, test_acc=WORTH, val_acc=WORTH - 1) == []
+    assert served(tmp_path, test_acc=WORTH / 100) == []  # all of them fractions
+    failed = np.where(np.arange(len(WORTH)) == 3, 0.1, WORTH)  # a network that failed: 10 is no value of the others
+    assert served(tmp_path, test_acc=failed) == []
+
+
+@pytest.mark.parametrize("column", ["test_acc", "val_acc"])
+def test_one_fraction_among_percent_is_refused(tmp_path, column):
+    values = np.where(np.arange(len(WORTH)) == 3, WORTH / 100, WORTH)
+    with pytest.raises(DataError, match=f"holds 0.5[0-9]* as '{column}' of .*write percent, not a fraction"):
+        served(tmp_path, **{"test_acc": WORTH, "val_acc": WORTH, column: values})
+
+
+def test_errors_called_accuracies_are_refused_where_another_column_shows_it(tmp_path):
+    with pytest.raises(DataError, match="'test_acc' and 'val_acc' of accuracies that rank networks the other way"):
+        served(tmp_path, test_acc=100 - WORTH, val_acc=WORTH)
+
+
+@pytest.mark.parametrize("values", [RNG.permutation(WORTH), np.roll(WORTH, 1)], ids=["shuffled", "shifted"])
+def test_a_truth_that_does_not_follow_the_networks_is_told(tmp_path, values):
+    (told,) = served(tmp_path, test_acc=values)
+    assert told.startswith("Check the rows of your table: the file ")
+    assert "follow the decisions of its architectures by" in told
+
+
+def test_a_file_that_may_have_been_cut_is_told(tmp_path):
+    path = write(tmp_path / "mine.csv", NAMES, test_acc=WORTH)
+    content = (tmp_path / "mine.csv").read_bytes()
+    (tmp_path / "mine.csv").write_bytes(content[:-3])
+    told = []
+    with listening(told.append):
+        ForeignTable(path, CELLS).load()
+    assert told == [f"The file {path} has no line break at its end, as if it was cut: check its last row."]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("t.json", b"{}", "is no parquet file: a file with columns as text must have a name that ends in .csv, .tsv"),
+        ("t.dat", b"arch,acc", "is no parquet file"),
+        ("t.xlsx", b"PK\x03\x04", "is compressed, or a workbook of a spreadsheet"),
+        ("t.csv.gz", b"\x1f\x8b", "is compressed, or a workbook of a spreadsheet"),
+    ],
+)
+def test_a_file_of_another_form_says_which_forms_are_read(tmp_path, name, content, sentence):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        ForeignTable(str(tmp_path / name), CELLS).load()

@@ -20,18 +20,29 @@ TASK = SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10)
 SIZES = [(MACRO.space.params(arch, TASK), MACRO.space.macs(arch, TASK)) for arch in enumerate_space(MACRO.space)]
 
 
-def macro_rows(sizes=SIZES):
+ACCURACIES = [80 + macs / 1e7 for _, macs in SIZES]
+
+
+def macro_rows(sizes=SIZES, means=ACCURACIES):
     return {
-        code: {"test_acc": [80, 81.5, 82], "mean_acc": 81 + i / 1000, "std": 0.5, "params": params, "flops": macs}
-        for i, (code, (params, macs)) in enumerate(zip(CODES, sizes, strict=True))
+        code: {"test_acc": [mean - 1, mean, mean + 1], "mean_acc": mean, "std": 0.5, "params": params, "flops": macs}
+        for code, (params, macs), mean in zip(CODES, sizes, means, strict=True)
+    }
+
+
+def published_scores(benchmark, arch):
+    """Return made-up scores of a cell, with its own sizes in millions."""
+    scores = {name: float(i) for i, name in enumerate(benchmark.columns[:-1])}
+    return scores | {
+        "params": benchmark.space.params(arch, TASK) / 1e6,
+        "flops": benchmark.space.macs(arch, TASK) / 1e6,
     }
 
 
 def published_rows():
-    scores = {name: float(i) for i, name in enumerate(PUBLISHED.columns[:-1])}
     return {
-        "(2, 2, 0, 2, 3, 2)": {**scores, "val_accuracy": 91.0},
-        "(1, 1, 1, 1, 1, 1)": {**scores, "snip": -1e8, "val_accuracy": 10.0},
+        "(2, 2, 0, 2, 3, 2)": {**published_scores(PUBLISHED, (3, 3, 3, 1, 2, 3)), "val_accuracy": 91.0},
+        "(1, 1, 1, 1, 1, 1)": {**published_scores(PUBLISHED, (0,) * 6), "snip": -1e8, "val_accuracy": 10.0},
     }
 
 
@@ -53,13 +64,13 @@ def refused(benchmark, folder, content, sentence):
 def test_macro_reads_the_official_format(folder):
     table = load(MACRO, folder, macro_rows())
     assert table.row((0, 0, 0, 0, 0, 0, 1, 2)) == {
-        "mean_acc": 81.005,
+        "mean_acc": ACCURACIES[5],
         "std": 0.5,
         "params": SIZES[5][0],
         "flops": SIZES[5][1],
-        "test_acc_1": 80.0,
-        "test_acc_2": 81.5,
-        "test_acc_3": 82.0,
+        "test_acc_1": ACCURACIES[5] - 1,
+        "test_acc_2": ACCURACIES[5],
+        "test_acc_3": ACCURACIES[5] + 1,
     }
     assert MACRO.source.state(check=True) == "differs"
 
@@ -78,9 +89,37 @@ def test_macro_joined_wrongly(folder, kind):
     refused(MACRO, folder, macro_rows(kind[1]), "do not belong together")
 
 
+def shuffled(values):
+    return np.random.default_rng(0).permutation(values).tolist()
+
+
+@pytest.mark.parametrize(
+    ("means", "sentence"),
+    [
+        ([100 - mean for mean in ACCURACIES], "errors instead of accuracies"),
+        (shuffled(ACCURACIES), "rows of this column in another order|errors instead of accuracies"),
+        (ACCURACIES[1:] + ACCURACIES[:1], "those of neighbouring rows do by"),
+        ([ACCURACIES[0] / 100, *ACCURACIES[1:]], "a number from 0 to 100 is expected|write percent, not a fraction"),
+    ],
+    ids=["errors", "shuffled", "shifted", "one fraction"],
+)
+def test_macro_with_accuracies_of_other_codes(folder, means, sentence):
+    refused(MACRO, folder, macro_rows(means=means), sentence)
+
+
+def test_json_with_a_mark_of_its_byte_order_is_read(folder):
+    assert load(MACRO, folder, "\ufeff" + json.dumps(macro_rows())).archs[0] == (0,) * 8
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (lambda rows: rows["0" * 8].update(mean_acc=90.0), r"holds 90.0 as mean_acc .* its trainings have the mean 8"),
+        (lambda rows: rows["0" * 8].update(std=float("inf")), r"holds inf as std of '00000000'"),
+        (
+            lambda rows: rows["0" * 8]["test_acc"].__setitem__(0, 0.81),
+            r"holds 0.81 as test_acc_1 of '00000000', but trained networks have more than 5 percent",
+        ),
         (lambda rows: rows.pop("22212220"), r"holds 6,560 architectures, but nasbench-macro has 6,561"),
         (lambda rows: rows.update({"3" * 8: rows["0" * 8]}), r"wrong architecture: '33333333' .* decision 0 is 3"),
         (lambda rows: rows.update({" 00000000": rows["0" * 8]}), r"holds the architecture '00000000' twice"),
@@ -199,10 +238,10 @@ OTHER_CODE = (0, 1, 0, 1, 6, 5, 5, 6, 5, 6, 5, 6)
 
 
 def published_301_rows():
-    scores = {name: float(i) for i, name in enumerate(PUBLISHED_301.columns[:-1])}
+    scores = [published_scores(PUBLISHED_301, arch) for arch in (CELL_CODE + OTHER_CODE, OTHER_CODE + CELL_CODE)]
     return {
-        f"[{CELL}, {OTHER}]": {**scores, "val_accuracy": 93.0},
-        f"[{OTHER}, {CELL}]": {**scores, "grasp": -1e8, "val_accuracy": 94.0},
+        f"[{CELL}, {OTHER}]": {**scores[0], "val_accuracy": 93.0},
+        f"[{OTHER}, {CELL}]": {**scores[1], "grasp": -1e8, "val_accuracy": 94.0},
     }
 
 
@@ -261,7 +300,7 @@ def test_published_below_the_names_of_space_and_data_set(folder, benchmark, name
         (lambda rows: {"nasbench201": [rows]}, r"a value of type list for 'nasbench201', where an object is expected"),
         (
             lambda rows: {"nasbench201": {"cifar10": 3}},
-            r"a value of type int for 'cifar10', where an object is expected",
+            r"holds 3 for 'cifar10', where an object is expected",
         ),
         (lambda rows: {"nasbench201": {"cifar10": {}}}, r"holds no architecture"),
         (

@@ -9,7 +9,8 @@ import pytest
 
 from archsieve.benchmarks.nasbench101 import NASBENCH101, ONE_SHOT_1, ONE_SHOT_2, ONE_SHOT_3, TEST, VALIDATION
 from archsieve.benchmarks.records import Surrogate
-from archsieve.errors import DataError
+from archsieve.errors import DataError, MissingDataError
+from archsieve.notices import listening
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.nasbench101.one_shot_space import OneShot1, OneShot3
 from archsieve.tasks.cifar import CIFAR10
@@ -77,7 +78,7 @@ TURNED = ["".join(row[i :: int(len(row) ** 0.5)] for i in range(int(len(row) ** 
         ({"module_operations": renamed(OPERATIONS, "conv3x3-bn-relu", "maxpool3x3")}, "do not belong together"),
         ({"module_adjacency": TURNED}, "an edge to an earlier vertex"),
         ({"trainable_parameters": SIZES[::-1]}, "do not belong together"),
-        ({"trainable_parameters": [size / 1e6 for size in SIZES]}, "do not belong together"),
+        ({"trainable_parameters": [size / 1e6 for size in SIZES]}, "where a number from 1 to 1e.09 is expected"),
         ({"module_operations": ["0,1,2"] * len(ARCHS)}, "wrong architecture in row 1"),
         ({"module_adjacency": [str(int(row)) for row in MATRICES]}, "wrong architecture in row 1"),
         ({"module_adjacency": [MATRICES[1], *MATRICES[1:]], "module_operations": [OPERATIONS[1], *OPERATIONS[1:]]},
@@ -87,17 +88,51 @@ TURNED = ["".join(row[i :: int(len(row) ** 0.5)] for i in range(int(len(row) ** 
         ({"test_acc_108_2": TRUTH + 20}, "where a number from 0 to 100 is expected"),
         ({"val_acc_108_2": [0.91, *TRUTH[1:]]}, r"holds 0\.91 as val_acc_108_2 of .*write percent, not a fraction"),
         ({"val_acc_108_3": None}, "lacks the columns val_acc_108_3"),
+        ({"test_acc_108_2": 175 - TRUTH}, "'test_acc_108_2' that should rank networks alike"),
+        ({"val_acc_108_1": RNG.permutation(TRUTH)}, "'val_acc_108_1' that should rank networks alike"),
+        ({"trainable_parameters": [1e300, *SIZES[1:]]}, "holds 1e.300 as trainable_parameters"),
     ],
     ids=[
         *("1x1 and 3x3 exchanged", "3x3 and pooling exchanged", "matrix turned", "rows reversed", "millions"),
         *("numbers of operations", "leading zeros lost", "twice", "fractions"),
         *("one run in fractions", "above 100", "one fraction", "a run is missing"),
+        *("errors", "one run in another order", "a size beyond any network"),
     ],
 )  # fmt: skip
 def test_a_wrong_join_is_refused(folder, changed, sentence):
     write(folder, **changed)
     with pytest.raises(DataError, match=sentence):
         NASBENCH101.load()
+
+
+def test_a_table_in_another_form_is_named(folder):
+    (folder / "nasbench101.json").write_text("[]")
+    with pytest.raises(MissingDataError, match=r"has nasbench101\.json, but nasbench101\.parquet or nasbench101\.csv"):
+        NASBENCH101.load()
+
+
+def test_a_part_that_is_too_small_for_a_check_is_told(folder):
+    write(folder)
+    told = []
+    with listening(told.append):
+        table = NASBENCH101.load()
+    assert told == [
+        f"nasbench101-cifar10: the file has {len(ARCHS)} networks, too few to check the rows of accuracies."
+    ]
+    assert table.within(SPACE).remarks == tuple(told)
+
+
+def test_two_files_of_one_table_are_told(folder):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    write(folder)
+    parquet.write_table(pyarrow.table({name: list(values) for name, values in columns().items()}), folder / "x.parquet")
+    (folder / "x.parquet").rename(folder / "nasbench101.parquet")
+    told = []
+    with listening(told.append):
+        NASBENCH101.load()
+    assert told[:1] == [f"Both nasbench101.parquet and nasbench101.csv are in {folder}: nasbench101.parquet is read."]
 
 
 def test_the_parts_look_up_their_codes(part, table):

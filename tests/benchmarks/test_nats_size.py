@@ -8,9 +8,10 @@ import itertools
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.contract import task_of
+from archsieve.benchmarks.contract import caution_of, task_of
 from archsieve.benchmarks.nats_size import CIFAR10, CIFAR100, IMAGENET16
 from archsieve.errors import DataError
+from archsieve.notices import listening
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.contract import enumerate_space
 from plugins.commands import invoke
@@ -78,6 +79,39 @@ def test_fractions_are_refused(folder):
         CIFAR10.load()
 
 
+@pytest.mark.parametrize(
+    ("truth", "sentence"),
+    [
+        (np.roll(TRUTH, 1), "means do not rise with number 5 of its strings"),
+        (np.roll(TRUTH, 1000), "means do not rise with number 2 of its strings"),
+        (100 - TRUTH, "do not follow the sizes"),
+        (np.where(np.arange(len(TRUTH)) == 7, TRUTH / 100, TRUTH), "write percent, not a fraction"),
+    ],
+    ids=["shifted by one", "shifted by a thousand", "errors", "one fraction"],
+)
+def test_accuracies_of_other_networks_are_refused(folder, truth, sentence):
+    write(folder, truth=truth)
+    with pytest.raises(DataError, match=sentence):
+        CIFAR10.load()
+
+
+def test_a_join_that_was_not_fully_checked_is_told(folder):
+    """Without a column of sizes, two numbers exchanged go unnoticed: the user must know."""
+    write(folder)
+    told = []
+    with listening(told.append):
+        table = CIFAR10.load()
+    assert table.remarks == tuple(told)
+    assert "the order of the channels in arch_str was not fully checked" in told[0]
+    assert told[0] in caution_of(CIFAR10, table)
+    macs = np.array([SPACE.macs(arch, task_of(CIFAR10)) for arch in ARCHS])
+    write(folder, flops=macs)
+    assert CIFAR10.load().remarks == ()
+    write(folder, flops=[1.0] * len(ARCHS))
+    with pytest.raises(DataError, match="holds in its column 'flops' no sizes"):
+        CIFAR10.load()
+
+
 @pytest.mark.slow
 def test_measure_takes_it_by_name(folder):
     write(folder, benchmark=IMAGENET16, truth=TRUTH - 40)
@@ -85,6 +119,7 @@ def test_measure_takes_it_by_name(folder):
     assert result.exit_code == 0, result.stderr
     assert "Truth: test_acc_90 of nats-size-imagenet16-120, 32768 codes" in result.stdout
     assert "archsieve has no task of this data set" in result.stdout
+    assert "was not fully checked" in result.stderr
 
 
 def test_they_are_in_the_catalogue():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,10 @@ def test_a_table_of_the_published_strings(folder, benchmark):
     truth = np.minimum(TRUTH, 47)
     order = np.random.default_rng(0).permutation(len(ARCHS))
     shuffled = [np.array(NAMES)[order], truth[order]]
-    write(folder, *shuffled, benchmark, valid_acc=truth[order] - 1, note=["x"] * len(ARCHS))
+    write(folder, *shuffled, benchmark, valid_acc=truth[order] + 0.5, note=["x"] * len(ARCHS))
     table = benchmark.load()
     assert table.lookup("test_acc_200", ARCHS).tolist() == truth.tolist()
-    assert table.lookup("valid_acc", ARCHS[5:6]) == truth[5] - 1
+    assert table.lookup("valid_acc", ARCHS[5:6]) == truth[5] + 0.5
     assert "note" not in table.columns
     assert benchmark.source.state(check=True) == "unchecked"
     assert benchmark.noise == {}  # that of CIFAR-10 is not theirs
@@ -88,7 +89,7 @@ def test_a_wrong_join_is_refused(folder, kind):
 ON_CIFAR10 = np.where(TRUTH == 1, 10.0, TRUTH + 20)
 
 
-@pytest.mark.parametrize("column", CIFAR10.accuracies)
+@pytest.mark.parametrize("column", CIFAR10.columns[:4])
 def test_a_wrong_join_to_cifar10_is_refused_by_each_column_of_accuracies(column):
     def check(values):
         CIFAR10.check_join(Path("own.csv"), Table(tuple(ARCHS), {"test_acc_200": ON_CIFAR10, column: values}))
@@ -103,7 +104,7 @@ def test_a_file_of_cifar10_is_checked(folder):
     write(folder, truth=ON_CIFAR10, benchmark=CIFAR10, val_acc_12=ON_CIFAR10)
     assert CIFAR10.load().lookup("val_acc_12", ARCHS).tolist() == ON_CIFAR10.tolist()
     write(folder, truth=np.where(TRUTH == 1, 1.0, ON_CIFAR10), benchmark=CIFAR10)
-    with pytest.raises(DataError, match=r"holds the accuracy 1 for .*less than half of chance, which is 10 percent"):
+    with pytest.raises(DataError, match=r"the accuracy 1 as test_acc_200 of .*less than chance, which is 10 percent"):
         CIFAR10.load()
 
 
@@ -119,7 +120,7 @@ def accepted(orders, values, chance=1):
     kept = []
     for edges, operations in orders:
         try:
-            check_accuracies(Path("copy.csv"), values[rows_of(np.array(operations)[CODES][:, edges])], chance)
+            check_accuracies(Path("copy.csv"), values[rows_of(np.array(operations)[CODES][:, edges])], chance, "acc")
         except DataError:
             continue
         kept.append((list(edges), list(operations)))
@@ -152,7 +153,7 @@ def test_a_part_of_the_values_is_checked_as_well():
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("column", CIFAR10.accuracies)
+@pytest.mark.parametrize("column", CIFAR10.columns[:4])
 def test_of_the_published_accuracies_only_the_right_join_is_accepted(column):
     """All 119 other orders of operations, all 719 of edges, and some of both at once."""
     values = CIFAR10.load().lookup(column, ARCHS)
@@ -218,6 +219,43 @@ def test_a_damaged_table_is_a_sentence(folder, change, sentence):
         CIFAR100.load()
 
 
+@pytest.mark.parametrize(("benchmark", "classes"), [(CIFAR100, 100), (IMAGENET16, 120), (CIFAR10, 10)])
+@pytest.mark.parametrize("column", ["test_acc_200", "valid_acc"])
+def test_one_fraction_among_percent_is_refused_above_half_of_chance_too(folder, benchmark, classes, column):
+    chance = 100 / classes
+    right = np.where(TRUTH == 1, chance, TRUTH)
+    values = {"test_acc_200": right, "valid_acc": right}
+    row = NAMES.index(SPACE.describe((3, 3, 3, 3, 3, 3)))
+    for fraction in (0.735, 0.4, 0.51 * chance / 100):
+        wrong = right.copy()
+        wrong[row] = fraction if benchmark is not IMAGENET16 else fraction * 0.64  # its best has 47 percent
+        changed = values | {column: wrong}
+        write(folder, truth=changed["test_acc_200"], valid_acc=changed["valid_acc"], benchmark=benchmark)
+        with pytest.raises(DataError, match=r"less than chance, which is .* percent: it is a fraction"):
+            benchmark.load()
+
+
+@pytest.mark.parametrize(
+    ("column", "sentence"),
+    [
+        (100 - TRUTH, "do not belong together"),
+        (np.random.default_rng(0).permutation(TRUTH), "do not belong together"),
+        (TRUTH / 100, "less than chance"),
+    ],
+    ids=["errors", "shuffled", "fractions"],
+)
+def test_a_further_column_of_accuracies_is_checked_as_the_truth_is(folder, column, sentence):
+    write(folder, valid_acc=column)
+    with pytest.raises(DataError, match=sentence):
+        CIFAR100.load()
+
+
+def test_a_column_of_equal_sizes_is_refused(folder):
+    write(folder, params=[1] * len(ARCHS))
+    with pytest.raises(DataError, match="the same size for all of its networks in its column 'params'"):
+        CIFAR100.load()
+
+
 def test_a_table_without_the_column_names_those_that_it_has(folder):
     (folder / "nasbench201-cifar100.csv").write_text("arch_str,accuracy\n")
     with pytest.raises(DataError, match="lacks the columns test_acc_200; it has arch_str, accuracy"):
@@ -242,6 +280,18 @@ def test_measure_takes_it_by_name(folder):
     assert "Truth: other of" in invoke(*ask, "--truth", "other").stdout
     (told,) = [line for line in invoke("data").stdout.splitlines() if "nasbench201-imagenet16-120" in line][:1]
     assert "present" in told or "unchecked" in told
+
+
+def test_a_looked_up_column_is_of_the_named_benchmark(folder):
+    """Both data sets have a column `valid_acc`: `--benchmark` names whose."""
+    imagenet = np.minimum(TRUTH, 47)
+    write(folder, valid_acc=TRUTH)
+    write(folder, benchmark=IMAGENET16, truth=imagenet, valid_acc=imagenet)
+    asked = ("measure", "nasbench201", "--lookup", "valid_acc", "--json")
+    for benchmark in (CIFAR100, IMAGENET16):
+        result = invoke(*asked, "--benchmark", benchmark.name)
+        (found,) = [each for each in json.loads(result.stdout) if each["estimator"] == "valid_acc"]
+        assert found["tau"] == 1.0
 
 
 def test_two_data_sets_are_studied_together(folder, tmp_path, monkeypatch):

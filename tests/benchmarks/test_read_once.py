@@ -21,7 +21,7 @@ from plugins.shipped import shipped
 
 
 def scores(snip):
-    return {"(0, 0, 4, 3, 0, 2)": dict.fromkeys((*PROXIES, "val_accuracy"), snip)}
+    return {"(0, 0, 4, 3, 0, 2)": dict.fromkeys(PROXIES, snip) | {"params": 0.344346, "val_accuracy": 90.0}}
 
 
 @pytest.fixture

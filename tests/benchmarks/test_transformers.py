@@ -8,15 +8,10 @@ import json
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.transformers import (
-    AUTOFORMER_CIFAR100,
-    GLUE,
-    PIT_CHAOYANG,
-    PIT_CIFAR100,
-    PIT_FLOWERS,
-    SCORES_FILE,
-)
+from archsieve.benchmarks.bert import GLUE, SCORES_FILE
+from archsieve.benchmarks.transformers import AUTOFORMER_CIFAR100, PIT_CHAOYANG, PIT_CIFAR100, PIT_FLOWERS
 from archsieve.errors import DataError
+from archsieve.notices import listening
 from archsieve.registry import BENCHMARKS
 from archsieve.testing import BenchmarkContract
 from plugins.commands import invoke
@@ -35,7 +30,7 @@ def encoder(number, text, glue, **changed):
         "id": number,
         "completed": True,
         "time_to_train": 3000.5 + number,
-        "scores": {task: glue - place for place, task in enumerate(GLUE.columns[:9])},
+        "scores": {"glue": glue} | {task: glue + 2 * place - 7 for place, task in enumerate(GLUE.columns[1:9])},
         "hparams": {
             "learning_rate": 0.0005,
             "model_hparam_overrides": {
@@ -73,7 +68,7 @@ def write_scores(folder, **columns):
 
 def test_the_published_entry_of_the_first_network(folder):
     text = "256:SA-WMA-4-1024-3,LT-DCT-2-512-3,SA-SDP-4-512-3,SA-SDP-4-1024-1"
-    write(folder, [encoder(0, text, 74.73375), encoder(1, "128:DSC-9-4-512-1,DSC-5-2-512-1", -2.0)])
+    write(folder, [encoder(0, text, 74.73375), encoder(1, "128:DSC-9-4-512-1,DSC-5-2-512-1", -20.0)])
     table = GLUE.load()
     assert table.lookup("glue", [BERT.parse(text)]).tolist() == [74.73375]
     assert table.row(BERT.parse(text))["training_seconds"] == 3000.5
@@ -137,6 +132,87 @@ def test_other_files_are_refused(folder, entries, sentence):
         GLUE.load()
 
 
+def with_scores(change):
+    """Return the entries, the fourth of which has other scores."""
+    entries = encoders()
+    entries[3]["scores"] = change(dict(entries[3]["scores"]))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda scores: scores | {"glue": scores["glue"] / 100}, r"as glue of .*: write percent, not a fraction"),
+        (lambda scores: {task: value / 100 for task, value in scores.items()}, "write percent, not a fraction"),
+        (lambda scores: scores | {"mnli": scores["mnli"] / 100}, r"as mnli of .*: write percent, not a fraction"),
+        (lambda scores: scores | {"glue": scores["glue"] + 1}, "but the mean of its eight tasks is"),
+        (lambda scores: scores | {"sts": scores["sts"] / 100}, "but the mean of its eight tasks is"),
+        (lambda scores: scores | {"mnli": 170}, "holds 170.0 as mnli"),
+        (lambda scores: scores | {"cola": float("inf")}, "holds inf as cola"),
+        (lambda scores: scores | {"glue": True}, "'glue': True and False are no numbers, in row 4"),
+    ],
+    ids=[
+        *("glue as a fraction", "all as fractions", "a task as a fraction", "another glue", "a correlation"),
+        *("above 100", "infinite", "a truth value"),
+    ],
+)
+def test_one_wrong_score_among_right_ones_is_refused(folder, change, sentence):
+    write(folder, with_scores(change))
+    with pytest.raises(DataError, match=sentence):
+        GLUE.load()
+
+
+def test_negative_scores_are_read(folder):
+    write(folder, with_scores(lambda scores: dict.fromkeys(scores, -2.0)))
+    assert GLUE.load().lookup("glue", ENCODERS[3:4]) == -2.0
+
+
+def test_errors_are_refused(folder):
+    entries = encoders()
+    for entry in entries:
+        entry["scores"] = {task: 100 - value for task, value in entry["scores"].items()}
+    write(folder, entries)
+    with pytest.raises(DataError, match="less than a guess reaches: they are errors, or belong to another task"):
+        GLUE.load()
+
+
+def test_one_network_under_two_numbers_is_told_or_refused(folder):
+    entries = encoders()
+    again = entries[3] | {"id": 900, "scores": {task: value + 1 for task, value in entries[3]["scores"].items()}}
+    write(folder, [*entries, again])
+    told = []
+    with listening(told.append):
+        table = GLUE.load()
+    assert table.lookup("glue", ENCODERS[3:4]) == pytest.approx(TRUTH[3] + 0.5)
+    assert told == [table.remarks[0]]
+    assert told[0].endswith("BERT_benchmark.json holds 1 networks more than once: each has the means of its values.")
+    again["scores"] = {task: value + 4 for task, value in entries[3]["scores"].items()}
+    write(folder, [*entries, again])
+    with pytest.raises(DataError, match=r"in entries 4, \d+ with .* as glue, more than 3 apart"):
+        GLUE.load()
+
+
+def test_a_training_that_is_completed_by_halves_is_refused(folder):
+    entries = encoders()
+    entries[3]["completed"] = "false"
+    write(folder, entries)
+    with pytest.raises(DataError, match="holds 'false' for 'completed' of network 3, where true or false is expected"):
+        GLUE.load()
+
+
+def test_numbers_that_a_spreadsheet_wrote_are_joined(folder):
+    write(folder, encoders())
+    write_scores(folder, ID=[f"{i}.0" for i in range(len(ENCODERS))], **{"GLUE Score": TRUTH, "mine": TRUTH * 2})
+    assert GLUE.load().lookup("mine", ENCODERS[3:4]) == TRUTH[3] * 2
+
+
+def test_scores_do_not_replace_those_of_the_benchmark(folder):
+    write(folder, encoders())
+    write_scores(folder, ID=range(len(ENCODERS)), **{"GLUE Score": TRUTH, "mnli": TRUTH})
+    with pytest.raises(DataError, match="has a column 'mnli', which the networks have too: give it another title"):
+        GLUE.load()
+
+
 def vision(space, arch, accuracy):
     """Return an entry as ViT-Bench-101's lists have it."""
     if space is PIT:
@@ -192,6 +268,30 @@ def test_other_vision_transformers_are_refused(folder, change, sentence):
 def test_one_fraction_among_percent_is_refused(folder):
     write(folder, [vision(PIT, (0,) * 8, 0.7), vision(PIT, (1,) * 8, 70.0)], PIT_CIFAR100)
     with pytest.raises(DataError, match=r"holds 0\.7 as c100_kd_acc of .*write percent, not a fraction"):
+        PIT_CIFAR100.load()
+
+
+@pytest.mark.parametrize("column", ["c100_base_acc", "flower_kd_acc"])
+def test_a_fraction_of_another_accuracy_is_refused_as_well(folder, column):
+    entries = [vision(PIT, (i,) * 8, 70.0) | {column: value} for i, value in enumerate((60.0, 0.61))]
+    write(folder, entries, PIT_CIFAR100)
+    with pytest.raises(DataError, match=rf"holds 0\.61 as {column} of .*write percent, not a fraction"):
+        PIT_CIFAR100.load()
+
+
+def test_trainings_of_one_network_that_are_far_apart_are_refused(folder):
+    write(folder, [vision(PIT, (0,) * 8, value) for value in (50.0, 61.0)], PIT_CIFAR100)
+    with pytest.raises(DataError, match="in entries 1, 2 with 50 and 61 as c100_kd_acc, more than 10 apart"):
+        PIT_CIFAR100.load()
+
+
+def test_accuracies_with_and_without_distillation_rank_networks_alike(folder):
+    archs = list(dict.fromkeys(PIT.sample(np.random.default_rng(seed)) for seed in range(80)))
+    accuracies = [60 + i / 10 for i in range(len(archs))]
+    other = [100 - accuracy for accuracy in accuracies]
+    pairs = zip(archs, accuracies, other, strict=True)
+    write(folder, [vision(PIT, arch, right) | {"c100_base_acc": error} for arch, right, error in pairs], PIT_CIFAR100)
+    with pytest.raises(DataError, match="'c100_base_acc' that should rank networks alike"):
         PIT_CIFAR100.load()
 
 

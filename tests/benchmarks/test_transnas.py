@@ -129,7 +129,7 @@ def test_a_wrong_join_of_skeletons_is_refused(folder, names, sentence):
         ({"class_object_test_top1": [np.nan, *TRUTH["macro"][1:]]}, "holds nan as class_object_test_top1"),
         ({"class_object_test_top1": TRUTH["macro"] / 100}, "where percent are expected"),
         ({"class_object_valid_top1": [np.nan] * len(TRUTH["macro"])}, "holds no number in its column"),
-        ({"encoder_params": [0] * len(TRUTH["macro"])}, "do not belong together"),
+        ({"encoder_params": [0] * len(TRUTH["macro"])}, "where a size is expected"),
         ({"class_object_test_top1": ["good", *TRUTH["macro"][1:]]}, "holds more than numbers"),
     ],
     ids=["no sizes", "above 100", "missing", "fractions", "all missing", "sizes of zero", "text"],
@@ -138,6 +138,46 @@ def test_wrong_columns_are_refused(folder, changed, sentence):
     write(folder, "macro", **changed)
     with pytest.raises(DataError, match=sentence):
         TABLES["macro"].load()
+
+
+BEST = {kind: int(np.argmax(TRUTH[kind])) for kind in TABLES}
+
+
+def with_one(values, row, value):
+    return np.where(np.arange(len(values)) == row, value, values)
+
+
+@pytest.mark.parametrize("kind", ["micro", "macro"])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda t, best: {"class_object_test_top1": with_one(t, best, t[best] / 100)}, "write percent, not a fraction"),
+        (lambda t, best: {"class_object_valid_top1": with_one(t, best, 0.6)}, "write percent, not a fraction"),
+        (lambda t, best: {"class_object_valid_top1": 100 - t}, "'class_object_valid_top1' that should rank networks"),
+        (lambda t, best: {"class_object_valid_top1": t / 2}, "that should have similar values"),
+        (lambda t, best: {"encoder_params": with_one(SIZES["micro"][: len(t)], best, np.nan)}, "a size is expected"),
+    ],
+    ids=["one fraction", "one fraction of validation", "errors", "another task", "a size is missing"],
+)
+def test_wrong_values_are_refused(folder, kind, change, sentence):
+    write(folder, kind, **change(TRUTH[kind], BEST[kind]))
+    with pytest.raises(DataError, match=sentence):
+        TABLES[kind].load()
+
+
+def test_a_cell_without_input_may_be_near_zero(folder):
+    row = NAMES["micro"].index("64-41414-0_00_000")
+    write(folder, "micro", class_object_test_top1=with_one(TRUTH["micro"], row, 0.4))
+    assert TABLES["micro"].load().lookup("class_object_test_top1", ARCHS["micro"][row : row + 1]) == 0.4
+
+
+@pytest.mark.parametrize("kind", ["micro", "macro"])
+@pytest.mark.parametrize("shift", [1, -1, 777])
+def test_accuracies_of_other_rows_are_refused(folder, kind, shift):
+    moved = np.roll(TRUTH[kind], shift) if shift != 777 else np.random.default_rng(7).permutation(TRUTH[kind])
+    write(folder, kind, class_object_test_top1=moved, class_object_valid_top1=moved + 1)
+    with pytest.raises(DataError, match="do not belong together"):
+        TABLES[kind].load()
 
 
 def test_a_part_of_a_space_is_refused(folder):
@@ -206,8 +246,17 @@ def test_losses_and_similarities_have_ranges_of_their_own(folder):
         folder, "macro", room_layout_test_neg_loss=-1 / TRUTH["macro"], room_layout_valid_neg_loss=-1 / TRUTH["macro"]
     )
     assert MACRO["room_layout"].load().columns["room_layout_test_neg_loss"].max() < 0
+    losses = -1 / TRUTH["macro"]
+    for wrong in (-np.inf, -1e300, 0.5, np.nan):
+        values = with_one(losses, 9, wrong)
+        write(folder, "macro", room_layout_test_neg_loss=values, room_layout_valid_neg_loss=losses)
+        with pytest.raises(DataError, match="where a number from -10 to 0 is expected"):
+            MACRO["room_layout"].load()
+    write(folder, "macro", autoencoder_test_ssim=TRUTH["macro"], autoencoder_valid_ssim=TRUTH["macro"])
+    with pytest.raises(DataError, match="where a number from -1 to 1 is expected"):
+        MACRO["autoencoder"].load()
     write(folder, "macro", room_layout_test_neg_loss=TRUTH["macro"], room_layout_valid_neg_loss=TRUTH["macro"])
-    with pytest.raises(DataError, match="where a number from -inf to 0 is expected"):
+    with pytest.raises(DataError, match="where a number from -10 to 0 is expected"):
         MACRO["room_layout"].load()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from archsieve._checksums import without_checksum
+from archsieve.benchmarks.contract import networks_of
 from archsieve.benchmarks.records import Surrogate
 from archsieve.errors import EstimatorError, ScoringError, SettingError
 from archsieve.estimators.combined.az_nas import AZNAS
@@ -25,6 +26,7 @@ from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool, forecast
 from archsieve.plans.run import knowing_most, run_plan, tables_about, true_rank
+from archsieve.plans.worth import worth_of
 from archsieve.registry import BENCHMARKS
 from archsieve.report.load import read_run
 from archsieve.runs.effort import Ledger
@@ -106,7 +108,7 @@ def test_the_truth_of_the_winner(run):
         "column": "accuracy",
         "value": 80.0,
         "rank": 1,
-        "count": 81,
+        "count": 15,
         "best": 80.0,
         "spread": None,
         "caution": "",
@@ -162,8 +164,8 @@ def test_a_winner_that_nobody_knows_leaves_the_others_their_truth(publish):
 
 def test_ties_share_the_better_rank(publish):
     publish(SPACE, {"ones": ONES}, truth="ones")
-    # one code has four ones, 4 * 2 = 8 have three, 6 * 4 = 24 two, 4 * 8 = 32 one, 16 none
-    ranks = {4: 1, 3: 2, 2: 10, 1: 34, 0: 66}
+    # the order of the options does not count: one network has four ones, 2 have three, 3 two, 4 one, and 5 none
+    ranks = {4: 1, 3: 2, 2: 4, 1: 7, 0: 11}
     for arch in ARCHS:
         assert rank_of(SPACE, TASK, arch).rank == ranks[arch.count(1)]
 
@@ -172,7 +174,7 @@ def test_codes_without_a_truth_do_not_count(publish):
     values = np.where(ONES == 1, np.nan, ONES)
     publish(SPACE, {"ones": values}, truth="ones")
     found = rank_of(SPACE, TASK, (0, 0, 0, 0))
-    assert (found.rank, found.count, found.best) == (34, 49, 4.0)
+    assert (found.rank, found.count, found.best) == (7, 11, 4.0)  # networks
     assert rank_of(SPACE, TASK, (0, 0, 0, 1)) is None
 
 
@@ -505,3 +507,15 @@ def test_the_strict_reader_is_strict(tmp_path):
 def test_a_pool_without_evolution_refuses_what_goes_with_one(setting):
     with pytest.raises(SettingError, match=f"A pool's {setting} needs `evolve`, but got {setting}=7 without"):
         Pool(**{setting: 7})
+
+
+def test_rank_and_worth_count_the_same_networks_of_a_part_of_a_table(publish):
+    """Twins of a part of a table are one network, the first of them where the canonical code is missing."""
+    part = [(2, 1, 0, 0), (0, 0, 1, 2), (1, 0, 0, 0), (0, 1, 0, 0), (2, 2, 2, 2)]
+    publish(SPACE, {"accuracy": np.array([9.0, 7.0, 5.0, 6.0, 8.0])}, archs=part, name="part")
+    known = knowing_most(tables_about(SPACE, TASK)[0], part)
+    truth = true_rank(known, (1, 0, 0, 0), part)
+    assert (truth.rank, truth.count) == (3, 3)  # 0012 has 7, 2222 has 8, and 1000 itself 5
+    plan = Plan(SPACE, TASK, (Stage(Lookup("accuracy"), top=1),))
+    worth = worth_of(plan, None, None, known, networks_of(known[1], SPACE), (2, 2, 2, 2))
+    assert (worth.count, worth.as_good) == (3, 1)

@@ -112,5 +112,5 @@ def test_a_study(tmp_path):
     assert invoke("report", tmp_path / "study", "--html", tmp_path / "study.html").exit_code == 0
     document, complaints = opened(tmp_path / "study.html", tmp_path)
     assert complaints == []
-    assert len(figures(document)) == 6  # three searchers, two measures
+    assert len(figures(document)) == 12  # three searchers, four measures
     assert document.count("differential evolution") >= 2

@@ -58,7 +58,7 @@ def test_where_no_stage_chose_nothing_is_told():
 
 
 def test_a_table_adds_true_value_and_rank():
-    assert outcome({**RESULT, "truth": TRUTH})[1:] == ["mean of table: 90.50, rank 3 of 40 (best 91.00)"]
+    assert outcome({**RESULT, "truth": TRUTH})[1:] == ["mean of table: 90.50, rank 3 of 40 networks (best 91.00)"]
 
 
 def test_a_final_score_costs_and_chance_follow():

@@ -29,7 +29,7 @@ BENCHMARKS.add_lazy("nasbench101-cifar10", "archsieve.benchmarks.nasbench101:NAS
 for _number in (1, 2, 3):
     _space = f"nasbench1shot1-{_number}"
     BENCHMARKS.add_lazy(f"{_space}-cifar10", f"archsieve.benchmarks.nasbench101:ONE_SHOT_{_number}", about=_space)
-BENCHMARKS.add_lazy("flexibert-glue", "archsieve.benchmarks.transformers:GLUE", about="flexibert")
+BENCHMARKS.add_lazy("flexibert-glue", "archsieve.benchmarks.bert:GLUE", about="flexibert")
 for _kind in ("autoformer", "pit"):
     for _data_set in ("cifar100", "flowers", "chaoyang"):
         BENCHMARKS.add_lazy(

@@ -17,7 +17,9 @@ from archsieve._trial import try_first
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.file_table import read_once
 from archsieve.benchmarks.files import assemble, fault, number
+from archsieve.benchmarks.joined import check_percent
 from archsieve.benchmarks.pickles import read_pickle
+from archsieve.benchmarks.topology_join import all_codes, check_accuracies, check_chance
 from archsieve.errors import MissingDataError
 from archsieve.sources import Source
 from archsieve.spaces.nasbench201.space import NASBench201, from_naslib
@@ -30,6 +32,7 @@ _ACCURACIES = ("baseline_accuracy", "ptq_accuracy", "qat_accuracy", "noisy_accur
 _SECONDS = (60, 3600, 86400, 2592000)
 _DRIFTS = tuple(f"{kind}_drift_{seconds}" for kind in ("baseline", "analog") for seconds in _SECONDS)
 _MODULE = "analognasbench.data"
+_CHANCE = 10.0  # percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,8 @@ class AnalogNASBench(Benchmark):
     """Accuracies in percent on CIFAR-10 of all 15,625 cells.
 
     `baseline_accuracy` in floating point, then after quantisation (`ptq_`, `qat_`), on noisy hardware without
-    (`noisy_`) and with (`analog_`) training for it, and both after 60 to 2,592,000 seconds of drift.
+    (`noisy_`) and with (`analog_`) training for it, and both after 60 to 2,592,000 seconds of drift. In a file of
+    one's own, accuracies must be those of the cells.
 
     >>> ANALOG.truth, len(ANALOG.columns)
     ('baseline_accuracy', 13)
@@ -103,7 +107,13 @@ class AnalogNASBench(Benchmark):
         rows = [_values(path, arch, entry) for arch, entry in zip(archs, content.values(), strict=True)]
         values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.columns))
         columns = dict(zip(self.columns, values.T, strict=True))
-        return assemble(path, self.space, archs, columns, truth=self.truth)
+        table = assemble(path, self.space, archs, columns, truth=self.truth)
+        if not self.source.is_known():
+            check_percent(path, self.space, table, self.columns)
+            for column in self.columns:
+                check = check_accuracies if column in _ACCURACIES else check_chance
+                check(path, table.lookup(column, all_codes()), _CHANCE, column)
+        return table
 
 
 def _read(path: Path) -> dict[Any, Any]:

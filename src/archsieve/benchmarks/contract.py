@@ -109,14 +109,35 @@ def completed_benchmark(benchmark: Any) -> Benchmark:
     return completed(benchmark, Benchmark)  # type: ignore[type-abstract]
 
 
-def caution_of(benchmark: Benchmark) -> str:
-    """Return the sentence of caution to show beside the benchmark's values; empty if none is needed."""
-    return str(completed_benchmark(benchmark).caution)
+def caution_of(benchmark: Benchmark, records: Records | None = None) -> str:
+    """Return the sentences of caution to show beside the benchmark's values; empty if none are needed.
+
+    With its records, these include what reading the file has to say.
+    """
+    remarks = records.remarks if isinstance(records, Table) else ()
+    return " ".join(filter(None, (str(completed_benchmark(benchmark).caution), *remarks)))
 
 
 def codes_of(records: Records, space: SearchSpace, seed: int) -> list[Architecture]:
     """Return the codes that a table lists; for a surrogate, a sample of the space drawn by the seed."""
     return list(records.archs) if isinstance(records, Table) else draw_up_to(space, seed, SAMPLE)
+
+
+def columns_of(benchmark: Benchmark) -> Sequence[str]:
+    """Return the columns of a benchmark: those of its file, which may have more than are declared, where it is here."""
+    whole = completed_benchmark(benchmark)
+    return list(whole.load().columns) if whole.is_present() else whole.columns
+
+
+def networks_of(table: Table, space: SearchSpace) -> Sequence[Architecture]:
+    """Return one code of each network of a table: the canonical one, or the first that the table has."""
+    if table.by_network:
+        return table.archs
+    first: dict[Architecture, Architecture] = {}
+    for arch in table.archs:
+        first.setdefault(space.canonical(arch), arch)
+    known = set(table.archs)
+    return [code if code in known else arch for code, arch in first.items()]
 
 
 def table_of(benchmark: Benchmark) -> Table:

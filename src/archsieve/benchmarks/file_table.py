@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from archsieve._collector import collector_paused
 from archsieve._files import Remembered
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.records import Surrogate, Table
+from archsieve.errors import MissingDataError
+from archsieve.notices import notice
 from archsieve.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from archsieve.sources import FileState
 
@@ -27,7 +30,7 @@ def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
     """Decorate the `load` of a hashable benchmark so that a process reads the file once, and again after a change.
 
     A file, or any file below a folder, has changed if its size, time or inode has. The arrays of a table are made
-    read-only, since all callers share them.
+    read-only, since all callers share them. What a table remarks on its file is a notice to the user.
     """
     tables: Remembered[R] = Remembered(most=16)
 
@@ -39,6 +42,8 @@ def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
             if isinstance(records, Table):
                 for values in records.columns.values():
                     values.setflags(write=False)
+                for remark in records.remarks:
+                    notice(remark)
             return records
 
         source = benchmark.source
@@ -55,6 +60,21 @@ class TableSource(Source):
         """Return the path of the parquet file, else of the CSV file, else None."""
         csv_file = self.file.removesuffix(".parquet") + ".csv"
         return super().find() or Source(csv_file, self.origin, self.licence, self.citation).find()
+
+    def require(self) -> Path:
+        """Return the file's path; raises if it is missing, and names a file of another form that is there.
+
+        Raises:
+            MissingDataError: neither the parquet file nor the CSV file is there.
+        """
+        folder, stem = Path(os.environ.get("ARCHSIEVE_DATA") or "."), self.file.removesuffix(".parquet")
+        others = sorted(path.name for path in folder.glob(f"{stem}.*")) if self.find() is None else []
+        if others:
+            raise MissingDataError(
+                f"The folder {folder} has {', '.join(others)}, but {self.file} or {stem}.csv is expected: other forms "
+                f"of this table are not read. It comes from {self.origin}."
+            )
+        return super().require()
 
     def state(self, *, check: bool = False) -> FileState:
         """Return whether the file is present; a CSV file is written by the user and has no known hash."""
@@ -78,7 +98,10 @@ class FileTable(Benchmark):
             MissingPackageError: the file is parquet and pyarrow is not installed.
             DataError: the file is damaged or of another format, or its values are not those of its networks.
         """
-        return self.read(self.source.require_known())
+        path = self.source.require_known()
+        if isinstance(self.source, TableSource) and (other := path.with_suffix(".csv")) != path and other.exists():
+            notice(f"Both {path.name} and {other.name} are in {path.parent}: {path.name} is read.")
+        return self.read(path)
 
     @abstractmethod
     def read(self, path: Path) -> Table:

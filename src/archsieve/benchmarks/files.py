@@ -13,6 +13,7 @@ from archsieve._reading import LARGEST_DATA, check_file, parse_json, quoted, rea
 from archsieve._trial import try_first
 from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchitectureError, DataError, require
+from archsieve.notices import notice
 from archsieve.spaces.contract import enumerate_space, size
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ LARGEST_COLUMNS = 512 << 20
 """Bytes of a parquet file."""
 MOST_FIELDS = 20_000_000
 """Rows times columns of a parquet file."""
+_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04")
+_UNPACK = "is compressed, or a workbook of a spreadsheet: unpack it, or save it as CSV"
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_ACCURACY = re.compile(r"(?<![a-z])(acc|accuracy|accuracies|top[-_]?1)(?![a-z0-9])")
 NASLIB_NO_SCORE = -1e8
 """What NASLib's tables hold where a proxy gave NaN (https://github.com/automl/NASLib)."""
 
@@ -72,7 +76,7 @@ def _json_in(path: Path) -> Any:
         return entries
 
     try:
-        return parse_json(read_text(path, LARGEST_DATA), once)
+        return parse_json(read_text(path, LARGEST_DATA).removeprefix("\ufeff"), once)
     except OSError as error:
         raise fault(path, f"cannot be read: {error.strerror}") from error
     except DataError:
@@ -94,10 +98,32 @@ def read_columns(path: Path, *, is_known: bool = False) -> dict[str, list[Any]]:
     """
     if path.suffix.lower() in TEXT:
         return dict(read_text_columns(path)[0])
+    if path.suffix.lower() != ".parquet":
+        _check_parquet(path)
     require("pyarrow", "data")
     if not is_known:
         try_first([path], f"{__name__}:_read_parquet")
     return _read_parquet(path)
+
+
+def _check_parquet(path: Path) -> None:
+    """Check that a file of another name begins as a parquet file does.
+
+    Raises:
+        DataError: it does not.
+    """
+    try:
+        check_file(path, LARGEST_COLUMNS)
+        with path.open("rb") as stream:
+            first = stream.read(4)
+    except OSError as error:
+        raise fault(path, f"cannot be read: {error.strerror}") from error
+    if first.startswith(_COMPRESSED):
+        raise fault(path, _UNPACK)
+    if first != b"PAR1":
+        raise fault(
+            path, f"is no parquet file: a file with columns as text must have a name that ends in {', '.join(TEXT)}"
+        )
 
 
 def _read_parquet(path: Path) -> dict[str, list[Any]]:
@@ -131,6 +157,8 @@ def read_text_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]
         DataError: the file is damaged, names a column twice, or has a row of another length than its header.
     """
     lines = _decoded(path).splitlines(keepends=True)
+    if lines and not lines[-1].endswith(("\n", "\r")):
+        notice(f"The file {path} has no line break at its end, as if it was cut: check its last row.")
     separator_line = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip("\r\n")) if lines else None  # Excel's own line
     skipped = 1 if separator_line else 0
     rows = _split(path, lines[skipped:], separator_line[1] if separator_line else None)
@@ -151,8 +179,8 @@ def read_text_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]
 def _decoded(path: Path) -> str:
     try:
         content = read_bytes(path, LARGEST_TEXT)
-        if content.startswith((b"\x1f\x8b", b"PK\x03\x04")):
-            raise fault(path, "is compressed, or a workbook of a spreadsheet: unpack it, or save it as CSV")
+        if content.startswith(_COMPRESSED):
+            raise fault(path, _UNPACK)
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if is_wide else "utf-8-sig")
     except DataError:
@@ -190,9 +218,14 @@ def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tupl
     return max(ways.values(), key=lambda rows: len(rows[0][1]) if rows else 0)
 
 
+def is_accuracy(title: str) -> bool:
+    """Whether a column with this title holds accuracies."""
+    return _ACCURACY.search(title.lower()) is not None
+
+
 def shown(value: object) -> str:
     """Return a value as short, escaped text for a message."""
-    plain = value is None or isinstance(value, str | float | bool)
+    plain = value is None or isinstance(value, str | float | bool) or (isinstance(value, int) and abs(value) < 2**63)
     return f"{value!r:.40}" if plain else f"a value of type {type(value).__name__}"
 
 

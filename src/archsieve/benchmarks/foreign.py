@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve._files import Remembered
+from archsieve.benchmarks.agreement import check_fit, rank_correlation
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import check_different, fault, read_columns
+from archsieve.benchmarks.files import check_different, fault, is_accuracy, read_columns
 from archsieve.benchmarks.foreign_codes import NOTATIONS, check_sizes, numbers_of, read_codes
 from archsieve.benchmarks.records import Table
-from archsieve.errors import MissingDataError, SettingError, UnknownNameError
+from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
+from archsieve.notices import notice
 from archsieve.registry import listed, near_miss
 from archsieve.sources import sha256_of
 from archsieve.values import path_in
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 TITLES = ("architecture", "arch", "arch_str", "code", "codes", "genotype", "network", "archs", "architectures")
 """Titles of the column of architectures, unless it is named."""
 _ERRORS = re.compile(r"(?<![a-z])(errors?|err|loss|losses|perplexity|ppl|rmse|mse|mae)(?![a-z])")
+_FEWEST, _LEAST_OPPOSED = 50, 0.3  # networks, and the opposite of a rank correlation
+_PERCENT = 10  # the median of accuracies in percent is above it
 _TABLES: Remembered[Table] = Remembered(most=8)
 _HASHES: Remembered[str] = Remembered(most=32)
 
@@ -146,11 +150,14 @@ def offered_columns(columns: Collection[str]) -> list[str]:
     return [column for column in columns if f"-{column}" not in columns]
 
 
-def check_finite_truth(foreign: ForeignTable) -> None:
-    """Check that the truth of a file holds finite numbers, or nothing.
+def check_truth(foreign: ForeignTable) -> None:
+    """Check that the truth of a file holds finite numbers of one unit, or nothing.
+
+    A column whose title names an accuracy is of two units if most values are above 10, and some are below 1 and would,
+    times 100, lie among them. A notice says so where its values do not follow the decisions of the networks.
 
     Raises:
-        DataError: a value is infinite.
+        DataError: a value is infinite, or a fraction among percent, or another column of accuracies is its opposite.
     """
     table = foreign.load()
     if foreign.truth is None:
@@ -158,6 +165,45 @@ def check_finite_truth(foreign: ForeignTable) -> None:
     for row in np.flatnonzero(np.isinf(table.columns[foreign.truth])):
         network = foreign.space.whole.describe(table.archs[row])
         raise fault(Path(foreign.path), f"holds an infinite {foreign.truth!r} for {network!r}: leave the field empty")
+    for title in filter(is_accuracy, table.columns):
+        _check_unit(foreign, table, title)
+    if not is_accuracy(foreign.truth):
+        return
+    _check_direction(foreign, table, foreign.truth)
+    try:
+        check_fit(Path(foreign.path), table, foreign.truth)
+    except DataError as error:  # differences between good networks may be chance
+        notice(f"Check the rows of your table: {str(error)[0].lower()}{str(error)[1:]}")
+
+
+def _check_unit(foreign: ForeignTable, table: Table, title: str) -> None:
+    """Check that no value is a fraction where the others are percent; raises as `check_truth`."""
+    values = table.columns[title]
+    percent = values[values > 1]
+    if len(percent) == 0 or np.nanmedian(values) < _PERCENT:
+        return
+    for row in np.flatnonzero((values > 0) & (values < 1) & (100 * values >= percent.min())):
+        network = foreign.space.whole.describe(table.archs[row])
+        raise fault(
+            Path(foreign.path),
+            f"holds {values[row]:g} as {title!r} of {network!r}, but most values are percent: write percent, "
+            f"not a fraction, or leave the field of a network that failed empty",
+        )
+
+
+def _check_direction(foreign: ForeignTable, table: Table, truth: str) -> None:
+    """Check that no other column of accuracies ranks the networks the other way round; raises as `check_truth`."""
+    for title in filter(is_accuracy, table.columns):
+        known = np.isfinite(table.columns[truth]) & np.isfinite(table.columns[title])
+        if known.sum() < _FEWEST or title.startswith("-"):
+            continue
+        agreed = rank_correlation(table.columns[truth][known], table.columns[title][known])
+        if agreed < -_LEAST_OPPOSED:
+            raise fault(
+                Path(foreign.path),
+                f"has columns {truth!r} and {title!r} of accuracies that rank networks the other way round (rank "
+                f"correlation {agreed:.2f}): one of them holds errors",
+            )
 
 
 def _read(foreign: ForeignTable, path: Path) -> Table:

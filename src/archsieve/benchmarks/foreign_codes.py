@@ -114,6 +114,9 @@ def check_sizes(path: Path, space: SearchSpace, table: Table) -> None:
     if not space.number_orders:
         return
     for title, column in table.columns.items():
+        known = column[np.isfinite(column)]
+        if is_size(title) and len(known) > 1 and np.ptp(known) == 0:
+            raise fault(path, f"holds the same size for all of its networks in its column {title!r}")
         if is_size(title) and (agreed := _agreement(space, table.archs, column)) < 0.9:
             raise fault(
                 path,

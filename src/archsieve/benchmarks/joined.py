@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CODE_COLUMN = "arch_str"
 """Title of the column of published architecture strings."""
 _COMPARED, _MOST_DIFFERING = 1_000, 0.01  # rows, at equal steps, and the share of them that may have other sizes
+_SIZES_COMPARED = 1_500  # rows, at equal steps
+_LEAST_IN_PROPORTION, _TOLERANCE = 0.95, 0.02  # share of the sizes that are in proportion, and how nearly
+_UNIT_TOLERANCE = 0.05  # of the unit of sizes
 
 
 def wrong_join(path: Path, what: str, causes: str) -> DataError:
@@ -143,6 +146,47 @@ def check_counted(
         )
 
 
+def check_proportional(
+    path: Path,
+    table: Table,
+    column: str,
+    count: Callable[[Architecture], float],
+    causes: str,
+    unit: float | None = None,
+) -> None:
+    """Check that a column of sizes is in proportion to those of the networks, in rows at equal steps.
+
+    Args:
+        path: the file, for the messages.
+        table: its content.
+        column: the title of the column.
+        count: returns the size of an architecture.
+        causes: what may have gone wrong.
+        unit: what a size of one is in the file; None where it may have any unit.
+
+    Raises:
+        DataError: a size is no positive number, fewer than 95 % are in proportion, or they have another unit.
+    """
+    sizes = table.columns[column]
+    for row in np.flatnonzero(~((sizes > 0) & np.isfinite(sizes))):
+        raise fault(path, f"holds {sizes[row]} in its column {column!r}, in row {row + 1}, where a size is expected")
+    step = max(1, len(table.archs) // _SIZES_COMPARED)
+    ratios = sizes[::step] / np.array([count(arch) for arch in table.archs[::step]], dtype=np.float64)
+    middle = float(np.median(ratios))
+    agreed = float(np.mean(np.abs(ratios - middle) <= _TOLERANCE * middle))
+    if agreed < _LEAST_IN_PROPORTION:
+        raise wrong_join(
+            path,
+            f"holds sizes in its column {column!r} that are not those of its architectures ({agreed:.0%} are in "
+            f"proportion, and {_LEAST_IN_PROPORTION:.0%} must be)",
+            causes,
+        )
+    if unit is not None and abs(middle / unit - 1) > _UNIT_TOLERANCE:
+        raise fault(
+            path, f"holds sizes in its column {column!r} of another unit: {middle / unit:.3g} times those expected"
+        )
+
+
 def check_percent(path: Path, space: SearchSpace, table: Table, columns: Sequence[str], least: float = 0) -> None:
     """Check that columns hold percent, not fractions; a column whose values are all from 0 to 1 holds fractions.
 
@@ -167,15 +211,15 @@ def check_no_single_fraction(
         for row in np.flatnonzero(values < least):
             raise fault(
                 path,
-                f"holds {values[row]} as {column} of {space.describe(table.archs[row])!r}, less than a network that "
-                f"guesses ({least:.2g} percent): write percent, not a fraction, and leave out networks that failed",
+                f"holds {values[row]} as {column} of {space.describe(table.archs[row])!r}, but trained networks have "
+                f"more than {least:.2g} percent: write percent, not a fraction, and leave out networks that failed",
             )
 
 
 def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> NDArray[np.float64] | None:
     """Return a column as numbers, with empty fields as NaN; None for a text column."""
     try:
-        numbers = field_values(values)
+        numbers = _field_values(values)
     except (TypeError, ValueError, OverflowError) as error:
         if is_needed:
             row = next((row for row, value in enumerate(values, 1) if not _is_number(value)), 0)
@@ -190,9 +234,16 @@ def _numbers(path: Path, name: str, values: Sequence[Any], is_needed: bool) -> N
     return numbers
 
 
+def _field_values(values: Sequence[Any]) -> NDArray[np.float64]:
+    """Return the numbers in fields; raises as `field_values`, also where one is True or False."""
+    if any(isinstance(value, bool) for value in values):
+        raise TypeError("True and False are no numbers")
+    return field_values(values)
+
+
 def _is_number(value: Any) -> bool:
     try:
-        field_values([value])
+        _field_values([value])
     except (TypeError, ValueError, OverflowError):
         return False
     return True

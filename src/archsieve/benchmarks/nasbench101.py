@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
+from archsieve.benchmarks.agreement import FEWEST_FITTED, check_alike, check_fit
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.file_table import FileTable, TableSource, read_once
 from archsieve.benchmarks.files import fault, read_columns, shown
@@ -15,6 +16,7 @@ from archsieve.benchmarks.joined import (
     check_counted,
     check_no_single_fraction,
     check_percent,
+    check_range,
     numbers_of,
     require_columns,
 )
@@ -59,6 +61,7 @@ _SOURCE = TableSource(
     "Apache-2.0 (NAS-Bench-101)",
     "Ying et al., NAS-Bench-101, ICML 2019, arXiv 1902.09635",
 )
+_LARGEST = 1e9  # parameters; published networks have up to 50 million
 _LEAST = 5.0  # percent, half of chance: a network that failed has about 10
 _TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
 
@@ -84,7 +87,7 @@ class GraphTable(Table):
     def within(self, space: SearchSpace) -> Table:
         """Return the table restricted to architectures of the space."""
         table = super().within(space)
-        return table if table is self else GraphTable(table.archs, table.columns)
+        return table if table is self else GraphTable(table.archs, table.columns, table.remarks)
 
     def _known(self, arch: Architecture) -> Architecture:
         if arch in self._rows or not set(arch) <= {0, 1, 2} or not is_cell(arch):
@@ -127,10 +130,15 @@ class NASBench101Table(FileTable):
         columns = numbers_of(path, {title: raw[title] for title in raw if title not in (MATRIX, NAMES)}, needed)
         for mean, runs in ((TEST, _runs(TEST)), (VALIDATION, _runs(VALIDATION))):
             columns[mean] = np.mean([columns[run] for run in runs], axis=0)
-        table = GraphTable(codes, columns)
+        few = f"{self.name}: the file has {len(codes)} networks, too few to check the rows of accuracies."
+        table = GraphTable(codes, columns, (few,) if len(codes) < FEWEST_FITTED else ())
         check_percent(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)))
         check_no_single_fraction(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)), _LEAST)
+        check_range(path, self.space, table, SIZES, 1, _LARGEST)
         check_counted(path, table, SIZES, self.space.describe, lambda arch: self.space.params(arch, _TASK))
+        for run in (*_runs(TEST)[1:], *_runs(VALIDATION)):
+            check_alike(path, table, TEST + "_1", run)
+        check_fit(path, table, TEST)
         return table
 
 
@@ -219,7 +227,7 @@ class OneShotTable(Benchmark):
             raise fault(self.source.require_known(), f"holds no network of {space.name}")
         kept = np.flatnonzero(known).tolist()
         columns = {title: whole.lookup(title, [codes[i] for i in kept]) for title in whole.columns}
-        return Table(tuple(archs[i] for i in kept), columns)
+        return Table(tuple(archs[i] for i in kept), columns, whole.remarks)
 
 
 def _looked_up(whole: Table, space: OneShotSpace, title: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,8 +37,6 @@ class NASBench201Table(TopologyTable):
     >>> CIFAR10.truth, CIFAR10.columns[:2]
     ('test_acc_200', ('test_acc_200', 'val_acc_200'))
     """
-
-    accuracies: ClassVar[tuple[str, ...]] = ("test_acc_200", "val_acc_200", "test_acc_12", "val_acc_12")
 
     columns: tuple[str, ...] = ("test_acc_200", "val_acc_200", "test_acc_12", "val_acc_12", _ZEN, "index")
 

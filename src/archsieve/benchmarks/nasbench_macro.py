@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from archsieve.benchmarks.agreement import check_fit, check_rising
 from archsieve.benchmarks.file_table import FileTable
 from archsieve.benchmarks.files import assemble, code, fault, number, read_json, record
-from archsieve.benchmarks.joined import check_counted
+from archsieve.benchmarks.joined import check_counted, check_no_single_fraction, check_percent, check_range
 from archsieve.sources import Source
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from archsieve.tasks.contract import Task
 
 RUNS = 3
+_LEAST_ACCURACY = 5.0  # percent, half of chance
+_ROUNDING = 0.01  # percent by which a mean may differ from that of the trainings
 _TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
 _SCALARS = ("mean_acc", "std", "params", "flops")
 _RUN_COLUMNS = tuple(f"test_acc_{run + 1}" for run in range(RUNS))
@@ -64,9 +67,27 @@ class NASBenchMacroTable(FileTable):
         columns = dict(zip(self.columns, values.T, strict=True))
         table = assemble(path, space, archs, columns, truth=self.truth)
         if not self.source.is_known():
-            check_counted(path, table, "params", space.describe, lambda arch: space.params(arch, _TASK))
-            check_counted(path, table, "flops", space.describe, lambda arch: space.macs(arch, _TASK))
+            self._check_join(path, table)
         return table
+
+    def _check_join(self, path: Path, table: Table) -> None:
+        """Check that sizes and accuracies are those of the codes, and that means are those of the trainings.
+
+        Raises:
+            DataError: they are not.
+        """
+        space, columns = self.space, table.columns
+        check_counted(path, table, "params", space.describe, lambda arch: space.params(arch, _TASK))
+        check_counted(path, table, "flops", space.describe, lambda arch: space.macs(arch, _TASK))
+        check_percent(path, space, table, _RUN_COLUMNS)
+        check_no_single_fraction(path, space, table, (*_RUN_COLUMNS, self.truth), _LEAST_ACCURACY)
+        check_range(path, space, table, "std", 0, 100)
+        means = np.mean([columns[run] for run in _RUN_COLUMNS], axis=0)
+        for row in np.flatnonzero(np.abs(columns[self.truth] - means) > _ROUNDING):
+            what = f"holds {columns[self.truth][row]} as {self.truth} of {space.describe(table.archs[row])!r}"
+            raise fault(path, f"{what}, but its trainings have the mean {means[row]:.4f}")
+        check_rising(path, table, self.truth, columns["flops"], 0)
+        check_fit(path, table, self.truth)
 
 
 def _values(path: Path, text: str, entry: Any) -> list[float]:

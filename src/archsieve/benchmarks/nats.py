@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archsieve.benchmarks.file_table import FileTable, TableSource
-from archsieve.benchmarks.files import assemble, code, fault, read_columns, shown
+from archsieve.benchmarks.files import assemble, code, fault, is_accuracy, read_columns, shown
 from archsieve.benchmarks.joined import CODE_COLUMN, numbers_of, require_columns
 
 if TYPE_CHECKING:
@@ -73,7 +73,12 @@ class NATSTable(FileTable):
         table = assemble(path, self.space, self.codes(path, raw), self.numbers(path, raw), truth=self.truth)
         if not is_known:
             self.check_join(path, table)
+            table = replace(table, remarks=self.remarks(table))
         return table
+
+    def remarks(self, table: Table) -> tuple[str, ...]:
+        """Return sentences on what could not be checked of a file of a user's own; by default none."""
+        return ()
 
     def numbers(self, path: Path, raw: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[np.float64]]:
         """Return the columns of numbers of a file; raises as `load`."""
@@ -83,6 +88,10 @@ class NATSTable(FileTable):
     def codes(self, path: Path, raw: Mapping[str, Sequence[Any]]) -> list[Architecture]:
         """Return the codes of the rows of a file; raises as `load`."""
         return [code(path, self.space.parse, self._published(path, text)) for text in raw[CODE_COLUMN]]
+
+    def accuracies_in(self, table: Table) -> list[str]:
+        """Return the columns that hold accuracies: the truth, and those with a title that says so."""
+        return [title for title in table.columns if title == self.truth or is_accuracy(title)]
 
     @abstractmethod
     def check_join(self, path: Path, table: Table) -> None:

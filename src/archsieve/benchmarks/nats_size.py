@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
+from archsieve.benchmarks.agreement import rank_correlation
+from archsieve.benchmarks.files import fault
 from archsieve.benchmarks.foreign_codes import is_size
-from archsieve.benchmarks.joined import wrong_join
+from archsieve.benchmarks.joined import CODE_COLUMN, check_no_single_fraction, wrong_join
 from archsieve.benchmarks.nats import NATSTable, source_of
 from archsieve.spaces.nasbench201.size_space import NATSSize
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _COMPARED = 1_500  # rows, at equal steps
 _LEAST = 0.3  # rank correlation of accuracy and multiply-adds of a right join
+_LEAST_RISE = 0.8  # rank correlation of channels with the means of 4,096 networks that have them
+_OF_CHANCE = 1.2  # times chance: all of these networks learn something
 _TRUTH = "test_acc_90"
 _TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))  # rankings are the same for other forms
 
@@ -37,7 +41,7 @@ class SizeTable(NATSTable):
     `arch_str` is the published string of channels, as "64:64:64:64:64". Accuracy must rise with the multiply-adds of
     the strings, and more so than with those of the strings read backwards. A column of parameters or multiply-adds
     must follow those of the strings more than those of strings with two numbers exchanged. Without such a column,
-    strings with two neighbouring numbers exchanged are not told from right ones.
+    strings with two neighbouring numbers exchanged are not told from right ones, and a remark says so.
     """
 
     mark: ClassVar[str] = ":"
@@ -57,7 +61,9 @@ class SizeTable(NATSTable):
         """Check that accuracy correlates with network size, and not with that of the reversed strings."""
         step = max(1, len(table.archs) // _COMPARED)
         archs, values = table.archs[::step], table.columns[self.truth][::step]
-        forwards, backwards = (_agreement(self._macs(some), values) for some in (archs, [arch[::-1] for arch in archs]))
+        forwards, backwards = (
+            rank_correlation(self._macs(some), values) for some in (archs, [arch[::-1] for arch in archs])
+        )
         if forwards < _LEAST or backwards > forwards:
             raise wrong_join(
                 path,
@@ -66,17 +72,44 @@ class SizeTable(NATSTable):
                 "channels or rows in another order",
             )
 
+        check_no_single_fraction(path, self.space, table, self.accuracies_in(table), 100 / self.classes * _OF_CHANCE)
+        self._check_channels(path, table)
         for title in filter(is_size, table.columns):
             self._check_order(path, title, archs, table.columns[title][::step])
+
+    def remarks(self, table: Table) -> tuple[str, ...]:
+        """Return what could not be checked: the order of neighbouring numbers, without a column of sizes."""
+        if any(map(is_size, table.columns)):
+            return ()
+        return (
+            f"{self.name}: the file has no column of parameters or multiply-adds, so that the order of the channels "
+            f"in {CODE_COLUMN} was not fully checked: two numbers of a string exchanged would go unnoticed. Add a "
+            f"column params or flops of the published sizes.",
+        )
+
+    def _check_channels(self, path: Path, table: Table) -> None:
+        """Check that mean accuracy rises with the channels of every part, as it does not where rows are shifted."""
+        values, codes = table.columns[self.truth], np.array(table.archs)
+        for place in range(codes.shape[1]):
+            means = np.bincount(codes[:, place], values) / np.bincount(codes[:, place])
+            if (agreed := rank_correlation(np.arange(len(means)), means)) < _LEAST_RISE:
+                raise wrong_join(
+                    path,
+                    f"has accuracies whose means do not rise with number {place + 1} of its strings (rank correlation "
+                    f"{agreed:.2f}, and {_LEAST_RISE} is needed)",
+                    "channels or rows in another order, or rows shifted",
+                )
 
     def _check_order(self, path: Path, title: str, archs: Sequence[Architecture], sizes: NDArray[np.float64]) -> None:
         """Check that sizes follow those of the strings more than those of strings with two numbers exchanged."""
         count = self._params if "param" in title.lower() else self._macs
-        own = _agreement(count(archs), sizes)
+        if not (np.isfinite(sizes).all() and np.ptp(sizes) > 0):
+            raise fault(path, f"holds in its column {title!r} no sizes: each must be a number, and they must differ")
+        own = rank_correlation(count(archs), sizes)
         for first, second in itertools.combinations(range(len(archs[0])), 2):
             order = list(range(len(archs[0])))
             order[first], order[second] = second, first
-            if (agreed := _agreement(count([tuple(arch[o] for o in order) for arch in archs]), sizes)) > own:
+            if (agreed := rank_correlation(count([tuple(arch[o] for o in order) for arch in archs]), sizes)) > own:
                 raise wrong_join(
                     path,
                     f"has a column {title!r} that follows the sizes of its strings less (rank correlation {own:.4f}) "
@@ -89,13 +122,6 @@ class SizeTable(NATSTable):
 
     def _macs(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         return np.array([self.space.macs(arch, _TASK) for arch in archs], dtype=np.float64)
-
-
-def _agreement(sizes: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return the rank correlation; 0 if all values are equal."""
-    from scipy.stats import spearmanr
-
-    return 0.0 if np.ptp(values) == 0 else float(spearmanr(sizes, values).statistic)
 
 
 def _table(data_set: str, task: str, classes: int, shape: tuple[int, ...] = ()) -> SizeTable:

@@ -31,9 +31,6 @@ class TopologyTable(NATSTable):
         f"which does not say whose order of edges and operations it has: write the published string, such as "
         f"{NASBench201().describe((3, 3, 3, 1, 2, 3))!r}"
     )
-    accuracies: ClassVar[tuple[str, ...]] = (TRUTH,)
-    """Columns that hold accuracies in percent, if the file has them."""
-
     columns: tuple[str, ...] = (TRUTH,)
     truth: str = TRUTH
 
@@ -49,9 +46,8 @@ class TopologyTable(NATSTable):
             DataError: they are not.
         """
         check_sizes(path, self.space, table)
-        for column in self.accuracies:
-            if column in table.columns:
-                check_accuracies(path, table.lookup(column, all_codes()), 100 / self.classes)
+        for column in self.accuracies_in(table):
+            check_accuracies(path, table.lookup(column, all_codes()), 100 / self.classes, column)
 
 
 def _table(name: str, task: str, classes: int, shape: tuple[int, ...] = ()) -> TopologyTable:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from archsieve.benchmarks.agreement import check_fit, check_rising
 from archsieve.benchmarks.file_table import FileTable
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
+from archsieve.benchmarks.joined import check_no_single_fraction, check_proportional
+from archsieve.benchmarks.topology_order import check_order
 from archsieve.errors import ArchitectureError
 from archsieve.sources import Source
 from archsieve.spaces.darts.space import DARTS
@@ -22,8 +26,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from archsieve.benchmarks.records import Table
-    from archsieve.spaces.contract import Architecture, SearchSpace
+    from archsieve.spaces.contract import Architecture
+    from archsieve.tasks.contract import Task
 
+_MILLION = 1e-6  # the unit of sizes in the file
+_LEAST_ACCURACY = 5.0  # percent, half of chance
+_LEAST_AGREEMENT = 0.95  # rank correlation of `flops` with the multiply-adds of the cells
+_TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))
 PROXIES = (
     "flops",
     "params",
@@ -63,7 +72,7 @@ class PublishedProxies(FileTable):
     name: str
     task: str
     source: Source
-    space: SearchSpace
+    space: NASBench201 | DARTS
     key: Callable[[str], Architecture]
     example: str
     published_as: tuple[str, ...]
@@ -80,7 +89,29 @@ class PublishedProxies(FileTable):
                 raise fault(path, f"holds no {', '.join(missing)} for {key!r}")
         names = dict.fromkeys((*self.columns, *(name for row in rows for name in row)))
         columns = {name: _column([row.get(name, np.nan) for row in rows]) for name in names}
-        return assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
+        table = assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
+        if not self.source.is_known():
+            self._check_join(path, table)
+        return table
+
+    def _check_join(self, path: Path, table: Table) -> None:
+        """Check that sizes and accuracies are those of the cells, and that no score is infinite.
+
+        Raises:
+            DataError: they are not.
+        """
+        for name, values in table.columns.items():
+            for row in np.flatnonzero(np.isinf(values)):
+                raise fault(path, f"holds {values[row]} as {name} of {self.space.describe(table.archs[row])!r}")
+        check_no_single_fraction(path, self.space, table, (self.truth,), _LEAST_ACCURACY)
+        causes = "operations renumbered, cells exchanged, or keys in another order"
+        check_proportional(path, table, "params", lambda arch: self.space.params(arch, _TASK), causes, _MILLION)
+        macs = np.array([self.space.macs(arch, _TASK) for arch in table.archs], dtype=np.float64)
+        check_rising(path, table, "flops", macs, _LEAST_AGREEMENT)
+        check_rising(path, table, self.truth, macs, 0)
+        check_fit(path, table, self.truth)
+        if isinstance(self.space, NASBench201):
+            check_order(path, table.archs, table.columns[self.truth], self.truth)
 
     def _cells(self, path: Path, content: dict[str, Any]) -> dict[str, Any]:
         """Return the entries by cell; levels named after the space and the data set are descended first."""

@@ -37,6 +37,8 @@ class Table:
 
     archs: tuple[Architecture, ...]
     columns: Mapping[str, NDArray[np.float64]]
+    remarks: tuple[str, ...] = ()
+    """Sentences for the user on what was done with the file, or could not be checked."""
 
     @cached_property
     def _rows(self) -> dict[Architecture, int]:
@@ -58,7 +60,7 @@ class Table:
         if len(rows) == len(self.archs):
             return self
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return Table(tuple(self.archs[row] for row in rows), columns)
+        return Table(tuple(self.archs[row] for row in rows), columns, self.remarks)
 
     def row(self, arch: Architecture) -> dict[str, float]:
         """Return all columns of one code.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from archsieve.spaces.contract import Architecture
 
-_FACTOR = 2  # by which a cell without input may be above chance, and any cell below
+_FACTOR = 2  # by which a cell without input may be above chance, and below
+_FLOOR = 0.9  # share of the lowest accuracy of a cell without input, below which no other cell is
 _LEAST_KNOWN = 0.5  # share of the codes with a value, below which only cells without input are checked
 _LEAST_SPREAD, _MORE = 1e-4, 1.25  # of CIFAR-10: 2e-4, and 20 times that if another operation were the skip
 _MIRROR = (5, 4, 2, 3, 1, 0)  # the edges of a cell, read from its output to its input
@@ -35,7 +36,7 @@ Least squares over all cells of NATS-Bench's test accuracies on CIFAR-10 (arXiv 
 """
 
 
-def check_accuracies(path: Path, values: NDArray[np.float64], chance: float) -> None:
+def check_accuracies(path: Path, values: NDArray[np.float64], chance: float, column: str) -> None:
     """Check that accuracies of all codes, in order, are those of the cells of these codes.
 
     Cells whose output no input reaches are near chance. Cells that are one network agree more than if another operation
@@ -47,16 +48,17 @@ def check_accuracies(path: Path, values: NDArray[np.float64], chance: float) -> 
         path: the file, for the messages.
         values: in percent; NaN where one is missing.
         chance: the accuracy of a guess, in percent.
+        column: title of the column, for the messages.
 
     Raises:
         DataError: they are not.
     """
-    _check_chance(path, values, chance)
+    check_chance(path, values, chance, column)
     known = np.flatnonzero(np.isfinite(values))
     if len(known) >= _LEAST_KNOWN * len(values):
-        _check_skip(path, values, known)
-        _check_operations(path, values, known)
-        _check_direction(path, values)
+        _check_skip(path, values, known, column)
+        _check_operations(path, values, known, column)
+        _check_direction(path, values, column)
 
 
 @cache
@@ -65,37 +67,46 @@ def all_codes() -> tuple[Architecture, ...]:
     return tuple(enumerate_space(NASBench201()))
 
 
-def _check_chance(path: Path, values: NDArray[np.float64], chance: float) -> None:
-    """Check that no cell is far below chance, and that those without a path from input to output are not above."""
-    for row in np.flatnonzero(values < chance / _FACTOR):
+def check_chance(path: Path, values: NDArray[np.float64], chance: float, column: str) -> None:
+    """Check that no cell is far below chance, and that those without a path from input to output are not above.
+
+    A cell with such a path must not be below all those without one, which always answer the same.
+    """
+    without = values[_unreached() & np.isfinite(values)]
+    could_be_fraction = chance < _FACTOR  # a fraction may be more than half of chance
+    floor = _FLOOR * float(without.min(initial=chance)) if could_be_fraction else chance / _FACTOR
+    for row in np.flatnonzero((values < chance / _FACTOR) | (~_unreached() & (values < floor))):
         raise fault(
             path,
-            f"holds the accuracy {values[row]:g} for {NASBench201().describe(all_codes()[row])!r}, less than half of "
-            f"chance, which is {chance:.3g} percent: it is a fraction, or of another data set",
+            f"holds the accuracy {values[row]:g} as {column} of {NASBench201().describe(all_codes()[row])!r}, "
+            f"less than chance, "
+            f"which is {chance:.3g} percent: it is a fraction, or of another data set",
         )
     for row in np.flatnonzero(_unreached() & (values > chance * _FACTOR)):
         raise wrong_join(
             path,
-            f"holds the accuracy {values[row]:g} for {NASBench201().describe(all_codes()[row])!r}, whose output no "
+            f"holds the accuracy {values[row]:g} as {column} of {NASBench201().describe(all_codes()[row])!r}, "
+            f"whose output no "
             f"input reaches: chance is {chance:.3g}",
             "operations renumbered, or edges or rows in another order",
         )
 
 
-def _check_skip(path: Path, values: NDArray[np.float64], known: NDArray[np.intp]) -> None:
+def _check_skip(path: Path, values: NDArray[np.float64], known: NDArray[np.intp], column: str) -> None:
     """Check that cells of one network agree more than those that would be one, were another operation the skip."""
     spread = {option: _spread_within_networks(values, known, option) for option in (SKIP, CONV1, CONV3, POOL)}
     likeliest = min(spread, key=spread.__getitem__)
     if spread[SKIP] > max(_LEAST_SPREAD, _MORE * spread[likeliest]):
         raise wrong_join(
             path,
-            f"has accuracies that differ more between cells that are one network ({spread[SKIP]:.2g} of the variance) "
+            f"has accuracies in its column {column!r} that "
+            f"differ more between cells that are one network ({spread[SKIP]:.2g} of the variance) "
             f"than if {OPERATIONS[likeliest]} were the skip ({spread[likeliest]:.2g})",
             "operations renumbered",
         )
 
 
-def _check_operations(path: Path, values: NDArray[np.float64], known: NDArray[np.intp]) -> None:
+def _check_operations(path: Path, values: NDArray[np.float64], known: NDArray[np.intp], column: str) -> None:
     """Check that mean accuracy rises from pooling to 1x1 and to 3x3 convolutions, as in all published data sets."""
     counts = [(_codes()[known] == option).sum(axis=1) for option in (POOL, CONV1, CONV3)]
     means = [float(np.average(values[known], weights=count)) for count in counts]
@@ -103,13 +114,14 @@ def _check_operations(path: Path, values: NDArray[np.float64], known: NDArray[np
         by_name = ", ".join(f"{OPERATIONS[o]} {m:.2f}" for o, m in zip((POOL, CONV1, CONV3), means, strict=True))
         raise wrong_join(
             path,
-            f"has accuracies that do not rise from poolings to 1x1 and 3x3 convolutions (means by operation: "
+            f"has accuracies in its column {column!r} that "
+            f"do not rise from poolings to 1x1 and 3x3 convolutions (means by operation: "
             f"{by_name})",
             "operations renumbered",
         )
 
 
-def _check_direction(path: Path, values: NDArray[np.float64]) -> None:
+def _check_direction(path: Path, values: NDArray[np.float64], column: str) -> None:
     """Check that operations gain near the input or near the output where they do on CIFAR-10."""
     gains = values - values[_rows_of(_codes()[:, list(_MIRROR)])]
     gains = np.where(np.isfinite(gains), gains, 0.0)
@@ -117,7 +129,8 @@ def _check_direction(path: Path, values: NDArray[np.float64]) -> None:
     if lengths > 0 and (agreement := float(gains @ _known_gains()) / lengths) < -_MIRRORED:
         raise wrong_join(
             path,
-            f"has accuracies that fit cells read from output to input better than cells read from input to output "
+            f"has accuracies in its column {column!r} that "
+            f"fit cells read from output to input better than cells read from input to output "
             f"(correlation {agreement:.2f} with what operations gain near the input)",
             "edges in another order",
         )

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from archsieve.benchmarks.agreement import check_alike, check_fit
 from archsieve.benchmarks.file_table import FileTable, TableSource
 from archsieve.benchmarks.files import fault
-from archsieve.benchmarks.joined import CODE_COLUMN, check_percent, check_range, read_joined, wrong_join
+from archsieve.benchmarks.joined import (
+    CODE_COLUMN,
+    check_no_single_fraction,
+    check_percent,
+    check_proportional,
+    check_range,
+    read_joined,
+    wrong_join,
+)
+from archsieve.benchmarks.records import Table
 from archsieve.spaces.transnas.layout import EDGES, OPERATIONS, ZERO
 from archsieve.spaces.transnas.macro_space import TransNASMacro
 from archsieve.spaces.transnas.space import TransNASMicro
@@ -22,14 +31,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from archsieve.benchmarks.records import Table
     from archsieve.spaces.contract import Architecture
 
 SIZES = "encoder_params"
 """The column of parameters without the head, by which the join is checked."""
 _PICTURE = (3, 256, 256)
-_LEAST, _TOLERANCE = 0.95, 0.02  # share of the parameters in the file that are in proportion, and how nearly
-_COMPARED = 1_500  # rows, at equal steps
+_FRACTION = 1  # percent: a network with a path from input to output has more
 _MORE = 1.25  # times the variance within networks, by which another order of edges is more likely
 _FROM_INPUT = {edge for edge, (source, _) in enumerate(EDGES) if source == 0}
 _ORDERS_OF_SAME_SIZE = tuple(
@@ -57,11 +64,11 @@ class _Metric(NamedTuple):
 TASKS = {
     "class_scene": _Metric("top1", 0, 100, 47, is_classification=True),
     "class_object": _Metric("top1", 0, 100, 75, is_classification=True),
-    "room_layout": _Metric("neg_loss", -math.inf, 0, 9),
+    "room_layout": _Metric("neg_loss", -10, 0, 9),
     "jigsaw": _Metric("top1", 0, 100, 1000),
     "segmentsemantic": _Metric("mIoU", 0, 100, 17),
-    "normal": _Metric("ssim", -1, 100, 3),
-    "autoencoder": _Metric("ssim", -1, 100, 3),
+    "normal": _Metric("ssim", -1, 1, 3),
+    "autoencoder": _Metric("ssim", -1, 1, 3),
 }
 """The seven tasks: accuracies and mean intersection over union in percent, structural similarities, negative losses."""
 
@@ -136,30 +143,33 @@ class TransNASTable(FileTable):
         table = read_joined(path, space, (CODE_COLUMN,), self.columns, is_published, example)
         if len(table.archs) != _COUNTS[self.kind]:
             raise fault(path, f"holds {len(table.archs):,} architectures, but {space.name} has {_COUNTS[self.kind]:,}")
-        if self.metric.least == 0:
-            check_percent(path, space, table, self.columns[:2])
-        else:
-            check_range(path, space, table, self.truth, self.metric.least, self.metric.most)
-        self._check_sizes(path, table)
+        for column in self.columns[:2]:
+            self._check_values(path, table, column)
+        check_proportional(
+            path,
+            table,
+            SIZES,
+            space.encoder_params,
+            "rows or edges in another order, operations renumbered, or modules read backwards",
+        )
+        check_alike(path, table, self.columns[0], self.columns[1])
+        for column in self.columns[:2]:
+            check_fit(path, table, column)
         if self.kind == "micro":
             self._check_unreached(path, table)
             self._check_networks(path, table)
         return table
 
-    def _check_sizes(self, path: Path, table: Table) -> None:
-        """Check that the parameter counts in the file are those of the architectures, in either unit."""
-        step = max(1, len(table.archs) // _COMPARED)
-        own = np.array([self.space.encoder_params(arch) for arch in table.archs[::step]], dtype=np.float64)
-        ratios = table.columns[SIZES][::step] / own
-        middle = float(np.median(ratios))
-        agreed = float(np.mean(np.abs(ratios - middle) <= _TOLERANCE * middle)) if middle > 0 else 0.0
-        if agreed < _LEAST:
-            raise wrong_join(
-                path,
-                f"holds sizes in its column {SIZES!r} that are not those of its architectures ({agreed:.0%} are in "
-                f"proportion, and {_LEAST:.0%} must be)",
-                "rows or edges in another order, operations renumbered, or modules read backwards",
-            )
+    def _check_values(self, path: Path, table: Table, column: str) -> None:
+        """Check that a column has values of the metric, and all of one unit."""
+        if self.metric.least != 0:
+            check_range(path, self.space, table, column, self.metric.least, self.metric.most)
+            return
+        check_percent(path, self.space, table, (column,))
+        trained = [self.kind == "macro" or _reaches_output(arch) for arch in table.archs]
+        archs = tuple(itertools.compress(table.archs, trained))
+        reached = Table(archs, {column: table.columns[column][trained]})
+        check_no_single_fraction(path, self.space, reached, (column,), _FRACTION)
 
     def _check_unreached(self, path: Path, table: Table) -> None:
         """Check that cells without a path from input to output are worse than most others."""

@@ -35,6 +35,7 @@ from archsieve.cli.options import (
     baselines,
     estimators_named,
     load,
+    lookups,
     shared_by_all,
     space_and_task,
     task_for,
@@ -90,7 +91,7 @@ def measure(
         )
         the_space, chosen_task = space_and_task(space, task, change, plugins, benchmark)
         estimators = estimators_named(proxy or [], plugins)
-        estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
+        estimators += lookups(lookup or (), [benchmark] if benchmark else (), plugins)
         estimators += [make("estimator", n) for n in baselines(the_space) if n not in {e.name for e in estimators}]
         is_limited = max_params is not None or max_macs is not None
         limits = Limits(max_params=max_params, max_macs=max_macs) if is_limited else None

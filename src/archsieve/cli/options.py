@@ -14,7 +14,7 @@ import typer
 from archsieve._checksums import with_checksum_line
 from archsieve._files import write_text
 from archsieve._reading import LARGEST_TOML, read_text
-from archsieve.benchmarks.contract import task_of
+from archsieve.benchmarks.contract import columns_of, task_of
 from archsieve.cli import printing as console
 from archsieve.cli.progress import progress
 from archsieve.errors import SettingError, require
@@ -136,6 +136,16 @@ _NOISE_VALUES = 16 * 3 * 224 * 224  # approximate size of a batch of noise in th
 def load(plugins: Sequence[str] | None) -> list[str]:
     """Import the user's plugins, and return the names of their modules."""
     return [load_plugin(name) for name in plugins or []]
+
+
+def lookups(columns: Sequence[str], benchmarks: Sequence[str], plugins: Sequence[str]) -> list[AnyEstimator]:
+    """Return the estimators that `--lookup` names: columns of the named benchmarks, else of any of the space."""
+    made = []
+    for column in columns:
+        names = (name for name in benchmarks if column in columns_of(BENCHMARKS[name]))
+        part = {"name": "lookup", "column": column, "benchmark": next(names, "")}
+        made.append(make("estimator", part, plugins))
+    return made
 
 
 def estimators_named(names: Sequence[str], plugins: Sequence[str], init: str = "") -> list[AnyEstimator]:

@@ -26,6 +26,7 @@ from archsieve.cli.options import (
     WorkerTimeout,
     estimators_named,
     load,
+    lookups,
     shared_by_all,
     space_and_task,
     task_for,
@@ -33,7 +34,6 @@ from archsieve.cli.options import (
 from archsieve.errors import require
 from archsieve.judging.mkr_study import PROXIES as STUDIED
 from archsieve.judging.mkr_study import STUDY_FILE, mkr_study
-from archsieve.plans.read import make
 from archsieve.report.as_files import draw_study
 from archsieve.runs.folder import write_json
 from archsieve.runs.score_tables import whole_tables
@@ -82,7 +82,7 @@ def study(
         the_space, _ = space_and_task(space, None, change, plugins, first)
         named = proxy or (() if lookup else STUDIED)
         estimators = estimators_named(named, plugins)
-        estimators += [make("estimator", {"name": "lookup", "column": column}, plugins) for column in lookup or []]
+        estimators += lookups(lookup or (), benchmark or (), plugins)
         if not (proxy or lookup or recompute):  # what no shipped table holds would take hours
             kept = [e for e in estimators if not hasattr(e, "needs") or whole_tables(the_space, [e], seed)]
             if absent := [e.name for e in estimators if e not in kept]:

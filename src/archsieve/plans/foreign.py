@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.benchmarks.foreign import ForeignTable, check_finite_truth, offered_columns, refuse_error
+from archsieve.benchmarks.foreign import ForeignTable, check_truth, offered_columns, refuse_error
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.estimators.contract import Fittable, leaves_of
 from archsieve.estimators.lookup import Lookup, Replay
@@ -78,7 +78,7 @@ def served_by(
     chooser = last.column if isinstance(last, Lookup) else ""
     if isinstance(table, ForeignTable):
         table = replace(table, truth=truth, chooser=chooser)
-        check_finite_truth(table)
+        check_truth(table)
         check_join(table)
     elif truth != table.truth:
         changed_table: Any = table

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from archsieve._files import remove_file
-from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about
+from archsieve.benchmarks.contract import benchmarks_of, caution_of, is_about, networks_of
 from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchsieveError, RunFolderError, SettingError, ends_the_run
 from archsieve.estimators.contract import kind_of_score
@@ -301,12 +301,12 @@ def knowing_most(benchmarks: Iterable[_Known], archs: Sequence[Architecture]) ->
 
 
 def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architecture]) -> Truth | None:
-    """Return a code's true value and rank: in the whole table or, for a surrogate, in the pool."""
+    """Return a code's true value and rank: among the networks of a table or, for a surrogate, in the pool."""
     if known is None:
         return None
     benchmark, records = known
     column = str(benchmark.truth)
-    others = records.archs if isinstance(records, Table) else pool
+    others = networks_of(records, benchmark.space) if isinstance(records, Table) else pool
     values = records.lookup(column, [*others, arch])
     own, values = float(values[-1]), values[:-1]
     if math.isnan(own):
@@ -319,7 +319,7 @@ def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architect
         count=int(np.isfinite(values).sum()),
         best=float(np.nanmax(values)),
         spread=None if isinstance(records, Table) else float(records.spread(column, [arch])[0]),
-        caution=caution_of(benchmark),
+        caution=caution_of(benchmark, records),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsieve.benchmarks.contract import networks_of
 from archsieve.benchmarks.records import Table
 from archsieve.errors import SettingError
 from archsieve.runs.effort import Ledger
@@ -135,9 +136,7 @@ def _population(plan: Plan, records: Records, pool: Sequence[Architecture]) -> t
     if not plan.is_open and plan.pool.evolve is None:
         return pool, True
     if isinstance(records, Table):
-        if records.by_network:
-            return records.archs, True
-        return list(dict.fromkeys(map(plan.space.canonical, records.archs))), True
+        return networks_of(records, plan.space), True
     return draw_up_to(plan.space, plan.seed, SAMPLED), size(plan.space) <= SAMPLED
 
 

@@ -116,7 +116,7 @@ def _truth(truth: Mapping[str, Any] | None) -> list[str]:
     if truth is None:
         return []
     spread = "" if truth["spread"] is None else f" ± {truth['spread']:.2f}"
-    among = "" if truth["spread"] is None else " candidates"
+    among = " networks" if truth["spread"] is None else " candidates"
     place = f"rank {truth['rank']} of {truth['count']}{among} (best {true_value(truth['best'])})"
     line = f"{truth['column']} of {truth['benchmark']}: {true_value(truth['value'])}{spread}, {place}"
     return [line, f"    {truth['caution']}"] if truth["caution"] else [line]

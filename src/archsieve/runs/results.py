@@ -50,14 +50,14 @@ class StageReport(Spending):
 class Truth:
     """A benchmark's data on the winner: its value, its rank (1 is best, ties share it), and the best value.
 
-    Of `count` codes of a table; where values are predicted, of the candidates of the run.
+    Of the `count` networks of a table, each counted once; where values are predicted, of the candidates of the run.
 
     Attributes:
         benchmark: its name.
         column: which values.
         value: of the winner.
         rank: in 1..count.
-        count: codes with a value.
+        count: networks with a value.
         best: the greatest value.
         spread: standard deviation of the predictions of the model's members; None where the value is recorded.
         caution: what must be said beside it; empty for nothing.
