@@ -102,7 +102,8 @@ def write_table(
     with closing(Store(session.folder / RESULTS_FILE, read_only=True)) as store:
         seconds = math.fsum(row.seconds for row in store.rows() if row.name in named and row.arch in chosen)
     seconds += math.fsum(table.card.seconds for table in earlier)
-    processors = dict.fromkeys([*(table.card.processor for table in earlier), processor()])
+    texts = [*(table.card.processor for table in earlier), processor()]
+    processors = dict.fromkeys(name for text in texts for name in text.split("; "))
     table = FOLDER / f"{name}.npz"
     with replace_file(table) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
