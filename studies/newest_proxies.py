@@ -1,6 +1,6 @@
 """Measures how well the proxies of 2024 to 2026 rank two samples, and writes the tables of docs/newest_proxies.md.
 
-    python studies/newest_proxies.py --score runs/newest nasbench201 --codes 300    # scores, then writes score tables
+    python studies/newest_proxies.py --score runs/newest nasbench201 --codes 1000   # scores, then writes score tables
     python studies/newest_proxies.py                                                # writes the tables of the page
     python studies/newest_proxies.py --seconds                                      # prints what each proxy takes
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space", nargs="?", choices=TRUTHS)
     parser.add_argument("--score", type=Path, metavar="FOLDER")
-    parser.add_argument("--codes", type=int, default=300)
+    parser.add_argument("--codes", type=int, default=1000)
     parser.add_argument("--seconds", action="store_true")
     chosen = parser.parse_args()
     if chosen.seconds:
@@ -192,7 +192,7 @@ def _figures(name: str, sample: Sample) -> tuple[str, str, str]:
 def differences(sample: Sample) -> list[str]:
     """Return the table of differences in tau, over the same draws of codes."""
     against = [name for name in AGAINST if name in sample.scores]
-    lines = [f"{sample.name}, {len(sample.codes)} codes:", ""]
+    lines = [f"{sample.name}, {len(sample.codes):,} codes:", ""]
     lines += [
         f"| tau minus that of | {' | '.join(f'`{name}`' for name in against)} |",
         "|---" * (len(against) + 1) + "|",
