@@ -201,6 +201,11 @@ def test_a_truth_of_one_unit_that_follows_the_networks_is_taken_in_silence(tmp_p
     assert served(tmp_path, test_acc=failed) == []
 
 
+@pytest.mark.parametrize("title", ["test_acc_std", "acc_rank", "top1_err", "accuracy_drop"])
+def test_deviations_and_ranks_may_fall_with_accuracy(tmp_path, title):
+    assert served(tmp_path, test_acc=WORTH, **{title: 100 - WORTH}) == []
+
+
 @pytest.mark.parametrize("column", ["test_acc", "val_acc"])
 def test_one_fraction_among_percent_is_refused(tmp_path, column):
     values = np.where(np.arange(len(WORTH)) == 3, WORTH / 100, WORTH)

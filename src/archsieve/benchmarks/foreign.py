@@ -11,8 +11,9 @@ import numpy as np
 
 from archsieve._files import Remembered
 from archsieve.benchmarks.agreement import check_fit, rank_correlation
+from archsieve.benchmarks.column_files import read_columns
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import check_different, fault, is_accuracy, read_columns
+from archsieve.benchmarks.files import check_different, fault, is_accuracy
 from archsieve.benchmarks.foreign_codes import NOTATIONS, check_sizes, numbers_of, read_codes
 from archsieve.benchmarks.records import Table
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
