@@ -218,6 +218,17 @@ def test_errors_called_accuracies_are_refused_where_another_column_shows_it(tmp_
         served(tmp_path, test_acc=100 - WORTH, val_acc=WORTH)
 
 
+def test_accuracies_that_may_be_low_or_opposed_are_told(tmp_path):
+    """After one epoch many networks are near chance; accuracies under attack may fall with clean ones."""
+    early = np.concatenate([np.linspace(0.6, 4, 9), WORTH[9:]])
+    (told,) = served(tmp_path, test_acc=early)
+    assert told.startswith("Check your table: the file ")
+    assert "write percent, not a fraction" in told
+    attacked = RNG.permutation(len(WORTH)) / 6 - 2.5 * WORTH + 300
+    (told,) = served(tmp_path, test_acc=WORTH, attacked_acc=attacked * 100 / attacked.max())
+    assert "'test_acc' and 'attacked_acc' of accuracies that rank networks the other way round" in told
+
+
 @pytest.mark.parametrize("values", [RNG.permutation(WORTH), np.roll(WORTH, 1)], ids=["shuffled", "shifted"])
 def test_a_truth_that_does_not_follow_the_networks_is_told(tmp_path, values):
     (told,) = served(tmp_path, test_acc=values)
