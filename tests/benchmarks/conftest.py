@@ -3,7 +3,7 @@
 import pytest
 
 from archsieve.benchmarks import analog as analog_module
-from archsieve.benchmarks import files
+from archsieve.benchmarks import column_files
 from archsieve.benchmarks.nasbench301 import surrogate
 from archsieve.registry import BENCHMARKS
 
@@ -43,7 +43,7 @@ def published301():
 @pytest.fixture(autouse=True)
 def untried(monkeypatch):
     """Read files at once: a trial in a process of its own takes half a second. `tests/test_reading.py` tests trials."""
-    for module in (analog_module, files, surrogate):
+    for module in (analog_module, column_files, surrogate):
         monkeypatch.setattr(module, "try_first", lambda paths, reader: None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.agreement import check_alike, check_fit, check_rising, rank_correlation
+from archsieve.benchmarks.agreement import check_alike, check_fit, check_rising, rank_correlation, why_unchecked
 from archsieve.benchmarks.records import Table
 from archsieve.errors import DataError
 
@@ -62,6 +62,26 @@ def test_values_follow_their_architectures():
     check_fit(PATH, table(test=np.where(TEST > 70, TEST, np.nan)), "test")
     order = RNG.permutation(len(ARCHS))  # rows in any order
     check_fit(PATH, Table(tuple(ARCHS[row] for row in order), {"test": TEST[order]}), "test")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_part_whose_rows_are_sorted_by_accuracy_is_accepted(seed):
+    """The values of neighbouring rows are nearly the same there."""
+    rows = np.random.default_rng(seed).choice(len(ARCHS), 200, replace=False)
+    rows = rows[np.argsort(-TEST[rows])]
+    check_fit(PATH, Table(tuple(ARCHS[row] for row in rows), {"test": TEST[rows]}), "test")
+
+
+def test_networks_that_are_nearly_equally_good_tell_nothing():
+    """Of only the best networks, two trainings may have any order, and sizes need not follow."""
+    close, again = 94 + RNG.normal(0, 0.2, (2, len(ARCHS)))
+    best = table(test=close, valid=again)
+    check_alike(PATH, best, "test", "valid")
+    check_fit(PATH, best, "test")
+    check_rising(PATH, best, "test", -close, 0)
+    assert why_unchecked(close) == "the networks are nearly equally good"
+    assert why_unchecked(TEST[:199]) == "there are only 199 networks"
+    assert why_unchecked(TEST) == ""
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.files import LARGEST_TEXT
+from archsieve.benchmarks.column_files import LARGEST_TEXT
 from archsieve.errors import DataError, MissingPackageError, UnknownNameError
 from archsieve.registry import BENCHMARKS
 from archsieve.spaces.contract import enumerate_space
@@ -183,7 +183,7 @@ def test_parquet_of_another_shape(folder, rows):
 
 def test_a_large_text_file_says_what_to_do(folder, rows, monkeypatch):
     path = write_csv(folder, rows[:9])
-    monkeypatch.setattr("archsieve.benchmarks.files.LARGEST_TEXT", 100)
+    monkeypatch.setattr("archsieve.benchmarks.column_files.LARGEST_TEXT", 100)
     with pytest.raises(
         DataError, match=r"is too large: it has [\d,]+ bytes, and at most 100 are read\. Write it as parquet"
     ):

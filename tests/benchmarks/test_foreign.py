@@ -201,6 +201,11 @@ def test_a_truth_of_one_unit_that_follows_the_networks_is_taken_in_silence(tmp_p
     assert served(tmp_path, test_acc=failed) == []
 
 
+@pytest.mark.parametrize("title", ["test_acc_std", "acc_rank", "top1_err", "accuracy_drop"])
+def test_deviations_and_ranks_may_fall_with_accuracy(tmp_path, title):
+    assert served(tmp_path, test_acc=WORTH, **{title: 100 - WORTH}) == []
+
+
 @pytest.mark.parametrize("column", ["test_acc", "val_acc"])
 def test_one_fraction_among_percent_is_refused(tmp_path, column):
     values = np.where(np.arange(len(WORTH)) == 3, WORTH / 100, WORTH)
@@ -211,6 +216,17 @@ def test_one_fraction_among_percent_is_refused(tmp_path, column):
 def test_errors_called_accuracies_are_refused_where_another_column_shows_it(tmp_path):
     with pytest.raises(DataError, match="'test_acc' and 'val_acc' of accuracies that rank networks the other way"):
         served(tmp_path, test_acc=100 - WORTH, val_acc=WORTH)
+
+
+def test_accuracies_that_may_be_low_or_opposed_are_told(tmp_path):
+    """After one epoch many networks are near chance; accuracies under attack may fall with clean ones."""
+    early = np.concatenate([np.linspace(0.6, 4, 9), WORTH[9:]])
+    (told,) = served(tmp_path, test_acc=early)
+    assert told.startswith("Check your table: the file ")
+    assert "write percent, not a fraction" in told
+    attacked = RNG.permutation(len(WORTH)) / 6 - 2.5 * WORTH + 300
+    (told,) = served(tmp_path, test_acc=WORTH, attacked_acc=attacked * 100 / attacked.max())
+    assert "'test_acc' and 'attacked_acc' of accuracies that rank networks the other way round" in told
 
 
 @pytest.mark.parametrize("values", [RNG.permutation(WORTH), np.roll(WORTH, 1)], ids=["shuffled", "shifted"])

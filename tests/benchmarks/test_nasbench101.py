@@ -117,7 +117,7 @@ def test_a_part_that_is_too_small_for_a_check_is_told(folder):
     with listening(told.append):
         table = NASBENCH101.load()
     assert told == [
-        f"nasbench101-cifar10: the file has {len(ARCHS)} networks, too few to check the rows of accuracies."
+        f"nasbench101-cifar10: rows of accuracies are not fully checked: there are only {len(ARCHS)} networks."
     ]
     assert table.within(SPACE).remarks == tuple(told)
 

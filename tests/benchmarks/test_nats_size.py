@@ -112,6 +112,15 @@ def test_a_join_that_was_not_fully_checked_is_told(folder):
         CIFAR10.load()
 
 
+def test_what_is_said_about_accuracies_and_early_ones_are_read(folder):
+    """Deviations and ranks are no accuracies; after one epoch, small networks are still near chance."""
+    macs = [SPACE.macs(arch, task_of(CIFAR10)) for arch in ARCHS]
+    ranks = np.argsort(np.argsort(-TRUTH)) + 1
+    early = np.where(np.arange(len(TRUTH)) == 0, 10.0, TRUTH - 40)
+    write(folder, flops=macs, test_acc_90_std=[0.2] * len(ARCHS), acc_rank=ranks, test_acc_1=early)
+    assert CIFAR10.load().remarks == ()
+
+
 @pytest.mark.slow
 def test_measure_takes_it_by_name(folder):
     write(folder, benchmark=IMAGENET16, truth=TRUTH - 40)

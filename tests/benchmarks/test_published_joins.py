@@ -157,3 +157,14 @@ def test_samples_of_right_accuracies_are_accepted(tmp_path, count, column):
     for seed in range(10):
         rows = np.random.default_rng(seed).choice(len(values), count, replace=False)
         check_order(tmp_path, [all_codes()[row] for row in rows], values[rows], column)
+
+
+@pytest.mark.parametrize("count", [60, 200, 1000])
+def test_the_best_cells_alone_are_accepted(tmp_path, count):
+    """Their accuracies differ by less than 1 %: chance decides their order."""
+    table = BENCHMARKS["nasbench201-cifar10"]
+    if not table.is_present():
+        pytest.skip(f"{table.source.file} is not there: see `archsieve data`")
+    values = table.load().lookup("test_acc_200", all_codes())
+    rows = np.argsort(-values)[:count]
+    check_order(tmp_path, [all_codes()[row] for row in rows], values[rows], "test_acc_200")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -162,6 +163,11 @@ def test_one_wrong_score_among_right_ones_is_refused(folder, change, sentence):
         GLUE.load()
 
 
+def test_a_task_without_a_score_is_read(folder):
+    write(folder, with_scores(lambda scores: scores | {"rte": None}))
+    assert np.isnan(GLUE.load().lookup("rte", ENCODERS[3:4])).all()
+
+
 def test_negative_scores_are_read(folder):
     write(folder, with_scores(lambda scores: dict.fromkeys(scores, -2.0)))
     assert GLUE.load().lookup("glue", ENCODERS[3:4]) == -2.0
@@ -176,7 +182,7 @@ def test_errors_are_refused(folder):
         GLUE.load()
 
 
-def test_one_network_under_two_numbers_is_told_or_refused(folder):
+def test_one_network_under_two_numbers_is_told(folder):
     entries = encoders()
     again = entries[3] | {"id": 900, "scores": {task: value + 1 for task, value in entries[3]["scores"].items()}}
     write(folder, [*entries, again])
@@ -188,8 +194,8 @@ def test_one_network_under_two_numbers_is_told_or_refused(folder):
     assert told[0].endswith("BERT_benchmark.json holds 1 networks more than once: each has the means of its values.")
     again["scores"] = {task: value + 4 for task, value in entries[3]["scores"].items()}
     write(folder, [*entries, again])
-    with pytest.raises(DataError, match=r"in entries 4, \d+ with .* as glue, more than 3 apart"):
-        GLUE.load()
+    _, apart = GLUE.load().remarks
+    assert re.search(r"in entries 4, \d+ has .* as glue, more than 3 apart: one of them may belong to another", apart)
 
 
 def test_a_training_that_is_completed_by_halves_is_refused(folder):
@@ -279,20 +285,25 @@ def test_a_fraction_of_another_accuracy_is_refused_as_well(folder, column):
         PIT_CIFAR100.load()
 
 
-def test_trainings_of_one_network_that_are_far_apart_are_refused(folder):
+def test_trainings_of_one_network_that_are_far_apart_are_told(folder):
     write(folder, [vision(PIT, (0,) * 8, value) for value in (50.0, 61.0)], PIT_CIFAR100)
-    with pytest.raises(DataError, match="in entries 1, 2 with 50 and 61 as c100_kd_acc, more than 10 apart"):
-        PIT_CIFAR100.load()
+    table = PIT_CIFAR100.load()
+    assert "in entries 1, 2 has 50 and 61 as c100_kd_acc, more than 10 apart" in table.remarks[1]
+    assert table.columns["c100_kd_acc"].tolist() == [55.5]
 
 
-def test_accuracies_with_and_without_distillation_rank_networks_alike(folder):
+def test_accuracies_with_and_without_distillation_that_rank_networks_differently_are_told(folder):
     archs = list(dict.fromkeys(PIT.sample(np.random.default_rng(seed)) for seed in range(80)))
     accuracies = [60 + i / 10 for i in range(len(archs))]
     other = [100 - accuracy for accuracy in accuracies]
     pairs = zip(archs, accuracies, other, strict=True)
     write(folder, [vision(PIT, arch, right) | {"c100_base_acc": error} for arch, right, error in pairs], PIT_CIFAR100)
-    with pytest.raises(DataError, match="'c100_base_acc' that should rank networks alike"):
-        PIT_CIFAR100.load()
+    (told,) = PIT_CIFAR100.load().remarks
+    assert told.endswith("they should rank networks alike, but their rank correlation is -1.00.")
+    low = [accuracy / 2 for accuracy in accuracies]  # without distillation, half of the accuracy is no fault
+    pairs = zip(archs, accuracies, low, strict=True)
+    write(folder, [vision(PIT, arch, right) | {"c100_base_acc": base} for arch, right, base in pairs], PIT_CIFAR100)
+    assert PIT_CIFAR100.load().remarks == ()
 
 
 def test_a_wrong_option_is_named(folder):

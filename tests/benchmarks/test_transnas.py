@@ -241,6 +241,16 @@ def test_every_other_order_of_edges_is_refused_where_cells_of_one_network_agree(
     assert passed == [tuple(range(6))]
 
 
+def test_networks_that_failed_are_read(folder):
+    """A network that guesses among 1,000 permutations has 0.1 %, and a loss that diverged may be large."""
+    failed = with_one(TRUTH["macro"], 9, 0.1)
+    write(folder, "macro", jigsaw_test_top1=failed, jigsaw_valid_top1=failed)
+    assert MACRO["jigsaw"].load().columns["jigsaw_test_top1"][9] == 0.1
+    losses = with_one(-1 / TRUTH["macro"], 9, -12.5)
+    write(folder, "macro", room_layout_test_neg_loss=losses, room_layout_valid_neg_loss=losses)
+    assert MACRO["room_layout"].load().columns["room_layout_test_neg_loss"][9] == -12.5
+
+
 def test_losses_and_similarities_have_ranges_of_their_own(folder):
     write(
         folder, "macro", room_layout_test_neg_loss=-1 / TRUTH["macro"], room_layout_valid_neg_loss=-1 / TRUTH["macro"]
@@ -250,13 +260,13 @@ def test_losses_and_similarities_have_ranges_of_their_own(folder):
     for wrong in (-np.inf, -1e300, 0.5, np.nan):
         values = with_one(losses, 9, wrong)
         write(folder, "macro", room_layout_test_neg_loss=values, room_layout_valid_neg_loss=losses)
-        with pytest.raises(DataError, match="where a number from -10 to 0 is expected"):
+        with pytest.raises(DataError, match="where a number from -1000 to 0 is expected"):
             MACRO["room_layout"].load()
     write(folder, "macro", autoencoder_test_ssim=TRUTH["macro"], autoencoder_valid_ssim=TRUTH["macro"])
     with pytest.raises(DataError, match="where a number from -1 to 1 is expected"):
         MACRO["autoencoder"].load()
     write(folder, "macro", room_layout_test_neg_loss=TRUTH["macro"], room_layout_valid_neg_loss=TRUTH["macro"])
-    with pytest.raises(DataError, match="where a number from -10 to 0 is expected"):
+    with pytest.raises(DataError, match="where a number from -1000 to 0 is expected"):
         MACRO["room_layout"].load()
 
 

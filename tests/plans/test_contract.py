@@ -517,5 +517,9 @@ def test_rank_and_worth_count_the_same_networks_of_a_part_of_a_table(publish):
     truth = true_rank(known, (1, 0, 0, 0), part)
     assert (truth.rank, truth.count) == (3, 3)  # 0012 has 7, 2222 has 8, and 1000 itself 5
     plan = Plan(SPACE, TASK, (Stage(Lookup("accuracy"), top=1),))
-    worth = worth_of(plan, None, None, known, networks_of(known[1], SPACE), (2, 2, 2, 2))
+    networks = networks_of(known[1], SPACE, (2, 2, 2, 2))
+    worth = worth_of(plan, None, None, known, networks, (2, 2, 2, 2))
     assert (worth.count, worth.as_good) == (3, 1)
+    truths = [true_rank(known, code, part) for code in part]  # twins of the winner do not compete with it
+    assert [(truth.rank, truth.count) for truth in truths] == [(1, 3), (2, 3), (3, 3), (3, 3), (1, 3)]
+    assert worth_of(plan, None, None, known, networks_of(known[1], SPACE, part[3]), part[3]).count == 3

@@ -159,12 +159,13 @@ class ByNetwork(Table):
     by_network: ClassVar[bool] = True
 
 
-@pytest.mark.parametrize(("kind", "asked"), [(Table, 8), (ByNetwork, 0)])
+@pytest.mark.parametrize(("kind", "asked"), [(Table, 9), (ByNetwork, 0)])  # 8 codes and the winner
 def test_networks_of_a_table_are_told_apart_only_where_it_has_several_codes_of_one(kind, asked):
     plan = Plan(Folded(8), TASK, (Stage(Given(tuple(TRUTH)), top=1, search=RandomSearch(), budget=2),))
     codes = tuple((place,) for place in (range(8) if kind is Table else range(0, 8, 2)))
     Folded.asked.clear()
-    networks, is_listed = _population(plan, kind(codes, {"accuracy": np.arange(len(codes), dtype=float)}), [])
+    table = kind(codes, {"accuracy": np.arange(len(codes), dtype=float)})
+    networks, is_listed = _population(plan, table, [], (0,))
     assert list(networks) == [(0,), (2,), (4,), (6,)]
     assert is_listed
     assert len(Folded.asked) == asked

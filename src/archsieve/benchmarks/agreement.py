@@ -25,28 +25,52 @@ FEWEST_FITTED = 200
 _MOST_FITTED = 3_000  # of them
 _LEAST_FIT = 0.1  # correlation of values with those that a sum over decisions predicts, and at least
 _DEVIATIONS = 3  # standard deviations of that of shuffled rows
-_SHIFT = 0.01  # by which values of neighbouring rows must fit better
+_SHIFT = 0.01, 5.0  # by which neighbouring rows must fit better: at least, and divided by their number
+_LEAST_SPREAD = 0.012  # between the 10th and 90th percentiles, as a share of the median
 _PENALTY = 1.0  # of the squared weights of that sum
 
 
-def check_alike(path: Path, table: Table, first: str, second: str, least: float = _LEAST_AGREEMENT) -> None:
+def why_unchecked(values: NDArray[np.float64]) -> str:
+    """Return why values cannot tell whether their rows are in order, as the end of a sentence; empty if they can."""
+    known = values[np.isfinite(values)]
+    if len(known) < FEWEST_FITTED:
+        return f"there are only {len(known)} networks"
+    return "the networks are nearly equally good" if is_narrow(known) else ""
+
+
+def unchecked(name: str, values: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return the remark on a table by name whose values cannot tell that; none if they can."""
+    why = why_unchecked(values)
+    return (f"{name}: rows of accuracies are not fully checked: {why}.",) if why else ()
+
+
+def disagreement(table: Table, first: str, second: str) -> str:
+    """Return how two columns rank the networks differently, as the end of a sentence; empty if they do not.
+
+    Few values, and values that are nearly equal, tell nothing.
+    """
+    one, other = _pair(table, first, second)
+    if len(one) < _FEWEST or is_narrow(one) or is_narrow(other):
+        return ""
+    agreed = rank_correlation(one, other)
+    return f"their rank correlation is {agreed:.2f}" if agreed < _LEAST_AGREEMENT else ""
+
+
+def check_alike(path: Path, table: Table, first: str, second: str) -> None:
     """Check that two columns measure the same of each network, such as accuracies on test and validation pictures.
 
     Raises:
         DataError: they rank the networks differently, or have other levels.
     """
-    pair = [table.columns[name] for name in (first, second)]
-    known = np.isfinite(pair).all(axis=0)
-    if known.sum() < _FEWEST:
-        return
-    one, other = (values[known] for values in pair)
-    if (agreed := rank_correlation(one, other)) < least:
+    if why := disagreement(table, first, second):
         raise wrong_join(
             path,
-            f"has columns {first!r} and {second!r} that should rank networks alike, but their rank correlation is "
-            f"{agreed:.2f}",
+            f"has columns {first!r} and {second!r} that should rank networks alike, but {why}",
             "one column is in another order, or holds errors, or another quantity",
         )
+    one, other = _pair(table, first, second)
+    if len(one) < _FEWEST:
+        return
     levels = float(np.median(one)), float(np.median(other))
     if abs(levels[0] - levels[1]) > _MOST_APART * max(map(abs, levels)):
         raise fault(
@@ -56,24 +80,31 @@ def check_alike(path: Path, table: Table, first: str, second: str, least: float 
         )
 
 
+def _pair(table: Table, first: str, second: str) -> NDArray[np.float64]:
+    """Return the values of two columns in the rows that have both, shape (2, n)."""
+    pair = np.array([table.columns[first], table.columns[second]])
+    return pair[:, np.isfinite(pair).all(axis=0)]
+
+
 def check_fit(path: Path, table: Table, column: str) -> None:
     """Check that values depend on the decisions of their architectures; those of shuffled rows do not.
 
     A sum over decisions is fitted to the ranks of one half of the rows, and must predict those of the other half. It
     must predict them no worse than the ranks of the next row, or of the row before, as in a column that is shifted.
+    Few values, and values that are nearly equal, are not checked: see `why_unchecked`.
 
     Raises:
         DataError: it predicts nothing, or the values of neighbouring rows better.
     """
     values = table.columns[column]
-    rows = np.flatnonzero(np.isfinite(values))
-    if len(rows) < FEWEST_FITTED:
+    if why_unchecked(values):
         return
+    rows = np.flatnonzero(np.isfinite(values))
     rows = rows[:: max(1, len(rows) // _MOST_FITTED)]
     codes, ranks = np.array([table.archs[row] for row in rows]), _ranks(values)
     own, *shifted = (_predicted(codes, np.roll(ranks, shift)[rows]) for shift in (0, 1, -1))
     least = max(_LEAST_FIT, _DEVIATIONS / len(rows) ** 0.5)
-    if own < least or own < max(shifted) - _SHIFT:
+    if own < least or own < max(shifted) - max(_SHIFT[0], _SHIFT[1] / len(rows)):
         what = f"and those of neighbouring rows do by {max(shifted):.2f}" if own >= least else "as if by chance"
         raise wrong_join(
             path,
@@ -84,12 +115,15 @@ def check_fit(path: Path, table: Table, column: str) -> None:
 
 
 def check_rising(path: Path, table: Table, column: str, sizes: NDArray[np.float64], least: float) -> None:
-    """Check that values rise with sizes of the networks, as accuracies do.
+    """Check that values rise with sizes of the networks, as accuracies do; those that are nearly equal may not.
 
     Raises:
         DataError: their rank correlation is below `least`.
     """
-    if len(sizes) >= _FEWEST and (agreed := rank_correlation(sizes, table.columns[column])) < least:
+    values = table.columns[column]
+    if len(sizes) < _FEWEST or is_narrow(values):
+        return
+    if (agreed := rank_correlation(sizes, values)) < least:
         raise wrong_join(
             path,
             f"has values in its column {column!r} that do not rise with the sizes of the networks (rank correlation "
@@ -105,6 +139,12 @@ def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
     return float(spearmanr(first, second).statistic)
+
+
+def is_narrow(values: NDArray[np.float64]) -> bool:
+    """Whether values are nearly equal, as those of only the best networks: chance then decides their order."""
+    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+    return bool(high - low < _LEAST_SPREAD * abs(middle))
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

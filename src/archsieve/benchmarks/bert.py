@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.entries import UNCONFIRMED_LICENCE, columns_of, mean_table
+from archsieve.benchmarks.column_files import read_columns
+from archsieve.benchmarks.entries import UNCONFIRMED_LICENCE, columns_of, mean_table, with_value
 from archsieve.benchmarks.file_table import FileTable
-from archsieve.benchmarks.files import fault, read_columns, read_json_list, record, shown
+from archsieve.benchmarks.files import fault, read_json_list, record, shown
 from archsieve.benchmarks.joined import check_percent, numbers_of, require_columns
 from archsieve.benchmarks.records import Table
 from archsieve.sources import Source
@@ -122,12 +123,15 @@ def _id(number: object) -> str:
 def _check_glue(path: Path, space: FlexiBERT, table: Table) -> None:
     """Check that scores are percent, and that GLUE is the mean of its eight tasks.
 
-    A negative score is possible: three of the tasks are judged by a correlation. The others are accuracies.
+    A negative score is possible: some of the tasks are judged by a correlation. The others are accuracies. A task may
+    have no score.
 
     Raises:
         DataError: they are not.
     """
-    check_percent(path, space, table, _GLUE, least=-100)
+    check_percent(path, space, table, ("glue",), least=-100)
+    for task in _GLUE[1:]:
+        check_percent(path, space, with_value(table, task), (task,), least=-100)
     tasks = np.mean([table.columns[task] for task in _GLUE[1:]], axis=0)
     for row, glue in enumerate(table.columns["glue"]):
         what = f"of {space.describe(table.archs[row])!r}"
@@ -137,7 +141,7 @@ def _check_glue(path: Path, space: FlexiBERT, table: Table) -> None:
         if glue >= 0 and abs(glue - tasks[row]) > _ROUNDING:
             raise fault(path, f"holds {glue} as glue {what}, but the mean of its eight tasks is {tasks[row]:.4f}")
     for name in _ACCURACIES:
-        if len(table.archs) >= _FEWEST and (middle := float(np.median(table.columns[name]))) < _LEAST_MEDIAN:
+        if len(table.archs) >= _FEWEST and (middle := float(np.nanmedian(table.columns[name]))) < _LEAST_MEDIAN:
             raise fault(
                 path,
                 f"holds values in its column {name!r} whose median is {middle:.3g}, less than a guess reaches: they "

@@ -129,15 +129,18 @@ def columns_of(benchmark: Benchmark) -> Sequence[str]:
     return list(whole.load().columns) if whole.is_present() else whole.columns
 
 
-def networks_of(table: Table, space: SearchSpace) -> Sequence[Architecture]:
-    """Return one code of each network of a table: the canonical one, or the first that the table has."""
+def networks_of(table: Table, space: SearchSpace, best: Architecture) -> Sequence[Architecture]:
+    """Return one code of each network of a table: the canonical one, or the first that the table has.
+
+    Of the network of `best` it is `best`, so that no other code of this network competes with it.
+    """
     if table.by_network:
         return table.archs
     first: dict[Architecture, Architecture] = {}
     for arch in table.archs:
         first.setdefault(space.canonical(arch), arch)
-    known = set(table.archs)
-    return [code if code in known else arch for code, arch in first.items()]
+    known, own = set(table.archs), space.canonical(best)
+    return [best if code == own else code if code in known else arch for code, arch in first.items()]
 
 
 def table_of(benchmark: Benchmark) -> Table:

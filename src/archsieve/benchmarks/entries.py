@@ -35,6 +35,12 @@ def columns_of(path: Path, rows: Sequence[Mapping[str, Any]], needed: Sequence[s
     return numbers_of(path, raw, needed)
 
 
+def with_value(table: Table, column: str) -> Table:
+    """Return the table of the rows that have a value of a column, with this column alone."""
+    known = np.flatnonzero(~np.isnan(table.columns[column]))
+    return Table(tuple(table.archs[row] for row in known), {column: table.columns[column][known]})
+
+
 def mean_table(
     path: Path,
     space: SearchSpace,
@@ -45,8 +51,10 @@ def mean_table(
 ) -> Table:
     """Return the table of the networks; values of a repeated network are averaged, and a remark says so.
 
+    Another one names a network whose true values are more than `most_apart` apart: published files may have some.
+
     Raises:
-        DataError: there is no network, or one whose true values are more than `most_apart` apart.
+        DataError: there is no network.
     """
     if not archs:
         raise fault(path, "holds no architecture")
@@ -54,17 +62,20 @@ def mean_table(
     for row, arch in enumerate(archs):
         rows.setdefault(arch, []).append(row)
     repeated = {arch: each for arch, each in rows.items() if len(each) > 1}
+    remarks = []
+    if repeated:
+        what = f"holds {len(repeated)} networks more than once: each has the means of its values"
+        remarks.append(f"The file {path} {what}.")
     for arch, each in repeated.items():
         if np.ptp(columns[truth][each]) > most_apart:
             values = " and ".join(f"{value:g}" for value in columns[truth][each])
-            raise fault(
-                path,
-                f"holds the network {space.describe(arch)!r} in entries {', '.join(str(row + 1) for row in each)} with "
-                f"{values} as {truth}, more than {most_apart:g} apart: one of them belongs to another network",
+            entries = ", ".join(str(row + 1) for row in each)
+            remarks.append(
+                f"The network {space.describe(arch)!r} in entries {entries} has {values} "
+                f"as {truth}, more than {most_apart:g} apart: one of them may belong to another network."
             )
-    remark = f"The file {path} holds {len(repeated)} networks more than once: each has the means of its values."
     return Table(
         tuple(rows),
         {title: np.array([values[each].mean() for each in rows.values()]) for title, values in columns.items()},
-        (remark,) if repeated else (),
+        tuple(remarks),
     )

@@ -11,8 +11,9 @@ import numpy as np
 
 from archsieve._files import Remembered
 from archsieve.benchmarks.agreement import check_fit, rank_correlation
+from archsieve.benchmarks.column_files import read_columns
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import check_different, fault, is_accuracy, read_columns
+from archsieve.benchmarks.files import check_different, fault, is_accuracy
 from archsieve.benchmarks.foreign_codes import NOTATIONS, check_sizes, numbers_of, read_codes
 from archsieve.benchmarks.records import Table
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
@@ -31,8 +32,13 @@ if TYPE_CHECKING:
 TITLES = ("architecture", "arch", "arch_str", "code", "codes", "genotype", "network", "archs", "architectures")
 """Titles of the column of architectures, unless it is named."""
 _ERRORS = re.compile(r"(?<![a-z])(errors?|err|loss|losses|perplexity|ppl|rmse|mse|mae)(?![a-z])")
-_FEWEST, _LEAST_OPPOSED = 50, 0.3  # networks, and the opposite of a rank correlation
+_FEWEST = 50  # networks that tell whether two columns oppose each other
+_OPPOSED, _ERRORS_FOR_CERTAIN = (
+    0.3,
+    0.8,
+)  # opposites of rank correlations: those under attack may oppose clean ones
 _PERCENT = 10  # the median of accuracies in percent is above it
+_LOW = 5  # percent: where other networks have less, a value below 1 may be an accuracy
 _TABLES: Remembered[Table] = Remembered(most=8)
 _HASHES: Remembered[str] = Remembered(most=32)
 
@@ -153,8 +159,10 @@ def offered_columns(columns: Collection[str]) -> list[str]:
 def check_truth(foreign: ForeignTable) -> None:
     """Check that the truth of a file holds finite numbers of one unit, or nothing.
 
-    A column whose title names an accuracy is of two units if most values are above 10, and some are below 1 and would,
-    times 100, lie among them. A notice says so where its values do not follow the decisions of the networks.
+    A column whose title names an accuracy is of two units if most values are above 10, none is from 1 to 5, and some
+    are below 1 and would, times 100, lie among the others. Notices tell what may be right: low values of several
+    networks, another column of accuracies that ranks the networks rather the other way round, and values that do not
+    follow the decisions.
 
     Raises:
         DataError: a value is infinite, or a fraction among percent, or another column of accuracies is its opposite.
@@ -173,7 +181,7 @@ def check_truth(foreign: ForeignTable) -> None:
     try:
         check_fit(Path(foreign.path), table, foreign.truth)
     except DataError as error:  # differences between good networks may be chance
-        notice(f"Check the rows of your table: {str(error)[0].lower()}{str(error)[1:]}")
+        notice(f"Check the rows of your table: {_continued(error)}")
 
 
 def _check_unit(foreign: ForeignTable, table: Table, title: str) -> None:
@@ -184,11 +192,15 @@ def _check_unit(foreign: ForeignTable, table: Table, title: str) -> None:
         return
     for row in np.flatnonzero((values > 0) & (values < 1) & (100 * values >= percent.min())):
         network = foreign.space.whole.describe(table.archs[row])
-        raise fault(
+        error = fault(
             Path(foreign.path),
             f"holds {values[row]:g} as {title!r} of {network!r}, but most values are percent: write percent, "
             f"not a fraction, or leave the field of a network that failed empty",
         )
+        if percent.min() >= _LOW:
+            raise error
+        notice(f"Check your table: {_continued(error)}")
+        return
 
 
 def _check_direction(foreign: ForeignTable, table: Table, truth: str) -> None:
@@ -198,12 +210,20 @@ def _check_direction(foreign: ForeignTable, table: Table, truth: str) -> None:
         if known.sum() < _FEWEST or title.startswith("-"):
             continue
         agreed = rank_correlation(table.columns[truth][known], table.columns[title][known])
-        if agreed < -_LEAST_OPPOSED:
-            raise fault(
+        if agreed < -_OPPOSED:
+            error = fault(
                 Path(foreign.path),
                 f"has columns {truth!r} and {title!r} of accuracies that rank networks the other way round (rank "
-                f"correlation {agreed:.2f}): one of them holds errors",
+                f"correlation {agreed:.2f}): if one of them holds errors, give it another title",
             )
+            if agreed < -_ERRORS_FOR_CERTAIN:
+                raise error
+            notice(f"Check your table: {_continued(error)}")
+
+
+def _continued(error: DataError) -> str:
+    """Return the sentence of an error after a colon."""
+    return f"{str(error)[0].lower()}{str(error)[1:]}"
 
 
 def _read(foreign: ForeignTable, path: Path) -> Table:

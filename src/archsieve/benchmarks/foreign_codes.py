@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.column_files import read_columns
+from archsieve.benchmarks.files import fault, shown
 from archsieve.errors import ArchitectureError
 from archsieve.spaces.contract import check
 from archsieve.spaces.sizes import size_of

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import check_different, check_no_fractions, code, fault, read_columns, shown
+from archsieve.benchmarks.column_files import read_columns
+from archsieve.benchmarks.files import check_different, check_no_fractions, code, fault, shown
 from archsieve.benchmarks.records import Table
 from archsieve.registry import listed
 from archsieve.values import field_values
@@ -212,7 +213,7 @@ def check_no_single_fraction(
             raise fault(
                 path,
                 f"holds {values[row]} as {column} of {space.describe(table.archs[row])!r}, but trained networks have "
-                f"more than {least:.2g} percent: write percent, not a fraction, and leave out networks that failed",
+                f"more than {least:.2g} percent: write percent, not a fraction, or leave a network that failed out",
             )
 
 

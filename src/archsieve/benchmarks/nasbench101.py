@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from archsieve.benchmarks.agreement import FEWEST_FITTED, check_alike, check_fit
+from archsieve.benchmarks.agreement import check_alike, check_fit, unchecked
+from archsieve.benchmarks.column_files import read_columns
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.file_table import FileTable, TableSource, read_once
-from archsieve.benchmarks.files import fault, read_columns, shown
+from archsieve.benchmarks.files import fault, shown
 from archsieve.benchmarks.joined import (
     check_counted,
     check_no_single_fraction,
@@ -130,8 +131,7 @@ class NASBench101Table(FileTable):
         columns = numbers_of(path, {title: raw[title] for title in raw if title not in (MATRIX, NAMES)}, needed)
         for mean, runs in ((TEST, _runs(TEST)), (VALIDATION, _runs(VALIDATION))):
             columns[mean] = np.mean([columns[run] for run in runs], axis=0)
-        few = f"{self.name}: the file has {len(codes)} networks, too few to check the rows of accuracies."
-        table = GraphTable(codes, columns, (few,) if len(codes) < FEWEST_FITTED else ())
+        table = GraphTable(codes, columns, unchecked(self.name, columns[TEST]))
         check_percent(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)))
         check_no_single_fraction(path, self.space, table, (*_runs(TEST), *_runs(VALIDATION)), _LEAST)
         check_range(path, self.space, table, SIZES, 1, _LARGEST)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archsieve.benchmarks.column_files import read_columns
 from archsieve.benchmarks.file_table import TableSource
-from archsieve.benchmarks.files import NASLIB_NO_SCORE, read_columns
+from archsieve.benchmarks.files import NASLIB_NO_SCORE
 from archsieve.benchmarks.joined import CODE_COLUMN, require_columns
 from archsieve.benchmarks.nats_topology import TopologyTable
 from archsieve.errors import UnknownNameError

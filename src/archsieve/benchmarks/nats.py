@@ -6,8 +6,9 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from archsieve.benchmarks.column_files import read_columns
 from archsieve.benchmarks.file_table import FileTable, TableSource
-from archsieve.benchmarks.files import assemble, code, fault, is_accuracy, read_columns, shown
+from archsieve.benchmarks.files import assemble, code, fault, is_accuracy, shown
 from archsieve.benchmarks.joined import CODE_COLUMN, numbers_of, require_columns
 
 if TYPE_CHECKING:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 _COMPARED = 1_500  # rows, at equal steps
 _LEAST = 0.3  # rank correlation of accuracy and multiply-adds of a right join
-_LEAST_RISE = 0.8  # rank correlation of channels with the means of 4,096 networks that have them
-_OF_CHANCE = 1.2  # times chance: all of these networks learn something
+_LEAST_RISE = (
+    0.6  # rank correlation of channels with the means of 4,096 networks that have them; 0.33 if shifted by one
+)
+_OF_CHANCE = 1.2  # times chance: all of these networks learn something in 90 epochs
+_OF_CHANCE_EARLY = 0.5  # what is certain of other columns, such as those after one epoch
 _TRUTH = "test_acc_90"
 _TASK = cast("Task", SimpleNamespace(input_shape=(3, 32, 32), num_outputs=10))  # rankings are the same for other forms
 
@@ -72,7 +75,9 @@ class SizeTable(NATSTable):
                 "channels or rows in another order",
             )
 
-        check_no_single_fraction(path, self.space, table, self.accuracies_in(table), 100 / self.classes * _OF_CHANCE)
+        for title in self.accuracies_in(table):
+            times = _OF_CHANCE if title == self.truth else _OF_CHANCE_EARLY
+            check_no_single_fraction(path, self.space, table, (title,), 100 / self.classes * times)
         self._check_channels(path, table)
         for title in filter(is_size, table.columns):
             self._check_order(path, title, archs, table.columns[title][::step])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from archsieve.benchmarks.agreement import check_fit, check_rising
+from archsieve.benchmarks.agreement import check_fit, check_rising, unchecked
 from archsieve.benchmarks.file_table import FileTable
 from archsieve.benchmarks.files import NASLIB_NO_SCORE, assemble, fault, number, read_json, record
 from archsieve.benchmarks.joined import check_no_single_fraction, check_proportional
@@ -90,9 +90,10 @@ class PublishedProxies(FileTable):
         names = dict.fromkeys((*self.columns, *(name for row in rows for name in row)))
         columns = {name: _column([row.get(name, np.nan) for row in rows]) for name in names}
         table = assemble(path, self.space, archs, columns, truth=self.truth, complete=False)
-        if not self.source.is_known():
-            self._check_join(path, table)
-        return table
+        if self.source.is_known():
+            return table
+        self._check_join(path, table)
+        return replace(table, remarks=unchecked(self.name, table.columns[self.truth]))
 
     def _check_join(self, path: Path, table: Table) -> None:
         """Check that sizes and accuracies are those of the cells, and that no score is infinite.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsieve.benchmarks.agreement import rank_correlation
+from archsieve.benchmarks.agreement import is_narrow, rank_correlation
 from archsieve.benchmarks.joined import wrong_join
 from archsieve.spaces.nasbench201.cell import EDGES, OPERATIONS
 
@@ -50,14 +50,15 @@ def check_order(path: Path, archs: Sequence[Architecture], values: NDArray[np.fl
     Args:
         path: the file, for the messages.
         archs: the cells of its rows.
-        values: accuracies of complete trainings; NaN where one is missing. Fewer than 60 tell nothing.
+        values: accuracies of complete trainings; NaN where one is missing. Fewer than 60, and such as are nearly equal,
+            tell nothing.
         column: its title.
 
     Raises:
         DataError: they do not.
     """
     known = np.isfinite(values)
-    if known.sum() < _FEWEST:
+    if known.sum() < _FEWEST or is_narrow(values[known]):
         return
     codes, values = np.array(archs)[known], values[known]
     own = rank_correlation(_worth_of(codes), values)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from archsieve.benchmarks.agreement import check_alike
-from archsieve.benchmarks.entries import UNCONFIRMED_LICENCE, columns_of, mean_table
+from archsieve.benchmarks.agreement import disagreement
+from archsieve.benchmarks.entries import UNCONFIRMED_LICENCE, columns_of, mean_table, with_value
 from archsieve.benchmarks.file_table import FileTable
 from archsieve.benchmarks.files import fault, read_json_list, record
 from archsieve.benchmarks.joined import check_no_single_fraction, check_percent
@@ -78,15 +75,24 @@ class ViTTable(FileTable):
         archs = [_of_names(path, read, entry.get("arch")) for entry in entries]
         rows = [{title: value for title, value in entry.items() if title != "arch"} for entry in entries]
         columns = columns_of(path, rows, self.columns)
+        whole = Table(tuple(archs), columns)
         for title in filter(_is_accuracy, columns):
-            known = np.isfinite(columns[title]) if title != self.truth else np.ones(len(archs), dtype=bool)
-            trained = Table(tuple(itertools.compress(archs, known)), {title: columns[title][known]})
+            trained = whole if title == self.truth else with_value(whole, title)
             check_percent(path, space, trained, (title,))
             check_no_single_fraction(path, space, trained, (title,), min(100 / self.classes, _LEAST_ACCURACY))
-        other = self.truth.replace("_kd_", "_base_")
-        if other in columns:
-            check_alike(path, Table(tuple(archs), columns), self.truth, other)
-        return mean_table(path, space, archs, columns, self.truth, _MOST_APART)
+        table = mean_table(path, space, archs, columns, self.truth, _MOST_APART)
+        return replace(table, remarks=(*table.remarks, *_remarks(table, self.truth)))
+
+
+def _remarks(table: Table, truth: str) -> tuple[str, ...]:
+    """Return a sentence if accuracies with and without distillation rank the networks differently.
+
+    They belong to two ways of training, which need not agree: it is no fault of the file.
+    """
+    other = truth.replace("_kd_", "_base_")
+    if other not in table.columns or not (why := disagreement(table, truth, other)):
+        return ()
+    return (f"Check the columns {truth!r} and {other!r}: they should rank networks alike, but {why}.",)
 
 
 def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arch: object) -> Architecture:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.files import TEXT, fault, read_columns, read_text_columns, shown
+from archsieve.benchmarks.column_files import TEXT, read_columns, read_text_columns
+from archsieve.benchmarks.files import fault, shown
 from archsieve.errors import MissingDataError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
 from archsieve.registry import near_miss

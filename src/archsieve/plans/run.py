@@ -306,7 +306,7 @@ def true_rank(known: _Known | None, arch: Architecture, pool: Sequence[Architect
         return None
     benchmark, records = known
     column = str(benchmark.truth)
-    others = networks_of(records, benchmark.space) if isinstance(records, Table) else pool
+    others = networks_of(records, benchmark.space, arch) if isinstance(records, Table) else pool
     values = records.lookup(column, [*others, arch])
     own, values = float(values[-1]), values[:-1]
     if math.isnan(own):

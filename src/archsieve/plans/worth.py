@@ -118,7 +118,7 @@ def worth_of(
     own = records.lookup(column, [best])[0]
     if np.isnan(own):
         return unknown_worth(max(1, whole), paid)
-    others, is_listed = _population(plan, records, pool)
+    others, is_listed = _population(plan, records, pool, best)
     values = records.lookup(column, [arch for arch in others if arch != best])
     values = values[np.isfinite(values)]
     as_good = int(np.sum(values >= own))
@@ -131,12 +131,14 @@ def worth_of(
     return Worth("predictions", len(values), as_good, 0, None, least, None, paid)
 
 
-def _population(plan: Plan, records: Records, pool: Sequence[Architecture]) -> tuple[Sequence[Architecture], bool]:
+def _population(
+    plan: Plan, records: Records, pool: Sequence[Architecture], best: Architecture
+) -> tuple[Sequence[Architecture], bool]:
     """Return the networks that random search would draw from, and whether they are all of them."""
     if not plan.is_open and plan.pool.evolve is None:
         return pool, True
     if isinstance(records, Table):
-        return networks_of(records, plan.space), True
+        return networks_of(records, plan.space, best), True
     return draw_up_to(plan.space, plan.seed, SAMPLED), size(plan.space) <= SAMPLED
 
 

@@ -44,7 +44,18 @@ CONSTANT = {
     "normalised outputs": lambda: perceptron(nn.Linear(16, 4), nn.BatchNorm1d(4)),
     "normalised features": lambda: perceptron(nn.Linear(16, 16), nn.BatchNorm1d(16), nn.Linear(16, 4)),
 }
+CONSTANT_BY_INPUT = {
+    "softmax": lambda: nn.Sequential(network(*block()), nn.Softmax(1)).train(),
+    "normalised by layer at the end": lambda: nn.Sequential(network(*block()), nn.LayerNorm(4)).train(),
+}
 VARYING = {
+    "one output": lambda: nn.Sequential(perceptron(nn.Linear(16, 1)), nn.Flatten(0)),
+    "outputs at each position": lambda: nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 4, 1)
+    ).train(),
+    "nearly linear after the normalisation": lambda: perceptron(
+        nn.Linear(16, 16), small(nn.BatchNorm1d(16)), nn.Tanh(), nn.Linear(16, 4)
+    ),
     "rectified before the mean": lambda: network(*block()),
     "rectified before the mean, 40 layers": lambda: network(*(block() * 20)),
     "a path past the normalisation": lambda: network(Past(*block(ends_in_relu=False))),
@@ -54,6 +65,11 @@ VARYING = {
     "large outputs with an offset": lambda: Scaled(perceptron(nn.Linear(16, 4)), 1e3, 1e6),
     "nearly saturated": lambda: nn.Sequential(Scaled(perceptron(nn.Linear(16, 4)), 8.0), nn.Sigmoid()),
 }
+
+
+def small(norm):
+    nn.init.constant_(norm.weight, 0.01)
+    return norm
 
 
 class Past(nn.Module):
@@ -83,6 +99,13 @@ def test_it_is_refused(kind, name, seed):
         PROXIES[name](CONSTANT[kind](), pictures())
 
 
+@pytest.mark.parametrize("kind", CONSTANT_BY_INPUT)
+def test_outputs_with_a_constant_sum_are_refused(kind):
+    torch.manual_seed(0)
+    with pytest.raises(ScoringError, match=r"The summed outputs do not depend on the inputs, .* ends in a softmax"):
+        PROXIES["jacov"](CONSTANT_BY_INPUT[kind](), pictures())
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", ["jacov", "epe_nas"])
 @pytest.mark.parametrize("kind", VARYING)
@@ -106,3 +129,34 @@ def test_a_small_flow_is_no_rounding_error():
         small[-1].bias.zero_()
     whole = PROXIES["synflow_bn"](small, pictures())
     assert 0 < whole < 1e-6
+
+
+def test_a_small_flow_that_overflows_in_single_precision_is_scored():
+    """A path through 1e40 and back: its sum is small, and no rounding error."""
+    torch.manual_seed(0)
+    deep = nn.Sequential(network(*block()), *(nn.Linear(4, 4, bias=False) for _ in range(4))).train()
+    with torch.no_grad():
+        for layer, factor in zip(deep[1:], (1e30, 1e30, 1e-38, 1e-38), strict=True):
+            layer.weight.mul_(factor)
+    assert 0 < PROXIES["synflow_bn"](deep, pictures()) < 1e-6
+
+
+class Fourier(nn.Module):
+    """Has weights for each frequency; notes in which numbers they are used."""
+
+    def __init__(self):
+        super().__init__()
+        self.frequencies, self.used_as = nn.Parameter(torch.randn(3, 8, 5, dtype=torch.complex64)), []
+
+    def forward(self, x):
+        self.used_as.append(self.frequencies.is_complex())
+        return torch.fft.irfft2(torch.fft.rfft2(x) * self.frequencies)
+
+
+@pytest.mark.parametrize("name", ["synflow", "synflow_bn"])
+def test_complex_weights_stay_complex(name):
+    torch.manual_seed(0)
+    fourier = Fourier()
+    assert math.isfinite(PROXIES[name](nn.Sequential(fourier, network(*block())).train(), pictures()))
+    assert fourier.used_as
+    assert all(fourier.used_as)
