@@ -27,7 +27,7 @@ import numpy as np
 import archsieve
 from archsieve import SPACES, TASKS, Session
 from archsieve._files import replace_file
-from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.cli.options import estimators_named
 from archsieve.fingerprints import identity
 from archsieve.plans.read import find_plan, load_plan
 from archsieve.randomness import generator
@@ -42,6 +42,7 @@ from archsieve.spaces.text import encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from archsieve.estimators.contract import AnyEstimator
     from archsieve.runs.score_tables import ScoreTable
 
 CHUNK = 32
@@ -52,7 +53,7 @@ def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space", help="a space, on CIFAR-10, or a plan, for its space and task")
-    parser.add_argument("--proxies", required=True, help="names, separated by commas")
+    parser.add_argument("--proxies", required=True, help="names, separated by commas, as in nwot,meco[channels=8]")
     parser.add_argument("--name", required=True, help="of the table")
     parser.add_argument("--out", required=True, help="run folder")
     parser.add_argument("--seed", type=int, default=0)
@@ -87,7 +88,7 @@ def progress(label: str, done: int, total: int) -> None:
 def write_table(
     name: str,
     session: Session,
-    estimators: list[ZeroCost],
+    estimators: Sequence[AnyEstimator],
     codes: list[archsieve.Architecture],
     population: str,
     command: str,
@@ -136,7 +137,7 @@ def main() -> None:
     """Score, then write table and card."""
     chosen = arguments()
     space, task = subject(chosen.space)
-    estimators = [ZeroCost(name) for name in chosen.proxies.split(",")]
+    estimators = estimators_named(chosen.proxies.split(","), ())
     codes = population(space, chosen.sample)
     command = " ".join(["python", "studies/make_tables.py", *sys.argv[1:]])
     with (
