@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from archsieve._trial import try_first
-from archsieve.benchmarks import analog, files, nasbench_macro, published_proxies
+from archsieve.benchmarks import analog, column_files, nasbench_macro, published_proxies
 from archsieve.benchmarks.foreign import ForeignTable
 from archsieve.benchmarks.nasbench301 import surrogate
 from archsieve.errors import ArchsieveError
@@ -246,7 +246,7 @@ READERS = {
     "scores-csv": lambda path: read_scores(path),
     "judge-csv": lambda path: judge_file(path, "truth"),
     "table-csv": lambda path: ForeignTable(str(path), SPACES["nasbench-macro"]()).load(),
-    "parquet": lambda path: files.read_columns(path),
+    "parquet": lambda path: column_files.read_columns(path),
     "analog-pickle": _benchmark(analog.ANALOG),
     "xgboost": _xgboost,
     "run-json": _run_with("run.json"),
