@@ -148,7 +148,8 @@ def test_a_whole_space_is_found_by_its_estimators(any_table):
     if any_table.card.population != "all":
         return
     space = next(b.space for name in BENCHMARKS if identity((b := BENCHMARKS[name]).space) == any_table.card.space)
-    members = [ZeroCost(name) for name in any_table.card.estimators]
+    recorded = any_table.card.estimators.values()
+    members = [ZeroCost(kept["proxy"], options=tuple(map(tuple, kept["options"]))) for kept in recorded]
     (found,) = whole_tables(space, members[:2], any_table.card.seed)
     assert found.card.count == any_table.card.count
     assert whole_tables(space, [*members, ZeroCost("nwot", batch_size=7)], any_table.card.seed) == ()
