@@ -86,6 +86,7 @@ WITHOUT = {
     "supernets.md": HOURS,
     "tour.md": "sizes of spaces, which tests check",
     "trust.md": "counts of `make test-faults`, which counts anew; a test holds the page to the stored ones",
+    "vision_transformers.md": "trainings, made on an accelerator, and scores: the card makes the page from both",
 }
 """Pages with figures that no card is about, or not about all of them, and why."""
 

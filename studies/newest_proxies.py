@@ -198,12 +198,13 @@ def differences(sample: Sample) -> list[str]:
         "|---" * (len(against) + 1) + "|",
     ]
     for name in COMPARED:
-        cells = [_difference(sample, name, other) for other in against]
+        cells = [difference(sample, name, other) for other in against]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
-def _difference(sample: Sample, name: str, other: str) -> str:
+def difference(sample: Sample, name: str, other: str) -> str:
+    """Return the difference in tau of two estimators, with its interval."""
     between = sample.interval(lambda drawn: sample.tau(name, drawn) - sample.tau(other, drawn))
     return f"{sample.tau(name) - sample.tau(other):+.3f} {between}"
 
