@@ -50,7 +50,7 @@ def codes_of(session):
 
 def keys_of(session, rows):
     """Yield the names and keys of as many estimators, of many seeds, as the rows take."""
-    from archsieve.plans.read import make
+    from archsieve.plans.parts import make
 
     estimators = [make("estimator", name) for name in PROXIES]
     for place in range(-(-rows // CODES)):

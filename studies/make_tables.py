@@ -29,7 +29,8 @@ from archsieve import SPACES, TASKS, Session
 from archsieve._files import replace_file
 from archsieve.cli.options import estimators_named
 from archsieve.fingerprints import identity
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.randomness import generator
 from archsieve.runs.executors import Processes
 from archsieve.runs.folder import RESULTS_FILE

@@ -15,7 +15,7 @@ import numpy as np
 
 from archsieve import BENCHMARKS, SPACES, TASKS, Session
 from archsieve.judging.metrics import kendall_tau
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 
 TRUTH = "val_acc_200"
 SEEDS = range(1, 11)

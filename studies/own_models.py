@@ -199,7 +199,8 @@ def run_bare(python: str, folder: Path) -> str:
     import torch
 
     from archsieve.networks.inputs import example_of, made_for
-    from archsieve.plans.read import load_plan, load_plugin
+    from archsieve.plans.plugins import load_plugin
+    from archsieve.plans.read import load_plan
 
     sys.path.insert(0, str(folder))
     plan = load_plan(folder / "plan.toml", [load_plugin(str(next(folder.glob("*.py"))))])
@@ -214,7 +215,8 @@ def run_bare(python: str, folder: Path) -> str:
 
 def beside(folder: str, seed: int, hand: str, seconds: float) -> dict:
     """Return the best random network and the model scaled by hand, both with the recipe of the plan's last training."""
-    from archsieve.plans.read import load_plan, load_plugin
+    from archsieve.plans.plugins import load_plugin
+    from archsieve.plans.read import load_plan
     from archsieve.randomness import generator
     from archsieve.runs.session import Session
     from archsieve.spaces.sizes import size_of

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from archsieve import BENCHMARKS
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.report.load import read_run
 from archsieve.runs.effort import Ledger
 from archsieve.runs.folder import ROUNDS_FILE, RUN_FILE, read_mark, read_rounds

@@ -24,7 +24,9 @@ from archsieve.estimators.contract import Composite
 from archsieve.estimators.lookup import Replay
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.plans.equal_cost import chances_of_choice
-from archsieve.plans.read import find_plan, load_plan, make
+from archsieve.plans.parts import make
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.randomness import generator
 from archsieve.runs.executors import Processes
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from archsieve import BENCHMARKS, SEARCHERS, Session, funnel_search, load_plan
 from archsieve.judging.metrics import kendall_tau, minimum_keeping_ratio
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.randomness import generator
 from archsieve.searchers.history import maximise
 

@@ -26,7 +26,8 @@ from archsieve._files import replace_file
 from archsieve.estimators.lookup import Lookup
 from archsieve.estimators.partial_training import PartialTraining
 from archsieve.estimators.supernet.one_shot import OneShot
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.randomness import generator
 from archsieve.runs.effort import Ledger
 from archsieve.runs.executors import Processes

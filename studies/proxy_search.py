@@ -21,7 +21,8 @@ from marks import DOCS, lines_of, write_between
 from archsieve import Session
 from archsieve._files import replace_file
 from archsieve.judging.metrics import kendall_tau
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.searchers.funnel import funnel_search
 from archsieve.searchers.regularized_evolution import regularized_evolution
 from archsieve.spaces.sampling import draw_pool

@@ -19,7 +19,8 @@ import torch
 from marks import DOCS, lines_of, write_between
 
 from archsieve import SPACES, Session, random_search
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.plans.run import run_plan
 from archsieve.randomness import generator
 

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from archsieve.fingerprints import fingerprint
-from archsieve.plans.read import find_plan, load_plan, plan_names
+from archsieve.plans.plan_files import find_plan, plan_names
+from archsieve.plans.read import load_plan
 from archsieve.registry import ESTIMATORS, PROXIES, SPACES, TASKS
 from archsieve.spaces.limits import Limits
 from archsieve.spaces.within import Within

@@ -10,7 +10,7 @@ import pytest
 from archsieve.cli.catalogue import CATALOGUES
 from archsieve.errors import UnknownNameError
 from archsieve.fingerprints import fingerprint
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS, Registry, listed, near_miss
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from plugins.shipped import shipped

@@ -13,7 +13,7 @@ from archsieve.estimators.chance import Chance
 from archsieve.judging import metrics
 from archsieve.judging.score_files import read_scores
 from archsieve.plans.contract import Pool
-from archsieve.plans.read import find_plan
+from archsieve.plans.plan_files import find_plan
 from archsieve.registry import TASKS
 from archsieve.runs.session import Session
 from archsieve.searchers.contract import Stage

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsieve.plans.contract import forecast
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,7 +12,8 @@ from archsieve.benchmarks.digits import CURVES, DIGITS, EPOCHS, FILE, TEST_IMAGE
 from archsieve.errors import DataError, MissingDataError
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.plans.contract import Plan, forecast
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.plans.run import knowing_most, run_plan, tables_about, true_rank
 from archsieve.runs.effort import Ledger
 from archsieve.spaces.contract import enumerate_space

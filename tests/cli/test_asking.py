@@ -22,7 +22,7 @@ BY_PARAMS = HEAD + '[[stage]]\nestimator = "params"\ntop = 1\n' + SEARCH
 
 def params(digits):
     """A script elsewhere: here it counts."""
-    from archsieve.plans.read import make
+    from archsieve.plans.parts import make
     from archsieve.spaces.sizes import size_of
 
     space = make("space", "nasbench201")

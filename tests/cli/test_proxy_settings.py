@@ -12,7 +12,7 @@ from archsieve.cli.options import estimators_named
 from archsieve.errors import PlanError, SettingError
 from archsieve.estimators.combined.repeated import Repeated
 from archsieve.plans.changes import part_in
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro
 from archsieve.tasks.synthetic import Synthetic
 from plugins.commands import invoke

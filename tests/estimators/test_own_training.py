@@ -19,7 +19,8 @@ from archsieve.fingerprints import fingerprint
 from archsieve.networks.building import build_network
 from archsieve.networks.settings import kept_settings
 from archsieve.notices import listening
-from archsieve.plans.read import make, plan_of
+from archsieve.plans.parts import make
+from archsieve.plans.read import plan_of
 from archsieve.spaces.nasbench201.space import NASBench201
 from archsieve.tasks.arrays import Arrays
 from archsieve.tasks.synthetic import Synthetic

@@ -18,7 +18,7 @@ from archsieve.estimators.combined.vote import Vote
 from archsieve.estimators.contract import Context, Estimator, Fittable
 from archsieve.estimators.predictor import FAILED, PASSED, Predictor
 from archsieve.fingerprints import fingerprint, identity
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.randomness import generator
 from archsieve.runs.session import Session
 from archsieve.spaces.contract import SearchSpace, enumerate_space

@@ -11,7 +11,8 @@ from archsieve import BENCHMARKS
 from archsieve.estimators.contract import Price
 from archsieve.estimators.lookup import Replay
 from archsieve.plans.contract import Plan, Pool
-from archsieve.plans.read import about_plans, find_plan, load_plan, plan_names
+from archsieve.plans.plan_files import about_plans, find_plan, plan_names
+from archsieve.plans.read import load_plan
 from archsieve.plans.run import run_plan
 from archsieve.plans.write import plan_text
 from archsieve.registry import estimator_named

@@ -14,7 +14,10 @@ from archsieve.estimators.size import Size
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Pool, forecast
-from archsieve.plans.read import find_plan, load_plan, load_plugin, make, plan_names
+from archsieve.plans.parts import make
+from archsieve.plans.plan_files import find_plan, plan_names
+from archsieve.plans.plugins import load_plugin
+from archsieve.plans.read import load_plan
 from archsieve.searchers.contract import Stage
 from archsieve.spaces.limits import Limits
 from archsieve.spaces.nasbench_macro.space import NASBenchMacro

@@ -21,7 +21,8 @@ from archsieve.estimators.size import Size
 from archsieve.estimators.supernet.one_shot import OneShot
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.plans.contract import Plan, Pool
-from archsieve.plans.read import find_plan, load_plan, plan_names
+from archsieve.plans.plan_files import find_plan, plan_names
+from archsieve.plans.read import load_plan
 from archsieve.plans.write import plan_text
 from archsieve.registry import ESTIMATORS
 from archsieve.searchers.contract import Stage

@@ -11,7 +11,9 @@ import pytest
 
 from archsieve.errors import RunFolderError
 from archsieve.plans.changes import apply_changes
-from archsieve.plans.read import find_plan, load_plan, make
+from archsieve.plans.parts import make
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.retraining.from_run import found_by
 from archsieve.retraining.recipe_files import training_of
 from archsieve.runs.folder import write_json, write_rounds

@@ -17,7 +17,8 @@ from archsieve.estimators.told import Told
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import Plan, Pool, forecast, unit
-from archsieve.plans.read import find_plan, load_plan, plan_names
+from archsieve.plans.plan_files import find_plan, plan_names
+from archsieve.plans.read import load_plan
 from archsieve.plans.write import plan_text
 from archsieve.runs.effort import Ledger, Unit, unit_of
 from archsieve.searchers.contract import Stage

@@ -5,7 +5,7 @@ import pytest
 
 from archsieve.errors import SettingError
 from archsieve.networks.form import Input
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.spaces.form import Form
 
 ROWS = Form((7,), 3)

@@ -13,7 +13,7 @@ from pyarrow import parquet
 from archsieve.errors import DataError, MissingDataError, PlanError, SettingError
 from archsieve.fingerprints import fingerprint
 from archsieve.networks.form import inputs_of
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.tasks.arrays import Arrays, Table
 from archsieve.tasks.contract import SPLITS, measure_of
 from archsieve.tasks.data import array_files, columns

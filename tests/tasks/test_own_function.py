@@ -9,7 +9,7 @@ import torch
 from archsieve.errors import DataError, PlanError, SettingError
 from archsieve.fingerprints import fingerprint
 from archsieve.networks.form import inputs_of
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.tasks import from_function
 from archsieve.tasks.from_function import FromFunction
 from archsieve.testing import TaskContract

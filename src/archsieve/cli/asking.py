@@ -26,7 +26,8 @@ from archsieve.errors import EstimatorError, RunFolderError
 from archsieve.plans.conversation import Asked, go_on
 from archsieve.plans.conversation import tell as tell_score
 from archsieve.plans.named_code import commands_allowed
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.runs.folder import PLAN_FILE
 from archsieve.runs.session import Session
 from archsieve.spaces.text import as_digits

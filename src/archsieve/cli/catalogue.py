@@ -9,7 +9,7 @@ import typer
 from archsieve.benchmarks.contract import completed_benchmark
 from archsieve.cli import printing as console
 from archsieve.cli.options import Json, Plugins, load
-from archsieve.plans.read import about_plans, plan_names
+from archsieve.plans.plan_files import about_plans, plan_names
 from archsieve.registry import BENCHMARKS, ESTIMATORS, PROXIES, SEARCHERS, SPACES, TASKS
 from archsieve.retraining.recipe_files import recipe_names
 from archsieve.runs.score_tables import shipped

@@ -43,7 +43,9 @@ from archsieve.estimators.lookup import Lookup
 from archsieve.fingerprints import fingerprint
 from archsieve.plans.contract import unit
 from archsieve.plans.named_code import commands_allowed
-from archsieve.plans.read import find_plan, is_called, load_plan
+from archsieve.plans.parts import is_called
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.plans.run import knowing_most, tables_about
 from archsieve.runs.session import Session
 from archsieve.values import number_in

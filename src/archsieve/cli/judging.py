@@ -42,7 +42,7 @@ from archsieve.cli.options import (
 )
 from archsieve.errors import EstimatorError
 from archsieve.judging.judge import judge
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.registry import BENCHMARKS
 from archsieve.runs.session import Session
 from archsieve.spaces.limits import Limits

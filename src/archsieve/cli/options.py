@@ -22,7 +22,8 @@ from archsieve.estimators.contract import leaves_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import inputs_of
 from archsieve.plans.changes import apply_changes, changed_plan, part_in, read_plan
-from archsieve.plans.read import load_plugin, make
+from archsieve.plans.parts import make
+from archsieve.plans.plugins import load_plugin
 from archsieve.registry import BENCHMARKS, PROXIES
 from archsieve.runs.arithmetic import CPU, kind_of
 from archsieve.runs.executors import Processes, Ray, Serial

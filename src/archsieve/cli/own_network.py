@@ -30,7 +30,8 @@ from archsieve.errors import PlanError, SettingError
 from archsieve.estimators.contract import is_relative, leaves_of
 from archsieve.estimators.size import Size
 from archsieve.networks.form import Input
-from archsieve.plans.read import load_model, make
+from archsieve.plans.parts import make
+from archsieve.plans.plugins import load_model
 from archsieve.registry import PROXIES
 from archsieve.runs.session import Session
 from archsieve.spaces.choices.declaration import space_of

@@ -14,7 +14,8 @@ from archsieve.cli.own_network import input_of
 from archsieve.errors import SettingError, require
 from archsieve.networks.form import inputs_of
 from archsieve.plans.changes import apply_changes
-from archsieve.plans.read import load_model, make
+from archsieve.plans.parts import make
+from archsieve.plans.plugins import load_model
 from archsieve.randomness import generator
 from archsieve.spaces.choices.factory import OF_THE_TASK, found_by
 from archsieve.spaces.contract import size

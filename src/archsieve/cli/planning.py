@@ -29,7 +29,8 @@ from archsieve.design.annotated import annotated
 from archsieve.design.budget import FEATURES, FORMS, plan_for, seconds_of, total_seconds
 from archsieve.errors import SettingError, require
 from archsieve.plans.contract import forecast, unit
-from archsieve.plans.read import load_plan, make
+from archsieve.plans.parts import make
+from archsieve.plans.read import load_plan
 from archsieve.plans.write import plan_text
 from archsieve.spaces.limits import Limits
 from archsieve.spaces.within import Within

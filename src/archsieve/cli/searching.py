@@ -38,7 +38,8 @@ from archsieve.judging.mkr_study import STUDY_FILE
 from archsieve.plans.contract import Plan, estimators_of, forecast, unit
 from archsieve.plans.forecast import hours_of
 from archsieve.plans.named_code import commands_allowed
-from archsieve.plans.read import find_plan, load_plan
+from archsieve.plans.plan_files import find_plan
+from archsieve.plans.read import load_plan
 from archsieve.plans.run import run_plan
 from archsieve.report.as_files import write_run, write_study
 from archsieve.report.load import damage_of, meaning_of_scores, own_of, read_run, read_views

@@ -18,7 +18,8 @@ from archsieve.design.timing import FEATURES, Timing, count_of, measure
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.plans.contract import Plan, Pool, forecast
 from archsieve.plans.forecast import SECONDS
-from archsieve.plans.read import load_plan, make
+from archsieve.plans.parts import make
+from archsieve.plans.read import load_plan
 from archsieve.registry import ESTIMATORS, SEARCHERS
 from archsieve.runs.recorded_scores import RecordedScores
 from archsieve.runs.score_tables import shipped

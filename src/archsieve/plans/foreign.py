@@ -16,7 +16,7 @@ from archsieve.estimators.contract import Fittable, leaves_of
 from archsieve.estimators.lookup import Lookup, Replay
 from archsieve.plans.answers import Answer, parse_answers
 from archsieve.plans.joins import check_join
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.registry import BENCHMARKS, listed, near_miss
 from archsieve.values import exact
 

@@ -94,7 +94,7 @@ def _ceiling(ceiling: Ceiling) -> dict[str, Any]:
 
 
 def _table(catalogue: Registry[Any], thing: Any) -> dict[str, Any]:
-    """Return the table from which `archsieve.plans.read.make` makes this space, task, estimator or searcher."""
+    """Return the table from which `archsieve.plans.parts.make` makes this space, task, estimator or searcher."""
     for name in catalogue.all_names:
         try:
             entry = catalogue[name]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve.errors import ArchsieveError
 from archsieve.plans.finished import code_of_rank, plan_table
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.retraining.recipe_files import read_recipe, recipe_for
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archsieve._reading import LARGEST_TOML, parse_toml, read_text
 from archsieve.errors import ArchsieveError, PlanError, UnknownNameError
 from archsieve.plans.changes import apply_changes
-from archsieve.plans.read import make, settings_of
+from archsieve.plans.parts import make, settings_of
 from archsieve.registry import SPACES, near_miss
 from archsieve.training.recipe import Recipe
 

@@ -12,7 +12,7 @@ from archsieve.estimators.combined.repeated import Repeated, Repetition
 from archsieve.estimators.combined.vkdnw import VKDNWAggregate
 from archsieve.estimators.contract import Context
 from archsieve.estimators.zero_cost.estimator import ZeroCost
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.registry import ESTIMATORS
 from archsieve.runs.session import Session
 from archsieve.spaces.contract import draw_distinct

@@ -13,7 +13,7 @@ from archsieve import Session, Within, load_plan, space_of
 from archsieve.errors import PlanError, SettingError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.networks.building import build_network
-from archsieve.plans.read import make
+from archsieve.plans.parts import make
 from archsieve.plans.write import plan_text
 from archsieve.runs.executors import Processes
 from archsieve.spaces.limits import Limits
