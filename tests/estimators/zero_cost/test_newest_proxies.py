@@ -221,7 +221,8 @@ def test_meco_of_drawn_channels_by_hand():
     assert PROXIES["meco"](copying(2), data, channels=8) == PROXIES["meco"](copying(2), data) > 0
     # Two positions more than the drawn channels are enough, where all channels are too many.
     small = probe(torch.zeros(3, 5, 2, 2), [0])
-    assert PROXIES["meco"](copying(5, 5), small) == 0
+    with pytest.raises(ScoringError, match="this network has none: set fewer channels to draw, as in"):
+        PROXIES["meco"](copying(5, 5), small)
     assert PROXIES["meco"](copying(5, 5), small, channels=2) > 0
 
 

@@ -241,8 +241,13 @@ def test_meco_by_hand():
     with torch.no_grad():
         layer.weight[1] = 0
     assert PROXIES["meco"](nn.Sequential(layer), data) == 0
-    # More channels than positions allow.
-    assert PROXIES["meco"](nn.Sequential(nn.Conv2d(2, 5, 1)), probe(torch.zeros(3, 2, 2, 2), [0])) == 0
+    # A map with more channels than positions allow adds nothing, and a network of such maps has no score.
+    wide, small = nn.Conv2d(2, 5, 1), probe(torch.zeros(3, 2, 2, 2), [0])
+    one = nn.Conv2d(2, 2, 1)
+    both, narrow = nn.Sequential(one, wide), nn.Sequential(one)
+    assert PROXIES["meco"](both, small) == PROXIES["meco"](narrow, small) > 0
+    with pytest.raises(ScoringError, match="meco reads maps with more positions than channels, and this network has"):
+        PROXIES["meco"](nn.Sequential(wide), small)
 
 
 def test_zico_by_hand():

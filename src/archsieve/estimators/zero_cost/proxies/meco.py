@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from archsieve.errors import SettingError
+from archsieve.errors import ScoringError, SettingError
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
 from archsieve.estimators.zero_cost.proxy import proxy
@@ -26,7 +26,7 @@ _CHANNELS_LAST = frozenset({"linear", "layer_norm", "rms_norm"})
 
 
 class Independence(NamedTuple):
-    """The sum so far, whether the last layer had its channels last, and the number of layers.
+    """The sum so far, whether the last layer had its channels last, the number of layers, and whether one counted.
 
     Of each map `channels` are drawn by the seed and the layer's place; 0: all are taken.
     """
@@ -34,6 +34,7 @@ class Independence(NamedTuple):
     total: float
     channels_last: bool = False
     layers: int = 0
+    is_read: bool = False
     channels: int = 0
     seed: int = 0
 
@@ -49,7 +50,8 @@ class Independence(NamedTuple):
             return self
         rows = output.movedim(-1 if last else 1, 0).flatten(1) if output.dim() > 1 else output[:, None]
         total = self.total + self._independence_of(rows)
-        return self._replace(total=total, channels_last=last, layers=self.layers + 1)
+        is_read = self.is_read or _can_be_regular(min(len(rows), self.channels or len(rows)), rows.shape[1])
+        return self._replace(total=total, channels_last=last, layers=self.layers + 1, is_read=is_read)
 
     def _independence_of(self, rows: Tensor) -> float:
         """Return the smallest eigenvalue for all channels, or for sampled channels scaled to all."""
@@ -88,7 +90,14 @@ class MeCoMeter:
         return (output,), state
 
     def finish(self, state: Independence) -> float:
-        """Return the total cost."""
+        """Return the sum.
+
+        Raises:
+            ScoringError: no map counted.
+        """
+        if not state.is_read:
+            advice = "" if self.channels else ": set fewer channels to draw, as in meco[channels=8]"
+            raise ScoringError(f"meco reads maps with more positions than channels, and this network has none{advice}.")
         return state.total
 
 
@@ -113,16 +122,21 @@ def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0
             something too.
 
     Raises:
-        ScoringError: a normalisation gets one position of the one input, so that it has no statistics.
+        ScoringError: no map has more positions than channels, so that all networks would have 0; or a normalisation
+            gets one position of the one input, so that it has no statistics.
     """
     network, probe = with_real_inputs(network, probe)
     return score_whole(MeCoMeter.of(network, probe, inputs, channels), network)
 
 
+def _can_be_regular(channels: int, positions: int) -> bool:
+    """Whether the correlation matrix of so many channels can be regular."""
+    return 2 <= channels < positions
+
+
 def _least_eigenvalue(channels: Tensor) -> float:
     """Return the smallest eigenvalue of the correlation matrix of the rows (c, positions)."""
-    count, positions = channels.shape
-    if positions <= count or count < 2:
+    if not _can_be_regular(*channels.shape):
         return 0.0
     check_finite("feature maps", channels)
     matrix = torch.corrcoef(channels.cpu().double()).nan_to_num(nan=0.0)
