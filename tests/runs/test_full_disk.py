@@ -144,7 +144,7 @@ def test_what_sqlite_calls_an_error_of_input_and_output_is_named_where_there_is_
         yield
 
     monkeypatch.setattr("archsieve.runs.database.transaction", contextmanager(full))
-    monkeypatch.setattr("archsieve.runs.store.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    monkeypatch.setattr("archsieve.runs.store_errors.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     with pytest.raises(RunFolderError) as raised:
         store.put([row((0, 1), 1.0)])
     assert f"results.sqlite: {said}" in str(raised.value)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import sqlite3
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import parse_json
-from archsieve.errors import AGAIN, RunFolderError, StorageError
+from archsieve.errors import AGAIN, RunFolderError
 from archsieve.runs import database
 from archsieve.runs.damaged import damaged_rows
 from archsieve.runs.durability import Syncing
@@ -38,6 +35,7 @@ from archsieve.runs.rows import (
     values_of,
 )
 from archsieve.runs.salvage import salvage
+from archsieve.runs.store_errors import guarded, last_line
 from archsieve.spaces.text import encode
 
 if TYPE_CHECKING:
@@ -52,8 +50,6 @@ __all__ = ["Key", "Row", "Store"]
 _KEYED = "space=? AND task=? AND estimator=? AND seed=?"
 _AT_ONCE = 500  # codes that a query names
 _OF_MACHINE = f"substr(error, 1, {len(AGAIN)}) = '{AGAIN}'"
-_ADVICE = " What was stored before is unchanged: make room, or allow writing, and repeat the command."
-_NO_ROOM = 64 * 1024  # free bytes below which a disk is full to SQLite
 _SHOWN = 3  # damaged rows that a message names
 
 
@@ -80,7 +76,7 @@ class Store:
 
     def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False, repair: bool = False) -> None:
         self.path, self._read_only, self.repaired = path, read_only, ()
-        with self._guarded():
+        with guarded(self.path):
             if not path.exists() and not read_only:
                 database.make(path)
             try:
@@ -120,12 +116,12 @@ class Store:
             count = salvage(self.path)
         except sqlite3.DatabaseError as failed:
             raise RunFolderError(
-                f"The results file {self.path} is damaged ({_line(error)}), and cannot be repaired: {_line(failed)}. "
-                f"Put back a whole copy, or choose another folder to start anew."
+                f"The results file {self.path} is damaged ({last_line(error)}), and cannot be repaired: "
+                f"{last_line(failed)}. Put back a whole copy, or choose another folder to start anew."
             ) from failed
         self.repaired += (
-            f"The results file {self.path} was damaged ({_line(error)}). Rows saved from it: {count}. The damaged file "
-            f"is kept beside it.",
+            f"The results file {self.path} was damaged ({last_line(error)}). Rows saved from it: {count}. The "
+            f"damaged file is kept beside it.",
         )
 
     @property
@@ -154,7 +150,7 @@ class Store:
         Raises:
             RunFolderError: some are damaged; says how many, and names the first.
         """
-        with self._guarded():
+        with guarded(self.path):
             self._damaged.update(dict.fromkeys(damaged_rows(self._db)))
         self._refuse(self.damaged)
 
@@ -166,7 +162,7 @@ class Store:
         Raises:
             RunFolderError: none has: the file was exchanged for that of another search.
         """
-        with self._guarded():
+        with guarded(self.path):
             has_any = self._db.execute("SELECT 1 FROM results LIMIT 1").fetchone() is not None
             own = "SELECT 1 FROM results WHERE space = ? AND (? IS NULL OR seed = ?) LIMIT 1"
             has_own = self._db.execute(own, (space, seed, seed)).fetchone() is not None
@@ -207,7 +203,7 @@ class Store:
         Args:
             of_machine: only of what the machine may be to blame for, and of what could then not be learnt.
         """
-        with self._guarded(), database.transaction(self._db):
+        with guarded(self.path), database.transaction(self._db):
             there = f"SELECT 1 FROM results WHERE {_OF_MACHINE} LIMIT 1"
             if of_machine and self._db.execute(there).fetchone() is None:
                 return
@@ -218,7 +214,7 @@ class Store:
     def asked(self, search: str) -> list[Architecture]:
         """Return the codes that a search requested, in order, duplicates included."""
         rows = self._whole(ASKS, "WHERE search=? ORDER BY place", (search,))
-        with self._guarded():
+        with guarded(self.path):
             if [values[1] for values in rows] != list(range(len(rows))):
                 raise sqlite3.DatabaseError(f"requests of the search {search} are missing")
             return [code_of(values[2]) for values in rows]
@@ -226,7 +222,7 @@ class Store:
     def ask(self, search: str, archs: Iterable[Architecture]) -> None:
         """Append to a search's requests in one transaction."""
         self.before_writing()
-        with self._guarded(), database.transaction(self._db):
+        with guarded(self.path), database.transaction(self._db):
             (count,) = self._db.execute("SELECT COUNT(*) FROM asks WHERE search=?", (search,)).fetchone()
             self._add(ASKS, ((search, place, encode(arch)) for place, arch in enumerate(archs, count)))
         self._committed()
@@ -238,7 +234,7 @@ class Store:
         if first is None:
             return
         self.before_writing()
-        with self._guarded(), database.transaction(self._db):
+        with guarded(self.path), database.transaction(self._db):
             for part in chain([first], parts):
                 facts = [(*columns_of(r.key), encode(r.arch), json.dumps(r.facts)) for r in part if r.facts]
                 self._add(RESULTS, map(values_of, part))
@@ -250,7 +246,7 @@ class Store:
         lost: list[Damage] = []
         for values in self._each(FACTS, f"ORDER BY {FACTS.order}", (), lost):
             key = Key(text_of(values[0]), text_of(values[1]), text_of(values[2]), values[3])
-            with self._guarded():
+            with guarded(self.path):
                 yield key, code_of(values[4]), _facts(text_of(values[5]))
         self._note(lost)
 
@@ -261,7 +257,7 @@ class Store:
         rows = [(*columns_of(key), k.estimator, encode(arch)) for k, archs in (taught or {}).items() for arch in archs]
         before = math.fsum(values[5] for values in self._whole(LEARNING, f"WHERE {_KEYED}", columns_of(key)))
         self.before_writing()
-        with self._guarded(), database.transaction(self._db):
+        with guarded(self.path), database.transaction(self._db):
             self._add(TAUGHT, rows, "INSERT OR IGNORE")
             self._add(LEARNING, [(*columns_of(key), name, before + seconds)], "INSERT OR REPLACE")
         self._committed()
@@ -299,7 +295,7 @@ class Store:
 
     def _ordered(self, order: str) -> Iterator[Row]:
         lost: list[Damage] = []
-        with self._guarded():
+        with guarded(self.path):
             for values in self._each(RESULTS, f"ORDER BY {order}", (), lost):
                 yield row_of(values)
         self._damaged.update(dict.fromkeys(lost))
@@ -316,7 +312,7 @@ class Store:
 
     def _has_any(self, key: Key, condition: str = "") -> bool:
         query = f"SELECT 1 FROM results WHERE {condition} {_KEYED} LIMIT 1"
-        with self._guarded():
+        with guarded(self.path):
             return self._db.execute(query, columns_of(key)).fetchone() is not None
 
     def _add(self, table: Table, rows: Iterable[Values], verb: str = "INSERT") -> None:
@@ -351,7 +347,7 @@ class Store:
     def _each(self, table: Table, condition: str, parameters: Sequence[object], lost: list[Damage]) -> Iterator[Values]:
         """Yield the undamaged rows of a query one by one; the others are added to `lost`."""
         query = f"SELECT {table.names}, {self._checksum} FROM {table.name} {condition}"
-        with self._guarded():
+        with guarded(self.path):
             if self._checksum == "NULL" and not self._is_there(table):
                 return
             for *values, checksum in self._db.execute(query, parameters):
@@ -370,28 +366,6 @@ class Store:
         query = "SELECT 1 FROM sqlite_master WHERE name = ?"
         return self._db.execute(query, (table.name,)).fetchone() is not None
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.IntegrityError, StorageError):
-            raise
-        except (sqlite3.OperationalError, OSError) as error:
-            raise RunFolderError(
-                f"Cannot use the results file {self.path}: {_cause(error, self.path)}."
-                f"{_ADVICE if _is_of_disk(error) else ''}"
-            ) from error
-        except database.SchemaError as error:
-            raise RunFolderError(
-                f"The results file {self.path} is damaged, or was not written by this version of archsieve: "
-                f"{_line(error)}. Put back a whole copy, or choose another folder."
-            ) from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise RunFolderError(
-                f"The results file {self.path} is damaged ({_line(error)}). Put back a whole copy, or repeat the "
-                f"search with --repair, which keeps what is whole and computes the rest again."
-            ) from error
-
 
 def _facts(text: str) -> dict[str, Any]:
     try:
@@ -401,25 +375,3 @@ def _facts(text: str) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise sqlite3.DatabaseError("facts beside a score are no table")
     return facts
-
-
-def _cause(error: Exception, path: Path) -> str:
-    """Return what SQLite says, and what is behind it: there is no room, or nothing can be written here."""
-    if "unable to open" in str(error):
-        if path.is_dir():
-            return "it is a folder"
-        if not os.access(path.parent, os.W_OK):
-            return f"its folder is read-only ({error}). Allow writing, or copy the folder"
-    if _is_of_disk(error):
-        with suppress(OSError):
-            if shutil.disk_usage(path.parent).free < _NO_ROOM:
-                return f"there is no room on the disk ({error})"
-    return str(error)
-
-
-def _is_of_disk(error: Exception) -> bool:
-    return any(word in str(error) for word in ("full", "I/O", "readonly", "quota", "No space"))
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[-1]
