@@ -83,6 +83,6 @@ def test_a_folder_in_the_place_of_the_results_is_named(run):
 
 
 def test_a_folder_that_is_read_only_says_so(run, monkeypatch):
-    monkeypatch.setattr("archsieve.runs.store.os.access", lambda path, mode: False)
+    monkeypatch.setattr("archsieve.runs.store_errors.os.access", lambda path, mode: False)
     cause = _cause(sqlite3.OperationalError("unable to open database file"), run / "results.sqlite")
     assert cause == "its folder is read-only (unable to open database file). Allow writing, or copy the folder"
