@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archsieve.runs.store import _cause
+from archsieve.runs.store_errors import _cause
 from plugins.commands import TINY, invoke
 
 pytest_plugins = ["plugins.fixtures"]
