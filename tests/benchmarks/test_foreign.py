@@ -251,8 +251,8 @@ def test_a_file_that_may_have_been_cut_is_told(tmp_path):
     [
         ("t.json", b"{}", "is no parquet file: a file with columns as text must have a name that ends in .csv, .tsv"),
         ("t.dat", b"arch,acc", "is no parquet file"),
-        ("t.xlsx", b"PK\x03\x04", "is compressed, or a workbook of a spreadsheet"),
-        ("t.csv.gz", b"\x1f\x8b", "is compressed, or a workbook of a spreadsheet"),
+        ("t.xlsx", b"PK\x03\x04", "is compressed, a workbook of a spreadsheet or a file of torch.save: unpack it"),
+        ("t.csv.gz", b"\x1f\x8b", "is compressed: unpack it"),
     ],
 )
 def test_a_file_of_another_form_says_which_forms_are_read(tmp_path, name, content, sentence):

@@ -100,9 +100,9 @@ def _table(plan: Plan, source: str, codes: str, notation: str) -> Any:
             raise UnknownNameError(f"The benchmark {source!r} does not cover the space of the plan, {plan.space.name}.")
         return BENCHMARKS[source]
     if not Path(source).is_file():
-        raise UnknownNameError(
-            f"There is no benchmark and no file {source!r}.{near_miss(source, BENCHMARKS, BENCHMARKS.command)}"
-        )
+        is_path = Path(source).name != source or Path(source).suffix
+        hint = " Check the path." if is_path else near_miss(source, BENCHMARKS, BENCHMARKS.command)
+        raise UnknownNameError(f"There is no benchmark and no file {source!r}.{hint}")
     return ForeignTable(str(Path(source).resolve()), plan.space.whole, codes, notation)
 
 
