@@ -66,7 +66,7 @@ def test_a_file_that_may_be_meant_is_named(folder, source, name, sentence):
 
 
 def test_a_table_is_looked_for_under_two_names(folder):
-    with pytest.raises(MissingDataError, match=r"The files 'my-table\.parquet' and 'my-table\.csv' are both not in"):
+    with pytest.raises(MissingDataError, match=r"Neither 'my-table\.parquet' nor 'my-table\.csv' is in the folder"):
         TABLE.require()
 
 

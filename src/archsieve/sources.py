@@ -55,10 +55,10 @@ class Source:
         if path is None:
             folder = os.environ.get("ARCHSIEVE_DATA")
             where = f"ARCHSIEVE_DATA={folder}" if folder else "ARCHSIEVE_DATA, which is not set"
-            files = " and ".join(map(repr, self.names))
-            said = f"The file {files} is" if len(self.names) == 1 else f"The files {files} are both"
+            files = " nor ".join(map(repr, self.names))
+            said = f"The file {files} is not" if len(self.names) == 1 else f"Neither {files} is"
             raise MissingDataError(
-                f"{said} not in the folder {where}. "
+                f"{said} in the folder {where}. "
                 f"{self._instead(Path(folder)) if folder else ''}It comes from {self.origin} "
                 f"(licence: {self.licence}); put it there, or set ARCHSIEVE_DATA to the folder that has it."
             )
