@@ -70,6 +70,14 @@ def test_the_site_loads_nothing_from_the_network(site):
     }
 
 
+def test_intervals_in_tables_stay_on_one_line(site):
+    page = (site / "searchers_study.html").read_text(encoding="utf-8")
+    for interval in ("[1,204, 1,704]", "[18,000, -]", "[0.00, 0.00]"):
+        assert f'<span class="interval">{interval}</span>' in page
+    assert "[-0.37, -0.29]</span>" in (site / "newest_proxies.html").read_text(encoding="utf-8")
+    assert ">[+.10, +.75]</span>" in (site / "mkr_study.html").read_text(encoding="utf-8")
+
+
 def test_the_site_has_every_public_name(site):
     page = (site / "reference" / "python.html").read_text(encoding="utf-8")
     homes = archsieve._HOMES
