@@ -59,8 +59,15 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Keep each interval in a cell of a table, such as [0.70, 0.74], on one line."""
-    return CELL.sub(lambda cell: INTERVAL.sub(r'<span class="interval">\g<0></span>', cell[0]), html)
+    """Keep each interval in a cell of a table, such as [0.70, 0.74], on one line, and show `|` in code as it is.
+
+    A cell writes it as `\\|`, which the builder of the site leaves so within code.
+    """
+
+    def changed(cell: re.Match[str]) -> str:
+        return INTERVAL.sub(r'<span class="interval">\g<0></span>', cell[0]).replace(r"\|", "|")
+
+    return CELL.sub(changed, html)
 
 
 def _unless_missing(match: re.Match[str]) -> str:

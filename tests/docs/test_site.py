@@ -78,6 +78,12 @@ def test_intervals_in_tables_stay_on_one_line(site):
     assert ">[+.10, +.75]</span>" in (site / "mkr_study.html").read_text(encoding="utf-8")
 
 
+def test_a_bar_in_a_table_is_shown_without_a_backslash(site):
+    cells = [c for page in site.rglob("*.html") for c in re.findall("<td.*?</td>", page.read_text("utf-8"), re.DOTALL)]
+    assert any("int | tuple[int, ...]" in cell for cell in cells)
+    assert [cell for cell in cells if r"\|" in cell] == []
+
+
 def test_the_site_has_every_public_name(site):
     page = (site / "reference" / "python.html").read_text(encoding="utf-8")
     homes = archsieve._HOMES
