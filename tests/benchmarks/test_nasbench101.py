@@ -200,6 +200,12 @@ def test_measure_takes_it_by_name(folder):
     assert f"Truth: test_acc_108 of nasbench101-cifar10, {len(ARCHS)} codes" in result.stdout
 
 
+def test_a_remark_on_a_file_is_printed_once(folder):
+    write(folder)
+    result = invoke("measure", "nasbench1shot1-1", "--benchmark", "nasbench1shot1-1-cifar10", "--proxy", "params")
+    assert result.stderr.count("are not fully checked") == 1
+
+
 def test_they_are_in_the_catalogue():
     tables = (NASBENCH101, ONE_SHOT_1, ONE_SHOT_2, ONE_SHOT_3)
     assert [BENCHMARKS[table.name] for table in tables] == list(tables)

@@ -21,7 +21,7 @@ from archsieve.notices import listening
 from archsieve.runs.folder import ERROR_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
     """
     with heard() as came:
         try:
-            with listening(note), only_results():
+            with listening(_once()), only_results():
                 yield
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
@@ -56,6 +56,18 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
                 raise typer.Exit(1) from None
             note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
             raise typer.Exit(1) from None
+
+
+def _once() -> Callable[[str], None]:
+    """Return a function that prints each notice once: a file that several tables are made from has its remarks once."""
+    told: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            note(text)
+
+    return tell
 
 
 def _of_machine(error: Exception) -> str:
