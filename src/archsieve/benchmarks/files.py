@@ -52,7 +52,8 @@ def read_json_list(path: Path) -> list[Any]:
     """Return the JSON list in a file; raises as `read_json`."""
     content = _json_in(path)
     if not isinstance(content, list):
-        raise fault(path, f"holds a JSON {type(content).__name__} where a list is expected")
+        kind = "object" if isinstance(content, dict) else type(content).__name__
+        raise fault(path, f"holds a JSON {kind} where a list is expected")
     return content
 
 
