@@ -174,6 +174,14 @@ def test_a_catalogue_whose_first_import_failed_is_filled_by_the_next(tmp_path, m
     monkeypatch.delitem(sys.modules, "home_that_failed")
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "/data/mine", "C:\\mine.parquet"])
+def test_a_path_is_no_benchmark(name):
+    with pytest.raises(UnknownNameError, match="A file of your own is named to `archsieve search PLAN --ben"):
+        BENCHMARKS[name]
+    with pytest.raises(UnknownNameError, match=r"Did you mean|The nearest are"):
+        SPACES[name]
+
+
 def test_names_of_a_module_are_its_own_classes_and_functions():
     from archsieve.registry import near_miss_in
 

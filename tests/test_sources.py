@@ -4,11 +4,13 @@ import hashlib
 
 import pytest
 
+from archsieve.benchmarks.file_table import TableSource
 from archsieve.errors import DataError, MissingDataError
 from archsieve.sources import Source, sha256_of
 
 CONTENT = b"nineteen bytes here"
 SOURCE = Source("table.csv", "https://example.org/table", "MIT", "Someone 2020", hashlib.sha256(CONTENT).hexdigest())
+TABLE = TableSource("my-table.parquet", "https://example.org (its file results_v1.pth)", "MIT", "Someone 2020")
 
 
 @pytest.fixture
@@ -41,6 +43,31 @@ def test_a_missing_file_says_where_it_comes_from(folder):
         SOURCE.require()
     for part in ("'table.csv'", f"ARCHSIEVE_DATA={folder}", "https://example.org/table", "MIT"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "sentence"),
+    [
+        (SOURCE, "Table.csv", "The folder has 'Table.csv': if it is the one, rename it to table.csv."),
+        (SOURCE, "table.tsv", "The folder has 'table.tsv': if it is the one, rename it to table.csv."),
+        (SOURCE, "table.csv.gz", "The folder has 'table.csv.gz': unpack it as table.csv."),
+        (SOURCE, "table.xlsx", "The folder has 'table.xlsx': if it is the one, save it as table.csv."),
+        (TABLE, "my_table.csv", "The folder has 'my_table.csv': if it is the one, rename it to my-table.csv."),
+        (TABLE, "My-Table.parquet", "The folder has 'My-Table.parquet': if it is the one, rename it to my-table.parq"),
+        (TABLE, "my-table.json", "The folder has 'my-table.json': if it is the one, save it as my-table.csv."),
+        (TABLE, "results_v1.pth", "The folder has 'results_v1.pth': convert it as docs/benchmarks.md shows."),
+        (SOURCE, "other.csv", "not in the folder ARCHSIEVE_DATA=[^ ]*. It comes from"),
+    ],
+)
+def test_a_file_that_may_be_meant_is_named(folder, source, name, sentence):
+    (folder / name).write_bytes(CONTENT)
+    with pytest.raises(MissingDataError, match=sentence):
+        source.require()
+
+
+def test_a_table_is_looked_for_under_two_names(folder):
+    with pytest.raises(MissingDataError, match=r"Neither 'my-table\.parquet' nor 'my-table\.csv' is in the folder"):
+        TABLE.require()
 
 
 @pytest.mark.parametrize("unset", [True, False])

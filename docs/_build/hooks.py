@@ -20,6 +20,9 @@ COPIED = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 """Pages that are files of the repository's root."""
 CONCLUSION = re.compile(r"^\| \[[^\]]+\]\((\w+\.md)\) \| (.+) \|$", re.MULTILINE)
 """A row of the page of all results: a page, and what came out."""
+CELL = re.compile(r"<td[^>]*>.*?</td>", re.DOTALL)
+INTERVAL = re.compile(r"\[[+-]?[\d.,]*\d, (?:[+-]?[\d.,]*\d|-)\]")
+"""An interval of two figures; the second one may be unknown."""
 OPTIONAL = {"own_models.md", "own_data.md", "audit.md", "searchers_study.md", "trust.md", "cards.md"}
 """Pages that the navigation names and that need not be there."""
 
@@ -53,6 +56,18 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         heading, _, rest = markdown.partition("\n")
         return f'{heading}\n\n!!! abstract "In one sentence"\n    {sentence}\n{rest}'
     return markdown
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Keep each interval in a cell of a table, such as [0.70, 0.74], on one line, and show `|` in code as it is.
+
+    A cell writes it as `\\|`, which the builder of the site leaves so within code.
+    """
+
+    def changed(cell: re.Match[str]) -> str:
+        return INTERVAL.sub(r'<span class="interval">\g<0></span>', cell[0]).replace(r"\|", "|")
+
+    return CELL.sub(changed, html)
 
 
 def _unless_missing(match: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_PATH = re.compile(r"[/\\]|\.\w+$")
 _LISTED = 8
 """Names that a message lists at most."""
 
@@ -81,7 +83,13 @@ class Registry(Generic[T]):
     """
 
     def __init__(
-        self, kind: str, home: str | None = None, *, names_classes: bool = False, reads_hyphens: bool = False
+        self,
+        kind: str,
+        home: str | None = None,
+        *,
+        names_classes: bool = False,
+        reads_hyphens: bool = False,
+        of_files: str = "",
     ) -> None:
         """Create an empty catalogue.
 
@@ -90,11 +98,13 @@ class Registry(Generic[T]):
             home: the package that fills it when first asked.
             names_classes: a class gets the name it is registered by as its attribute `name`, if several the first.
             reads_hyphens: a name with hyphens, an earlier spelling, stands for the one with underscores.
+            of_files: a sentence for who gives the path of a file instead of a name.
         """
         self.kind = kind
         plural = "proxies" if kind == "proxy" else f"{kind}s"
         self.command = f"archsieve list {plural}" if home else ""
         """The command that lists the names; empty for a catalogue that `archsieve list` does not have."""
+        self._of_files = of_files
         self._home, self._names_classes, self._reads_hyphens = home, names_classes, reads_hyphens
         self._entries: dict[str, T | str] = {}
         self._unlisted: set[str] = set()
@@ -149,7 +159,9 @@ class Registry(Generic[T]):
         self._fill()
         name = self._spelt(name) if isinstance(name, str) else name
         if not isinstance(name, str) or name not in self._entries:
-            raise UnknownNameError(f"There is no {self.kind} {name!r}.{near_miss(str(name), self, self.command)}")
+            is_file = self._of_files and _PATH.search(str(name))
+            hint = f" {self._of_files}" if is_file else near_miss(str(name), self, self.command)
+            raise UnknownNameError(f"There is no {self.kind} {name!r}.{hint}")
         entry = self._entries[name]
         if isinstance(entry, str):
             target, _, attribute = entry.partition(":")
@@ -222,7 +234,12 @@ def _origin(entry: object) -> str:
 
 SPACES: Registry[Any] = Registry("space", "archsieve.spaces", names_classes=True)
 TASKS: Registry[Any] = Registry("task", "archsieve.tasks")
-BENCHMARKS: Registry[Any] = Registry("benchmark", "archsieve.benchmarks")
+BENCHMARKS: Registry[Any] = Registry(
+    "benchmark",
+    "archsieve.benchmarks",
+    of_files="A file of your own is named to `archsieve search PLAN --benchmark FILE`, or to `archsieve judge FILE`; "
+    "`archsieve data` says under which names the tables of `measure` and `study` are looked for.",
+)
 ESTIMATORS: Registry[Callable[..., AnyEstimator]] = Registry("estimator", "archsieve.estimators")
 PROXIES: Registry[Any] = Registry("proxy", "archsieve.estimators.zero_cost.proxies")
 SEARCHERS: Registry[Any] = Registry("searcher", "archsieve.searchers", reads_hyphens=True)

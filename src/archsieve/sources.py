@@ -13,6 +13,9 @@ from archsieve.errors import DataError, MissingDataError
 
 FileState: TypeAlias = Literal["present", "missing", "differs", "unchecked"]
 OWN_FILES = "ARCHSIEVE_OWN_FILES"
+_PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar")
+_SAME_FORM = {".tsv": (".csv",), ".txt": (".csv",)}
+"""Suffixes of names that a file with another suffix may be given as it is."""
 _HASHED: Remembered[FileState] = Remembered(most=64)
 
 
@@ -28,6 +31,11 @@ class Source:
     licence: str
     citation: str
     sha256: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which the file is looked for."""
+        return (self.file,)
 
     def find(self) -> Path | None:
         """Return the file's path in the folder `ARCHSIEVE_DATA`, or None."""
@@ -47,11 +55,33 @@ class Source:
         if path is None:
             folder = os.environ.get("ARCHSIEVE_DATA")
             where = f"ARCHSIEVE_DATA={folder}" if folder else "ARCHSIEVE_DATA, which is not set"
+            files = " nor ".join(map(repr, self.names))
+            said = f"The file {files} is not" if len(self.names) == 1 else f"Neither {files} is"
             raise MissingDataError(
-                f"The file {self.file!r} is not in the folder {where}. It comes from {self.origin} "
+                f"{said} in the folder {where}. "
+                f"{self._instead(Path(folder)) if folder else ''}It comes from {self.origin} "
                 f"(licence: {self.licence}); put it there, or set ARCHSIEVE_DATA to the folder that has it."
             )
         return path
+
+    def _instead(self, folder: Path) -> str:
+        """Return a sentence on a file of the folder that may be meant, with a space behind it; empty: there is none."""
+        expected = {_plain(name.partition(".")[0]) for name in self.names}
+        for path in sorted(folder.glob("*.*")):
+            if path.name in self.origin and path.name not in self.names:
+                return f"The folder has {path.name!r}: convert it as docs/benchmarks.md shows. "
+            if _plain(path.name.partition(".")[0]) in expected:
+                return f"The folder has {path.name!r}: {self._to_do(path.suffix.lower())}. "
+        return ""
+
+    def _to_do(self, suffix: str) -> str:
+        """Return what makes a file with this suffix one that is read."""
+        if suffix in _PACKED:
+            return f"unpack it as {self.names[-1]}"
+        for name in self.names:
+            if Path(name).suffix in _SAME_FORM.get(suffix, (suffix,)):
+                return f"if it is the one, rename it to {name}"
+        return f"if it is the one, save it as {self.names[-1]}"
 
     def require_known(self) -> Path:
         """Return the file's path after comparing its hash with the recorded one, if there is one.
@@ -90,6 +120,11 @@ class Source:
         if check and sha256_of(path) != self.sha256:
             return "differs"
         return "present"
+
+
+def _plain(stem: str) -> str:
+    """Return a name without capitals, hyphens and the like."""
+    return "".join(filter(str.isalnum, stem.lower()))
 
 
 def sha256_of(path: Path) -> str:

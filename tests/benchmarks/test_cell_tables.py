@@ -1,7 +1,6 @@
 """NAS-Bench-201's table as CSV and as parquet, whole and damaged."""
 
 import csv
-import gzip
 import sys
 
 import numpy as np
@@ -149,17 +148,10 @@ def test_a_column_twice(folder, rows, write):
         CELLS.load()
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"arch_str,test_acc_200"), b"PK\x03\x04 a workbook"])
-def test_a_compressed_file_says_what_to_do(folder, content):
-    (folder / "nasbench201-cifar10.csv").write_bytes(content)
-    with pytest.raises(DataError, match="is compressed, or a workbook of a spreadsheet: unpack it, or save it as CSV"):
-        CELLS.load()
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'arch_str,"unclosed\n'])
+@pytest.mark.parametrize("content", [b"\n", b"\xff\xfe\x00", b'arch_str,"unclosed\n'])
 def test_no_csv(folder, content):
     (folder / "nasbench201-cifar10.csv").write_bytes(content)
-    with pytest.raises(DataError, match=r"is damaged, or is not CSV|lacks the columns arch_str"):
+    with pytest.raises(DataError, match=r"is empty|is damaged, or is not CSV"):
         CELLS.load()
 
 
@@ -168,7 +160,7 @@ def test_truncated_parquet(folder, rows):
     content = path.read_bytes()
     for part in (content[: len(content) // 2], content[4:], b"", b"PAR1", b"PAR1" + b"\xff" * 50 + b"PAR1"):
         path.write_bytes(part)
-        with pytest.raises(DataError, match=r"The file .*\.parquet is damaged, or is not parquet: \S"):
+        with pytest.raises(DataError, match=r"\.parquet (is damaged, or is not parquet: \S|lacks its end|is empty)"):
             CELLS.load()
 
 

@@ -1,12 +1,13 @@
 """Files of one's own: codes in several notations, twins, and every fault as a sentence."""
 
 import csv
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from archsieve.benchmarks.foreign import ForeignTable, check_truth
+from archsieve.benchmarks.foreign import ForeignTable, check_truth, column_of
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
 from archsieve.notices import listening
 from archsieve.plans.joins import check_join
@@ -246,13 +247,30 @@ def test_a_file_that_may_have_been_cut_is_told(tmp_path):
     assert told == [f"The file {path} has no line break at its end, as if it was cut: check its last row."]
 
 
+@pytest.mark.parametrize("value", ["93,5", "93.5%", "about 93"])
+def test_a_column_of_text_says_what_it_holds(tmp_path, value):
+    write(tmp_path / "mine.csv", NAMES[:2], acc=[value] * 2, seconds=[1, 2])
+    foreign = ForeignTable(str(tmp_path / "mine.csv"), CELLS)
+    said = (
+        f"has no column of numbers 'acc'. Its column 'acc' holds '{value}' in row 1: write numbers alone, with a deci"
+    )
+    with pytest.raises(UnknownNameError, match=re.escape(said)):
+        column_of(foreign.load(), foreign.path, "acc")
+    with pytest.raises(UnknownNameError, match="Did you mean 'seconds'"):
+        column_of(foreign.load(), foreign.path, "second")
+    write(tmp_path / "mine.csv", NAMES[:2], acc=[value] * 2)
+    number = " Its column 'acc' holds" if value[0] == "9" else ""
+    with pytest.raises(DataError, match=rf"mine\.csv holds no column of numbers\.{number}"):
+        foreign.load()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("t.json", b"{}", "is no parquet file: a file with columns as text must have a name that ends in .csv, .tsv"),
         ("t.dat", b"arch,acc", "is no parquet file"),
-        ("t.xlsx", b"PK\x03\x04", "is compressed, or a workbook of a spreadsheet"),
-        ("t.csv.gz", b"\x1f\x8b", "is compressed, or a workbook of a spreadsheet"),
+        ("t.xlsx", b"PK\x03\x04", "is compressed, a workbook of a spreadsheet or a file of torch.save: unpack it"),
+        ("t.csv.gz", b"\x1f\x8b", "is compressed: unpack it"),
     ],
 )
 def test_a_file_of_another_form_says_which_forms_are_read(tmp_path, name, content, sentence):

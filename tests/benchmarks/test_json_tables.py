@@ -144,7 +144,7 @@ def test_macro_with_one_thing_wrong(folder, change, sentence):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "is damaged, or is not JSON"),
+        ("", "is empty"),
         ('{"00000000": {"test_acc": [80', "is damaged, or is not JSON"),
         ("[" * 100_000, "is damaged, or is not JSON"),
         ("[1, 2]", "holds a JSON list where an object is expected"),

@@ -79,7 +79,7 @@ TURNED = ["".join(row[i :: int(len(row) ** 0.5)] for i in range(int(len(row) ** 
         ({"module_adjacency": TURNED}, "an edge to an earlier vertex"),
         ({"trainable_parameters": SIZES[::-1]}, "do not belong together"),
         ({"trainable_parameters": [size / 1e6 for size in SIZES]}, "where a number from 1 to 1e.09 is expected"),
-        ({"module_operations": ["0,1,2"] * len(ARCHS)}, "wrong architecture in row 1"),
+        ({"module_operations": ["0,1,2"] * len(ARCHS)}, r"in row 1, .* Write both as text, such as"),
         ({"module_adjacency": [str(int(row)) for row in MATRICES]}, "wrong architecture in row 1"),
         ({"module_adjacency": [MATRICES[1], *MATRICES[1:]], "module_operations": [OPERATIONS[1], *OPERATIONS[1:]]},
          "rows 1 and 2 are isomorphic"),
@@ -107,7 +107,7 @@ def test_a_wrong_join_is_refused(folder, changed, sentence):
 
 def test_a_table_in_another_form_is_named(folder):
     (folder / "nasbench101.json").write_text("[]")
-    with pytest.raises(MissingDataError, match=r"has nasbench101\.json, but nasbench101\.parquet or nasbench101\.csv"):
+    with pytest.raises(MissingDataError, match=r"has 'nasbench101\.json': if it is the one, save it as nasb"):
         NASBENCH101.load()
 
 
@@ -198,6 +198,12 @@ def test_measure_takes_it_by_name(folder):
     result = invoke("measure", "nasbench101", "--benchmark", "nasbench101-cifar10", "--proxy", "params")
     assert result.exit_code == 0, result.stderr
     assert f"Truth: test_acc_108 of nasbench101-cifar10, {len(ARCHS)} codes" in result.stdout
+
+
+def test_a_remark_on_a_file_is_printed_once(folder):
+    write(folder)
+    result = invoke("measure", "nasbench1shot1-1", "--benchmark", "nasbench1shot1-1-cifar10", "--proxy", "params")
+    assert result.stderr.count("are not fully checked") == 1
 
 
 def test_they_are_in_the_catalogue():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -256,9 +257,21 @@ def test_a_column_of_equal_sizes_is_refused(folder):
         CIFAR100.load()
 
 
-def test_a_table_without_the_column_names_those_that_it_has(folder):
-    (folder / "nasbench201-cifar100.csv").write_text("arch_str,accuracy\n")
-    with pytest.raises(DataError, match="lacks the columns test_acc_200; it has arch_str, accuracy"):
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (
+            "arch_str,accuracy",
+            "lacks the columns test_acc_200; it has arch_str, accuracy. If they have other titles in",
+        ),
+        ("ARCH_STR,Test_acc_200", "it has ARCH_STR, Test_acc_200. Rename 'ARCH_STR' to 'arch_str', 'Test_acc_200' to"),
+        ("arch_str, test_acc_200", "it has arch_str, ' test_acc_200'. Rename ' test_acc_200' to 'test_acc_200'."),
+        (f"{NAMES[0]},93.5", "Its first line holds values: add a line of titles before it."),
+    ],
+)
+def test_a_table_without_the_column_says_what_it_has_and_what_to_do(folder, header, sentence):
+    (folder / "nasbench201-cifar100.csv").write_text(f"{header}\n")
+    with pytest.raises(DataError, match=re.escape(sentence)):
         CIFAR100.load()
 
 

@@ -306,6 +306,19 @@ def test_accuracies_with_and_without_distillation_that_rank_networks_differently
     assert PIT_CIFAR100.load().remarks == ()
 
 
+def test_an_unknown_column_is_compared_with_those_of_the_file(folder):
+    write(folder, [vision(PIT, (i,) * 8, 70.0 + i) | {"flower_kd_acc": 80.0 + i} for i in (0, 1)], PIT_CIFAR100)
+    options = ("--benchmark", PIT_CIFAR100.name, "--truth", "flowers_kd_acc", "--lookup", "my_score")
+    result = invoke("measure", "vitbench-pit", *options)
+    assert "has a column 'flowers_kd_acc'. Did you mean 'flower_kd_acc'?" in " ".join(result.stderr.split())
+
+
+def test_a_decision_that_is_not_there_is_named(folder):
+    write(folder, [vision(AUTOFORMER, AUTOFORMER.sample(RNG), 70.0)], PIT_CIFAR100)
+    with pytest.raises(DataError, match=r"another form \(hidden_dim, .*\): it lacks 'base_dim'"):
+        PIT_CIFAR100.load()
+
+
 def test_a_wrong_option_is_named(folder):
     arch = {"base_dim": 40, "mlp_ratio": 5, "depth": [1, 4, 2], "num_heads": [2, 2, 2]}
     write(folder, [{"arch": arch, "c100_kd_acc": 70.0}], PIT_CIFAR100)
@@ -365,7 +378,7 @@ def test_a_study_of_columns_and_two_truths(folder, tmp_path_factory, monkeypatch
     options = ("--truth", "glue", "--truth", "mnli", "--seeds", "1", "--budget", "60")
     result = invoke("study", "mkr", "flexibert", *options, *lookups, "--out", out / "run")
     assert result.exit_code == 0, result.stderr
-    assert f"The table has {len(ENCODERS)} of 21,233,664 codes" in result.stderr
+    assert f"The table has {len(ENCODERS)} codes; flexibert has up to 21,233,664." in result.stderr
     assert "no verdict, with 3 estimators" in result.stdout
     study = json.loads((out / "run" / "study.json").read_text("utf-8"))
     assert {finding["truth"] for finding in study["findings"]} == {"glue", "mnli"}

@@ -37,6 +37,13 @@ def interrupted(home, module, number, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+def test_scores_without_a_folder_are_not_kept():
+    arguments = ["measure", "nasbench-macro", "--proxy", "nwot", "--task", "synthetic", "--recompute"]
+    code, _, err = interrupted("archsieve.cli", "torch", signal.SIGINT, *arguments)
+    assert code == CODES[signal.SIGINT]
+    assert "Interrupted. No scores were kept: with --out FOLDER, they are, and the same command" in err
+
+
 @pytest.mark.parametrize(
     ("home", "module", "number"),
     [

@@ -1,4 +1,4 @@
-"""The conversions that the page of benchmarks shows, run on small files in the published layouts."""
+"""The conversions that two pages on benchmarks show, run on small files in the published layouts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ import csv
 import json
 import runpy
 import struct
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 
 from archsieve.benchmarks.nasbench101 import NASBENCH101
+from archsieve.benchmarks.nats_topology import CIFAR100, IMAGENET16
 from archsieve.benchmarks.transformers import AUTOFORMER_CIFAR100, PIT_CIFAR100
+from archsieve.spaces.contract import enumerate_space
+from archsieve.spaces.nasbench201.size_space import NATSSize
+from archsieve.spaces.nasbench201.space import NASBench201
+from archsieve.spaces.sizes import size_of
 from archsieve.tasks.cifar import CIFAR10
 
 from .documented import PAGES, blocks
 
-PAGE = next(page for page in PAGES if page.name == "benchmarks.md")
+SHOWN = [block for page in PAGES if page.name in ("benchmarks.md", "foreign_tables.md") for block in blocks(page)]
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def convert(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(mentioned):
-        (snippet,) = [b.text for b in blocks(PAGE) if b.language == "python" and mentioned in b.text]
+        (snippet,) = [b.text for b in SHOWN if b.language == "python" and mentioned in b.text]
         (tmp_path / "convert.py").write_text(snippet, encoding="utf-8")
         return runpy.run_path("convert.py")
 
@@ -60,6 +67,58 @@ def test_transnas_takes_the_epoch_that_validation_chooses(convert):
     assert row["arch_str"] == "64-41414-1_02_333"
     assert (row["class_object_valid_top1"], row["class_object_test_top1"]) == ("4.0", "3.0")
     assert rows("transnas-macro.csv")[0]["normal_test_ssim"] == "2.0"
+
+
+class NATSBench:
+    """What the script calls of the package nats_bench, over networks whose accuracy grows with their size."""
+
+    def __init__(self, space, archs):
+        self.space, self.archs = space, archs
+        self.sizes = [size_of(space, arch, CIFAR10(), "macs") for arch in archs]
+
+    def __len__(self):
+        return len(self.archs)
+
+    def arch(self, index):
+        return self.space.describe(self.archs[index])
+
+    def get_cost_info(self, index, dataset, hp="12"):
+        return {"flops": self.sizes[index] / 1e6, "params": 1.0}
+
+    def get_more_info(self, index, dataset, iepoch=None, hp="12", is_random=True):
+        assert not is_random
+        assert hp in ("90", "200")
+        operations = np.array([0, 4, 6, 8, 2])[np.array(self.archs[index]) % 5].sum()
+        accuracy = 20.0 + operations if self.space.name == "nats-size" or reaches(self.archs[index]) else 1.0
+        accuracy = accuracy if dataset == "cifar100" else accuracy / 1.2
+        return {"test-accuracy": accuracy} | ({} if dataset == "cifar10" else {"valid-accuracy": accuracy})
+
+
+def reaches(cell):
+    """Whether the input of a cell of NAS-Bench-201 reaches its output."""
+    return cell[3] or (cell[0] and cell[4]) or (cell[5] and (cell[1] or (cell[0] and cell[2])))
+
+
+def test_tables_of_nats_bench_come_from_its_own_package(convert, monkeypatch, tmp_path):
+    size_space = NATSSize()
+    apis = {
+        ("tss", "NATS-tss-v1_0-3ffb9-simple"): NATSBench(NASBench201(), list(enumerate_space(NASBench201()))),
+        ("sss", "NATS-sss-v1_0-50262-simple"): NATSBench(size_space, list(enumerate_space(size_space))[::4000]),
+    }
+    package = ModuleType("nats_bench")
+    package.create = lambda path, space, fast_mode=False, verbose=True: apis[space, path]
+    monkeypatch.setitem(sys.modules, "nats_bench", package)
+    convert("nats_bench")
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
+    for benchmark, best in ((CIFAR100, 68.0), (IMAGENET16, 68 / 1.2)):
+        table = benchmark.load()
+        assert set(table.columns) == {"test_acc_200", "valid_acc", "flops"}
+        assert table.lookup("valid_acc", [(3,) * 6]).tolist() == [pytest.approx(best)]
+    first = rows("nats-size-cifar10.csv")[0]
+    assert list(first) == ["arch_str", "test_acc_90", "flops"]
+    assert first["arch_str"] == "8:8:8:8:8"
+    assert len(rows("nats-size-cifar100.csv")) == len(rows("nats-size-imagenet16-120.csv")) == 9
+    assert not Path("nasbench201-cifar10.csv").exists()
 
 
 def message(*fields):

@@ -95,3 +95,42 @@ def test_a_row_repeats_its_sources(start, rows):
     sources = iter(values(" ".join(row_of(*row) for row in rows)))
     assert told
     assert [number for number in told if not any(is_rounded(number, other) for other in sources)] == []
+
+
+STUDY = "searchers_study.md"
+PROSE = [
+    (
+        "compared.md",
+        r"TPE \(three seeds\) reached an optimum of NAS-Bench-201 at a median of ([\d,]+)",
+        STUDY,
+        TEST,
+        "Optuna TPE",
+    ),
+    ("compared.md", r"regularized evolution \(30 seeds\) at ([\d,]+)", STUDY, TEST, "regularized evolution"),
+    ("compared.md", r"`guided` searcher \(30 seeds\) at ([\d,]+)", STUDY, TEST, "guided"),
+    ("compared.md", r"`guided` needed ([\d,]+)", STUDY, "## NAS-Bench-Macro", "guided"),
+    ("compared.md", r"evolution ([\d,]+), and TPE", STUDY, "## NAS-Bench-Macro", "regularized evolution"),
+    (
+        "newest_proxies.md",
+        r"and (\.\d+) with all on NAS-Bench-201",
+        "proxy_quality.md",
+        "## NAS-Bench-201, CIFAR-10",
+        "`meco`",
+    ),
+    (
+        "newest_proxies.md",
+        r"and \.\d+ and (\.\d+) on NAS-Bench-Macro",
+        "proxy_quality.md",
+        "## NAS-Bench-Macro",
+        "`meco`",
+    ),
+]
+"""Sentences of other pages, each with the row whose first figure after the seeds, or first of all, it repeats."""
+
+
+@pytest.mark.parametrize(("page", "sentence", "source", "heading", "row"), PROSE, ids=lambda part: str(part)[:40])
+def test_a_sentence_repeats_its_source(page, sentence, source, heading, row):
+    text = " ".join((DOCS / page).read_text(encoding="utf-8").split())
+    (told,) = values(" ".join(re.findall(sentence, text)))
+    cells = row_of(source, heading, f"| {row} |").split("|")[2:]
+    assert is_rounded(told, values(cells[source == STUDY])[0])

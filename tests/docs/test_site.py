@@ -70,6 +70,20 @@ def test_the_site_loads_nothing_from_the_network(site):
     }
 
 
+def test_intervals_in_tables_stay_on_one_line(site):
+    page = (site / "searchers_study.html").read_text(encoding="utf-8")
+    for interval in ("[1,204, 1,704]", "[18,000, -]", "[0.00, 0.00]"):
+        assert f'<span class="interval">{interval}</span>' in page
+    assert "[-0.37, -0.29]</span>" in (site / "newest_proxies.html").read_text(encoding="utf-8")
+    assert ">[+.10, +.75]</span>" in (site / "mkr_study.html").read_text(encoding="utf-8")
+
+
+def test_a_bar_in_a_table_is_shown_without_a_backslash(site):
+    cells = [c for page in site.rglob("*.html") for c in re.findall("<td.*?</td>", page.read_text("utf-8"), re.DOTALL)]
+    assert any("int | tuple[int, ...]" in cell for cell in cells)
+    assert [cell for cell in cells if r"\|" in cell] == []
+
+
 def test_the_site_has_every_public_name(site):
     page = (site / "reference" / "python.html").read_text(encoding="utf-8")
     homes = archsieve._HOMES

@@ -46,6 +46,11 @@ def test_the_run_prints_the_table_of_the_page(script, name, module):
     assert module.table(counts(name)).splitlines() == script.table(name)
 
 
+def test_the_readme_has_the_number_of_hostile_files():
+    total = sum(numbers["inputs"] for numbers in counts("hostile").values())
+    assert f"{total:,} of {total:,} hostile files" in (ROOT / "README.md").read_text()
+
+
 def test_the_counts_are_as_many_as_promised():
     injected = {kind: numbers["injected"] for kind, numbers in counts("faults").items()}
     assert sum(number for kind, number in injected.items() if kind.startswith("kill")) >= 100

@@ -338,7 +338,7 @@ def test_constant_scores_have_no_correlation(file):
         (["acc,name", *["1,x"] * 12], SettingError, r"no column of numbers beside 'acc': there is nothing to judge"),
         (["acc,acc", *["1,2"] * 12], DataError, r"names a column twice"),
         (["acc,b", "1,2,3"], DataError, r"has 3 fields in line 2, but its header has 2"),
-        ([], UnknownNameError, r"has no column 'acc'"),
+        ([], DataError, r"is empty: get it again"),
     ],
 )
 def test_files_that_cannot_be_judged(file, rows, error, sentence):
@@ -350,7 +350,7 @@ def test_a_file_that_is_not_there_or_no_table(tmp_path):
     with pytest.raises(MissingDataError, match=r"There is no file '.*none\.csv'\."):
         judge_file(tmp_path / "none.csv", "acc")
     (tmp_path / "odd.parquet").write_bytes(b"odd")
-    with pytest.raises(DataError, match=r"odd\.parquet is damaged, or is not parquet"):
+    with pytest.raises(DataError, match=r"odd\.parquet is text, and no parquet file"):
         judge_file(tmp_path / "odd.parquet", "acc")
 
 

@@ -1,9 +1,11 @@
 """Files of scores as people have them: what is read, and what is refused by naming line and column."""
 
+import io
 import math
 
 import numpy as np
 import pytest
+import torch
 
 from archsieve.design.pilot import read_pilot
 from archsieve.errors import DataError, MissingDataError
@@ -104,6 +106,14 @@ def test_a_number_that_may_be_either_is_read_as_the_rest_of_the_file(file, other
 def test_what_can_be_read_in_two_ways_or_not_at_all_is_refused(file, text, sentence):
     with pytest.raises(DataError, match=sentence):
         read_scores(file(text))
+
+
+@pytest.mark.parametrize("name", ["scores.pth", "scores.csv"])
+def test_a_file_of_torch_is_no_workbook(file, name):
+    stream = io.BytesIO()
+    torch.save({"acc": [1.0]}, stream)
+    with pytest.raises(DataError, match=r"is a file of torch\.save: archsieve does not read it"):
+        read_table(file(stream.getvalue(), name))
 
 
 def test_a_workbook_is_refused_with_what_to_do(file):

@@ -74,6 +74,8 @@ def test_few_networks_and_what_no_table_could_hold_are_not_spoken_of():
         (0.3, 3.0, 16, 979, "about 5 min of 1"),
         (0.01, 3.0, 64, 915, "about 10 s of 1"),
         (100.0, 100.0, 1, 999, "about 27.8 h of 1"),  # so slow that the first one counts
+        (0.08, 9.2, 16, 978, "about 79 s of 1"),  # loading took long: a second one tells what a network takes
+        (8.0, 12.0, 1, 998, "about 2.2 h of 1"),  # both were slow
     ],
 )
 @pytest.mark.parametrize("are_neighbours", [False, True])

@@ -64,7 +64,7 @@ class BERTTable(FileTable):
     @property
     def caution(self) -> str:
         """States that archsieve builds no networks of this space."""
-        return f"{self.name}: recorded values of 500 networks; archsieve does not build them."
+        return f"{self.name}: recorded values of trained networks; archsieve does not build them."
 
     def read(self, path: Path) -> Table:
         """Return the table of the file; raises as `load`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsieve._reading import check_file, quoted, read_bytes
 from archsieve._trial import try_first
+from archsieve.benchmarks.file_kinds import PARQUET, other_kind
 from archsieve.benchmarks.files import fault
 from archsieve.errors import DataError, require
 from archsieve.notices import notice
@@ -25,8 +26,6 @@ LARGEST_COLUMNS = 512 << 20
 """Bytes of a parquet file."""
 MOST_FIELDS = 20_000_000
 """Rows times columns of a parquet file."""
-_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04")
-_UNPACK = "is compressed, or a workbook of a spreadsheet: unpack it, or save it as CSV"
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -43,6 +42,8 @@ def read_columns(path: Path, *, is_known: bool = False) -> dict[str, list[Any]]:
     """
     if path.suffix.lower() in TEXT:
         return dict(read_text_columns(path)[0])
+    if problem := other_kind(path, LARGEST_COLUMNS):
+        raise fault(path, problem)
     if path.suffix.lower() != ".parquet":
         _check_parquet(path)
     require("pyarrow", "data")
@@ -60,12 +61,10 @@ def _check_parquet(path: Path) -> None:
     try:
         check_file(path, LARGEST_COLUMNS)
         with path.open("rb") as stream:
-            first = stream.read(4)
+            first = stream.read(len(PARQUET))
     except OSError as error:
         raise fault(path, f"cannot be read: {error.strerror}") from error
-    if first.startswith(_COMPRESSED):
-        raise fault(path, _UNPACK)
-    if first != b"PAR1":
+    if first != PARQUET:
         raise fault(
             path, f"is no parquet file: a file with columns as text must have a name that ends in {', '.join(TEXT)}"
         )
@@ -122,20 +121,20 @@ def read_text_columns(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]
 
 
 def _decoded(path: Path) -> str:
+    if problem := other_kind(path, LARGEST_TEXT):
+        raise fault(path, problem)
     try:
         content = read_bytes(path, LARGEST_TEXT)
-        if content.startswith(_COMPRESSED):
-            raise fault(path, _UNPACK)
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if is_wide else "utf-8-sig")
-    except DataError:
-        raise
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+    except OSError as error:
+        if error.errno == errno.EFBIG:
             raise fault(
                 path, f"is too large: {error.strerror}. Write it as parquet, or as a part of its rows"
             ) from error
-        raise fault(path, f"is damaged, or is not CSV: {error}") from error
+        raise fault(path, f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise fault(path, f"is damaged, or is not CSV: {error}. Save it as CSV in UTF-8") from error
 
 
 def _split(path: Path, lines: Sequence[str], separator: str | None) -> list[tuple[int, list[str]]]:

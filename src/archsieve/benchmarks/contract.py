@@ -218,6 +218,6 @@ def find_benchmark(space: SearchSpace, column: str | None = None, name: str | No
     if not fitting:  # a user's copy may have more columns than are declared
         fitting = [b for b in about if b.is_present() and column in b.load().columns]
     if not fitting:
-        names = sorted({c for b in about for c in b.columns})
+        names = sorted({c for b in about for c in columns_of(b)})
         raise UnknownNameError(f"No benchmark of {space.name} has a column {column!r}.{near_miss(str(column), names)}")
     return next((b for b in fitting if b.is_present()), fitting[0])

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from archsieve._collector import collector_paused
 from archsieve._files import Remembered
 from archsieve.benchmarks.contract import Benchmark
 from archsieve.benchmarks.records import Surrogate, Table
-from archsieve.errors import MissingDataError
 from archsieve.notices import notice
 from archsieve.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from archsieve.sources import FileState
 
@@ -56,25 +54,14 @@ def read_once(load: Callable[[B], R]) -> Callable[[B], R]:
 class TableSource(Source):
     """A parquet file, or the same table as a CSV file beside it with the same name."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of the parquet file, and that of the CSV file."""
+        return (self.file, f"{self.file.removesuffix('.parquet')}.csv")
+
     def find(self) -> Path | None:
         """Return the path of the parquet file, else of the CSV file, else None."""
-        csv_file = self.file.removesuffix(".parquet") + ".csv"
-        return super().find() or Source(csv_file, self.origin, self.licence, self.citation).find()
-
-    def require(self) -> Path:
-        """Return the file's path; raises if it is missing, and names a file of another form that is there.
-
-        Raises:
-            MissingDataError: neither the parquet file nor the CSV file is there.
-        """
-        folder, stem = Path(os.environ.get("ARCHSIEVE_DATA") or "."), self.file.removesuffix(".parquet")
-        others = sorted(path.name for path in folder.glob(f"{stem}.*")) if self.find() is None else []
-        if others:
-            raise MissingDataError(
-                f"The folder {folder} has {', '.join(others)}, but {self.file} or {stem}.csv is expected: other forms "
-                f"of this table are not read. It comes from {self.origin}."
-            )
-        return super().require()
+        return super().find() or Source(self.names[1], self.origin, self.licence, self.citation).find()
 
     def state(self, *, check: bool = False) -> FileState:
         """Return whether the file is present; a CSV file is written by the user and has no known hash."""

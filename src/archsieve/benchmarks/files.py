@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archsieve._reading import LARGEST_DATA, parse_json, quoted, read_text
+from archsieve.benchmarks.file_kinds import other_kind
 from archsieve.benchmarks.records import Table
 from archsieve.errors import ArchitectureError, DataError
 from archsieve.spaces.contract import enumerate_space, size
@@ -51,7 +52,8 @@ def read_json_list(path: Path) -> list[Any]:
     """Return the JSON list in a file; raises as `read_json`."""
     content = _json_in(path)
     if not isinstance(content, list):
-        raise fault(path, f"holds a JSON {type(content).__name__} where a list is expected")
+        kind = "object" if isinstance(content, dict) else type(content).__name__
+        raise fault(path, f"holds a JSON {kind} where a list is expected")
     return content
 
 
@@ -65,6 +67,8 @@ def _json_in(path: Path) -> Any:
             raise fault(path, f"holds the key {next(n for n in names if names.count(n) > 1)!r} twice")
         return entries
 
+    if problem := other_kind(path, LARGEST_DATA):
+        raise fault(path, problem)
     try:
         return parse_json(read_text(path, LARGEST_DATA).removeprefix("\ufeff"), once)
     except OSError as error:

@@ -13,7 +13,7 @@ from archsieve._files import Remembered
 from archsieve.benchmarks.agreement import check_fit, rank_correlation
 from archsieve.benchmarks.column_files import read_columns
 from archsieve.benchmarks.contract import Benchmark
-from archsieve.benchmarks.files import check_different, fault, is_accuracy
+from archsieve.benchmarks.files import check_different, fault, is_accuracy, shown
 from archsieve.benchmarks.foreign_codes import NOTATIONS, check_sizes, numbers_of, read_codes
 from archsieve.benchmarks.records import Table
 from archsieve.errors import DataError, MissingDataError, SettingError, UnknownNameError
@@ -131,11 +131,21 @@ def column_of(table: Table, path: str, column: str) -> str:
         UnknownNameError: the file has none of that name.
     """
     if column not in table.columns:
-        raise UnknownNameError(
-            f"The file {path} has no column of numbers {column!r}.{near_miss(column, offered_columns(table.columns))}"
-        )
+        hint = why_no_number(path, column) or near_miss(column, offered_columns(table.columns))
+        raise UnknownNameError(f"The file {path} has no column of numbers {column!r}.{hint}")
     refuse_error(path, table.columns, column)
     return column
+
+
+def why_no_number(path: str, column: str) -> str:
+    """Return what makes a column one of text, after a full stop; empty: the file has no such column, or it is empty."""
+    for row, value in enumerate(read_columns(path_in(path)).get(column, ()), 1):
+        if value is not None and str(value).strip() and numbers_of([value]) is None:
+            return (
+                f" Its column {column!r} holds {shown(value)} in row {row}: write numbers alone, with a decimal point, "
+                f"or leave the field empty."
+            )
+    return ""
 
 
 def refuse_error(source: str, columns: Collection[str], column: str) -> None:
@@ -232,7 +242,9 @@ def _read(foreign: ForeignTable, path: Path) -> Table:
     title = _code_column(path, raw, foreign.codes)
     columns = {name: values for name in raw if name != title and (values := numbers_of(raw[name])) is not None}
     if not columns:
-        raise fault(path, "holds no column of numbers")
+        hints = (why_no_number(str(path), name) for name in raw if name != title)
+        hint = next((f".{hint.rstrip('.')}" for hint in hints if re.search(r"holds '[-+\d]", hint)), "")
+        raise fault(path, f"holds no column of numbers{hint}")
     columns |= {f"-{name}": -values for name, values in columns.items() if _is_error(name, values)}
     archs = read_codes(path, space, raw[title], foreign.notation)
     check_different(path, space, archs)

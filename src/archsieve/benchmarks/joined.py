@@ -93,7 +93,20 @@ def require_columns(path: Path, raw: Mapping[str, Sequence[Any]], needed: Sequen
         DataError: it lacks one.
     """
     if missing := [name for name in needed if name not in raw]:
-        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(raw) or 'none'}")
+        titles = [title if title == title.strip() else repr(title) for title in raw]
+        hint = _hint(missing, raw)
+        raise fault(path, f"lacks the columns {', '.join(missing)}; it has {listed(titles) or 'none'}{hint}")
+
+
+def _hint(missing: Sequence[str], titles: Mapping[str, object]) -> str:
+    """Return what to do about columns that a file lacks, after a full stop; empty: it has no columns."""
+    if any(_is_number(title) for title in titles if title.strip()):
+        return ". Its first line holds values: add a line of titles before it"
+    plain = {title.strip().lower(): title for title in titles}
+    near = [f"{plain[name.lower()]!r} to {name!r}" for name in missing if name.lower() in plain]
+    if near:
+        return f". Rename {listed(near)}"
+    return ". If they have other titles in it, rename these" if titles else ""
 
 
 def check_once(path: Path, space: SearchSpace, archs: Sequence[Architecture]) -> None:

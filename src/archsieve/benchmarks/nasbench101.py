@@ -142,6 +142,12 @@ class NASBench101Table(FileTable):
         return table
 
 
+_AS_PUBLISHED = (
+    "Write both as text, such as '011001000' (a spreadsheet drops the zeros at its start) and "
+    "'input,conv3x3-bn-relu,output' (without spaces)"
+)
+
+
 def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> tuple[Architecture, ...]:
     """Return the canonical codes of the rows.
 
@@ -156,7 +162,7 @@ def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> t
             graph = pruned(graph_in(f"{matrix}:{operations}"))
         except ArchitectureError as error:
             what = f"holds a wrong architecture in row {row}, {shown(matrix)} with {shown(operations)}: {error}"
-            raise fault(path, what) from error
+            raise fault(path, f"{what}. {_AS_PUBLISHED}") from error
         if graph is None or len(graph.edges) > MOST_EDGES:
             what = f"{shown(matrix)} in row {row}, which has no path from input to output, or more than nine edges"
             raise fault(path, f"holds the cell {what}")
@@ -165,7 +171,8 @@ def _codes(path: Path, matrices: Sequence[object], names: Sequence[object]) -> t
     rows: dict[Architecture, int] = {}
     for row, code in enumerate(codes, 1):
         if (first := rows.setdefault(code, row)) != row:
-            raise fault(path, f"holds one network twice: the graphs of rows {first} and {row} are isomorphic")
+            what = f"the graphs of rows {first} and {row} are isomorphic, keep one of them"
+            raise fault(path, f"holds one network twice: {what}")
     return tuple(codes)
 
 

@@ -105,7 +105,9 @@ def _of_names(path: Path, read: Callable[[Mapping[str, Any]], Architecture], arc
         return read(names)
     except (KeyError, TypeError, ValueError) as error:
         raise fault(
-            path, f"holds a network of another form ({', '.join(names) or 'without names'}): {error}"
+            path,
+            f"holds a network of another form ({', '.join(names) or 'without names'}): "
+            f"{'it lacks ' * isinstance(error, KeyError)}{error}",
         ) from error
 
 

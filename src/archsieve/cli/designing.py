@@ -111,7 +111,7 @@ def design_funnel(
     as_json: Json = False,
 ) -> None:
     """Design the cheapest funnel that keeps the best network at a stated risk, from a pilot."""
-    with console.guarded(run, "the same command"), ExitStack() as stack:
+    with console.guarded(run, "the same command", "--run"), ExitStack() as stack:
         if (pilot is None) == (pilot_size is None):
             raise SettingError("A design needs a pilot: either --pilot FILE or --pilot-size N.")
         if epoch_seconds is not None and not epoch_seconds > 0:

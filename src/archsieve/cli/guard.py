@@ -21,25 +21,26 @@ from archsieve.notices import listening
 from archsieve.runs.folder import ERROR_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
-def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
+def guarded(folder: Path | None = None, again: str = "", option: str = "") -> Iterator[None]:
     """Turn every error into one sentence and an exit code; tracebacks of unforeseen errors go to a log.
 
     Args:
         folder: the run folder, where the log goes and results are kept.
         again: the command that goes on with an interrupted run.
+        option: the option that names the folder, of a command that needs none.
     """
     with heard() as came:
         try:
-            with listening(note), only_results():
+            with listening(_once()), only_results():
                 yield
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt as stop:
-            raise _interrupted(exit_code(stop, came), folder, again) from None
+            raise _interrupted(exit_code(stop, came), folder, again, option) from None
         except ArchsieveError as error:
             log = _logged(error.details, folder) if error.details else ""
             note(f"Error: {str(error).rstrip('.')}.{log}" if log else f"Error: {error}")
@@ -50,12 +51,24 @@ def guarded(folder: Path | None = None, again: str = "") -> Iterator[None]:
             raise typer.Exit(1) from None
         except Exception as error:
             if came:  # what was interrupted made another error of it
-                raise _interrupted(exit_code(error, came), folder, again) from None
+                raise _interrupted(exit_code(error, came), folder, again, option) from None
             if sentence := _of_machine(error):
                 note(f"Error: {sentence}")
                 raise typer.Exit(1) from None
             note(f"Error: {describe_error(error)}.{_logged(traceback.format_exc(), folder)}")
             raise typer.Exit(1) from None
+
+
+def _once() -> Callable[[str], None]:
+    """Return a function that prints each notice once: a file that several tables are made from has its remarks once."""
+    told: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            note(text)
+
+    return tell
 
 
 def _of_machine(error: Exception) -> str:
@@ -74,9 +87,11 @@ def _of_machine(error: Exception) -> str:
     return ""
 
 
-def _interrupted(code: int, folder: Path | None, again: str) -> typer.Exit:
+def _interrupted(code: int, folder: Path | None, again: str, option: str) -> typer.Exit:
     """Print how to resume after a signal, and return the exit code."""
     hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
+    if option and folder is None:
+        hint = f" No scores were kept: with {option} FOLDER, they are, and the same command goes on with them."
     note(f"Interrupted.{hint}")
     return typer.Exit(code)
 

@@ -84,7 +84,7 @@ def measure(
 
     The baselines are always included: parameters, multiply-adds and chance.
     """
-    with console.guarded(out, "the same command"), ExitStack() as stack:
+    with console.guarded(out, "the same command", "--out"), ExitStack() as stack:
         plugins, shared = (
             load(plugin),
             shared_by_all(stack, workers, ray, recompute, worker_timeout, repair=repair, durable=durable),

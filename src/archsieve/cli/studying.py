@@ -105,8 +105,8 @@ def study(
         stack.close()
         if size(the_space) > 2 * result.count:
             console.note(
-                f"The table has {result.count:,} of {size(the_space):,} codes of {the_space.name}: the searches drew "
-                f"and moved among those."
+                f"The table has {result.count:,} codes; {the_space.name} has up to {size(the_space):,}. The searches "
+                f"drew and moved among those of the table."
             )
         write_json(out / STUDY_FILE, asdict(result))
         figures = draw_study(result, out)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsieve.benchmarks.column_files import TEXT, read_columns, read_text_columns
+from archsieve.benchmarks.column_files import LARGEST_COLUMNS, TEXT, read_columns, read_text_columns
+from archsieve.benchmarks.file_kinds import other_kind
 from archsieve.benchmarks.files import fault, shown
 from archsieve.errors import MissingDataError, UnknownNameError
 from archsieve.judging.number_text import read_numbers
@@ -144,7 +145,8 @@ def read_table(path: Path) -> Columns:
     """
     if not path_in(str(path)).is_file():
         raise MissingDataError(f"There is no file {str(path)!r}.")
-    if path.suffix.lower() in _WORKBOOKS or _begins_with(path, b"PK\x03\x04"):
+    is_saved = other_kind(path, LARGEST_COLUMNS).startswith("is a file of torch.save")
+    if path.suffix.lower() in _WORKBOOKS or (_begins_with(path, b"PK\x03\x04") and not is_saved):
         raise fault(
             path, "is a workbook: save its sheet as CSV (in Excel: File, Save As, CSV UTF-8) and name that file"
         )

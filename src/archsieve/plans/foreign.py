@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsieve.benchmarks.foreign import ForeignTable, check_truth, offered_columns, refuse_error
+from archsieve.benchmarks.foreign import ForeignTable, check_truth, offered_columns, refuse_error, why_no_number
 from archsieve.errors import SettingError, UnknownNameError
 from archsieve.estimators.contract import Fittable, leaves_of
 from archsieve.estimators.lookup import Lookup, Replay
@@ -100,18 +100,18 @@ def _table(plan: Plan, source: str, codes: str, notation: str) -> Any:
             raise UnknownNameError(f"The benchmark {source!r} does not cover the space of the plan, {plan.space.name}.")
         return BENCHMARKS[source]
     if not Path(source).is_file():
-        raise UnknownNameError(
-            f"There is no benchmark and no file {source!r}.{near_miss(source, BENCHMARKS, BENCHMARKS.command)}"
-        )
+        is_path = Path(source).name != source or Path(source).suffix
+        hint = " Check the path." if is_path else near_miss(source, BENCHMARKS, BENCHMARKS.command)
+        raise UnknownNameError(f"There is no benchmark and no file {source!r}.{hint}")
     return ForeignTable(str(Path(source).resolve()), plan.space.whole, codes, notation)
 
 
 def _check_column(table: Any, source: str, column: str) -> None:
     records = table.load()
     if column not in records.columns:
-        raise UnknownNameError(
-            f"{source} has no column of numbers {column!r}.{near_miss(column, offered_columns(records.columns))}"
-        )
+        why = why_no_number(source, column) if isinstance(table, ForeignTable) else ""
+        hint = why or near_miss(column, offered_columns(records.columns))
+        raise UnknownNameError(f"{source} has no column of numbers {column!r}.{hint}")
     refuse_error(source, records.columns, column)
 
 

@@ -19,7 +19,9 @@ MANY = 200
 TRIAL_SECONDS = 5.0
 """Longest expected time of a round of the trial, estimated from the round before."""
 _ROUNDS = (1, 4, 16, 64)  # networks timed at once; the first one also loads what all need
-_SLOW = 4 * TRIAL_SECONDS  # of the second round: where it takes longer, the first one counts
+_SLOW = 4 * TRIAL_SECONDS  # longest expected time of the second round
+_LOADING = 60.0
+"""Seconds that loading may take. A first network that took longer was slow itself, and predicts the rest."""
 
 
 def is_announced(members: Sequence[Any], count: int) -> bool:
@@ -89,16 +91,22 @@ class Trial:
     def rounds(self) -> Iterator[list[Architecture]]:
         """Yield the codes of each round; the caller scores them and calls `add` with the seconds."""
         for place, count in enumerate(_ROUNDS):
+            if place == 1 and _SLOW < self._seconds * count <= _LOADING * count:
+                yield self._round(1)  # most of the time of the first one may be that of loading
             most = _SLOW if place == 1 else TRIAL_SECONDS
             if self._timed and self._seconds / self._timed * count > most:
                 break
-            step = 1 if self._are_neighbours else len(self.rest) // count
-            begin = (len(self.rest) - step * (count - 1)) // 2
-            places = slice(begin, begin + step * (count - 1) + 1, step)
-            chosen = self.rest[places]
-            del self.rest[places]
-            self._timed, self._seconds = count, 0.0
-            yield chosen
+            yield self._round(count)
+
+    def _round(self, count: int) -> list[Architecture]:
+        """Return codes from all of the rest, or neighbours from its middle, and leave them out of the rest."""
+        step = 1 if self._are_neighbours else len(self.rest) // count
+        begin = (len(self.rest) - step * (count - 1)) // 2
+        places = slice(begin, begin + step * (count - 1) + 1, step)
+        chosen = self.rest[places]
+        del self.rest[places]
+        self._timed, self._seconds = count, 0.0
+        return chosen
 
     def add(self, seconds: float) -> None:
         """Add the seconds that a worker spent on the current round."""
