@@ -164,12 +164,15 @@ def primary_blocks(network: nn.Module) -> Sequence[nn.Module]:
     blocks = _outermost(network)
     while len(blocks) == 1:  # a wrapper
         blocks = _outermost(blocks[0])
-    return blocks or [m for m in network.modules() if isinstance(m, LAYERS)]
+    return list(dict.fromkeys(blocks)) or [m for m in network.modules() if isinstance(m, LAYERS)]
 
 
 def _outermost(container: nn.Module) -> list[nn.Module]:
+    """Return the outermost modules that contain modules; one in several places as often as it stands there."""
     blocks = []
-    for child in container.children():
+    for child in container._modules.values():
+        if child is None:
+            continue
         if type(child) in _CONTAINERS:
             blocks += _outermost(child)
         elif any(True for _ in child.children()):

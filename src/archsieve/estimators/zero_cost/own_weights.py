@@ -1,0 +1,164 @@
+"""Weights that a network multiplies by outside of layers: parameters of its own modules in a product or a convolution.
+
+Proxies count the weights of convolutions and linear layers. A network may multiply by parameters without such a layer:
+`F.conv2d(x, self.weight)`, `x @ self.weight`, or an output layer that uses the table of an embedding. A pass of two
+items finds them, and marks them in the modules that hold them, so that copies of the network have the marks too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from archsieve.errors import ends_the_run
+from archsieve.estimators.zero_cost.computed_weights import copy_network
+from archsieve.estimators.zero_cost.watching import WEIGHTED, SettableGradients, plain_attention
+from archsieve.networks.generators import drawing
+from archsieve.networks.inputs import call, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from archsieve.networks.form import Given
+
+_MARK, _MARKED = "_archsieve_own_weights", "_archsieve_is_marked"
+_PRODUCTS = frozenset(
+    {"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "einsum", "addmm", "baddbmm", "addbmm", "tensordot"}
+)
+_WITH_BIAS = frozenset({"addmm", "baddbmm", "addbmm"})
+_ATTENTION = "multi_head_attention_forward"
+_TABLES = (nn.Embedding, nn.EmbeddingBag, nn.ParameterList, nn.ParameterDict)
+_TORCHS = (
+    *(nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._NormBase),
+    *(nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
+)
+_FAR = 64  # operations between a parameter and the weight that is computed from it
+_LOOKED_UP = ("Embedding",)
+_OF_DATA = (*_LOOKED_UP, "Mm", "Addmm", "Bmm", "Baddbmm", "Convolution", "ScaledDotProduct", "Mv")
+
+
+def own_weights(module: nn.Module) -> Mapping[str, bool]:
+    """Return the module's own parameters that `mark_own_weights` found, and whether one is the last of the pass."""
+    marks: Mapping[str, bool] = vars(module).get(_MARK, {})
+    return marks
+
+
+def mark_own_weights(network: nn.Module, given: Given) -> None:
+    """Mark the parameters that the network multiplies by outside of layers, if it may have some; once.
+
+    The pass is made by a copy. If it fails, nothing is marked: whoever runs the network says why.
+
+    Args:
+        network: in the mode in which proxies use it.
+        given: a batch of inputs.
+    """
+    if vars(network).get(_MARKED):
+        return
+    vars(network)[_MARKED] = True
+    candidates = _candidates(network)
+    if not candidates:
+        return
+    trial = copy_network(network)
+    names = {id(p): name for name, p in trial.named_parameters() if name in candidates}
+    uses = _Uses(trial, names)
+    items = mapped(given, lambda tensor: tensor[:2].clone())
+    try:
+        with drawing(0, _device_of(items)), torch.enable_grad(), plain_attention(), SettableGradients(), uses:
+            call(trial, mapped(items, _differentiable))
+    except Exception as error:
+        if ends_the_run(error):
+            raise
+        return
+    for name in uses.found:
+        owner, _, own = name.rpartition(".")
+        module = network.get_submodule(owner)
+        vars(module)[_MARK] = {**own_weights(module), own: name == uses.last}
+
+
+def _candidates(network: nn.Module) -> set[str]:
+    """Return the names of the parameters that no layer of torch uses by itself."""
+    names: set[str] = set()
+    taken: set[int] = set()
+    for prefix, module in network.named_modules():
+        is_torchs = type(module).__module__.startswith("torch.nn.") and not isinstance(module, _TABLES)
+        for own, parameter in module.named_parameters(recurse=False):
+            if is_torchs or (own in ("weight", "bias") and isinstance(module, _TORCHS)):
+                taken.add(id(parameter))
+            elif parameter.is_floating_point() and parameter.dim() > 0:
+                names.add(f"{prefix}.{own}" if prefix else own)
+    return {name for name in names if id(network.get_parameter(name)) not in taken}
+
+
+def _differentiable(tensor: Tensor) -> Tensor:
+    """Return an input of which the network may write a copy, and whose gradient tells what is computed from it."""
+    return tensor.requires_grad_().clone() if tensor.is_floating_point() else tensor
+
+
+def _device_of(given: Given) -> str:
+    tensors = given.values() if isinstance(given, dict) else (given,) if isinstance(given, Tensor) else given
+    return str(next(iter(tensors)).device)
+
+
+class _Uses(TorchFunctionMode):
+    """Observes by which parameters something is multiplied.
+
+    Attributes:
+        found: names of the candidates among them.
+        last: name of the last one, None if that is no candidate.
+    """
+
+    def __init__(self, network: nn.Module, names: Mapping[int, str]) -> None:
+        super().__init__()
+        self._names = names  # of the candidates, by identity
+        self._parameters = {id(p) for p in network.parameters()}
+        self._by_place = {p.untyped_storage().data_ptr(): id(p) for p in network.parameters() if p.numel()}
+        self.found: dict[str, None] = {}
+        self.last: str | None = None
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        name = name if name.endswith("__") else name.rstrip("_")
+        for operand in _operands(name, args, kwargs or {}):
+            source = self._source(operand, _OF_DATA if name in _PRODUCTS else _LOOKED_UP)
+            if source is not None:
+                self.last = self._names.get(source)
+                self.found.update({} if self.last is None else {self.last: None})
+        return func(*args, **(kwargs or {}))
+
+    def _source(self, tensor: Tensor, of_data: tuple[str, ...]) -> int | None:
+        """Return the parameter that a tensor is, or the largest that it is computed from; None if data take part."""
+        if (known := self._by_place.get(tensor.untyped_storage().data_ptr())) is not None:
+            return known
+        sizes: dict[int, int] = {}
+        waiting, seen = [tensor.grad_fn], 0
+        while waiting:
+            node, seen = waiting.pop(), seen + 1
+            if node is None:
+                continue
+            if seen > _FAR or type(node).__name__.startswith(of_data):
+                return None
+            if (leaf := getattr(node, "variable", None)) is not None:
+                if id(leaf) not in self._parameters:
+                    return None
+                sizes[id(leaf)] = leaf.numel()
+            waiting += [following for following, _ in node.next_functions]
+        return max(sizes, key=lambda each: sizes[each], default=None)
+
+
+def _operands(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Tensor]:
+    """Return the tensors of an operation that may be its weights."""
+    if operation in _PRODUCTS:
+        parts = [*args[operation in _WITH_BIAS :], *(value for key, value in kwargs.items() if key != "input")]
+        whole = [part for each in parts for part in (each if isinstance(each, list | tuple) else [each])]
+    elif operation in WEIGHTED:
+        whole = [*args[2 if operation == "bilinear" else 1 :][:1], kwargs.get("weight")]
+    elif operation == _ATTENTION:
+        whole = [*args[5:6], *args[11:12], *(value for key, value in kwargs.items() if key.endswith("proj_weight"))]
+    else:
+        return ()
+    return [part for part in whole if isinstance(part, Tensor) and part.layout is torch.strided]
