@@ -351,3 +351,37 @@ stage = [{{ estimator = "jacov", top = 2 }}, {{ estimator = "macs", top = 1 }}]
     )
     result = invoke("search", tmp_path / "plan.toml", "--out", tmp_path / "run", "--plugin", MODULE, "--json")
     assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_a_network_sets_for_all_of_torch_is_undone(enabled):
+    class Setting(nn.Module):
+        def forward(self, x):
+            torch.set_grad_enabled(not enabled)
+            torch.set_default_dtype(torch.float64)
+            if len(x) > 1:
+                raise KeyError("x")
+            return x
+
+    with torch.set_grad_enabled(enabled):
+        call(Setting(), torch.zeros(1, 2))
+        with pytest.raises(KeyError):
+            call(Setting(), torch.zeros(2, 2))
+        assert torch.is_grad_enabled() == enabled
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_network_that_turns_gradients_off_has_no_score_by_them():
+    class Off(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x):
+            torch.set_grad_enabled(False)
+            return self.layer(x)
+
+    probe = Probe(((torch.ones(2, 2), torch.tensor([0, 1])),), nn.functional.cross_entropy, 2)
+    with pytest.raises(ScoringError, match="output depends on none of its weights"):
+        PROXIES["snip"](Off(), probe)
+    assert PROXIES["trainable_layers"](Off(), probe) == 1

@@ -14,8 +14,8 @@ from archsieve.registry import PROXIES
 from .odd_networks import Do
 
 TOKENS = 8
-PER_ITEM = ["nwot", "swap", "lswag", "wrcor", "vkdnw"]
-ACTIVATIONS = PER_ITEM[:-1]
+PER_ITEM = ["nwot", "swap", "lswag", "wrcor", "vkdnw", "fisher", "zen"]
+ACTIVATIONS = PER_ITEM[:4]
 
 
 def probe(items, *shape):
@@ -133,7 +133,7 @@ def test_what_belongs_to_no_item_is_refused(name):
         return self.head(torch.cat([pairs, pairs[:1]]))
 
     make = lambda: Do(mixed, layer=nn.Linear(6, 6), head=nn.Linear(6, 4))  # noqa: E731
-    with pytest.raises(ScoringError, match=r"gets a tensor of shape \(4, 6\) for 5 inputs"):
+    with pytest.raises(ScoringError, match=r"has a tensor of shape \(4, 6\) for 5 inputs"):
         score(name, make, probe(5, 6))
 
 

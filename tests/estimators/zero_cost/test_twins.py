@@ -404,3 +404,25 @@ def test_az_nas_sees_tensors_in_containers(name, kind):
 @pytest.mark.parametrize("name", AZ)
 def test_az_nas_says_what_it_cannot_read(name):
     assert "gets no tensor" in score(name, blocks(lambda block, x, other: block()))
+
+
+# What cannot be seen
+
+
+@pytest.mark.parametrize("name", [name for name in ANYWHERE if name not in ("jacov", "epe_nas")])
+def test_parts_that_torch_compiled_are_refused(name):
+    def traced():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old as it is, people have such parts
+            return network(add, torch.jit.trace(nn.Conv2d(6, 6, 3, padding=1), torch.ones(1, 6, 4, 4)))
+
+    assert "parts that were compiled by torch.jit" in score(name, traced)
+
+
+@pytest.mark.parametrize("name", ["vkdnw", "lswag", "wrcor", "jacov", "snip", "synflow", "gradsign", "zico", "fisher"])
+def test_a_network_without_gradients_has_no_score_by_them(name):
+    def without():
+        inner = network(add)
+        return Do(torch.no_grad()(lambda self, x: self.inner(x)), inner=inner)
+
+    assert "output depends on none of its weights or inputs" in score(name, without)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
 
 import torch
 
-from archsieve.estimators.zero_cost.item_places import by_items, once_clear
+from archsieve.estimators.zero_cost.item_places import by_items, in_activations, once_clear
 from archsieve.estimators.zero_cost.meter import score_whole
 from archsieve.estimators.zero_cost.readings import FORWARD, check_finite, check_outputs, shared_forward
 from archsieve.estimators.zero_cost.watching import Watch, counted, in_order_of_memory
@@ -83,7 +83,7 @@ def score_activations(meter: ActivationMeter[S], network: nn.Module, probe: Prob
     def score(places: Places | None) -> float:
         return _score(meter, network, probe) if places is None else _score_placed(meter, network, probe, places)
 
-    return once_clear(network, probe, meter.operations, score)
+    return once_clear(network, probe, in_activations(meter.operations), score)
 
 
 def _score_placed(meter: ActivationMeter[S], network: nn.Module, probe: Probe, places: Places) -> float:

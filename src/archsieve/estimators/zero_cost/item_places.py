@@ -1,4 +1,4 @@
-"""Where the items of a batch are in what activations get: along the first dimension, along another one, or in rows.
+"""Where the items of a batch are in a tensor of a network: along the first dimension, along another one, or in rows.
 
 A transformer may hold its tokens first, (tokens, items, width), or all in one row. Where a shape does not tell which
 rows belong to which item, a pass of a few equal items does.
@@ -6,6 +6,7 @@ rows belong to which item, a pass of a few equal items does.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import torch
@@ -16,10 +17,12 @@ from archsieve.estimators.zero_cost.computed_weights import copy_network
 from archsieve.estimators.zero_cost.watching import Watch, plain_attention
 from archsieve.networks.generators import drawing, remember_draws
 from archsieve.networks.inputs import call, items_in, mapped
+from archsieve.networks.outputs import first_tensor
 from archsieve.randomness import derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
@@ -29,7 +32,7 @@ T = TypeVar("T")
 
 
 class Place(NamedTuple):
-    """What an activation gets for `items` equal items: its shape, and the order of rows if an item has several.
+    """A tensor for `items` equal items: its shape, and the order of rows if an item has several.
 
     With `is_minor` the items change from row to row, (0, 1, 0, 1, ...); else the rows of an item follow each other.
     """
@@ -39,16 +42,34 @@ class Place(NamedTuple):
     is_minor: bool
 
 
-Places: TypeAlias = "tuple[Place | None, ...]"
+Places: TypeAlias = "tuple[Place, ...]"
+Watching: TypeAlias = "Callable[[nn.Module, Callable[[Tensor], None]], AbstractContextManager[object]]"
+"""Calls a function with the tensors in question, in the order of a network's pass."""
 
 
 class UnclearItemsError(Exception):
-    """The shape of what an activation gets does not tell which rows belong to which item."""
+    """The shape of a tensor does not tell which rows belong to which item."""
 
 
-def once_clear(
-    network: nn.Module, probe: Probe, operations: frozenset[str], compute: Callable[[Places | None], T]
-) -> T:
+def in_activations(operations: frozenset[str]) -> Watching:
+    """Watch what these operations get."""
+    return lambda network, see: Watch(before=lambda operation, x: see(x) if operation in operations else None)
+
+
+def in_outputs(layers: tuple[type[nn.Module], ...]) -> Watching:
+    """Watch the outputs of layers of these classes."""
+
+    @contextmanager
+    def watching(network: nn.Module, see: Callable[[Tensor], None]) -> Iterator[None]:
+        for module in network.modules():
+            if isinstance(module, layers):
+                module.register_forward_hook(lambda module, inputs, output: see(first_tensor(output)))
+        yield
+
+    return watching
+
+
+def once_clear(network: nn.Module, probe: Probe, watching: Watching, compute: Callable[[Places | None], T]) -> T:
     """Return the result of `compute(None)`, or if items are unclear to it, of `compute(places)`.
 
     Both draw the same random numbers.
@@ -57,13 +78,13 @@ def once_clear(
     try:
         return compute(None)
     except UnclearItemsError:
-        places = _places(network, probe, operations)
+        places = _places(network, probe, watching)
     put_back()
     return compute(places)
 
 
 def by_items(tensor: Tensor, items: int, places: Places | None, at: int) -> Tensor | None:
-    """Return what the activation that is called as number `at` gets, as (items, units); None if it is of no item.
+    """Return the tensor that is number `at` of a pass as (items, units); None if it belongs to no item.
 
     A parameter is of no item, and neither is what is computed from parameters alone.
 
@@ -83,8 +104,8 @@ def by_items(tensor: Tensor, items: int, places: Places | None, at: int) -> Tens
     axis = None if place is None else _axis(tensor, items, place)
     if axis is None and (tensor.dim() == 0 or tensor.shape[0] % items):
         raise ScoringError(
-            f"An activation gets a tensor of shape {tuple(tensor.shape)} for {items} inputs: their units cannot be "
-            f"compared."
+            f"The network has a tensor of shape {tuple(tensor.shape)} for {items} inputs: which part of it belongs to "
+            f"which input cannot be told."
         )
     rows = tensor.movedim(axis or 0, 0)
     if place is not None and place.is_minor:
@@ -112,20 +133,19 @@ def _axis(tensor: Tensor, items: int, place: Place) -> int | None:
     return different[0] if is_grown else None
 
 
-def _places(network: nn.Module, probe: Probe, operations: frozenset[str]) -> Places:
-    """Return the place of the items in each call of an activation; nothing if a copy of the network cannot be run."""
+def _places(network: nn.Module, probe: Probe, watching: Watching) -> Places:
+    """Return the place of the items in each tensor that is watched; nothing if a copy of the network cannot be run."""
     given = probe.batches[0][0]
     items = 2 if items_in(given) != 2 else 3
-    places: list[Place | None] = []
+    places: list[Place] = []
 
-    def see(operation: str, inputs: Tensor) -> None:
-        if operation in operations:
-            places.append(Place(items, tuple(inputs.shape), _is_minor(inputs, items)))
+    def see(tensor: Tensor) -> None:
+        places.append(Place(items, tuple(tensor.shape), _is_minor(tensor, items)))
 
     try:
         with drawing(derive_seed(probe.seed, "noise", "forward"), probe.device), torch.no_grad():
             trial = copy_network(network)
-            with plain_attention(), Watch(before=see):
+            with plain_attention(), watching(trial, see):
                 call(trial, mapped(given, lambda tensor: torch.cat([tensor[:1]] * items)))
     except Exception as error:
         if ends_the_run(error):

@@ -80,7 +80,7 @@ def mark_own_weights(network: nn.Module, given: Given) -> None:
 
 def _candidates(network: nn.Module) -> set[str]:
     """Return the names of the parameters that no layer of torch uses by itself."""
-    names: set[str] = set()
+    names: dict[str, int] = {}
     taken: set[int] = set()
     for prefix, module in network.named_modules():
         is_torchs = type(module).__module__.startswith("torch.nn.") and not isinstance(module, _TABLES)
@@ -88,8 +88,8 @@ def _candidates(network: nn.Module) -> set[str]:
             if is_torchs or (own in ("weight", "bias") and isinstance(module, _TORCHS)):
                 taken.add(id(parameter))
             elif parameter.is_floating_point() and parameter.dim() > 0:
-                names.add(f"{prefix}.{own}" if prefix else own)
-    return {name for name in names if id(network.get_parameter(name)) not in taken}
+                names[f"{prefix}.{own}" if prefix else own] = id(parameter)
+    return {name for name, parameter in names.items() if parameter not in taken}
 
 
 def _differentiable(tensor: Tensor) -> Tensor:

@@ -193,6 +193,11 @@ class Proxy:
         Weights that the network computes anew in each pass are made plain ones first (see
         `archsieve.estimators.zero_cost.computed_weights`), and weights outside of layers are marked.
         """
+        if self.reads != "jacobian" and any(isinstance(m, torch.jit.ScriptModule) for m in network.modules()):
+            raise ScoringError(
+                "The network has parts that were compiled by torch.jit: the layers and activations inside them cannot "
+                "be seen. Score the network before it is compiled."
+            )
         if has_computed_weights(network):
             network = with_plain_weights(network if self.spoils else copy_network(network))
         mark_own_weights(network, probe.batches[0][0])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
-from archsieve.estimators.zero_cost.item_places import by_items, once_clear
+from archsieve.estimators.zero_cost.item_places import by_items, in_activations, once_clear
 from archsieve.estimators.zero_cost.proxies.az_nas import primary_blocks
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import check_finite, gradients
@@ -46,11 +46,12 @@ def wrcor(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu
         activations: "relu" counts ReLU and ReLU6 only, "all" every elementwise activation.
 
     Raises:
-        ScoringError: the network has no activation that counts.
+        ScoringError: the network has no activation that counts, or its outputs have no gradients.
     """
     operations = counted(activations)
     wrapped, real = with_real_inputs(network, probe)
-    return once_clear(wrapped, real, operations, lambda places: _score(network, wrapped, real, operations, places))
+    watching = in_activations(operations)
+    return once_clear(wrapped, real, watching, lambda places: _score(network, wrapped, real, operations, places))
 
 
 def _score(
@@ -66,7 +67,9 @@ def _score(
         raise ScoringError("wrcor reads activations, and this network has none that it can read.")
     loss = real.loss(outputs, targets)
     check_finite("losses", loss)
-    if loss.requires_grad and answers.is_reached:
+    if not loss.requires_grad:
+        raise ScoringError("The network's output depends on none of its weights or inputs.")
+    if answers.is_reached:
         with by_inputs_only():
             gradients(loss, [inputs])
     return float(torch.linalg.slogdet(answers.matrix).logabsdet)

@@ -80,6 +80,7 @@ class ZenMeter:
         """
         still, moved = (tap.features() for tap in state.taps)
         distance = float((still - moved).abs().flatten(1).sum(1).mean())
+        distance *= len(still) / len(self.inputs[0])  # where rows are not items: tokens may stand first
         if not math.isfinite(distance):
             raise ScoringError(
                 "zen's features overflow to infinity or NaN: either its own values overflow, or it "
