@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -229,3 +231,14 @@ def test_dss_sees_attention_as_a_function():
     attention = Do(attend, **{name: nn.Linear(8, 8) for name in ("q", "k", "v", "out")})
     network = Do(lambda self, x: self.head(self.attention(x)), attention=attention, head=nn.Linear(8, 4))
     assert PROXIES["dss"](network, probe(5, 8)) > 0
+
+
+def test_a_network_that_cannot_be_copied_or_takes_one_batch_size_alone():
+    def forward(self, x):
+        assert len(x) == 6, "6 items, no more and no less"
+        with self.lock:
+            return functional.linear(x, self.inner.w)
+
+    network = Do(forward, inner=Held(4, 8, in_layer=False))
+    network.lock = threading.Lock()
+    assert layers_of(network, probe(8)) == 1

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from archsieve.errors import ScoringError, ends_the_run
-from archsieve.estimators.zero_cost.computed_weights import copy_network
+from archsieve.estimators.zero_cost.computed_weights import trial_of
 from archsieve.estimators.zero_cost.watching import Watch, plain_attention
 from archsieve.networks.generators import drawing, remember_draws
 from archsieve.networks.inputs import call, items_in, mapped
@@ -144,7 +144,7 @@ def _places(network: nn.Module, probe: Probe, watching: Watching) -> Places:
 
     try:
         with drawing(derive_seed(probe.seed, "noise", "forward"), probe.device), torch.no_grad():
-            trial = copy_network(network)
+            trial = trial_of(network)
             with plain_attention(), watching(trial, see):
                 call(trial, mapped(given, lambda tensor: torch.cat([tensor[:1]] * items)))
     except Exception as error:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archsieve.errors import ends_the_run
-from archsieve.estimators.zero_cost.computed_weights import copy_network
+from archsieve.estimators.zero_cost.computed_weights import trial_of
 from archsieve.estimators.zero_cost.watching import WEIGHTED, SettableGradients, plain_attention
 from archsieve.networks.generators import drawing
-from archsieve.networks.inputs import call, mapped
+from archsieve.networks.inputs import call, first_of, mapped, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,7 +49,8 @@ def own_weights(module: nn.Module) -> Mapping[str, bool]:
 def mark_own_weights(network: nn.Module, given: Given) -> None:
     """Mark the parameters that the network multiplies by outside of layers, if it may have some; once.
 
-    The pass is made by a copy. If it fails, nothing is marked: whoever runs the network says why.
+    The pass is made by a copy. If two items are refused, it takes all. If it fails, nothing is marked: whoever runs the
+    network says why.
 
     Args:
         network: in the mode in which proxies use it.
@@ -61,21 +62,28 @@ def mark_own_weights(network: nn.Module, given: Given) -> None:
     candidates = _candidates(network)
     if not candidates:
         return
-    trial = copy_network(network)
-    names = {id(p): name for name, p in trial.named_parameters() if name in candidates}
-    uses = _Uses(trial, names)
-    items = mapped(given, lambda tensor: tensor[:2].clone())
-    try:
-        with drawing(0, _device_of(items)), torch.enable_grad(), plain_attention(), SettableGradients(), uses:
-            call(trial, mapped(items, _differentiable))
-    except Exception as error:
-        if ends_the_run(error):
-            raise
+    uses = _uses_in_pass(network, candidates, first_of(given, 2)) or _uses_in_pass(network, candidates, given)
+    if uses is None:
         return
     for name in uses.found:
         owner, _, own = name.rpartition(".")
         module = network.get_submodule(owner)
         vars(module)[_MARK] = {**own_weights(module), own: name == uses.last}
+
+
+def _uses_in_pass(network: nn.Module, candidates: set[str], given: Given) -> _Uses | None:
+    """Return what a pass multiplies by; None if it fails."""
+    trial = trial_of(network)
+    uses = _Uses(trial, {id(p): name for name, p in trial.named_parameters() if name in candidates})
+    given, device = mapped(given, torch.clone), str(parts_of(given)[0].device)
+    try:
+        with drawing(0, device), torch.enable_grad(), plain_attention(), SettableGradients(), uses:
+            call(trial, mapped(given, _differentiable))
+    except Exception as error:
+        if ends_the_run(error):
+            raise
+        return None
+    return uses
 
 
 def _candidates(network: nn.Module) -> set[str]:
@@ -95,11 +103,6 @@ def _candidates(network: nn.Module) -> set[str]:
 def _differentiable(tensor: Tensor) -> Tensor:
     """Return an input of which the network may write a copy, and whose gradient tells what is computed from it."""
     return tensor.requires_grad_().clone() if tensor.is_floating_point() else tensor
-
-
-def _device_of(given: Given) -> str:
-    tensors = given.values() if isinstance(given, dict) else (given,) if isinstance(given, Tensor) else given
-    return str(next(iter(tensors)).device)
 
 
 class _Uses(TorchFunctionMode):
