@@ -128,6 +128,25 @@ def test_a_kernel_counts_like_that_of_a_convolution(name):
     assert score(name, lambda: Kernels(in_layer=False), data) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["meco", "zen"])
+def test_functions_of_layers_are_layers(name):
+    data = probe(5, 8)
+    expected = score(name, lambda: Transformer(Held, in_layer=True), data)
+    assert score(name, lambda: Transformer(Held, in_layer=False), data) == pytest.approx(expected, rel=1e-4)
+    data = probe(3, 6, 6)
+    expected = score(name, lambda: Kernels(in_layer=True), data)
+    assert score(name, lambda: Kernels(in_layer=False), data) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["fisher", "az_expressivity", "az_progressivity", "az_trainability", "meco", "zen"])
+def test_what_does_not_see_a_weight_says_so(name):
+    network = Transformer(ByMatmul, in_layer=False).train()
+    with pytest.raises(
+        ScoringError, match=r"outside of them: attention\.q\.w, attention\.v\.w, layer\.w, head\.w\. Put"
+    ):
+        PROXIES[name](network, probe(5, 8))
+
+
 def layers_of(network, data):
     return PROXIES["trainable_layers"](network.train(), data)
 

@@ -273,6 +273,14 @@ def test_running_statistics_change_no_score(name, settings):
     assert score(name, lambda: network(add, norm=nn.BatchNorm2d(6, **settings))) == usual
 
 
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_tracked_statistics_of_instances_change_no_score(name):
+    def normalised(tracks):
+        return network(add, norm=nn.InstanceNorm2d(6, track_running_stats=tracks))
+
+    assert score(name, lambda: normalised(True)) == score(name, lambda: normalised(False))
+
+
 def drop_path(self, x):
     return self.layer(x) * ((torch.rand(len(x), 1, 1, 1) < 0.5) * 2 if self.training else 1) + x
 

@@ -7,17 +7,18 @@ items finds them, and marks them in the modules that hold them, so that copies o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from archsieve.errors import ends_the_run
+from archsieve.errors import ScoringError, ends_the_run
 from archsieve.estimators.zero_cost.computed_weights import trial_of
 from archsieve.estimators.zero_cost.watching import WEIGHTED, SettableGradients, plain_attention
 from archsieve.networks.generators import drawing
 from archsieve.networks.inputs import call, first_of, mapped, parts_of
+from archsieve.registry import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,10 +41,32 @@ _LOOKED_UP = ("Embedding",)
 _OF_DATA = (*_LOOKED_UP, "Mm", "Addmm", "Bmm", "Baddbmm", "Convolution", "ScaledDotProduct", "Mv")
 
 
-def own_weights(module: nn.Module) -> Mapping[str, bool]:
-    """Return the module's own parameters that `mark_own_weights` found, and whether one is the last of the pass."""
-    marks: Mapping[str, bool] = vars(module).get(_MARK, {})
+class Use(NamedTuple):
+    """How a network multiplies by a parameter of its own: last of all weights, in a matrix product without a name."""
+
+    is_last: bool
+    is_product: bool
+
+
+def own_weights(module: nn.Module) -> Mapping[str, Use]:
+    """Return the module's own parameters that `mark_own_weights` found."""
+    marks: Mapping[str, Use] = vars(module).get(_MARK, {})
     return marks
+
+
+def require_layers(network: nn.Module, who: str, *, or_functions: bool = False) -> None:
+    """Check that the network multiplies by the weights of layers alone, or of the functions of layers.
+
+    Raises:
+        ScoringError: it does not.
+    """
+    uses = [(prefix, own, use) for prefix, m in network.named_modules() for own, use in own_weights(m).items()]
+    names = [f"{prefix}.{own}".lstrip(".") for prefix, own, use in uses if use.is_product or not or_functions]
+    if names:
+        raise ScoringError(
+            f"{who} reads layers, but this network multiplies by weights outside of them: {listed(names)}. Put them "
+            f"into linear layers or convolutions."
+        )
 
 
 def mark_own_weights(network: nn.Module, given: Given) -> None:
@@ -68,7 +91,7 @@ def mark_own_weights(network: nn.Module, given: Given) -> None:
     for name in uses.found:
         owner, _, own = name.rpartition(".")
         module = network.get_submodule(owner)
-        vars(module)[_MARK] = {**own_weights(module), own: name == uses.last}
+        vars(module)[_MARK] = {**own_weights(module), own: Use(name == uses.last, uses.found[name])}
 
 
 def _uses_in_pass(network: nn.Module, candidates: set[str], given: Given) -> _Uses | None:
@@ -109,7 +132,7 @@ class _Uses(TorchFunctionMode):
     """Observes by which parameters something is multiplied.
 
     Attributes:
-        found: names of the candidates among them.
+        found: names of the candidates among them, and whether one is used in a matrix product.
         last: name of the last one, None if that is no candidate.
     """
 
@@ -118,7 +141,7 @@ class _Uses(TorchFunctionMode):
         self._names = names  # of the candidates, by identity
         self._parameters = {id(p) for p in network.parameters()}
         self._by_place = {p.untyped_storage().data_ptr(): id(p) for p in network.parameters() if p.numel()}
-        self.found: dict[str, None] = {}
+        self.found: dict[str, bool] = {}
         self.last: str | None = None
 
     def __torch_function__(
@@ -130,7 +153,8 @@ class _Uses(TorchFunctionMode):
             source = self._source(operand, _OF_DATA if name in _PRODUCTS else _LOOKED_UP)
             if source is not None:
                 self.last = self._names.get(source)
-                self.found.update({} if self.last is None else {self.last: None})
+                if self.last is not None:
+                    self.found[self.last] = self.found.get(self.last, False) or name in _PRODUCTS
         return func(*args, **(kwargs or {}))
 
     def _source(self, tensor: Tensor, of_data: tuple[str, ...]) -> int | None:

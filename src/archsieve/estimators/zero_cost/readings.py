@@ -38,7 +38,7 @@ def record_statistics(network: nn.Module, momentum: float) -> None:
     The network is put in evaluation mode (dropout is off, however it is written) and its batch normalisation in
     training mode: it goes by the batch.
     """
-    network.eval()
+    _evaluate(network)
     for norm in batch_norms(network):
         norm.train()
         norm.momentum = momentum
@@ -55,7 +55,15 @@ def hold_statistics(network: nn.Module, probe: Probe) -> None:
     record_statistics(network, momentum=1.0)
     with torch.no_grad():
         outputs_of(network, probe.inputs)
+    _evaluate(network)
+
+
+def _evaluate(network: nn.Module) -> None:
+    """Switch the network to evaluation mode; instance normalisation goes by its input, whatever it tracks."""
     network.eval()
+    for module in network.modules():
+        if isinstance(module, nn.modules.instancenorm._InstanceNorm):
+            module.train()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.computed_weights import copy_network
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
+from archsieve.estimators.zero_cost.own_weights import require_layers
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, check_finite, check_outputs, gradients
 from archsieve.estimators.zero_cost.watching import SettableGradients
@@ -47,7 +48,7 @@ def az_expressivity(network: nn.Module, probe: Probe) -> float:
     gets tokens alone is no block.
 
     Raises:
-        ScoringError: the network has no block.
+        ScoringError: the network has no block, or multiplies by weights outside of layers.
     """
     return sum(_reading(network, probe).entropies)
 
@@ -140,6 +141,7 @@ def _mapped(arguments: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 def _read(network: nn.Module, probe: Probe) -> BlockReading:
     """Run noise forward through the network, and random signs backward through each block separately."""
+    require_layers(network, "AZ-NAS")
     _draw_kaiming(network, probe)
     calls = _Calls(network, probe)
     with SettableGradients():

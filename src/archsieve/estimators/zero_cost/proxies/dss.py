@@ -72,9 +72,9 @@ class _Calls:
         self._network = network
         self._open: list[nn.Module] = []
         self._head: Tensor | None = None
-        marked = [(module, which, last) for module in network.modules() for which, last in own_weights(module).items()]
+        marked = [(module, which, use) for module in network.modules() for which, use in own_weights(module).items()]
         self._own = {id(getattr(module, which)) for module, which, _ in marked}
-        self._own_head = next((getattr(module, which) for module, which, is_last in marked if is_last), None)
+        self._own_head = next((getattr(module, which) for module, which, use in marked if use.is_last), None)
         self.attention = {name for name, m in network.named_modules() if isinstance(m, nn.MultiheadAttention)}
 
     @contextmanager

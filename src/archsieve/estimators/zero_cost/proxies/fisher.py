@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from archsieve.estimators.zero_cost.item_places import by_items, in_outputs, once_clear
+from archsieve.estimators.zero_cost.own_weights import require_layers
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, backward_pass
 from archsieve.networks.inputs import items_in
@@ -28,7 +29,11 @@ def fisher(network: nn.Module, probe: Probe) -> float:
     is half the mean over images of s^2, times its weights (input channels / groups * kernel). Source: Turner et al.,
     "BlockSwap", arXiv 1906.04113; the weighing is that of arXiv 2101.08134, whose code copies a channel's value to
     every weight before summing.
+
+    Raises:
+        ScoringError: the network multiplies by weights outside of layers.
     """
+    require_layers(network, "fisher")
     outputs, items = backward_pass(network, probe).outputs, items_in(probe.batches[0][0])
     return once_clear(network, probe, in_outputs(LAYERS), lambda places: _score(outputs, items, places))
 
