@@ -262,6 +262,27 @@ def test_tokens_that_are_not_looked_up_have_no_place_for_noise(name):
         PROXIES[name](OneHot(), probe_of(torch.ones(3, LENGTH, dtype=torch.long)))
 
 
+@pytest.mark.parametrize("name", ["jacov", "wrcor", "zen", "synflow"])
+def test_transposed_tokens_are_refused_however_many_there_are(name):
+    class Turned(nn.Module):
+        def __init__(self, turns):
+            super().__init__()
+            self.turns, self.words, self.head = turns, nn.Embedding(TOKENS, 4), nn.Linear(4, CLASSES)
+
+        def forward(self, tokens):
+            words = torch.tanh(self.words(tokens.T)).transpose(0, 1) if self.turns else torch.tanh(self.words(tokens))
+            return self.head(words.mean(1))
+
+    tokens = torch.randint(TOKENS, (5, 5), generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ScoringError, match=r"in an embedding .* with the inputs as the first dimension"):
+        PROXIES[name](Turned(True), probe_of(tokens, torch.arange(5) % CLASSES))
+    scores = []
+    for batch in (tokens, tokens.T.contiguous().T):
+        torch.manual_seed(0)
+        scores.append(PROXIES[name](Turned(False), probe_of(batch, torch.arange(5) % CLASSES)))
+    assert scores[0] == scores[1]
+
+
 def test_a_mask_stays_what_it_is():
     class Masked(Reader):
         def forward(self, tokens, mask):
