@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -10,8 +13,13 @@ from torch import nn
 from torch.nn import functional
 
 from archsieve.errors import ScoringError
+from archsieve.estimators.contract import Context
+from archsieve.estimators.zero_cost.estimator import ZeroCost
 from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.registry import PROXIES
+from archsieve.spaces.contract import SearchSpace
+from archsieve.spaces.layers.chain import Chain
+from archsieve.tasks.synthetic import Synthetic
 
 from .odd_networks import Do
 
@@ -261,3 +269,46 @@ def test_a_network_that_cannot_be_copied_or_takes_one_batch_size_alone():
     network = Do(forward, inner=Held(4, 8, in_layer=False))
     network.lock = threading.Lock()
     assert layers_of(network, probe(8)) == 1
+
+
+@dataclass(frozen=True)
+class Kernel(SearchSpace):
+    """A chain of two blocks that hold kernels, in layers or as parameters of their own."""
+
+    in_layer: bool
+    name: ClassVar[str] = "kernels"
+
+    @property
+    def choices(self):
+        return (2, 2)
+
+    def stem(self):
+        return nn.Conv2d(3, 4, 3, padding=1, bias=False)
+
+    def block(self, position, option):
+        kernel = ByKernel(4, 4, 3, 3, in_layer=self.in_layer)
+        return nn.Sequential(kernel, nn.ReLU()) if option else nn.ReLU()
+
+    def head(self):
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4, bias=False))
+
+    def build(self, arch, task):
+        return Chain(self, task, self, [(option,) for option in arch])
+
+    def supernet(self, task):
+        return Chain(self, task, self, [range(2)] * 2)
+
+
+@pytest.mark.parametrize("name", ["l2_norm", "meco", "zen"])
+def test_pieces_of_a_chain_have_them_too(name, tmp_path):
+    task = Synthetic(shape=(3, 6, 6), num_outputs=4, images=20)
+    codes, estimator = list(itertools.product(range(2), repeat=2)), ZeroCost(name, batch_size=4, init="shared")
+    scores = estimator.score(codes, Context(Kernel(in_layer=False), task, tmp_path))
+    alone = [estimator.score([code], Context(Kernel(in_layer=False), task, tmp_path))[0] for code in codes]
+    assert scores.tolist() == alone
+    in_layers = estimator.score(codes, Context(Kernel(in_layer=True), task, tmp_path))
+    assert scores[0] == pytest.approx(in_layers[0], rel=1e-5)  # without a kernel
+    if name == "zen":  # whose weights are drawn by name
+        assert scores.tolist() == pytest.approx(in_layers.tolist(), rel=1e-4)
+    if name == "l2_norm":  # a kernel without a layer has the weights of its own code
+        assert min(scores[1:]) > scores[0] + 0.5

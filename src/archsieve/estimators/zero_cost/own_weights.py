@@ -69,6 +69,11 @@ def require_layers(network: nn.Module, who: str, *, or_functions: bool = False) 
         )
 
 
+def may_have_own_weights(network: nn.Module) -> bool:
+    """Whether a network has parameters that may be multiplied by outside of layers."""
+    return bool(_candidates(network))
+
+
 def mark_own_weights(network: nn.Module, given: Given) -> None:
     """Mark the parameters that the network multiplies by outside of layers, if it may have some; once.
 
