@@ -277,6 +277,7 @@ class Kernel(SearchSpace):
 
     in_layer: bool
     name: ClassVar[str] = "kernels"
+    is_shareable: ClassVar[bool] = True
 
     @property
     def choices(self):
