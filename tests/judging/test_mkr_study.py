@@ -337,3 +337,17 @@ def test_rounding_is_no_correlation():
     assert _with_interval(1e-17, samples) == (0.0, 0.0, 0.5)
     low, value, high = _with_interval(0.25, samples[::-1] + 1e-3)
     assert (low, value, high) == (pytest.approx(1e-3, abs=1e-12), 0.25, 0.501)
+
+
+def test_the_same_results_by_other_seeds_are_a_tie(monkeypatch):
+    """By hand: two of four estimators find the same, and none of the six pairs but theirs is a tie: tau-b = 5 / 30^0.5.
+
+    The mean of 0.1, 0.2, 0.3 is another number than that of 0.3, 0.2, 0.1 in the last digit.
+    """
+    monkeypatch.setattr("archsieve.judging.claims._DRAWS", 20)
+    four = findings((0.1, 0.0), (0.2, 0.0), (0.3, 0.0), (0.4, 0.0))
+    seeds = [(0.0, 0.0, 0.0), (0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (1.0, 1.0, 1.0)]
+    found = [replace(each, found={"s": values}) for each, values in zip(four, seeds, strict=True)]
+    assert np.mean(seeds[1]) != np.mean(seeds[2])
+    (claim,) = claims_of(found, seed=0)
+    assert claim.kendall["tau"][1] == pytest.approx(5 / 30**0.5)

@@ -262,6 +262,27 @@ def test_tokens_that_are_not_looked_up_have_no_place_for_noise(name):
         PROXIES[name](OneHot(), probe_of(torch.ones(3, LENGTH, dtype=torch.long)))
 
 
+@pytest.mark.parametrize("name", ["jacov", "wrcor", "zen", "synflow"])
+def test_transposed_tokens_are_refused_however_many_there_are(name):
+    class Turned(nn.Module):
+        def __init__(self, turns):
+            super().__init__()
+            self.turns, self.words, self.head = turns, nn.Embedding(TOKENS, 4), nn.Linear(4, CLASSES)
+
+        def forward(self, tokens):
+            words = torch.tanh(self.words(tokens.T)).transpose(0, 1) if self.turns else torch.tanh(self.words(tokens))
+            return self.head(words.mean(1))
+
+    tokens = torch.randint(TOKENS, (5, 5), generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ScoringError, match=r"in an embedding .* with the inputs as the first dimension"):
+        PROXIES[name](Turned(True), probe_of(tokens, torch.arange(5) % CLASSES))
+    scores = []
+    for batch in (tokens, tokens.T.contiguous().T):
+        torch.manual_seed(0)
+        scores.append(PROXIES[name](Turned(False), probe_of(batch, torch.arange(5) % CLASSES)))
+    assert scores[0] == scores[1]
+
+
 def test_a_mask_stays_what_it_is():
     class Masked(Reader):
         def forward(self, tokens, mask):
@@ -351,3 +372,37 @@ stage = [{{ estimator = "jacov", top = 2 }}, {{ estimator = "macs", top = 1 }}]
     )
     result = invoke("search", tmp_path / "plan.toml", "--out", tmp_path / "run", "--plugin", MODULE, "--json")
     assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_a_network_sets_for_all_of_torch_is_undone(enabled):
+    class Setting(nn.Module):
+        def forward(self, x):
+            torch.set_grad_enabled(not enabled)
+            torch.set_default_dtype(torch.float64)
+            if len(x) > 1:
+                raise KeyError("x")
+            return x
+
+    with torch.set_grad_enabled(enabled):
+        call(Setting(), torch.zeros(1, 2))
+        with pytest.raises(KeyError):
+            call(Setting(), torch.zeros(2, 2))
+        assert torch.is_grad_enabled() == enabled
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_network_that_turns_gradients_off_has_no_score_by_them():
+    class Off(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x):
+            torch.set_grad_enabled(False)
+            return self.layer(x)
+
+    probe = Probe(((torch.ones(2, 2), torch.tensor([0, 1])),), nn.functional.cross_entropy, 2)
+    with pytest.raises(ScoringError, match="output depends on none of its weights"):
+        PROXIES["snip"](Off(), probe)
+    assert PROXIES["trainable_layers"](Off(), probe) == 1

@@ -141,7 +141,7 @@ def _claim(findings: Sequence[Finding], truth: str, searcher: str, seed: int) ->
     reached = np.array([[f.found[searcher] for f in group] for group in of_truths])  # (truths, n, seeds)
     rng = generator(seed, "sample", "claim", truth, searcher)
     samples = np.stack([_correlations(*_drawn(measures, reached, rng)) for _ in range(_DRAWS)])
-    whole = _correlations(measures, reached.mean(axis=2))
+    whole = _correlations(measures, _means(reached))
     with_each = [_by_measure(whole[i], samples[:, i], 0) for i in range(2)]
     gains = [_by_measure(whole[i] - whole[i, 0], samples[:, i] - samples[:, i, :1], 1) for i in range(2)]
     return Claim(truth, searcher, with_each[0], with_each[1], gains[0], gains[1])
@@ -152,9 +152,14 @@ def _drawn(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     _, n, seeds = reached.shape
     chosen = np.broadcast_to(rng.integers(0, seeds, (n, seeds)), reached.shape)
-    means = np.take_along_axis(reached, chosen, axis=2).mean(axis=2)
+    means = _means(np.take_along_axis(reached, chosen, axis=2))
     rows = rng.integers(0, n, (n,))  # an estimator drawn twice is a tie on both sides
     return measures[:, rows], means[:, rows]
+
+
+def _means(reached: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means over seeds, (truths, n); equal results in another order of seeds have the same mean."""
+    return np.asarray(np.sort(reached, axis=2).mean(axis=2))
 
 
 def _correlations(measures: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:

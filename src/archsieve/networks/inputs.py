@@ -38,19 +38,26 @@ Example: TypeAlias = "tuple[int, ...] | tuple[Input, ...] | Given"
 def call(network: nn.Module, given: Given) -> Any:
     """Call a network and return its result: several inputs are passed in order, those in a dictionary by name.
 
-    Inputs beyond the network's positional arguments go to its keyword-only arguments, the required ones first.
+    Inputs beyond the network's positional arguments go to its keyword-only arguments, the required ones first. If the
+    network turns gradients on or off, or changes torch's default precision, this is undone afterwards.
 
     Raises:
         ShapeError: torch refuses the shapes or the kind of numbers that a layer is given.
     """
     values = () if isinstance(given, dict) else (given,) if isinstance(given, Tensor) else tuple(given)
     placed, named = ((), given) if isinstance(given, dict) else _arguments(network, values)
+    has_gradients, precision = torch.is_grad_enabled(), torch.get_default_dtype()
     try:
         return network(*placed, **named)
     except (RuntimeError, ValueError, IndexError, AssertionError) as error:
         if isinstance(error, ArchsieveError) or not _MISFIT.search(str(error)):
             raise
         raise _misfit(network, given, error) from error
+    finally:
+        if torch.is_grad_enabled() != has_gradients:
+            torch.set_grad_enabled(has_gradients)
+        if torch.get_default_dtype() != precision:
+            torch.set_default_dtype(precision)
 
 
 def _misfit(network: nn.Module, given: Given, error: Exception) -> ShapeError:

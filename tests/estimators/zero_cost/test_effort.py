@@ -32,8 +32,8 @@ PASSES = {
     **dict.fromkeys(("az_expressivity", "az_progressivity", "az_trainability"), 2 * ITEMS),  # to those of each block
     "zico": 2 * 3 * ITEMS,  # two batches
     "gradsign": 4 * ITEMS,  # the batch once more, for its statistics
-    "vkdnw": (1 + 1 + 1 + 10)
-    * ITEMS,  # statistics, outputs, answers to single weights; backwards for each of ten classes
+    # Statistics, outputs, answers to single weights; backwards for each of ten classes, and once by the weights.
+    "vkdnw": (1 + 1 + 1 + 10 + 2) * ITEMS,
     "wrcor": 2 * ITEMS,  # backwards to the inputs
     "lswag": (2 * 3 + 1) * ITEMS,  # two batches, and the first once more for its patterns
     "dss": 3,  # one input, forwards and backwards

@@ -11,9 +11,12 @@ import pytest
 import torch
 from torch import nn
 from torch.func import functional_call, jacrev
+from torch.nn import functional
 
 from archsieve.errors import ScoringError, SettingError
 from archsieve.estimators.zero_cost.estimator import ZeroCost
+from archsieve.estimators.zero_cost.proxies import vkdnw
+from archsieve.estimators.zero_cost.proxies.az_nas import primary_blocks
 from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.registry import PROXIES
 from archsieve.spaces.contract import SearchSpace
@@ -127,7 +130,133 @@ def test_vkdnw_of_outputs_that_no_weight_moves():
     assert PROXIES["vkdnw"](Still(), probe([[1, 2]], [0])) == 1
 
 
+class Changed(Apart):
+    """The logits of `Apart` by another use of each weight."""
+
+    def __init__(self, layer):
+        super().__init__(1.0, 1.0)
+        self.one, self.two = layer(), layer()
+
+
+class Squared(nn.Linear):
+    """Multiplies by the square of its weight."""
+
+    def __init__(self):
+        super().__init__(1, 1, bias=False)
+        nn.init.ones_(self.weight)
+
+    def forward(self, x):
+        return functional.linear(x, self.weight.square())
+
+
+class UsedTwice(Squared):
+    """Multiplies by its weight, and then once more outside of its call."""
+
+    def forward(self, x):
+        return functional.linear(x, self.weight)
+
+
+class Twice(Changed):
+    def forward(self, x):
+        one, two = self.one(x[:, :1]), self.two(x[:, 1:])
+        return torch.cat((functional.linear(one, self.one.weight), functional.linear(two, self.two.weight)), dim=1)
+
+
+def hooked():
+    """A layer whose outputs a hook multiplies by 2."""
+    layer = linear([[0.5]])
+    layer.register_forward_hook(lambda module, inputs, output: 2 * output * module.weight.detach() / 0.5)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("network", "slope"),
+    [(lambda: Changed(Squared), 2), (lambda: Twice(UsedTwice), 2), (lambda: Changed(hooked), 2)],
+)
+def test_vkdnw_by_hand_where_a_layer_is_no_product_with_its_weight(network, slope):
+    # The logits are x, and their derivatives slope * x. With p the share of the first class and v = p (1 - p), the
+    # information of an item (1, 0) is v slope^2 by the first weight, that of (0, 2) is 4 v slope^2 by the second.
+    data = probe([[1, 0], [0, 2]], [0, 0], num_outputs=2)
+    one, two = (1 / (2 + 2 * math.cosh(logit)) for logit in (1, 2))
+    low, high = sorted((one * slope**2 / 2, two * 4 * slope**2 / 2))
+    expected = entropy_of(*(low + k / 10 * (high - low) for k in range(1, 10)))
+    assert PROXIES["vkdnw"](network(), data, size="none") == pytest.approx(expected)
+
+
+class Adapted(nn.Linear):
+    """A layer with a product of two small matrices beside it."""
+
+    def __init__(self):
+        super().__init__(1, 1, bias=False)
+        nn.init.zeros_(self.weight)
+        self.down, self.up = nn.Parameter(torch.tensor([[3.0]])), nn.Parameter(torch.tensor([[0.0]]))
+
+    def forward(self, x):
+        return functional.linear(x, self.weight) + functional.linear(functional.linear(x, self.down), self.up)
+
+
+def test_vkdnw_by_hand_of_an_adapted_layer():
+    # The logits are 0 and their derivatives by (weight, up, down) of the layers (x, 3 x, 0): the information is
+    # x^2 / 4 (1, 3, 0) (1, 3, 0)^T, of the eigenvalue 10 x^2 / 4. The six are 1.25 of x = 1, 5 of x = 2, and zeros.
+    data = probe([[1, 0], [0, 2]], [0, 0], num_outputs=2)
+    deciles = np.quantile([0, 0, 0, 0, 1.25, 5], np.arange(1, 10) / 10)
+    expected = entropy_of(*(value for value in deciles if value > 0))
+    assert PROXIES["vkdnw"](Changed(Adapted), data, size="none") == pytest.approx(expected)
+    assert PROXIES["vkdnw"](Changed(Adapted), data) == pytest.approx(6 + expected)
+
+
+def test_vkdnw_by_hand_of_a_table_of_words_that_is_also_the_output_layer():
+    # Two words of one number, w1 = 1 and w2 = -1; word i gives the logits wi * (w1, w2). The drawn number is one of
+    # the two, and the derivatives by wi of the logits (wi^2, wi wj) are (2 wi, wj), by wj they are (0, wi): their
+    # differences are 2 wi - wj = 3 wi, and -wi. One weight: one eigenvalue, whatever it is.
+    network = nn.Sequential(nn.Embedding(2, 1), nn.Flatten(), nn.Linear(1, 2, bias=False))
+    network[2].weight = network[0].weight
+    with torch.no_grad():
+        network[0].weight.copy_(torch.tensor([[1.0], [-1.0]]))
+    data = Probe(((torch.tensor([[0], [1]]), None),), half_square, 2)
+    share = 1 / (1 + math.exp(-2))
+    information = vkdnw._fisher_information(network.train(), data)
+    assert information.item() == pytest.approx(share * (1 - share) * (3**2 + 1**2) / 2)
+
+
+def test_vkdnw_refuses_outputs_of_each_token():
+    network = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 9))
+    data = Probe(((torch.zeros(3, 5, dtype=torch.int64), None),), half_square, 9)
+    with pytest.raises(ScoringError, match=r"outputs of shape \(3, 5, 9\) it is that of the tokens"):
+        PROXIES["vkdnw"](network, data)
+
+
+def test_vkdnw_refuses_outputs_that_depend_on_other_items():
+    class Mixing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.head = nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            x = torch.tanh(self.layer(x))
+            return self.head(x - x.mean(0))
+
+    data = Probe(((torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), None),), half_square, 2)
+    with pytest.raises(ScoringError, match="depend on the other inputs of the batch, or on random numbers"):
+        PROXIES["vkdnw"](Mixing(), data)
+
+
 # wrcor
+
+
+def test_a_block_in_several_places_is_a_block():
+    block = nn.Sequential(linear([[1, 0], [0, 1]]), nn.ReLU())
+    block = Holder(block)
+    assert primary_blocks(nn.Sequential(nn.ModuleList([block, block]), nn.Linear(2, 2))) == [block]
+
+
+class Holder(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
 
 
 def test_wrcor_by_hand():
@@ -193,6 +322,24 @@ def test_lswag_of_a_part_of_the_depth():
     assert found == pytest.approx(expected)
     with pytest.raises(SettingError, match=r"`0 <= first < last <= 1` must hold, but got first=0.5, last=0.5"):
         PROXIES["lswag"](network, lswag_data(1), first=0.5, last=0.5)
+
+
+def test_lswag_goes_by_the_order_of_calls_in_a_part_of_the_depth():
+    class Backwards(nn.Module):
+        """The layers of a sequence, registered from its end."""
+
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = linear([[1, 1]]), linear([[1], [-1]])
+
+        def forward(self, x):
+            return functional.relu(self.last(functional.relu(self.first(x))))
+
+    forwards = nn.Sequential(linear([[1], [-1]]), nn.ReLU(), linear([[1, 1]]), nn.ReLU())
+    batches = tuple((torch.tensor([[x]]), torch.tensor([[0.0]])) for x in (1.0, 2.0))
+    for part in ({"first": 0.0, "last": 0.5}, {"first": 0.5, "last": 1.0}):
+        data = Probe(batches, half_square, 1)
+        assert PROXIES["lswag"](Backwards(), data, **part) == PROXIES["lswag"](forwards, data, **part)
 
 
 def test_lswag_says_what_it_cannot_read():

@@ -273,6 +273,14 @@ def test_running_statistics_change_no_score(name, settings):
     assert score(name, lambda: network(add, norm=nn.BatchNorm2d(6, **settings))) == usual
 
 
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_tracked_statistics_of_instances_change_no_score(name):
+    def normalised(tracks):
+        return network(add, norm=nn.InstanceNorm2d(6, track_running_stats=tracks))
+
+    assert score(name, lambda: normalised(True)) == score(name, lambda: normalised(False))
+
+
 def drop_path(self, x):
     return self.layer(x) * ((torch.rand(len(x), 1, 1, 1) < 0.5) * 2 if self.training else 1) + x
 
@@ -404,3 +412,25 @@ def test_az_nas_sees_tensors_in_containers(name, kind):
 @pytest.mark.parametrize("name", AZ)
 def test_az_nas_says_what_it_cannot_read(name):
     assert "gets no tensor" in score(name, blocks(lambda block, x, other: block()))
+
+
+# What cannot be seen
+
+
+@pytest.mark.parametrize("name", [name for name in ANYWHERE if name not in ("jacov", "epe_nas")])
+def test_parts_that_torch_compiled_are_refused(name):
+    def traced():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old as it is, people have such parts
+            return network(add, torch.jit.trace(nn.Conv2d(6, 6, 3, padding=1), torch.ones(1, 6, 4, 4)))
+
+    assert "parts that were compiled by torch.jit" in score(name, traced)
+
+
+@pytest.mark.parametrize("name", ["vkdnw", "lswag", "wrcor", "jacov", "snip", "synflow", "gradsign", "zico", "fisher"])
+def test_a_network_without_gradients_has_no_score_by_them(name):
+    def without():
+        inner = network(add)
+        return Do(torch.no_grad()(lambda self, x: self.inner(x)), inner=inner)
+
+    assert "output depends on none of its weights or inputs" in score(name, without)

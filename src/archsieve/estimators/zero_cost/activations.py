@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
 
 import torch
 
+from archsieve.estimators.zero_cost.item_places import by_items, in_activations, once_clear
 from archsieve.estimators.zero_cost.meter import score_whole
 from archsieve.estimators.zero_cost.readings import FORWARD, check_finite, check_outputs, shared_forward
-from archsieve.estimators.zero_cost.watching import Watch, counted, units_on
+from archsieve.estimators.zero_cost.watching import Watch, counted, in_order_of_memory
 from archsieve.networks.inputs import call, items_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from archsieve.estimators.zero_cost.item_places import Places
     from archsieve.estimators.zero_cost.meter import Tensors
     from archsieve.estimators.zero_cost.proxy import Probe
     from archsieve.networks.form import Given
@@ -53,14 +56,19 @@ class ActivationMeter(Generic[S]):
             outputs = tuple(call(piece, batch) for batch in tensors)
         return outputs, states[0]
 
-    def _watch(self, states: list[S]) -> Watch:
+    def _watch(self, states: list[S], places: Places | None = None) -> Watch:
         """Return an observer that updates the state held in a one-element list."""
+        calls = count()
 
         @torch.no_grad()
         def read(operation: str, inputs: Tensor) -> None:
-            if operation in self.operations:
-                check_finite("activations", inputs)
-                states.append(self.add(states.pop(), units_on(inputs, items_in(self.inputs))))
+            if operation not in self.operations:
+                return
+            check_finite("activations", inputs)
+            ordered = in_order_of_memory(inputs) if places is None else inputs
+            rows = by_items(ordered, items_in(self.inputs), places, next(calls))
+            if rows is not None:
+                states.append(self.add(states.pop(), (rows > 0).float()))
 
         return Watch(before=read)
 
@@ -71,6 +79,23 @@ def score_activations(meter: ActivationMeter[S], network: nn.Module, probe: Prob
     Raises:
         ScoringError: the network cannot be scored.
     """
+
+    def score(places: Places | None) -> float:
+        return _score(meter, network, probe) if places is None else _score_placed(meter, network, probe, places)
+
+    return once_clear(network, probe, in_activations(meter.operations), score)
+
+
+def _score_placed(meter: ActivationMeter[S], network: nn.Module, probe: Probe, places: Places) -> float:
+    states: list[S] = [meter.start()[1]]
+    with torch.no_grad(), meter._watch(states, places):
+        outputs = call(network, probe.inputs)
+    score = meter.finish(states[0])
+    check_outputs(outputs)
+    return score
+
+
+def _score(meter: ActivationMeter[S], network: nn.Module, probe: Probe) -> float:
     if not probe.shared or probe.knows(network, FORWARD):
         return score_whole(meter, network)
     states: list[S] = []

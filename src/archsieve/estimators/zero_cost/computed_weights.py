@@ -59,6 +59,14 @@ def copy_network(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, memo)
 
 
+def trial_of(network: nn.Module) -> nn.Module:
+    """Return a copy of a network for a pass beside the others, or the network itself if it cannot be copied."""
+    try:
+        return copy_network(network)
+    except (TypeError, RuntimeError, NotImplementedError, copy.Error):  # it holds a lock or an open file, say
+        return network
+
+
 def _hooks(module: nn.Module) -> Iterator[tuple[int, Any]]:
     return ((key, hook) for key, hook in module._forward_pre_hooks.items() if isinstance(hook, _HOOKS))
 

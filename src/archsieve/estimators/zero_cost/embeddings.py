@@ -44,8 +44,9 @@ def with_real_inputs(network: nn.Module, probe: Probe) -> tuple[nn.Module, Probe
     tensors = [tensor.detach() for tensor in (*real, *lookups.found)]
     if not tensors:
         raise ScoringError(
-            "The inputs are whole numbers, and the network does not look them up in an embedding (torch.nn.Embedding): "
-            "this proxy cannot replace them by noise or ones, or differentiate with respect to them."
+            "The inputs are whole numbers, and the network does not look them up in an embedding (torch.nn.Embedding) "
+            "with the inputs as the first dimension: this proxy cannot replace them by noise or ones, or differentiate "
+            "with respect to them."
         )
     numbers = torch.cat([tensor.flatten(1) for tensor in tensors], dim=1)
     targets = probe.batches[0][1]
@@ -93,7 +94,7 @@ class _Lookups(TorchFunctionMode):
         """Return a copy of an input for the network; integer inputs are remembered."""
         if tensor.is_floating_point():
             return tensor.clone() if self._instead is None else tensor
-        copy = tensor.clone()
+        copy = tensor.clone(memory_format=torch.contiguous_format)
         self._tokens.add(copy.untyped_storage().data_ptr())
         self._kept.append(copy)  # so that no other tensor takes its place in memory
         return copy
@@ -112,5 +113,7 @@ class _Lookups(TorchFunctionMode):
         return next(self._instead).reshape(output.shape)
 
     def _is_of_input(self, values: tuple[Any, ...]) -> bool:
-        tensors = (value for value in values if isinstance(value, Tensor) and not value.is_floating_point())
-        return any(tensor.untyped_storage().data_ptr() in self._tokens for tensor in tensors)
+        tensors = [value for value in values if isinstance(value, Tensor) and not value.is_floating_point()]
+        looked_up = [tensor for tensor in tensors if tensor.untyped_storage().data_ptr() in self._tokens]
+        # Of transposed tokens the first dimension is not that of the items, however many there are.
+        return any(tensor.dim() == 0 or tensor.stride(0) == max(tensor.stride()) for tensor in looked_up)

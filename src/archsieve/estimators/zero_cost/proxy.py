@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from archsieve.errors import EstimatorError, ScoringError, SettingError
 from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
 from archsieve.estimators.zero_cost.declared import Declared, Need
+from archsieve.estimators.zero_cost.own_weights import mark_own_weights
 from archsieve.networks.building import torch_generator
 from archsieve.networks.generators import drawing
 from archsieve.networks.inputs import mapped, parts_of
@@ -190,10 +191,16 @@ class Proxy:
         """Return the score, higher is better; if `spoils` is set, the network is unusable afterwards.
 
         Weights that the network computes anew in each pass are made plain ones first (see
-        `archsieve.estimators.zero_cost.computed_weights`).
+        `archsieve.estimators.zero_cost.computed_weights`), and weights outside of layers are marked.
         """
+        if self.reads != "jacobian" and any(isinstance(m, torch.jit.ScriptModule) for m in network.modules()):
+            raise ScoringError(
+                "The network has parts that were compiled by torch.jit: the layers and activations inside them cannot "
+                "be seen. Score the network before it is compiled."
+            )
         if has_computed_weights(network):
             network = with_plain_weights(network if self.spoils else copy_network(network))
+        mark_own_weights(network, probe.batches[0][0])
         with torch.set_grad_enabled("gradients" in self.needs):
             return float(self.function(network, probe.limited(self.needs), **options))
 

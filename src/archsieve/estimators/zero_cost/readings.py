@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError
+from archsieve.estimators.zero_cost.own_weights import own_weights
 from archsieve.estimators.zero_cost.second_derivatives import FastSecondDerivatives, may_be_exact
 from archsieve.estimators.zero_cost.watching import SettableGradients
 from archsieve.networks.outputs import first_tensor, main_output, outputs_of
@@ -37,7 +38,7 @@ def record_statistics(network: nn.Module, momentum: float) -> None:
     The network is put in evaluation mode (dropout is off, however it is written) and its batch normalisation in
     training mode: it goes by the batch.
     """
-    network.eval()
+    _evaluate(network)
     for norm in batch_norms(network):
         norm.train()
         norm.momentum = momentum
@@ -54,7 +55,15 @@ def hold_statistics(network: nn.Module, probe: Probe) -> None:
     record_statistics(network, momentum=1.0)
     with torch.no_grad():
         outputs_of(network, probe.inputs)
+    _evaluate(network)
+
+
+def _evaluate(network: nn.Module) -> None:
+    """Switch the network to evaluation mode; instance normalisation goes by its input, whatever it tracks."""
     network.eval()
+    for module in network.modules():
+        if isinstance(module, nn.modules.instancenorm._InstanceNorm):
+            module.train()
 
 
 @contextmanager
@@ -76,7 +85,9 @@ def one_input(name: str) -> Iterator[None]:
 def weights(network: nn.Module) -> dict[str, Tensor]:
     """Return the weights of all convolutions, linear layers and attention projections by name.
 
-    No biases, no normalisation, no embeddings. A weight that several layers have is returned once.
+    Parameters by which the network multiplies without such a layer belong to them, where they are marked (see
+    `archsieve.estimators.zero_cost.own_weights`). No biases, no normalisation, no tables of embeddings that are only
+    looked up. A weight that several layers have is returned once.
     """
     tensors: dict[str, Tensor] = {}
     for name, module in network.named_modules():
@@ -85,6 +96,9 @@ def weights(network: nn.Module) -> dict[str, Tensor]:
         elif isinstance(module, nn.MultiheadAttention):
             own = module.named_parameters(recurse=False)
             tensors.update({f"{name}.{which}": p for which, p in own if which.endswith("proj_weight")})
+        if marked := own_weights(module):
+            own = module.named_parameters(recurse=False)
+            tensors.update({f"{name}.{which}".lstrip("."): p for which, p in own if which in marked})
     first = {id(weight): name for name, weight in reversed(tensors.items())}
     return {name: weight for name, weight in tensors.items() if first[id(weight)] == name}
 

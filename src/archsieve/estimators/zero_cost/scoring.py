@@ -16,6 +16,7 @@ from archsieve.estimators.contract import Outcome
 from archsieve.estimators.prefixes import holds_chains
 from archsieve.estimators.zero_cost.computed_weights import copy_network, with_plain_weights
 from archsieve.estimators.zero_cost.meter import score_chain
+from archsieve.estimators.zero_cost.own_weights import may_have_own_weights
 from archsieve.estimators.zero_cost.proxy import Probe
 from archsieve.estimators.zero_cost.readings import release_graphs
 from archsieve.networks.building import as_inputs, build_network, laid_out
@@ -88,6 +89,8 @@ def _score_paths(
     if not proxies or not shares_prefixes(estimator, ctx.space, ctx.task):
         return outcomes
     chain = cast("Chain", laid_out(build_supernet(ctx.space, ctx.task, ctx.seed), ctx.device))
+    if may_have_own_weights(chain):  # a path tells, and pieces do not
+        return outcomes
     for name, (proxy, options) in proxies.items():
         own = copy.deepcopy(chain) if proxy.spoils else chain
         meter = cast("MeterFactory", proxy.meter)

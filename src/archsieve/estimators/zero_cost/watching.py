@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 # fmt: off
 ACTIVATIONS = frozenset({
-    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu",
-    "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh", "threshold",
+    "_threshold", "celu", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+    "log_sigmoid", "mish", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "softshrink",
+    "softsign", "tanh", "tanhshrink", "threshold",
 })
 # fmt: on
 RELUS = frozenset({"relu", "relu6"})
@@ -161,15 +162,7 @@ def counted(activations: str) -> frozenset[str]:
     return kinds[activations]
 
 
-def units_on(inputs: Tensor, count: int) -> Tensor:
-    """Return which units of an activation's inputs are positive, as 0.0 and 1.0, shape (count, units).
-
-    A tensor that is not of `count` items first (tokens of all items in one row, say) is taken to hold them in order.
-    """
-    if inputs.dim() == 4 and inputs.is_contiguous(memory_format=torch.channels_last):
-        inputs = inputs.permute(0, 2, 3, 1)  # the units in the order of memory, whatever it is
-    if inputs.shape[0] % count:
-        raise ScoringError(
-            f"An activation gets {inputs.shape[0]} rows for {count} inputs: their units cannot be compared."
-        )
-    return (inputs > 0).reshape(count, -1).float()
+def in_order_of_memory(maps: Tensor) -> Tensor:
+    """Return maps with the units of an item in the order of memory, for proxies to which the order is nothing."""
+    is_last = maps.dim() == 4 and maps.is_contiguous(memory_format=torch.channels_last)
+    return maps.permute(0, 2, 3, 1) if is_last else maps

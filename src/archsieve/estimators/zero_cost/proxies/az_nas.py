@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.computed_weights import copy_network
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
+from archsieve.estimators.zero_cost.own_weights import require_layers
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, check_finite, check_outputs, gradients
 from archsieve.estimators.zero_cost.watching import SettableGradients
@@ -47,7 +48,7 @@ def az_expressivity(network: nn.Module, probe: Probe) -> float:
     gets tokens alone is no block.
 
     Raises:
-        ScoringError: the network has no block.
+        ScoringError: the network has no block, or multiplies by weights outside of layers.
     """
     return sum(_reading(network, probe).entropies)
 
@@ -140,6 +141,7 @@ def _mapped(arguments: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 def _read(network: nn.Module, probe: Probe) -> BlockReading:
     """Run noise forward through the network, and random signs backward through each block separately."""
+    require_layers(network, "AZ-NAS")
     _draw_kaiming(network, probe)
     calls = _Calls(network, probe)
     with SettableGradients():
@@ -164,12 +166,15 @@ def primary_blocks(network: nn.Module) -> Sequence[nn.Module]:
     blocks = _outermost(network)
     while len(blocks) == 1:  # a wrapper
         blocks = _outermost(blocks[0])
-    return blocks or [m for m in network.modules() if isinstance(m, LAYERS)]
+    return list(dict.fromkeys(blocks)) or [m for m in network.modules() if isinstance(m, LAYERS)]
 
 
 def _outermost(container: nn.Module) -> list[nn.Module]:
+    """Return the outermost modules that contain modules; one in several places as often as it stands there."""
     blocks = []
-    for child in container.children():
+    for child in container._modules.values():
+        if child is None:
+            continue
         if type(child) in _CONTAINERS:
             blocks += _outermost(child)
         elif any(True for _ in child.children()):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
+from archsieve.estimators.zero_cost.own_weights import own_weights
 from archsieve.estimators.zero_cost.proxies.synflow import in_absolute_values
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import gradients, weights
@@ -17,11 +18,11 @@ from archsieve.estimators.zero_cost.watching import Watch, plain_attention
 from archsieve.networks.outputs import outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from archsieve.estimators.zero_cost.proxy import Probe
 
-_ATTENTION = frozenset({"softmax", "scaled_dot_product_attention"})
+_ATTENTION = frozenset({"softmax", "scaled_dot_product_attention", "multi_head_attention_forward"})
 
 
 @proxy(needs=("gradients",), items=1, init="absolute values", mode="evaluation", source="arXiv 2203.12217")
@@ -36,10 +37,10 @@ def dss(network: nn.Module, probe: Probe) -> float:
     Left open there and chosen here: attention is `nn.MultiheadAttention`, and the smallest module with linear layers
     that calls a softmax of three or more dimensions or torch's own attention; its projections count as matrices, the
     fused one of queries, keys and values as one. The head, the last linear layer called, and convolutions count
-    nothing.
+    nothing. Parameters by which the network multiplies outside of layers are linear layers too.
 
     Raises:
-        ScoringError: the network has no attention.
+        ScoringError: the network has no attention, or one of its own weights there is no matrix.
     """
     network.eval()
     network, probe = with_real_inputs(network, probe)
@@ -49,6 +50,7 @@ def dss(network: nn.Module, probe: Probe) -> float:
         outputs = outputs_of(network, ones)
     if not calls.attention:
         raise ScoringError("dss reads attention, and this network has none that it can see.")
+    calls.check_own(weights(network))
     named = {name: weight for name, weight in weights(network).items() if calls.counts(name, weight)}
     flows = gradients(outputs.sum(), list(named.values()))
     return sum(
@@ -70,6 +72,9 @@ class _Calls:
         self._network = network
         self._open: list[nn.Module] = []
         self._head: Tensor | None = None
+        marked = [(module, which, use) for module in network.modules() for which, use in own_weights(module).items()]
+        self._own = {id(getattr(module, which)) for module, which, _ in marked}
+        self._own_head = next((getattr(module, which) for module, which, use in marked if use.is_last), None)
         self.attention = {name for name, m in network.named_modules() if isinstance(m, nn.MultiheadAttention)}
 
     @contextmanager
@@ -94,7 +99,7 @@ class _Calls:
     def read(self, operation: str, inputs: Tensor) -> None:
         """Record an attention operation in the innermost running module with linear layers."""
         if operation in _ATTENTION and inputs.dim() > 2:
-            holders = (m for m in reversed(self._open) if any(isinstance(part, nn.Linear) for part in m.modules()))
+            holders = (m for m in reversed(self._open) if any(map(_multiplies, m.modules())))
             if (holder := next(holders, None)) is not None:
                 self.attention.add(self._names[id(holder)])
 
@@ -104,4 +109,23 @@ class _Calls:
 
     def counts(self, name: str, weight: Tensor) -> bool:
         """Whether a weight belongs to attention, or to a linear layer other than the head."""
-        return weight.dim() == 2 and weight is not self._head
+        head = self._head if self._own_head is None else self._own_head
+        return weight.dim() == 2 and weight is not head
+
+    def check_own(self, named: Mapping[str, Tensor]) -> None:
+        """Check that the weights that attention has outside of layers are matrices.
+
+        Raises:
+            ScoringError: one is not.
+        """
+        for name, weight in named.items():
+            if id(weight) in self._own and weight.dim() != 2 and self.is_attention(name):
+                raise ScoringError(
+                    f"dss reads matrices, but the weight {name!r} of attention has the shape {tuple(weight.shape)}: "
+                    f"write attention with linear layers or matrices."
+                )
+
+
+def _multiplies(module: nn.Module) -> bool:
+    """Whether a module is a linear layer, or multiplies by parameters of its own."""
+    return isinstance(module, nn.Linear) or bool(own_weights(module))

@@ -14,7 +14,9 @@ from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import backward_pass, gradients, loss_of, weights
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
 
     from archsieve.estimators.zero_cost.proxy import Probe
 
@@ -36,8 +38,8 @@ def lswag(
     Activation with Gradients Information for Zero-Shot NAS on Vision Transformers", arXiv 2505.07300.
 
     Left open there and chosen here: two batches, as in `zico`. The paper picks for each space the layers that it looks
-    at; here all, unless `first` and `last` say which share of the depth. Of n layers (or activations) those from the
-    floor of first * n up to the ceiling of last * n count.
+    at; here all, unless `first` and `last` say which share of the depth. Of n layers (or activations), in the order of
+    their first calls, those from the floor of first * n up to the ceiling of last * n count.
 
     Args:
         network: what is scored.
@@ -53,15 +55,31 @@ def lswag(
         raise SettingError(f"`0 <= first < last <= 1` must hold, but got first={first}, last={last}.")
     tensors = list(weights(network).values())
     second = gradients(loss_of(network, probe, 1), tensors)
-    pairs = list(zip(backward_pass(network, probe).weights, second, strict=True))
+    backward = backward_pass(network, probe)
+    pairs = list(zip(backward.weights, second, strict=True))
+    order = range(len(pairs)) if (first, last) == (0, 1) else _by_depth(tensors, [call[0] for call in backward.outputs])
     steadiness = 0.0
-    for (_, g), h in pairs[_part(len(pairs), first, last)]:
+    for (_, g), h in [pairs[place] for place in order][_part(len(pairs), first, last)]:
         sizes = torch.stack((g.abs().cpu(), h.abs().cpu())).double()
         deviation = sizes.std(0, correction=0)
         total = float((1 / deviation[deviation > 0]).sum())
         steadiness += math.log(total) if total > 0 else 0.0
     whole = SwapMeter.of(network, probe, activations)
     return steadiness * score_activations(_PartMeter(whole.inputs, whole.operations, first, last), network, probe)
+
+
+def _by_depth(tensors: Sequence[Tensor], calls: Sequence[nn.Module]) -> Sequence[int]:
+    """Return the places of weights in the order of the first calls of their layers.
+
+    A weight whose layer is not called, such as one in torch's own attention, follows the one registered before it.
+    """
+    first_call: dict[int, int] = {}
+    for place, module in enumerate(calls):
+        first_call.setdefault(id(module.weight), place)
+    depths: list[int] = []
+    for tensor in tensors:
+        depths.append(first_call.get(id(tensor), depths[-1] if depths else -1))
+    return sorted(range(len(tensors)), key=lambda place: depths[place])
 
 
 def _part(count: int, first: float, last: float) -> slice:

@@ -11,6 +11,7 @@ from torch import Tensor
 from archsieve.errors import ScoringError, SettingError
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
+from archsieve.estimators.zero_cost.own_weights import require_layers
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import check_finite, one_input
 from archsieve.estimators.zero_cost.watching import ACTIVATIONS, WEIGHTED, is_pooling, run_watched
@@ -122,9 +123,11 @@ def meco(network: nn.Module, probe: Probe, *, inputs: int = 1, channels: int = 0
             something too.
 
     Raises:
-        ScoringError: no map has more positions than channels, so that all networks would have 0; or a normalisation
-            gets one position of the one input, so that it has no statistics.
+        ScoringError: no map has more positions than channels, so that all networks would have 0; a normalisation gets
+            one position of the one input, so that it has no statistics; or the network has a matrix product with
+            weights of its own.
     """
+    require_layers(network, "meco", or_functions=True)
     network, probe = with_real_inputs(network, probe)
     return score_whole(MeCoMeter.of(network, probe, inputs, channels), network)
 

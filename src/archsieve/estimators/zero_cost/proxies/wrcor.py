@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
+from archsieve.estimators.zero_cost.item_places import by_items, in_activations, once_clear
 from archsieve.estimators.zero_cost.proxies.az_nas import primary_blocks
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import check_finite, gradients
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from archsieve.estimators.zero_cost.item_places import Places
     from archsieve.estimators.zero_cost.proxy import Probe
 
 
@@ -43,20 +46,30 @@ def wrcor(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu
         activations: "relu" counts ReLU and ReLU6 only, "all" every elementwise activation.
 
     Raises:
-        ScoringError: the network has no activation that counts.
+        ScoringError: the network has no activation that counts, or its outputs have no gradients.
     """
-    targets = probe.targets
+    operations = counted(activations)
     wrapped, real = with_real_inputs(network, probe)
+    watching = in_activations(operations)
+    return once_clear(wrapped, real, watching, lambda places: _score(network, wrapped, real, operations, places))
+
+
+def _score(
+    network: nn.Module, wrapped: nn.Module, real: Probe, operations: frozenset[str], places: Places | None
+) -> float:
+    targets = real.targets
     inputs = cast("Tensor", real.inputs).requires_grad_(True)
-    answers = _Answers(len(inputs), counted(activations))
+    answers = _Answers(len(inputs), operations, places)
     with answers.blocks_of(network), SettableGradients(), Watch(before=answers.read):
         outputs = outputs_of(wrapped, real.apart(inputs))
     check_finite("outputs", outputs)
     if not answers.is_any:
         raise ScoringError("wrcor reads activations, and this network has none that it can read.")
-    loss = probe.loss(outputs, targets)
+    loss = real.loss(outputs, targets)
     check_finite("losses", loss)
-    if loss.requires_grad and answers.is_reached:
+    if not loss.requires_grad:
+        raise ScoringError("The network's output depends on none of its weights or inputs.")
+    if answers.is_reached:
         with by_inputs_only():
             gradients(loss, [inputs])
     return float(torch.linalg.slogdet(answers.matrix).logabsdet)
@@ -65,10 +78,11 @@ def wrcor(network: nn.Module, probe: Probe, *, activations: Literal["all", "relu
 class _Answers:
     """The weighted sum of item correlations at activations and at their gradients."""
 
-    def __init__(self, items: int, operations: frozenset[str]) -> None:
+    def __init__(self, items: int, operations: frozenset[str], places: Places | None) -> None:
         self.matrix = torch.zeros(items, items, dtype=torch.float64)
         self.is_any = self.is_reached = False
         self._items, self._operations, self._block = items, operations, 0
+        self._places, self._calls = places, 0
 
     @contextmanager
     def blocks_of(self, network: nn.Module) -> Iterator[None]:
@@ -87,18 +101,25 @@ class _Answers:
         """Add an activation's input, and register its gradient for the backward pass."""
         if operation not in self._operations:
             return
-        if inputs.shape[0] % self._items:
-            raise ScoringError(
-                f"An activation gets {inputs.shape[0]} rows for {self._items} inputs: their units cannot be compared."
-            )
-        self.is_any, weight = True, 2.0**self._block
         check_finite("activations", inputs)
-        self._add(inputs, weight)
+        at, weight = self._calls, 2.0**self._block
+        self._calls += 1
+        if not self._add(inputs, weight, at):
+            return
+        self.is_any = True
         if inputs.requires_grad:  # a hook sees the gradient by this value, whatever is written over it later
             self.is_reached = True
-            inputs.register_hook(lambda gradient: self._add(gradient, weight))  # type: ignore[no-untyped-call]
+            inputs.register_hook(partial(self._add_gradient, weight, at))  # type: ignore[no-untyped-call]
 
-    def _add(self, values: Tensor, weight: float) -> None:
-        matrix = torch.corrcoef(values.detach().reshape(self._items, -1).cpu().double()).reshape(self.matrix.shape)
+    def _add_gradient(self, weight: float, at: int, gradient: Tensor) -> None:
+        self._add(gradient, weight, at)
+
+    def _add(self, values: Tensor, weight: float, at: int) -> bool:
+        """Add the correlations of the items; return whether the values belong to items."""
+        rows = by_items(values, self._items, self._places, at)
+        if rows is None:
+            return False
+        matrix = torch.corrcoef(rows.detach().cpu().double()).reshape(self.matrix.shape)
         if bool(matrix.isfinite().all()):
             self.matrix += weight * matrix.abs()
+        return True

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.embeddings import with_real_inputs
 from archsieve.estimators.zero_cost.meter import Tensors, score_whole
+from archsieve.estimators.zero_cost.own_weights import own_weights, require_layers
 from archsieve.estimators.zero_cost.proxy import proxy
 from archsieve.estimators.zero_cost.readings import LAYERS, batch_norms, check_finite, record_statistics
 from archsieve.estimators.zero_cost.watching import FeatureTap, run_watched
@@ -80,6 +81,7 @@ class ZenMeter:
         """
         still, moved = (tap.features() for tap in state.taps)
         distance = float((still - moved).abs().flatten(1).sum(1).mean())
+        distance *= len(still) / len(self.inputs[0])  # where rows are not items: tokens may stand first
         if not math.isfinite(distance):
             raise ScoringError(
                 "zen's features overflow to infinity or NaN: either its own values overflow, or it "
@@ -110,8 +112,10 @@ def zen(network: nn.Module, probe: Probe) -> float:
     A network's own momentum does not count, nor whether it tracks statistics.
 
     Raises:
-        ScoringError: the network has no convolution or linear layer, or its features overflow.
+        ScoringError: the network has no convolution or linear layer, a matrix product with weights of its own, or its
+            features overflow.
     """
+    require_layers(network, "zen", or_functions=True)
     network, probe = with_real_inputs(network, probe)
     return score_whole(ZenMeter.of(network, probe), network)
 
@@ -120,6 +124,9 @@ def _draw_gaussian(network: nn.Module, probe: Probe) -> None:
     """Redraw all weights from a Gaussian, by seed and name like initial weights."""
     with torch.no_grad():
         for name, module in network.named_modules():
+            for own in own_weights(module):
+                weight, draws = getattr(module, own), probe.generator("init", "zen", f"{name}.{own}".lstrip("."))
+                weight.copy_(torch.randn(weight.shape, dtype=torch.float32, generator=draws))
             if isinstance(module, LAYERS):
                 draws = probe.generator("init", "zen", name)
                 module.weight.copy_(torch.randn(module.weight.shape, dtype=torch.float32, generator=draws))
