@@ -95,9 +95,9 @@ class Attention(nn.Module):
 class Transformer(nn.Module):
     """A class token and places, which are added and not multiplied by, attention, a gated layer and a head."""
 
-    def __init__(self, kind, in_layer):
+    def __init__(self, kind, in_layer, tokens=5):
         super().__init__()
-        self.token, self.places = nn.Parameter(torch.ones(1, 1, 8)), nn.Parameter(torch.ones(1, 6, 8) * 0.1)
+        self.token, self.places = nn.Parameter(torch.ones(1, 1, 8)), nn.Parameter(torch.ones(1, tokens + 1, 8) * 0.1)
         self.attention, self.layer = Attention(kind, in_layer), kind(8, 8, in_layer=in_layer)
         self.gate, self.head = nn.Parameter(torch.full((8,), 0.5)), kind(4, 8, in_layer=in_layer)
 
@@ -138,9 +138,9 @@ def test_a_kernel_counts_like_that_of_a_convolution(name):
 
 @pytest.mark.parametrize("name", ["meco", "zen"])
 def test_functions_of_layers_are_layers(name):
-    data = probe(5, 8)
-    expected = score(name, lambda: Transformer(Held, in_layer=True), data)
-    assert score(name, lambda: Transformer(Held, in_layer=False), data) == pytest.approx(expected, rel=1e-4)
+    data = probe(10, 8)
+    expected = score(name, lambda: Transformer(Held, in_layer=True, tokens=10), data)
+    assert score(name, lambda: Transformer(Held, in_layer=False, tokens=10), data) == pytest.approx(expected, rel=1e-4)
     data = probe(3, 6, 6)
     expected = score(name, lambda: Kernels(in_layer=True), data)
     assert score(name, lambda: Kernels(in_layer=False), data) == pytest.approx(expected, rel=1e-4)
