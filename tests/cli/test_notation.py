@@ -163,6 +163,18 @@ def test_a_proxy_without_data_is_scored_on_noise_in_the_form_of_the_task(capsys)
     assert task_for(None, [ZeroCost("nwot")], (), SPACES["nasbench201"](), 99) == Synthetic()
 
 
+def test_the_data_of_a_benchmark_may_be_missing_too(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("ARCHSIEVE_DATA", str(tmp_path))
+    monkeypatch.setenv("ARCHSIEVE_CACHE", str(tmp_path))
+    task = task_for(None, [ZeroCost("nwot")], (), SPACES["nasbench201"](), 0, "nasbench201-cifar100")
+    assert (tuple(task.input_shape), task.num_outputs) == ((3, 32, 32), 100)
+    assert "The images of cifar100 are missing (see `archsieve data`): scoring on 64 items of noise" in (
+        " ".join(capsys.readouterr().err.split())
+    )
+    named = task_for("cifar100", [ZeroCost("nwot")], (), SPACES["nasbench201"](), 0, "nasbench201-cifar100")
+    assert named == TASKS["cifar100"]()
+
+
 @dataclass(frozen=True)
 class Digit(SearchSpace):
     """A linear layer on digits."""

@@ -211,7 +211,7 @@ def task_for(
     benchmark: str | None = None,
     device: str = CPU,
 ) -> Any:
-    """Return the named task, else the benchmark's, else the space's if its data are present, else noise of its shape.
+    """Return the named task, else the benchmark's or the space's if its data are present, else noise of its shape.
 
     Where nothing but costs is asked for it is the task's form alone, which needs no data. Where shipped tables of this
     seed hold all the scores, and the device is the CPU, it is that of the table.
@@ -223,8 +223,9 @@ def task_for(
     if name is not None:
         return make("task", name, plugins)
     if benchmark is not None and BENCHMARKS[benchmark].task != "cifar10":
-        return task_of(BENCHMARKS[benchmark])
-    task = make("task", space.default_task if space else "cifar10", plugins)
+        task, seed = task_of(BENCHMARKS[benchmark]), None  # no shipped table is about it
+    else:
+        task = make("task", space.default_task if space else "cifar10", plugins)
     if completed_task(task).is_present():
         return task
     if space is not None and seed is not None:
