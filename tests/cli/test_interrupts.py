@@ -133,6 +133,7 @@ def test_inside_signals_are_exceptions_and_outside_they_end_the_process():
 @pytest.mark.slow
 def test_at_any_moment_of_the_first_second_there_is_no_traceback(tmp_path):
     """The interpreter's own start apart, in which no code of ours runs."""
+    codes = set()
     for step in range(20):
         process = subprocess.Popen(
             [sys.executable, "-m", "archsieve", "score", "nasbench-macro", "0" * 8, "--proxy", "nwot", "--recompute"],
@@ -143,6 +144,8 @@ def test_at_any_moment_of_the_first_second_there_is_no_traceback(tmp_path):
         time.sleep(0.1 + step * 0.1)
         process.send_signal(signal.SIGINT)
         code, _, err = finish(process)
-        if "archsieve" in err or "Interrupted" in err:  # else Python itself was starting
+        codes.add(code)
+        if code != -signal.SIGINT:  # so Python itself ends while it starts
             assert "Traceback" not in err, (step, err)
             assert code in (0, 130)
+    assert 130 in codes

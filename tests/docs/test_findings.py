@@ -21,7 +21,7 @@ REPEATED = [
         (
             f"| {shown}",
             ("newest_proxies.md", "", f"| {row} |"),
-            ("vision_transformers.md", "<!-- ranking", f"| {row.replace('*', '')} |"),
+            *[("vision_transformers.md", "<!-- ranking", f"| {row.replace('*', '')} |")] * (row != "`meco`"),
         )
         for shown, row in (
             ("`vkdnw_agg`", "**`vkdnw_agg`**"),

@@ -169,3 +169,10 @@ def test_networks_of_a_table_are_told_apart_only_where_it_has_several_codes_of_o
     assert list(networks) == [(0,), (2,), (4,), (6,)]
     assert is_listed
     assert len(Folded.asked) == asked
+
+
+def test_the_winner_stands_for_its_network_in_a_table_with_a_row_for_each_network():
+    plan = Plan(Folded(8), TASK, (Stage(Given(tuple(TRUTH)), top=1, search=RandomSearch(), budget=2),))
+    codes = tuple((place,) for place in range(0, 8, 2))
+    table = ByNetwork(codes, {"accuracy": np.arange(len(codes), dtype=float)})
+    assert list(_population(plan, table, [], (5,))[0]) == [(0,), (2,), (5,), (6,)]  # (4,) and (5,) are one network

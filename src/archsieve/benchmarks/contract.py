@@ -134,12 +134,14 @@ def networks_of(table: Table, space: SearchSpace, best: Architecture) -> Sequenc
 
     Of the network of `best` it is `best`, so that no other code of this network competes with it.
     """
+    known = set(table.archs)
     if table.by_network:
-        return table.archs
+        own = best if best in known else space.canonical(best)
+        return [best if code == own else code for code in table.archs]
     first: dict[Architecture, Architecture] = {}
     for arch in table.archs:
         first.setdefault(space.canonical(arch), arch)
-    known, own = set(table.archs), space.canonical(best)
+    own = space.canonical(best)
     return [best if code == own else code if code in known else arch for code, arch in first.items()]
 
 

@@ -57,7 +57,10 @@ def in_absolute_values(network: nn.Module, probe: Probe, dtype: torch.dtype = to
     """Convert the network to absolute weights in a precision, in place, and return an input of ones for it."""
     if torch.device(probe.device).type == "mps":  # which has no double precision
         network.cpu()
-    network.double() if dtype == torch.float64 else network.float()  # `to` would make complex weights real
+    if dtype == torch.float64:  # `to` would make complex weights real
+        network.double()
+    else:
+        network.float()
     with torch.no_grad():
         for tensor in (*network.parameters(), *network.buffers()):
             if tensor.is_floating_point():  # a mask has no sign
