@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import os
 import pickle
 import zipfile
 
@@ -73,11 +74,29 @@ def test_a_file_under_a_wrong_name(tmp_path, kind, read):
         ("t.csv", TABLE, ""),
         ("t.csv", TABLE.decode().encode("utf-16"), ""),
         ("t.json", b'{"a": 1}', ""),
+        ("t.csv", b"PAR1,PAR2\n1,2\n", ""),
+        ("t.csv", b"BZh,accuracy\n1,2\n", ""),
+        ("t.csv", b"<accuracy>,<html>\n1,2\n", ""),
+        ("T.CSV", b"\xef\xbb\xbf\n\naccuracy\n1\n", ""),
+        ("T.PARQUET", PARQUET, ""),
+        ("t.csv", b"\n" * 4096 + TABLE, ""),
     ],
 )
 def test_text_parquet_and_json_are_told_apart(tmp_path, name, content, problem):
     (tmp_path / name).write_bytes(content)
-    assert other_kind(tmp_path / name, 1000) == problem
+    assert other_kind(tmp_path / name, 10_000) == problem
+
+
+def test_a_link_to_a_file_is_looked_at_by_its_own_name(tmp_path):
+    (tmp_path / "0123abcd").write_bytes(TABLE)
+    (tmp_path / "t.csv").symlink_to(tmp_path / "0123abcd")
+    assert read_columns(tmp_path / "t.csv") == {"arch_str": ["a", "b"], "test_acc_200": ["1", "2"]}
+
+
+def test_a_pipe_is_refused_and_not_read(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(DataError, match=r"t\.csv cannot be read: it is a pipe, a socket or a device"):
+        read_columns(tmp_path / "t.csv")
 
 
 def test_what_cannot_be_looked_at_is_left_to_the_reader(tmp_path):

@@ -37,8 +37,8 @@ def other_kind(path: Path, most: int) -> str:
 
 def _problem(begin: bytes, end: bytes, suffix: str) -> str:
     """Return what is wrong with the first bytes and the last ones of a file; empty: nothing."""
-    start = begin.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
-    if not start:
+    start, is_text = begin.lstrip(b"\xef\xbb\xbf \r\n\t").lower(), _is_text(begin)
+    if not start and len(begin) < _READ:
         return "is empty: get it again"
     if start.startswith((b"<!doctype", b"<html")):
         return "is a web page, and not the data: the download failed, get it again"
@@ -46,17 +46,15 @@ def _problem(begin: bytes, end: bytes, suffix: str) -> str:
         return "is a pointer of Git LFS, and not the data: run `git lfs pull`, or download the file itself"
     if begin.startswith(_ZIP):
         return _zip_problem(begin)
-    if begin.startswith(_GZIP):
+    if begin.startswith(_GZIP) and not is_text:
         return "is compressed: unpack it"
     if begin.startswith(_PICKLES):
         return f"is a pickle, such as torch.save writes: {_CONVERT}"
     if begin.startswith(PARQUET):
-        if suffix not in (".csv", ".tsv", ".txt", ".json"):
-            return (
-                "" if end == PARQUET and begin != PARQUET else "lacks its end, as after a broken download: get it again"
-            )
-        return "is a parquet file: give it a name that ends in .parquet"
-    if suffix == ".parquet" and _is_text(begin):
+        if suffix in (".csv", ".tsv", ".txt", ".json"):  # a title may begin so, too
+            return "" if is_text else "is a parquet file: give it a name that ends in .parquet"
+        return "" if end == PARQUET and begin != PARQUET else "lacks its end, as after a broken download: get it again"
+    if suffix == ".parquet" and is_text:
         return "is text, and no parquet file: give it a name that ends in .csv, or save it as parquet"
     return ""
 

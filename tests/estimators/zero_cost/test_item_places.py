@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -149,3 +151,13 @@ def test_every_activation_of_torch_is_counted(activation):
     # Of three inputs, one of two numbers is on for the first, the other one for the second and the third.
     data = Probe(((torch.tensor([[1.0, -1], [-1, 1], [-1, 1]]), None),), functional.mse_loss, 2)
     assert PROXIES["swap"](nn.Sequential(activation()), data) == 2
+
+
+def test_a_network_that_cannot_be_copied_keeps_no_hook():
+    network = rows("by token").train()
+    network.lock = threading.Lock()
+    expected = score("fisher", lambda: rows("by token"), probe(4, TOKENS, 8))
+    torch.manual_seed(0)
+    network.load_state_dict(rows("by token").state_dict())
+    assert PROXIES["fisher"](network, probe(4, TOKENS, 8)) == expected
+    assert not any(module._forward_hooks for module in network.modules())

@@ -155,6 +155,32 @@ def test_what_does_not_see_a_weight_says_so(name):
         PROXIES[name](network, probe(5, 8))
 
 
+def test_what_is_said_of_a_constant():
+    def network():
+        return Do(lambda self, x: self.layer(self.places @ x).mean(1), layer=nn.Linear(8, 4)).train()
+
+    frozen, constant = network(), network()
+    frozen.places = nn.Parameter(torch.eye(5), requires_grad=False)
+    with pytest.raises(ScoringError, match=r"places\. Put .*, and constants into buffers \(register_buffer\)\."):
+        PROXIES["fisher"](frozen, probe(5, 8))
+    constant.register_buffer("places", torch.eye(5))
+    assert PROXIES["fisher"](constant, probe(5, 8)) > 0
+
+
+class OwnAttention(nn.MultiheadAttention):
+    """Inherits the projections of torch's attention."""
+
+
+@pytest.mark.parametrize("name", ["fisher", "zen", "az_expressivity", "l2_norm", "vkdnw"])
+def test_a_class_that_inherits_torchs_attention_is_torchs_attention(name):
+    def network(kind):
+        attention, head = kind(8, 2, batch_first=True), nn.Linear(8, 4)
+        return Do(lambda self, x: self.head(self.attention(x, x, x)[0].mean(1)), attention=attention, head=head)
+
+    expected = score(name, lambda: network(nn.MultiheadAttention), probe(5, 8))
+    assert score(name, lambda: network(OwnAttention), probe(5, 8)) == expected
+
+
 def layers_of(network, data):
     return PROXIES["trainable_layers"](network.train(), data)
 
@@ -268,6 +294,74 @@ def test_a_network_that_cannot_be_copied_or_takes_one_batch_size_alone():
 
     network = Do(forward, inner=Held(4, 8, in_layer=False))
     network.lock = threading.Lock()
+    assert layers_of(network, probe(8)) == 1
+
+
+def test_a_network_that_refuses_to_be_copied():
+    class Only(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Held(4, 8, in_layer=False)
+
+        def __deepcopy__(self, memo):
+            raise ValueError("there is only one")
+
+        def forward(self, x):
+            return self.inner(x)
+
+    assert layers_of(Only(), probe(8)) == 1
+
+
+def signs(self, x):
+    return self.head(((x @ x.transpose(1, 2) > 0).float() * self.scale) @ self.layer(x)).mean(1)
+
+
+def distances(self, x):
+    with torch.no_grad():
+        weights = torch.cdist(x, x).neg().softmax(-1)
+    return self.head((weights * self.scale) @ self.layer(x)).mean(1)
+
+
+@pytest.mark.parametrize("forward", [signs, distances])
+def test_numbers_of_the_inputs_without_gradients_are_no_weights_if_they_are_scaled(forward):
+    network = Do(forward, layer=nn.Linear(8, 8), head=nn.Linear(8, 4))
+    network.scale = nn.Parameter(torch.ones(5, 5))
+    assert layers_of(network, probe(5, 8)) == 2
+
+
+def test_a_mask_of_tokens_is_no_weight_if_it_is_scaled():
+    def forward(self, x):
+        weights = (x > 0).float() * self.scale
+        return self.head(weights[:, None] @ self.words(x))[:, 0]
+
+    network = Do(forward, words=nn.Embedding(9, 4), head=nn.Linear(4, 4))
+    network.scale = nn.Parameter(torch.ones(5))
+    assert layers_of(network, probe(5, tokens=9)) == 1
+
+
+@pytest.mark.parametrize("convert", [lambda w, x: w.to(x), lambda w, x: w.type_as(x), lambda w, x: w.abs().to(x)])
+def test_a_weight_that_gets_the_type_of_the_inputs_is_a_weight(convert):
+    network = Do(lambda self, x: x @ convert(self.w, x))
+    network.w = nn.Parameter(torch.ones(8, 4, dtype=torch.float64))
+    assert layers_of(network, probe(8)) == 1
+
+
+def test_a_weight_that_is_written_into_zeros_is_a_weight():
+    def forward(self, x):
+        whole = x.new_zeros(8, 8)
+        whole[self.rows, self.columns] = self.w
+        return self.head(x @ (whole - whole.T))
+
+    network = Do(forward, head=nn.Linear(8, 4))
+    network.rows, network.columns = torch.triu_indices(8, 8, 1)
+    network.w = nn.Parameter(torch.ones(28))
+    assert layers_of(network, probe(8)) == 2
+
+
+@pytest.mark.parametrize("holder", [nn.Module, nn.ModuleList, nn.Sequential])
+def test_a_weight_that_is_registered_in_a_container_is_a_weight(holder):
+    network = Do(lambda self, x: x @ self.holder.w, holder=holder())
+    network.holder.register_parameter("w", nn.Parameter(torch.ones(8, 4)))
     assert layers_of(network, probe(8)) == 1
 
 

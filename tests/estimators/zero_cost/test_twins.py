@@ -427,6 +427,27 @@ def test_parts_that_torch_compiled_are_refused(name):
     assert "parts that were compiled by torch.jit" in score(name, traced)
 
 
+WEIGHTS_ALONE = {"fisher", "grad_norm", "grasp", "l2_norm", "plain", "snip", "trainable_layers", "zico"}
+
+
+@pytest.mark.parametrize("name", sorted({*WEIGHTS_ALONE, "jacov", "nwot", "zen", "meco", "lswag"}))
+def test_an_activation_that_is_compiled_hides_no_weight(name):
+    class Activation(nn.Module):
+        def forward(self, x):
+            return x * torch.sigmoid(x)
+
+    def traced():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return network(add, torch.jit.trace(Activation(), torch.ones(1, 6, 4, 4)))
+
+    compiled = score(name, traced)
+    if name in {*WEIGHTS_ALONE, "jacov"}:
+        assert compiled == pytest.approx(score(name, lambda: network(add, Activation())), rel=1e-4)
+    else:
+        assert "parts that were compiled by torch.jit" in compiled
+
+
 @pytest.mark.parametrize("name", ["vkdnw", "lswag", "wrcor", "jacov", "snip", "synflow", "gradsign", "zico", "fisher"])
 def test_a_network_without_gradients_has_no_score_by_them(name):
     def without():

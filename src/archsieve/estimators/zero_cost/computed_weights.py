@@ -12,6 +12,8 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from archsieve.errors import ends_the_run
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
@@ -63,7 +65,9 @@ def trial_of(network: nn.Module) -> nn.Module:
     """Return a copy of a network for a pass beside the others, or the network itself if it cannot be copied."""
     try:
         return copy_network(network)
-    except (TypeError, RuntimeError, NotImplementedError, copy.Error):  # it holds a lock or an open file, say
+    except Exception as error:  # it holds a lock or an open file, or has a way of its own to be copied
+        if ends_the_run(error):
+            raise
         return network
 
 

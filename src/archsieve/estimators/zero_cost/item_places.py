@@ -61,10 +61,15 @@ def in_outputs(layers: tuple[type[nn.Module], ...]) -> Watching:
 
     @contextmanager
     def watching(network: nn.Module, see: Callable[[Tensor], None]) -> Iterator[None]:
-        for module in network.modules():
-            if isinstance(module, layers):
-                module.register_forward_hook(lambda module, inputs, output: see(first_tensor(output)))
-        yield
+        def keep(module: nn.Module, inputs: object, output: object) -> None:
+            see(first_tensor(output))
+
+        handles = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, layers)]
+        try:
+            yield
+        finally:  # the trial is the network itself if it cannot be copied
+            for handle in handles:
+                handle.remove()
 
     return watching
 

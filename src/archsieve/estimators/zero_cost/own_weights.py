@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from archsieve.errors import ScoringError, ends_the_run
 from archsieve.estimators.zero_cost.computed_weights import trial_of
@@ -21,7 +22,7 @@ from archsieve.networks.inputs import call, first_of, mapped, parts_of
 from archsieve.registry import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from archsieve.networks.form import Given
 
@@ -32,11 +33,15 @@ _PRODUCTS = frozenset(
 _WITH_BIAS = frozenset({"addmm", "baddbmm", "addbmm"})
 _ATTENTION = "multi_head_attention_forward"
 _TABLES = (nn.Embedding, nn.EmbeddingBag, nn.ParameterList, nn.ParameterDict)
+_CONTAINERS = (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _TORCHS = (
     *(nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._NormBase),
-    *(nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
+    *(nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.MultiheadAttention),
 )
+_NAMES = frozenset({"weight", "bias", "in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"})
 _FAR = 64  # operations between a parameter and the weight that is computed from it
+_AS = ("_as", "to")  # operations that take from all tensors but the first only a type or a shape
+_NEW = ("new_", "zeros_like", "ones_like", "empty_like", "full_like")  # ... and from the first, too
 _LOOKED_UP = ("Embedding",)
 _OF_DATA = (*_LOOKED_UP, "Mm", "Addmm", "Bmm", "Baddbmm", "Convolution", "ScaledDotProduct", "Mv")
 
@@ -60,12 +65,18 @@ def require_layers(network: nn.Module, who: str, *, or_functions: bool = False) 
     Raises:
         ScoringError: it does not.
     """
-    uses = [(prefix, own, use) for prefix, m in network.named_modules() for own, use in own_weights(m).items()]
-    names = [f"{prefix}.{own}".lstrip(".") for prefix, own, use in uses if use.is_product or not or_functions]
-    if names:
+    weights = {
+        f"{prefix}.{own}".lstrip("."): getattr(module, own)
+        for prefix, module in network.named_modules()
+        for own, use in own_weights(module).items()
+        if use.is_product or not or_functions
+    }
+    if weights:
+        is_any_frozen = not all(weight.requires_grad for weight in weights.values())
+        constants = ", and constants into buffers (register_buffer)" if is_any_frozen else ""
         raise ScoringError(
-            f"{who} reads layers, but this network multiplies by weights outside of them: {listed(names)}. Put them "
-            f"into linear layers or convolutions."
+            f"{who} reads layers, but this network multiplies by weights outside of them: {listed(list(weights))}. Put "
+            f"them into linear layers or convolutions{constants}."
         )
 
 
@@ -106,7 +117,9 @@ def _uses_in_pass(network: nn.Module, candidates: set[str], given: Given) -> _Us
     given, device = mapped(given, torch.clone), str(parts_of(given)[0].device)
     try:
         with drawing(0, device), torch.enable_grad(), plain_attention(), SettableGradients(), uses:
-            call(trial, mapped(given, _differentiable))
+            inputs = mapped(given, _differentiable)
+            uses.see_inputs(parts_of(inputs))
+            call(trial, inputs)
     except Exception as error:
         if ends_the_run(error):
             raise
@@ -119,9 +132,10 @@ def _candidates(network: nn.Module) -> set[str]:
     names: dict[str, int] = {}
     taken: set[int] = set()
     for prefix, module in network.named_modules():
-        is_torchs = type(module).__module__.startswith("torch.nn.") and not isinstance(module, _TABLES)
+        is_holder = isinstance(module, _TABLES) or type(module) in _CONTAINERS
+        is_torchs = type(module).__module__.startswith("torch.nn.") and not is_holder
         for own, parameter in module.named_parameters(recurse=False):
-            if is_torchs or (own in ("weight", "bias") and isinstance(module, _TORCHS)):
+            if is_torchs or (own in _NAMES and isinstance(module, _TORCHS)):
                 taken.add(id(parameter))
             elif parameter.is_floating_point() and parameter.dim() > 0:
                 names[f"{prefix}.{own}" if prefix else own] = id(parameter)
@@ -146,26 +160,38 @@ class _Uses(TorchFunctionMode):
         self._names = names  # of the candidates, by identity
         self._parameters = {id(p) for p in network.parameters()}
         self._by_place = {p.untyped_storage().data_ptr(): id(p) for p in network.parameters() if p.numel()}
+        self._of_inputs = WeakTensorKeyDictionary()  # whose values depend on the inputs
         self.found: dict[str, bool] = {}
         self.last: str | None = None
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        name = getattr(func, "__name__", "")
+        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
         name = name if name.endswith("__") else name.rstrip("_")
-        for operand in _operands(name, args, kwargs or {}):
+        for operand in _operands(name, args, kwargs):
             source = self._source(operand, _OF_DATA if name in _PRODUCTS else _LOOKED_UP)
             if source is not None:
                 self.last = self._names.get(source)
                 if self.last is not None:
                     self.found[self.last] = self.found.get(self.last, False) or name in _PRODUCTS
-        return func(*args, **(kwargs or {}))
+        output = func(*args, **kwargs)
+        sources = () if name.startswith(_NEW) else args[:1] if name.endswith(_AS) else (*args, *kwargs.values())
+        if any(tensor in self._of_inputs for tensor in _tensors(sources)):
+            self.see_inputs(_tensors([output]))
+        return output
+
+    def see_inputs(self, tensors: Iterable[Tensor]) -> None:
+        """Remember that the values of tensors depend on the inputs, also where no gradient tells."""
+        for tensor in tensors:
+            self._of_inputs[tensor] = True
 
     def _source(self, tensor: Tensor, of_data: tuple[str, ...]) -> int | None:
         """Return the parameter that a tensor is, or the largest that it is computed from; None if data take part."""
         if (known := self._by_place.get(tensor.untyped_storage().data_ptr())) is not None:
             return known
+        if tensor in self._of_inputs:
+            return None
         sizes: dict[int, int] = {}
         waiting, seen = [tensor.grad_fn], 0
         while waiting:
@@ -182,15 +208,23 @@ class _Uses(TorchFunctionMode):
         return max(sizes, key=lambda each: sizes[each], default=None)
 
 
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """Return the tensors among values, and in lists and tuples of them."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
+
+
 def _operands(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Tensor]:
     """Return the tensors of an operation that may be its weights."""
     if operation in _PRODUCTS:
-        parts = [*args[operation in _WITH_BIAS :], *(value for key, value in kwargs.items() if key != "input")]
-        whole = [part for each in parts for part in (each if isinstance(each, list | tuple) else [each])]
+        whole = [*args[operation in _WITH_BIAS :], *(value for key, value in kwargs.items() if key != "input")]
     elif operation in WEIGHTED:
         whole = [*args[2 if operation == "bilinear" else 1 :][:1], kwargs.get("weight")]
     elif operation == _ATTENTION:
         whole = [*args[5:6], *args[11:12], *(value for key, value in kwargs.items() if key.endswith("proj_weight"))]
     else:
         return ()
-    return [part for part in whole if isinstance(part, Tensor) and part.layout is torch.strided]
+    return [tensor for tensor in _tensors(whole) if tensor.layout is torch.strided]

@@ -193,7 +193,7 @@ class Proxy:
         Weights that the network computes anew in each pass are made plain ones first (see
         `archsieve.estimators.zero_cost.computed_weights`), and weights outside of layers are marked.
         """
-        if self.reads != "jacobian" and any(isinstance(m, torch.jit.ScriptModule) for m in network.modules()):
+        if self._misses_parts(network):
             raise ScoringError(
                 "The network has parts that were compiled by torch.jit: the layers and activations inside them cannot "
                 "be seen. Score the network before it is compiled."
@@ -203,6 +203,13 @@ class Proxy:
         mark_own_weights(network, probe.batches[0][0])
         with torch.set_grad_enabled("gradients" in self.needs):
             return float(self.function(network, probe.limited(self.needs), **options))
+
+    def _misses_parts(self, network: nn.Module) -> bool:
+        """Whether parts of the network that were compiled by torch.jit hide what the proxy reads."""
+        compiled = [module for module in network.modules() if isinstance(module, torch.jit.ScriptModule)]
+        if self.mode == "none" or self.reads in ("losses", "curvature"):  # it reads weights, and no activations
+            return any(True for module in compiled for _ in module.parameters())
+        return bool(compiled) and self.reads != "jacobian"
 
     @property
     def declared(self) -> Declared:
