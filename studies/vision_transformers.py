@@ -154,9 +154,9 @@ def about() -> list[str]:
     noise = float((pairs[:, 1] - pairs[:, 0]).std(ddof=1) / np.sqrt(2))
     return [
         f"- **Truth.** {len(first)} networks: {values.min():.1f} to {values.max():.1f} %, median "
-        f"{np.median(values):.1f} %, standard deviation {values.std(ddof=1):.1f}.",
+        f"{np.median(values):.1f} %, standard deviation {values.std(ddof=1):.1f} points.",
         f"- **Noise.** {len(pairs)} networks were trained by two seeds. Tau of the two trainings is "
-        f"{kendall_tau(*pairs.T):.2f}; one training has a standard deviation of {noise:.2f}.",
+        f"{kendall_tau(*pairs.T):.2f}; one training has a standard deviation of {noise:.2f} points.",
     ]
 
 
