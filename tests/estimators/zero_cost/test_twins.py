@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize, prune
+from torch.utils import checkpoint
 
 from archsieve.errors import ScoringError
 from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
@@ -119,6 +121,31 @@ IN_PLACE = {
 def test_in_place_or_not(name, kind):
     out_of_place, in_place = (score(name, make) for make in IN_PLACE[kind])
     assert out_of_place == in_place or out_of_place == pytest.approx(in_place, rel=1e-5)
+
+
+def checkpointed(*, reentrant):
+    """Return a network that computes a part, with an activation in it, again in the backward pass."""
+
+    def part(self, x):
+        return functional.relu(self.layer(x))
+
+    return network(lambda self, x: x + checkpoint.checkpoint(part, self, x, use_reentrant=reentrant))
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("reentrant", [True, False])
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_what_is_computed_again_in_the_backward_pass(name, reentrant):
+    whole = score(name, lambda: network(lambda self, x: x + functional.relu(self.layer(x))))
+    assert score(name, lambda: checkpointed(reentrant=reentrant)) == whole
+    assert "apply" not in vars(checkpoint.CheckpointFunction)  # it is torch's own again
+
+
+def test_a_network_that_cannot_be_copied():
+    lone = network(add)
+    lone.lock = threading.Lock()
+    with pytest.raises(ScoringError, match=r"cannot be copied, .* cannot pickle '_thread.lock' object\). Keep locks"):
+        PROXIES["az_expressivity"](lone.train(), pictures())
 
 
 def test_a_probe_gives_the_same_batch_again():

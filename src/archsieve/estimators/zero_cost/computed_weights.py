@@ -12,7 +12,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from archsieve.errors import ends_the_run
+from archsieve.errors import ScoringError, ends_the_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,22 +52,32 @@ def with_plain_weights(network: nn.Module) -> nn.Module:
 
 
 def copy_network(network: nn.Module) -> nn.Module:
-    """Return a copy; tensors that a module computed and stored are copied without their autograd history."""
+    """Return a copy; tensors that a module computed and stored are copied without their autograd history.
+
+    Raises:
+        ScoringError: the network cannot be copied.
+    """
     memo: dict[int, Any] = {}
     for module in network.modules():
         for value in vars(module).values():
             if isinstance(value, Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
-    return copy.deepcopy(network, memo)
+    try:
+        return copy.deepcopy(network, memo)
+    except Exception as error:  # it holds a lock or an open file, or has a way of its own to be copied
+        if ends_the_run(error):
+            raise
+        raise ScoringError(
+            f"The network cannot be copied, and this proxy changes a copy of it ({type(error).__name__}: {error}). "
+            f"Keep locks, files and the like outside of the network."
+        ) from error
 
 
 def trial_of(network: nn.Module) -> nn.Module:
     """Return a copy of a network for a pass beside the others, or the network itself if it cannot be copied."""
     try:
         return copy_network(network)
-    except Exception as error:  # it holds a lock or an open file, or has a way of its own to be copied
-        if ends_the_run(error):
-            raise
+    except ScoringError:
         return network
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError, SettingError
+from archsieve.estimators.zero_cost.checkpointing import without_checkpoints
 from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
 from archsieve.estimators.zero_cost.declared import Declared, Need
 from archsieve.estimators.zero_cost.own_weights import mark_own_weights
@@ -191,7 +192,8 @@ class Proxy:
         """Return the score, higher is better; if `spoils` is set, the network is unusable afterwards.
 
         Weights that the network computes anew in each pass are made plain ones first (see
-        `archsieve.estimators.zero_cost.computed_weights`), and weights outside of layers are marked.
+        `archsieve.estimators.zero_cost.computed_weights`), and weights outside of layers are marked. Parts that
+        the network would compute again in the backward pass are computed once.
         """
         if self._misses_parts(network):
             raise ScoringError(
@@ -200,9 +202,10 @@ class Proxy:
             )
         if has_computed_weights(network):
             network = with_plain_weights(network if self.spoils else copy_network(network))
-        mark_own_weights(network, probe.batches[0][0])
-        with torch.set_grad_enabled("gradients" in self.needs):
-            return float(self.function(network, probe.limited(self.needs), **options))
+        with without_checkpoints():
+            mark_own_weights(network, probe.batches[0][0])
+            with torch.set_grad_enabled("gradients" in self.needs):
+                return float(self.function(network, probe.limited(self.needs), **options))
 
     def _misses_parts(self, network: nn.Module) -> bool:
         """Whether parts of the network that were compiled by torch.jit hide what the proxy reads."""
