@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import SettingError
+from archsieve.networks.compiled import uncompiled
 from archsieve.networks.counting.counter import device_of, is_lazy
 from archsieve.networks.generators import drawing
 from archsieve.networks.inputs import call, example_of, made_for, mapped
@@ -85,12 +86,12 @@ def build_network(
     """Return the network of `arch` in training mode on the CPU, with weights seeded by seed, position and option.
 
     With `as_built` the weights are those the space's own code gave it, as they are in a space that keeps them
-    (`keeps_weights`) unless `is_fresh`. Lazily initialised modules get their weights by
-    a pass of zeros in the form of the task's inputs. A network in another precision is made one in float32.
+    (`keeps_weights`) unless `is_fresh`. Lazily initialised modules get their weights by a pass of zeros in the form of
+    the task's inputs. A network in another precision is made one in float32. What `torch.compile` wraps is unwrapped.
     """
     with drawing(derive_seed(run_seed, "init")):
         network = space.build(arch, task)
-        network = with_all_weights(in_float32(network), task)
+        network = with_all_weights(in_float32(uncompiled(network)), task)
     is_kept = as_built or (bool(getattr(space, "keeps_weights", False)) and not is_fresh)
     return (network if is_kept else initialise(network, run_seed)).train()
 

@@ -141,6 +141,18 @@ def test_what_is_computed_again_in_the_backward_pass(name, reentrant):
     assert "apply" not in vars(checkpoint.CheckpointFunction)  # it is torch's own again
 
 
+@torch.compile(backend="eager")
+def rectified(x):
+    return functional.relu(x) * 0.5
+
+
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_a_compiled_function(name, capfd):
+    whole = score(name, lambda: network(lambda self, x: x + functional.relu(self.layer(x)) * 0.5))
+    assert score(name, lambda: network(lambda self, x: x + rectified(self.layer(x)))) == whole
+    assert capfd.readouterr().err == ""
+
+
 def test_a_network_that_cannot_be_copied():
     lone = network(add)
     lone.lock = threading.Lock()

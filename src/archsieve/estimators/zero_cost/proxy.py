@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archsieve.errors import EstimatorError, ScoringError, SettingError
-from archsieve.estimators.zero_cost.checkpointing import without_checkpoints
+from archsieve.estimators.zero_cost.as_written import as_written
 from archsieve.estimators.zero_cost.computed_weights import copy_network, has_computed_weights, with_plain_weights
 from archsieve.estimators.zero_cost.declared import Declared, Need
 from archsieve.estimators.zero_cost.own_weights import mark_own_weights
@@ -192,8 +192,8 @@ class Proxy:
         """Return the score, higher is better; if `spoils` is set, the network is unusable afterwards.
 
         Weights that the network computes anew in each pass are made plain ones first (see
-        `archsieve.estimators.zero_cost.computed_weights`), and weights outside of layers are marked. Parts that
-        the network would compute again in the backward pass are computed once.
+        `archsieve.estimators.zero_cost.computed_weights`), and weights outside of layers are marked. The
+        network runs as it is written, without checkpoints and compiled functions.
         """
         if self._misses_parts(network):
             raise ScoringError(
@@ -202,7 +202,7 @@ class Proxy:
             )
         if has_computed_weights(network):
             network = with_plain_weights(network if self.spoils else copy_network(network))
-        with without_checkpoints():
+        with as_written():
             mark_own_weights(network, probe.batches[0][0])
             with torch.set_grad_enabled("gradients" in self.needs):
                 return float(self.function(network, probe.limited(self.needs), **options))

@@ -156,13 +156,14 @@ class Player:
     def _made(self, replay: Replay, task: Task | Form) -> nn.Module:
         from torch import nn
 
+        from archsieve.networks.compiled import uncompiled
         from archsieve.networks.settings import kept_settings
 
         with kept_settings():
             made = replay.run(self._factory, arguments_for(self._factory, task, self.vary), self.vary)
         if not isinstance(made, nn.Module):
             raise SettingError(f"{self.name} must return a torch.nn.Module, but returned {type(made).__name__}.")
-        return made
+        return uncompiled(made)
 
     def _remembered(self, played: Played) -> Played:
         """Add a trail to the decision tree."""
