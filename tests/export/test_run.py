@@ -334,3 +334,32 @@ def test_the_source_is_of_the_output_that_is_meant_and_of_the_precision_that_was
     expected = outputs_by(network, batches)
     assert expected[2].shape == (2, 3)
     assert check_source(tmp_path, batches, expected, "answer").differences == {2: 0.0, 5: 0.0}
+
+
+COMPILED = """
+import torch
+from torch import nn
+
+from archsieve import choice
+
+
+class Compiled(nn.Module):
+    def __init__(self, num_outputs=3):
+        super().__init__()
+        self.body = torch.compile(nn.Sequential(nn.Conv2d(3, choice("width", [4, 6]), 3), nn.ReLU()), backend="eager")
+        self.head = nn.LazyLinear(num_outputs)
+
+    def forward(self, x):
+        return self.head(self.body(x).mean((2, 3)))
+"""
+
+
+def test_a_part_that_is_compiled_gets_its_weights(tmp_path):
+    (tmp_path / "compiled_net.py").write_text(COMPILED)
+    (tmp_path / "plan.toml").write_text(OWN.replace("own_nets:Convolutions", "compiled_net:Compiled"))
+    plugin = ("--plugin", tmp_path / "compiled_net.py")
+    searched = invoke("search", tmp_path / "plan.toml", "--out", tmp_path / "run", *plugin)
+    assert searched.exit_code == 0, searched.stderr
+    result = invoke("export", tmp_path / "run", "--to", tmp_path / "home", *plugin, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["differences"] == {"network.py": {"2": 0.0, "5": 0.0}}

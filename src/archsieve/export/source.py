@@ -129,7 +129,9 @@ if __name__ == "__main__":
 
 _LOAD_WEIGHTS = """    from safetensors.torch import load_file
 
-    made.load_state_dict(load_file(HERE / "weights.safetensors"))
+    names = {name.replace("_orig_mod.", ""): name for name in made.state_dict()}  # torch.compile adds this part
+    weights = load_file(HERE / "weights.safetensors")
+    made.load_state_dict({names.get(name, name): weight for name, weight in weights.items()})
 """
 
 
