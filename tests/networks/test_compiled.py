@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -31,6 +32,14 @@ def test_a_network_and_its_parts_are_themselves():
     in_place.compile(backend="eager")
     assert uncompiled(in_place) is in_place
     assert in_place._compiled_call_impl is in_place[0]._compiled_call_impl is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_torch_jit_compiled_stays():
+    network = nn.Sequential(torch.jit.script(body()), compiled())
+    kept = network[0]
+    assert uncompiled(network)[0] is kept
+    assert type(network[1]) is nn.Sequential
 
 
 def wrapped():

@@ -18,7 +18,8 @@ def uncompiled(network: nn.Module) -> nn.Module:
         if module._compiled_call_impl is not None:  # by `module.compile()`
             module._compiled_call_impl = None
         for name, part in module._modules.items():
-            module._modules[name] = _itself(part, dynamo.OptimizedModule)
+            if isinstance(part, dynamo.OptimizedModule):
+                module._modules[name] = _itself(part, dynamo.OptimizedModule)
     whole: nn.Module = _itself(network, dynamo.OptimizedModule)
     return whole
 
