@@ -33,10 +33,8 @@ TITLES = ("architecture", "arch", "arch_str", "code", "codes", "genotype", "netw
 """Titles of the column of architectures, unless it is named."""
 _ERRORS = re.compile(r"(?<![a-z])(errors?|err|loss|losses|perplexity|ppl|rmse|mse|mae)(?![a-z])")
 _FEWEST = 50  # networks that tell whether two columns oppose each other
-_OPPOSED, _ERRORS_FOR_CERTAIN = (
-    0.3,
-    0.8,
-)  # opposites of rank correlations: those under attack may oppose clean ones
+_OPPOSED = 0.3  # opposite of a rank correlation that gets a notice: accuracies under attack may oppose clean ones
+_ERRORS_FOR_CERTAIN = 0.8  # that of one that is refused
 _PERCENT = 10  # the median of accuracies in percent is above it
 _LOW = 5  # percent: where other networks have less, a value below 1 may be an accuracy
 _TABLES: Remembered[Table] = Remembered(most=8)

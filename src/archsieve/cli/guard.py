@@ -91,7 +91,7 @@ def _interrupted(code: int, folder: Path | None, again: str, option: str) -> typ
     """Print how to resume after a signal, and return the exit code."""
     hint = f" Results so far are in {folder}. Resume with: {again}" if folder and again else ""
     if option and folder is None:
-        hint = f" No scores were kept: with {option} FOLDER, they are, and the same command goes on with them."
+        hint = f" No scores were kept. With {option} FOLDER they are kept, and the same command resumes."
     note(f"Interrupted.{hint}")
     return typer.Exit(code)
 
