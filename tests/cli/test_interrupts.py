@@ -38,7 +38,8 @@ def interrupted(home, module, number, *arguments):
 
 
 def test_scores_without_a_folder_are_not_kept():
-    arguments = ["measure", "nasbench-macro", "--proxy", "nwot", "--task", "synthetic", "--recompute"]
+    benchmark = ["--benchmark", "nasbench-macro-digits", "--task", "digits"]  # which comes with the package
+    arguments = ["measure", "nasbench-macro", *benchmark, "--proxy", "nwot", "--recompute"]
     code, _, err = interrupted("archsieve.cli", "torch", signal.SIGINT, *arguments)
     assert code == CODES[signal.SIGINT]
     said = "Interrupted. No scores were kept. With --out FOLDER they are kept, and the same command resumes."
